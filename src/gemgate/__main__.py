@@ -1,0 +1,5 @@
+"""`python -m gemgate` is the command `gemgate`."""
+
+from gemgate.cli import app
+
+app()

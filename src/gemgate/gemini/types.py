@@ -1,0 +1,289 @@
+"""Wire types of the native Gemini API v1beta, spelled as in the reference.
+
+Source: https://ai.google.dev/api/generate-content. Every field is optional, because Google leaves out what is zero, empty
+or default. A dict may hold fields that are newer than this file: they are passed on, never an error.
+"""
+
+from typing import Any, TypedDict
+
+
+class Blob(TypedDict, total=False):
+    """Inline bytes; `data` is standard base64."""
+
+    mimeType: str
+    data: str
+    displayName: str
+
+
+class FileData(TypedDict, total=False):
+    """A reference to media: a Files API URI, a YouTube URL, a public https URL or a registered `gs://` URL."""
+
+    mimeType: str
+    fileUri: str
+    displayName: str
+
+
+class FunctionCall(TypedDict, total=False):
+    """A call the model asks for. `id` is absent on Gemini 2.x; `args` may be absent when there are none."""
+
+    id: str
+    name: str
+    args: dict[str, Any]
+
+
+class FunctionResponsePart(TypedDict, total=False):
+    """Media inside a function response (Gemini 3 and later)."""
+
+    inlineData: Blob
+    fileData: FileData
+
+
+class FunctionResponse(TypedDict, total=False):
+    """The result of a call; `response` must be an object."""
+
+    id: str
+    name: str
+    response: dict[str, Any]
+    parts: list[FunctionResponsePart]
+
+
+class ExecutableCode(TypedDict, total=False):
+    """Code the model wrote for the code execution tool."""
+
+    id: str
+    language: str
+    code: str
+
+
+class CodeExecutionResult(TypedDict, total=False):
+    """What that code printed; `output` may be absent."""
+
+    id: str
+    outcome: str
+    output: str
+
+
+class MediaResolution(TypedDict, total=False):
+    """How many tokens a part's media may take (Gemini 3 and later)."""
+
+    level: str
+
+
+class VideoMetadata(TypedDict, total=False):
+    """Which stretch of a video to read, and at how many frames a second."""
+
+    startOffset: str
+    endOffset: str
+    fps: float
+
+
+class Part(TypedDict, total=False):
+    """One piece of a turn: exactly one data field, and flags beside it."""
+
+    text: str
+    inlineData: Blob
+    fileData: FileData
+    functionCall: FunctionCall
+    functionResponse: FunctionResponse
+    executableCode: ExecutableCode
+    codeExecutionResult: CodeExecutionResult
+    toolCall: dict[str, Any]
+    toolResponse: dict[str, Any]
+    thought: bool
+    thoughtSignature: str
+    videoMetadata: VideoMetadata
+    mediaResolution: MediaResolution
+
+
+class Content(TypedDict, total=False):
+    """One turn. `role` is `user` or `model`; results of functions travel as `user`."""
+
+    role: str
+    parts: list[Part]
+
+
+class FunctionDeclaration(TypedDict, total=False):
+    """A function the model may call. `parameters` and `parametersJsonSchema` exclude each other."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    parametersJsonSchema: dict[str, Any]
+
+
+class Tool(TypedDict, total=False):
+    """Usually one key an entry: the functions, or one built-in tool."""
+
+    functionDeclarations: list[FunctionDeclaration]
+    googleSearch: dict[str, Any]
+    codeExecution: dict[str, Any]
+    urlContext: dict[str, Any]
+    googleMaps: dict[str, Any]
+    fileSearch: dict[str, Any]
+
+
+class FunctionCallingConfig(TypedDict, total=False):
+    """`mode` is AUTO, ANY, NONE or VALIDATED; `allowedFunctionNames` goes with ANY and VALIDATED only."""
+
+    mode: str
+    allowedFunctionNames: list[str]
+
+
+class ToolConfig(TypedDict, total=False):
+    """How tools may be used."""
+
+    functionCallingConfig: FunctionCallingConfig
+    retrievalConfig: dict[str, Any]
+    includeServerSideToolInvocations: bool
+
+
+class ThinkingConfig(TypedDict, total=False):
+    """`thinkingBudget` (tokens, -1 = the model decides) and `thinkingLevel` exclude each other."""
+
+    includeThoughts: bool
+    thinkingBudget: int
+    thinkingLevel: str
+
+
+class GenerationConfig(TypedDict, total=False):
+    """Sampling, length and format of the answer."""
+
+    stopSequences: list[str]
+    candidateCount: int
+    maxOutputTokens: int
+    temperature: float
+    topP: float
+    topK: int
+    seed: int
+    presencePenalty: float
+    frequencyPenalty: float
+    responseLogprobs: bool
+    logprobs: int
+    responseMimeType: str
+    responseJsonSchema: Any
+    responseModalities: list[str]
+    mediaResolution: str
+    speechConfig: dict[str, Any]
+    imageConfig: dict[str, Any]
+    thinkingConfig: ThinkingConfig
+
+
+class SafetySetting(TypedDict, total=False):
+    """One threshold a category."""
+
+    category: str
+    threshold: str
+
+
+class GenerateContentRequest(TypedDict, total=False):
+    """Body of `generateContent` and `streamGenerateContent`. The model stands in the path."""
+
+    contents: list[Content]
+    systemInstruction: Content
+    tools: list[Tool]
+    toolConfig: ToolConfig
+    safetySettings: list[SafetySetting]
+    generationConfig: GenerationConfig
+    cachedContent: str
+    serviceTier: str
+    store: bool
+
+
+class ModalityTokenCount(TypedDict, total=False):
+    """Tokens of one modality: TEXT, IMAGE, VIDEO, AUDIO or DOCUMENT."""
+
+    modality: str
+    tokenCount: int
+
+
+class UsageMetadata(TypedDict, total=False):
+    """Token counts; cumulative over a stream. Prompt includes cached; candidates excludes thoughts (FACTS section 6)."""
+
+    promptTokenCount: int
+    candidatesTokenCount: int
+    totalTokenCount: int
+    thoughtsTokenCount: int
+    cachedContentTokenCount: int
+    toolUsePromptTokenCount: int
+    promptTokensDetails: list[ModalityTokenCount]
+    candidatesTokensDetails: list[ModalityTokenCount]
+    serviceTier: str
+
+
+class LogprobsCandidate(TypedDict, total=False):
+    """A token and its log probability."""
+
+    token: str
+    tokenId: int
+    logProbability: float
+
+
+class TopCandidates(TypedDict, total=False):
+    """The likeliest tokens at one position."""
+
+    candidates: list[LogprobsCandidate]
+
+
+class LogprobsResult(TypedDict, total=False):
+    """`topCandidates[i]` belongs to `chosenCandidates[i]`, and is absent when it was not asked for."""
+
+    chosenCandidates: list[LogprobsCandidate]
+    topCandidates: list[TopCandidates]
+
+
+class Segment(TypedDict, total=False):
+    """A stretch of a part; the indexes count UTF-8 bytes, and 0 is left out."""
+
+    partIndex: int
+    startIndex: int
+    endIndex: int
+    text: str
+
+
+class GroundingSupport(TypedDict, total=False):
+    """Which chunks support which segment."""
+
+    segment: Segment
+    groundingChunkIndices: list[int]
+
+
+class GroundingMetadata(TypedDict, total=False):
+    """Sources of an answer; may be an empty object on all but the last event of a stream."""
+
+    groundingChunks: list[dict[str, Any]]
+    groundingSupports: list[GroundingSupport]
+    searchEntryPoint: dict[str, Any]
+    webSearchQueries: list[str]
+
+
+class Candidate(TypedDict, total=False):
+    """One answer. `content` may be absent, empty, or without `parts`; an absent `index` is 0."""
+
+    content: Content
+    finishReason: str
+    finishMessage: str
+    index: int
+    safetyRatings: list[dict[str, Any]]
+    citationMetadata: dict[str, Any]
+    groundingMetadata: GroundingMetadata
+    urlContextMetadata: dict[str, Any]
+    avgLogprobs: float
+    logprobsResult: LogprobsResult
+
+
+class PromptFeedback(TypedDict, total=False):
+    """Present without candidates when the prompt was blocked."""
+
+    blockReason: str
+    blockReasonMessage: str
+    safetyRatings: list[dict[str, Any]]
+
+
+class GenerateContentResponse(TypedDict, total=False):
+    """A whole answer, or one event of a stream: increments of parts, cumulative usage."""
+
+    candidates: list[Candidate]
+    promptFeedback: PromptFeedback
+    usageMetadata: UsageMetadata
+    modelVersion: str
+    responseId: str
