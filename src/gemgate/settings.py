@@ -1,15 +1,35 @@
 """The only reader of the environment."""
 
+import difflib
+import hashlib
+import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+import orjson
+from pydantic import (
+    AliasChoices,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from gemgate.gemini.catalog import Catalog
 
 Secrets = tuple[SecretStr, ...]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+_PREFIX = "GEMGATE_"
+_UNPREFIXED = frozenset({"gemini_api_key"})
 
 
 def _alias(name: str) -> AliasChoices:
@@ -23,7 +43,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="GEMGATE_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_prefix=_PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     gemini_api_key: Annotated[Secrets, NoDecode] = Field(
@@ -40,16 +65,19 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="The port to listen on.")
     workers: PositiveInt = Field(default=1, description="Processes that share the listening socket.")
+    shutdown_timeout: PositiveFloat = Field(
+        default=25, description="How long running answers may go on once the gateway is told to stop."
+    )
     data_dir: Path = Field(default=Path("data"), description="Where files and batches are kept.")
 
     unsupported_params: Literal["warn", "strict", "ignore"] = Field(
         default="warn",
-        description="A parameter that Gemini lacks: named in x-gemgate-dropped-params, a 400, or dropped without a word.",
+        description="A parameter that Gemini lacks: named in x-gemgate-dropped-params, a 400, or dropped in silence.",
     )
     trailing_assistant: Literal["trim", "reject", "continue"] = Field(
         default="trim",
-        description="A last message of the assistant, on a model that refuses it: removed, a 400, or followed by a turn "
-        "that asks to go on.",
+        description="A last message of the assistant, on a model that refuses it: removed, a 400, or followed by a "
+        "turn that asks to go on.",
     )
     remote_media: Literal["fetch", "google", "refuse"] = Field(
         default="fetch",
@@ -81,7 +109,9 @@ class Settings(BaseSettings):
     )
     signature_ttl: PositiveFloat = Field(default=86_400, description="How long they are kept.")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least level logged."
+    )
     log_format: Literal["console", "json"] = Field(default="console", description="For people, or a line of JSON each.")
 
     @field_validator("gemini_api_key", "client_keys", mode="before")
@@ -89,6 +119,12 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("model_facts")
+    @classmethod
+    def _known_facts(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        Catalog(value)
         return value
 
     @field_validator("upstream")
@@ -113,3 +149,50 @@ class Settings(BaseSettings):
     def passes_keys_through(self) -> bool:
         """Whether callers bring their own Gemini key."""
         return not self.gemini_api_key
+
+    @cached_property
+    def client_key_digests(self) -> tuple[bytes, ...]:
+        """SHA-256 of each client key: what a caller's key is compared with."""
+        return tuple(hashlib.sha256(key.get_secret_value().encode()).digest() for key in self.client_keys)
+
+    def as_environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""
+        return {variable(name): _as_text(getattr(self, name)) for name in type(self).model_fields}
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field: `GEMGATE_PORT` of `port`."""
+    return name.upper() if name in _UNPREFIXED else _PREFIX + name.upper()
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(secret.get_secret_value() for secret in value)
+    return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
+
+
+def problems(error: ValidationError | SettingsError) -> list[str]:
+    """What is wrong with the settings, a sentence each, without the value of any secret."""
+    if isinstance(error, SettingsError):
+        found = re.search(r'field "(\w+)"', str(error))
+        return [f"{variable(found[1])} is not valid JSON." if found else f"{error}."]
+    sentences = []
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]).lower() if detail["loc"] else ""
+        text = detail["msg"].removeprefix("Value error, ").rstrip(".")
+        is_secret = Settings.model_fields[name].annotation is Secrets if name in Settings.model_fields else True
+        given = "" if is_secret or detail["type"] == "value_error" else f", but it is {str(detail['input'])[:80]!r}"
+        sentences.append(f"{variable(name)}: {text}{given}." if name else f"{text[:1].upper()}{text[1:]}.")
+    return sentences
+
+
+def misspelt() -> list[str]:
+    """A sentence for each variable of the environment that looks like a setting and is none."""
+    known = [variable(name) for name in Settings.model_fields]
+    sentences = []
+    for name in sorted(os.environ):
+        if name.startswith(_PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            sentences.append(f"{name} is not a setting.{hint}")
+    return sentences

@@ -1,14 +1,242 @@
-"""What Google, or the way to Google, says when something fails."""
+"""What Google, or the way to Google, says when something fails.
 
+GeminiError            any failed call
+└── TransportError     Google gave no answer that can be read: `failure` says what happened
+InvalidNameError       a name that may not be put into a path; nothing was sent
+"""
+
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
+from html import unescape
+from http import HTTPStatus
 from typing import Any
 
+import orjson
 
-@dataclass(slots=True)
+Json = dict[str, Any]
+
+HIDDEN = "***"
+
+
+@dataclass(slots=True, eq=False)
 class GeminiError(Exception):
-    """A failed call: `status` is the HTTP status, `reason` the `google.rpc` code such as `INVALID_ARGUMENT`."""
+    """A failed call.
+
+    Attributes:
+        status: The HTTP status, 400 to 599.
+        message: One short text, without the key.
+        reason: The `google.rpc.Code` such as `INVALID_ARGUMENT`; of a `TransportError`, the `Failure`.
+        details: Google's `google.rpc` detail objects, each with an `@type`.
+            Shapes: https://cloud.google.com/apis/design/errors#error_details
+    """
 
     status: int
     message: str
     reason: str = ""
-    details: list[dict[str, Any]] = field(default_factory=list)
+    details: list[Json] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.reason}: {self.message}"
+
+    @property
+    def retry_delay(self) -> float | None:
+        """Seconds to wait, from `RetryInfo` or else from `Please retry in 48.9s.`; None when Google names no time."""
+        for info in self._of_type("RetryInfo"):
+            if (seconds := _seconds(str(info.get("retryDelay", "")))) is not None:
+                return seconds
+        found = _RETRY_TEXT.search(self.message)
+        return _seconds(found[1]) if found else None
+
+    @property
+    def quota_ids(self) -> tuple[str, ...]:
+        """The quotas that are used up, such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`."""
+        violations = (item for failure in self._of_type("QuotaFailure") for item in _objects(failure.get("violations")))
+        return tuple(quota for item in violations if isinstance(quota := item.get("quotaId"), str))
+
+    @property
+    def is_daily_quota(self) -> bool:
+        """Whether a quota of a whole day is used up; `retry_delay` means nothing then (FACTS section 5)."""
+        return any("PerDay" in quota for quota in self.quota_ids)
+
+    @property
+    def is_invalid_key(self) -> bool:
+        """Whether Google does not know the key, which it says with a 400."""
+        if self.error_info_reason in ("API_KEY_INVALID", "API_KEY_EXPIRED"):
+            return True
+        return _BAD_KEY.search(self.message) is not None
+
+    @property
+    def field_violations(self) -> list[Json]:
+        """`[{"field": "contents[0].parts", "description": "…"}]` of a bad request; either key may be absent."""
+        return [item for bad in self._of_type("BadRequest") for item in _objects(bad.get("fieldViolations"))]
+
+    @property
+    def error_info_reason(self) -> str:
+        """`ErrorInfo.reason`, such as `API_KEY_INVALID` or `SERVICE_DISABLED`; else empty."""
+        reasons = (info.get("reason") for info in self._of_type("ErrorInfo"))
+        return next((reason for reason in reasons if isinstance(reason, str)), "")
+
+    def hide(self, secret: str) -> None:
+        """Take `secret` out of the message and the details: Google names the key in some of its errors."""
+        if secret:
+            self.message = self.message.replace(secret, HIDDEN)
+            self.details = _without(self.details, secret)
+
+    def _of_type(self, name: str) -> Iterator[Json]:
+        return (detail for detail in self.details if str(detail.get("@type", "")).endswith(f"google.rpc.{name}"))
+
+
+class Failure(StrEnum):
+    """Every way in which an answer can fail to arrive; the `reason` of a `TransportError`."""
+
+    CONNECT_FAILED = "connect_failed"
+    TLS_FAILED = "tls_failed"
+    CONNECT_TIMEOUT = "connect_timeout"
+    FIRST_BYTE_TIMEOUT = "first_byte_timeout"
+    EVENT_TIMEOUT = "event_timeout"
+    REQUEST_TIMEOUT = "request_timeout"
+    CONNECTION_LOST = "connection_lost"
+    ANSWER_CUT = "answer_cut"
+    INVALID_BODY = "invalid_body"
+    REDIRECT = "redirect"
+
+
+_FAILURES: dict[Failure, tuple[int, str]] = {
+    Failure.CONNECT_FAILED: (502, "Could not connect to the Gemini API."),
+    Failure.TLS_FAILED: (502, "The TLS handshake with the Gemini API failed."),
+    Failure.CONNECT_TIMEOUT: (504, "Connecting to the Gemini API took too long."),
+    Failure.FIRST_BYTE_TIMEOUT: (504, "The Gemini API did not begin to answer in time."),
+    Failure.EVENT_TIMEOUT: (504, "The Gemini API stopped in the middle of its answer."),
+    Failure.REQUEST_TIMEOUT: (504, "The call to the Gemini API took too long."),
+    Failure.CONNECTION_LOST: (502, "The connection to the Gemini API was lost before it answered."),
+    Failure.ANSWER_CUT: (502, "The connection to the Gemini API was lost in the middle of its answer."),
+    Failure.INVALID_BODY: (502, "The Gemini API sent something that is not an answer."),
+    Failure.REDIRECT: (502, "The Gemini API answered with a redirect, which is not followed."),
+}
+
+
+class TransportError(GeminiError):
+    """Google gave no answer that can be read. `status` is 502 or 504, `reason` the `Failure`."""
+
+    def __init__(self, failure: Failure, message: str = "") -> None:
+        status, text = _FAILURES[failure]
+        super().__init__(status, message or text, failure.value)
+        self.failure = failure
+
+
+class InvalidNameError(ValueError):
+    """A model or another resource whose name is not one, so that it may not be put into a path."""
+
+
+def decode_error(status: int, body: bytes, content_type: str = "") -> GeminiError:
+    """The error in an answer that is not a good one; never fails, whatever the body is.
+
+    Args:
+        status: The HTTP status. 200 with an error object takes the object's code; 3xx becomes a 502.
+        body: An error object, a list of one, HTML, text, anything cut short, or nothing.
+        content_type: The header, which decides between text and HTML when the body does not.
+    """
+    if 300 <= status < 400:
+        return TransportError(Failure.REDIRECT, f"The Gemini API answered with a redirect ({status}), not followed.")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    return error_in(value, status) or _unstructured(status, body, content_type)
+
+
+def error_in(value: Any, status: int = 200) -> GeminiError | None:
+    """The error that a decoded JSON value is, `{"error": …}` or a list of one; None if it is not an error."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict) or not value.get("error"):
+        return None
+    error = value["error"]
+    if not isinstance(error, dict):
+        error = {"message": value.get("error_description") or error}
+    code = _status(status, error.get("code"))
+    reason, message = error.get("status"), error.get("message")
+    return GeminiError(
+        code,
+        message.strip() if isinstance(message, str) and message.strip() else _default_message(code),
+        reason if isinstance(reason, str) and reason else _REASONS.get(code, "UNKNOWN"),
+        _objects(error.get("details")),
+    )
+
+
+# HTTP mapping of google.rpc.Code: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+_REASONS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+_BAD_KEY = re.compile(r"api key (not valid|expired)", re.IGNORECASE)
+_TIME = r"(\d+(?:\.\d+)?)(ms|h|m|s)"
+_RETRY_TEXT = re.compile(r"retry in ((?:\d+(?:\.\d+)?\s?(?:ms|h|m|s))+)", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MOST_TEXT = 300
+_MOST_READ = 16_384
+
+
+def _seconds(duration: str) -> float | None:
+    """`48s`, `34.4s`, `724.9ms` and `11h43m14.9s`, all of which Google writes."""
+    times = re.findall(_TIME, duration.replace(" ", "").lower())
+    return sum(float(number) * _UNITS[unit] for number, unit in times) if times else None
+
+
+def _objects(value: Any) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _without(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, HIDDEN)
+    if isinstance(value, list):
+        return [_without(item, secret) for item in value]
+    if isinstance(value, dict):
+        return {key: _without(item, secret) for key, item in value.items()}
+    return value
+
+
+def _status(status: int, code: Any) -> int:
+    """The HTTP status if it is that of an error, else the code in the body, else 502."""
+    if 400 <= status < 600:
+        return status
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
+
+
+def _default_message(status: int) -> str:
+    phrase = f" ({HTTPStatus(status).phrase})" if status in _KNOWN_STATUSES else ""
+    return f"The Gemini API answered {status}{phrase} and did not say why."
+
+
+_KNOWN_STATUSES = frozenset(HTTPStatus)
+
+
+def _unstructured(status: int, body: bytes, content_type: str) -> GeminiError:
+    text = " ".join(body[:_MOST_READ].decode("utf-8", "replace").split())
+    is_html = "html" in content_type.lower() or text[:1] == "<"
+    if is_html:
+        found = _TITLE.search(text)
+        title = unescape(found[1]).strip()[:_MOST_TEXT] if found else ""
+        message = f"The Gemini API answered {status} with a web page instead of JSON" + (f": {title}" if title else ".")
+    elif text[:1] in ("", "{", "[") or not text.isprintable() or "\ufffd" in text:
+        message = _default_message(status)
+    else:
+        message = text[:_MOST_TEXT]
+    if 400 <= status < 600:
+        return GeminiError(status, message, _REASONS.get(status, "UNKNOWN"))
+    not_an_answer = f"The Gemini API answered {status} with something that is not an answer."
+    return TransportError(Failure.INVALID_BODY, message if is_html else not_an_answer)

@@ -1,7 +1,7 @@
 """Wire types of the native Gemini API v1beta, spelled as in the reference.
 
-Source: https://ai.google.dev/api/generate-content. Every field is optional, because Google leaves out what is zero, empty
-or default. A dict may hold fields that are newer than this file: they are passed on, never an error.
+Source: https://ai.google.dev/api/generate-content. Every field is optional, because Google leaves out what is zero,
+empty or default. A dict may hold fields that are newer than this file: they are passed on, never an error.
 """
 
 from typing import Any, TypedDict
@@ -197,7 +197,7 @@ class ModalityTokenCount(TypedDict, total=False):
 
 
 class UsageMetadata(TypedDict, total=False):
-    """Token counts; cumulative over a stream. Prompt includes cached; candidates excludes thoughts (FACTS section 6)."""
+    """Token counts; cumulative over a stream. Prompt includes cached, candidates excludes thoughts."""
 
     promptTokenCount: int
     candidatesTokenCount: int

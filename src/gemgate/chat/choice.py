@@ -1,0 +1,260 @@
+"""One choice of an answer: the decoder that whole answers and streams share."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gemgate.chat.citations import annotations
+from gemgate.chat.context import AnswerContext
+from gemgate.chat.finish import FINISH_REASONS, broken, refusal
+from gemgate.chat.logprobs import token_logprobs
+from gemgate.chat.signatures import call_key
+from gemgate.chat.speech import wav
+from gemgate.errors import ApiError
+from gemgate.gemini.parts import Call, Media, decode
+from gemgate.gemini.types import Blob, Candidate, Part
+
+# What a candidate says beside its content, and its name under `extra_content.google`.
+_BESIDE = {
+    "avgLogprobs": "avg_logprobs",
+    "citationMetadata": "citation_metadata",
+    "finishMessage": "finish_message",
+    "groundingMetadata": "grounding_metadata",
+    "safetyRatings": "safety_ratings",
+    "urlContextMetadata": "url_context_metadata",
+}
+
+
+@dataclass(slots=True)
+class Choice:
+    """What must be remembered of a choice from one event to the next.
+
+    Attributes:
+        context: What the request asked for.
+        index: The choice's index, which counts over all native calls.
+        seed: What generated ids start from: the `responseId`, or an id of the gateway's.
+        text: The answer so far, in pieces.
+        calls: How many tool calls were shown; the next one's `index`.
+        held_back: How many were not, because the caller wants one at a time.
+        images: How many images were shown; the next one's `index`.
+        thinking: A `<thought>` tag is open.
+        reason: The last native finish reason; streams may have two.
+        signature: The last signature on text; it is shown once, at the end.
+        others: Parts without a counterpart, shown at the end.
+        beside: What stands beside the content, by our names, shown at the end.
+        part_starts: Where the parts of the last grounded event start in the answer, in UTF-8 bytes.
+        logprobs: Of all tokens so far.
+        held: Calls that Google may still answer itself.
+    """
+
+    context: AnswerContext
+    index: int
+    seed: str
+    text: list[str] = field(default_factory=list)
+    calls: int = 0
+    held_back: int = 0
+    images: int = 0
+    thinking: bool = False
+    reason: str | None = None
+    signature: str | None = None
+    others: list[Part] = field(default_factory=list)
+    beside: dict[str, Any] = field(default_factory=dict)
+    part_starts: list[int] = field(default_factory=list)
+    logprobs: list[dict[str, Any]] = field(default_factory=list)
+    held: list[Call] = field(default_factory=list)
+    speech_id: str = ""
+
+    def feed(self, candidate: Candidate) -> dict[str, Any]:
+        """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
+        parts = (candidate.get("content") or {}).get("parts") or []
+        if candidate.get("groundingMetadata"):
+            self._note_starts(parts)
+        decoded = decode(parts)
+        delta: dict[str, Any] = {}
+        for is_thought, text in decoded.texts:
+            if is_thought:
+                self._think(text, delta)
+            else:
+                self._say(text, delta)
+        if decoded.signature:
+            self.signature = decoded.signature
+        if decoded.others:
+            self._take_others(decoded.others)
+        if decoded.calls:
+            self._take_calls(decoded.calls, delta)
+        for media in decoded.media:
+            self._take_media(media, delta)
+        self._take_beside(candidate)
+        return delta
+
+    def finish(self) -> dict[str, Any]:
+        """The last delta: what can be said only when everything has arrived."""
+        delta: dict[str, Any] = {}
+        if self.held:
+            held, self.held = self.held, []
+            self._show_calls(held, delta)
+        if self.thinking:
+            self._say("", delta)
+        if refused := self.refusal:
+            delta["refusal"] = refused
+        if grounding := self.beside.get("grounding_metadata"):
+            found = annotations(grounding, "".join(self.text), self.part_starts)
+            if found:
+                delta["annotations"] = [{"index": index, **item} for index, item in enumerate(found)]
+        if google := self._google():
+            delta["extra_content"] = {"google": google}
+        return delta
+
+    @property
+    def finish_reason(self) -> str:
+        """OpenAI's finish reason. Calls make it `tool_calls`, unless the answer was cut or filtered."""
+        reason = FINISH_REASONS.get(self.reason or "", "stop")
+        if reason == "stop" and self.calls:
+            return "function_call" if self.context.legacy_functions else "tool_calls"
+        return reason
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to give."""
+        return not (self.text or self.calls or self.held or self.images or self.others or self.speech_id)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is nothing to read, when a filter took it all."""
+        if self.is_empty and self.finish_reason == "content_filter":
+            return refusal(self.reason or "", self.beside.get("finish_message"))
+        return None
+
+    def failure(self) -> ApiError | None:
+        """The error that this choice is, when Gemini broke off without an answer."""
+        return broken(self.reason, is_empty=self.is_empty, message=self.beside.get("finish_message"))
+
+    def _say(self, text: str, delta: dict[str, Any]) -> None:
+        shown = f"</thought>{text}" if self.thinking else text
+        self.thinking = False
+        delta["content"] = delta.get("content", "") + shown
+        if text:
+            self.text.append(text)
+
+    def _think(self, text: str, delta: dict[str, Any]) -> None:
+        if self.context.dialect == "openai" or self.context.is_json:
+            delta["reasoning_content"] = delta.get("reasoning_content", "") + text
+            return
+        shown = text if self.thinking else f"<thought>{text}"
+        self.thinking = True
+        delta["content"] = delta.get("content", "") + shown
+        delta["extra_content"] = {"google": {"thought": True}}
+
+    def _take_calls(self, calls: list[Call], delta: dict[str, Any]) -> None:
+        hidden = self.context.hidden
+        if hidden is not None:
+            for call in calls:
+                if call.name == hidden.name:
+                    self._say(hidden.content(call.args), delta)
+                    self.signature = call.signature or self.signature
+            calls = [call for call in calls if call.name != hidden.name]
+        if self.context.holds_calls:
+            self.held.extend(calls)
+        else:
+            self._show_calls(calls, delta)
+
+    def _show_calls(self, calls: list[Call], delta: dict[str, Any]) -> None:
+        for call in calls:
+            if self.calls and (self.context.first_call_only or self.context.legacy_functions):
+                self.held_back += 1
+            elif self.context.legacy_functions:
+                self._remember(call, "", self.context.names.from_gemini(call.name))
+                delta["function_call"] = _function(self.context.names.from_gemini(call.name), call)
+                self.calls = 1
+            else:
+                delta.setdefault("tool_calls", []).append(self._tool_call(call))
+                self.calls += 1
+
+    def _tool_call(self, call: Call) -> dict[str, Any]:
+        name = self.context.names.from_gemini(call.name)
+        call_id = call.id or self._id("call", self.calls)
+        shown: dict[str, Any] = {"index": self.calls, "id": call_id}
+        if call.name in self.context.custom:
+            shown |= {"type": "custom", "custom": {"name": name, "input": str(call.args.get("input", ""))}}
+        else:
+            shown |= {"type": "function", "function": _function(name, call)}
+        if call.signature:
+            shown["extra_content"] = {"google": {"thought_signature": call.signature}}
+            self._remember(call, call_id, name)
+        return shown
+
+    def _remember(self, call: Call, call_id: str, name: str) -> None:
+        if call.signature:
+            key = call_key(self.context.caller_id, call_id, name, call.args)
+            self.context.signatures.put(key, call.signature)
+
+    def _id(self, prefix: str, count: int) -> str:
+        digest = hashlib.blake2b(f"{self.seed}:{self.index}:{count}".encode(), digest_size=12)
+        return f"{prefix}_{digest.hexdigest()}"
+
+    def _take_media(self, media: Media, delta: dict[str, Any]) -> None:
+        kind = media.blob.get("mimeType", "")
+        if kind.startswith("audio/") and self.context.audio_format:
+            self._speak(media.blob, delta)
+        elif kind.startswith("image/"):
+            url = f"data:{kind};base64,{media.blob.get('data', '')}"
+            image: dict[str, Any] = {"index": self.images, "type": "image_url", "image_url": {"url": url}}
+            if media.signature:
+                image["extra_content"] = {"google": {"thought_signature": media.signature}}
+            delta.setdefault("images", []).append(image)
+            self.images += 1
+        else:
+            part: Part = {"inlineData": media.blob}
+            self.others.append(part | {"thoughtSignature": media.signature} if media.signature else part)
+
+    def _speak(self, blob: Blob, delta: dict[str, Any]) -> None:
+        data = blob.get("data", "")
+        if self.context.audio_format == "wav":
+            data = wav(data, blob.get("mimeType", ""))
+        spoken: dict[str, Any] = {"data": data, "transcript": ""}
+        if not self.speech_id:
+            self.speech_id = self._id("audio", 0)
+            # Nothing is kept to refer back to: the audio has expired as soon as it is given.
+            spoken |= {"id": self.speech_id, "expires_at": 0}
+        delta["audio"] = spoken
+
+    def _take_others(self, others: list[Part]) -> None:
+        answered = {
+            (response.get("id"), response.get("name")) for part in others if (response := part.get("functionResponse"))
+        }
+        self.held = [call for call in self.held if (call.id, call.name) not in answered]
+        self.others.extend(others)
+
+    def _take_beside(self, candidate: Candidate) -> None:
+        if reason := candidate.get("finishReason"):
+            self.reason = reason
+        for native, name in _BESIDE.items():
+            # An empty groundingMetadata stands on all but the last event of some streams.
+            if value := candidate.get(native):
+                self.beside[name] = value
+        if result := candidate.get("logprobsResult"):
+            self.logprobs.extend(token_logprobs(result))
+
+    def _note_starts(self, parts: list[Part]) -> None:
+        at = sum(len(text.encode()) for text in self.text)
+        self.part_starts = []
+        for part in parts:
+            self.part_starts.append(at)
+            if not part.get("thought"):
+                at += len(part.get("text", "").encode())
+
+    def _google(self) -> dict[str, Any]:
+        google: dict[str, Any] = dict(self.beside)
+        if self.signature:
+            google["thought_signature"] = self.signature
+        if self.others:
+            google["parts"] = self.others
+        if self.held_back:
+            google["held_back_tool_calls"] = self.held_back
+        return google
+
+
+def _function(name: str, call: Call) -> dict[str, str]:
+    return {"name": name, "arguments": orjson.dumps(call.args).decode()}

@@ -1,0 +1,211 @@
+"""Content parts: text, images, audio, files and video, as native parts."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gemgate.chat.notes import Notes
+from gemgate.chat.wire import (
+    AudioPart,
+    ChatCompletionRequest,
+    ContentPart,
+    FilePart,
+    ImagePart,
+    RefusalPart,
+    TextPart,
+    VideoPart,
+)
+from gemgate.errors import ApiError
+from gemgate.gemini.catalog import ModelFacts
+from gemgate.gemini.types import Part
+from gemgate.media.inline import Inline, MediaError, classify, inline, parse_data_url
+
+_AUDIO_TYPES = {"mp3": "audio/mp3", "pcm16": "audio/L16", "m4a": "audio/mp4"}
+_FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
+_RESOLUTIONS = {"low": "LOW", "medium": "MEDIUM", "high": "HIGH", "original": "ULTRA_HIGH", "ultra_high": "ULTRA_HIGH"}
+_STRONGEST = ("MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH")
+
+RemoteMedia = Literal["fetch", "google", "refuse"]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRef:
+    """Media that stands elsewhere: its URL, and the parameter that names it."""
+
+    url: str
+    param: str
+
+
+def remote_media(request: ChatCompletionRequest) -> list[RemoteRef]:
+    """The http(s) URLs that someone must fetch, each once, in their order."""
+    found: dict[str, RemoteRef] = {}
+    for m, message in enumerate(request.messages):
+        if isinstance(message.content, list):
+            for p, part in enumerate(message.content):
+                for url, name in _urls(part):
+                    if classify(url) == "remote":
+                        found.setdefault(url, RemoteRef(url, f"messages[{m}].content[{p}].{name}"))
+    return list(found.values())
+
+
+def _urls(part: ContentPart) -> Iterator[tuple[str, str]]:
+    if isinstance(part, ImagePart) and part.image_url.url:
+        yield part.image_url.url, "image_url.url"
+    elif isinstance(part, VideoPart):
+        yield part.video_url.url, "video_url.url"
+    elif isinstance(part, FilePart):
+        if part.file.file_url:
+            yield part.file.file_url, "file.file_url"
+        if part.file.file_data and part.file.file_data.startswith(("http://", "https://")):
+            yield part.file.file_data, "file.file_data"
+
+
+@dataclass(slots=True)
+class ContentTranslator:
+    """Translates the content of all messages of one request.
+
+    Attributes:
+        fetched: Remote media, by URL; a URL that is not here is handed to Google, or refused.
+        remote: What happens to such a URL.
+        resolution: The request-wide media resolution that `detail` asked for, on models without one on the part.
+    """
+
+    facts: ModelFacts
+    notes: Notes
+    fetched: Mapping[str, Inline]
+    remote: RemoteMedia = "fetch"
+    resolution: str | None = field(default=None)
+
+    def parts(self, content: str | list[ContentPart] | None, param: str) -> list[Part]:
+        """`content` as native parts; empty text gives none, because Google refuses it."""
+        if content is None:
+            return []
+        if isinstance(content, str):
+            return [{"text": content}] if content else []
+        parts = (self._part(part, f"{param}[{index}]") for index, part in enumerate(content))
+        return [part for part in parts if part is not None]
+
+    def _part(self, part: ContentPart, param: str) -> Part | None:
+        self.notes.drop_unknown(part.model_extra, "messages[].content[].")
+        if isinstance(part, TextPart):
+            return {"text": part.text} if part.text else None
+        if isinstance(part, RefusalPart):
+            return {"text": part.refusal} if part.refusal else None
+        if isinstance(part, ImagePart):
+            return self._image(part, f"{param}.image_url")
+        if isinstance(part, AudioPart):
+            return self._audio(part, f"{param}.input_audio")
+        if isinstance(part, FilePart):
+            return self._file(part, f"{param}.file")
+        return self._video(part, f"{param}.video_url")
+
+    def _image(self, part: ImagePart, param: str) -> Part:
+        image = part.image_url
+        self.notes.drop_unknown(image.model_extra, "messages[].content[].image_url.")
+        if image.url is None:
+            if image.file_id is None:
+                raise _missing(f"{param}.url")
+            return self._detailed(_by_id(image.file_id, f"{param}.file_id"), image.detail)
+        native = self.by_url(image.url, f"{param}.url")
+        kind = native.get("inlineData", {}).get("mimeType", "")
+        if kind.startswith("text/"):
+            msg = f"'{param}.url' gives {kind}, which is no image: send the URL of the image itself."
+            raise ApiError(400, msg, param=f"{param}.url", code="invalid_image_url")
+        return self._detailed(native, image.detail)
+
+    def _video(self, part: VideoPart, param: str) -> Part:
+        video = part.video_url
+        native = self._detailed(self.by_url(video.url, f"{param}.url"), video.detail)
+        offsets = {"startOffset": video.start_offset, "endOffset": video.end_offset, "fps": video.fps}
+        if given := {name: value for name, value in offsets.items() if value is not None}:
+            native["videoMetadata"] = given  # type: ignore[typeddict-item]  # its three fields
+        return native
+
+    def _audio(self, part: AudioPart, param: str) -> Part:
+        audio = part.input_audio
+        if audio.data.startswith("data:"):
+            return self.by_url(audio.data, f"{param}.data")
+        kind = audio.format or ""
+        declared = _AUDIO_TYPES.get(kind, f"audio/{kind}") if kind else None
+        with _naming(f"{param}.data"):
+            return _blob(inline(audio.data, declared, None))
+
+    def _file(self, part: FilePart, param: str) -> Part:
+        file = part.file
+        self.notes.drop_unknown(file.model_extra, "messages[].content[].file.")
+        if file.file_data is not None:
+            if classify(file.file_data) != "unsupported":
+                return self.by_url(file.file_data, f"{param}.file_data", file.filename)
+            with _naming(f"{param}.file_data"):
+                return _blob(inline(file.file_data, file.format, file.filename))
+        if file.file_url is not None:
+            return self.by_url(file.file_url, f"{param}.file_url", file.filename)
+        if file.file_id is not None:
+            native = _by_id(file.file_id, f"{param}.file_id")
+            if file.format:
+                native["fileData"]["mimeType"] = file.format
+            return native
+        raise _missing(f"{param}.file_data")
+
+    def by_url(self, url: str, param: str, filename: str | None = None) -> Part:
+        """The media at `url` (data, remote, or known to Google) as a native part."""
+        kind = classify(url)
+        if kind == "data":
+            with _naming(param):
+                return _blob(parse_data_url(url, filename))
+        if kind == "google":
+            return {"fileData": {"fileUri": _FILES_PREFIX + url if url.startswith("files/") else url}}
+        if kind == "unsupported":
+            msg = (
+                f"'{param}' is neither a data URL, an http(s) URL, a gs:// URI nor a 'files/…' name: "
+                f"{url[:60]!r}. Send the bytes as data:<type>;base64,<data>."
+            )
+            raise ApiError(400, msg, param=param, code="invalid_image_url")
+        if url in self.fetched:
+            return _blob(self.fetched[url])
+        if self.remote == "google":
+            return {"fileData": {"fileUri": url}}
+        msg = f"'{param}' is a remote URL, and this gateway does not fetch: send the bytes as a data URL."
+        raise ApiError(400, msg, param=param, code="invalid_image_url")
+
+    def _detailed(self, native: Part, detail: str | None) -> Part:
+        level = _RESOLUTIONS.get(detail or "auto")
+        if level is None:
+            return native
+        if self.facts.part_resolution:
+            native["mediaResolution"] = {"level": f"MEDIA_RESOLUTION_{level}"}
+            return native
+        wide = f"MEDIA_RESOLUTION_{level}" if level != "ULTRA_HIGH" else "MEDIA_RESOLUTION_HIGH"
+        if self.resolution is None or _STRONGEST.index(wide) > _STRONGEST.index(self.resolution):
+            self.resolution = wide
+        return native
+
+
+@contextmanager
+def _naming(param: str) -> Iterator[None]:
+    """Makes a `MediaError` an `ApiError` that names the parameter."""
+    try:
+        yield
+    except MediaError as error:
+        raise ApiError(400, f"'{param}': {error}", param=param, code=error.code) from error
+
+
+def _by_id(file_id: str, param: str) -> Part:
+    if file_id.startswith("files/"):
+        return {"fileData": {"fileUri": _FILES_PREFIX + file_id}}
+    if classify(file_id) == "google":
+        return {"fileData": {"fileUri": file_id}}
+    msg = (
+        f"'{param}' is {file_id!r}, which is not a file of Gemini's. Upload it to Gemini's Files API and send its "
+        "'files/…' name, or send the bytes as file_data."
+    )
+    raise ApiError(400, msg, param=param, code="invalid_value")
+
+
+def _blob(media: Inline) -> Part:
+    return {"inlineData": {"mimeType": media.mime, "data": media.data}}
+
+
+def _missing(param: str) -> ApiError:
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")

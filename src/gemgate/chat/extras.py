@@ -1,0 +1,91 @@
+"""`extra_body.google`: what Gemini offers and OpenAI does not know, in each nesting that clients produce.
+
+Google's page documents a top-level field `extra_body` holding `google`; Python users who write one level too few send
+`google` itself, JavaScript users who write one too many send `extra_body.extra_body.google`. All three are read.
+"""
+
+import re
+from typing import Any
+
+from gemgate.chat.notes import Notes
+from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.errors import ApiError
+
+KNOWN = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"})
+
+_FREE_FORM = frozenset(
+    {"args", "headers", "parameters", "parametersJsonSchema", "response", "responseJsonSchema", "responseSchema"}
+)
+_HUMP = re.compile(r"(?<=[a-z0-9])[A-Z]")
+_SNAKE = re.compile(r"_+([a-z0-9])")
+
+
+def google_options(request: ChatCompletionRequest, notes: Notes) -> dict[str, Any]:
+    """The options under `google`, by their snake_case names.
+
+    Raises:
+        ApiError: 400 when a nesting is not an object; under the strict policy also for unknown options.
+    """
+    options: dict[str, Any] = {}
+    if request.google is not None:
+        _take(options, request.google, "google")
+    body, path = request.extra_body, "extra_body"
+    while body is not None:
+        _take(options, body.get("google"), f"{path}.google")
+        notes.drop_unknown({k: v for k, v in body.items() if k not in {"google", "extra_body"}}, f"{path}.")
+        body, path = _object(body.get("extra_body"), f"{path}.extra_body"), f"{path}.extra_body"
+    for name in options.keys() - KNOWN:
+        notes.drop(f"extra_body.google.{name}")
+    return {name: value for name, value in options.items() if name in KNOWN and value is not None}
+
+
+def camel(value: Any) -> Any:
+    """`value` with its fields' names in camelCase, as Google writes them; schemas and arguments stay as they are."""
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {_SNAKE.sub(lambda hit: hit[1].upper(), name): item for name, item in value.items()}
+    return {name: item if name in _FREE_FORM else camel(item) for name, item in renamed.items()}
+
+
+def snake(name: str) -> str:
+    """`thinkingConfig` as `thinking_config`."""
+    return _HUMP.sub(lambda hit: "_" + hit[0], name).lower()
+
+
+def _take(options: dict[str, Any], value: Any, path: str) -> None:
+    for name, option in (_object(value, path) or {}).items():
+        options.setdefault(snake(name), option)
+
+
+def _object(value: Any, path: str) -> dict[str, Any] | None:
+    if value is None or isinstance(value, dict):
+        return value
+    msg = f"'{path}' must be an object, and it is {type(value).__name__}."
+    raise ApiError(400, msg, param=path, code="invalid_type")
+
+
+def object_option(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """The option `name` in camelCase, or an empty object.
+
+    Raises:
+        ApiError: 400 when it is not an object.
+    """
+    value = _object(options.get(name), f"extra_body.google.{name}")
+    renamed: dict[str, Any] = camel(value or {})
+    return renamed
+
+
+def list_option(options: dict[str, Any], name: str) -> list[Any]:
+    """The option `name` in camelCase, or an empty list.
+
+    Raises:
+        ApiError: 400 when it is not a list of objects.
+    """
+    value = options.get(name)
+    path = f"extra_body.google.{name}"
+    if value is not None and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
+        raise ApiError(400, f"'{path}' must be a list of objects.", param=path, code="invalid_type")
+    renamed: list[Any] = camel(value or [])
+    return renamed

@@ -1,0 +1,289 @@
+"""`messages` as `systemInstruction` and `contents`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import orjson
+
+from gemgate.chat.content import ContentTranslator
+from gemgate.chat.names import NameMap
+from gemgate.chat.notes import Notes
+from gemgate.chat.results import Result, function_result
+from gemgate.chat.signatures import NO_SIGNATURE, Signatures, call_key
+from gemgate.chat.wire import (
+    AssistantMessage,
+    FunctionMessage,
+    Message,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
+from gemgate.errors import ApiError
+from gemgate.gemini.catalog import ModelFacts
+from gemgate.gemini.turns import TurnBuilder
+from gemgate.gemini.types import Content, FunctionCall, Part
+
+TrailingAssistant = Literal["trim", "reject", "continue"]
+
+_CONTINUE = "Continue from exactly where you stopped."
+
+
+@dataclass(slots=True)
+class PendingCall:
+    """A call of the last assistant message that still waits for its result."""
+
+    id: str
+    name: str
+    native_id: str | None
+    result: Result | None = None
+
+
+@dataclass(slots=True)
+class MessageTranslator:
+    """Turns the messages of one request into turns.
+
+    Attributes:
+        caller_id: Whose signatures may be used.
+        trailing_assistant: What becomes of a last message of the assistant on a model that refuses it.
+    """
+
+    facts: ModelFacts
+    notes: Notes
+    content: ContentTranslator
+    names: NameMap
+    signatures: Signatures
+    caller_id: str
+    trailing_assistant: TrailingAssistant = "trim"
+    turns: TurnBuilder = field(default_factory=TurnBuilder)
+    system: list[Part] = field(default_factory=list)
+    pending: list[PendingCall] = field(default_factory=list)
+
+    def translate(self, messages: Sequence[Message]) -> tuple[list[Content], list[Part]]:
+        """The turns, and the parts of the system instruction.
+
+        Raises:
+            ApiError: 400 naming the message that Gemini could not follow.
+        """
+        for index, message in enumerate(messages):
+            param = f"messages[{index}]"
+            if not isinstance(message, ToolMessage | FunctionMessage):
+                self._close_calls(param)
+            self._add(message, param)
+        self._close_calls(f"messages[{len(messages) - 1}]")
+        self._end(f"messages[{len(messages) - 1}]")
+        return self.turns.contents, self.system
+
+    def _add(self, message: Message, param: str) -> None:
+        if message.model_extra:
+            self.notes.drop_unknown(message.model_extra, "messages[].")
+        if isinstance(message, SystemMessage):
+            self._add_system(message, param)
+        elif isinstance(message, UserMessage):
+            self._drop_name(message.name)
+            self.turns.add("user", self.content.parts(message.content, f"{param}.content"))
+        elif isinstance(message, AssistantMessage):
+            self._drop_name(message.name)
+            self._add_assistant(message, param)
+        else:
+            self._add_result(message, param)
+
+    def _drop_name(self, name: str | None) -> None:
+        if name:
+            self.notes.drop("messages[].name")
+
+    def _add_system(self, message: SystemMessage, param: str) -> None:
+        self._drop_name(message.name)
+        parts = self.content.parts(message.content, f"{param}.content")
+        for part in parts:
+            if "text" not in part:
+                msg = f"'{param}.content' holds media, and a {message.role} message can hold text only."
+                raise ApiError(400, msg, param=f"{param}.content", code="invalid_value")
+        if not self.turns.contents and self.facts.system_instruction:
+            self.system.extend(parts)
+        else:
+            self.notes.adjust(f"{param}.role={message.role}->user")
+            self.turns.add("user", parts)
+
+    def _add_assistant(self, message: AssistantMessage, param: str) -> None:
+        google = _google(message.extra_content)
+        parts: list[Part] = [cast("Part", part) for part in google.get("parts") or [] if isinstance(part, dict)]
+        texts = self.content.parts(message.content, f"{param}.content")
+        if message.refusal and not texts:
+            texts = [{"text": message.refusal}]
+        signature = google.get("thought_signature")
+        if isinstance(signature, str) and signature:
+            _sign(texts, signature)
+        parts += texts
+        parts += [part for image in message.images or [] if (part := self._own_image(image, param))]
+        parts += self._calls(message, param)
+        self.turns.add("model", parts)
+
+    def _own_image(self, image: dict[str, Any], param: str) -> Part | None:
+        url = (image.get("image_url") or {}).get("url")
+        if not isinstance(url, str):
+            return None
+        part = self.content.by_url(url, f"{param}.images")
+        signature = _google(image.get("extra_content")).get("thought_signature")
+        if isinstance(signature, str):
+            part["thoughtSignature"] = signature
+        return part
+
+    def _calls(self, message: AssistantMessage, param: str) -> list[Part]:
+        calls = list(message.tool_calls or [])
+        if message.function_call is not None:
+            calls.append(ToolCall(id="", function=message.function_call))
+        parts: list[Part] = []
+        for index, call in enumerate(calls):
+            path = f"{param}.tool_calls[{index}]" if message.tool_calls else f"{param}.function_call"
+            parts.append(self._call(call, path, is_first=index == 0))
+        return parts
+
+    def _call(self, call: ToolCall, param: str, *, is_first: bool) -> Part:
+        name, args = _name_and_args(call, param)
+        call_id = call.id or ""
+        if any(known.id == call_id for known in self.pending):
+            msg = f"'{param}.id' is {call_id!r}, and another call of this message has that id: ids must differ."
+            raise ApiError(400, msg, param=f"{param}.id", code="invalid_value")
+        native: FunctionCall = {"name": self.names.to_gemini(name), "args": args}
+        native_id = call_id if self.facts.call_ids and call_id else None
+        if native_id:
+            native["id"] = native_id
+        self.pending.append(PendingCall(call_id, name, native_id))
+        part: Part = {"functionCall": native}
+        if signature := self._signature(call, name, args, is_first=is_first):
+            part["thoughtSignature"] = signature
+        return part
+
+    def _signature(self, call: ToolCall, name: str, args: dict[str, Any], *, is_first: bool) -> str | None:
+        sent = _sent_signature(call)
+        if sent:
+            return sent
+        kept = self.signatures.get(call_key(self.caller_id, call.id or "", name, args))
+        if kept:
+            return kept
+        # Gemini 3 checks the first call of each step only, and takes a documented stand-in there.
+        return NO_SIGNATURE if is_first and self.facts.signatures else None
+
+    def _add_result(self, message: ToolMessage | FunctionMessage, param: str) -> None:
+        call = self._called(message, param)
+        call.result = function_result(
+            self.names.to_gemini(call.name), call.native_id, message.content, f"{param}.content", self.content
+        )
+
+    def _called(self, message: ToolMessage | FunctionMessage, param: str) -> PendingCall:
+        if isinstance(message, FunctionMessage):
+            path, wanted = f"{param}.name", message.name
+            found = [call for call in self.pending if call.name == wanted]
+        else:
+            path, wanted = f"{param}.tool_call_id", message.tool_call_id
+            found = [call for call in self.pending if call.id == wanted]
+        if not found:
+            known = ", ".join(repr(call.id or call.name) for call in self.pending) or "none"
+            msg = (
+                f"'{path}' is {wanted!r}, which answers no call of the assistant message before it "
+                f"(calls that wait: {known}). A tool message must follow the message that made the call."
+            )
+            raise ApiError(400, msg, param=path, code="invalid_value")
+        for call in found:
+            if call.result is None:
+                return call
+        msg = f"'{path}' is {wanted!r}, and an earlier message already gave that result: send one result a call."
+        raise ApiError(400, msg, param=path, code="invalid_value")
+
+    def _close_calls(self, param: str) -> None:
+        if not self.pending:
+            return
+        results = [call.result for call in self.pending if call.result is not None]
+        missing = [call.id or call.name for call in self.pending if call.result is None]
+        if missing:
+            msg = (
+                "An assistant message with 'tool_calls' must be followed by a tool message for each call. "
+                f"No result for: {', '.join(missing)} (before or at {param})."
+            )
+            raise ApiError(400, msg, param="messages", code="invalid_value")
+        self.turns.respond([result.response for result in results])
+        self.turns.add("user", [part for result in results for part in result.media])
+        self.pending = []
+
+    def _end(self, param: str) -> None:
+        contents = self.turns.contents
+        if not contents and self.system:
+            self.notes.adjust("messages[0].role=system->user")
+            self.turns.add("user", self.system)
+            self.system = []
+        elif contents and contents[-1]["role"] == "model" and not self.facts.prefill:
+            self._end_with_assistant(param)
+        if not contents:
+            msg = "'messages' holds no content: at least one message needs text or media."
+            raise ApiError(400, msg, param="messages", code="invalid_value")
+
+    def _end_with_assistant(self, param: str) -> None:
+        if self.trailing_assistant == "continue":
+            self.notes.adjust("messages=+user")
+            self.turns.add("user", [{"text": _CONTINUE}])
+        elif self.trailing_assistant == "trim":
+            self.notes.adjust(f"{param}->none")
+            self.turns.contents.pop()
+        else:
+            msg = f"'{param}' is of the assistant, and this model needs the last message to be the user's."
+            raise ApiError(400, msg, param=param, code="invalid_value")
+
+
+def _google(extra_content: Any) -> dict[str, Any]:
+    google = extra_content.get("google") if isinstance(extra_content, dict) else None
+    return google if isinstance(google, dict) else {}
+
+
+def _sign(texts: list[Part], signature: str) -> None:
+    # Gemini signs the end of its text; a signature must come back on the part it stood on.
+    if texts:
+        texts[-1]["thoughtSignature"] = signature
+
+
+def _name_and_args(call: ToolCall, param: str) -> tuple[str, dict[str, Any]]:
+    if call.custom is not None:
+        return call.custom.name, {"input": call.custom.input}
+    if call.function is None:
+        path = f"{param}.function"
+        raise ApiError(400, f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter")
+    path = f"{param}.function.arguments" if not param.endswith("function_call") else f"{param}.arguments"
+    return call.function.name, parse_arguments(call.function.arguments, path)
+
+
+def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
+    """The arguments of a call as an object.
+
+    Raises:
+        ApiError: 400 when they are not JSON, or JSON but no object.
+    """
+    if arguments is None or arguments == "":
+        return {}
+    if isinstance(arguments, dict):
+        return arguments
+    try:
+        value = orjson.loads(arguments)
+    except orjson.JSONDecodeError as error:
+        msg = f"'{param}' is not JSON ({error}): send the arguments as the model gave them."
+        raise ApiError(400, msg, param=param, code="invalid_value") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        msg = f"'{param}' must be a JSON object, and it is {type(value).__name__}."
+        raise ApiError(400, msg, param=param, code="invalid_value")
+    return value
+
+
+def _sent_signature(call: ToolCall) -> str | None:
+    """The signature a client sent back: Google's spelling first, then those of other gateways."""
+    candidates = [_google(call.extra_content).get("thought_signature")]
+    extra = call.model_extra or {}
+    function_extra = (call.function.model_extra or {}) if call.function else {}
+    candidates += [extra.get("thought_signature"), function_extra.get("thought_signature")]
+    for fields in (extra.get("provider_specific_fields"), function_extra.get("provider_specific_fields")):
+        if isinstance(fields, dict):
+            candidates.append(fields.get("thought_signature"))
+    if call.id and "__thought__" in call.id:
+        candidates.append(call.id.partition("__thought__")[2])
+    return next((value for value in candidates if isinstance(value, str) and value), None)

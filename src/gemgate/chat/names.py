@@ -1,0 +1,43 @@
+"""Function names: Gemini's alphabet is narrower than what callers use, so names are changed on the way and restored."""
+
+import re
+
+_VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}\Z")
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.:-]")
+_MAX = 64
+
+
+class NameMap:
+    """Both directions, without collisions; the same names in the same order give the same result."""
+
+    def __init__(self) -> None:
+        self._native: dict[str, str] = {}
+        self._original: dict[str, str] = {}
+
+    def reserve(self, name: str) -> None:
+        """Keep `name` for itself, so that no changed name takes it."""
+        if _VALID.match(name):
+            self._native[name] = self._original[name] = name
+
+    def to_gemini(self, name: str) -> str:
+        """`name` in Gemini's alphabet: `[A-Za-z_][A-Za-z0-9_.:-]{0,63}` (older models enforce 64 characters)."""
+        native = self._native.get(name)
+        if native is None:
+            native = self._unused(name)
+            self._native[name] = native
+            self._original[native] = name
+        return native
+
+    def from_gemini(self, native: str) -> str:
+        """The caller's name; a name that was never sent is the model's own and stays."""
+        return self._original.get(native, native)
+
+    def _unused(self, name: str) -> str:
+        clean = _FOREIGN.sub("_", name) or "_"
+        if not (clean[0].isalpha() or clean[0] == "_"):
+            clean = "_" + clean
+        native, count = clean[:_MAX], 1
+        while native in self._original:
+            count += 1
+            native = f"{clean[: _MAX - len(str(count)) - 1]}_{count}"
+        return native

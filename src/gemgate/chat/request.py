@@ -1,0 +1,190 @@
+"""A chat completion request as a native request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemgate.chat.content import ContentTranslator, RemoteMedia
+from gemgate.chat.context import AnswerContext, Dialect
+from gemgate.chat.extras import google_options, list_option, object_option
+from gemgate.chat.fates import DROPPED
+from gemgate.chat.generation import fold_seed, generation_config
+from gemgate.chat.messages import MessageTranslator, TrailingAssistant
+from gemgate.chat.notes import Notes, Policy
+from gemgate.chat.signatures import Signatures
+from gemgate.chat.structured import apply_format, read_format
+from gemgate.chat.thinking import thinking_config
+from gemgate.chat.tools import ToolPlan, plan_tools
+from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.errors import ApiError
+from gemgate.gemini.catalog import Catalog, ModelFacts
+from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
+from gemgate.media.inline import Inline
+
+_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator decides about translation; see `Settings` for the meaning of each."""
+
+    catalog: Catalog
+    signatures: Signatures
+    unsupported_params: Policy = "warn"
+    trailing_assistant: TrailingAssistant = "trim"
+    remote_media: RemoteMedia = "fetch"
+
+
+@dataclass(slots=True)
+class Translation:
+    """A native request, and what is needed to understand its answer.
+
+    Attributes:
+        model: The model in the path, without `models/`.
+        body: The native request.
+        calls: How many times to send it; above 1 where the model has no `candidateCount`.
+        context: What `from_gemini` and `ChatStream` need to know.
+        notes: What was dropped and adjusted.
+    """
+
+    model: str
+    body: GenerateContentRequest
+    calls: int
+    context: AnswerContext
+    notes: Notes = field(default_factory=Notes)
+
+    def bodies(self) -> list[GenerateContentRequest]:
+        """The body of each call. A seed differs from call to call, because equal seeds would give equal answers."""
+        seed = self.body.get("generationConfig", {}).get("seed")
+        if self.calls == 1 or seed is None:
+            return [self.body] * self.calls
+        config = self.body["generationConfig"]
+        return [
+            {**self.body, "generationConfig": {**config, "seed": fold_seed(seed + call)}} for call in range(self.calls)
+        ]
+
+
+def to_gemini(
+    request: ChatCompletionRequest,
+    options: Options,
+    *,
+    dialect: Dialect = "openai",
+    caller_id: str = "",
+    fetched: Mapping[str, Inline] | None = None,
+) -> Translation:
+    """Translate `request`. The same input gives the same bytes.
+
+    Args:
+        request: The validated body.
+        options: The operator's decisions.
+        dialect: How thoughts look in the answer.
+        caller_id: Whose thought signatures may be used.
+        fetched: Remote media, by URL (`content.remote_media` lists what is needed).
+
+    Raises:
+        ApiError: 400 that names the parameter which Gemini cannot follow.
+    """
+    notes = Notes(options.unsupported_params)
+    model = request.model.removeprefix("models/").removeprefix("google/")
+    facts = options.catalog.facts(model)
+    _drop_unsupported(request, notes)
+    google = google_options(request, notes)
+    plan = plan_tools(request, list_option(google, "tools"), facts, notes)
+    content = ContentTranslator(facts, notes, fetched or {}, options.remote_media)
+    turns = MessageTranslator(
+        facts, notes, content, plan.names, options.signatures, caller_id, options.trailing_assistant
+    )
+    contents, system = turns.translate(request.messages)
+    config = generation_config(request, facts, notes)
+    if thinking := thinking_config(request, object_option(google, "thinking_config"), facts, notes):
+        config["thinkingConfig"] = thinking
+    if content.resolution:
+        config["mediaResolution"] = content.resolution
+    hidden = apply_format(read_format(request, notes), plan, config, facts, notes)
+    calls = _count(request, config, facts)
+    _override(config, object_option(google, "generation_config"), notes)
+    body: GenerateContentRequest = {"contents": contents}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    _add_tools(body, plan, object_option(google, "tool_config"))
+    if safety := list_option(google, "safety_settings"):
+        body["safetySettings"] = safety
+    if config:
+        body["generationConfig"] = config
+    _add_cache(body, google)
+    if tier := _tier(request, notes):
+        body["serviceTier"] = tier
+    body["store"] = bool(request.store)
+    context = AnswerContext(
+        model=request.model,
+        dialect=dialect,
+        caller_id=caller_id,
+        names=plan.names,
+        signatures=options.signatures,
+        custom=frozenset(plan.custom),
+        hidden=hidden,
+        first_call_only=request.parallel_tool_calls is False,
+        legacy_functions=bool(request.functions) and not request.tools,
+        holds_calls=plan.server_side_calls,
+        is_json="responseMimeType" in config or hidden is not None,
+        include_usage=bool(request.stream_options and request.stream_options.include_usage),
+        audio_format=request.audio.format if request.audio else None,
+    )
+    return Translation(model, body, calls, context, notes)
+
+
+def _drop_unsupported(request: ChatCompletionRequest, notes: Notes) -> None:
+    for name in sorted(request.model_fields_set & DROPPED):
+        if getattr(request, name) is not None:
+            notes.drop(name)
+    notes.drop_unknown(request.model_extra)
+    if request.stream_options is not None:
+        notes.drop_unknown(request.stream_options.model_extra, "stream_options.")
+
+
+def _count(request: ChatCompletionRequest, config: GenerationConfig, facts: ModelFacts) -> int:
+    if request.n is None or request.n == 1:
+        return 1
+    if not facts.candidate_count:
+        return request.n
+    config["candidateCount"] = request.n
+    return 1
+
+
+def _override(config: GenerationConfig, explicit: dict[str, Any], notes: Notes) -> None:
+    """`extra_body.google.generation_config` is the more special word, so it wins."""
+    known: dict[str, Any] = config  # type: ignore[assignment]  # merged by name
+    for name, value in explicit.items():
+        if name in known and known[name] != value:
+            notes.adjust(f"generationConfig.{name}->extra_body.google.generation_config")
+        known[name] = value
+
+
+def _add_tools(body: GenerateContentRequest, plan: ToolPlan, explicit: dict[str, Any]) -> None:
+    if tools := plan.tools():
+        body["tools"] = tools
+    if config := {**plan.tool_config(), **explicit}:
+        body["toolConfig"] = config  # type: ignore[typeddict-item]  # the caller's own fields pass as they are
+
+
+def _add_cache(body: GenerateContentRequest, google: dict[str, Any]) -> None:
+    name = google.get("cached_content")
+    if name is None:
+        return
+    param = "extra_body.google.cached_content"
+    if not isinstance(name, str):
+        raise ApiError(400, f"'{param}' must be a name such as 'cachedContents/abc'.", param=param, code="invalid_type")
+    # Google refuses a cache beside system_instruction, tools or tool_config, in several wordings.
+    clashing = {"systemInstruction": "system and developer messages", "tools": "tools", "toolConfig": "tool_choice"}
+    if found := [text for field_name, text in clashing.items() if field_name in body]:
+        msg = f"'{param}' holds the tools and the system message already: remove {', '.join(found)} from the request."
+        raise ApiError(400, msg, param=param, code="invalid_value")
+    body["cachedContent"] = name if "/" in name else f"cachedContents/{name}"
+
+
+def _tier(request: ChatCompletionRequest, notes: Notes) -> str | None:
+    wanted = request.service_tier
+    tier = _TIERS.get(wanted or "auto")
+    if wanted == "scale" or (tier and tier != wanted):
+        notes.adjust(f"service_tier={wanted}->{tier or 'default'}")
+    return tier

@@ -1,0 +1,67 @@
+"""Thought signatures for clients that drop what they do not know.
+
+Gemini 3 refuses a function call that comes back without the signature it was given. Callers get it as
+`extra_content.google.thought_signature`; this store remembers it for those that do not send it back.
+"""
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import orjson
+
+# The base64 of `skip_thought_signature_validator`, which Google documents for calls that Gemini did not make itself;
+# accepted in recorded exchanges.
+# https://ai.google.dev/gemini-api/docs/thought-signatures
+NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
+
+
+class Signatures(Protocol):
+    """Where signatures are kept between two requests of one caller."""
+
+    def get(self, key: bytes) -> str | None:
+        """The signature under `key`, if it is still known."""
+        ...
+
+    def put(self, key: bytes, signature: str) -> None:
+        """Keep `signature` under `key`."""
+        ...
+
+
+def call_key(caller_id: str, call_id: str, name: str, args: dict[str, Any]) -> bytes:
+    """The key of one call: ids alone are not unique (Gemini's are `call_` and five digits), so the call counts too."""
+    call = orjson.dumps([caller_id, call_id, name, args], option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(call, digest_size=16).digest()
+
+
+class SignatureStore:
+    """Signatures in memory: the newest `size`, for `ttl` seconds."""
+
+    def __init__(self, size: int, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._size = size
+        self._ttl = ttl
+        self._clock = clock
+        self._kept: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+
+    def get(self, key: bytes) -> str | None:
+        """The signature under `key`, if it is still known."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        until, signature = kept
+        if until < self._clock():
+            del self._kept[key]
+            return None
+        return signature
+
+    def put(self, key: bytes, signature: str) -> None:
+        """Keep `signature` under `key`; the oldest makes room."""
+        self._kept[key] = (self._clock() + self._ttl, signature)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._kept)

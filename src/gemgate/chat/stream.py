@@ -1,0 +1,136 @@
+"""A native stream as chat completion chunks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gemgate.chat.choice import Choice
+from gemgate.chat.context import AnswerContext
+from gemgate.chat.finish import refusal
+from gemgate.chat.usage import add, service_tier, usage
+from gemgate.errors import ApiError
+from gemgate.gemini.types import GenerateContentResponse, PromptFeedback, UsageMetadata
+
+
+class ChatStream:
+    """Turns the events of one request's native streams into chunks.
+
+    It remembers what holds over all events: one id, the role and each choice's place said once and in order, tool-call
+    indexes that count over a whole choice, the last usage of each call, and whether every choice ended. The end is the
+    end of the stream (`finish`), not the first finish reason: recorded streams carry two.
+    """
+
+    def __init__(self, context: AnswerContext, *, fallback_id: str, created: int, calls: int = 1) -> None:
+        self._context = context
+        self._seed = fallback_id
+        self._created = created
+        self._head: dict[str, Any] | None = None
+        self._choices: dict[int, Choice] = {}
+        self._announced = 0
+        self._blocked: PromptFeedback | None = None
+        self._usage: list[UsageMetadata] = [{} for _ in range(calls)]
+
+    def feed(self, event: GenerateContentResponse, call: int = 0) -> list[dict[str, Any]]:
+        """The chunks that one event of call number `call` gives: none, when there is nothing to show."""
+        if self._head is None:
+            self._head = self._make_head(event)
+        if meta := event.get("usageMetadata"):
+            self._usage[call].update(meta)
+        feedback = event.get("promptFeedback")
+        if feedback and feedback.get("blockReason"):
+            self._blocked = feedback
+        chunks: list[dict[str, Any]] = []
+        for candidate in event.get("candidates") or ():
+            index = call + candidate.get("index", 0)
+            choice = self._choices.get(index)
+            if choice is None:
+                choice = self._choices[index] = Choice(self._context, index, event.get("responseId") or self._seed)
+            if delta := choice.feed(candidate):
+                chunks.extend(self._announce(index))
+                chunks.append(self._chunk(index, delta))
+        return chunks
+
+    def finish(self) -> list[dict[str, Any]]:
+        """The last chunks: each choice's finish reason, and the usage if it was asked for.
+
+        Raises:
+            ApiError: 502 when the stream ended before every choice did (`stream_truncated`), or when Gemini broke off.
+        """
+        chunks: list[dict[str, Any]] = []
+        if self._blocked and not self._choices:
+            return [*self._announce(0), self._block(self._blocked), *self._usage_chunk()]
+        if not self._choices:
+            raise _truncated()
+        for index in range(max(self._choices) + 1):
+            chunks.extend(self._announce(index))
+            chunks.append(self._end(index))
+        return [*chunks, *self._usage_chunk()]
+
+    def _end(self, index: int) -> dict[str, Any]:
+        choice = self._choices.get(index)
+        if choice is None or choice.reason is None:
+            raise _truncated()
+        delta = choice.finish()
+        failure = choice.failure()
+        if failure is not None and len(self._choices) == 1:
+            raise failure
+        logprobs = {"content": choice.logprobs, "refusal": None} if choice.logprobs else None
+        return self._chunk(index, delta, finish=(choice.finish_reason, choice.reason), logprobs=logprobs)
+
+    def _block(self, feedback: PromptFeedback) -> dict[str, Any]:
+        reason = feedback.get("blockReason", "")
+        delta = {
+            "refusal": refusal(reason, feedback.get("blockReasonMessage")),
+            "extra_content": {"google": {"prompt_feedback": feedback}},
+        }
+        return self._chunk(0, delta, finish=("content_filter", reason))
+
+    def _announce(self, index: int) -> Iterator[dict[str, Any]]:
+        """The role of each choice up to `index`: SDKs keep choices in a list, so a new one must be the next."""
+        while self._announced <= index:
+            yield self._chunk(self._announced, {"role": "assistant", "content": ""})
+            self._announced += 1
+
+    def _chunk(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        *,
+        finish: tuple[str, str] | None = None,
+        logprobs: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish[0] if finish else None}
+        if finish:
+            choice["native_finish_reason"] = finish[1]
+        return {**(self._head or {}), "choices": [choice]}
+
+    def _usage_chunk(self) -> list[dict[str, Any]]:
+        if not self._context.include_usage:
+            return []
+        total: UsageMetadata = {}
+        for meta in self._usage:
+            total = add(total, meta)
+        chunk = {**(self._head or {}), "choices": [], "usage": usage(total)}
+        if tier := service_tier(total):
+            chunk["service_tier"] = tier
+        return [chunk]
+
+    def _make_head(self, event: GenerateContentResponse) -> dict[str, Any]:
+        head: dict[str, Any] = {
+            "id": f"chatcmpl-{event.get('responseId') or self._seed}",
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._context.model,
+            "system_fingerprint": event.get("modelVersion"),
+        }
+        if self._context.include_usage:
+            head["usage"] = None
+        return head
+
+
+def _truncated() -> ApiError:
+    return ApiError(
+        502,
+        "Gemini's stream ended before the answer did. What arrived so far is not the whole answer.",
+        type="server_error",
+        code="stream_truncated",
+    )

@@ -1,0 +1,38 @@
+"""Who calls: Google's rules for credentials on native paths. Any key is taken but a few with a meaning."""
+
+import re
+from collections.abc import Mapping
+
+from gemgate.emulator.errors import ApiError, api_key_invalid, invalid, keys_not_supported, unregistered
+
+INVALID_KEY = "invalid"
+EXPIRED_KEY = "expired"
+_LIKE_A_KEY = re.compile(r"AIza|AQ\.|sk-")
+
+
+def check(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    """Accept one credential: `x-goog-api-key`, `?key=` or an OAuth token as `Authorization: Bearer`.
+
+    Raises:
+        ApiError: 403 without any, 400 with several or with the keys `invalid` and `expired`, 401 for an API key as a bearer.
+    """
+    bearer = headers.get("authorization", "")
+    keys = {key for key in (headers.get("x-goog-api-key", ""), query.get("key", "")) if key}
+    if len(keys) + bool(bearer) > 1:
+        raise invalid("Multiple authentication credentials received. Please pass only one.")
+    if bearer:
+        _check_bearer(bearer)
+    elif not keys:
+        raise unregistered()
+    elif INVALID_KEY in keys:
+        raise api_key_invalid()
+    elif EXPIRED_KEY in keys:
+        raise api_key_invalid("API key expired. Please renew the API key.")
+
+
+def _check_bearer(value: str) -> None:
+    scheme, _, token = value.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise ApiError(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
+    if _LIKE_A_KEY.match(token.strip()) or token.strip() in {INVALID_KEY, EXPIRED_KEY}:
+        raise keys_not_supported("GenerativeService.GenerateContent")

@@ -1,0 +1,95 @@
+"""What Google's built-in tools leave in an answer: sources, fetched pages, code and its output."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from gemgate.emulator.hints import read
+
+if TYPE_CHECKING:
+    from gemgate.emulator.answers import Draft
+    from gemgate.emulator.families import Model
+    from gemgate.emulator.prompt import Prompt
+
+SEARCH_TOKENS = 60
+URL_TOKENS = 120
+CODE_TOKENS = 75
+_REDIRECT = "https://vertexaisearch.cloud.google.com/grounding-api-redirect/"
+_URL = re.compile(r"https?://[^\s\"'<>”’)\]]+")
+_SENTENCE = re.compile(r"\S.*?(?:[.!?][”’)]*(?=\s|$)|$)", re.DOTALL)
+_GEMINI_3 = 3.0
+
+
+def use(name: str, draft: Draft, model: Model, prompt: Prompt, seed: str) -> None:
+    """Add what the tool `name` leaves; tools without a trace of their own add nothing."""
+    if name in {"googleSearch", "googleSearchRetrieval"}:
+        _search(draft, model, prompt, seed)
+    elif name == "googleMaps":
+        _maps(draft)
+    elif name == "urlContext":
+        _pages(draft, prompt)
+    elif name == "codeExecution":
+        _code(draft, model, prompt, seed)
+
+
+def supports(text: str, sources: int) -> list[dict[str, Any]]:
+    """`groundingSupports` for each sentence: indexes count UTF-8 bytes, and a 0 is left out."""
+    found = []
+    for number, sentence in enumerate(_SENTENCE.finditer(text)):
+        start = len(text[: sentence.start()].encode())
+        segment: dict[str, Any] = {"startIndex": start} if start else {}
+        segment |= {"endIndex": start + len(sentence[0].encode()), "text": sentence[0]}
+        found.append({"segment": segment, "groundingChunkIndices": [number % sources]})
+    return found
+
+
+def _search(draft: Draft, model: Model, prompt: Prompt, seed: str) -> None:
+    query = " ".join(prompt.text.split())[:80] or "news"
+    titles = ["example.com", "example.org"]
+    draft.parts[-1]["text"] = "Café sources say: “" + draft.parts[-1]["text"].strip() + "”"
+    draft.extras["groundingMetadata"] = {
+        "searchEntryPoint": {"renderedContent": f'<div class="container"><a class="chip">{query}</a></div>'},
+        "groundingChunks": [
+            {"web": {"uri": f"{_REDIRECT}{seed}{number}", "title": title}} for number, title in enumerate(titles)
+        ],
+        "groundingSupports": supports(draft.parts[-1]["text"], len(titles)),
+        "webSearchQueries": [query],
+    }
+    draft.tool_tokens += SEARCH_TOKENS
+    if model.family.generation >= _GEMINI_3 and (prompt.body.get("toolConfig") or {}).get(
+        "includeServerSideToolInvocations"
+    ):
+        call = {"toolType": "GOOGLE_SEARCH_WEB", "id": seed[:8].lower()}
+        draft.parts[:0] = [
+            {"toolCall": {**call, "args": {"queries": [query]}}},
+            {"toolResponse": {**call, "response": {"search_suggestions": query}}},
+        ]
+
+
+def _maps(draft: Draft) -> None:
+    place = {"uri": "https://maps.google.com/?cid=1", "title": "Example Square", "placeId": "places/example"}
+    draft.extras["groundingMetadata"] = {
+        "groundingChunks": [{"maps": place}],
+        "groundingSupports": supports(draft.parts[-1]["text"], 1),
+    }
+    draft.tool_tokens += SEARCH_TOKENS
+
+
+def _pages(draft: Draft, prompt: Prompt) -> None:
+    urls = [url.rstrip(".,;:!?") for url in _URL.findall(prompt.text)]
+    if urls:
+        draft.extras["urlContextMetadata"] = {
+            "urlMetadata": [{"retrievedUrl": url, "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"} for url in urls]
+        }
+        draft.tool_tokens += URL_TOKENS * len(urls)
+
+
+def _code(draft: Draft, model: Model, prompt: Prompt, seed: str) -> None:
+    numbers = [int(number) if number.is_integer() else number for number in read(prompt.text).numbers] or [1, 1]
+    code: dict[str, Any] = {"language": "PYTHON", "code": f"print(sum({numbers}))\n"}
+    result: dict[str, Any] = {"outcome": "OUTCOME_OK", "output": f"{sum(numbers)}\n"}
+    if model.family.generation >= _GEMINI_3:
+        code["id"] = result["id"] = f"call_{int.from_bytes(seed.encode()[:4]) % 10**6}"
+    draft.parts[:0] = [{"executableCode": code}, {"codeExecutionResult": result}]
+    draft.tool_tokens += CODE_TOKENS

@@ -1,0 +1,270 @@
+"""The models the emulator serves, and what sets their families apart.
+
+Sources: recorded exchanges (index, ids, signatures, chunk patterns, usage), https://ai.google.dev/gemini-api/docs/thinking
+(budgets and levels). The emulator keeps its own table on purpose: it is the other side, and must be able to disagree with
+the gateway's.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+SCENARIO_PREFIX = "emulator-"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How a family of models answers and what it refuses.
+
+    Attributes:
+        generation: 1.5, 2.0, 2.5, 3.0, ...: later means newer.
+        methods: The methods after the colon that the models of the family have.
+        budget: The least and the largest `thinkingBudget`; None if the models do not think.
+        can_stop: Whether a budget of 0 is allowed.
+        levels: The `thinkingLevel`s; empty if there are none.
+        default_thinking: How much the models think unasked: none, or the level.
+        call_ids: Whether calls carry an id, and in which form.
+        signs_calls: Whether the first call of an answer carries a `thoughtSignature`.
+        needs_signature: Whether a call that comes back without it is refused.
+        signs_text: Whether text is signed always, only in conversations with tools, or never.
+        prefill: Whether the last turn may be the model's.
+        mixes_tools: Whether built-in tools go with functions, and functions with a JSON response.
+        rich_results: Whether function responses may hold media and parts a `mediaResolution`.
+        many_candidates: Whether `candidateCount` may be above 1.
+        penalties, logprobs, system: Whether these are taken.
+        output: What the models answer with.
+        image_type: The MIME type of images in answers.
+        image_sizes: The `imageSize`s; empty if the field is refused.
+        limits: `inputTokenLimit` and `outputTokenLimit`.
+    """
+
+    generation: float
+    methods: tuple[str, ...] = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
+    budget: tuple[int, int] | None = None
+    can_stop: bool = True
+    levels: tuple[str, ...] = ()
+    default_thinking: str = "MEDIUM"
+    call_ids: Literal["none", "short", "call"] = "short"
+    signs_calls: bool = True
+    needs_signature: bool = True
+    signs_text: Literal["always", "tools", "never"] = "always"
+    prefill: bool = True
+    mixes_tools: bool = True
+    rich_results: bool = True
+    many_candidates: bool = False
+    penalties: bool = False
+    logprobs: bool = False
+    system: bool = True
+    output: Literal["text", "image", "audio", "vector", "none"] = "text"
+    image_type: str = "image/png"
+    image_sizes: tuple[str, ...] = ()
+    limits: tuple[int, int] = (1048576, 65536)
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the models think at all."""
+        return self.budget is not None
+
+
+_ALL = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+_THREE = Family(3.0, budget=(0, 32768), levels=_ALL, default_thinking="HIGH")
+_TWO = Family(
+    2.0,
+    default_thinking="",
+    call_ids="none",
+    signs_calls=False,
+    needs_signature=False,
+    signs_text="never",
+    mixes_tools=False,
+    rich_results=False,
+    many_candidates=True,
+    logprobs=True,
+)
+_TWO_FIVE = replace(
+    _TWO, generation=2.5, budget=(0, 24576), default_thinking="MEDIUM", signs_calls=True, signs_text="tools"
+)
+_IMAGE = ("generateContent", "countTokens", "batchGenerateContent")
+_NEW_IMAGE = replace(
+    _THREE, methods=_IMAGE, budget=(0, 32768), levels=(), output="image", image_type="image/jpeg", limits=(65536, 32768)
+)
+_SPEECH = replace(
+    _TWO,
+    methods=("countTokens", "generateContent"),
+    generation=2.5,
+    output="audio",
+    system=False,
+    many_candidates=False,
+    logprobs=False,
+    limits=(8192, 16384),
+)
+_VECTOR = replace(
+    _TWO,
+    methods=("embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"),
+    output="vector",
+    many_candidates=False,
+    logprobs=False,
+)
+
+FAMILIES: dict[str, Family] = {
+    "1.5": replace(_TWO, generation=1.5, penalties=True, limits=(1000000, 8192)),
+    "2.0": replace(_TWO, penalties=True, limits=(1048576, 8192)),
+    "2.5-pro": replace(_TWO_FIVE, budget=(128, 32768), can_stop=False),
+    "2.5-flash": _TWO_FIVE,
+    "2.5-flash-lite": replace(
+        _TWO_FIVE, budget=(512, 24576), default_thinking="", signs_calls=False, signs_text="never"
+    ),
+    "2.5-flash-image": replace(
+        _TWO,
+        generation=2.5,
+        methods=_IMAGE,
+        output="image",
+        many_candidates=False,
+        logprobs=False,
+        limits=(32768, 32768),
+    ),
+    "2.0-flash-image": replace(
+        _TWO, methods=_IMAGE, output="image", many_candidates=False, logprobs=False, limits=(32768, 8192)
+    ),
+    "3-flash": _THREE,
+    "3-pro": replace(_THREE, levels=("LOW", "HIGH"), can_stop=False),
+    "3.1-pro": replace(_THREE, generation=3.1, levels=("LOW", "MEDIUM", "HIGH"), can_stop=False),
+    "3.1-flash-lite": replace(_THREE, generation=3.1, default_thinking="MINIMAL"),
+    "3.5-flash": replace(_THREE, generation=3.5, default_thinking="MEDIUM"),
+    "3.5-flash-lite": replace(_THREE, generation=3.55, default_thinking="MINIMAL", prefill=False),
+    "3.6-flash": replace(_THREE, generation=3.6, default_thinking="MEDIUM", prefill=False, call_ids="call"),
+    "3.7-flash": replace(
+        _THREE,
+        generation=3.7,
+        levels=("LOW", "MEDIUM", "HIGH"),
+        default_thinking="MEDIUM",
+        prefill=False,
+        call_ids="call",
+    ),
+    "4-argon": replace(
+        _THREE,
+        generation=4.0,
+        levels=("LOW", "MEDIUM", "HIGH"),
+        default_thinking="MEDIUM",
+        can_stop=False,
+        prefill=False,
+        call_ids="call",
+    ),
+    "3-pro-image": replace(_NEW_IMAGE, image_sizes=("1K", "2K", "4K")),
+    "3.1-flash-image": replace(_NEW_IMAGE, generation=3.1, image_sizes=("512", "1K", "2K", "4K")),
+    "3.1-flash-lite-image": replace(_NEW_IMAGE, generation=3.1, image_sizes=("1K",)),
+    "2.5-tts": _SPEECH,
+    "3.1-tts": replace(_SPEECH, generation=3.1),
+    "embedding-001": replace(_VECTOR, limits=(2048, 1)),
+    "embedding-2": replace(_VECTOR, generation=3.0, limits=(8192, 1)),
+    "imagen": replace(_VECTOR, methods=("predict",), output="none", limits=(480, 8192)),
+    "veo": replace(_VECTOR, methods=("predictLongRunning",), output="none", limits=(480, 8192)),
+    "gemma": replace(
+        _TWO,
+        system=False,
+        many_candidates=False,
+        logprobs=False,
+        limits=(131072, 8192),
+        methods=("generateContent", "countTokens"),
+    ),
+}
+
+_MODELS: dict[str, str] = {
+    "gemini-1.5-flash": "1.5",
+    "gemini-2.0-flash": "2.0",
+    "gemini-2.0-flash-001": "2.0",
+    "gemini-2.0-flash-exp": "2.0",
+    "gemini-2.0-flash-lite": "2.0",
+    "gemini-2.0-flash-preview-image-generation": "2.0-flash-image",
+    "gemini-2.5-pro": "2.5-pro",
+    "gemini-2.5-flash": "2.5-flash",
+    "gemini-2.5-flash-lite": "2.5-flash-lite",
+    "gemini-2.5-flash-image": "2.5-flash-image",
+    "gemini-2.5-flash-preview-tts": "2.5-tts",
+    "gemini-2.5-pro-preview-tts": "2.5-tts",
+    "gemini-3-flash-preview": "3-flash",
+    "gemini-3-pro-preview": "3-pro",
+    "gemini-3-pro-image": "3-pro-image",
+    "gemini-3-pro-image-preview": "3-pro-image",
+    "gemini-3.1-pro-preview": "3.1-pro",
+    "gemini-3.1-flash-lite": "3.1-flash-lite",
+    "gemini-3.1-flash-lite-preview": "3.1-flash-lite",
+    "gemini-3.1-flash-image": "3.1-flash-image",
+    "gemini-3.1-flash-lite-image": "3.1-flash-lite-image",
+    "gemini-3.1-flash-tts-preview": "3.1-tts",
+    "gemini-3.5-flash": "3.5-flash",
+    "gemini-3.5-flash-lite": "3.5-flash-lite",
+    "gemini-3.6-flash": "3.6-flash",
+    "gemini-3.7-flash": "3.7-flash",
+    "gemini-3.8-flash": "3.7-flash",
+    "gemini-4-argon": "4-argon",
+    "gemini-nano-banana-2.1": "3.1-flash-image",
+    "gemma-3-27b-it": "gemma",
+    "gemini-embedding-001": "embedding-001",
+    "gemini-embedding-2": "embedding-2",
+    "gemini-embedding-2-preview": "embedding-2",
+    "text-embedding-004": "embedding-001",
+    "imagen-3.0-generate-002": "imagen",
+    "imagen-4.0-generate-001": "imagen",
+    "veo-3.1-generate-preview": "veo",
+    "veo-3.1-fast-generate-preview": "veo",
+    "veo-3.1-lite-generate-preview": "veo",
+}
+
+# Names that answer as another model, with the `modelVersion` they answer with.
+_ALIASES: dict[str, tuple[str, str]] = {
+    "gemini-flash-latest": ("gemini-3.6-flash", "gemini-3.6-flash"),
+    "gemini-flash-lite-latest": ("gemini-3.1-flash-lite", "gemini-3.1-flash-lite"),
+    "gemini-pro-latest": ("gemini-3.1-pro-preview", "gemini-3.1-pro-preview"),
+    "gemini-2.5-pro-preview-03-25": ("gemini-2.5-pro", "models/gemini-2.5-pro"),
+    "gemini-2.5-flash-preview-05-20": ("gemini-2.5-flash", "models/gemini-2.5-flash"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One served model; `version` is what answers call it."""
+
+    name: str
+    family: Family
+    version: str
+    latest: bool = field(default=False)
+
+    def resource(self) -> dict[str, Any]:
+        """The `Model` message of the models endpoint."""
+        family = self.family
+        resource: dict[str, Any] = {
+            "name": f"models/{self.name}",
+            "version": "001",
+            "displayName": self.name.replace("-", " ").title(),
+            "description": "Served by the gemgate emulator.",
+            "inputTokenLimit": family.limits[0],
+            "outputTokenLimit": family.limits[1],
+            "supportedGenerationMethods": list(family.methods),
+        }
+        if family.output in {"text", "image", "audio"}:
+            resource |= {
+                "temperature": 1,
+                "topP": 0.95,
+                "topK": 64,
+                "maxTemperature": 1 if family.output == "image" else 2,
+            }
+        if family.thinks:
+            resource["thinking"] = True
+        return resource
+
+
+def find(name: str, version: str = "v1beta") -> Model | None:
+    """The model of that name in an API version, or None; `emulator-…` names are served as Gemini 2.5 Flash."""
+    if name in _MODELS:
+        return Model(name, FAMILIES[_MODELS[name]], name)
+    if name in _ALIASES and (version != "v1" or not name.endswith("-latest")):
+        target, answers_as = _ALIASES[name]
+        return Model(name, FAMILIES[_MODELS[target]], answers_as, latest=name.endswith("-latest"))
+    if name.startswith(SCENARIO_PREFIX):
+        return Model(name, FAMILIES["2.5-flash"], name)
+    return None
+
+
+def served(version: str = "v1beta") -> list[Model]:
+    """Every model of an API version, in a fixed order."""
+    names = [*_MODELS, *(alias for alias in _ALIASES if alias.endswith("-latest"))]
+    return [model for name in names if (model := find(name, version))]

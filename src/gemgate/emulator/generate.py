@@ -1,0 +1,147 @@
+"""generateContent, streamGenerateContent and countTokens: check, answer, and send it as the scenario wants it."""
+
+from typing import Any
+
+from starlette.requests import Request
+
+from gemgate.emulator import rules, scenarios, usage
+from gemgate.emulator.answers import Answer, compose
+from gemgate.emulator.delivery import Delivery, Pause, Piece, Reset
+from gemgate.emulator.errors import bad_request, invalid
+from gemgate.emulator.families import Model
+from gemgate.emulator.prompt import read
+from gemgate.emulator.replies import EVENTS, JSON, headers, html_reply, json_reply
+from gemgate.emulator.scenarios import Scenario
+from gemgate.emulator.state import EmulatorState
+from gemgate.emulator.stream import compact, events, pretty, unary
+from gemgate.emulator.validation import parse
+
+_CANCELLED = {"error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}}
+
+
+def generate_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+    """POST /v1beta/models/{model}:generateContent.
+
+    Raises:
+        ApiError: What Google would refuse, and what the scenario refuses.
+    """
+    scenario, answer = _prepare(state, request, model, body, streaming=False)
+    if scenario.name == "html-502":
+        return html_reply(state, 502)
+    response = unary(answer)
+    if scenario.name == "eof":
+        for candidate in response.get("candidates", ()):
+            del candidate["finishReason"]
+    raw = pretty(response)
+    if scenario.name == "garbage":
+        raw = raw[: len(raw) // 2]
+    pieces: list[Piece] = [raw]
+    if scenario.name == "reset-mid-stream":
+        pieces = [raw[: len(raw) // 2], Reset()]
+    return Delivery(state, 200, headers(JSON, answer.tier), _paced(scenario, pieces))
+
+
+def stream_generate_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+    """POST /v1beta/models/{model}:streamGenerateContent, as events with `?alt=sse`, else as one JSON array.
+
+    Raises:
+        ApiError: As `generate_content`.
+    """
+    scenario, answer = _prepare(state, request, model, body, streaming=True)
+    if scenario.name == "html-502":
+        return html_reply(state, 502)
+    found = _broken(scenario, events(answer))
+    tier = answer.tier
+    if request.query_params.get("alt") == "sse":
+        end = b"\n\n" if scenario.name == "lf" else b"\r\n\r\n"
+        pieces: list[Piece] = [b"data: " + compact(event) + end for event in found]
+        return Delivery(state, 200, headers(EVENTS, tier), _paced(scenario, _cut(scenario, pieces, end)))
+    listed: list[Piece] = [
+        (b",\r\n" if number else b"[") + pretty(event).rstrip() for number, event in enumerate(found)
+    ]
+    return Delivery(state, 200, headers(JSON, tier), _paced(scenario, [*_cut(scenario, listed, b"\r\n"), b"]\n"]))
+
+
+def count_tokens(state: EmulatorState, _request: Request, model: Model, body: Any) -> Delivery:
+    """POST /v1beta/models/{model}:countTokens, of `contents` or of a whole `generateContentRequest`.
+
+    Raises:
+        ApiError: 400 for both or none, and what does not fit the schema.
+    """
+    canonical, found = parse("CountTokensRequest", body)
+    if found:
+        raise bad_request(found)
+    whole = canonical.get("generateContentRequest")
+    if whole is not None and "contents" in canonical:
+        raise invalid("* CountTokensRequest: only one of contents and generate_content_request can be set.\n")
+    if whole is not None and whole.get("model") != f"models/{model.name}":
+        raise invalid("* CountTokensRequest.generate_content_request.model: unexpected model name format\n")
+    counts = usage.prompt_tokens(whole or canonical)
+    cache = state.caches.get(whole["cachedContent"]) if whole and whole.get("cachedContent") else None
+    cached = usage.prompt_tokens(cache.body) if cache else None
+    total = counts + cached if cached else counts
+    if not (whole or canonical).get("contents"):
+        raise invalid("* CountTokensRequest.contents: contents is not specified\n")
+    result: dict[str, Any] = {"totalTokens": total.total(), "promptTokensDetails": usage.details(total)}
+    if cached:
+        result |= {"cachedContentTokenCount": cached.total(), "cacheTokensDetails": usage.details(cached)}
+    return json_reply(state, result)
+
+
+def _prepare(
+    state: EmulatorState, request: Request, model: Model, body: Any, *, streaming: bool
+) -> tuple[Scenario, Answer]:
+    """Check a request and compose its answer; scenarios that refuse do so once the request itself is right."""
+    canonical, found = parse("GenerateContentRequest", body)
+    if found:
+        raise bad_request(found)
+    rules.check(model, canonical, streaming=streaming)
+    scenario = scenarios.find(request.headers.get(scenarios.HEADER, ""), model.name, read(canonical).scenario)
+    attempt = state.attempt(canonical["contents"]) if scenario.name == "flaky" else 1
+    scenarios.refuse(scenario, model.name, request.path_params["version"], "generateContent", attempt)
+    name = canonical.get("cachedContent")
+    cache = state.caches.for_request(name, model.name, canonical) if name else None
+    answer = compose(model, canonical, cache.body if cache else None)
+    scenarios.alter(scenario, answer)
+    return scenario, answer
+
+
+def _broken(scenario: Scenario, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events, changed where the scenario is about their content."""
+    if scenario.name == "eof":
+        for candidate in found[-1].get("candidates", ()):
+            candidate.pop("finishReason", None)
+    if scenario.name == "two-stops":
+        for candidate in found[0].get("candidates", ()):
+            candidate["finishReason"] = "STOP"
+    return found
+
+
+def _cut(scenario: Scenario, pieces: list[Piece], end: bytes) -> list[Piece]:
+    """The events, cut off or followed by what the scenario puts there."""
+    good = pieces[: max(0, int(scenario.number))]
+    error = {**_CANCELLED["error"], "code": 503, "status": "UNAVAILABLE", "message": "The model is overloaded."}
+    if scenario.name == "reset-mid-stream":
+        return [*good, Reset()]
+    if scenario.name == "error-mid-stream":
+        return [*good, pretty(_CANCELLED)]
+    if scenario.name == "error-mid-stream-data":
+        return [*good, b"data: " + compact({"error": error}) + end]
+    if scenario.name == "garbage":
+        return [*good, b'data: {"candidates": [{"content": {"parts": [{"te' + end, *pieces[len(good) :]]
+    return pieces
+
+
+def _paced(scenario: Scenario, pieces: list[Piece]) -> list[Piece]:
+    """The pieces with the pauses, resets and sizes of the scenario."""
+    if scenario.name == "reset-before-headers":
+        return [Reset()]
+    if scenario.name == "slow-start":
+        return [Pause(scenario.number), *pieces]
+    if scenario.name == "slow-stream":
+        return [
+            step for number, piece in enumerate(pieces) for step in ([Pause(scenario.number)] * (number > 0) + [piece])
+        ]
+    if scenario.name == "byte-by-byte":
+        return [bytes([byte]) for piece in pieces if isinstance(piece, bytes) for byte in piece]
+    return pieces

@@ -1,0 +1,153 @@
+"""Looks at media in a request, to say what it is, and makes media for answers."""
+
+import base64
+import io
+import math
+import re
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from tinytag import TinyTag, TinyTagException
+
+from gemgate.emulator.errors import invalid
+from gemgate.emulator.validation import decode_base64
+
+IMAGE_TOKENS = 258
+AUDIO_TOKENS_A_SECOND = 32
+VIDEO_TOKENS_A_SECOND = 263
+PAGE_TOKENS = 258
+SAMPLE_RATE = 24000
+_DOCUMENTS = {
+    "application/json",
+    "application/xml",
+    "application/rtf",
+    "application/x-javascript",
+    "application/x-python",
+}
+_IMAGES = {f"image/{kind}" for kind in ("png", "jpeg", "jpg", "webp", "gif", "heic", "heif", "avif", "bmp")}
+_READABLE = {f"image/{kind}" for kind in ("png", "jpeg", "jpg", "webp", "gif", "bmp")}
+_SIZES = {
+    "1:1": (1024, 1024),
+    "2:3": (832, 1248),
+    "3:2": (1248, 832),
+    "3:4": (864, 1184),
+    "4:3": (1184, 864),
+    "4:5": (896, 1152),
+    "5:4": (1152, 896),
+    "9:16": (768, 1344),
+    "16:9": (1344, 768),
+    "21:9": (1536, 672),
+    "1:4": (512, 2048),
+    "4:1": (2048, 512),
+    "1:8": (352, 2816),
+    "8:1": (2816, 352),
+}
+_SCALES = {"512": 0.5, "1K": 1.0, "2K": 2.0, "4K": 4.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A piece of media: its modality, what it is in words, and the tokens it takes."""
+
+    modality: str
+    words: str
+    tokens: int
+
+
+def look(part: dict[str, Any]) -> Seen:
+    """What an `inlineData` or `fileData` part holds.
+
+    Raises:
+        ApiError: 400, a type Google does not take or an image that is none.
+    """
+    if "fileData" in part:
+        given = part["fileData"]
+        if not given["fileUri"].startswith(("https://", "http://", "gs://", "files/")):
+            raise invalid(f"Invalid or unsupported file uri: {given['fileUri']}")
+        kind = given.get("mimeType", "")
+        words = f"a {kind or 'file'} at {given['fileUri']}" if kind else f"a file at {given['fileUri']}"
+        return Seen(_modality(kind or "application/pdf"), words, IMAGE_TOKENS)
+    blob = part["inlineData"]
+    kind = blob["mimeType"].split(";")[0].strip().lower()
+    data = decode_base64(blob["data"])
+    if kind in _IMAGES:
+        return _image(kind, data)
+    if kind.startswith(("audio/", "video/")):
+        return _timed(kind, data)
+    if kind == "application/pdf":
+        pages = max(1, len(re.findall(rb"/Type\s*/Page\b(?!s)", data)))
+        words = f"a PDF document ({kind}) of {len(data)} bytes, {_plural(pages, 'page')}"
+        return Seen("DOCUMENT", words, PAGE_TOKENS * pages)
+    if kind.startswith("text/") or kind in _DOCUMENTS:
+        text = data.decode("utf-8", "replace")
+        beginning = f", beginning “{' '.join(text[:60].split())}”" if text.strip() else ""
+        words = f"a text file ({kind}) of {_plural(len(text), 'character')}{beginning}"
+        return Seen("TEXT", words, max(1, math.ceil(len(data) / 4)))
+    raise invalid(f"Unsupported MIME type: {kind}")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _modality(kind: str) -> str:
+    major = kind.split("/", maxsplit=1)[0].upper()
+    return major if major in {"IMAGE", "AUDIO", "VIDEO", "TEXT"} else "DOCUMENT"
+
+
+def _image(kind: str, data: bytes) -> Seen:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            size = f"{image.width}x{image.height} pixels"
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        if kind in _READABLE:
+            raise invalid(
+                "Unable to process input image. Please retry or report in "
+                "https://developers.generativeai.google/guide/troubleshooting"
+            ) from None
+        size = f"{len(data)} bytes"
+    return Seen("IMAGE", f"an image ({kind}) of {size}", IMAGE_TOKENS)
+
+
+def _timed(kind: str, data: bytes) -> Seen:
+    major = kind.split("/", maxsplit=1)[0]
+    rate = AUDIO_TOKENS_A_SECOND if major == "audio" else VIDEO_TOKENS_A_SECOND
+    article = "an" if major == "audio" else "a"
+    try:
+        seconds = TinyTag.get(file_obj=io.BytesIO(data), image=False).duration
+    except (TinyTagException, struct.error, ValueError, IndexError, EOFError):
+        seconds = None
+    if seconds is None:
+        return Seen(major.upper(), f"{article} {major} file ({kind}) of {len(data)} bytes", rate)
+    words = f"{article} {major} file ({kind}) of {seconds:.1f} seconds"
+    return Seen(major.upper(), words, max(1, math.ceil(seconds * rate)))
+
+
+def picture(seed: bytes, kind: str, ratio: str = "1:1", size: str = "1K") -> tuple[str, int, int]:
+    """An image in base64 with its width and height: three bands in colours of the seed, in Google's pixel sizes."""
+    scale = _SCALES.get(size, 1.0)
+    width, height = (round(side * scale) for side in _SIZES.get(ratio, _SIZES["1:1"]))
+    image = Image.new("RGB", (width, height), tuple(seed[0:3]))
+    image.paste(tuple(seed[3:6]), (0, height // 3, width, 2 * height // 3))
+    image.paste(tuple(seed[6:9]), (0, 2 * height // 3, width, height))
+    out = io.BytesIO()
+    image.save(out, "JPEG" if kind == "image/jpeg" else "PNG")
+    return base64.b64encode(out.getvalue()).decode(), width, height
+
+
+def speech(text: str, voice: str) -> tuple[str, float]:
+    """A tone as long as the text takes to say: base64 of 16-bit little-endian mono samples at 24 kHz, and its seconds."""
+    seconds = min(10.0, max(0.5, len(text) / 15))
+    pitch = 120 + sum(voice.encode()) % 120
+    count = round(seconds * SAMPLE_RATE)
+    period = SAMPLE_RATE // pitch
+    wave = [round(6000 * math.sin(2 * math.pi * n / period)) for n in range(period)]
+    samples = (wave * (count // period + 1))[:count]
+    return base64.b64encode(struct.pack(f"<{count}h", *samples)).decode(), seconds
+
+
+def url_safe(data: bytes) -> str:
+    """Base64 in the URL-safe alphabet, unpadded."""
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")

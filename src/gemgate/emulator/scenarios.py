@@ -1,0 +1,150 @@
+"""Failures on demand.
+
+Whoever tests an application asks for one by name, in one of three ways:
+
+- the header `x-emulator-scenario: slow-stream:0.5`
+- the model name `emulator-slow-stream-0.5` (served with the ways of Gemini 2.5 Flash)
+- `[[emulator: slow-stream 0.5]]` anywhere in the last user text
+
+The first that is there, in this order, counts.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gemgate.emulator import errors
+from gemgate.emulator.answers import Answer, Draft
+from gemgate.emulator.errors import ApiError, invalid
+from gemgate.emulator.families import SCENARIO_PREFIX
+
+HEADER = "x-emulator-scenario"
+_FORM = re.compile(r"([a-z0-9]+(?:-[a-z]+)*)(?:[-:=\s]+(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
+
+# name: (what happens, what the number after the name means, its value when it is left out)
+SCENARIOS: dict[str, tuple[str, str, float]] = {
+    "400": ("a 400 INVALID_ARGUMENT without details", "", 0),
+    "401": ("a 401 UNAUTHENTICATED", "", 0),
+    "403": ("a 403 PERMISSION_DENIED: the API is not enabled", "", 0),
+    "404": ("a 404 NOT_FOUND for the model", "", 0),
+    "429": ("a 429 of a per-minute quota, with QuotaFailure and RetryInfo", "seconds to retry after", 48.939935699),
+    "429-daily": ("a 429 of a per-day quota", "seconds to retry after", 48.939935699),
+    "500": ("a 500 INTERNAL", "", 0),
+    "503": ("a 503 UNAVAILABLE: the model is overloaded", "", 0),
+    "504": ("a 504 DEADLINE_EXCEEDED", "", 0),
+    "html-502": ("a 502 with a page of HTML", "", 0),
+    "flaky": ("a 503 for the first requests of this content, then the answer", "how many fail", 1),
+    "slow-start": ("a pause before the headers", "seconds", 1),
+    "slow-stream": ("a pause before each event but the first", "seconds", 0.2),
+    "reset-before-headers": ("the connection is reset before any answer", "", 0),
+    "reset-mid-stream": ("the connection is reset in mid-answer", "events before it", 1),
+    "error-mid-stream": ("after good events a bare error object, pretty-printed", "events before it", 1),
+    "error-mid-stream-data": ("after good events an error object in a `data:` line", "events before it", 1),
+    "eof": ("the answer ends without finishReason", "", 0),
+    "garbage": ("the answer holds broken JSON", "events before it", 1),
+    "blocked-prompt": ("the prompt is blocked: promptFeedback and no candidates", "", 0),
+    "safety": ("the answer stops in mid-text for SAFETY", "", 0),
+    "empty": ("an empty text with STOP", "", 0),
+    "no-content": ("a candidate without content, for RECITATION", "", 0),
+    "malformed-function-call": ("MALFORMED_FUNCTION_CALL without parts", "", 0),
+    "unknown-finish-reason": ("a finishReason that no client knows", "", 0),
+    "two-stops": ("a finishReason in the first event already, and more after it", "", 0),
+    "lf": ("events end in LF instead of CRLF", "", 0),
+    "crlf": ("events end in CRLF, as always", "", 0),
+    "byte-by-byte": ("the body is written one byte at a time", "", 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A named failure and its number; the empty name is the normal course."""
+
+    name: str = ""
+    number: float = 0
+
+
+def parse(text: str) -> Scenario:
+    """The scenario that `text` names, such as `slow-start`, `slow-start:3` or `slow-start 3s`.
+
+    Raises:
+        ApiError: 400 that lists the names, if there is none of this name.
+    """
+    text = text.strip().lower()
+    if text in SCENARIOS:
+        return Scenario(text, SCENARIOS[text][2])
+    found = _FORM.fullmatch(text)
+    if found and found[2] and found[1] in SCENARIOS:
+        return Scenario(found[1], float(found[2]))
+    raise invalid(f"The emulator has no scenario {text!r}. It has: {', '.join(SCENARIOS)}.")
+
+
+def find(header: str, model: str, said: str) -> Scenario:
+    """The scenario of a request, by header, then model name, then text.
+
+    Raises:
+        ApiError: 400, an unknown one.
+    """
+    if header:
+        return parse(header)
+    if model.startswith(SCENARIO_PREFIX):
+        return parse(model.removeprefix(SCENARIO_PREFIX))
+    return parse(said) if said else Scenario()
+
+
+def refuse(scenario: Scenario, model: str, version: str, method: str, attempt: int) -> None:
+    """Raise the error that the scenario asks for; `attempt` counts requests of this content from 1.
+
+    Raises:
+        ApiError: With the scenario's status.
+    """
+    refusals = {
+        "400": ApiError(400, "Request contains an invalid argument."),
+        "401": errors.keys_not_supported("GenerativeService.GenerateContent"),
+        "403": errors.permission_denied(),
+        "404": errors.model_not_found(model, version, method),
+        "429": errors.quota_exceeded(model, retry_seconds=scenario.number),
+        "429-daily": errors.quota_exceeded(model, daily=True, retry_seconds=scenario.number),
+        "500": errors.internal(),
+        "503": errors.overloaded(),
+        "504": ApiError(504, "Deadline expired before operation could complete."),
+    }
+    if scenario.name in refusals:
+        raise refusals[scenario.name]
+    if scenario.name == "flaky" and attempt <= scenario.number:
+        raise errors.overloaded()
+
+
+_SAFETY = [
+    {"category": "HARM_CATEGORY_HARASSMENT", "probability": "NEGLIGIBLE"},
+    {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": True},
+]
+
+
+def alter(scenario: Scenario, answer: Answer) -> None:
+    """Change what is answered, for the scenarios that are about that."""
+    if scenario.name == "blocked-prompt":
+        answer.blocked = "PROHIBITED_CONTENT"
+    changes: dict[str, Callable[[Draft], None]] = {
+        "safety": _unsafe,
+        "empty": lambda draft: _replace(draft, [{"text": ""}]),
+        "no-content": lambda draft: _replace(draft, [], "RECITATION"),
+        "malformed-function-call": _malformed,
+        "unknown-finish-reason": lambda draft: setattr(draft, "finish", "NEW_REASON_OF_THE_EMULATOR"),
+    }
+    for draft in answer.candidates if scenario.name in changes else ():
+        changes[scenario.name](draft)
+
+
+def _replace(draft: Draft, parts: list[dict[str, str]], finish: str = "STOP", message: str = "") -> None:
+    draft.parts, draft.extras, draft.thoughts = list(parts), {}, []
+    draft.finish, draft.finish_message = finish, message
+
+
+def _unsafe(draft: Draft) -> None:
+    text = "".join(part.get("text", "") for part in draft.parts)
+    _replace(draft, [{"text": text[: len(text) // 2]}], "SAFETY")
+    draft.extras = {"safetyRatings": _SAFETY}
+
+
+def _malformed(draft: Draft) -> None:
+    _replace(draft, [], "MALFORMED_FUNCTION_CALL", "Malformed function call: print(default_api.example(city='Paris'))")

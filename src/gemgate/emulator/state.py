@@ -1,0 +1,102 @@
+"""What the emulator remembers: the requests it saw, the clients that left early, the caches."""
+
+import hashlib
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gemgate.emulator.caches import Caches
+
+SECRET_HEADERS = frozenset({"authorization", "x-goog-api-key", "cookie", "proxy-authorization"})
+KEPT = 1000
+KEPT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequest:
+    """A request as it arrived.
+
+    Attributes:
+        method, path: As in the request line; the query without `key` is in `query`.
+        headers: Lower-case names; the values of those that carry secrets are replaced by `***`.
+        body: The parsed JSON, or None.
+        size: Bytes of the body.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """A client that left before the answer was complete, after so many bytes of the body."""
+
+    path: str
+    sent: int
+
+
+@dataclass
+class EmulatorState:
+    """The memory of one emulator.
+
+    `requests` and `disconnects` keep the last thousand, and the requests at most 64 MiB of bodies. They may be read from
+    any thread.
+    """
+
+    clock: Callable[[], float] = time.time
+    requests: deque[SeenRequest] = field(default_factory=lambda: deque(maxlen=KEPT))
+    disconnects: deque[Disconnect] = field(default_factory=lambda: deque(maxlen=KEPT))
+    attempts: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.caches = Caches(self.clock)
+        self._changed = threading.Condition()
+
+    def saw(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: Any, size: int = 0
+    ) -> None:
+        """Remember a request of `size` bytes, without its secrets; the oldest ones go when it gets too much."""
+        seen = SeenRequest(
+            method=method,
+            path=path,
+            query={name: value for name, value in query.items() if name != "key"},
+            headers={name: "***" if name in SECRET_HEADERS else value for name, value in headers.items()},
+            body=body,
+            size=size,
+        )
+        with self._changed:
+            self.requests.append(seen)
+            while len(self.requests) > 1 and sum(each.size for each in self.requests) > KEPT_BYTES:
+                self.requests.popleft()
+            self._changed.notify_all()
+
+    def attempt(self, contents: Any) -> int:
+        """Which try of these contents this is, from 1: for the scenario that fails the first ones."""
+        key = hashlib.sha256(orjson.dumps(contents)).hexdigest()
+        self.attempts[key] += 1
+        return self.attempts[key]
+
+    def lost(self, path: str, sent: int) -> None:
+        """Remember a client that left early."""
+        with self._changed:
+            self.disconnects.append(Disconnect(path, sent))
+            self._changed.notify_all()
+
+    def wait_for_requests(self, count: int, timeout: float = 5.0) -> bool:
+        """Wait in another thread until `count` requests were seen; False after `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.requests) >= count, timeout)
+
+    def wait_for_disconnects(self, count: int, timeout: float = 5.0) -> bool:
+        """Wait in another thread until `count` clients left early; False after `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.disconnects) >= count, timeout)

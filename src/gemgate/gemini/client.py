@@ -1,0 +1,355 @@
+"""The one door to Google: pooled connections, the timeouts, and every failure as a `GeminiError`."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import orjson
+
+from gemgate import __version__
+from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError, decode_error, error_in
+from gemgate.gemini.framing import Event, EventDecoder, Inflater
+from gemgate.gemini.transport import TRANSPORT_ERRORS, NoCookies, failure_before_answer, open_transport
+
+Body = bytes | Mapping[str, Any]
+
+_MOST_ERROR_BODY = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """Where Google is, and how long to wait for it. Times are seconds.
+
+    Attributes:
+        upstream: The origin of the native API, without a slash at the end.
+        connect_timeout: To open a connection, the TLS handshake and the wait for a place in the pool included.
+        first_byte_timeout: From the beginning of the call to the first bytes of the answer.
+        event_timeout: Between two reads of an answer; the time that the caller takes does not count.
+        request_timeout: For the whole call.
+        max_connections: Open connections; a call beyond them waits for one.
+    """
+
+    upstream: str = "https://generativelanguage.googleapis.com"
+    connect_timeout: float = 10
+    first_byte_timeout: float = 300
+    event_timeout: float = 300
+    request_timeout: float = 1800
+    max_connections: int = 1000
+
+
+_MODEL = re.compile(r"(?:(?P<kind>models|tunedModels|dynamic)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})", re.ASCII)
+_PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
+_KEY = re.compile(r"[!-~]*", re.ASCII)
+
+
+def model_path(model: str) -> str:
+    """`models/x` of `x` or `models/x`; `tunedModels/x` and `dynamic/x` stay.
+
+    Raises:
+        InvalidNameError: the name holds anything but letters, digits, `.`, `_` and `-`. Nothing is quoted: no model of
+            Google's needs it, and what one server quotes the next may unquote.
+    """
+    found = _MODEL.fullmatch(model)
+    if found is None:
+        raise InvalidNameError(f"{model[:80]!r} is not the name of a model, such as gemini-2.5-flash")
+    return f"{found['kind'] or 'models'}/{found['id']}"
+
+
+@lru_cache(maxsize=1024)
+def _model_url(upstream: str, model: str, method: str) -> httpx.URL:
+    return httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}")
+
+
+class GeminiClient:
+    """Calls to the native Gemini API over one pool of connections: `async with GeminiClient(options) as client`.
+
+    Honours `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` (loopback addresses are never proxied), `SSL_CERT_FILE`
+    and `SSL_CERT_DIR`. Keeps no cookies. Sends nothing of the caller's but the key, in `x-goog-api-key`, and the body.
+
+    Args:
+        options: The upstream and the timeouts.
+        transport: Replaces the network, in tests.
+    """
+
+    def __init__(self, options: ClientOptions, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.options = options
+        self._timeouts = {"timeout": {"connect": options.connect_timeout, "pool": options.connect_timeout}}
+        self._http = httpx.AsyncClient(
+            transport=transport or open_transport(options.upstream, options.max_connections),
+            cookies=NoCookies(),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def generate(self, model: str, body: Body, key: str) -> dict[str, Any]:
+        """The answer of `generateContent`.
+
+        Raises:
+            GeminiError: Google refused, or no whole answer came (`TransportError`).
+            InvalidNameError: `model` is not a name.
+        """
+        url = _model_url(self.options.upstream, model, "generateContent")
+        return await self._json(self._prepare("POST", url, key, body), key)
+
+    def stream(self, model: str, body: Body, key: str) -> "EventStream":
+        """The answer of `streamGenerateContent`, to be entered: see `EventStream`.
+
+        Raises:
+            GeminiError: the body or the key cannot be sent.
+            InvalidNameError: `model` is not a name.
+        """
+        url = _model_url(self.options.upstream, model, "streamGenerateContent?alt=sse")
+        return EventStream(self, self._prepare("POST", url, key, body), key)
+
+    async def request(
+        self, method: str, path: str, *, key: str, params: Mapping[str, str] | None = None, json: Body | None = None
+    ) -> dict[str, Any]:
+        """The JSON object that any other method of the API answers; `{}` for an empty body.
+
+        Args:
+            method: The HTTP method.
+            path: From the origin on, such as `/v1beta/models`.
+            key: The Gemini key.
+            params: The query.
+            json: The body.
+
+        Raises:
+            GeminiError: Google refused, or no whole answer came.
+            InvalidNameError: a segment of `path` is not a name.
+        """
+        if not _PATH.fullmatch(path):
+            raise InvalidNameError(f"{path[:80]!r} is not the path of a resource")
+        url = (
+            httpx.URL(self.options.upstream + path, params=params)
+            if params
+            else httpx.URL(self.options.upstream + path)
+        )
+        return await self._json(self._prepare(method, url, key, json), key)
+
+    async def _json(self, request: httpx.Request, key: str) -> dict[str, Any]:
+        answer = await self._open(request, key)
+        try:
+            pieces = [piece async for piece in answer]
+        finally:
+            await answer.aclose()
+        body = b"".join(pieces)
+        try:
+            value = orjson.loads(body or b"{}")
+        except orjson.JSONDecodeError:
+            value = None
+        if isinstance(value, dict) and not value.get("error"):
+            return value
+        error = error_in(value) or decode_error(200, body, answer.content_type)
+        error.hide(key)
+        raise error
+
+    async def _open(self, request: httpx.Request, key: str) -> "_Answer":
+        """Send, and read the status.
+
+        Raises:
+            GeminiError: the status is not 2xx; the connection is closed then.
+        """
+        loop = asyncio.get_running_loop()
+        options, start = self.options, loop.time()
+        try:
+            async with asyncio.timeout_at(start + min(options.first_byte_timeout, options.request_timeout)):
+                response = await self._http.send(request, stream=True)
+        except TimeoutError as error:
+            is_whole = options.request_timeout <= options.first_byte_timeout
+            raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
+        except TRANSPORT_ERRORS as error:
+            raise TransportError(failure_before_answer(error)) from error
+        answer = _Answer(response, options, start)
+        if 200 <= response.status_code < 300:
+            return answer
+        try:
+            body = await answer.read_error()
+        finally:
+            await answer.aclose()
+        refusal = decode_error(response.status_code, body, answer.content_type)
+        refusal.hide(key)
+        raise refusal
+
+    def _prepare(self, method: str, url: httpx.URL, key: str, body: Body | None) -> httpx.Request:
+        if not _KEY.fullmatch(key):
+            raise _unsendable_key()
+        headers = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
+        if key:
+            headers["x-goog-api-key"] = key
+        if body is not None:
+            headers["content-type"] = "application/json"
+        content = body if body is None or isinstance(body, bytes) else _encode(body)
+        return httpx.Request(method, url, headers=headers, content=content, extensions=self._timeouts)
+
+
+class EventStream:
+    """One streamed answer: `async with client.stream(…) as batches: async for events in batches: …`.
+
+    A batch is the events of one read from the network, never empty. Entering sends the request and raises when the
+    status is not 2xx. An error in mid-stream is raised after the events before it were given. Leaving closes the
+    connection at once unless the answer was read to its end, in which case it is kept for the next call.
+
+    A cancelled `anext` ends the stream: to wait for an event with a limit, put `anext` into a task and use
+    `asyncio.wait`. The tasks that enter, iterate and leave may be different ones.
+    """
+
+    def __init__(self, client: GeminiClient, request: httpx.Request, key: str) -> None:
+        self._client = client
+        self._request = request
+        self._key = key
+        self._decoder = EventDecoder()
+        self._answer: _Answer | None = None
+
+    async def __aenter__(self) -> Self:
+        self._answer = await self._client._open(self._request, self._key)  # noqa: SLF001  one module, one door
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._answer is not None:
+            await self._answer.aclose()
+            self._answer = None
+
+    def __aiter__(self) -> AsyncIterator[list[Event]]:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        try:
+            return await self._next()
+        except GeminiError as error:
+            error.hide(self._key)
+            self._decoder.error = error
+            raise
+
+    async def _next(self) -> list[Event]:
+        answer, decoder = self._answer, self._decoder
+        if decoder.error is not None:
+            raise decoder.error
+        while answer is not None and not answer.ended:
+            piece = await answer.read()
+            events = decoder.feed(piece) if piece else decoder.finish()
+            if events:
+                return events
+        raise StopAsyncIteration
+
+
+class _Answer:
+    """The body of a response, decompressed, under the limits of time.
+
+    Attributes:
+        content_type: The header.
+        ended: Whether the last byte was read.
+    """
+
+    def __init__(self, response: httpx.Response, options: ClientOptions, start: float) -> None:
+        headers = response.headers
+        self.content_type = headers.get("content-type", "")
+        self.ended = False
+        self._encoding = headers.get("content-encoding", "identity").strip().lower()
+        self._inflater = Inflater() if self._encoding in ("gzip", "x-gzip", "deflate") else None
+        self._response = response
+        self._pieces = _raw(response)
+        self._event_timeout = options.event_timeout
+        self._first_byte_at = start + options.first_byte_timeout
+        self._deadline = start + options.request_timeout
+        self._begun = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self.read():
+            yield piece
+
+    async def read(self) -> bytes:
+        """What came next; empty at the end.
+
+        Raises:
+            TransportError: nothing came in time, the connection broke, or the compressed data is broken or cut.
+        """
+        if self._inflater is None and self._encoding != "identity":
+            raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer is compressed in an unknown way.")
+        while not self.ended:
+            piece = await self._receive()
+            self.ended = piece is None
+            if self._inflater is not None:
+                piece = self._inflater.finish() if piece is None else self._inflater.feed(piece)
+            if piece:
+                return piece
+        return b""
+
+    async def read_error(self) -> bytes:
+        """The body of an error, as far as it comes: the status is worth more than a second failure."""
+        body = b""
+        try:
+            while len(body) < _MOST_ERROR_BODY and (piece := await self.read()):
+                body += piece
+        except TransportError:
+            pass
+        return body
+
+    async def aclose(self) -> None:
+        """Give the connection back if the answer was read to its end, else close it."""
+        await self._response.aclose()
+        if isinstance(self._pieces, AsyncGenerator):
+            await self._pieces.aclose()
+
+    async def _receive(self) -> bytes | None:
+        """What came over the wire; None at the end."""
+        limit = asyncio.get_running_loop().time() + self._event_timeout
+        if not self._begun:
+            limit = max(limit, self._first_byte_at)
+        try:
+            async with asyncio.timeout_at(min(limit, self._deadline)):
+                piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError as error:
+            raise TransportError(self._lateness(limit)) from error
+        except TRANSPORT_ERRORS as error:
+            raise TransportError(Failure.ANSWER_CUT) from error
+        self._begun = True
+        return piece
+
+    def _lateness(self, limit: float) -> Failure:
+        if self._deadline <= limit:
+            return Failure.REQUEST_TIMEOUT
+        return Failure.EVENT_TIMEOUT if self._begun else Failure.FIRST_BYTE_TIMEOUT
+
+
+def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes, without the bookkeeping of `Response.aiter_raw`."""
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        msg = "the transport is not an asynchronous one"
+        raise TypeError(msg)
+    return aiter(response.stream)
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        message = f"The request cannot be written as JSON: {error}"
+        raise GeminiError(400, message, "INVALID_ARGUMENT") from error
+
+
+def _unsendable_key() -> GeminiError:
+    """What Google says of a key it does not know, for one that does not even fit into a header."""
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "API_KEY_INVALID",
+        "domain": "googleapis.com",
+    }
+    return GeminiError(400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT", [info])

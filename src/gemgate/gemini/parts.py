@@ -1,0 +1,74 @@
+"""The one decoder of parts, for whole answers and for streams."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemgate.gemini.types import Blob, Part
+
+
+@dataclass(slots=True)
+class Call:
+    """A function call: `id` is None on Gemini 2.x, `signature` is on the first of parallel calls only."""
+
+    name: str
+    args: dict[str, Any]
+    id: str | None = None
+    signature: str | None = None
+
+
+@dataclass(slots=True)
+class Media:
+    """Bytes the model made; Gemini 3 signs them."""
+
+    blob: Blob
+    signature: str | None = None
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What a list of parts holds.
+
+    Attributes:
+        texts: Answer text and thoughts in their order, as (is a thought, text); neighbours of a kind are joined.
+        signature: The last signature that stands on text (often on an empty one, at the end of a stream).
+        calls: Function calls in their order.
+        media: Inline bytes that are not thoughts.
+        others: Parts without a counterpart (code execution, server-side tools, newer kinds), as they came.
+    """
+
+    texts: list[tuple[bool, str]] = field(default_factory=list)
+    signature: str | None = None
+    calls: list[Call] = field(default_factory=list)
+    media: list[Media] = field(default_factory=list)
+    others: list[Part] = field(default_factory=list)
+
+
+def decode(parts: Iterable[Part]) -> Decoded:
+    """Sort `parts` by what they hold. Empty parts vanish, everything else is somewhere in the result."""
+    decoded = Decoded()
+    for part in parts:
+        text = part.get("text")
+        if text is not None:
+            if signature := part.get("thoughtSignature"):
+                decoded.signature = signature
+            if text:
+                _append_text(decoded.texts, is_thought=bool(part.get("thought")), text=text)
+        elif (call := part.get("functionCall")) is not None:
+            decoded.calls.append(
+                Call(call.get("name", ""), call.get("args") or {}, call.get("id"), part.get("thoughtSignature"))
+            )
+        elif (blob := part.get("inlineData")) is not None and not part.get("thought"):
+            decoded.media.append(Media(blob, part.get("thoughtSignature")))
+        elif part.keys() - {"thought", "thoughtSignature"}:
+            decoded.others.append(part)
+        elif signature := part.get("thoughtSignature"):
+            decoded.signature = signature
+    return decoded
+
+
+def _append_text(texts: list[tuple[bool, str]], *, is_thought: bool, text: str) -> None:
+    if texts and texts[-1][0] is is_thought:
+        texts[-1] = (is_thought, texts[-1][1] + text)
+    else:
+        texts.append((is_thought, text))

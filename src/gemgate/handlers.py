@@ -1,0 +1,88 @@
+"""Answers every failure in OpenAI's shape."""
+
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gemgate.errors import ApiError, from_gemini, internal_error
+from gemgate.gemini.errors import GeminiError, InvalidNameError
+from gemgate.media.errors import MediaError
+from gemgate.validation import from_details
+
+_log = structlog.get_logger()
+
+CLIENT_CLOSED_REQUEST = 499
+"""Nobody is there to read it; the log does."""
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Any failure as an error for the caller; one that nobody foresaw is logged and told as a 500 without internals."""
+    match error:
+        case ApiError():
+            return error
+        case GeminiError():
+            return from_gemini(error)
+        case MediaError():
+            return ApiError(400, str(error), code=error.code)
+        case InvalidNameError():
+            return ApiError(400, str(error), code="invalid_value")
+        case _:
+            _log.error("internal error", exc_info=error)
+            return internal_error()
+
+
+def error_response(error: ApiError) -> Response:
+    """The answer that tells `error`."""
+    return Response(
+        orjson.dumps(error.body()), status_code=error.status, headers=error.headers, media_type="application/json"
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Registers a handler for each kind of failure; what is left over is `TelemetryMiddleware`'s part."""
+    handlers: dict[type[Exception], Any] = {
+        ApiError: _expected,
+        GeminiError: _expected,
+        MediaError: _expected,
+        InvalidNameError: _expected,
+        RequestValidationError: _validation,
+        HTTPException: _http,
+        ClientDisconnect: _gone,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def _expected(_request: Request, error: Exception) -> Response:
+    return error_response(as_api_error(error))
+
+
+async def _validation(_request: Request, error: RequestValidationError) -> Response:
+    return error_response(from_details(error.errors(), error.body))
+
+
+async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    """What Starlette itself refuses: an unknown path, a wrong method."""
+    method, path = request.method, request.url.path
+    match error.status_code:
+        case 404:
+            api_error = ApiError(404, f"Invalid URL ({method} {path})")
+        case 405:
+            allowed = Headers(error.headers).get("allow", "another method")
+            msg = f"Not allowed to {method} on {path}. Use {allowed}."
+            api_error = ApiError(405, msg, code="method_not_supported")
+        case status:
+            api_error = ApiError(status, str(error.detail))
+    api_error.headers.update(error.headers or {})
+    return error_response(api_error)

@@ -1,0 +1,59 @@
+"""Takes secrets out of text before it is logged or answered."""
+
+import re
+from typing import Any
+
+HIDDEN = "***"
+
+_SECRETS = re.compile(
+    r"""
+    AIza[\w-]{20,}                              # Google API keys
+    | AQ\.[\w-]{20,}                            # the newer form of them
+    | ya29\.[\w.-]{10,}                         # Google access tokens
+    | \bsk-[\w-]{16,}                           # OpenAI keys, in a client that still sends one
+    | (?<=Bearer\s)[^\s'",;]+
+    | (?<=[?&]key=)[^&\s'"]+
+    | (?<=api_key:)[^\s'",;)]+                  # how Google names the consumer in its own messages
+    | (?<=x-goog-api-key:\s)[^\s'",;]+
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+_SECRET_NAMES = frozenset(
+    {
+        "authorization",
+        "proxy_authorization",
+        "cookie",
+        "set_cookie",
+        "key",
+        "api_key",
+        "x_api_key",
+        "x_goog_api_key",
+        "gemini_api_key",
+        "client_keys",
+        "access_token",
+        "token",
+        "password",
+        "secret",
+    }
+)
+
+
+def redact(text: str) -> str:
+    """`text` with everything that looks like a credential replaced by `***`."""
+    return _SECRETS.sub(HIDDEN, text)
+
+
+def redact_value(value: Any, name: str = "") -> Any:
+    """A JSON-like value without secrets: by the name of the field, and by the look of its text."""
+    if name.lower().replace("-", "_") in _SECRET_NAMES:
+        return HIDDEN
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, bytes):
+        return redact(value.decode("utf-8", "replace"))
+    if isinstance(value, dict):
+        return {key: redact_value(item, str(key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_value(item) for item in value]
+    return value

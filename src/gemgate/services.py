@@ -1,0 +1,33 @@
+"""What an application holds from startup to shutdown, and what a route asks about its request."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from gemgate.chat.context import Dialect
+from gemgate.chat.request import Options
+from gemgate.gemini.client import GeminiClient
+from gemgate.media.fetch import MediaFetcher
+from gemgate.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Opened by the lifespan; the same for every request of one application."""
+
+    settings: Settings
+    gemini: GeminiClient
+    media: MediaFetcher
+    chat: Options
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+def dialect_of(request: Request) -> Dialect:
+    """Whose rendering the caller expects: Google's compatible endpoint lives below `/v1beta`."""
+    path: str = request.scope["path"]
+    return "google" if path.removeprefix(request.scope.get("root_path", "")).startswith("/v1beta") else "openai"

@@ -1,0 +1,116 @@
+"""Server-sent events: framing, keep-alive, and when an answer may begin.
+
+Framing as OpenAI's clients read it: `data: {json}` and a blank line, comments between events, `data: [DONE]` at the end
+of a stream that succeeded. Never an `id:` line: openai-python would dispatch an empty event at the next comment.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import anyio
+import orjson
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.disconnect import cancelled_on_disconnect
+from gemgate.errors import ApiError
+from gemgate.handlers import as_api_error
+from gemgate.settings import Settings
+
+DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+Batches = AsyncGenerator[bytes, None]
+"""Whole events, ready to send; all those of one upstream read joined, because each item costs a write."""
+
+_CLEANUP_SECONDS = 5.0
+
+
+def frame(data: Any) -> bytes:
+    """One event: `data: {json}` and a blank line."""
+    return b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+def error_frame(error: ApiError) -> bytes:
+    """The event that ends a failed stream; no `[DONE]` follows."""
+    return frame(error.body())
+
+
+async def respond(
+    request: Request, batches: Batches, settings: Settings, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Streams `batches` as an answer of status 200, which begins with the first batch or after `stream_start_after`.
+
+    What `batches` raises before that surfaces here and becomes an HTTP status; what it raises later becomes an error
+    event. `batches` is closed as soon as the client goes.
+
+    Raises:
+        ClientDisconnect: the client went before the answer began.
+    """
+    async with cancelled_on_disconnect(request):
+        first = await peek(batches, settings.stream_start_after)
+    return event_stream(_run(first, batches), settings, headers)
+
+
+def event_stream(body: Batches, settings: Settings, headers: Mapping[str, str] | None = None) -> Response:
+    """The response around `body`: its headers, a keep-alive comment every `keepalive_interval`, no cut at shutdown."""
+    response = EventSourceResponse(
+        body,
+        headers={"cache-control": "no-cache", **(headers or {})},
+        sep="\n",
+        ping=settings.keepalive_interval,
+        ping_message_factory=_keep_alive,
+        shutdown_grace_period=settings.shutdown_timeout,
+    )
+    del response.headers["connection"]  # HTTP/2 forbids it, and the server decides
+    return response
+
+
+def _keep_alive() -> ServerSentEvent:
+    return ServerSentEvent(comment="keep-alive", sep="\n")
+
+
+async def peek(source: Batches, start_after: float) -> asyncio.Task[bytes | None]:
+    """Waits up to `start_after` seconds for the first batch, and hands the read on, done (`None` = empty) or pending.
+
+    Raises:
+        Exception: whatever `source` raised within that time.
+    """
+    first = asyncio.ensure_future(_first(source))
+    try:
+        await asyncio.wait((first,), timeout=start_after)
+    except asyncio.CancelledError:
+        await _close(first, source)
+        raise
+    if first.done():
+        first.result()
+    return first
+
+
+async def _first(source: Batches) -> bytes | None:
+    return await anext(source, None)
+
+
+async def _run(first: asyncio.Task[bytes | None], source: Batches) -> Batches:
+    try:
+        if not first.done():
+            yield KEEP_ALIVE
+        batch = await first
+        if batch is not None:
+            yield batch
+            async for batch in source:
+                yield batch
+    except Exception as error:  # noqa: BLE001  the headers are sent: every failure becomes the last event
+        yield error_frame(as_api_error(error))
+    finally:
+        await _close(first, source)
+
+
+async def _close(first: asyncio.Task[bytes | None], source: Batches) -> None:
+    """Ends the pending read, then the iterator, which closes the call to Google."""
+    with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
+        if first.cancel():
+            await asyncio.wait((first,))
+        await source.aclose()

@@ -1,0 +1,70 @@
+"""A real server on a loopback socket, for tests of streams and of connections that break."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_PATIENCE = 10.0
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and stops at once when told to: uvicorn itself looks only ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.settled = threading.Event()
+        self.failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+
+    async def main_loop(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        await self.on_tick(0)
+        self.settled.set()
+        await self._stop.wait()
+
+    def stop(self) -> None:
+        self.should_exit = True
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def run_captured(self, listener: socket.socket) -> None:
+        try:
+            self.run(sockets=[listener])
+        except BaseException as error:  # noqa: BLE001  SystemExit too is told to the test's own thread
+            self.failure = error
+        finally:
+            self.settled.set()
+
+
+@contextmanager
+def serve(app: ASGIApp, **options: Any) -> Iterator[str]:
+    """Serves `app` in a thread with a loop of its own; gives the base URL, such as `http://127.0.0.1:40001`.
+
+    The application has started when the block begins. At its end running answers get `timeout_graceful_shutdown` (5 s
+    unless `options`, which are uvicorn's, say otherwise), and the application has shut down when the block is left.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    defaults: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5}
+    server = _Server(uvicorn.Config(app, lifespan="on", **(defaults | options)))
+    thread = threading.Thread(target=server.run_captured, args=(listener,), name="test-server", daemon=True)
+    thread.start()
+    try:
+        assert server.settled.wait(_PATIENCE), "the server did not start"
+        if server.failure is not None:
+            raise RuntimeError("the server failed to start") from server.failure
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        if not server.failure:
+            server.stop()
+        thread.join(_PATIENCE)
+        listener.close()
+        assert not thread.is_alive(), "the server did not stop"
+    if server.failure is not None:
+        raise RuntimeError("the server failed") from server.failure

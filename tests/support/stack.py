@@ -1,0 +1,57 @@
+"""The gateway in front of the emulator, both on real loopback sockets, as `make demo` runs them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gemgate.app import create_app
+from gemgate.emulator.app import create_emulator
+from gemgate.emulator.server import serve_in_thread
+from gemgate.emulator.state import EmulatorState
+from gemgate.settings import Settings
+from tests.support.server import serve
+
+OPENAI = "/v1"
+GOOGLE = "/v1beta/openai"
+GOOGLE_BARE = "/v1beta"
+KEY = "AIza-any-key-will-do"
+WRONG_KEY = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Two running servers.
+
+    Attributes:
+        gateway: Its origin, such as `http://127.0.0.1:40001`.
+        emulator: The emulator's.
+        seen: What the emulator remembers: requests, and clients that left early.
+    """
+
+    gateway: str
+    emulator: str
+    seen: EmulatorState
+
+    def base(self, prefix: str = OPENAI) -> str:
+        """The base URL that a client is given."""
+        return self.gateway + prefix
+
+
+@contextmanager
+def gateway(upstream: str, **settings: Any) -> Iterator[str]:
+    """A gateway before `upstream`, which passes callers' keys through; gives its origin.
+
+    `settings` are fields of `Settings`; neither `.env` nor a key in the environment counts.
+    """
+    chosen: dict[str, Any] = {"gemini_api_key": (), "client_keys": (), "upstream": upstream} | settings
+    with serve(create_app(Settings(_env_file=None, **chosen))) as origin:
+        yield origin
+
+
+@contextmanager
+def stack(**settings: Any) -> Iterator[Stack]:
+    """An emulator, and a gateway with these `settings` before it."""
+    app = create_emulator()
+    with serve_in_thread(app=app) as emulator, gateway(emulator, **settings) as origin:
+        yield Stack(origin, emulator, app.state.emulator)

@@ -1,0 +1,337 @@
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from sse_starlette.sse import AppStatus
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import GeminiError
+from gemgate.settings import Settings
+from gemgate.sse import DONE, KEEP_ALIVE, Batches, error_frame, frame, peek, respond
+from tests.support.apps import app_with
+from tests.support.server import serve
+
+HELLO = frame({"text": "hello"})
+PATIENCE = 5.0
+
+
+class Source:
+    """An iterator of batches that a test drives from its own thread, and that notes how it ended."""
+
+    def __init__(self, script: Callable[["Source"], Batches]) -> None:
+        self.started, self.closed = threading.Event(), threading.Event()
+        self.cancelled = False
+        self._script = script
+        self._go = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def batches(self) -> Batches:
+        self._loop = asyncio.get_running_loop()
+        self.started.set()
+        script = self._script(self)
+        try:
+            async for batch in script:
+                yield batch
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        finally:
+            await script.aclose()
+            self.closed.set()
+
+    async def wait(self) -> None:
+        await self._go.wait()
+
+    def release(self) -> None:
+        assert self.started.wait(PATIENCE)
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._go.set)
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(_env_file=None, **changes)
+
+
+def app_for(source: Source, **changes: Any) -> Any:
+    async def endpoint(request: Request) -> Response:
+        return await respond(request, source.batches(), settings(**changes), {"x-extra": "1"})
+
+    return app_with(endpoint)
+
+
+async def say_hello(_: Source) -> Batches:
+    yield HELLO
+    yield HELLO + DONE
+
+
+async def wait_then_hello(source: Source) -> Batches:
+    await source.wait()
+    yield HELLO
+
+
+async def hello_then_wait(source: Source) -> Batches:
+    yield HELLO
+    await source.wait()
+    yield DONE
+
+
+async def nothing(_: Source) -> Batches:
+    nobody: list[bytes] = []
+    for batch in nobody:
+        yield batch
+
+
+def failing(error: Exception, *before: bytes) -> Callable[[Source], Batches]:
+    async def script(source: Source) -> Batches:
+        for batch in before:
+            yield batch
+        raise error
+
+    return script
+
+
+def events(body: bytes) -> list[Any]:
+    return [orjson.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: {")]
+
+
+def test_a_frame_is_one_data_line_and_a_blank_line() -> None:
+    assert frame({"a": "ü\n"}) == 'data: {"a":"ü\\n"}\n\n'.encode()
+    assert DONE == b"data: [DONE]\n\n"
+
+
+def test_an_error_frame_holds_openais_error_object() -> None:
+    assert events(error_frame(ApiError(502, "cut", type="server_error", code="stream_truncated"))) == [
+        {"error": {"message": "cut", "type": "server_error", "param": None, "code": "stream_truncated"}}
+    ]
+
+
+def test_a_stream_is_what_the_source_yields_and_nothing_else() -> None:
+    with serve(app_for(Source(say_hello))) as url:
+        answer = httpx.post(url)
+    assert answer.content == HELLO + HELLO + DONE
+
+
+def test_a_stream_has_the_headers_that_proxies_and_clients_need() -> None:
+    with serve(app_for(Source(say_hello))) as url:
+        answer = httpx.post(url)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["x-extra"] == "1"
+    assert answer.headers["x-request-id"].startswith("req_")
+
+
+def test_an_error_before_the_first_event_is_an_http_status() -> None:
+    error = ApiError(429, "slow down", code="rate_limit_exceeded", headers={"retry-after": "7"})
+    with serve(app_for(Source(failing(error)))) as url:
+        answer = httpx.post(url)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+    assert answer.json()["error"]["code"] == "rate_limit_exceeded"
+
+
+def test_an_error_of_google_before_the_first_event_is_an_http_status() -> None:
+    with serve(app_for(Source(failing(GeminiError(503, "overloaded", "UNAVAILABLE"))))) as url:
+        answer = httpx.post(url)
+    assert (answer.status_code, answer.headers["x-google-status"]) == (503, "UNAVAILABLE")
+
+
+def test_a_source_without_events_is_an_empty_answer() -> None:
+    with serve(app_for(Source(nothing))) as url:
+        answer = httpx.post(url)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_silent_source_is_answered_with_200_and_kept_alive_until_it_speaks() -> None:
+    source = Source(wait_then_hello)
+    with (
+        serve(app_for(source, stream_start_after=0.01, keepalive_interval=0.02)) as url,
+        httpx.stream("POST", url) as answer,
+    ):
+        assert answer.status_code == 200
+        body = b""
+        for chunk in answer.iter_raw():
+            body += chunk
+            if body.count(KEEP_ALIVE) == 3:
+                source.release()
+    assert not source.cancelled
+    assert KEEP_ALIVE == b": keep-alive\n\n"
+    assert body.replace(KEEP_ALIVE, b"") == HELLO
+
+
+def test_keep_alive_comments_go_on_between_events_and_carry_no_id() -> None:
+    source = Source(hello_then_wait)
+    with serve(app_for(source, keepalive_interval=0.02)) as url, httpx.stream("POST", url) as answer:
+        body = b""
+        for chunk in answer.iter_raw():
+            body += chunk
+            if body.count(KEEP_ALIVE) == 2:
+                source.release()
+    assert body.replace(KEEP_ALIVE, b"") == HELLO + DONE
+    assert b"id:" not in body
+
+
+def test_an_error_after_the_headers_is_an_event_without_done() -> None:
+    async def script(source: Source) -> Batches:
+        await source.wait()
+        raise ApiError(504, "too late", type="server_error", code="timeout")
+        yield HELLO  # it makes this a generator
+
+    source = Source(script)
+    with serve(app_for(source, stream_start_after=0.01)) as url, httpx.stream("POST", url) as answer:
+        assert answer.status_code == 200
+        source.release()
+        body = answer.read()
+    assert body.startswith(KEEP_ALIVE)
+    assert [event["error"]["code"] for event in events(body)] == ["timeout"]
+    assert b"[DONE]" not in body
+
+
+def test_an_error_in_mid_stream_is_an_event_without_done() -> None:
+    error = GeminiError(503, "The model is overloaded.", "UNAVAILABLE")
+    with serve(app_for(Source(failing(error, HELLO)))) as url:
+        answer = httpx.post(url)
+    assert answer.content.startswith(HELLO)
+    assert events(answer.content)[1]["error"]["code"] == "server_overloaded"
+    assert b"[DONE]" not in answer.content
+
+
+def test_a_bug_in_mid_stream_is_told_without_internals() -> None:
+    with serve(app_for(Source(failing(KeyError("internal detail"), HELLO)))) as url:
+        answer = httpx.post(url)
+    assert events(answer.content)[1]["error"]["type"] == "server_error"
+    assert b"internal detail" not in answer.content
+
+
+def request_raw(url: str) -> socket.socket:
+    client = socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 0), timeout=PATIENCE)
+    client.sendall(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n")
+    return client
+
+
+def read_until(client: socket.socket, marker: bytes) -> None:
+    received = b""
+    while marker not in received:
+        received += client.recv(65536)
+
+
+def test_a_client_that_goes_in_mid_stream_closes_the_source_within_a_second() -> None:
+    source = Source(hello_then_wait)
+    with serve(app_for(source)) as url:
+        with request_raw(url) as client:
+            read_until(client, HELLO)
+        assert source.closed.wait(1)
+
+
+def test_a_client_that_goes_before_the_first_event_closes_the_source_within_a_second() -> None:
+    source = Source(wait_then_hello)
+    with serve(app_for(source)) as url:
+        with request_raw(url):
+            assert source.started.wait(PATIENCE)
+        assert source.closed.wait(1)
+    assert source.cancelled
+
+
+def test_a_client_that_goes_while_it_is_kept_alive_closes_the_source_within_a_second() -> None:
+    source = Source(wait_then_hello)
+    with serve(app_for(source, stream_start_after=0.01)) as url:
+        with request_raw(url) as client:
+            read_until(client, KEEP_ALIVE)
+        assert source.closed.wait(1)
+    assert source.cancelled
+
+
+def test_a_client_that_stops_reading_and_goes_closes_the_source() -> None:
+    async def flood(_: Source) -> Batches:
+        while True:
+            yield frame({"text": "x" * 65536})
+            await asyncio.sleep(0)  # as a read from Google would, it lets others run
+
+    source = Source(flood)
+    with serve(app_for(source)) as url:
+        with request_raw(url) as client:
+            read_until(client, b"data:")
+        assert source.closed.wait(1)
+
+
+def test_a_stopping_server_lets_a_stream_finish() -> None:
+    source = Source(hello_then_wait)
+    with serve(app_for(source)) as url:
+        client = request_raw(url)
+        read_until(client, HELLO)
+        stopping = threading.Timer(0.1, source.release)
+        stopping.start()
+    with client:
+        assert client.makefile("rb").read().endswith(b"%x\r\n%s\r\n0\r\n\r\n" % (len(DONE), DONE))
+
+
+def test_a_stream_that_outlasts_the_servers_patience_ends_with_an_error_event() -> None:
+    source = Source(hello_then_wait)
+    with serve(app_for(source), timeout_graceful_shutdown=0) as url:
+        client = request_raw(url)
+        read_until(client, HELLO)
+    with client:
+        rest = client.makefile("rb").read()
+    assert b'"code":"server_shutting_down"' in rest
+    assert rest.endswith(b"0\r\n\r\n")
+    assert source.closed.is_set()
+
+
+def test_the_stop_signal_leaves_a_stream_its_time_and_then_ends_it_with_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Source(hello_then_wait)
+    with serve(app_for(source, shutdown_timeout=0.2)) as url, httpx.stream("POST", url) as answer:
+        monkeypatch.setattr(AppStatus, "should_exit", True)
+        body = answer.read()
+    assert events(body)[0] == {"text": "hello"}
+    assert events(body)[1]["error"]["code"] == "server_shutting_down"
+    assert source.closed.is_set()
+
+
+async def test_peek_hands_on_the_first_batch() -> None:
+    source = Source(say_hello)
+    batches = source.batches()
+    first = await peek(batches, 1)
+    assert (first.done(), await first) == (True, HELLO)
+    await batches.aclose()
+
+
+async def test_peek_leaves_a_pending_read_alone() -> None:
+    source = Source(wait_then_hello)
+    batches = source.batches()
+    first = await peek(batches, 0.001)
+    assert not first.done()
+    source.release()
+    assert await first == HELLO
+    await batches.aclose()
+
+
+async def test_peek_that_is_cancelled_closes_the_source() -> None:
+    source = Source(wait_then_hello)
+    peeking = asyncio.ensure_future(peek(source.batches(), 10))
+    await asyncio.to_thread(source.started.wait, PATIENCE)
+    peeking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        _ = await peeking
+    assert source.closed.is_set()
+
+
+async def test_peek_that_is_cancelled_when_the_source_has_failed_leaves_no_failure_behind() -> None:
+    async def script() -> AsyncGenerator[bytes, None]:
+        raise ApiError(400, "no")
+        yield b""  # it makes this a generator
+
+    peeking = asyncio.ensure_future(peek(script(), 10))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    peeking.cancel()
+    with pytest.raises((asyncio.CancelledError, ApiError)):
+        await peeking
