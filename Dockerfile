@@ -26,7 +26,8 @@ RUN python -m pip install --require-hashes --only-binary :all: --requirement bui
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
-    && python -m pip --python /opt/gemgate/bin/python install --no-deps dist/*.whl
+    && python -m pip --python /opt/gemgate/bin/python install --no-deps dist/*.whl \
+    && python -m pip --python /opt/gemgate/bin/python check
 
 
 FROM ${BASE}

@@ -1,6 +1,7 @@
 import socket
 
 import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,10 +18,9 @@ async def echo(request: Request) -> Response:
     return Response(await read_json_body(request, LIMIT))
 
 
-def post(content: bytes, **headers: str) -> httpx.Response:
+def post(content: bytes, **headers: str) -> httpx2.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer: httpx.Response = TestClient(app_with(echo)).post("/", content=content, headers=named)
-    return answer
+    return TestClient(app_with(echo)).post("/", content=content, headers=named)
 
 
 @pytest.mark.parametrize(

@@ -334,4 +334,4 @@ async def test_peek_that_is_cancelled_when_the_source_has_failed_leaves_no_failu
     await asyncio.sleep(0)
     peeking.cancel()
     with pytest.raises((asyncio.CancelledError, ApiError)):
-        await peeking
+        _ = await peeking

@@ -45,6 +45,7 @@ Emulator = Annotated[
 @app.command()
 def serve(host: Host = None, port: Port = None, workers: Workers = None, emulator: Emulator = False) -> None:
     """Serve the gateway. Settings come from the environment and from .env."""
+    signal.signal(signal.SIGTERM, _leave)
     given = {"host": host, "port": port, "workers": workers}
     overrides: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with _import_emulator()() if emulator else nullcontext() as upstream:
@@ -65,6 +66,7 @@ def emulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8081,
 ) -> None:
     """Serve the emulator of the native Gemini API alone: to test applications without a key."""
+    signal.signal(signal.SIGTERM, _leave)
     serve_in_thread = _import_emulator()
     try:
         with serve_in_thread(port, host=host) as url:
@@ -73,7 +75,6 @@ def emulate(
                 f"  gemgate       GEMGATE_UPSTREAM={url} gemgate serve",
                 f"  google-genai  Client(api_key='demo', http_options={{'base_url': '{url}'}})",
             )
-            signal.signal(signal.SIGTERM, _leave)
             threading.Event().wait()
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
@@ -138,7 +139,6 @@ def _serve_here(application: "ASGIApp", listener: socket.socket, shutdown_timeou
     """Serves until SIGTERM (the command ends with 0) or Ctrl-C (130)."""
     import uvicorn
 
-    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has shut down
     try:
         uvicorn.Server(_config(application, shutdown_timeout)).run(sockets=[listener])
     except KeyboardInterrupt:
@@ -146,6 +146,7 @@ def _serve_here(application: "ASGIApp", listener: socket.socket, shutdown_timeou
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:
+    """To be stopped is no failure. uvicorn handles the signal itself, and raises it again once it has shut down."""
     raise SystemExit(0)
 
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from gemgate.errors import ApiError, from_gemini, internal_error
 from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
+from gemgate.redact import traceback_of
 from gemgate.validation import from_details
 
 _log = structlog.get_logger()
@@ -34,7 +35,7 @@ def as_api_error(error: Exception) -> ApiError:
         case InvalidNameError():
             return ApiError(400, str(error), code="invalid_value")
         case _:
-            _log.error("internal error", exc_info=error)
+            _log.error("internal error", exception=traceback_of(error))
             return internal_error()
 
 

@@ -1,6 +1,7 @@
 """Takes secrets out of text before it is logged or answered."""
 
 import re
+import traceback
 from typing import Any
 
 HIDDEN = "***"
@@ -42,6 +43,11 @@ _SECRET_NAMES = frozenset(
 def redact(text: str) -> str:
     """`text` with everything that looks like a credential replaced by `***`."""
     return _SECRETS.sub(HIDDEN, text)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of `error` for the log: without credentials, and without local variables, which hold prompts."""
+    return redact("".join(traceback.format_exception(error)))
 
 
 def redact_value(value: Any, name: str = "") -> Any:

@@ -192,7 +192,7 @@ def misspelt() -> list[str]:
     sentences = []
     for name in sorted(os.environ):
         if name.startswith(_PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             hint = f" Did you mean {close[0]}?" if close else ""
             sentences.append(f"{name} is not a setting.{hint}")
     return sentences

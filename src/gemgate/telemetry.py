@@ -16,11 +16,12 @@ from structlog.typing import EventDict, Processor
 
 from gemgate.errors import internal_error, shutting_down
 from gemgate.handlers import CLIENT_CLOSED_REQUEST, error_response
-from gemgate.redact import redact_value
+from gemgate.redact import redact_value, traceback_of
 from gemgate.settings import Settings
 from gemgate.sse import error_frame
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_CHATTY = ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette")
 _QUIET_PATHS = frozenset({"/healthz", "/readyz"})
 
 
@@ -50,7 +51,7 @@ class TelemetryMiddleware:
                 await exchange.finish()
                 raise
             except Exception as error:
-                self._log.exception("unhandled error", exc_info=error)
+                self._log.error("internal error", exception=traceback_of(error))
                 if not await exchange.fail():
                     raise
             finally:
@@ -159,11 +160,17 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error"):
+    for name in _CHATTY:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(max(level, logging.WARNING))
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """A call that the server itself cut short at its deadline was answered: its traceback tells nothing."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+from tests.support.chat import FLASH_3, FLASH_25, chat_options, translate
 
 from gemgate.chat.content import RemoteRef, remote_media
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.media.inline import Inline
-from tests.support.chat import FLASH_3, FLASH_25, chat_options, translate
 
 PNG = "iVBORw0KGgo="
 PDF = "JVBERi0xLjQK"
@@ -57,8 +57,10 @@ def error(part: dict[str, Any], **options: Any) -> ApiError:
         (file(file_data=f"data:application/pdf;base64,{PDF}"), blob("application/pdf", PDF)),
         (file(file_data=PDF, filename="x.pdf"), blob("application/pdf", PDF)),
         (file(file_data="aGVsbG8=", filename="notes.txt"), blob("text/plain", "aGVsbG8=")),
-        (file(file_id="files/abc", format="application/pdf"),
-         {"fileData": {"fileUri": FILES, "mimeType": "application/pdf"}}),
+        (
+            file(file_id="files/abc", format="application/pdf"),
+            {"fileData": {"fileUri": FILES, "mimeType": "application/pdf"}},
+        ),
         (file(file_id=FILES), {"fileData": {"fileUri": FILES}}),
         (file(file_url="gs://bucket/x.pdf"), {"fileData": {"fileUri": "gs://bucket/x.pdf"}}),
         (
@@ -79,8 +81,10 @@ def test_parts_are_mapped(part: dict[str, Any], expected: dict[str, Any]) -> Non
         (image(), "messages[0].content[0].image_url.url"),
         (image(file_id="file-abc"), "messages[0].content[0].image_url.file_id"),
         (image("data:text/html;base64,PGh0bWw+"), "messages[0].content[0].image_url.url"),
-        ({"type": "input_audio", "input_audio": {"data": "@", "format": "wav"}},
-         "messages[0].content[0].input_audio.data"),
+        (
+            {"type": "input_audio", "input_audio": {"data": "@", "format": "wav"}},
+            "messages[0].content[0].input_audio.data",
+        ),
         (file(file_data="@@"), "messages[0].content[0].file.file_data"),
         (file(filename="x"), "messages[0].content[0].file.file_data"),
         (file(file_id="file-abc"), "messages[0].content[0].file.file_id"),

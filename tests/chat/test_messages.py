@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-
-from gemgate.errors import ApiError
 from tests.support.chat import (
     FLASH_3,
     FLASH_35,
@@ -17,6 +15,8 @@ from tests.support.chat import (
     tool_result,
     translate,
 )
+
+from gemgate.errors import ApiError
 
 
 def user(text: str) -> dict[str, Any]:

@@ -1,16 +1,11 @@
 """Every parameter has one fate."""
 
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 import orjson
 import pytest
 from openai.types.chat import completion_create_params
 from pydantic import ValidationError
-
-from gemgate.chat.fates import DROPPED, FATES
-from gemgate.chat.notes import Notes
-from gemgate.chat.wire import ChatCompletionRequest
-from gemgate.errors import ApiError
 from tests.support.chat import (
     FLASH_3,
     FLASH_20,
@@ -24,6 +19,11 @@ from tests.support.chat import (
     function_tool,
     translate,
 )
+
+from gemgate.chat.fates import DROPPED, FATES
+from gemgate.chat.notes import Notes
+from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.errors import ApiError
 
 
 def error(**body: Any) -> ApiError:
@@ -90,7 +90,7 @@ def test_nothing_is_sent_that_nobody_asked_for() -> None:
 @pytest.mark.parametrize("asked", ["models/gemini-2.5-flash", "google/gemini-2.5-flash", "gemini-2.5-flash"])
 def test_a_prefix_of_the_model_does_not_matter_and_comes_back(asked: str) -> None:
     translation = translate(model=asked)
-    assert translation.model == "gemini-2.5-flash"
+    assert translation.model == "models/gemini-2.5-flash"
     assert translation.context.model == asked
 
 
@@ -178,7 +178,9 @@ class TestLogprobs:
 class TestSpeech:
     def test_names_a_voice(self) -> None:
         translation = translate(
-            model="gemini-2.5-flash-preview-tts", modalities=["text", "audio"], audio={"voice": "alloy", "format": "wav"}
+            model="gemini-2.5-flash-preview-tts",
+            modalities=["text", "audio"],
+            audio={"voice": "alloy", "format": "wav"},
         )
         assert translation.body["generationConfig"] == {
             "responseModalities": ["AUDIO"],
@@ -230,7 +232,12 @@ class TestReasoning:
             (PRO_25, "max", {"thinkingBudget": 32768}, ["reasoning_effort=max->thinking_budget=32768"]),
             (FLASH_3, "minimal", {"thinkingLevel": "MINIMAL"}, []),
             (FLASH_3, "high", {"thinkingLevel": "HIGH"}, []),
-            (FLASH_3, "none", {"thinkingLevel": "MINIMAL", "includeThoughts": False}, ["reasoning_effort=none->minimal"]),
+            (
+                FLASH_3,
+                "none",
+                {"thinkingLevel": "MINIMAL", "includeThoughts": False},
+                ["reasoning_effort=none->minimal"],
+            ),
             (FLASH_37, "none", {"thinkingLevel": "LOW", "includeThoughts": False}, ["reasoning_effort=none->low"]),
             (FLASH_37, "minimal", {"thinkingLevel": "LOW"}, ["reasoning_effort=minimal->low"]),
             (FLASH_37, "xhigh", {"thinkingLevel": "HIGH"}, ["reasoning_effort=xhigh->high"]),
@@ -283,7 +290,7 @@ class TestReasoning:
 
 
 class TestExtraBody:
-    GOOGLE = {"thinking_config": {"thinking_budget": 800, "include_thoughts": True}}
+    GOOGLE: ClassVar = {"thinking_config": {"thinking_budget": 800, "include_thoughts": True}}
 
     @pytest.mark.parametrize(
         "nesting",

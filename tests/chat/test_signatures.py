@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from tests.support.chat import FLASH_3, FLASH_25, USER, assistant_calls, chat_options, contents, tool_result, translate
 
 from gemgate.chat.signatures import NO_SIGNATURE, SignatureStore, call_key
-from tests.support.chat import FLASH_3, FLASH_25, USER, assistant_calls, chat_options, contents, tool_result, translate
 
 
 def signed(**fields: Any) -> list[dict[str, Any]]:

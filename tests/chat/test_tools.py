@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from tests.support.chat import FLASH_3, FLASH_20, FLASH_25, FLASH_35, function_tool, translate
 
 from gemgate.chat.names import NameMap
 from gemgate.errors import ApiError
-from tests.support.chat import FLASH_3, FLASH_20, FLASH_25, FLASH_35, function_tool, translate
 
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
 
@@ -54,7 +54,9 @@ class TestFunctions:
         assert translation.context.legacy_functions
 
     def test_names_outside_geminis_alphabet_are_changed_visibly(self) -> None:
-        translation = translate(tools=[function_tool("2 go")], tool_choice={"type": "function", "function": {"name": "2 go"}})
+        translation = translate(
+            tools=[function_tool("2 go")], tool_choice={"type": "function", "function": {"name": "2 go"}}
+        )
         assert translation.body["tools"][0]["functionDeclarations"][0]["name"] == "_2_go"
         assert translation.body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == ["_2_go"]
         assert translation.context.names.from_gemini("_2_go") == "2 go"
@@ -69,8 +71,10 @@ class TestFunctions:
             ([{"type": "custom", "custom": {}}], "tools[0].custom.name"),
             ([{"type": "computer"}], "tools[0].type"),
             ([{"type": "function", "function": {"name": "f", "parameters": 5}}], "tools[0].function.parameters"),
-            ([{"type": "function", "function": {"name": "f", "parameters": {"type": "string"}}}],
-             "tools[0].function.parameters"),
+            (
+                [{"type": "function", "function": {"name": "f", "parameters": {"type": "string"}}}],
+                "tools[0].function.parameters",
+            ),
         ],
     )
     def test_bad_tools_are_refused_by_name(self, tools: list[Any], param: str) -> None:
@@ -129,7 +133,11 @@ class TestBuiltInTools:
     def test_native_tools_pass_as_they_are(self) -> None:
         native = [
             {"url_context": {}},
-            {"function_declarations": [{"name": "f", "parameters": {"type": "OBJECT", "properties": {"my_x": {"type": "STRING"}}}}]},
+            {
+                "function_declarations": [
+                    {"name": "f", "parameters": {"type": "OBJECT", "properties": {"my_x": {"type": "STRING"}}}}
+                ]
+            },
         ]
         body = translate(model=FLASH_35, google={"tools": native}).body
         assert body["tools"] == [{"functionDeclarations": native[1]["function_declarations"]}, {"urlContext": {}}]
@@ -162,8 +170,10 @@ class TestToolChoice:
             ({"type": "function", "function": {"name": "f"}}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
             ({"type": "function", "name": "f"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
             (
-                {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [
-                    {"type": "function", "function": {"name": "g"}}]}},
+                {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "g"}}]},
+                },
                 {"mode": "VALIDATED", "allowedFunctionNames": ["g"]},
             ),
             (

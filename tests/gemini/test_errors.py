@@ -71,7 +71,15 @@ def test_an_error_reads_as_status_reason_and_message() -> None:
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("48s", 48), ("34.4s", 34.4), ("0.5s", 0.5), ("0s", 0), ("90.000000001s", 90.000000001), ("", None), ("soon", None)],
+    [
+        ("48s", 48),
+        ("34.4s", 34.4),
+        ("0.5s", 0.5),
+        ("0s", 0),
+        ("90.000000001s", 90.000000001),
+        ("", None),
+        ("soon", None),
+    ],
 )
 def test_retry_info_is_a_duration_in_seconds(written: str, seconds: float | None) -> None:
     assert error("", detail("RetryInfo", retryDelay=written)).retry_delay == seconds
@@ -224,7 +232,9 @@ json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["@type", "code", "message", "status", "details", "reason"]), inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["@type", "code", "message", "status", "details", "reason"]), inner, max_size=4
+        )
     ),
     max_leaves=12,
 )

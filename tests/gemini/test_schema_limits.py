@@ -154,8 +154,8 @@ def test_an_untyped_root_of_parameters_is_an_object() -> None:
         {"type": ["object", "array"]},
         {"const": 1},
         {"$ref": "#/$defs/A", "$defs": {"A": STR}},
-    ]
-    + [{"anyOf": [{"$ref": "#/$defs/A"}, OBJ], "$defs": {"A": props(x={"$ref": "#"})["properties"]["x"]}}],
+        {"anyOf": [OBJ, {"$ref": "#"}]},
+    ],
 )
 def test_parameters_that_are_no_object_are_refused(schema: Json) -> None:
     with pytest.raises(UnsupportedSchemaError, match="must be of type object"):

@@ -99,22 +99,22 @@ def _prove_blocked(choices: list[Json], reason: str | None) -> None:
 
 def _prove_usage(usage: Json, native: Json) -> None:
     def count(name: str) -> int:
-        return int(native.get(name, 0))
+        return int(native.get(name) or 0)
 
     thoughts, tools, total = count("thoughtsTokenCount"), count("toolUsePromptTokenCount"), count("totalTokenCount")
     prompt, candidates = count("promptTokenCount"), count("candidatesTokenCount")
-    if "promptTokenCount" not in native:
+    if native.get("promptTokenCount") is None:
         prompt = max(0, total - tools - thoughts - candidates)
-    if "candidatesTokenCount" not in native:
+    if native.get("candidatesTokenCount") is None:
         candidates = max(0, total - prompt - tools - thoughts)
     assert usage["prompt_tokens"] == prompt + tools
     assert usage["completion_tokens"] == candidates + thoughts
-    if "totalTokenCount" in native:
+    if native.get("totalTokenCount") is not None:
         assert usage["total_tokens"] == total
     assert usage["prompt_tokens_details"]["cached_tokens"] == count("cachedContentTokenCount")
     assert usage["completion_tokens_details"]["reasoning_tokens"] == thoughts
     for side, details in (("prompt", "promptTokensDetails"), ("completion", "candidatesTokensDetails")):
-        heard = [item["tokenCount"] for item in native.get(details, []) if item["modality"] == "AUDIO"]
+        heard = [item.get("tokenCount", 0) for item in native.get(details, []) if item["modality"] == "AUDIO"]
         assert usage[f"{side}_tokens_details"]["audio_tokens"] == sum(heard)
 
 

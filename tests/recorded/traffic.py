@@ -165,6 +165,9 @@ def last_usage(events: Iterable[Json]) -> Json:
 
 
 def block_reason(events: Iterable[Json]) -> str | None:
-    """Why the prompt was blocked, if it was."""
-    reasons = [event.get("promptFeedback", {}).get("blockReason") for event in events]
-    return next((reason for reason in reversed(reasons) if reason), None)
+    """Why the prompt was blocked, if it was; ratings alone do not block."""
+    for event in events:
+        feedback = event.get("promptFeedback", {})
+        if feedback.keys() & {"blockReason", "blockReasonMessage"}:
+            return str(feedback.get("blockReason", "BLOCK_REASON_UNSPECIFIED"))
+    return None

@@ -74,6 +74,7 @@ class Peer:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     requests: list[RawRequest]
+    asked: asyncio.Event
 
     async def request(self) -> RawRequest:
         """The next request of this connection; `asyncio.IncompleteReadError` when it is over."""
@@ -84,6 +85,7 @@ class Peer:
         body = await self.reader.readexactly(int(headers.get("content-length", "0")))
         request = RawRequest(method, target, headers, body)
         self.requests.append(request)
+        self.asked.set()
         return request
 
     async def send(self, *pieces: bytes) -> None:
@@ -111,10 +113,18 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 class RawUpstream:
-    """Serves each new connection with the next script, and with the last one when there are no more."""
+    """Serves each new connection with the next script, and with the last one when there are no more.
+
+    Attributes:
+        requests: What was asked so far, over all connections.
+        asked: Set by the first request.
+        connections: How many were opened so far.
+    """
+
     def __init__(self, *scripts: Script) -> None:
         self.scripts = scripts
         self.requests: list[RawRequest] = []
+        self.asked = asyncio.Event()
         self.connections = 0
         self.port = 0
         self._serving: set[asyncio.Task[None]] = set()
@@ -146,7 +156,7 @@ class RawUpstream:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script = self.scripts[min(self.connections, len(self.scripts) - 1)]
         self.connections += 1
-        task = asyncio.ensure_future(self._serve(script, Peer(reader, writer, self.requests)))
+        task = asyncio.ensure_future(self._serve(script, Peer(reader, writer, self.requests, self.asked)))
         self._serving.add(task)
 
     async def _serve(self, script: Script, peer: Peer) -> None:

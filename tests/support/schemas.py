@@ -14,9 +14,10 @@ INT: Json = {"type": "integer"}
 OBJ: Json = {"type": "object"}
 NULL: Json = {"type": "null"}
 
-_SUPPORTED = """$id $defs $ref $anchor type format title description enum items prefixItems minItems maxItems minimum maximum
-    anyOf oneOf properties additionalProperties required propertyOrdering"""
-SUPPORTED = frozenset(_SUPPORTED.split())
+_REFERENCES = ("$id", "$defs", "$ref", "$anchor")
+_VALUES = ("type", "format", "title", "description", "enum", "minimum", "maximum", "anyOf", "oneOf")
+_PARTS = ("items", "prefixItems", "minItems", "maxItems", "properties", "additionalProperties", "required")
+SUPPORTED = frozenset((*_REFERENCES, *_VALUES, *_PARTS, "propertyOrdering"))
 
 
 def props(**properties: Any) -> Json:

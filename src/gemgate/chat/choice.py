@@ -11,10 +11,10 @@ from gemgate.chat.context import AnswerContext
 from gemgate.chat.finish import FINISH_REASONS, broken, refusal
 from gemgate.chat.logprobs import token_logprobs
 from gemgate.chat.signatures import call_key
-from gemgate.chat.speech import wav
+from gemgate.chat.speech import Speech
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import Call, Media, decode
-from gemgate.gemini.types import Blob, Candidate, Part
+from gemgate.gemini.types import Blob, Candidate, Part, PromptFeedback
 
 # What a candidate says beside its content, and its name under `extra_content.google`.
 _BESIDE = {
@@ -45,8 +45,12 @@ class Choice:
         others: Parts without a counterpart, shown at the end.
         beside: What stands beside the content, by our names, shown at the end.
         part_starts: Where the parts of the last grounded event start in the answer, in UTF-8 bytes.
+        length: Of the answer so far, in characters.
+        insertions: Where tags and thoughts stand between the answer's characters, and how long they are.
         logprobs: Of all tokens so far.
         held: Calls that Google may still answer itself.
+        speech: The speech so far.
+        is_blocked: A filter took the prompt, or the rest of the answer.
     """
 
     context: AnswerContext
@@ -62,9 +66,12 @@ class Choice:
     others: list[Part] = field(default_factory=list)
     beside: dict[str, Any] = field(default_factory=dict)
     part_starts: list[int] = field(default_factory=list)
+    length: int = 0
+    insertions: list[tuple[int, int]] = field(default_factory=list)
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     held: list[Call] = field(default_factory=list)
-    speech_id: str = ""
+    speech: Speech | None = None
+    is_blocked: bool = False
 
     def feed(self, candidate: Candidate) -> dict[str, Any]:
         """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
@@ -80,8 +87,7 @@ class Choice:
                 self._say(text, delta)
         if decoded.signature:
             self.signature = decoded.signature
-        if decoded.others:
-            self._take_others(decoded.others)
+        self.others.extend(decoded.others)
         if decoded.calls:
             self._take_calls(decoded.calls, delta)
         for media in decoded.media:
@@ -92,24 +98,32 @@ class Choice:
     def finish(self) -> dict[str, Any]:
         """The last delta: what can be said only when everything has arrived."""
         delta: dict[str, Any] = {}
-        if self.held:
-            held, self.held = self.held, []
-            self._show_calls(held, delta)
+        self._show_calls(self._unanswered(), delta)
         if self.thinking:
             self._say("", delta)
+        if self.speech and (rest := self.speech.finish()):
+            delta["audio"] = {"data": rest}
         if refused := self.refusal:
             delta["refusal"] = refused
         if grounding := self.beside.get("grounding_metadata"):
             found = annotations(grounding, "".join(self.text), self.part_starts)
             if found:
-                delta["annotations"] = [{"index": index, **item} for index, item in enumerate(found)]
+                delta["annotations"] = [{"index": index, **self._placed(item)} for index, item in enumerate(found)]
         if google := self._google():
             delta["extra_content"] = {"google": google}
         return delta
 
+    def block(self, feedback: PromptFeedback) -> None:
+        """Take in that the prompt was blocked, or the rest of an answer that has no finish reason."""
+        self.is_blocked = True
+        self.reason = feedback.get("blockReason") or "BLOCK_REASON_UNSPECIFIED"
+        self.beside["prompt_feedback"] = feedback
+
     @property
     def finish_reason(self) -> str:
         """OpenAI's finish reason. Calls make it `tool_calls`, unless the answer was cut or filtered."""
+        if self.is_blocked:
+            return "content_filter"
         reason = FINISH_REASONS.get(self.reason or "", "stop")
         if reason == "stop" and self.calls:
             return "function_call" if self.context.legacy_functions else "tool_calls"
@@ -118,23 +132,28 @@ class Choice:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to give."""
-        return not (self.text or self.calls or self.held or self.images or self.others or self.speech_id)
+        return not (self.text or self.calls or self.held or self.images or self.others or self.speech)
 
     @property
     def refusal(self) -> str | None:
         """Why there is nothing to read, when a filter took it all."""
         if self.is_empty and self.finish_reason == "content_filter":
-            return refusal(self.reason or "", self.beside.get("finish_message"))
+            feedback = self.beside.get("prompt_feedback") or {}
+            return refusal(self.reason or "", feedback.get("blockReasonMessage") or self.beside.get("finish_message"))
         return None
 
     def failure(self) -> ApiError | None:
         """The error that this choice is, when Gemini broke off without an answer."""
+        if self.is_blocked:
+            return None
         return broken(self.reason, is_empty=self.is_empty, message=self.beside.get("finish_message"))
 
     def _say(self, text: str, delta: dict[str, Any]) -> None:
         shown = f"</thought>{text}" if self.thinking else text
         self.thinking = False
         delta["content"] = delta.get("content", "") + shown
+        self.insertions.append((self.length, len(shown) - len(text)))
+        self.length += len(text)
         if text:
             self.text.append(text)
 
@@ -144,6 +163,7 @@ class Choice:
             return
         shown = text if self.thinking else f"<thought>{text}"
         self.thinking = True
+        self.insertions.append((self.length, len(shown)))
         delta["content"] = delta.get("content", "") + shown
         delta["extra_content"] = {"google": {"thought": True}}
 
@@ -210,22 +230,28 @@ class Choice:
             self.others.append(part | {"thoughtSignature": media.signature} if media.signature else part)
 
     def _speak(self, blob: Blob, delta: dict[str, Any]) -> None:
-        data = blob.get("data", "")
-        if self.context.audio_format == "wav":
-            data = wav(data, blob.get("mimeType", ""))
-        spoken: dict[str, Any] = {"data": data, "transcript": ""}
-        if not self.speech_id:
-            self.speech_id = self._id("audio", 0)
+        if self.speech is None:
+            self.speech = Speech(self.context.audio_format or "")
             # Nothing is kept to refer back to: the audio has expired as soon as it is given.
-            spoken |= {"id": self.speech_id, "expires_at": 0}
-        delta["audio"] = spoken
+            delta["audio"] = {"id": self._id("audio", 0), "expires_at": 0, "transcript": "", "data": ""}
+        audio = delta.setdefault("audio", {"data": ""})
+        audio["data"] += self.speech.feed(blob)
 
-    def _take_others(self, others: list[Part]) -> None:
-        answered = {
-            (response.get("id"), response.get("name")) for part in others if (response := part.get("functionResponse"))
-        }
-        self.held = [call for call in self.held if (call.id, call.name) not in answered]
-        self.others.extend(others)
+    def _unanswered(self) -> list[Call]:
+        """The held calls that are the caller's: each `functionResponse` in the answer is Google's own result of one."""
+        answered = [
+            (response.get("id"), response.get("name"))
+            for part in self.others
+            if (response := part.get("functionResponse"))
+        ]
+        calls = []
+        for call in self.held:
+            if (call.id, call.name) in answered:
+                answered.remove((call.id, call.name))
+            else:
+                calls.append(call)
+        self.held = []
+        return calls
 
     def _take_beside(self, candidate: Candidate) -> None:
         if reason := candidate.get("finishReason"):
@@ -244,6 +270,16 @@ class Choice:
             self.part_starts.append(at)
             if not part.get("thought"):
                 at += len(part.get("text", "").encode())
+
+    def _placed(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        """`annotation` with its offsets into the answer moved to where they are in the content."""
+        citation = annotation["url_citation"]
+        start, end = citation["start_index"], citation["end_index"]
+        moved = {"start_index": start + self._inserted(start + 1), "end_index": end + self._inserted(end)}
+        return {**annotation, "url_citation": {**citation, **moved}}
+
+    def _inserted(self, before: int) -> int:
+        return sum(length for at, length in self.insertions if at < before)
 
     def _google(self) -> dict[str, Any]:
         google: dict[str, Any] = dict(self.beside)

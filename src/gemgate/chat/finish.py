@@ -1,6 +1,7 @@
 """Why Gemini stopped, in OpenAI's five words."""
 
 from gemgate.errors import ApiError
+from gemgate.gemini.types import GenerateContentResponse, PromptFeedback
 
 FINISH_REASONS = {
     "STOP": "stop",
@@ -35,8 +36,8 @@ def refusal(reason: str, message: str | None = None) -> str:
 def broken(reason: str | None, *, is_empty: bool, message: str | None) -> ApiError | None:
     """The error behind a native finish reason, or None when the answer can be given.
 
-    A reason that is neither known nor a filter's (OTHER, NO_IMAGE, a new one) is an error only when nothing came with
-    it.
+    A reason that is neither known nor a filter's (OTHER, NO_IMAGE, a new one, none) is an error only when nothing came
+    with it.
     """
     if reason in _BROKEN:
         detail = message or _BROKEN[reason]
@@ -46,7 +47,18 @@ def broken(reason: str | None, *, is_empty: bool, message: str | None) -> ApiErr
             type="server_error",
             code=f"upstream_{reason.lower()}",
         )
-    if reason and reason not in FINISH_REASONS and is_empty:
-        text = f"Gemini gave no answer ({reason})." + (f" {message}" if message else "")
-        return ApiError(502, text, type="server_error", code="upstream_no_answer")
+    if reason not in FINISH_REASONS and is_empty:
+        return no_answer(reason, message)
     return None
+
+
+def no_answer(reason: str | None = None, message: str | None = None) -> ApiError:
+    """The error for an answer with nothing in it."""
+    text = "Gemini gave no answer" + (f" ({reason})." if reason else ".") + (f" {message}" if message else "")
+    return ApiError(502, text, type="server_error", code="upstream_no_answer")
+
+
+def block(answer: GenerateContentResponse) -> PromptFeedback | None:
+    """The feedback on a prompt that was blocked; None for feedback that only rates it."""
+    feedback = answer.get("promptFeedback") or {}
+    return feedback if feedback.get("blockReason") or feedback.get("blockReasonMessage") else None

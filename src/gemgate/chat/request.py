@@ -18,6 +18,8 @@ from gemgate.chat.tools import ToolPlan, plan_tools
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.catalog import Catalog, ModelFacts
+from gemgate.gemini.errors import InvalidNameError
+from gemgate.gemini.names import model_path
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
 from gemgate.media.inline import Inline
 
@@ -40,7 +42,7 @@ class Translation:
     """A native request, and what is needed to understand its answer.
 
     Attributes:
-        model: The model in the path, without `models/`.
+        model: The model's resource name, such as `models/gemini-2.5-flash`.
         body: The native request.
         calls: How many times to send it; above 1 where the model has no `candidateCount`.
         context: What `from_gemini` and `ChatStream` need to know.
@@ -85,7 +87,7 @@ def to_gemini(
         ApiError: 400 that names the parameter which Gemini cannot follow.
     """
     notes = Notes(options.unsupported_params)
-    model = request.model.removeprefix("models/").removeprefix("google/")
+    model = _model(request)
     facts = options.catalog.facts(model)
     _drop_unsupported(request, notes)
     google = google_options(request, notes)
@@ -131,6 +133,13 @@ def to_gemini(
         audio_format=request.audio.format if request.audio else None,
     )
     return Translation(model, body, calls, context, notes)
+
+
+def _model(request: ChatCompletionRequest) -> str:
+    try:
+        return model_path(request.model.removeprefix("google/"))
+    except InvalidNameError as error:
+        raise ApiError(400, f"'model': {error}", param="model", code="invalid_value") from error
 
 
 def _drop_unsupported(request: ChatCompletionRequest, notes: Notes) -> None:

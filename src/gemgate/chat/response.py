@@ -5,7 +5,7 @@ from typing import Any
 
 from gemgate.chat.choice import Choice
 from gemgate.chat.context import AnswerContext
-from gemgate.chat.finish import refusal
+from gemgate.chat.finish import block, no_answer
 from gemgate.chat.usage import add, service_tier, usage
 from gemgate.gemini.types import Candidate, GenerateContentResponse, UsageMetadata
 
@@ -22,26 +22,31 @@ def from_gemini(
         created: Unix seconds.
 
     Raises:
-        ApiError: 502 when there is one choice and Gemini broke off without an answer.
+        ApiError: 502 when Gemini broke off without an answer in every choice.
     """
-    choices: list[dict[str, Any]] = []
+    choices: list[Choice] = []
+    shown: list[dict[str, Any]] = []
     meta: UsageMetadata = {}
     for answer in answers:
         seed = answer.get("responseId") or fallback_id
-        candidates = sorted(answer.get("candidates") or [], key=lambda candidate: candidate.get("index", 0))
-        many = len(answers) > 1 or len(candidates) > 1
-        for candidate in candidates:
-            choices.append(_choice(candidate, Choice(context, len(choices), seed), fails=not many))
-        if not candidates:
-            choices.append(_blocked(answer, len(choices)))
+        for candidate in _candidates(answer):
+            choice = Choice(context, len(choices), seed)
+            delta = choice.feed(candidate)
+            if choice.reason is None and (feedback := block(answer)):
+                choice.block(feedback)
+            choices.append(choice)
+            shown.append(_shown(choice, merge(delta, choice.finish())))
         meta = add(meta, answer.get("usageMetadata") or {})
+    failures = [failure for choice in choices if (failure := choice.failure())]
+    if len(failures) == len(choices):
+        raise failures[0]
     head = answers[0]
     completion = {
         "id": f"chatcmpl-{head.get('responseId') or fallback_id}",
         "object": "chat.completion",
         "created": created,
         "model": context.model,
-        "choices": choices,
+        "choices": shown,
         "usage": usage(meta),
         "system_fingerprint": head.get("modelVersion"),
     }
@@ -50,11 +55,15 @@ def from_gemini(
     return completion
 
 
-def _choice(candidate: Candidate, choice: Choice, *, fails: bool) -> dict[str, Any]:
-    message = merge(choice.feed(candidate), choice.finish())
-    failure = choice.failure()
-    if failure is not None and fails:
-        raise failure
+def _candidates(answer: GenerateContentResponse) -> list[Candidate]:
+    """In the order of their indexes. A blocked prompt is one without content: HTTP 200 and no candidates at Google."""
+    candidates = sorted(answer.get("candidates") or [], key=lambda candidate: candidate.get("index", 0))
+    if not candidates and not block(answer):
+        raise no_answer()
+    return candidates or [{}]
+
+
+def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
     for name in ("tool_calls", "images", "annotations"):
         for item in message.get(name, []):
             del item["index"]
@@ -81,21 +90,3 @@ def merge(delta: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[name] = value
     return merged
-
-
-def _blocked(answer: GenerateContentResponse, index: int) -> dict[str, Any]:
-    """A blocked prompt: HTTP 200 at Google, with `promptFeedback` and no candidates."""
-    feedback = answer.get("promptFeedback") or {}
-    reason = feedback.get("blockReason") or "NO_CANDIDATES"
-    return {
-        "index": index,
-        "message": {
-            "role": "assistant",
-            "content": None,
-            "refusal": refusal(reason, feedback.get("blockReasonMessage")),
-            "extra_content": {"google": {"prompt_feedback": feedback}},
-        },
-        "logprobs": None,
-        "finish_reason": "content_filter",
-        "native_finish_reason": reason,
-    }

@@ -64,11 +64,10 @@ def _json(value: object, headers: dict[str, str]) -> Response:
 
 def _dry_run(chat: ChatCompletionRequest, translation: Translation) -> dict[str, object]:
     method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
-    prefix = "" if translation.model.startswith("tunedModels/") else "models/"
     return {
         "object": "gemgate.dry_run",
         "method": "POST",
-        "path": f"/v1beta/{prefix}{translation.model}:{method}",
+        "path": f"/v1beta/{translation.model}:{method}",
         "body": translation.body,
         "calls": translation.calls,
         "dropped_params": translation.notes.dropped,

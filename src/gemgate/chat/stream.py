@@ -5,7 +5,7 @@ from typing import Any
 
 from gemgate.chat.choice import Choice
 from gemgate.chat.context import AnswerContext
-from gemgate.chat.finish import refusal
+from gemgate.chat.finish import block
 from gemgate.chat.usage import add, service_tier, usage
 from gemgate.errors import ApiError
 from gemgate.gemini.types import GenerateContentResponse, PromptFeedback, UsageMetadata
@@ -26,7 +26,7 @@ class ChatStream:
         self._head: dict[str, Any] | None = None
         self._choices: dict[int, Choice] = {}
         self._announced = 0
-        self._blocked: PromptFeedback | None = None
+        self._blocked: dict[int, PromptFeedback] = {}
         self._usage: list[UsageMetadata] = [{} for _ in range(calls)]
 
     def feed(self, event: GenerateContentResponse, call: int = 0) -> list[dict[str, Any]]:
@@ -34,10 +34,10 @@ class ChatStream:
         if self._head is None:
             self._head = self._make_head(event)
         if meta := event.get("usageMetadata"):
-            self._usage[call].update(meta)
-        feedback = event.get("promptFeedback")
-        if feedback and feedback.get("blockReason"):
-            self._blocked = feedback
+            # Counts start again between the rounds of built-in tools: what the last event leaves out is not of before.
+            self._usage[call] = meta if "totalTokenCount" in meta else {**self._usage[call], **meta}
+        if feedback := block(event):
+            self._blocked[call] = feedback
         chunks: list[dict[str, Any]] = []
         for candidate in event.get("candidates") or ():
             index = call + candidate.get("index", 0)
@@ -53,36 +53,39 @@ class ChatStream:
         """The last chunks: each choice's finish reason, and the usage if it was asked for.
 
         Raises:
-            ApiError: 502 when the stream ended before every choice did (`stream_truncated`), or when Gemini broke off.
+            ApiError: 502 when the stream ended before every choice did (`stream_truncated`), or when Gemini broke off
+                in every choice.
         """
         chunks: list[dict[str, Any]] = []
-        if self._blocked and not self._choices:
-            return [*self._announce(0), self._block(self._blocked), *self._usage_chunk()]
-        if not self._choices:
-            raise _truncated()
-        for index in range(max(self._choices) + 1):
-            chunks.extend(self._announce(index))
-            chunks.append(self._end(index))
+        choices = [self._ended(index) for index in range(max(len(self._usage), 1 + max(self._choices, default=0)))]
+        for choice in choices:
+            chunks.extend(self._announce(choice.index))
+            chunks.append(self._end(choice))
+        failures = [failure for choice in choices if (failure := choice.failure())]
+        if len(failures) == len(choices):
+            raise failures[0]
         return [*chunks, *self._usage_chunk()]
 
-    def _end(self, index: int) -> dict[str, Any]:
-        choice = self._choices.get(index)
-        if choice is None or choice.reason is None:
-            raise _truncated()
-        delta = choice.finish()
-        failure = choice.failure()
-        if failure is not None and len(self._choices) == 1:
-            raise failure
-        logprobs = {"content": choice.logprobs, "refusal": None} if choice.logprobs else None
-        return self._chunk(index, delta, finish=(choice.finish_reason, choice.reason), logprobs=logprobs)
+    def _ended(self, index: int) -> Choice:
+        """The choice that ended, or whose prompt was blocked.
 
-    def _block(self, feedback: PromptFeedback) -> dict[str, Any]:
-        reason = feedback.get("blockReason", "")
-        delta = {
-            "refusal": refusal(reason, feedback.get("blockReasonMessage")),
-            "extra_content": {"google": {"prompt_feedback": feedback}},
-        }
-        return self._chunk(0, delta, finish=("content_filter", reason))
+        Raises:
+            ApiError: 502 when it did neither.
+        """
+        feedback = self._blocked.get(index if len(self._usage) > 1 else 0)
+        choice = self._choices.get(index)
+        if choice is None and feedback:
+            choice = Choice(self._context, index, self._seed)
+        if choice is None or (choice.reason is None and not feedback):
+            raise _truncated()
+        if choice.reason is None and feedback:
+            choice.block(feedback)
+        return choice
+
+    def _end(self, choice: Choice) -> dict[str, Any]:
+        delta = choice.finish()
+        logprobs = {"content": choice.logprobs, "refusal": None} if choice.logprobs else None
+        return self._chunk(choice.index, delta, finish=(choice.finish_reason, choice.reason), logprobs=logprobs)
 
     def _announce(self, index: int) -> Iterator[dict[str, Any]]:
         """The role of each choice up to `index`: SDKs keep choices in a list, so a new one must be the next."""
@@ -95,7 +98,7 @@ class ChatStream:
         index: int,
         delta: dict[str, Any],
         *,
-        finish: tuple[str, str] | None = None,
+        finish: tuple[str, str | None] | None = None,
         logprobs: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish[0] if finish else None}
@@ -122,6 +125,8 @@ class ChatStream:
             "model": self._context.model,
             "system_fingerprint": event.get("modelVersion"),
         }
+        if tier := service_tier(event.get("usageMetadata") or {}):
+            head["service_tier"] = tier
         if self._context.include_usage:
             head["usage"] = None
         return head

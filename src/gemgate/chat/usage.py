@@ -11,8 +11,8 @@ def usage(meta: UsageMetadata) -> dict[str, Any]:
     completion = candidates + thoughts, prompt = prompt + tool use, cached is part of prompt: so the sums of 2,316
     recorded usages come out. What Gemini leaves out is 0, or what the total leaves for it.
     """
-    tool_use = meta.get("toolUsePromptTokenCount", 0)
-    thoughts = meta.get("thoughtsTokenCount", 0)
+    tool_use = meta.get("toolUsePromptTokenCount") or 0
+    thoughts = meta.get("thoughtsTokenCount") or 0
     total = meta.get("totalTokenCount")
     prompt = meta.get("promptTokenCount")
     candidates = meta.get("candidatesTokenCount")
@@ -29,7 +29,7 @@ def usage(meta: UsageMetadata) -> dict[str, Any]:
         "completion_tokens": answered,
         "total_tokens": total if total is not None else asked + answered,
         "prompt_tokens_details": {
-            "cached_tokens": meta.get("cachedContentTokenCount", 0),
+            "cached_tokens": meta.get("cachedContentTokenCount") or 0,
             "audio_tokens": inputs.get("AUDIO", 0),
             **_named(inputs, "prompt"),
         },

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -22,7 +22,10 @@ _ID_LENGTH = 23
 
 @dataclass(slots=True)
 class Draft:
-    """One candidate: its parts without signatures, and what stands beside them."""
+    """One candidate: its parts without signatures, and what stands beside them.
+
+    `content` says how a candidate without parts looks: with a role only, as an empty object, or without the key.
+    """
 
     parts: list[dict[str, Any]] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
@@ -30,6 +33,7 @@ class Draft:
     tool_tokens: int = 0
     finish: str = "STOP"
     finish_message: str = ""
+    content: Literal["role", "empty", "absent"] = "role"
     extras: dict[str, Any] = field(default_factory=dict)
     logprobs: dict[str, Any] = field(default_factory=dict)
 
@@ -126,9 +130,10 @@ def _thinking(model: Model, prompt: Prompt) -> int:
 
 
 def _thoughts(prompt: Prompt) -> list[str]:
+    turns = len(prompt.contents)
+    read_so_far = f"The last message is {len(prompt.text)} characters long, in a conversation of {turns} turns."
     return [
-        f"**Reading the Request**\n\nThe last message is {len(prompt.text)} characters long, "
-        f"in a conversation of {len(prompt.contents)} turns.\n\n\n",
+        f"**Reading the Request**\n\n{read_so_far}\n\n\n",
         "**Preparing the Answer**\n\nI say what arrived, since no model is behind this answer.\n\n\n",
     ]
 

@@ -14,7 +14,8 @@ def check(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
     """Accept one credential: `x-goog-api-key`, `?key=` or an OAuth token as `Authorization: Bearer`.
 
     Raises:
-        ApiError: 403 without any, 400 with several or with the keys `invalid` and `expired`, 401 for an API key as a bearer.
+        ApiError: 403 without any; 400 with several, or with the keys `invalid` and `expired`; 401 for an API key as a
+            bearer token.
     """
     bearer = headers.get("authorization", "")
     keys = {key for key in (headers.get("x-goog-api-key", ""), query.get("key", "")) if key}

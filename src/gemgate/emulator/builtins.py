@@ -16,8 +16,8 @@ SEARCH_TOKENS = 60
 URL_TOKENS = 120
 CODE_TOKENS = 75
 _REDIRECT = "https://vertexaisearch.cloud.google.com/grounding-api-redirect/"
-_URL = re.compile(r"https?://[^\s\"'<>”’)\]]+")
-_SENTENCE = re.compile(r"\S.*?(?:[.!?][”’)]*(?=\s|$)|$)", re.DOTALL)
+_URL = re.compile("https?://[^\\s\"'<>”\u2019)\\]]+")
+_SENTENCE = re.compile(r"\S.*?(?:[.!?][”\"')]*(?=\s|$)|$)", re.DOTALL)
 _GEMINI_3 = 3.0
 
 

@@ -1,7 +1,7 @@
 """Makes a JSON value that satisfies a JSON Schema, with values from the prompt where they fit.
 
-A small generator of our own: the libraries that do this (jsf, hypothesis-jsonschema) had their last releases in early 2024,
-are random by design, or bring a property testing framework into an application. `jsonschema` checks the result.
+A small generator of our own: the libraries that do this (jsf, hypothesis-jsonschema) had their last releases in early
+2024, are random by design, or bring a property testing framework into an application. `jsonschema` checks the result.
 """
 
 import math

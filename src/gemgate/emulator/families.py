@@ -1,8 +1,8 @@
 """The models the emulator serves, and what sets their families apart.
 
 Sources: recorded exchanges (index, ids, signatures, chunk patterns, usage), https://ai.google.dev/gemini-api/docs/thinking
-(budgets and levels). The emulator keeps its own table on purpose: it is the other side, and must be able to disagree with
-the gateway's.
+(budgets and levels). The emulator keeps its own table on purpose: it is the other side, and must be able to disagree
+with the gateway's.
 """
 
 from dataclasses import dataclass, field, replace

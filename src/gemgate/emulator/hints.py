@@ -5,86 +5,18 @@ from dataclasses import dataclass, field
 
 _WORD = re.compile(r"[a-z0-9]+")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
-_QUOTED = re.compile(r"[\"“'‘]([^\"”'’]{1,80})[\"”'’](?!\w)")
-_NAME = r"[A-Z][\w’'.-]*[\w]"
+_QUOTED = re.compile("[\"“'\u2018]([^\"”'\u2019]{1,80})[\"”'\u2019](?!\\w)")
+_NAME = "[A-Z][\\w\u2019'.-]*\\w"
 _PLACES = re.compile(rf"{_NAME}(?:[ ](?:de|la|del|of|do|da)?[ ]?{_NAME})*")
-_NOT_PLACES = frozenset(
-    [
-        "I",
-        "I'm",
-        "I’m",
-        "What",
-        "What's",
-        "What’s",
-        "Which",
-        "Who",
-        "How",
-        "When",
-        "Where",
-        "Why",
-        "Is",
-        "Are",
-        "Do",
-        "Does",
-        "Did",
-        "Can",
-        "Could",
-        "Would",
-        "Will",
-        "Please",
-        "Tell",
-        "Give",
-        "Get",
-        "Show",
-        "Find",
-        "Look",
-        "Call",
-        "Use",
-        "Compare",
-        "Check",
-        "List",
-        "Also",
-        "And",
-        "Or",
-        "But",
-        "The",
-        "A",
-        "An",
-        "In",
-        "On",
-        "At",
-        "For",
-        "It",
-        "My",
-        "Our",
-        "Your",
-        "Celsius",
-        "Fahrenheit",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-        "JSON",
-        "API",
-        "PDF",
-        "URL",
-    ]
+_QUESTIONS = "I I'm What What's Which Who How When Where Why Is Are Do Does Did Can Could Would Will Please"
+_ORDERS = (
+    "Tell Give Get Show Find Look Call Use Compare Check List Also And Or But The A An In On At For It My Our Your"
 )
+_DATES = (
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
+    "September October November December"
+)
+_NOT_PLACES = frozenset(f"{_QUESTIONS} {_ORDERS} {_DATES} Celsius Fahrenheit JSON API PDF URL".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +70,7 @@ def _places(text: str) -> list[str]:
 
 def _place(name: str, before: str) -> str:
     """The place in a run of capitalised words, or "": without words that only begin a sentence."""
-    parts = re.sub(r"['’]s$", "", name.rstrip(".'’-")).split()
+    parts = re.sub("['\u2019]s$", "", name.rstrip(".'\u2019-")).split()
     if not before or before[-1] in ".!?:":
         parts = parts[1:]
     while parts and parts[0] in _NOT_PLACES:

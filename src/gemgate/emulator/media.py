@@ -138,7 +138,10 @@ def picture(seed: bytes, kind: str, ratio: str = "1:1", size: str = "1K") -> tup
 
 
 def speech(text: str, voice: str) -> tuple[str, float]:
-    """A tone as long as the text takes to say: base64 of 16-bit little-endian mono samples at 24 kHz, and its seconds."""
+    """A tone as long as the text takes to say, and its seconds.
+
+    The tone is base64 of 16-bit little-endian mono samples at 24 kHz, as Google's, without a header.
+    """
     seconds = min(10.0, max(0.5, len(text) / 15))
     pitch = 120 + sum(voice.encode()) % 120
     count = round(seconds * SAMPLE_RATE)

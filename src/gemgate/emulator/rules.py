@@ -108,10 +108,10 @@ def _signatures(model: Model, contents: list[dict[str, Any]]) -> None:
         call = next((part for part in parts_of(content) if "functionCall" in part), None)
         if call and not call.get("thoughtSignature"):
             raise invalid(
-                "Function call is missing a thought_signature in functionCall parts. This is required for tools to work "
-                "correctly, and missing thought_signature may lead to degraded model performance. Additional data, "
-                f"function call `default_api:{call['functionCall']['name']}` , position {position + 1}. Please refer to "
-                "https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
+                "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
+                "work correctly, and missing thought_signature may lead to degraded model performance. Additional "
+                f"data, function call `default_api:{call['functionCall']['name']}` , position {position + 1}. Please refer "
+                "to https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
             )
 
 
@@ -145,8 +145,8 @@ def _functions(model: Model, body: dict[str, Any]) -> None:
         if not _FUNCTION_NAME.fullmatch(function.get("name", "")):
             raise invalid(
                 f"{path}[{number}].name: [FIELD_INVALID] Invalid function name. Must start with a letter or an "
-                "underscore. Must be alphanumeric (a-z, A-Z, 0-9), underscores (_), dots (.), colons (:), or dashes (-), "
-                "with a maximum length of 128.\n"
+                "underscore. Must be alphanumeric (a-z, A-Z, 0-9), underscores (_), dots (.), colons (:), or dashes "
+                "(-), with a maximum length of 128.\n"
             )
         _function_schemas(function, f"tools[0].function_declarations[{number}]")
     if repeated := next((name for name in declared if declared.count(name) > 1), None):

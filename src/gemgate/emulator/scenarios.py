@@ -10,11 +10,11 @@ The first that is there, in this order, counts.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gemgate.emulator import errors
-from gemgate.emulator.answers import Answer, Draft
+from gemgate.emulator.answers import Answer, Draft, said
 from gemgate.emulator.errors import ApiError, invalid
 from gemgate.emulator.families import SCENARIO_PREFIX
 
@@ -124,27 +124,28 @@ def alter(scenario: Scenario, answer: Answer) -> None:
     """Change what is answered, for the scenarios that are about that."""
     if scenario.name == "blocked-prompt":
         answer.blocked = "PROHIBITED_CONTENT"
-    changes: dict[str, Callable[[Draft], None]] = {
-        "safety": _unsafe,
-        "empty": lambda draft: _replace(draft, [{"text": ""}]),
-        "no-content": lambda draft: _replace(draft, [], "RECITATION"),
-        "malformed-function-call": _malformed,
-        "unknown-finish-reason": lambda draft: setattr(draft, "finish", "NEW_REASON_OF_THE_EMULATOR"),
-    }
-    for draft in answer.candidates if scenario.name in changes else ():
-        changes[scenario.name](draft)
+    for draft in answer.candidates:
+        _alter_draft(scenario.name, draft)
 
 
-def _replace(draft: Draft, parts: list[dict[str, str]], finish: str = "STOP", message: str = "") -> None:
-    draft.parts, draft.extras, draft.thoughts = list(parts), {}, []
-    draft.finish, draft.finish_message = finish, message
+def _alter_draft(name: str, draft: Draft) -> None:
+    if name == "safety":
+        text = said(draft)
+        _replace(draft, "SAFETY", parts=[{"text": text[: len(text) // 2]}])
+        draft.extras = {"safetyRatings": _SAFETY}
+    elif name == "empty":
+        _replace(draft, "STOP", parts=[{"text": ""}])
+    elif name == "no-content":
+        _replace(draft, "RECITATION", parts=[])
+        draft.content = "absent"
+    elif name == "malformed-function-call":
+        _replace(draft, "MALFORMED_FUNCTION_CALL", parts=[])
+        draft.content = "empty"
+        draft.finish_message = "Malformed function call: print(default_api.example(city='Paris'))"
+    elif name == "unknown-finish-reason":
+        draft.finish = "NEW_REASON_OF_THE_EMULATOR"
 
 
-def _unsafe(draft: Draft) -> None:
-    text = "".join(part.get("text", "") for part in draft.parts)
-    _replace(draft, [{"text": text[: len(text) // 2]}], "SAFETY")
-    draft.extras = {"safetyRatings": _SAFETY}
-
-
-def _malformed(draft: Draft) -> None:
-    _replace(draft, [], "MALFORMED_FUNCTION_CALL", "Malformed function call: print(default_api.example(city='Paris'))")
+def _replace(draft: Draft, finish: str, *, parts: list[dict[str, Any]]) -> None:
+    draft.parts, draft.extras, draft.thoughts, draft.logprobs = parts, {}, [], {}
+    draft.finish, draft.finish_message = finish, ""

@@ -1,7 +1,7 @@
 """What Google refuses in the schemas of functions and answers.
 
-Two kinds of schema: Google's `Schema` message (`parameters`, `responseSchema`), a subset of OpenAPI whose unknown keywords the
-JSON reader has already refused; and JSON Schema (`parametersJsonSchema`, `responseJsonSchema`).
+Two kinds of schema: Google's `Schema` message (`parameters`, `responseSchema`), a subset of OpenAPI whose unknown
+keywords the JSON reader has already refused; and JSON Schema (`parametersJsonSchema`, `responseJsonSchema`).
 """
 
 from collections.abc import Iterator
@@ -59,8 +59,8 @@ def _wrong(path: str, why: str) -> ApiError:
 def check_json_schema(schema: Any, path: str, *, parameters: bool) -> None:
     """Refuse a JSON Schema that is none, whose references lead nowhere, or that writes keywords beside `$ref`.
 
-    Google documents the last ("no other properties, except for than those starting as a `$`, may be set"); a recorded request
-    with a `title` there was answered all the same.
+    Google documents the last ("no other properties, except for than those starting as a `$`, may be set"); a recorded
+    request with a `title` there was answered all the same.
 
     Raises:
         ApiError: 400; the texts are not recorded.

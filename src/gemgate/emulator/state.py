@@ -48,8 +48,8 @@ class Disconnect:
 class EmulatorState:
     """The memory of one emulator.
 
-    `requests` and `disconnects` keep the last thousand, and the requests at most 64 MiB of bodies. They may be read from
-    any thread.
+    `requests` and `disconnects` keep the last thousand, and the requests at most 64 MiB of bodies. They may be read
+    from any thread.
     """
 
     clock: Callable[[], float] = time.time

@@ -58,7 +58,7 @@ def events(answer: Answer) -> list[dict[str, Any]]:
             if step is None:
                 continue
             draft = answer.candidates[number]
-            message = draft.finish_message if answer.model.family.generation < _GEMINI_3 else ""
+            message = "" if draft.calls and answer.model.family.generation >= _GEMINI_3 else draft.finish_message
             candidates.append(_candidate(answer, draft, number, step, finish_message=message))
             texts[number] += "".join(part.get("text", "") for part in step.parts if not part.get("thought"))
             others = [part for part in step.parts if "text" not in part]
@@ -114,7 +114,9 @@ def _response(
 
 def _candidate(answer: Answer, draft: Draft, number: int, step: _Step, *, finish_message: str) -> dict[str, Any]:
     content: dict[str, Any] = {"parts": step.parts} if step.parts else {}
-    candidate: dict[str, Any] = {"content": {**content, "role": "model"}}
+    candidate: dict[str, Any] = {"content": {} if draft.content == "empty" else {**content, "role": "model"}}
+    if draft.content == "absent":
+        candidate = {}
     if step.last:
         candidate["finishReason"] = draft.finish
     if answer.model.family.generation < _GEMINI_25:
@@ -176,6 +178,8 @@ def _signs_text(answer: Answer) -> bool:
 
 def _steps(answer: Answer, draft: Draft, number: int) -> list[_Step]:
     """What the events of one candidate add, one after the other."""
+    if draft.content != "role":
+        return [_Step(last=True)]
     three = answer.model.family.generation >= _GEMINI_3
     signed = _signed(answer, draft, number)
     steps = [_Step([{"text": thought, "thought": True}]) for thought in draft.thoughts]
@@ -214,7 +218,8 @@ def _finish(answer: Answer, draft: Draft, number: int, steps: list[_Step], *, th
     """Close the steps as the family does, and put grounding where the family has it."""
     if three:
         end: dict[str, Any] = {"text": ""}
-        if not draft.calls and answer.model.family.signs_text == "always":
+        speaks = not draft.parts or any("text" in part for part in draft.parts)
+        if speaks and not draft.calls:
             end["thoughtSignature"] = _signature(answer, number, "text")
         if draft.calls and answer.model.family.generation >= _CALLS_WITH_END and steps:
             steps[-1].parts.append(end)

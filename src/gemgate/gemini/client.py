@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 import orjson
@@ -14,7 +14,15 @@ import orjson
 from gemgate import __version__
 from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError, decode_error, error_in
 from gemgate.gemini.framing import Event, EventDecoder, Inflater
-from gemgate.gemini.transport import TRANSPORT_ERRORS, NoCookies, failure_before_answer, open_transport
+from gemgate.gemini.names import model_path
+from gemgate.gemini.transport import (
+    TRANSPORT_ERRORS,
+    WHOLE_BODY,
+    NoCookies,
+    Pieces,
+    failure_before_answer,
+    open_transport,
+)
 
 Body = bytes | Mapping[str, Any]
 
@@ -42,22 +50,8 @@ class ClientOptions:
     max_connections: int = 1000
 
 
-_MODEL = re.compile(r"(?:(?P<kind>models|tunedModels|dynamic)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})", re.ASCII)
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
 _KEY = re.compile(r"[!-~]*", re.ASCII)
-
-
-def model_path(model: str) -> str:
-    """`models/x` of `x` or `models/x`; `tunedModels/x` and `dynamic/x` stay.
-
-    Raises:
-        InvalidNameError: the name holds anything but letters, digits, `.`, `_` and `-`. Nothing is quoted: no model of
-            Google's needs it, and what one server quotes the next may unquote.
-    """
-    found = _MODEL.fullmatch(model)
-    if found is None:
-        raise InvalidNameError(f"{model[:80]!r} is not the name of a model, such as gemini-2.5-flash")
-    return f"{found['kind'] or 'models'}/{found['id']}"
 
 
 @lru_cache(maxsize=1024)
@@ -133,14 +127,11 @@ class GeminiClient:
         """
         if not _PATH.fullmatch(path):
             raise InvalidNameError(f"{path[:80]!r} is not the path of a resource")
-        url = (
-            httpx.URL(self.options.upstream + path, params=params)
-            if params
-            else httpx.URL(self.options.upstream + path)
-        )
-        return await self._json(self._prepare(method, url, key, json), key)
+        url = httpx.URL(self.options.upstream + path, params=params or None)
+        return await self._json(self._prepare(method, url, key, json), key, empty=b"{}")
 
-    async def _json(self, request: httpx.Request, key: str) -> dict[str, Any]:
+    async def _json(self, request: httpx.Request, key: str, empty: bytes = b"") -> dict[str, Any]:
+        """The object in the answer; `empty` stands for a body without a byte."""
         answer = await self._open(request, key)
         try:
             pieces = [piece async for piece in answer]
@@ -148,7 +139,7 @@ class GeminiClient:
             await answer.aclose()
         body = b"".join(pieces)
         try:
-            value = orjson.loads(body or b"{}")
+            value = orjson.loads(body or empty)
         except orjson.JSONDecodeError:
             value = None
         if isinstance(value, dict) and not value.get("error"):
@@ -193,6 +184,9 @@ class GeminiClient:
         if body is not None:
             headers["content-type"] = "application/json"
         content = body if body is None or isinstance(body, bytes) else _encode(body)
+        if content is not None and len(content) > WHOLE_BODY:
+            headers["content-length"] = str(len(content))
+            return httpx.Request(method, url, headers=headers, stream=Pieces(content), extensions=self._timeouts)
         return httpx.Request(method, url, headers=headers, content=content, extensions=self._timeouts)
 
 
@@ -252,22 +246,26 @@ class _Answer:
     """The body of a response, decompressed, under the limits of time.
 
     Attributes:
-        content_type: The header.
         ended: Whether the last byte was read.
     """
 
     def __init__(self, response: httpx.Response, options: ClientOptions, start: float) -> None:
-        headers = response.headers
-        self.content_type = headers.get("content-type", "")
         self.ended = False
-        self._encoding = headers.get("content-encoding", "identity").strip().lower()
+        self._encoding = response.headers.get("content-encoding", "identity").strip().lower()
         self._inflater = Inflater() if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._response = response
-        self._pieces = _raw(response)
+        # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
+        self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
         self._event_timeout = options.event_timeout
         self._first_byte_at = start + options.first_byte_timeout
         self._deadline = start + options.request_timeout
         self._begun = False
+
+    @property
+    def content_type(self) -> str:
+        """The header."""
+        content_type: str = self._response.headers.get("content-type", "")
+        return content_type
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await self.read():
@@ -303,8 +301,7 @@ class _Answer:
     async def aclose(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""
         await self._response.aclose()
-        if isinstance(self._pieces, AsyncGenerator):
-            await self._pieces.aclose()
+        await self._pieces.aclose()
 
     async def _receive(self) -> bytes | None:
         """What came over the wire; None at the end."""
@@ -327,14 +324,6 @@ class _Answer:
         if self._deadline <= limit:
             return Failure.REQUEST_TIMEOUT
         return Failure.EVENT_TIMEOUT if self._begun else Failure.FIRST_BYTE_TIMEOUT
-
-
-def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body as it comes, without the bookkeeping of `Response.aiter_raw`."""
-    if not isinstance(response.stream, httpx.AsyncByteStream):
-        msg = "the transport is not an asynchronous one"
-        raise TypeError(msg)
-    return aiter(response.stream)
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -16,7 +16,8 @@ _MAX_COUNT = 2**53
 _TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
 _COMPANIONS = MARKS | frozenset(("nullable", "additionalItems", "then", "else", "minContains", "maxContains"))
 """Keywords that are read together with another one, or say nothing."""
-_SHAPELESS = frozenset(("required", "not", "title", "description"))
+_RULES = frozenset(("required", "not"))
+_SHAPELESS = _RULES | {"title", "description"}
 
 
 class Converter:
@@ -235,7 +236,7 @@ class Converter:
         if key == "prefixItems":
             place.out[key] = [self._convert(item, f"{path}[{i}]") for i, item in enumerate(value)]
             return
-        if "properties" in place.node and all(isinstance(item, dict) and item.keys() <= _SHAPELESS for item in value):
+        if "properties" in place.node and all(map(_is_rule, value)):
             place.move(key, f"Must match {'one' if key == 'oneOf' else 'at least one'} of {compact(value)}.")
             return
         possible = [(i, item) for i, item in enumerate(value) if item is not False]
@@ -308,6 +309,11 @@ class Converter:
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def _is_rule(branch: Any) -> bool:
+    """Whether a branch of a union gives no shape, but says which properties of the schema around it there must be."""
+    return isinstance(branch, dict) and branch.keys() <= _SHAPELESS and not branch.keys().isdisjoint(_RULES)
 
 
 def _join(path: str, key: str) -> str:

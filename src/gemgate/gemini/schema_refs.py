@@ -189,6 +189,7 @@ def break_cycles(root: dict[str, Any], definitions: dict[str, dict[str, Any]]) -
 
     Gemini unrolls cycles, and refuses one that has no property to leave out. Where such a cycle closes, the nearest
     required property on it becomes optional; where the cycle has none, the reference becomes an open schema.
+    `definitions` come in the order of their discovery, so that each keeps the reference that it was found by.
     Yields the path and a note for each.
     """
     graph = {"": list(_edges(root, None, ""))}

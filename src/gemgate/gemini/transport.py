@@ -1,6 +1,7 @@
 """aiohttp as the engine of httpx: how it is set up, and what its exceptions mean."""
 
 import ssl
+from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from gemgate.gemini.errors import Failure
 
+WHOLE_BODY = 1_048_576
+_PIECE = 262_144
 _READ_BUFFER = 262_144
 _KEEPALIVE = 60.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -53,6 +56,17 @@ def _proxy_for(upstream: str) -> str | None:
         msg = f"a proxy must be an http or https one, not {urlsplit(proxy).scheme}: check HTTPS_PROXY and ALL_PROXY"
         raise ValueError(msg)
     return proxy
+
+
+class Pieces(httpx.AsyncByteStream):
+    """A body larger than `WHOLE_BODY`, which aiohttp wants in pieces so that the loop is not held up."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), _PIECE):
+            yield self._content[start : start + _PIECE]
 
 
 class NoCookies(CookieJar):

@@ -1,0 +1,41 @@
+"""Writes docs/compatibility.md from the table of fates; `--check` only says whether the page is up to date."""
+
+import sys
+from pathlib import Path
+
+from gemgate.chat.fates import FATES
+
+PAGE = Path(__file__).parents[1] / "docs" / "compatibility.md"
+
+_HEAD = """# Compatibility
+
+This page is generated from the table that the code and the tests use (`src/gemgate/chat/fates.py`).
+
+Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it itself. *dropped*: Gemini has
+nothing like it, so it is left out, and the response header `x-gemgate-dropped-params` names it. With
+`GEMGATE_UNSUPPORTED_PARAMS=strict` a dropped parameter is a 400 instead; with `ignore` nothing is said. What reaches Gemini
+in another form is named in `x-gemgate-adjusted`.
+
+## `POST /v1/chat/completions`
+
+| parameter | fate | where it goes, or why not |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    rows = (f"| `{name}` | {fate.kind} | {fate.text} |\n" for name, fate in FATES.items())
+    return _HEAD + "".join(rows)
+
+
+def main() -> int:
+    """Write the page, or check it; the exit code."""
+    if "--check" in sys.argv:
+        return int(PAGE.read_text() != page())
+    PAGE.write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

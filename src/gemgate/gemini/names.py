@@ -1,0 +1,20 @@
+"""Names of resources, which callers choose and which stand in paths."""
+
+import re
+
+from gemgate.gemini.errors import InvalidNameError
+
+_MODEL = re.compile(r"(?:(?P<kind>models|tunedModels|dynamic)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})", re.ASCII)
+
+
+def model_path(model: str) -> str:
+    """`models/x` of `x` or `models/x`; `tunedModels/x` and `dynamic/x` stay.
+
+    Raises:
+        InvalidNameError: the name holds anything but letters, digits, `.`, `_` and `-`. Nothing is quoted: no model of
+            Google's needs it, and what one server quotes the next may unquote.
+    """
+    found = _MODEL.fullmatch(model)
+    if found is None:
+        raise InvalidNameError(f"{model[:80]!r} is not the name of a model, such as gemini-2.5-flash")
+    return f"{found['kind'] or 'models'}/{found['id']}"

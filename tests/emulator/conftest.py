@@ -1,0 +1,51 @@
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from starlette.applications import Starlette
+
+from gemgate.emulator.app import create_emulator
+from gemgate.emulator.server import serve_in_thread
+from tests.emulator.support import Emulator
+
+START = 1_790_000_000.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(clock: Clock) -> Starlette:
+    return create_emulator(clock=clock)
+
+
+@pytest.fixture
+async def emulator(app: Starlette) -> AsyncIterator[Emulator]:
+    """The emulator in process: whole answers only, since this transport collects them."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://emulator", headers={"x-goog-api-key": "k"}
+    ) as client:
+        yield Emulator(client)
+
+
+@pytest.fixture
+def served(app: Starlette) -> Iterator[httpx.Client]:
+    """The emulator behind a real socket."""
+    with serve_in_thread(app=app) as url, httpx.Client(base_url=url, headers={"x-goog-api-key": "k"}, timeout=10) as client:
+        yield client
+
+
+def decoded(raw: bytes) -> Any:
+    return orjson.loads(raw)

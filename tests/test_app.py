@@ -1,0 +1,148 @@
+import os
+import subprocess
+import sys
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+
+from gemgate.app import create_app
+from gemgate.settings import Settings
+
+KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
+CHAT = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}
+ANSWER = {"candidates": [{"content": {"parts": [{"text": "Hi"}], "role": "model"}, "finishReason": "STOP"}]}
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(_env_file=None, **({"gemini_api_key": (), "client_keys": ()} | changes))
+
+
+def client(handler: Any = None, **changes: Any) -> TestClient:
+    transport = httpx.MockTransport(handler or (lambda _: httpx.Response(200, json=ANSWER)))
+    return TestClient(create_app(settings(**changes), transport=transport))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_answer_without_a_key(path: str) -> None:
+    with client() as gateway:
+        assert gateway.get(path).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/v1beta/openai", "/v1beta"])
+def test_chat_is_served_under_each_base_url(prefix: str) -> None:
+    with client() as gateway:
+        answer = gateway.post(f"{prefix}/chat/completions", json=CHAT, headers={"authorization": f"Bearer {KEY}"})
+    assert answer.json()["choices"][0]["message"]["content"] == "Hi"
+
+
+def test_the_documentation_shows_each_route_once() -> None:
+    with client() as gateway:
+        assert gateway.get("/docs").status_code == 200
+        paths = gateway.get("/openapi.json").json()["paths"]
+    assert "/v1/chat/completions" in paths
+    assert not [path for path in paths if path.startswith("/v1beta")]
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/chat/completions/", "/v1beta/openai/x"])
+def test_an_unknown_path_has_openais_error_and_a_request_id(path: str) -> None:
+    with client() as gateway:
+        answer = gateway.post(path, json={})
+    assert answer.json()["error"]["message"] == f"Invalid URL (POST {path})"
+    assert answer.headers["x-request-id"]
+
+
+def test_a_wrong_method_says_which_is_allowed() -> None:
+    with client() as gateway:
+        answer = gateway.get("/v1/chat/completions")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "code"),
+    [
+        (b"{", {}, 400, "invalid_json"),
+        (b"", {}, 400, "invalid_json"),
+        (b"{}", {"content-type": "text/plain"}, 415, "unsupported_content_type"),
+        (b"x" * 1001, {}, 413, "request_too_large"),
+        (b"{}", {}, 400, "missing_required_parameter"),
+    ],
+)
+def test_a_body_that_cannot_be_used_has_openais_error(
+    content: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    with client(max_body_bytes=1000) as gateway:
+        answer = gateway.post(
+            "/v1/chat/completions", content=content, headers={"authorization": f"Bearer {KEY}"} | headers
+        )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+def test_two_gateways_with_two_settings_live_in_one_process() -> None:
+    seen = []
+
+    def google(request: httpx.Request) -> httpx.Response:
+        seen.append((request.url.host, request.headers["x-goog-api-key"]))
+        return httpx.Response(200, json=ANSWER)
+
+    one = client(google, upstream="https://one.test")
+    two = client(google, upstream="https://two.test", gemini_api_key="gemini", client_keys="client")
+    with one, two:
+        one.post("/v1/chat/completions", json=CHAT, headers={"api-key": "mine"})
+        two.post("/v1/chat/completions", json=CHAT, headers={"api-key": "client"})
+    assert seen == [("one.test", "mine"), ("two.test", "gemini")]
+
+
+def test_nothing_is_read_from_the_environment_at_import() -> None:
+    environment = os.environ | {"GEMGATE_PORT": "nonsense"}
+    code = "import gemgate.app, gemgate.cli, gemgate.sse"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def test_settings_are_the_environments_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMGATE_UPSTREAM", "https://elsewhere.test/")
+    with TestClient(create_app()) as gateway:
+        app: Any = gateway.app
+        assert app.state.services.settings.upstream == "https://elsewhere.test"
+
+
+def refuse(_: httpx.Request) -> httpx.Response:
+    text = f"Consumer 'api_key:{KEY}' has been suspended."
+    return httpx.Response(403, json={"error": {"code": 403, "message": text, "status": "PERMISSION_DENIED"}})
+
+
+def break_off(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError(f"cannot connect with {request.headers['x-goog-api-key']}")
+
+
+def fail(request: httpx.Request) -> httpx.Response:
+    raise RuntimeError(f"a bug with {request.headers['x-goog-api-key']}")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("google", [refuse, break_off, fail])
+def test_no_key_appears_in_an_error_or_the_log(
+    google: Any, stream: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transport = httpx.MockTransport(google)
+    gateway = TestClient(create_app(settings(), transport=transport), raise_server_exceptions=False)
+    with caplog.at_level("DEBUG"), gateway:
+        answer = gateway.post(
+            "/v1/chat/completions",
+            json=CHAT | {"stream": stream},
+            headers={"authorization": f"Bearer {KEY}"},
+        )
+        wrong = gateway.post("/v1/chat/completions", json=CHAT | {"n": KEY}, headers={"api-key": KEY})
+    assert answer.status_code >= 400
+    assert KEY not in answer.text + str(answer.headers) + wrong.text
+    assert KEY not in caplog.text
+    assert KEY not in capsys.readouterr().out
+
+
+def test_a_whole_exchange_at_debug_level_logs_no_key() -> None:
+    with capture_logs() as logs, client() as gateway:
+        gateway.post("/v1/chat/completions", json=CHAT, headers={"authorization": f"Bearer {KEY}"})
+    assert KEY not in orjson.dumps(logs, default=repr).decode()
