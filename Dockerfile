@@ -14,8 +14,8 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /build
 
 # The libraries first: this layer is made anew only when the lock file changes. Every one has a wheel, so the image needs
-# no compiler. The lock file includes the emulator's two libraries (23 of 90 MB, nearly all Pillow): the image serves
-# `gemgate serve --emulator` in other people's tests, and there is one lock file to keep instead of two.
+# no compiler. The lock file includes the emulator's libraries (25 of 95 MB, nearly all Pillow): the image also runs
+# `gemgate serve --emulator` for other people's tests, and there is one lock file to keep instead of two.
 COPY requirements/run.txt ./
 RUN python -m venv --without-pip /opt/gemgate \
     && python -m pip --python /opt/gemgate/bin/python install --require-hashes --only-binary :all: --requirement run.txt
@@ -57,7 +57,7 @@ VOLUME ["/data"]
 EXPOSE 8080
 
 # http.client, because urllib costs four times as much to start and obeys HTTP_PROXY. `localhost` is IPv4 and IPv6.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python", "-I", "-S", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('localhost', int(os.environ['GEMGATE_PORT']), timeout=2); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 
 # In exec form: the gateway itself is process 1 and gets SIGTERM. It then lets running answers end, for at most

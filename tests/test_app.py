@@ -1,16 +1,20 @@
 import os
+import socket
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from gemgate.app import create_app
 from gemgate.settings import Settings
+from tests.support.server import serve
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 CHAT = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}
@@ -146,3 +150,46 @@ def test_a_whole_exchange_at_debug_level_logs_no_key() -> None:
     with capture_logs() as logs, client() as gateway:
         gateway.post("/v1/chat/completions", json=CHAT, headers={"authorization": f"Bearer {KEY}"})
     assert KEY not in orjson.dumps(logs, default=repr).decode()
+
+
+class SilentGoogle:
+    """An upstream that begins to answer, or does not even do that, and notes when its caller has gone."""
+
+    def __init__(self, *, begins: bool) -> None:
+        self.begins = begins
+        self.called, self.left = threading.Event(), threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        if self.begins:
+            event = b"data: " + orjson.dumps(ANSWER | {"candidates": [{"content": {"parts": [{"text": "H"}]}}]})
+            await send(
+                {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
+            )
+            await send({"type": "http.response.body", "body": event + b"\r\n\r\n", "more_body": True})
+        self.called.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.left.set()
+
+
+@pytest.mark.parametrize(
+    ("stream", "begins"), [(False, False), (True, False), (True, True)], ids=["buffered", "not begun", "in mid-stream"]
+)
+def test_a_client_that_goes_ends_the_call_to_google_within_a_second(stream: bool, begins: bool) -> None:
+    google = SilentGoogle(begins=begins)
+    body = orjson.dumps(CHAT | {"stream": stream})
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\napi-key: k\r\ncontent-length: {len(body)}\r\n\r\n"
+    with serve(google) as upstream, serve(create_app(settings(upstream=upstream))) as gateway:
+        address = httpx.URL(gateway)
+        with socket.create_connection((address.host, address.port or 0), timeout=5) as caller:
+            caller.sendall(head.encode() + body)
+            assert google.called.wait(5)
+            if begins:
+                assert caller.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert google.left.wait(1)

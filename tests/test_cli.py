@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +79,14 @@ def interrupted_when_said(
 
 def chat(url: str) -> Any:
     body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}
-    answer = httpx.post(f"{url}/v1/chat/completions", json=body, headers={"authorization": "Bearer demo"})
+    answer = httpx.post(
+        f"{url}/v1/chat/completions", json=body, headers={"authorization": "Bearer demo"}, timeout=PATIENCE
+    )
     return answer.json()["choices"][0]["message"]["content"]
 
 
 def models(url: str) -> Any:
-    return httpx.get(f"{url}/v1beta/models", headers={"x-goog-api-key": "demo"}).json()
+    return httpx.get(f"{url}/v1beta/models", headers={"x-goog-api-key": "demo"}, timeout=PATIENCE).json()
 
 
 def test_the_demo_answers_without_a_key_even_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +265,7 @@ def command(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Po
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | environment,
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
@@ -270,7 +273,8 @@ def command(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Po
         assert found is not None
         yield process, found[0]
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too: they hold the pipes
         process.communicate()
 
 

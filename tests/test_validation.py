@@ -1,7 +1,10 @@
+import json
+import re
 from typing import Annotated, Any, Literal
 
 import orjson
 import pytest
+from hypothesis import given, settings, strategies
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -227,3 +230,47 @@ def test_the_real_request_names_the_part_of_a_message_at_fault() -> None:
     with pytest.raises(ApiError) as caught:
         parse(ChatCompletionRequest, orjson.dumps(body))
     assert caught.value.param == "messages[0].content[0].text"
+
+
+JSON = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers()
+    | strategies.floats(allow_nan=False)
+    | strategies.text(),
+    lambda inner: (
+        strategies.lists(inner, max_size=3)
+        | strategies.dictionaries(
+            strategies.sampled_from(["role", "content", "type", "text", "image_url", "url", "tools", "function", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def error_of(raw: bytes) -> ApiError | None:
+    try:
+        parse(ChatCompletionRequest, raw)
+    except ApiError as error:
+        return error
+    return None
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(body=strategies.dictionaries(strategies.sampled_from(sorted(ChatCompletionRequest.model_fields)), JSON))
+def test_no_body_is_worse_than_a_400_that_names_a_parameter_of_it(body: dict[str, Any]) -> None:
+    if error := error_of(json.dumps(body).encode()):
+        assert error.status == 400
+        assert error.message
+        assert error.code
+        assert error.param is not None
+        assert re.split(r"[.\[]", error.param)[0] in ChatCompletionRequest.model_fields
+
+
+@pytest.mark.parametrize("value", ["1" * 10_000, "1e999", "[" * 500 + "]" * 500, '"\\ud800"'])
+def test_a_monstrous_value_is_a_400_too(value: str) -> None:
+    error = refused_raw(b'{"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": %s}' % value.encode())
+    assert error.code in ("invalid_type", "invalid_json", "invalid_value")
+    assert len(error.message) < 300

@@ -21,6 +21,7 @@ MODEL = "gemini-2.5-flash"
 """The model of the line to try."""
 
 _KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that load balancers keep an idle connection
+_HUNG_SECONDS = 30  # a worker that gives no sign of life for so long is replaced
 _BACKLOG = 2048
 _INTERRUPTED = 130
 
@@ -127,12 +128,12 @@ def _run(settings: "Settings", listener: socket.socket) -> None:
         from gemgate.app import create_app
 
         _serve_here(create_app(settings), listener, settings.shutdown_timeout)
-        return
-    from uvicorn.supervisors import Multiprocess
+    else:
+        from uvicorn.supervisors import Multiprocess
 
-    os.environ.update(settings.as_environment())
-    config = _config("gemgate.cli:worker_app", settings.shutdown_timeout, factory=True, workers=settings.workers)
-    Multiprocess(config, sockets=[listener]).run()
+        os.environ.update(settings.as_environment())
+        config = _config("gemgate.cli:worker_app", settings.shutdown_timeout, factory=True, workers=settings.workers)
+        Multiprocess(config, sockets=[listener]).run()
 
 
 def _serve_here(application: "ASGIApp", listener: socket.socket, shutdown_timeout: float) -> None:
@@ -162,6 +163,7 @@ def _config(application: Any, shutdown_timeout: float, **options: Any) -> Any:
         ws="none",
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_worker_healthcheck=_HUNG_SECONDS,
         timeout_graceful_shutdown=math.ceil(shutdown_timeout) + 1,  # streams end themselves a little earlier
         **options,
     )

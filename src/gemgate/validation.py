@@ -224,11 +224,9 @@ def _is_type(kind: str) -> bool:
 
 def _wrong_type(path: str, same: Sequence[_Problem]) -> ApiError:
     expected: dict[str, None] = {}
-    for problem in same:
-        kind = problem.detail["type"]
-        if _is_type(kind):
-            name = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_from_float")
-            expected[_TYPE_NAMES.get(name) or str(problem.detail["msg"])] = None
+    for detail in (problem.detail for problem in same if _is_type(problem.detail["type"])):
+        name = detail["type"].removesuffix("_type").removesuffix("_parsing").removesuffix("_from_float")
+        expected[_TYPE_NAMES.get(name) or str(detail["msg"])] = None
     return _error(
         f"Invalid type for {_quoted(path)}: expected {' or '.join(expected)}, "
         f"but got {show(same[0].detail['input'], with_type=True)} instead.",

@@ -21,9 +21,9 @@ from tests.support.chat import (
 )
 
 from gemgate.chat.fates import DROPPED, FATES
-from gemgate.chat.notes import Notes
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
+from gemgate.notes import Notes
 
 
 def error(**body: Any) -> ApiError:
@@ -70,7 +70,8 @@ def test_a_parameter_without_a_counterpart_is_dropped_visibly_or_refused(name: s
     with pytest.raises(ApiError) as caught:
         translate(chat_options(unsupported_params="strict"), **{name: value})
     assert (caught.value.param, caught.value.code) == (name, "unsupported_parameter")
-    assert translate(**{name: None}).notes.headers() == {}
+    nothing: dict[str, Any] = {name: None}
+    assert translate(**nothing).notes.headers() == {}
 
 
 def test_unknown_parameters_are_dropped_visibly() -> None:
@@ -79,7 +80,12 @@ def test_unknown_parameters_are_dropped_visibly() -> None:
 
 
 def test_the_same_request_gives_the_same_bytes() -> None:
-    body = {"tools": [function_tool("b"), function_tool("a")], "temperature": 0.3, "seed": 1, "stop": ["x"]}
+    body: dict[str, Any] = {
+        "tools": [function_tool("b"), function_tool("a")],
+        "temperature": 0.3,
+        "seed": 1,
+        "stop": ["x"],
+    }
     assert orjson.dumps(translate(**body).body) == orjson.dumps(translate(**body).body)
 
 
@@ -132,7 +138,7 @@ def test_more_than_five_stop_sequences_are_refused() -> None:
 
 
 def test_penalties_are_dropped_visibly_on_models_that_refuse_them() -> None:
-    penalties = {"presence_penalty": 1, "frequency_penalty": 0.5}
+    penalties: dict[str, Any] = {"presence_penalty": 1, "frequency_penalty": 0.5}
     assert config(model=FLASH_20, **penalties) == {"presencePenalty": 1, "frequencyPenalty": 0.5}
     translation = translate(**penalties)
     assert "generationConfig" not in translation.body

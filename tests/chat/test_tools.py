@@ -131,7 +131,7 @@ class TestBuiltInTools:
         assert translate(web_search_options={}).body["tools"] == [{"googleSearch": {}}]
 
     def test_native_tools_pass_as_they_are(self) -> None:
-        native = [
+        native: list[dict[str, Any]] = [
             {"url_context": {}},
             {
                 "function_declarations": [

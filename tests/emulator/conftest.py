@@ -1,14 +1,12 @@
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import httpx
-import orjson
 import pytest
 from starlette.applications import Starlette
+from tests.emulator.support import Emulator
 
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
-from tests.emulator.support import Emulator
 
 START = 1_790_000_000.0
 
@@ -43,9 +41,8 @@ async def emulator(app: Starlette) -> AsyncIterator[Emulator]:
 @pytest.fixture
 def served(app: Starlette) -> Iterator[httpx.Client]:
     """The emulator behind a real socket."""
-    with serve_in_thread(app=app) as url, httpx.Client(base_url=url, headers={"x-goog-api-key": "k"}, timeout=10) as client:
+    with (
+        serve_in_thread(app=app) as url,
+        httpx.Client(base_url=url, headers={"x-goog-api-key": "k"}, timeout=10) as client,
+    ):
         yield client
-
-
-def decoded(raw: bytes) -> Any:
-    return orjson.loads(raw)

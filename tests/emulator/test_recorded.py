@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from tests.emulator.support import Emulator, Exchange, needs_recordings, recorded
 
 from gemgate.emulator.answers import compose
 from gemgate.emulator.families import find
 from gemgate.emulator.stream import events, unary
 from gemgate.emulator.validation import parse
-from tests.emulator.support import Emulator, Exchange, needs_recordings, recorded
 
 # What was refused for a reason that the request does not show.
 EXCEPTIONS = {

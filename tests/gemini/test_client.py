@@ -261,7 +261,8 @@ async def test_a_batch_is_what_one_read_completes() -> None:
     async with RawUpstream(script) as upstream, to(upstream) as client, client.stream(MODEL, BODY, KEY) as batches:
         assert await anext(batches) == [HELLO, {"n": 2}]
         more.set()
-        assert [events async for events in batches] == [[{"n": 3}]]
+        rest: list[Any] = [events async for events in batches]
+        assert rest == [[{"n": 3}]]
         assert [events async for events in batches] == []
 
 

@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "an_empty_union": ({"anyOf": []}, "schema anyOf: must be a list of at least one schema"),
     "prefix_items_as_an_object": ({"prefixItems": {}}, "schema prefixItems: must be a list of at least one schema"),
     "two_kinds_of_tuple": ({"items": [STR], "prefixItems": [STR]}, "exclude each other"),
-    "all_of_as_an_object": (props(a={"allOf": {}}), "schema properties.a.allOf: must be a list"),
+    "all_of_as_an_object": (props(a={"allOf": {}}), "schema properties.a: allOf must be a list"),
     "a_description_that_is_a_list": ({"description": []}, "schema description: must be a string"),
     "a_minimum_that_is_a_string": ({"minimum": "1"}, "schema minimum: must be a number"),
     "a_minimum_that_is_a_flag": ({"minimum": True}, "schema minimum: must be a number"),

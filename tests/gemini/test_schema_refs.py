@@ -146,6 +146,7 @@ FOLDED: dict[str, tuple[Json, Json]] = {
         {"allOf": [OBJ | {"additionalProperties": STR}, OBJ | {"additionalProperties": True}]},
         OBJ | {"additionalProperties": STR},
     ),
+    "properties_of_the_same_shape_are_one": ({"allOf": [props(a=STR), props(a=STR, b=INT)]}, props(a=STR, b=INT)),
     "items_are_folded": (
         {"type": "array", "allOf": [{"items": STR}, {"items": TEXT_A}]},
         {"type": "array", "items": STR | TEXT_A},
@@ -165,6 +166,8 @@ FOLDED: dict[str, tuple[Json, Json]] = {
         {"allOf": [STR, INT]},
         STR | {"description": 'Must also match {"type":"integer"}.'},
     ),
+    "members_and_refs_set_to_null_are_absent": ({"allOf": None, "$ref": None, **STR}, STR),
+    "a_condition_without_a_consequence_says_nothing": ({"allOf": [STR, {"if": {"const": "a"}}]}, STR),
     "false_is_described": ({"allOf": [STR, False]}, STR | {"description": "Must also match false."}),
     "conditions_are_described": (
         {"allOf": [STR, {"if": {"const": "a"}, "then": {"title": "t"}}, {"if": {"const": "b"}, "else": {}}]},

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
-from hypothesis import Phase, assume, event, given, reject, settings
+from hypothesis import assume, event, given, reject, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from tests.support.schemas import Json, assert_gemini_takes, gemini_validator
@@ -130,7 +130,7 @@ LEAVES = (
     | st.sampled_from(VALUES).map(lambda value: {"const": value})
     | st.lists(st.sampled_from(VALUES), min_size=1, max_size=4).map(lambda values: {"enum": values})
 )
-SCHEMAS = st.recursive(LEAVES, lambda inner: objects(inner) | arrays(inner) | combined(inner), max_leaves=8)
+SCHEMAS = st.recursive(LEAVES, lambda inner: objects(inner) | arrays(inner) | combined(inner), max_leaves=6)
 
 
 @st.composite
@@ -182,7 +182,7 @@ def test_any_json_is_converted_or_refused_by_name(value: Any) -> None:
 
 
 @given(documents())
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_converted_schema_allows_all_that_its_source_allows(schema: Json) -> None:
     try:
         result = to_gemini_schema(schema, param="p").schema
@@ -196,7 +196,7 @@ def test_the_converted_schema_allows_all_that_its_source_allows(schema: Json) ->
 
 
 @given(documents())
-@settings(max_examples=2000, phases=(Phase.generate,), deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_converting_again_changes_nothing(schema: Json) -> None:
     try:
         once = to_gemini_schema(schema, param="p").schema
@@ -208,7 +208,7 @@ def test_converting_again_changes_nothing(schema: Json) -> None:
 
 
 @given(documents())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_same_schema_gives_the_same_bytes(schema: Json) -> None:
     assert outcome(schema) == outcome(orjson.loads(orjson.dumps(schema)))
 

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 import orjson
-
 from tests.recorded.traffic import Json, Reading, block_reason, last_usage, read
 
 FINISH = {
@@ -142,7 +141,9 @@ def prove_stream_rules(chunks: list[Json]) -> None:
 
 def _prove_said_once(deltas: list[Json]) -> None:
     assert sum("role" in delta for delta in deltas) == 1
-    signatures = [delta["extra_content"]["google"].get("thought_signature") for delta in deltas if "extra_content" in delta]
+    signatures = [
+        delta["extra_content"]["google"].get("thought_signature") for delta in deltas if "extra_content" in delta
+    ]
     assert sum(signature is not None for signature in signatures) <= 1
     for name in ("tool_calls", "images", "annotations"):
         entries: list[Any] = [entry for delta in deltas for entry in delta.get(name, [])]

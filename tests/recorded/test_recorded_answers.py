@@ -2,12 +2,12 @@
 
 import pytest
 from openai.types.chat import ChatCompletion
+from tests.recorded.proof import expected_error, prove_completion
+from tests.recorded.traffic import Exchange, check, chosen, each, exchanges, skip_when_absent
+from tests.support.answers import whole
 
 from gemgate.errors import ApiError, from_gemini
 from gemgate.gemini.errors import decode_error
-from tests.recorded.proof import expected_error, prove_completion
-from tests.recorded.traffic import Exchange, chosen, check, each, exchanges, skip_when_absent
-from tests.support.answers import whole
 
 skip_when_absent()
 
@@ -83,7 +83,9 @@ def test_a_web_page_in_place_of_an_answer_is_a_bad_gateway() -> None:
 
 
 def test_json_that_is_no_answer_is_an_error() -> None:
-    (answer,) = (exchange for exchange in exchanges() if exchange.name == "vertexai-unary-failure-invalid-response_json")
+    (answer,) = (
+        exchange for exchange in exchanges() if exchange.name == "vertexai-unary-failure-invalid-response_json"
+    )
     with pytest.raises(ApiError) as failure:
         whole(answer.body)
     assert (failure.value.status, failure.value.code) == (502, "upstream_no_answer")

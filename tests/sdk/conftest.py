@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
-
 from tests.sdk.page import Media, make_media
 from tests.support.stack import KEY, OPENAI, Stack, stack
 

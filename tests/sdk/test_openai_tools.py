@@ -10,7 +10,6 @@ import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from pydantic import BaseModel
-
 from tests.sdk.conftest import MakeClient
 from tests.support.stack import GOOGLE, KEY, OPENAI, Stack, gateway
 
@@ -172,9 +171,7 @@ def test_signatures_survive_a_client_that_drops_them(client: OpenAI, model: str)
 
 
 @pytest.mark.parametrize("model", [GEMINI_3, NEWEST])
-def test_a_replica_without_the_signature_sends_googles_stand_in(
-    client: OpenAI, forgetful: OpenAI, model: str
-) -> None:
+def test_a_replica_without_the_signature_sends_googles_stand_in(client: OpenAI, forgetful: OpenAI, model: str) -> None:
     question = {"role": "user", "content": QUESTION}
     message = ask(client, model, [question]).choices[0].message
     messages = [question, stripped(message), *results(message)]

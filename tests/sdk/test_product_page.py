@@ -8,7 +8,6 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessage
 from openai.types.chat.chat_completion import Choice
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
-
 from tests.sdk.page import AUDIO_SECONDS, IMAGE_SIZE, Media, run_curl, run_python, snippet
 from tests.support.stack import GOOGLE, GOOGLE_BARE, OPENAI, Stack
 

@@ -54,6 +54,22 @@ def native(*parts: Json, index: int | None = None, **candidate: Any) -> Json:
     return {"candidates": [{**content, **place, **candidate}], "modelVersion": "gemini-0", "responseId": "resp"}
 
 
+def merged(events: Sequence[Json]) -> Json:
+    """The native answer that would have come in one."""
+    candidates: dict[int, Json] = {}
+    for event in events:
+        for candidate in event.get("candidates", []):
+            index = candidate.get("index", 0)
+            known = candidates.setdefault(index, {"index": index, "content": {"role": "model", "parts": []}})
+            known["content"]["parts"] += candidate.get("content", {}).get("parts", [])
+            known |= {name: value for name, value in candidate.items() if name != "content" and value}
+    answer: Json = {}
+    for event in reversed(events):
+        answer = {**answer, **{name: value for name, value in event.items() if name != "candidates"}}
+    counted = [event["usageMetadata"] for event in events if "usageMetadata" in event]
+    return {**answer, "candidates": list(candidates.values()), **({"usageMetadata": counted[-1]} if counted else {})}
+
+
 def fold(chunks: Sequence[Json]) -> Json:
     """One completion from chunks, merged as the helpers of OpenAI's clients merge them.
 
@@ -107,16 +123,14 @@ def _flag_thought(message: Json) -> None:
 def _merge(message: Json, delta: Json) -> None:
     for name, value in delta.items():
         known = message.get(name)
-        if known is None and not (isinstance(value, list) and value and "index" in value[0]):
-            message[name] = value
-        elif name in ("index", "type", "thought"):
+        if isinstance(value, list) and value and "index" in value[0]:
+            _merge_list(message.setdefault(name, []), value)
+        elif known is None or name in ("index", "type", "thought"):
             message[name] = value
         elif isinstance(value, str):
             message[name] = known + value
         elif isinstance(value, dict):
-            _merge(message[name], value)
-        elif isinstance(value, list):
-            _merge_list(message.setdefault(name, []), value)
+            _merge(known, value)
         else:
             raise AssertionError(f"{name} is said twice, and cannot be merged: {known!r}, {value!r}")
 

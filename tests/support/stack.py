@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.server import serve
+
 from gemgate.app import create_app
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
 from gemgate.emulator.state import EmulatorState
 from gemgate.settings import Settings
-from tests.support.server import serve
 
 OPENAI = "/v1"
 GOOGLE = "/v1beta/openai"

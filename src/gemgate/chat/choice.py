@@ -49,6 +49,9 @@ class Choice:
         insertions: Where tags and thoughts stand between the answer's characters, and how long they are.
         logprobs: Of all tokens so far.
         held: Calls that Google may still answer itself.
+        aside: Text beside a hidden function, which is the answer only if that function is not called.
+        is_answered: The hidden function was called.
+        hidden_signature: The signature of that call, for want of one on text.
         speech: The speech so far.
         is_blocked: A filter took the prompt, or the rest of the answer.
     """
@@ -70,6 +73,9 @@ class Choice:
     insertions: list[tuple[int, int]] = field(default_factory=list)
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     held: list[Call] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
+    is_answered: bool = False
+    hidden_signature: str | None = None
     speech: Speech | None = None
     is_blocked: bool = False
 
@@ -78,11 +84,13 @@ class Choice:
         parts = (candidate.get("content") or {}).get("parts") or []
         if candidate.get("groundingMetadata"):
             self._note_starts(parts)
-        decoded = decode(parts)
+        decoded = decode(parts, ("image/", "audio/") if self.context.audio_format else ("image/",))
         delta: dict[str, Any] = {}
         for is_thought, text in decoded.texts:
             if is_thought:
                 self._think(text, delta)
+            elif self.context.hidden is not None:
+                self.aside.append(text)
             else:
                 self._say(text, delta)
         if decoded.signature:
@@ -99,6 +107,8 @@ class Choice:
         """The last delta: what can be said only when everything has arrived."""
         delta: dict[str, Any] = {}
         self._show_calls(self._unanswered(), delta)
+        if self.aside:
+            self._settle_aside("".join(self.aside), delta)
         if self.thinking:
             self._say("", delta)
         if self.speech and (rest := self.speech.finish()):
@@ -157,6 +167,13 @@ class Choice:
         if text:
             self.text.append(text)
 
+    def _settle_aside(self, text: str, delta: dict[str, Any]) -> None:
+        """The content must be JSON and nothing else, so text beside the hidden function's call is kept elsewhere."""
+        if self.is_answered:
+            self.others.append({"text": text})
+        else:
+            self._say(text, delta)
+
     def _think(self, text: str, delta: dict[str, Any]) -> None:
         if self.context.dialect == "openai" or self.context.is_json:
             delta["reasoning_content"] = delta.get("reasoning_content", "") + text
@@ -171,9 +188,10 @@ class Choice:
         hidden = self.context.hidden
         if hidden is not None:
             for call in calls:
-                if call.name == hidden.name:
+                if call.name == hidden.name and not self.is_answered:
                     self._say(hidden.content(call.args), delta)
-                    self.signature = call.signature or self.signature
+                    self.hidden_signature = call.signature
+                    self.is_answered = True
             calls = [call for call in calls if call.name != hidden.name]
         if self.context.holds_calls:
             self.held.extend(calls)
@@ -216,18 +234,15 @@ class Choice:
 
     def _take_media(self, media: Media, delta: dict[str, Any]) -> None:
         kind = media.blob.get("mimeType", "")
-        if kind.startswith("audio/") and self.context.audio_format:
+        if kind.startswith("audio/"):
             self._speak(media.blob, delta)
-        elif kind.startswith("image/"):
-            url = f"data:{kind};base64,{media.blob.get('data', '')}"
-            image: dict[str, Any] = {"index": self.images, "type": "image_url", "image_url": {"url": url}}
-            if media.signature:
-                image["extra_content"] = {"google": {"thought_signature": media.signature}}
-            delta.setdefault("images", []).append(image)
-            self.images += 1
-        else:
-            part: Part = {"inlineData": media.blob}
-            self.others.append(part | {"thoughtSignature": media.signature} if media.signature else part)
+            return
+        url = f"data:{kind};base64,{media.blob.get('data', '')}"
+        image: dict[str, Any] = {"index": self.images, "type": "image_url", "image_url": {"url": url}}
+        if media.signature:
+            image["extra_content"] = {"google": {"thought_signature": media.signature}}
+        delta.setdefault("images", []).append(image)
+        self.images += 1
 
     def _speak(self, blob: Blob, delta: dict[str, Any]) -> None:
         if self.speech is None:
@@ -283,8 +298,8 @@ class Choice:
 
     def _google(self) -> dict[str, Any]:
         google: dict[str, Any] = dict(self.beside)
-        if self.signature:
-            google["thought_signature"] = self.signature
+        if signature := self.signature or self.hidden_signature:
+            google["thought_signature"] = signature
         if self.others:
             google["parts"] = self.others
         if self.held_back:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gemgate.chat.notes import Notes
 from gemgate.chat.wire import (
     AudioPart,
     ChatCompletionRequest,
@@ -20,6 +19,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.types import Part
 from gemgate.media.inline import Inline, MediaError, classify, inline, parse_data_url
+from gemgate.notes import Notes
 
 _AUDIO_TYPES = {"mp3": "audio/mp3", "pcm16": "audio/L16", "m4a": "audio/mp4"}
 _FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"

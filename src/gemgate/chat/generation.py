@@ -1,11 +1,11 @@
 """Sampling, length, logprobs and modalities as `generationConfig`."""
 
-from gemgate.chat.notes import Notes
 from gemgate.chat.speech import VOICES
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.types import GenerationConfig
+from gemgate.notes import Notes
 
 _MAX_STOPS = 5
 _AUDIO_FORMATS = ("wav", "pcm16")

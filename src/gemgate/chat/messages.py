@@ -8,7 +8,6 @@ import orjson
 
 from gemgate.chat.content import ContentTranslator
 from gemgate.chat.names import NameMap
-from gemgate.chat.notes import Notes
 from gemgate.chat.results import Result, function_result
 from gemgate.chat.signatures import NO_SIGNATURE, Signatures, call_key
 from gemgate.chat.wire import (
@@ -24,6 +23,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.turns import TurnBuilder
 from gemgate.gemini.types import Content, FunctionCall, Part
+from gemgate.notes import Notes
 
 TrailingAssistant = Literal["trim", "reject", "continue"]
 

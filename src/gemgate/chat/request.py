@@ -6,22 +6,27 @@ from typing import Any
 
 from gemgate.chat.content import ContentTranslator, RemoteMedia
 from gemgate.chat.context import AnswerContext, Dialect
-from gemgate.chat.extras import google_options, list_option, object_option
 from gemgate.chat.fates import DROPPED
 from gemgate.chat.generation import fold_seed, generation_config
 from gemgate.chat.messages import MessageTranslator, TrailingAssistant
-from gemgate.chat.notes import Notes, Policy
 from gemgate.chat.signatures import Signatures
 from gemgate.chat.structured import apply_format, read_format
 from gemgate.chat.thinking import thinking_config
 from gemgate.chat.tools import ToolPlan, plan_tools
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
+from gemgate.extras import google_options, list_option, object_option
 from gemgate.gemini.catalog import Catalog, ModelFacts
 from gemgate.gemini.errors import InvalidNameError
 from gemgate.gemini.names import model_path
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
 from gemgate.media.inline import Inline
+from gemgate.notes import Notes, Policy
+
+GOOGLE_OPTIONS = frozenset(
+    {"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"}
+)
+"""What `extra_body.google` may hold."""
 
 _TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 
@@ -90,7 +95,7 @@ def to_gemini(
     model = _model(request)
     facts = options.catalog.facts(model)
     _drop_unsupported(request, notes)
-    google = google_options(request, notes)
+    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     plan = plan_tools(request, list_option(google, "tools"), facts, notes)
     content = ContentTranslator(facts, notes, fetched or {}, options.remote_media)
     turns = MessageTranslator(

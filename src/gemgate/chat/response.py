@@ -77,14 +77,12 @@ def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(delta: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Two deltas of a message as one: text is joined, lists are joined, objects are merged."""
+    """Two deltas of a message as one: text is joined, objects are merged. No list is in both."""
     merged = dict(delta)
     for name, value in more.items():
         known: Any = merged.get(name)
         if isinstance(known, dict) and isinstance(value, dict):
             merged[name] = merge(known, value)
-        elif isinstance(known, list) and isinstance(value, list):
-            merged[name] = [*known, *value]
         elif isinstance(known, str) and isinstance(value, str):
             merged[name] = known + value
         else:

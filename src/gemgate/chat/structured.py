@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import orjson
 
-from gemgate.chat.notes import Notes
 from gemgate.chat.tools import ToolPlan
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
@@ -18,6 +17,7 @@ from gemgate.gemini.schema import (
     to_gemini_schema,
 )
 from gemgate.gemini.types import GenerationConfig
+from gemgate.notes import Notes
 
 _HIDDEN_NAME = "final_answer"
 

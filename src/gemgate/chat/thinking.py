@@ -6,11 +6,11 @@ Gemini 3 and later take levels.
 
 from typing import Any
 
-from gemgate.chat.notes import Notes
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.types import ThinkingConfig
+from gemgate.notes import Notes
 
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 _LEVELS = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH"}

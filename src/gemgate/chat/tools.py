@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.chat.extras import camel
 from gemgate.chat.names import NameMap
-from gemgate.chat.notes import Notes
 from gemgate.chat.wire import ChatCompletionRequest, Function, ToolDefinition
 from gemgate.errors import ApiError
+from gemgate.extras import camel
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.schema import UnsupportedSchemaError, function_parameters
 from gemgate.gemini.types import FunctionCallingConfig, FunctionDeclaration, Tool, ToolConfig
+from gemgate.notes import Notes
 
 # The type of an OpenAI tool, and the native tool that does its work.
 _BUILT_IN = {

@@ -48,9 +48,9 @@ def add(first: UsageMetadata, second: UsageMetadata) -> UsageMetadata:
     total: dict[str, Any] = dict(first)
     for name, value in second.items():
         if isinstance(value, int):
-            total[name] = total.get(name, 0) + value
+            total[name] = (total.get(name) or 0) + value
         elif isinstance(value, list):
-            total[name] = [*total.get(name, []), *value]
+            total[name] = [*(total.get(name) or ()), *value]
         else:
             total.setdefault(name, value)
     return total  # type: ignore[return-value]  # the same names

@@ -1,7 +1,8 @@
 """Decides which declared functions an answer calls, and with what.
 
 The rule, which the documentation repeats:
-1. With mode NONE, or when the conversation ends with results of functions, nothing is called (ANY always calls).
+1. With mode NONE, or when the conversation ends with results of functions, nothing is called. ANY always calls, after
+   results one that was not called in this turn, if there is one.
 2. Candidates are the declared functions, or those of `allowedFunctionNames`.
 3. The functions whose *name* shares a word with the prompt are called, all of them; failing that, the one whose
    description shares most words with it; failing that, the first.
@@ -13,7 +14,7 @@ from typing import Any
 
 from gemgate.emulator.examples import from_openapi, satisfying
 from gemgate.emulator.hints import Hints, read, words
-from gemgate.emulator.prompt import Prompt
+from gemgate.emulator.prompt import Prompt, current_turn, parts_of
 
 MAX_CALLS = 8
 _SMALL_WORDS = frozenset(
@@ -79,6 +80,9 @@ def choose(prompt: Prompt) -> list[dict[str, Any]]:
     functions = [one for one in prompt.functions if not prompt.allowed or one["name"] in prompt.allowed]
     if not functions or prompt.mode == "NONE" or (prompt.results and prompt.mode != "ANY"):
         return []
+    if prompt.results:
+        called = _called_names(prompt)
+        functions = [one for one in functions if one["name"] not in called] or functions
     chosen = _chosen(functions, prompt.text)
     hints = read(prompt.text)
     parallel = any(sign in prompt.text.lower() for sign in _PARALLEL)
@@ -87,6 +91,12 @@ def choose(prompt: Prompt) -> list[dict[str, Any]]:
     if len(chosen) == 1 and _takes_place(chosen[0]) and len(hints.places) > 1:
         return [_call(chosen[0], hints.with_place(place)) for place in hints.places[:MAX_CALLS]]
     return [_call(function, hints) for function in chosen[:MAX_CALLS]]
+
+
+def _called_names(prompt: Prompt) -> set[str]:
+    """The functions that were called since the last user message."""
+    recent = prompt.contents[current_turn(prompt.contents) :]
+    return {part["functionCall"]["name"] for turn in recent for part in parts_of(turn) if "functionCall" in part}
 
 
 def _content_words(text: str) -> set[str]:

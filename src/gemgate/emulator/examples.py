@@ -8,8 +8,10 @@ import math
 import random
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, UnknownType
 from referencing import Registry
@@ -59,7 +61,10 @@ _TEXT_WORDS = frozenset(
     ]
 )
 _COUNTED = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
+_NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"})
+_VALUES = frozenset({"enum", "const", "default", "example", "examples", "required", "propertyOrdering"})
 _UNBOUNDED = 10**9
+_NO_FORMATS = FormatChecker(formats=())
 
 
 def from_openapi(schema: Any) -> Any:
@@ -92,36 +97,63 @@ def satisfying(schema: Any, hints: Hints) -> Any:
     """
     validator = checked(schema)
     attempts = [_Maker(schema, hints, generous=generous).make(schema, "", 0) for generous in (True, False)]
-    return next((value for value in attempts if validator.is_valid(value)), attempts[0])
+    return next((value for value in attempts if _satisfies(validator, value)), attempts[0])
+
+
+def _satisfies(validator: Draft202012Validator, value: Any) -> bool:
+    try:
+        return bool(validator.is_valid(value))
+    except re.error:
+        return True  # a pattern in a dialect that Python does not know: nobody here can tell
 
 
 def checked(schema: Any) -> Draft202012Validator:
-    """A validator of `schema` that checks formats too.
+    """A validator of `schema` that checks formats too; kept, because applications send the same schemas over and over.
 
     Raises:
         ApiError: 400, the schema is none.
     """
+    return _checked(orjson.dumps(schema))
+
+
+@lru_cache(maxsize=256)
+def _checked(raw: bytes) -> Draft202012Validator:
+    schema = orjson.loads(raw)
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, format_checker=_NO_FORMATS)
     except (SchemaError, UnknownType) as error:
         raise invalid(f"Invalid JSON schema: {getattr(error, 'message', error)}") from None
-    for reference in _references(schema):
-        _resolve(schema, reference)
+    for reference in references(schema):
+        resolve(schema, reference)
     return Draft202012Validator(schema, format_checker=FormatChecker())
 
 
-def _references(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        if isinstance(schema.get("$ref"), str):
-            yield schema["$ref"]
-        for value in schema.values():
-            yield from _references(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _references(value)
+def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema and every schema inside it; names of properties and plain values are not taken for keywords."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from subschemas(each)
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    for key, each in schema.items():
+        if key in _NAMED and isinstance(each, dict):
+            yield from subschemas(list(each.values()))
+        elif key not in _VALUES:
+            yield from subschemas(each)
 
 
-def _resolve(root: Any, reference: str) -> Any:
+def references(schema: Any) -> Iterator[str]:
+    """Every `$ref` inside the schema."""
+    return (each["$ref"] for each in subschemas(schema) if isinstance(each.get("$ref"), str))
+
+
+def resolve(root: Any, reference: str) -> Any:
+    """What `reference` points to inside `root`.
+
+    Raises:
+        ApiError: 400, nothing is there.
+    """
     resource = DRAFT202012.create_resource(root)
     base = resource.id() or ""
     try:
@@ -171,7 +203,7 @@ class _Maker:
     def referred(self, reference: str, name: str, depth: int, index: int) -> Any:
         self.open.append(reference)
         try:
-            return self.make(_resolve(self.root, reference), name, depth, index)
+            return self.make(resolve(self.root, reference), name, depth, index)
         finally:
             self.open.pop()
 
@@ -185,7 +217,7 @@ class _Maker:
 
     def loops(self, schema: Any) -> bool:
         """Whether making `schema` would come back to a reference that is being made."""
-        return any(reference in self.open for reference in _references(schema))
+        return any(reference in self.open for reference in references(schema))
 
     def choice(self, values: list[Any], index: int) -> Any:
         said = set(words(self.hints.text))

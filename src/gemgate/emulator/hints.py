@@ -71,7 +71,7 @@ def _places(text: str) -> list[str]:
 def _place(name: str, before: str) -> str:
     """The place in a run of capitalised words, or "": without words that only begin a sentence."""
     parts = re.sub("['\u2019]s$", "", name.rstrip(".'\u2019-")).split()
-    if not before or before[-1] in ".!?:":
+    if not before or before[-1] in ".!?":
         parts = parts[1:]
     while parts and parts[0] in _NOT_PLACES:
         parts = parts[1:]

@@ -110,26 +110,35 @@ def _signatures(model: Model, contents: list[dict[str, Any]]) -> None:
             raise invalid(
                 "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
                 "work correctly, and missing thought_signature may lead to degraded model performance. Additional "
-                f"data, function call `default_api:{call['functionCall']['name']}` , position {position + 1}. Please refer "
-                "to https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
+                f"data, function call `default_api:{call['functionCall']['name']}` , position {position + 1}. Please "
+                "refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
             )
 
 
 def _media(model: Model, contents: list[dict[str, Any]]) -> None:
     for path, part in _every_part(contents):
-        blob = part.get("inlineData")
-        if blob is not None and not blob.get("mimeType"):
-            raise invalid(f"{ROOT}{path}.inline_data.mime_type: mime_type must be specified.\n")
-        if blob is not None and not blob.get("data"):
-            raise invalid(
-                "Unable to process input image. Please retry or report in https://developers.generativeai.google/"
-            )
+        _blob(path, part)
+        for number, inner in enumerate(part.get("functionResponse", {}).get("parts") or ()):
+            place = f"{path}.function_response.parts[{number}]"
+            if not inner:
+                raise invalid(f"{ROOT}{place}.data: required oneof field 'data' must have one initialized field\n")
+            _blob(place, inner)
         if model.family.rich_results:
             continue
         if part.get("functionResponse", {}).get("parts"):
             raise invalid(f"Multimodal function responses are not supported for models/{model.name}")
         if part.get("mediaResolution"):
             raise invalid(f"Per-part media resolution is not enabled for models/{model.name}")
+
+
+def _blob(path: str, part: dict[str, Any]) -> None:
+    blob = part.get("inlineData")
+    if blob is not None and not blob.get("mimeType"):
+        raise invalid(f"{ROOT}{path}.inline_data.mime_type: mime_type must be specified.\n")
+    if blob is not None and not blob.get("data"):
+        raise invalid(
+            "Unable to process input image. Please retry or report in https://developers.generativeai.google/"
+        )
 
 
 def _system(model: Model, body: dict[str, Any]) -> None:

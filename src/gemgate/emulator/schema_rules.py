@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gemgate.emulator.errors import ApiError, invalid
-from gemgate.emulator.examples import checked
+from gemgate.emulator.examples import checked, references, resolve, subschemas
 
 _FORMATS = {
     "STRING": {"enum", "date-time"},
@@ -57,10 +57,10 @@ def _wrong(path: str, why: str) -> ApiError:
 
 
 def check_json_schema(schema: Any, path: str, *, parameters: bool) -> None:
-    """Refuse a JSON Schema that is none, whose references lead nowhere, or that writes keywords beside `$ref`.
+    """Refuse a JSON Schema that is none, whose references lead nowhere or in a circle, or with keywords beside `$ref`.
 
-    Google documents the last ("no other properties, except for than those starting as a `$`, may be set"); a recorded
-    request with a `title` there was answered all the same.
+    A circle is allowed through a property that is not required. Google documents both rules; a recorded request with a
+    `title` beside `$ref` was answered all the same.
 
     Raises:
         ApiError: 400; the texts are not recorded.
@@ -70,21 +70,42 @@ def check_json_schema(schema: Any, path: str, *, parameters: bool) -> None:
     if parameters and schema.get("type", "object") != "object":
         raise _wrong(path, "schema at top-level must be of type OBJECT")
     checked(schema)
+    if (endless := _endless(schema)) is not None:
+        raise _wrong(path, f"cyclic reference `{endless}` is only allowed within non-required properties.")
     if beside := next(_beside_references(schema), None):
         raise _wrong(path, f"`$ref` can not be used together with `{beside}`.")
 
 
-def _beside_references(schema: Any) -> Iterator[str]:
+def _endless(root: dict[str, Any]) -> str | None:
+    """A reference that leads back to itself with no optional property on the way."""
+    for start in dict.fromkeys(references(root)):
+        seen, ahead = set[str](), [start]
+        while ahead:
+            for reference in _unavoidable(resolve(root, ahead.pop())):
+                if reference == start:
+                    return start
+                if reference not in seen:
+                    seen.add(reference)
+                    ahead.append(reference)
+    return None
+
+
+def _unavoidable(schema: Any) -> Iterator[str]:
+    """References that a value of the schema cannot do without, as Google counts: lists and unions are no way out."""
     if isinstance(schema, list):
         for each in schema:
-            yield from _beside_references(each)
+            yield from _unavoidable(each)
     if not isinstance(schema, dict):
         return
     if isinstance(schema.get("$ref"), str):
-        yield from (key for key in schema if not key.startswith("$") and key not in _BESIDE_REF)
-    for key, each in schema.items():
-        if key in {"properties", "$defs", "definitions"} and isinstance(each, dict):
-            for inner in each.values():
-                yield from _beside_references(inner)
-        elif key not in {"enum", "const", "default", "examples"}:
-            yield from _beside_references(each)
+        yield schema["$ref"]
+    properties = schema.get("properties") or {}
+    yield from _unavoidable([properties[name] for name in schema.get("required") or () if name in properties])
+    for keyword in ("items", "prefixItems", "additionalProperties", "anyOf", "oneOf", "allOf"):
+        yield from _unavoidable(schema.get(keyword))
+
+
+def _beside_references(schema: Any) -> Iterator[str]:
+    for each in subschemas(schema):
+        if isinstance(each.get("$ref"), str):
+            yield from (key for key in each if not key.startswith("$") and key not in _BESIDE_REF)

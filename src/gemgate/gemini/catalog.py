@@ -36,6 +36,8 @@ class ModelFacts:
         system_instruction: Whether `systemInstruction` is taken.
         images: Whether answers may hold images.
         speech: Whether answers are speech.
+        task_types: Whether an embedding's `taskType` and `title` change anything.
+        embedding_usage: Whether embeddings come with a token count.
     """
 
     thinking: Literal["none", "budget", "level"] = "level"
@@ -56,6 +58,8 @@ class ModelFacts:
     system_instruction: bool = True
     images: bool = False
     speech: bool = False
+    task_types: bool = False
+    embedding_usage: bool = True
 
     def nearest_level(self, level: str) -> str:
         """The level of this model that is nearest to `level`; of two that are as near, the stronger."""
@@ -82,6 +86,8 @@ _GEMINI_2 = replace(
 _GEMINI_25 = replace(_GEMINI_2, thinking="budget", can_stop_thinking=True)
 _GEMINI_20 = replace(_GEMINI_2, penalties=True, validated=False)
 
+_EMBEDDING_001 = replace(_GEMINI_2, task_types=True, embedding_usage=False)
+
 _TABLE: tuple[tuple[str, ModelFacts], ...] = (
     ("gemini-2.5-*-tts*", replace(_GEMINI_2, speech=True, system_instruction=False)),
     ("gemini-*-tts*", replace(_GEMINI_3, thinking="none", speech=True, system_instruction=False)),
@@ -89,6 +95,10 @@ _TABLE: tuple[tuple[str, ModelFacts], ...] = (
     ("gemini-2.0-*-image*", replace(_GEMINI_2, images=True, candidate_count=False)),
     ("gemini-*-image*", replace(_GEMINI_3, thinking="none", images=True)),
     ("gemini-nano-banana-*", replace(_GEMINI_3, thinking="none", images=True)),
+    ("nano-banana-*", replace(_GEMINI_3, thinking="none", images=True)),
+    ("gemini-embedding-001*", _EMBEDDING_001),
+    ("gemini-embedding-exp*", _EMBEDDING_001),
+    ("gemini-embedding-*", replace(_GEMINI_3, thinking="none")),
     ("gemini-1.*", _GEMINI_20),
     ("gemini-2.0-*", _GEMINI_20),
     ("gemini-2.5-pro*", replace(_GEMINI_25, budget=(128, 32768), can_stop_thinking=False)),
@@ -106,7 +116,17 @@ _TABLE: tuple[tuple[str, ModelFacts], ...] = (
     ("gemini-flash-latest", replace(NEWEST, levels=LEVELS)),
     ("gemini-*", NEWEST),
     ("gemma-*", replace(_GEMINI_2, system_instruction=False, candidate_count=False, logprobs=False, validated=False)),
-    ("*", replace(_GEMINI_2, candidate_count=False, logprobs=False, validated=False)),
+    (
+        "*",
+        replace(
+            _GEMINI_2,
+            candidate_count=False,
+            logprobs=False,
+            validated=False,
+            task_types=True,
+            embedding_usage=False,
+        ),
+    ),
 )
 
 

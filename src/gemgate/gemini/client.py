@@ -23,6 +23,7 @@ from gemgate.gemini.transport import (
     failure_before_answer,
     open_transport,
 )
+from gemgate.gemini.types import GenerateContentResponse
 
 Body = bytes | Mapping[str, Any]
 
@@ -89,7 +90,7 @@ class GeminiClient:
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
-    async def generate(self, model: str, body: Body, key: str) -> dict[str, Any]:
+    async def generate(self, model: str, body: Body, key: str) -> GenerateContentResponse:
         """The answer of `generateContent`.
 
         Raises:
@@ -97,7 +98,8 @@ class GeminiClient:
             InvalidNameError: `model` is not a name.
         """
         url = _model_url(self.options.upstream, model, "generateContent")
-        return await self._json(self._prepare("POST", url, key, body), key)
+        answer: Any = await self._json(self._prepare("POST", url, key, body), key)
+        return cast("GenerateContentResponse", answer)
 
     def stream(self, model: str, body: Body, key: str) -> "EventStream":
         """The answer of `streamGenerateContent`, to be entered: see `EventStream`.
@@ -219,12 +221,12 @@ class EventStream:
             await self._answer.aclose()
             self._answer = None
 
-    def __aiter__(self) -> AsyncIterator[list[Event]]:
+    def __aiter__(self) -> AsyncIterator[list[GenerateContentResponse]]:
         return self
 
-    async def __anext__(self) -> list[Event]:
+    async def __anext__(self) -> list[GenerateContentResponse]:
         try:
-            return await self._next()
+            return cast("list[GenerateContentResponse]", await self._next())
         except GeminiError as error:
             error.hide(self._key)
             self._decoder.error = error

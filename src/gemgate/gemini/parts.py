@@ -33,8 +33,8 @@ class Decoded:
         texts: Answer text and thoughts in their order, as (is a thought, text); neighbours of a kind are joined.
         signature: The last signature that stands on text (often on an empty one, at the end of a stream).
         calls: Function calls in their order.
-        media: Inline bytes that are not thoughts.
-        others: Parts without a counterpart (code execution, server-side tools, newer kinds), as they came.
+        media: Inline bytes of the kinds that are wanted, if they are not thoughts.
+        others: Parts without a counterpart (code execution, server-side tools, newer kinds), as they came, in order.
     """
 
     texts: list[tuple[bool, str]] = field(default_factory=list)
@@ -44,8 +44,13 @@ class Decoded:
     others: list[Part] = field(default_factory=list)
 
 
-def decode(parts: Iterable[Part]) -> Decoded:
-    """Sort `parts` by what they hold. Empty parts vanish, everything else is somewhere in the result."""
+def decode(parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/")) -> Decoded:
+    """Sort `parts` by what they hold. Empty parts vanish, everything else is somewhere in the result.
+
+    Args:
+        parts: Of a whole answer or of an event.
+        media: How the MIME types begin of those inline bytes that go to `media`.
+    """
     decoded = Decoded()
     for part in parts:
         text = part.get("text")
@@ -58,13 +63,17 @@ def decode(parts: Iterable[Part]) -> Decoded:
             decoded.calls.append(
                 Call(call.get("name", ""), call.get("args") or {}, call.get("id"), part.get("thoughtSignature"))
             )
-        elif (blob := part.get("inlineData")) is not None and not part.get("thought"):
+        elif (blob := part.get("inlineData")) and not part.get("thought") and _is_any(blob, media):
             decoded.media.append(Media(blob, part.get("thoughtSignature")))
         elif part.keys() - {"thought", "thoughtSignature"}:
             decoded.others.append(part)
         elif signature := part.get("thoughtSignature"):
             decoded.signature = signature
     return decoded
+
+
+def _is_any(blob: Blob, kinds: tuple[str, ...]) -> bool:
+    return blob.get("mimeType", "").startswith(kinds)
 
 
 def _append_text(texts: list[tuple[bool, str]], *, is_thought: bool, text: str) -> None:

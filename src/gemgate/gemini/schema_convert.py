@@ -97,10 +97,7 @@ class Converter:
         for dynamic in ("$dynamicRef", "$recursiveRef"):
             if dynamic in node:
                 node = {"$ref" if key == dynamic else key: value for key, value in node.items()}
-        members = node.get("allOf")
-        if members is not None and not (isinstance(members, list) and members):
-            raise self._error(_join(path, "allOf"), "must be a list of at least one schema")
-        if members is not None or ("$ref" in node and not all(key == "$ref" or is_annotation(key) for key in node)):
+        if "allOf" in node or ("$ref" in node and not all(key == "$ref" or is_annotation(key) for key in node)):
             fold = Fold(self._definitions, self._expanded, lambda: self._spend(path))
             try:
                 node = fold.run(node).node
@@ -109,9 +106,9 @@ class Converter:
             self._expanded |= fold.expanded
             for schema in fold.left:
                 has_condition = isinstance(schema, dict) and "if" in schema
-                place.move(
-                    "allOf", conditional_hint(schema) if has_condition else f"Must also match {compact(schema)}."
-                )
+                hint = conditional_hint(schema) if has_condition else f"Must also match {compact(schema)}."
+                if hint:
+                    place.move("allOf", hint)
         place.node = node
         return place
 
@@ -236,7 +233,7 @@ class Converter:
         if key == "prefixItems":
             place.out[key] = [self._convert(item, f"{path}[{i}]") for i, item in enumerate(value)]
             return
-        if "properties" in place.node and all(map(_is_rule, value)):
+        if not place.node.keys().isdisjoint(("properties", "type")) and all(map(_is_rule, value)):
             place.move(key, f"Must match {'one' if key == 'oneOf' else 'at least one'} of {compact(value)}.")
             return
         possible = [(i, item) for i, item in enumerate(value) if item is not False]

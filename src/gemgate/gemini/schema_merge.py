@@ -4,7 +4,7 @@ Gemini's JSON Schema fields know no `allOf`, and let nothing stand beside a `$re
 source allows; what two parts say differently and cannot be said as one is left over for the description.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from gemgate.gemini.schema_refs import Definitions, Pointer, ReferenceProblemError
@@ -66,10 +66,10 @@ class Fold:
         if "if" in schema and not own:
             self.left.append({key: schema[key] for key in _CONDITIONAL if key in schema})
         for key, value in schema.items():
-            if key == "$ref":
+            if key == "$ref" and value is not None:
                 self._absorb_ref(value, active)
             elif key == "allOf":
-                for member in value:
+                for member in _members(value):
                     self._absorb_member(member, active)
             elif own or not (key in MARKS or key in _CONDITIONAL):
                 self._put(key, value, own=own)
@@ -105,7 +105,8 @@ class Fold:
 def _only_member(schema: Node) -> Node | None:
     """`schema` without `allOf`, when at most one reference and no other constraint is in it."""
     own = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
-    members = list(_members(schema))
+    members: list[Any] = [{"$ref": schema["$ref"]}] if schema.get("$ref") is not None else []
+    members += _members(schema.get("allOf"))
     notes = [member for member in members if isinstance(member, dict) and all(map(is_annotation, member))]
     rest = [member for member in members if not any(member is note for note in notes)]
     if len(rest) != 1 or not isinstance(rest[0], dict) or "$ref" not in rest[0]:
@@ -121,12 +122,12 @@ def _only_member(schema: Node) -> Node | None:
     return own
 
 
-def _members(schema: Node) -> Iterator[Any]:
-    for key, value in schema.items():
-        if key == "$ref":
-            yield {"$ref": value}
-        elif key == "allOf":
-            yield from value
+def _members(value: object) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not value:
+        raise ReferenceProblemError("allOf must be a list of at least one schema")
+    return value
 
 
 def _merge(key: str, old: Any, new: Any, *, own: bool) -> Any:

@@ -22,7 +22,7 @@ class UnsupportedSchemaError(ValueError):
 
 
 class ReferenceProblemError(Exception):
-    """A reference that leads nowhere, or too far; the text says which, and the way out."""
+    """A reference that leads nowhere or too far, or a malformed `allOf`; the text says which, and the way out."""
 
 
 class Definitions:
@@ -172,7 +172,7 @@ def _edges(schema: dict[str, Any], holder: _Holder | None, path: str) -> Iterato
     """References in `schema` outside any optional property."""
     if "$ref" in schema:
         yield _Edge(schema["$ref"].removeprefix("#/$defs/"), schema, holder, path)
-    required = schema.get("required", ())
+    required = frozenset(schema.get("required", ()))
     for name, item in schema.get("properties", {}).items():
         if name in required:
             inner = f"{path}.properties.{name}"

@@ -287,3 +287,77 @@ class GenerateContentResponse(TypedDict, total=False):
     usageMetadata: UsageMetadata
     modelVersion: str
     responseId: str
+
+
+class CountTokensRequest(TypedDict, total=False):
+    """Body of `countTokens`: bare contents, or a whole request; the two exclude each other."""
+
+    contents: list[Content]
+    generateContentRequest: dict[str, Any]
+
+
+class CountTokensResponse(TypedDict, total=False):
+    """Answer of `countTokens`."""
+
+    totalTokens: int
+    promptTokensDetails: list[ModalityTokenCount]
+
+
+class EmbedContentRequest(TypedDict, total=False):
+    """One vector: all parts of `content` are fused into it. `model` is the resource name, as in the path."""
+
+    model: str
+    content: Content
+    taskType: str
+    title: str
+    outputDimensionality: int
+
+
+class BatchEmbedContentsRequest(TypedDict, total=False):
+    """Body of `batchEmbedContents`: at most 100 requests."""
+
+    requests: list[EmbedContentRequest]
+
+
+class ContentEmbedding(TypedDict, total=False):
+    """A vector; its length is 1 only on some models and sizes."""
+
+    values: list[float]
+
+
+class EmbeddingUsageMetadata(TypedDict, total=False):
+    """Token count of all requests of a batch; gemini-embedding-001 sends none. `promptTokenDetails` has no second s."""
+
+    promptTokenCount: int
+    promptTokenDetails: list[ModalityTokenCount]
+
+
+class BatchEmbedContentsResponse(TypedDict, total=False):
+    """The vectors, in the order of the requests."""
+
+    embeddings: list[ContentEmbedding]
+    usageMetadata: EmbeddingUsageMetadata
+
+
+class ModelResource(TypedDict, total=False):
+    """A model of `models.list`. Google tells neither a date nor an owner."""
+
+    name: str
+    version: str
+    displayName: str
+    description: str
+    inputTokenLimit: int
+    outputTokenLimit: int
+    supportedGenerationMethods: list[str]
+    thinking: bool
+    temperature: float
+    maxTemperature: float
+    topP: float
+    topK: int
+
+
+class ListModelsResponse(TypedDict, total=False):
+    """One page of models; the last has no `nextPageToken`."""
+
+    models: list[ModelResource]
+    nextPageToken: str

@@ -5,13 +5,11 @@ Google's page documents a top-level field `extra_body` holding `google`; Python 
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
-from gemgate.chat.notes import Notes
-from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
-
-KNOWN = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"})
+from gemgate.notes import Notes
 
 _FREE_FORM = frozenset(
     {"args", "headers", "parameters", "parametersJsonSchema", "response", "responseJsonSchema", "responseSchema"}
@@ -20,23 +18,32 @@ _HUMP = re.compile(r"(?<=[a-z0-9])[A-Z]")
 _SNAKE = re.compile(r"_+([a-z0-9])")
 
 
-def google_options(request: ChatCompletionRequest, notes: Notes) -> dict[str, Any]:
+def google_options(
+    google: Any, extra_body: dict[str, Any] | None, known: Collection[str], notes: Notes
+) -> dict[str, Any]:
     """The options under `google`, by their snake_case names.
+
+    Args:
+        google: The field `google` of the request.
+        extra_body: The field `extra_body`.
+        known: The options that the endpoint has, in snake_case; any other is noted as dropped.
+        notes: Where it is noted.
 
     Raises:
         ApiError: 400 when a nesting is not an object; under the strict policy also for unknown options.
     """
     options: dict[str, Any] = {}
-    if request.google is not None:
-        _take(options, request.google, "google")
-    body, path = request.extra_body, "extra_body"
+    if google is not None:
+        _take(options, google, "google")
+    body, path = extra_body, "extra_body"
     while body is not None:
         _take(options, body.get("google"), f"{path}.google")
         notes.drop_unknown({k: v for k, v in body.items() if k not in {"google", "extra_body"}}, f"{path}.")
         body, path = _object(body.get("extra_body"), f"{path}.extra_body"), f"{path}.extra_body"
-    for name in options.keys() - KNOWN:
-        notes.drop(f"extra_body.google.{name}")
-    return {name: value for name, value in options.items() if name in KNOWN and value is not None}
+    for name in options:
+        if name not in known:
+            notes.drop(f"extra_body.google.{name}")
+    return {name: value for name, value in options.items() if name in known and value is not None}
 
 
 def camel(value: Any) -> Any:

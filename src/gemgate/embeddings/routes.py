@@ -1,0 +1,118 @@
+"""`POST /embeddings`: the I/O around the translation."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, cast
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.auth import authenticate
+from gemgate.body import read_json_body
+from gemgate.disconnect import cancelled_on_disconnect
+from gemgate.embeddings.translate import (
+    Answer,
+    Translation,
+    Usage,
+    count_request,
+    embedding_list,
+    from_gemini,
+    to_gemini,
+)
+from gemgate.embeddings.wire import EmbeddingRequest
+from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
+from gemgate.services import services_of
+from gemgate.tasks import all_of
+from gemgate.validation import parse
+
+router = APIRouter(tags=["embeddings"])
+
+_BODY = {"content": {"application/json": {"schema": EmbeddingRequest.model_json_schema()}}, "required": True}
+
+
+@router.post("/embeddings", openapi_extra={"requestBody": _BODY}, summary="Create embeddings")
+async def create_embeddings(request: Request) -> Response:
+    """Answer with a list of vectors of length 1, one for each item of `input`, in its order.
+
+    With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
+    """
+    services = services_of(request)
+    options = services.embeddings
+    caller = authenticate(request.headers, services.settings)
+    raw = await read_json_body(request, services.settings.max_body_bytes)
+    translation = to_gemini(parse(EmbeddingRequest, raw), options)
+    if request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}:
+        return _json(orjson.dumps(_dry_run(translation)), translation)
+    calls = _Calls(services.gemini, translation, caller.key, options.usage, asyncio.Semaphore(options.concurrency))
+    async with cancelled_on_disconnect(request):
+        answers = await all_of([calls.answer(body) for body in translation.bodies])
+    return _json(embedding_list(translation, answers), translation)
+
+
+def _json(body: bytes, translation: Translation) -> Response:
+    return Response(body, headers=translation.notes.headers(), media_type="application/json")
+
+
+def _dry_run(translation: Translation) -> dict[str, object]:
+    return {
+        "object": "gemgate.dry_run",
+        "method": "POST",
+        "path": f"/v1beta/{translation.model}:batchEmbedContents",
+        "body": translation.bodies[0],
+        "calls": len(translation.bodies),
+        "dropped_params": translation.notes.dropped,
+        "adjusted": translation.notes.adjusted,
+    }
+
+
+class _Calls:
+    """The calls to Google that one request makes, of which only some run at once."""
+
+    def __init__(
+        self, gemini: GeminiClient, translation: Translation, key: str, usage: Usage, limit: asyncio.Semaphore
+    ) -> None:
+        self._gemini = gemini
+        self._translation = translation
+        self._key = key
+        self._usage = usage
+        self._limit = limit
+
+    async def answer(self, body: BatchEmbedContentsRequest) -> Answer:
+        """The vectors for one chunk of the input, and its tokens: Google's word, else counted, else 0.
+
+        Raises:
+            GeminiError: Google gave no vectors.
+        """
+        if self._usage == "off":
+            return await self._embed(body)
+        if self._translation.facts.embedding_usage:
+            embedded = await self._embed(body)
+            return embedded if embedded.tokens is not None else Answer(embedded.vectors, await self._count(body))
+        embedded, counted = await all_of([self._embed(body), self._counted(body)])
+        return Answer(embedded.vectors, counted.tokens if embedded.tokens is None else embedded.tokens)
+
+    async def _embed(self, body: BatchEmbedContentsRequest) -> Answer:
+        response = cast("BatchEmbedContentsResponse", await self._post("batchEmbedContents", body))
+        return from_gemini(response, len(body["requests"]), is_base64=self._translation.is_base64)
+
+    async def _counted(self, body: BatchEmbedContentsRequest) -> Answer:
+        return Answer(tokens=await self._count(body))
+
+    async def _count(self, body: BatchEmbedContentsRequest) -> int | None:
+        """Counting is not worth losing the vectors: when it fails, a header says that the number is not known."""
+        try:
+            response = await self._post("countTokens", count_request(body))
+        except GeminiError:
+            self._translation.notes.adjust("usage=unknown->0")
+            return None
+        return int(response.get("totalTokens", 0))
+
+    async def _post(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        async with self._limit:
+            return await self._gemini.request(
+                "POST", f"/v1beta/{self._translation.model}:{method}", key=self._key, json=body
+            )

@@ -1,0 +1,32 @@
+"""What can become of a parameter; each slice has a table of its own in its `fates.py`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """The fate of a parameter.
+
+    Attributes:
+        kind: `mapped` to a native field, `answered` by the gateway itself, or `dropped` (named in a header).
+        text: Where it goes, or why it cannot.
+    """
+
+    kind: Literal["mapped", "answered", "dropped"]
+    text: str
+
+
+def mapped(text: str) -> Fate:
+    """It reaches Gemini."""
+    return Fate("mapped", text)
+
+
+def answered(text: str) -> Fate:
+    """The gateway does it itself."""
+    return Fate("answered", text)
+
+
+def dropped(text: str) -> Fate:
+    """Gemini has nothing like it."""
+    return Fate("dropped", text)

@@ -1,0 +1,91 @@
+"""`GET /models` and `GET /models/{model}`: the I/O around the translation.
+
+Not for the prefix `/v1beta`, where these paths are Google's own.
+"""
+
+from typing import NoReturn
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.auth import authenticate
+from gemgate.disconnect import cancelled_on_disconnect
+from gemgate.errors import ApiError
+from gemgate.gemini.directory import PAGE_SIZE, PATH, Listing
+from gemgate.gemini.types import ModelResource
+from gemgate.models.translate import from_gemini, resource_name
+from gemgate.models.wire import Model, ModelList
+from gemgate.redact import redact
+from gemgate.services import dialect_of, services_of
+
+router = APIRouter(tags=["models"])
+
+_SHOWN = 200
+
+
+@router.get("/models", summary="List the models")
+async def list_models(request: Request) -> Response:
+    """Answer with all models that Google offers to this caller, on one page."""
+    if _is_dry_run(request):
+        return _dry_run(request)
+    listing = await _listing(request)
+    models: ModelList = {"object": "list", "data": [_model(request, model) for model in listing.models.values()]}
+    return _json(models, listing)
+
+
+@router.get("/models/{model:path}", summary="Describe a model")
+async def retrieve_model(request: Request, model: str) -> Response:
+    """Answer with one model; `x`, `models/x` and `models%2Fx` are the same.
+
+    Raises:
+        ApiError: 404 `model_not_found`, if Google does not list it for this caller.
+    """
+    if _is_dry_run(request):
+        return _dry_run(request)
+    listing = await _listing(request)
+    native = listing.models.get(resource_name(model))
+    if native is None:
+        msg = f"The model `{redact(model)[:_SHOWN]}` does not exist or you do not have access to it."
+        raise ApiError(404, msg, param="model", code="model_not_found")
+    return _json(_model(request, native), listing)
+
+
+@router.delete("/models/{model:path}", summary="Refused: no model can be deleted")
+async def delete_model(request: Request, model: str) -> NoReturn:
+    """Refuse.
+
+    Raises:
+        ApiError: 403, always.
+    """
+    authenticate(request.headers, services_of(request).settings)
+    msg = f"The model `{redact(model)[:_SHOWN]}` cannot be deleted: it is Google's, and not fine-tuned by you."
+    raise ApiError(403, msg, type="permission_error", param="model", code="method_not_supported")
+
+
+async def _listing(request: Request) -> Listing:
+    services = services_of(request)
+    caller = authenticate(request.headers, services.settings)
+    async with cancelled_on_disconnect(request):
+        return await services.models.listing(caller.id, caller.key)
+
+
+def _model(request: Request, native: ModelResource) -> Model:
+    catalog = services_of(request).chat.catalog
+    return from_gemini(native, catalog, is_prefixed=dialect_of(request) == "google")
+
+
+def _is_dry_run(request: Request) -> bool:
+    return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
+
+
+def _dry_run(request: Request) -> Response:
+    authenticate(request.headers, services_of(request).settings)
+    shown = {"object": "gemgate.dry_run", "method": "GET", "path": f"{PATH}?pageSize={PAGE_SIZE}", "body": None}
+    return _json({**shown, "calls": 1, "dropped_params": [], "adjusted": []})
+
+
+def _json(value: object, listing: Listing | None = None) -> Response:
+    headers = {"x-gemgate-stale": "true"} if listing is not None and listing.is_stale else {}
+    return Response(orjson.dumps(value), headers=headers, media_type="application/json")

@@ -1,0 +1,56 @@
+"""The answers of `GET /v1/models`, as in OpenAI's reference, and what more is known of a model.
+
+Source: https://platform.openai.com/docs/api-reference/models/object
+"""
+
+from typing import Literal, TypedDict
+
+
+class Range(TypedDict):
+    """Both ends belong to it; tokens."""
+
+    min: int
+    max: int
+
+
+class _Always(TypedDict):
+    chat: bool
+    embeddings: bool
+    images: bool
+    audio: bool
+    thinking: Literal["budget", "levels"] | None
+
+
+class Capabilities(_Always, total=False):
+    """What this gateway can do with a model.
+
+    `audio` means spoken answers. `thinking` says how it is set: by a budget of tokens (`thinking_budget`) or by
+    `reasoning_effort` alone (`thinking_levels`); null: it cannot be set.
+    """
+
+    thinking_budget: Range
+    thinking_levels: list[str]
+
+
+class _OpenAiModel(TypedDict):
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class Model(_OpenAiModel, total=False):
+    """A model; limits are tokens. What Google does not tell is left out."""
+
+    display_name: str
+    description: str
+    context_window: int
+    max_output_tokens: int
+    capabilities: Capabilities
+
+
+class ModelList(TypedDict):
+    """All models, on one page."""
+
+    object: Literal["list"]
+    data: list[Model]

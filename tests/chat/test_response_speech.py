@@ -1,0 +1,73 @@
+"""Speech in answers: WAV files and raw samples, whole and in pieces."""
+
+import base64
+import io
+import wave
+from typing import Any
+
+import pytest
+from tests.support.answers import Json, comparable, fold, message_of, native, sdk_fold, streamed, whole
+
+from gemgate.errors import ApiError
+
+PCM = "audio/L16;codec=pcm;rate=24000"
+
+
+def sound(samples: bytes, kind: str = PCM) -> Json:
+    return {"inlineData": {"mimeType": kind, "data": base64.b64encode(samples).decode()}}
+
+
+def opened(data: str) -> Any:
+    return wave.open(io.BytesIO(base64.b64decode(data, validate=True)))
+
+
+@pytest.mark.parametrize(("kind", "rate"), [(PCM, 24_000), ("audio/L16;rate=16000", 16_000), ("audio/L16", 24_000)])
+def test_a_wav_file_has_a_header_that_players_read(kind: str, rate: int) -> None:
+    audio = message_of(sound(b"\x01\x02\x03\x04", kind), audio_format="wav")["audio"]
+    with opened(audio["data"]) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, rate)
+        assert file.readframes(9) == b"\x01\x02\x03\x04"
+    assert audio["id"].startswith("audio_")
+    assert (audio["expires_at"], audio["transcript"]) == (0, "")
+
+
+def test_pieces_of_speech_are_one_wav_file() -> None:
+    audio = message_of(sound(b"\x01\x02"), sound(b"\x03\x04"), audio_format="wav")["audio"]
+    with opened(audio["data"]) as file:
+        assert file.readframes(9) == b"\x01\x02\x03\x04"
+
+
+def test_a_wav_file_is_not_wrapped_again() -> None:
+    audio = message_of(sound(b"RIFF....", "audio/wav"), audio_format="wav")["audio"]
+    assert base64.b64decode(audio["data"]) == b"RIFF...."
+
+
+def test_raw_samples_are_given_as_they_come() -> None:
+    assert message_of(sound(b"\x01\x02"), audio_format="pcm16")["audio"]["data"] == "AQI="
+
+
+def test_streamed_speech_is_one_base64_text_with_one_id() -> None:
+    pieces = [b"\x01\x02", b"\x03\x04\x05\x06", b"\x07\x08\x09\x0a", b""]
+    events: list[Any] = [native(sound(piece)) for piece in pieces] + [native(finishReason="STOP")]
+    chunks = streamed(*events, audio_format="pcm16")
+    folded = fold(chunks)
+    audio = folded["choices"][0]["message"]["audio"]
+    assert base64.b64decode(audio["data"], validate=True) == b"".join(pieces)
+    assert folded["choices"][0]["finish_reason"] == "stop"
+    deltas = [choice["delta"].get("audio", {}) for chunk in chunks for choice in chunk["choices"]]
+    assert sum("id" in delta for delta in deltas) == 1
+    assert comparable(sdk_fold(chunks))["choices"][0]["message"]["audio"] == audio
+    whole_answer = whole(native(*[sound(piece) for piece in pieces], finishReason="STOP"), audio_format="pcm16")
+    assert whole_answer["choices"][0]["message"]["audio"] == audio
+
+
+def test_speech_that_was_not_asked_for_is_kept_as_it_came() -> None:
+    message = message_of(sound(b"\x01\x02"))
+    assert "audio" not in message
+    assert message["extra_content"]["google"]["parts"] == [sound(b"\x01\x02")]
+
+
+def test_speech_that_is_not_base64_is_an_error_of_the_upstream() -> None:
+    with pytest.raises(ApiError) as failure:
+        message_of({"inlineData": {"mimeType": PCM, "data": "A"}}, audio_format="wav")
+    assert (failure.value.status, failure.value.code) == (502, "upstream_malformed_response")

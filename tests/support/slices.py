@@ -1,0 +1,76 @@
+"""Applications with one endpoint of the gateway, all its services, and a Google made of answers."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, FastAPI
+
+from gemgate import handlers
+from gemgate.app import GOOGLE, OPENAI, chat_options
+from gemgate.embeddings.translate import EmbeddingOptions
+from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.directory import ModelDirectory
+from gemgate.settings import Settings
+from gemgate.telemetry import TelemetryMiddleware
+
+UPSTREAM = "https://generativelanguage.googleapis.com"
+KEY = {"authorization": "Bearer caller-key"}
+
+Google = Callable[[httpx.Request], Any]
+
+
+def slice_app(
+    router: APIRouter,
+    google: Google,
+    *,
+    embeddings: dict[str, Any] | None = None,
+    clock: Callable[[], float] | None = None,
+    patience: float = 5.0,
+    **settings: Any,
+) -> FastAPI:
+    """`router` below both prefixes.
+
+    Args:
+        router: The slice's.
+        google: Answers every call to Google.
+        embeddings: Fields of `EmbeddingOptions`.
+        clock: The clock of the directory of models.
+        patience: The directory's.
+        settings: Fields of `Settings`.
+    """
+    chosen: dict[str, Any] = {"gemini_api_key": (), "client_keys": ()} | settings
+    resolved = Settings(_env_file=None, **chosen)
+    chat = chat_options(resolved)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        timing = {"clock": clock} if clock else {}
+        async with (
+            GeminiClient(ClientOptions(UPSTREAM), transport=httpx.MockTransport(google)) as gemini,
+            ModelDirectory(gemini, ttl=300, patience=patience, **timing) as models,
+        ):
+            options = EmbeddingOptions(chat.catalog, resolved.unsupported_params, **(embeddings or {}))
+            app.state.services = SimpleNamespace(
+                settings=resolved, gemini=gemini, chat=chat, embeddings=options, models=models
+            )
+            yield
+
+    app = FastAPI(lifespan=lifespan, redirect_slashes=False)
+    app.add_middleware(TelemetryMiddleware)
+    handlers.install(app)
+    for prefix in (OPENAI, GOOGLE):
+        app.include_router(router, prefix=prefix)
+    return app
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client within the application's lifespan."""
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway", headers=KEY) as client,
+    ):
+        yield client
