@@ -11,10 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
+from tests.support.server import serve
 
 from gemgate.app import create_app
 from gemgate.settings import Settings
-from tests.support.server import serve
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 CHAT = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}

@@ -6,10 +6,10 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
-
-from gemgate.body import read_json_body
 from tests.support.apps import app_with
 from tests.support.server import serve
+
+from gemgate.body import read_json_body
 
 LIMIT = 100
 

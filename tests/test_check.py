@@ -6,11 +6,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from tests.support.server import serve
 
 from gemgate.check import Finding, check, explain
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.settings import Settings
-from tests.support.server import serve
 
 KEY = "gemini-key-0123456789"
 

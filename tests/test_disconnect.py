@@ -7,10 +7,10 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message
-
-from gemgate.disconnect import cancelled_on_disconnect
 from tests.support.apps import app_with
 from tests.support.server import serve
+
+from gemgate.disconnect import cancelled_on_disconnect
 
 
 def request(*messages: Message) -> Request:

@@ -4,11 +4,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
+from tests.support.apps import app_with
 
 from gemgate import handlers
 from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
-from tests.support.apps import app_with
 
 
 def failing(error: Exception) -> TestClient:

@@ -10,13 +10,13 @@ import pytest
 from sse_starlette.sse import AppStatus
 from starlette.requests import Request
 from starlette.responses import Response
+from tests.support.apps import app_with
+from tests.support.server import serve
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.settings import Settings
 from gemgate.sse import DONE, KEEP_ALIVE, Batches, error_frame, frame, peek, respond
-from tests.support.apps import app_with
-from tests.support.server import serve
 
 HELLO = frame({"text": "hello"})
 PATIENCE = 5.0

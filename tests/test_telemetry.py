@@ -13,11 +13,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
+from tests.support.apps import app_with
+from tests.support.server import serve
 
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware, configure_logging
-from tests.support.apps import app_with
-from tests.support.server import serve
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 

@@ -274,3 +274,23 @@ def test_a_monstrous_value_is_a_400_too(value: str) -> None:
     error = refused_raw(b'{"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": %s}' % value.encode())
     assert error.code in ("invalid_type", "invalid_json", "invalid_value")
     assert len(error.message) < 300
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        '[{"role": "user", "content": "a\nb"}]',
+        '[{"role": "user", "content": "a\nb",},\n]',
+        '[{"role": "user", "content": "a\\nb"}\n, ]',
+    ],
+)
+def test_the_slips_of_googles_own_snippets_are_read(messages: str) -> None:
+    request = parse(ChatCompletionRequest, f'{{"model": "m", "messages": {messages},}}'.encode())
+    assert request.messages[0].content == "a\nb"
+
+
+@pytest.mark.parametrize(
+    "raw", ['{"a": "x,]",', '{"model": "m",,}', '{"model": NaN}', '{"a": 1}{', "{'model': 'm'}", "\xff"]
+)
+def test_other_slips_are_no_json(raw: str) -> None:
+    assert refused_raw(raw.encode("latin-1")).code == "invalid_json"

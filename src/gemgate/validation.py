@@ -1,5 +1,7 @@
 """Tells a caller in OpenAI's words what pydantic found wrong with a request."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -19,12 +21,31 @@ def parse(model: type[ModelT], raw: bytes) -> ModelT:
     """The body of a request as `model`.
 
     Raises:
-        ApiError: 400, naming the parameter at fault; code `invalid_json` when it is not JSON at all.
+        ApiError: 400, naming the parameter at fault; code `invalid_json` when it is not JSON, nor nearly so (`_mended`).
     """
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        raise from_validation(error, raw) from None
+        mended = _mended(raw) if error.errors(include_url=False)[0]["type"] == "json_invalid" else None
+        if mended is None:
+            raise from_validation(error, raw) from None
+    return parse(model, mended)
+
+
+_STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+
+
+def _mended(raw: bytes) -> bytes | None:
+    """Strict JSON of JSON with a last comma in a list or with line ends in a string; None when more is wrong.
+
+    Google's product page has both: `"n": 1,}` in its snippet for images, and `base64 -i`, which breaks lines on Linux.
+    """
+    try:
+        text = _STRING_OR_LAST_COMMA.sub(lambda found: found[1] or b"", raw).decode()
+        mended = orjson.dumps(json.JSONDecoder(strict=False).decode(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return mended if mended != raw else None
 
 
 def from_validation(error: ValidationError, raw: bytes | None = None) -> ApiError:

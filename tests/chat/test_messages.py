@@ -1,6 +1,6 @@
 """Messages become turns."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.support.chat import (
@@ -97,6 +97,25 @@ def test_unknown_fields_of_messages_and_parts_are_dropped_visibly() -> None:
     part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
     translation = translate(messages=[{"role": "user", "content": [part], "weight": 1}])
     assert translation.notes.dropped == ["messages[].weight", "messages[].content[].cache_control"]
+
+
+def test_what_clients_echo_of_an_answer_is_said_but_never_refused() -> None:
+    echo = {"role": "assistant", "content": "Yo", "reasoning_content": "hm", "annotations": [], "parsed": {"a": 1}}
+    translation = translate(chat_options(unsupported_params="strict"), messages=[USER, echo, USER])
+    assert translation.notes.adjusted == ["messages[].reasoning_content->none"]
+    assert translation.notes.dropped == []
+
+
+class TestThoughtTags:
+    HISTORY: ClassVar = [USER, {"role": "assistant", "content": "<thought>hm\nhm</thought>Yo <thought>"}, USER]
+
+    def test_do_not_go_back_as_the_models_own_words(self) -> None:
+        translation = translate(dialect="google", messages=self.HISTORY)
+        assert translation.body["contents"][1] == turn("model", "Yo <thought>")
+        assert translation.notes.adjusted == ["messages[].content=<thought>->none"]
+
+    def test_are_plain_text_where_no_answer_holds_them(self) -> None:
+        assert translate(messages=self.HISTORY).body["contents"][1] == turn("model", self.HISTORY[1]["content"])
 
 
 class TestAssistantTurns:

@@ -118,6 +118,7 @@ def test_two_candidates_come_in_order_and_both_end() -> None:
     chunks = streamed({"candidates": [second]}, {"candidates": [first]}, {"candidates": ends})
     announced = [choice["index"] for chunk in chunks for choice in chunk["choices"] if "role" in choice["delta"]]
     assert announced == [0, 1]
+    assert [deltas(chunks, index)[0] for index in (0, 1)] == [{"role": "assistant", "content": ""}] * 2
     assert [end for end in finishes(chunks) if end[1]] == [(0, "length"), (1, "stop")]
     assert comparable(sdk_fold(chunks))["choices"][1]["message"]["content"] == "b"
 

@@ -32,7 +32,8 @@ def test_the_2_5_family_thinks_by_budget(model: str, budget: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize(
-    "model", ["gemini-2.5-flash-image", "gemini-3-pro-image-preview", "gemini-nano-banana-2.1", "gemini-2.5-pro-preview-tts"]
+    "model",
+    ["gemini-2.5-flash-image", "gemini-3-pro-image-preview", "gemini-nano-banana-2.1", "gemini-2.5-pro-preview-tts"],
 )
 def test_makers_of_images_and_speech_do_not_take_thinking(model: str) -> None:
     assert Catalog().facts(model).thinking == "none"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options, Translation, to_gemini
 from gemgate.chat.signatures import SignatureStore
 from gemgate.chat.wire import ChatCompletionRequest
@@ -27,11 +28,16 @@ def chat_options(**changes: Any) -> Options:
 
 
 def translate(
-    options: Options | None = None, *, fetched: Mapping[str, Inline] | None = None, caller_id: str = "", **body: Any
+    options: Options | None = None,
+    *,
+    fetched: Mapping[str, Inline] | None = None,
+    caller_id: str = "",
+    dialect: Dialect = "openai",
+    **body: Any,
 ) -> Translation:
     """The translation of a body with these fields; by default the user says "Hi" to gemini-2.5-flash."""
     request = ChatCompletionRequest.model_validate({"model": FLASH_25, "messages": [USER], **body})
-    translation = to_gemini(request, options or chat_options(), fetched=fetched, caller_id=caller_id)
+    translation = to_gemini(request, options or chat_options(), dialect=dialect, fetched=fetched, caller_id=caller_id)
     for native in translation.bodies():
         assert violations("GenerateContentRequest", native) == []
     return translation

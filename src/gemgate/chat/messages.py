@@ -1,5 +1,6 @@
 """`messages` as `systemInstruction` and `contents`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -28,6 +29,12 @@ from gemgate.notes import Notes
 TrailingAssistant = Literal["trim", "reject", "continue"]
 
 _CONTINUE = "Continue from exactly where you stopped."
+_THOUGHTS = re.compile(r"<thought>.*?</thought>", re.DOTALL)
+
+# Fields of our answers that clients send back. Gemini has no place for a thought without its signature, nor for citations;
+# `parsed` is the official client's own copy of the content.
+_ECHOES = frozenset({"reasoning_content", "annotations"})
+_OWN = _ECHOES | {"parsed"}
 
 
 @dataclass(slots=True)
@@ -46,6 +53,7 @@ class MessageTranslator:
 
     Attributes:
         caller_id: Whose signatures may be used.
+        has_thought_tags: Answers of this dialect hold thoughts between tags, which come back in the history.
         trailing_assistant: What becomes of a last message of the assistant on a model that refuses it.
     """
 
@@ -56,6 +64,7 @@ class MessageTranslator:
     signatures: Signatures
     caller_id: str
     trailing_assistant: TrailingAssistant = "trim"
+    has_thought_tags: bool = False
     turns: TurnBuilder = field(default_factory=TurnBuilder)
     system: list[Part] = field(default_factory=list)
     pending: list[PendingCall] = field(default_factory=list)
@@ -77,7 +86,7 @@ class MessageTranslator:
 
     def _add(self, message: Message, param: str) -> None:
         if message.model_extra:
-            self.notes.drop_unknown(message.model_extra, "messages[].")
+            self._note_extra(message.model_extra)
         if isinstance(message, SystemMessage):
             self._add_system(message, param)
         elif isinstance(message, UserMessage):
@@ -88,6 +97,13 @@ class MessageTranslator:
             self._add_assistant(message, param)
         else:
             self._add_result(message, param)
+
+    def _note_extra(self, extra: dict[str, Any]) -> None:
+        """What a client echoes of an answer of ours is no parameter of its own: it is no reason to refuse the request."""
+        for name in _ECHOES & extra.keys():
+            if extra[name]:
+                self.notes.adjust(f"messages[].{name}->none")
+        self.notes.drop_unknown({name: value for name, value in extra.items() if name not in _OWN}, "messages[].")
 
     def _drop_name(self, name: str | None) -> None:
         if name:
@@ -109,7 +125,7 @@ class MessageTranslator:
     def _add_assistant(self, message: AssistantMessage, param: str) -> None:
         google = _google(message.extra_content)
         parts: list[Part] = [cast("Part", part) for part in google.get("parts") or [] if isinstance(part, dict)]
-        texts = self.content.parts(message.content, f"{param}.content")
+        texts = self.content.parts(self._without_thoughts(message), f"{param}.content")
         if message.refusal and not texts:
             texts = [{"text": message.refusal}]
         signature = google.get("thought_signature")
@@ -119,6 +135,13 @@ class MessageTranslator:
         parts += [part for image in message.images or [] if (part := self._own_image(image, param))]
         parts += self._calls(message, param)
         self.turns.add("model", parts)
+
+    def _without_thoughts(self, message: AssistantMessage) -> Any:
+        content = message.content
+        if self.has_thought_tags and isinstance(content, str) and (found := _THOUGHTS.match(content)):
+            self.notes.adjust("messages[].content=<thought>->none")
+            return content[found.end() :]
+        return content
 
     def _own_image(self, image: dict[str, Any], param: str) -> Part | None:
         url = (image.get("image_url") or {}).get("url")

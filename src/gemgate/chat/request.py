@@ -99,7 +99,14 @@ def to_gemini(
     plan = plan_tools(request, list_option(google, "tools"), facts, notes)
     content = ContentTranslator(facts, notes, fetched or {}, options.remote_media)
     turns = MessageTranslator(
-        facts, notes, content, plan.names, options.signatures, caller_id, options.trailing_assistant
+        facts,
+        notes,
+        content,
+        plan.names,
+        options.signatures,
+        caller_id,
+        options.trailing_assistant,
+        has_thought_tags=dialect == "google",
     )
     contents, system = turns.translate(request.messages)
     config = generation_config(request, facts, notes)

@@ -3,8 +3,6 @@
 Not for the prefix `/v1beta`, where these paths are Google's own.
 """
 
-from typing import NoReturn
-
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -53,7 +51,7 @@ async def retrieve_model(request: Request, model: str) -> Response:
 
 
 @router.delete("/models/{model:path}", summary="Refused: no model can be deleted")
-async def delete_model(request: Request, model: str) -> NoReturn:
+async def delete_model(request: Request, model: str) -> Response:
     """Refuse.
 
     Raises:

@@ -1,0 +1,208 @@
+"""The list of models: whole, kept for a while, and kept on when Google is down."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from gemgate.gemini import directory as module
+from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.directory import REST, Listing, ModelDirectory
+from gemgate.gemini.errors import GeminiError
+
+TTL = 300.0
+
+
+class Google:
+    """Answers with `pages` by page token, or with `failure`; `gate` holds answers back.
+
+    Attributes:
+        asked: The page tokens of all calls.
+        keys: Their keys.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.pages: dict[str, Any] = {"": {"models": [{"name": name} for name in names]}}
+        self.failure: int | None = None
+        self.gate: asyncio.Event | None = None
+        self.asked: list[str] = []
+        self.keys: list[str] = []
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert (request.url.path, request.url.params["pageSize"]) == ("/v1beta/models", "1000")
+        self.asked.append(request.url.params.get("pageToken", ""))
+        self.keys.append(request.headers["x-goog-api-key"])
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            return httpx.Response(self.failure, json={"error": {"code": self.failure, "message": "no"}})
+        return httpx.Response(200, json=self.pages[self.asked[-1]])
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def directory(google: Google, clock: Clock, patience: float = 5.0) -> AsyncIterator[ModelDirectory]:
+    async with (
+        GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
+        ModelDirectory(gemini, ttl=TTL, patience=patience, clock=clock) as models,
+    ):
+        yield models
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def names(listing: Listing) -> list[str]:
+    return list(listing.models)
+
+
+async def test_all_pages_are_one_list_in_googles_order(clock: Clock) -> None:
+    google = Google()
+    google.pages = {
+        "": {"models": [{"name": "models/b"}, {"name": "models/a"}], "nextPageToken": "p2"},
+        "p2": {"models": [{"name": "models/c"}, {"name": "models/a", "version": "again"}, {}], "nextPageToken": "p3"},
+        "p3": {},
+    }
+    async with directory(google, clock) as models:
+        listing = await models.listing("me", "key")
+    assert names(listing) == ["models/b", "models/a", "models/c"]
+    assert listing.models["models/a"] == {"name": "models/a"}
+    assert google.asked == ["", "p2", "p3"]
+
+
+async def test_pages_that_go_in_a_circle_come_to_an_end(clock: Clock) -> None:
+    google = Google()
+    google.pages = {"": {"nextPageToken": "p2"}, "p2": {"models": [{"name": "models/a"}], "nextPageToken": "p2"}}
+    async with directory(google, clock) as models:
+        assert names(await models.listing("me", "key")) == ["models/a"]
+
+
+async def test_a_list_is_kept_for_its_time_and_then_asked_for_again(clock: Clock) -> None:
+    google = Google("models/a")
+    async with directory(google, clock) as models:
+        await models.listing("me", "key")
+        google.pages = Google("models/b").pages
+        clock.now += TTL - 1
+        assert names(await models.listing("me", "key")) == ["models/a"]
+        clock.now += 1
+        assert await models.listing("me", "key") == Listing({"models/b": {"name": "models/b"}})
+    assert len(google.asked) == 2
+
+
+async def test_each_owner_has_a_list_of_their_own(clock: Clock) -> None:
+    google = Google("models/a")
+    async with directory(google, clock) as models:
+        await models.listing("me", "key-1")
+        await models.listing("you", "key-2")
+        await models.listing("me", "key-1")
+    assert google.keys == ["key-1", "key-2"]
+
+
+async def test_the_list_that_was_not_asked_for_longest_is_given_up(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_OWNERS", 2)
+    google = Google("models/a")
+    async with directory(google, clock) as models:
+        for owner in ("one", "two", "one", "three", "one", "two"):
+            await models.listing(owner, owner)
+    assert google.keys == ["one", "two", "three", "two"]
+
+
+async def test_those_who_ask_at_once_share_one_call_and_its_list(clock: Clock) -> None:
+    google = Google("models/a")
+    async with directory(google, clock) as models:
+        listings = await asyncio.gather(*(models.listing("me", "key") for _ in range(5)))
+    assert [names(listing) for listing in listings] == [["models/a"]] * 5
+    assert len(google.asked) == 1
+
+
+async def test_those_who_ask_at_once_share_one_failure(clock: Clock) -> None:
+    google = Google()
+    google.failure = 503
+    async with directory(google, clock) as models:
+        failures = await asyncio.gather(*(models.listing("me", "key") for _ in range(5)), return_exceptions=True)
+        assert [getattr(failure, "status", None) for failure in failures] == [503] * 5
+        google.failure = None
+        assert not (await models.listing("me", "key")).is_stale
+    assert len(google.asked) == 2
+
+
+async def test_who_leaves_does_not_end_the_call_for_the_others(clock: Clock) -> None:
+    google = Google("models/a")
+    google.gate = asyncio.Event()
+    async with directory(google, clock) as models:
+        first = asyncio.create_task(models.listing("me", "key"))
+        second = asyncio.create_task(models.listing("me", "key"))
+        while not google.asked:
+            await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        google.gate.set()
+        assert names(await second) == ["models/a"]
+    assert len(google.asked) == 1
+
+
+async def test_a_call_that_nobody_waits_for_any_more_ends_with_the_application(clock: Clock) -> None:
+    google = Google("models/a")
+    google.gate = asyncio.Event()
+    async with directory(google, clock) as models:
+        asking = asyncio.create_task(models.listing("me", "key"))
+        while not google.asked:
+            await asyncio.sleep(0)
+        asking.cancel()
+    assert not models._running
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_an_old_list_is_better_than_none(clock: Clock, status: int) -> None:
+    google = Google("models/a")
+    async with directory(google, clock) as models:
+        await models.listing("me", "key")
+        google.failure = status
+        clock.now += TTL
+        for _ in range(3):
+            assert await models.listing("me", "key") == Listing({"models/a": {"name": "models/a"}}, is_stale=True)
+        assert len(google.asked) == 2, "Google is left in peace for a while"
+        google.failure = None
+        clock.now += REST
+        assert not (await models.listing("me", "key")).is_stale
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+async def test_an_old_list_is_not_for_a_key_that_google_refuses(clock: Clock, status: int) -> None:
+    google = Google("models/a")
+    async with directory(google, clock) as models:
+        await models.listing("me", "key")
+        google.failure = status
+        clock.now += TTL
+        for _ in range(2):
+            with pytest.raises(GeminiError):
+                await models.listing("me", "key")
+    assert len(google.asked) == 3
+
+
+async def test_who_waits_too_long_gets_the_old_list_while_the_new_one_is_on_its_way(clock: Clock) -> None:
+    google = Google("models/a")
+    async with directory(google, clock, patience=0) as models:
+        await models.listing("me", "key")
+        google.pages, google.gate = Google("models/b").pages, asyncio.Event()
+        clock.now += TTL
+        assert names(await models.listing("me", "key")) == ["models/a"]
+        assert (await models.listing("me", "key")).is_stale
+        google.gate.set()
+        while names(await models.listing("me", "key")) != ["models/b"]:
+            await asyncio.sleep(0)
+    assert len(google.asked) == 2
