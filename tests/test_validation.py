@@ -289,8 +289,6 @@ def test_the_slips_of_googles_own_snippets_are_read(messages: str) -> None:
     assert request.messages[0].content == "a\nb"
 
 
-@pytest.mark.parametrize(
-    "raw", ['{"a": "x,]",', '{"model": "m",,}', '{"model": NaN}', '{"a": 1}{', "{'model': 'm'}", "\xff"]
-)
+@pytest.mark.parametrize("raw", ['{"a": "x,]",', '{"model": "m",,}', '{"a": 1}{', "{'model': 'm'}", "\xff", "[" * 9999])
 def test_other_slips_are_no_json(raw: str) -> None:
     assert refused_raw(raw.encode("latin-1")).code == "invalid_json"

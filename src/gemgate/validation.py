@@ -21,7 +21,7 @@ def parse(model: type[ModelT], raw: bytes) -> ModelT:
     """The body of a request as `model`.
 
     Raises:
-        ApiError: 400, naming the parameter at fault; code `invalid_json` when it is not JSON, nor nearly so (`_mended`).
+        ApiError: 400, naming the parameter at fault; `invalid_json` when it is not JSON, nor nearly so (`_mended`).
     """
     try:
         return model.model_validate_json(raw)

@@ -31,8 +31,8 @@ TrailingAssistant = Literal["trim", "reject", "continue"]
 _CONTINUE = "Continue from exactly where you stopped."
 _THOUGHTS = re.compile(r"<thought>.*?</thought>", re.DOTALL)
 
-# Fields of our answers that clients send back. Gemini has no place for a thought without its signature, nor for citations;
-# `parsed` is the official client's own copy of the content.
+# Fields of our answers that clients send back. Gemini has no place for a thought without its signature, nor for
+# citations; `parsed` is the official client's own copy of the content.
 _ECHOES = frozenset({"reasoning_content", "annotations"})
 _OWN = _ECHOES | {"parsed"}
 
@@ -99,7 +99,7 @@ class MessageTranslator:
             self._add_result(message, param)
 
     def _note_extra(self, extra: dict[str, Any]) -> None:
-        """What a client echoes of an answer of ours is no parameter of its own: it is no reason to refuse the request."""
+        """What a client echoes of an answer of ours is no parameter of its own, so it is never refused."""
         for name in _ECHOES & extra.keys():
             if extra[name]:
                 self.notes.adjust(f"messages[].{name}->none")
