@@ -38,18 +38,20 @@ check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/hadolint Dockerfile
+	$(BIN)/hadolint Dockerfile docker/app/Dockerfile
 
 fix: $(VENV)/.installed-dev ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*.txt
+lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*.txt and docker/build.txt
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra emulator pyproject.toml --output-file requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra emulator --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-annotate --constraint requirements/run.txt - --output-file docker/build.txt
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -13,8 +13,8 @@ This page is generated from the table that the code and the tests use (`src/gemg
 
 Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it itself. *dropped*: Gemini has
 nothing like it, so it is left out, and the response header `x-gemgate-dropped-params` names it. With
-`GEMGATE_UNSUPPORTED_PARAMS=strict` a dropped parameter is a 400 instead; with `ignore` nothing is said. What reaches Gemini
-in another form is named in `x-gemgate-adjusted`.
+`GEMGATE_UNSUPPORTED_PARAMS=strict` a dropped parameter is a 400 instead; with `ignore` nothing is said. What reaches
+Gemini in another form is named in `x-gemgate-adjusted`.
 
 ## `POST /v1/chat/completions`
 

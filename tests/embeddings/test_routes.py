@@ -24,6 +24,8 @@ class Google:
         tells_usage: Whether embeddings come with a token count.
         fails: The methods that fail, or the texts whose call does.
         calls: The method and the body of each call.
+        arrived: Set by the first call.
+        cancelled: How many calls were given up.
         most: The most calls that ran at once.
     """
 
@@ -31,6 +33,7 @@ class Google:
         self.tells_usage = tells_usage
         self.fails = fails
         self.calls: list[tuple[str, Any]] = []
+        self.arrived = asyncio.Event()
         self.cancelled = 0
         self.most = 0
         self._running = 0
@@ -39,6 +42,7 @@ class Google:
         method = request.url.path.partition(":")[2]
         body = orjson.loads(request.content)
         self.calls.append((method, body))
+        self.arrived.set()
         self._running += 1
         self.most = max(self.most, self._running)
         try:
@@ -207,8 +211,7 @@ async def test_a_client_that_leaves_stops_the_calls() -> None:
         if not left.is_set():
             left.set()
             return {"type": "http.request", "body": orjson.dumps({"model": OLD, "input": "wait"})}
-        while not google.calls:
-            await asyncio.sleep(0)
+        await google.arrived.wait()
         return {"type": "http.disconnect"}
 
     async def send(_message: Any) -> None: ...

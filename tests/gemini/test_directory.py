@@ -20,6 +20,7 @@ class Google:
     """Answers with `pages` by page token, or with `failure`; `gate` holds answers back.
 
     Attributes:
+        arrived: Set by the first call.
         asked: The page tokens of all calls.
         keys: Their keys.
     """
@@ -28,6 +29,7 @@ class Google:
         self.pages: dict[str, Any] = {"": {"models": [{"name": name} for name in names]}}
         self.failure: int | None = None
         self.gate: asyncio.Event | None = None
+        self.arrived = asyncio.Event()
         self.asked: list[str] = []
         self.keys: list[str] = []
 
@@ -35,6 +37,7 @@ class Google:
         assert (request.url.path, request.url.params["pageSize"]) == ("/v1beta/models", "1000")
         self.asked.append(request.url.params.get("pageToken", ""))
         self.keys.append(request.headers["x-goog-api-key"])
+        self.arrived.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.failure is not None:
@@ -145,8 +148,7 @@ async def test_who_leaves_does_not_end_the_call_for_the_others(clock: Clock) -> 
     async with directory(google, clock) as models:
         first = asyncio.create_task(models.listing("me", "key"))
         second = asyncio.create_task(models.listing("me", "key"))
-        while not google.asked:
-            await asyncio.sleep(0)
+        await google.arrived.wait()
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -160,8 +162,7 @@ async def test_a_call_that_nobody_waits_for_any_more_ends_with_the_application(c
     google.gate = asyncio.Event()
     async with directory(google, clock) as models:
         asking = asyncio.create_task(models.listing("me", "key"))
-        while not google.asked:
-            await asyncio.sleep(0)
+        await google.arrived.wait()
         asking.cancel()
     assert not models._running
 
@@ -203,6 +204,6 @@ async def test_who_waits_too_long_gets_the_old_list_while_the_new_one_is_on_its_
         assert names(await models.listing("me", "key")) == ["models/a"]
         assert (await models.listing("me", "key")).is_stale
         google.gate.set()
-        while names(await models.listing("me", "key")) != ["models/b"]:
-            await asyncio.sleep(0)
+        await models._running["me"]
+        assert names(await models.listing("me", "key")) == ["models/b"]
     assert len(google.asked) == 2

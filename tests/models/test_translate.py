@@ -23,7 +23,7 @@ NATIVE: Any = {
 
 
 def model(is_prefixed: bool = False, **native: Any) -> Model:
-    return from_gemini({**NATIVE, **native}, Catalog(), is_prefixed=is_prefixed)
+    return from_gemini(NATIVE | native, Catalog(), is_prefixed=is_prefixed)
 
 
 def capabilities(name: str, *methods: str, thinking: bool = False) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gemgate.embeddings.wire import AudioPart, EmbeddingRequest, FilePart, ImagePart, Item, Part, TextPart, VideoPart
+from gemgate.embeddings.wire import AudioPart, EmbeddingRequest, FilePart, ImagePart, Part, TextPart, VideoPart
 from gemgate.errors import ApiError
 from gemgate.gemini import types as native
 from gemgate.media.inline import Inline, MediaError, classify, inline, parse_data_url
@@ -23,8 +23,8 @@ def contents(request: EmbeddingRequest, notes: Notes) -> list[native.Content]:
     """
     if isinstance(request.input, str):
         return [{"parts": [_text(request.input, "input")]}]
-    items = request.input
-    if any(isinstance(item, int) for item in items):
+    items = [item for item in request.input if not isinstance(item, int)]
+    if len(items) < len(request.input):
         raise _tokens("input")
     if not items:
         raise ApiError(400, "'input' is an empty list.", param="input", code="array_below_min_length")
@@ -34,11 +34,11 @@ def contents(request: EmbeddingRequest, notes: Notes) -> list[native.Content]:
     return [{"parts": _parts(item, f"input[{index}]", notes)} for index, item in enumerate(items)]
 
 
-def _parts(item: Item, param: str, notes: Notes) -> list[native.Part]:
+def _parts(item: str | Part | list[Part | int], param: str, notes: Notes) -> list[native.Part]:
     if isinstance(item, str):
         return [_text(item, param)]
     if not isinstance(item, list):
-        return [] if isinstance(item, int) else [_part(item, param, notes)]
+        return [_part(item, param, notes)]
     if not item:
         raise ApiError(400, f"'{param}' is an empty list.", param=param, code="array_below_min_length")
     parts = [part for part in item if not isinstance(part, int)]
@@ -74,7 +74,7 @@ def _part(part: Part, param: str, notes: Notes) -> native.Part:
             return _by_url(video.url, f"{param}.video_url.url")
         case AudioPart():
             return _audio(part, f"{param}.input_audio", notes)
-        case FilePart():
+        case _:
             return _file(part, f"{param}.file", notes)
 
 
