@@ -35,7 +35,7 @@ ENUM_NAMES = {
 }
 
 OVERLAY: dict[str, Any] = {
-    # Marked required, and yet requests without them were answered with 200.
+    # Marked required, and yet requests without them were answered with 200, or refused in words of their own.
     "not_required": {
         "FunctionDeclaration": ["description"],
         "FunctionResponse": ["response"],
@@ -44,6 +44,9 @@ OVERLAY: dict[str, Any] = {
         "GenerateContentRequest": ["model", "contents"],
         "Schema": ["type"],
         "CachedContent": ["model"],
+        "EmbedContentRequest": ["model", "content"],
+        "BatchEmbedContentsRequest": ["requests"],
+        "PredictRequest": ["instances"],
     },
     # Fields that recorded requests with a 200 carry and the document lacks.
     "fields": {"FunctionResponsePart": {"fileData": "FileData"}},

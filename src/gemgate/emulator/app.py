@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gemgate.emulator import auth, caches, families, generate
+from gemgate.emulator import auth, caches, embed, families, generate
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import ApiError, bad_request, invalid, model_not_found
 from gemgate.emulator.families import Model
@@ -28,7 +28,12 @@ METHODS: dict[str, Callable[[EmulatorState, Request, Model, Any], Delivery]] = {
     "generateContent": generate.generate_content,
     "streamGenerateContent": generate.stream_generate_content,
     "countTokens": generate.count_tokens,
+    "embedContent": embed.embed_content,
+    "batchEmbedContents": embed.batch_embed_contents,
 }
+
+# Methods that Google does not list under their own name, neither in `supportedGenerationMethods` nor in a 404.
+LISTED_AS = {"streamGenerateContent": "generateContent", "batchEmbedContents": "embedContent"}
 
 
 def create_emulator(*, clock: Callable[[], float] = time.time) -> Starlette:
@@ -109,8 +114,8 @@ async def _call_model(state: EmulatorState, request: Request) -> Delivery:
     version = request.path_params["version"]
     if not name or " " in name or "/" in name:
         raise invalid("* GenerateContentRequest.model: unexpected model name format\n")
-    model = families.find(name, version)
-    asked = "generateContent" if method == "streamGenerateContent" else method
+    asked = LISTED_AS.get(method, method)
+    model = families.find(name, version, asked)
     if model is None or asked not in model.family.methods:
         raise model_not_found(name, version, asked)
     return METHODS[method](state, request, model, body)

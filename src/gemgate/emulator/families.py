@@ -12,6 +12,22 @@ SCENARIO_PREFIX = "emulator-"
 
 
 @dataclass(frozen=True, slots=True)
+class Vector:
+    """What the vectors of an embedding model are like.
+
+    Attributes:
+        least, most: The range of `outputDimensionality`; `most` is what comes unasked.
+        unit: Whether reduced vectors have length 1, too.
+        rich: Whether the model embeds media, tells its usage, and ignores `taskType` and `title`.
+    """
+
+    least: int = 128
+    most: int = 3072
+    unit: bool = False
+    rich: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """How a family of models answers and what it refuses.
 
@@ -34,6 +50,7 @@ class Family:
         output: What the models answer with.
         image_type: The MIME type of images in answers.
         image_sizes: The `imageSize`s; empty if the field is refused.
+        vector: What embeddings are like; None if there are none.
         limits: `inputTokenLimit` and `outputTokenLimit`.
     """
 
@@ -57,6 +74,7 @@ class Family:
     output: Literal["text", "image", "audio", "vector", "none"] = "text"
     image_type: str = "image/png"
     image_sizes: tuple[str, ...] = ()
+    vector: Vector | None = None
     limits: tuple[int, int] = (1048576, 65536)
 
     @property
@@ -153,8 +171,9 @@ FAMILIES: dict[str, Family] = {
     "3.1-flash-lite-image": replace(_NEW_IMAGE, generation=3.1, image_sizes=("1K",)),
     "2.5-tts": _SPEECH,
     "3.1-tts": replace(_SPEECH, generation=3.1),
-    "embedding-001": replace(_VECTOR, limits=(2048, 1)),
-    "embedding-2": replace(_VECTOR, generation=3.0, limits=(8192, 1)),
+    "embedding-001": replace(_VECTOR, vector=Vector(), limits=(2048, 1)),
+    "embedding-004": replace(_VECTOR, vector=Vector(least=1, most=768, unit=True), limits=(2048, 1)),
+    "embedding-2": replace(_VECTOR, generation=3.0, vector=Vector(unit=True, rich=True), limits=(8192, 1)),
     "imagen": replace(_VECTOR, methods=("predict",), output="none", limits=(480, 8192)),
     "veo": replace(_VECTOR, methods=("predictLongRunning",), output="none", limits=(480, 8192)),
     "gemma": replace(
@@ -201,7 +220,7 @@ _MODELS: dict[str, str] = {
     "gemini-embedding-001": "embedding-001",
     "gemini-embedding-2": "embedding-2",
     "gemini-embedding-2-preview": "embedding-2",
-    "text-embedding-004": "embedding-001",
+    "text-embedding-004": "embedding-004",
     "imagen-3.0-generate-002": "imagen",
     "imagen-4.0-generate-001": "imagen",
     "veo-3.1-generate-preview": "veo",
@@ -252,15 +271,22 @@ class Model:
         return resource
 
 
-def find(name: str, version: str = "v1beta") -> Model | None:
-    """The model of that name in an API version, or None; `emulator-…` names are served as Gemini 2.5 Flash."""
+# The family of `emulator-…` names, by the method that is called.
+_SCENARIO_FAMILIES = {"embedContent": "embedding-001"}
+
+
+def find(name: str, version: str = "v1beta", method: str = "") -> Model | None:
+    """The model of that name in an API version, or None.
+
+    `emulator-…` names have every `method`; they are served as Gemini 2.5 Flash, gemini-embedding-001 and so on.
+    """
     if name in _MODELS:
         return Model(name, FAMILIES[_MODELS[name]], name)
     if name in _ALIASES and (version != "v1" or not name.endswith("-latest")):
         target, answers_as = _ALIASES[name]
         return Model(name, FAMILIES[_MODELS[target]], answers_as, latest=name.endswith("-latest"))
     if name.startswith(SCENARIO_PREFIX):
-        return Model(name, FAMILIES["2.5-flash"], name)
+        return Model(name, FAMILIES[_SCENARIO_FAMILIES.get(method, "2.5-flash")], name)
     return None
 
 

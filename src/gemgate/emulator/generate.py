@@ -6,7 +6,8 @@ from starlette.requests import Request
 
 from gemgate.emulator import rules, scenarios, usage
 from gemgate.emulator.answers import Answer, compose
-from gemgate.emulator.delivery import Delivery, Pause, Piece, Reset
+from gemgate.emulator.course import begin, paced, whole
+from gemgate.emulator.delivery import Delivery, Piece, Reset
 from gemgate.emulator.errors import bad_request, invalid
 from gemgate.emulator.families import Model
 from gemgate.emulator.prompt import read
@@ -26,19 +27,11 @@ def generate_content(state: EmulatorState, request: Request, model: Model, body:
         ApiError: What Google would refuse, and what the scenario refuses.
     """
     scenario, answer = _prepare(state, request, model, body, streaming=False)
-    if scenario.name == "html-502":
-        return html_reply(state, 502)
     response = unary(answer)
     if scenario.name == "eof":
         for candidate in response.get("candidates", ()):
             del candidate["finishReason"]
-    raw = pretty(response)
-    if scenario.name == "garbage":
-        raw = raw[: len(raw) // 2]
-    pieces: list[Piece] = [raw]
-    if scenario.name == "reset-mid-stream":
-        pieces = [raw[: len(raw) // 2], Reset()]
-    return Delivery(state, 200, headers(JSON, answer.tier), _paced(scenario, pieces))
+    return whole(state, scenario, pretty(response), answer.tier)
 
 
 def stream_generate_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
@@ -55,11 +48,11 @@ def stream_generate_content(state: EmulatorState, request: Request, model: Model
     if request.query_params.get("alt") == "sse":
         end = b"\n\n" if scenario.name == "lf" else b"\r\n\r\n"
         pieces: list[Piece] = [b"data: " + compact(event) + end for event in found]
-        return Delivery(state, 200, headers(EVENTS, tier), _paced(scenario, _cut(scenario, pieces, end)))
+        return Delivery(state, 200, headers(EVENTS, tier), paced(scenario, _cut(scenario, pieces, end)))
     listed: list[Piece] = [
         (b",\r\n" if number else b"[") + pretty(event).rstrip() for number, event in enumerate(found)
     ]
-    return Delivery(state, 200, headers(JSON, tier), _paced(scenario, [*_cut(scenario, listed, b"\r\n"), b"]\n"]))
+    return Delivery(state, 200, headers(JSON, tier), paced(scenario, [*_cut(scenario, listed, b"\r\n"), b"]\n"]))
 
 
 def count_tokens(state: EmulatorState, _request: Request, model: Model, body: Any) -> Delivery:
@@ -96,9 +89,8 @@ def _prepare(
     if found:
         raise bad_request(found)
     rules.check(model, canonical, streaming=streaming)
-    scenario = scenarios.find(request.headers.get(scenarios.HEADER, ""), model.name, read(canonical).scenario)
-    attempt = state.attempt(canonical["contents"]) if scenario.name == "flaky" else 1
-    scenarios.refuse(scenario, model.name, request.path_params["version"], "generateContent", attempt)
+    asked = read(canonical).scenario
+    scenario = begin(state, request, model, "generateContent", asked=asked, content=canonical["contents"])
     name = canonical.get("cachedContent")
     cache = state.caches.for_request(name, model.name, canonical) if name else None
     answer = compose(model, canonical, cache.body if cache else None)
@@ -129,19 +121,4 @@ def _cut(scenario: Scenario, pieces: list[Piece], end: bytes) -> list[Piece]:
         return [*good, b"data: " + compact({"error": error}) + end]
     if scenario.name == "garbage":
         return [*good, b'data: {"candidates": [{"content": {"parts": [{"te' + end, *pieces[len(good) :]]
-    return pieces
-
-
-def _paced(scenario: Scenario, pieces: list[Piece]) -> list[Piece]:
-    """The pieces with the pauses, resets and sizes of the scenario."""
-    if scenario.name == "reset-before-headers":
-        return [Reset()]
-    if scenario.name == "slow-start":
-        return [Pause(scenario.number), *pieces]
-    if scenario.name == "slow-stream":
-        return [
-            step for number, piece in enumerate(pieces) for step in ([Pause(scenario.number)] * (number > 0) + [piece])
-        ]
-    if scenario.name == "byte-by-byte":
-        return [bytes([byte]) for piece in pieces if isinstance(piece, bytes) for byte in piece]
     return pieces

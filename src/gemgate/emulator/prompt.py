@@ -63,6 +63,12 @@ def text_of(parts: list[dict[str, Any]]) -> str:
     return "\n".join(part["text"] for part in parts if part.get("text") and not part.get("thought"))
 
 
+def scenario_in(text: str) -> str:
+    """What stands in the first `[[emulator: …]]` of a text, or ""."""
+    found = _SCENARIO.search(text)
+    return found[1] if found else ""
+
+
 def _last_text(contents: list[dict[str, Any]]) -> str:
     for content in reversed(contents):
         if content.get("role") != "model" and (text := text_of(parts_of(content))):
@@ -78,7 +84,6 @@ def read(body: dict[str, Any]) -> Prompt:
     """Read a canonical `GenerateContentRequest`."""
     contents = body.get("contents") or []
     said = _last_text(contents)
-    scenario = _SCENARIO.search(said)
     recent = [part for content in contents[current_turn(contents) :] for part in parts_of(content)]
     calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     tools = body.get("tools") or []
@@ -86,7 +91,7 @@ def read(body: dict[str, Any]) -> Prompt:
     return Prompt(
         contents=contents,
         text=_SCENARIO.sub("", said).strip(),
-        scenario=scenario[1] if scenario else "",
+        scenario=scenario_in(said),
         media=[part for part in recent if "inlineData" in part or "fileData" in part],
         results=_pending_results(contents),
         functions=[one for tool in tools for one in tool.get("functionDeclarations") or []],
