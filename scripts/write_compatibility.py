@@ -3,30 +3,33 @@
 import sys
 from pathlib import Path
 
-from gemgate.chat.fates import FATES
+from gemgate.chat.fates import FATES as CHAT
+from gemgate.embeddings.fates import FATES as EMBEDDINGS
+from gemgate.fates import Fate
 
 PAGE = Path(__file__).parents[1] / "docs" / "compatibility.md"
 
 _HEAD = """# Compatibility
 
-This page is generated from the table that the code and the tests use (`src/gemgate/chat/fates.py`).
+This page is generated from the tables that the code and the tests use (`src/gemgate/*/fates.py`).
 
 Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it itself. *dropped*: Gemini has
 nothing like it, so it is left out, and the response header `x-gemgate-dropped-params` names it. With
 `GEMGATE_UNSUPPORTED_PARAMS=strict` a dropped parameter is a 400 instead; with `ignore` nothing is said. What reaches
 Gemini in another form is named in `x-gemgate-adjusted`.
-
-## `POST /v1/chat/completions`
-
-| parameter | fate | where it goes, or why not |
-|---|---|---|
 """
+
+_TABLES: dict[str, dict[str, Fate]] = {"chat/completions": CHAT, "embeddings": EMBEDDINGS}
 
 
 def page() -> str:
     """The text of the page."""
-    rows = (f"| `{name}` | {fate.kind} | {fate.text} |\n" for name, fate in FATES.items())
-    return _HEAD + "".join(rows)
+    return _HEAD + "".join(_table(path, fates) for path, fates in _TABLES.items())
+
+
+def _table(path: str, fates: dict[str, Fate]) -> str:
+    head = f"\n## `POST /v1/{path}`\n\n| parameter | fate | where it goes, or why not |\n|---|---|---|\n"
+    return head + "".join(f"| `{name}` | {fate.kind} | {fate.text} |\n" for name, fate in fates.items())
 
 
 def main() -> int:

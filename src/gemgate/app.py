@@ -10,9 +10,13 @@ from gemgate import __version__, handlers, health
 from gemgate.chat.request import Options
 from gemgate.chat.routes import router as chat_router
 from gemgate.chat.signatures import SignatureStore
+from gemgate.embeddings.routes import router as embeddings_router
+from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.directory import ModelDirectory
 from gemgate.media.fetch import MediaFetcher
+from gemgate.models.routes import router as models_router
 from gemgate.services import Services
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
@@ -37,8 +41,9 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         async with (
             GeminiClient(_options(settings), transport=transport) as gemini,
             MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout) as media,
+            ModelDirectory(gemini, ttl=settings.models_ttl) as models,
         ):
-            app.state.services = Services(settings, gemini, media, chat)
+            app.state.services = Services(settings, gemini, media, chat, embedding_options(settings, chat), models)
             yield
 
     app = FastAPI(
@@ -53,9 +58,13 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     app.add_middleware(TelemetryMiddleware)
     handlers.install(app)
     app.include_router(health.router)
-    app.include_router(chat_router, prefix=OPENAI)
-    for prefix in (GOOGLE, GOOGLE_BARE):
-        app.include_router(chat_router, prefix=prefix, include_in_schema=False)
+    for router in (chat_router, embeddings_router):
+        app.include_router(router, prefix=OPENAI)
+        for prefix in (GOOGLE, GOOGLE_BARE):
+            app.include_router(router, prefix=prefix, include_in_schema=False)
+    # Not below GOOGLE_BARE: /v1beta/models is Google's own path.
+    app.include_router(models_router, prefix=OPENAI)
+    app.include_router(models_router, prefix=GOOGLE, include_in_schema=False)
     return app
 
 
@@ -67,6 +76,17 @@ def chat_options(settings: Settings) -> Options:
         unsupported_params=settings.unsupported_params,
         trailing_assistant=settings.trailing_assistant,
         remote_media=settings.remote_media,
+    )
+
+
+def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:
+    """How embeddings requests are translated under these settings."""
+    return EmbeddingOptions(
+        catalog=chat.catalog,
+        unsupported_params=settings.unsupported_params,
+        remote_media=settings.remote_media,
+        usage=settings.embedding_usage,
+        concurrency=settings.embedding_concurrency,
     )
 
 

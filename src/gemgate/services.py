@@ -6,7 +6,9 @@ from starlette.requests import Request
 
 from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options
+from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.directory import ModelDirectory
 from gemgate.media.fetch import MediaFetcher
 from gemgate.settings import Settings
 
@@ -19,6 +21,8 @@ class Services:
     gemini: GeminiClient
     media: MediaFetcher
     chat: Options
+    embeddings: EmbeddingOptions
+    models: ModelDirectory
 
 
 def services_of(request: Request) -> Services:

@@ -88,6 +88,15 @@ class Settings(BaseSettings):
         description='What differs from the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}.',
     )
 
+    embedding_usage: Literal["count", "off"] = Field(
+        default="count",
+        description="Tokens of embeddings that Google does not tell: counted by calls of their own, or told as 0.",
+    )
+    embedding_concurrency: PositiveInt = Field(
+        default=4, description="Calls to Google at once for one request of embeddings."
+    )
+    models_ttl: PositiveFloat = Field(default=300, description="How long a list of models is kept.")
+
     connect_timeout: PositiveFloat = Field(default=10, description="To open a connection to Google.")
     first_byte_timeout: PositiveFloat = Field(default=300, description="From the request to Google's first byte.")
     event_timeout: PositiveFloat = Field(default=300, description="Between two reads of an answer.")

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from tests.support.chat import FLASH_3, FLASH_25, chat_options, translate
 
-from gemgate.chat.content import RemoteRef, remote_media
+from gemgate.chat.messages import remote_media
 from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.content import RemoteRef
 from gemgate.errors import ApiError
 from gemgate.media.inline import Inline
 
@@ -128,7 +129,7 @@ class TestRemoteMedia:
         request = ChatCompletionRequest.model_validate(
             {"model": "m", "messages": [{"role": "user", "content": "x"}, {"role": "user", "content": parts}]}
         )
-        assert remote_media(request) == [
+        assert remote_media(request.messages) == [
             RemoteRef(self.URL, "messages[1].content[0].image_url.url"),
             RemoteRef("https://example.com/a.pdf", "messages[1].content[2].file.file_url"),
             RemoteRef("https://example.com/b.pdf", "messages[1].content[3].file.file_data"),

@@ -9,6 +9,8 @@ import pybase64
 import pytest
 from openai.types import embedding_create_params
 
+from gemgate.content import RemoteRef
+from gemgate.embeddings.content import remote_media
 from gemgate.embeddings.fates import DROPPED, FATES
 from gemgate.embeddings.translate import (
     Answer,
@@ -154,7 +156,7 @@ class TestInput:
             ([{"type": "input_audio", "input_audio": {"data": "ä"}}], "input[0].input_audio.data", "invalid_base64"),
             ([[{"type": "file", "file": {"file_data": "ä"}}]], "input[0][0].file.file_data", "invalid_base64"),
             ([{"type": "file", "file": {}}], "input[0].file.file_data", "missing_required_parameter"),
-            ([{"type": "file", "file": {"file_id": "file-1"}}], "input[0].file.file_id", "invalid_image_url"),
+            ([{"type": "file", "file": {"file_id": "file-1"}}], "input[0].file.file_id", "invalid_value"),
         ],
     )
     def test_that_cannot_be_embedded_is_refused_by_name(self, given: Any, param: str, code: str) -> None:
@@ -164,10 +166,19 @@ class TestInput:
     def test_of_tokens_is_refused_with_the_switch_that_helps(self) -> None:
         assert "check_embedding_ctx_length=False" in error(input=[[1, 2, 3]]).message
 
-    def test_of_a_remote_url_is_refused_with_the_way_out(self) -> None:
+    def test_of_remote_urls_is_listed_once_each_with_the_parameter_that_names_it(self) -> None:
+        first, second = ({"type": "image_url", "image_url": {"url": f"https://x.org/{n}.png"}} for n in (1, 2))
+        request = EmbeddingRequest.model_validate({"model": "m", "input": ["a", first, [second, first], [1]]})
+        assert remote_media(request) == [
+            RemoteRef("https://x.org/1.png", "input[1].image_url.url"),
+            RemoteRef("https://x.org/2.png", "input[2][0].image_url.url"),
+        ]
+        assert remote_media(EmbeddingRequest.model_validate({"model": "m", "input": "a"})) == []
+
+    def test_of_a_remote_url_that_nobody_fetched_is_refused_with_the_way_out(self) -> None:
         refused = error(input=[{"type": "image_url", "image_url": {"url": "https://x.org/a.png"}}])
-        assert "not fetched" in refused.message
-        assert "data:<type>;base64,<data>" in refused.message
+        assert refused.param == "input[0].image_url.url"
+        assert "data URL" in refused.message
 
     def test_is_cut_into_calls_of_a_hundred_in_order(self) -> None:
         bodies = translate(input=[f"text {number}" for number in range(205)]).bodies
@@ -231,7 +242,7 @@ class TestOptions:
         given = [
             {"type": "text", "text": "a", "shape": 1},
             {"type": "image_url", "image_url": {"url": FILES, "detail": "low"}},
-            {"type": "video_url", "video_url": {"url": FILES, "fps": 1}},
+            {"type": "video_url", "video_url": {"url": FILES, "shape": 1}},
             {"type": "input_audio", "input_audio": {"data": WAV, "speed": 1}},
             {"type": "file", "file": {"file_id": "files/abc", "size": 1}},
         ]
@@ -240,7 +251,7 @@ class TestOptions:
             "extra_body.google.shoe",
             "input[].shape",
             "input[].image_url.detail",
-            "input[].video_url.fps",
+            "input[].video_url.shape",
             "input[].input_audio.speed",
             "input[].file.size",
         ]

@@ -229,12 +229,12 @@ class TestImages:
         with Image.open(io.BytesIO(base64.b64decode(part["inlineData"]["data"]))) as image:
             assert image.size == (2688, 1536)
             assert image.format == "JPEG"
-        assert answer["usageMetadata"]["candidatesTokensDetails"] == [{"modality": "IMAGE", "tokenCount": 1290}]
+        assert answer["usageMetadata"]["candidatesTokensDetails"] == [{"modality": "IMAGE", "tokenCount": 1120}]
 
     async def test_text_and_image_come_together_unless_only_images_are_asked_for(self, emulator: Emulator) -> None:
         body = {"contents": [{"role": "user", "parts": [{"text": "Make it blue"}, inline("image/png", png())]}]}
         answer = await emulator.generate("gemini-2.5-flash-image", body)
-        assert text(answer).startswith("Here is a picture of 1024x1024 pixels for “Make it blue”.")
+        assert text(answer).startswith("Here is a picture of 1184x864 pixels for “Make it blue”.")
         assert "I started from an image (image/png) of 64x48 pixels." in text(answer)
         assert parts(answer)[1]["inlineData"]["mimeType"] == "image/png"
 

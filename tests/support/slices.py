@@ -13,6 +13,7 @@ from gemgate.app import GOOGLE, OPENAI, chat_options
 from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import ModelDirectory
+from gemgate.media.fetch import MediaFetcher
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
 
@@ -50,11 +51,12 @@ def slice_app(
         timing = {"clock": clock} if clock else {}
         async with (
             GeminiClient(ClientOptions(UPSTREAM), transport=httpx.MockTransport(google)) as gemini,
+            MediaFetcher(max_bytes=1000, timeout=5) as media,
             ModelDirectory(gemini, ttl=300, patience=patience, **timing) as models,
         ):
             options = EmbeddingOptions(chat.catalog, resolved.unsupported_params, **(embeddings or {}))
             app.state.services = SimpleNamespace(
-                settings=resolved, gemini=gemini, chat=chat, embeddings=options, models=models
+                settings=resolved, gemini=gemini, media=media, chat=chat, embeddings=options, models=models
             )
             yield
 

@@ -7,7 +7,6 @@ from typing import Any, Literal, cast
 
 import orjson
 
-from gemgate.chat.content import ContentTranslator
 from gemgate.chat.names import NameMap
 from gemgate.chat.results import Result, function_result
 from gemgate.chat.signatures import NO_SIGNATURE, Signatures, call_key
@@ -20,6 +19,7 @@ from gemgate.chat.wire import (
     ToolMessage,
     UserMessage,
 )
+from gemgate.content import ContentTranslator, RemoteRef, references
 from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.turns import TurnBuilder
@@ -35,6 +35,16 @@ _THOUGHTS = re.compile(r"<thought>.*?</thought>", re.DOTALL)
 # citations; `parsed` is the official client's own copy of the content.
 _ECHOES = frozenset({"reasoning_content", "annotations"})
 _OWN = _ECHOES | {"parsed"}
+
+
+def remote_media(messages: Sequence[Message]) -> list[RemoteRef]:
+    """The http(s) URLs that someone must fetch, each once, in their order."""
+    found: dict[str, RemoteRef] = {}
+    for index, message in enumerate(messages):
+        if isinstance(message.content, list):
+            for ref in references(message.content, f"messages[{index}].content"):
+                found.setdefault(ref.url, ref)
+    return list(found.values())
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.chat.content import ContentTranslator, RemoteMedia
 from gemgate.chat.context import AnswerContext, Dialect
 from gemgate.chat.fates import DROPPED
 from gemgate.chat.generation import fold_seed, generation_config
@@ -14,13 +13,13 @@ from gemgate.chat.structured import apply_format, read_format
 from gemgate.chat.thinking import thinking_config
 from gemgate.chat.tools import ToolPlan, plan_tools
 from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.content import ContentTranslator, RemoteMedia
 from gemgate.errors import ApiError
 from gemgate.extras import google_options, list_option, object_option
 from gemgate.gemini.catalog import Catalog, ModelFacts
-from gemgate.gemini.errors import InvalidNameError
-from gemgate.gemini.names import model_path
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
 from gemgate.media.inline import Inline
+from gemgate.naming import model_name
 from gemgate.notes import Notes, Policy
 
 GOOGLE_OPTIONS = frozenset(
@@ -92,7 +91,7 @@ def to_gemini(
         ApiError: 400 that names the parameter which Gemini cannot follow.
     """
     notes = Notes(options.unsupported_params)
-    model = _model(request)
+    model = model_name(request.model)
     facts = options.catalog.facts(model)
     _drop_unsupported(request, notes)
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
@@ -145,13 +144,6 @@ def to_gemini(
         audio_format=request.audio.format if request.audio else None,
     )
     return Translation(model, body, calls, context, notes)
-
-
-def _model(request: ChatCompletionRequest) -> str:
-    try:
-        return model_path(request.model.removeprefix("google/"))
-    except InvalidNameError as error:
-        raise ApiError(400, f"'model': {error}", param="model", code="invalid_value") from error
 
 
 def _drop_unsupported(request: ChatCompletionRequest, notes: Notes) -> None:

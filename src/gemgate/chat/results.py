@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
-from gemgate.chat.content import ContentTranslator
-from gemgate.chat.wire import ContentPart, RefusalPart, TextPart
+from gemgate.content import ContentTranslator
 from gemgate.gemini.types import FunctionResponse, FunctionResponsePart, Part
+from gemgate.wire import ContentPart, RefusalPart, TextPart
 
 
 @dataclass(slots=True)

@@ -12,18 +12,17 @@ from starlette.responses import Response
 
 from gemgate.auth import authenticate
 from gemgate.body import read_json_body
-from gemgate.chat.content import RemoteRef, remote_media
+from gemgate.chat.messages import remote_media
 from gemgate.chat.request import Translation, to_gemini
 from gemgate.chat.response import from_gemini
 from gemgate.chat.stream import ChatStream
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.disconnect import cancelled_on_disconnect
-from gemgate.errors import ApiError
+from gemgate.dry_run import dry_run, is_dry_run
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
-from gemgate.media.errors import MediaError
-from gemgate.media.inline import Inline
-from gemgate.services import Services, dialect_of, services_of
+from gemgate.remote import fetch_media
+from gemgate.services import dialect_of, services_of
 from gemgate.sse import DONE, frame, respond
 from gemgate.tasks import all_of, merged
 from gemgate.validation import parse
@@ -43,61 +42,21 @@ async def create_chat_completion(request: Request) -> Response:
     caller = authenticate(request.headers, services.settings)
     raw = await read_json_body(request, services.settings.max_body_bytes)
     chat = parse(ChatCompletionRequest, raw)
-    is_dry_run = request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
+    is_dry = is_dry_run(request)
     async with cancelled_on_disconnect(request):
-        fetched = await _fetch(remote_media(chat), services, is_dry_run=is_dry_run)
+        fetched = await fetch_media(remote_media(chat.messages), services, is_dry_run=is_dry)
     translation = to_gemini(chat, services.chat, dialect=dialect_of(request), caller_id=caller.id, fetched=fetched)
+    if is_dry:
+        method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
+        path = f"/v1beta/{translation.model}:{method}"
+        return dry_run(path, translation.body, translation.calls, translation.notes)
     headers = translation.notes.headers()
-    if is_dry_run:
-        return _json(_dry_run(chat, translation), headers)
     if chat.stream:
         return await respond(request, _stream(services.gemini, translation, caller.key), services.settings, headers)
     async with cancelled_on_disconnect(request):
         answers = await _generate(services.gemini, translation, caller.key)
     completion = from_gemini(answers, translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()))
-    return _json(completion, headers)
-
-
-def _json(value: object, headers: dict[str, str]) -> Response:
-    return Response(orjson.dumps(value), headers=headers, media_type="application/json")
-
-
-def _dry_run(chat: ChatCompletionRequest, translation: Translation) -> dict[str, object]:
-    method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
-    return {
-        "object": "gemgate.dry_run",
-        "method": "POST",
-        "path": f"/v1beta/{translation.model}:{method}",
-        "body": translation.body,
-        "calls": translation.calls,
-        "dropped_params": translation.notes.dropped,
-        "adjusted": translation.notes.adjusted,
-    }
-
-
-async def _fetch(wanted: list[RemoteRef], services: Services, *, is_dry_run: bool) -> dict[str, Inline]:
-    """Fetch remote media, all at once; a dry run calls nobody and shows a stand-in.
-
-    Raises:
-        ApiError: 400 that names the parameter whose URL could not be fetched.
-    """
-    if not wanted or services.chat.remote_media != "fetch":
-        return {}
-    limit = services.settings.media_max_urls
-    if len(wanted) > limit:
-        msg = f"The messages name {len(wanted)} remote files, and this gateway fetches {limit} for one request."
-        raise ApiError(400, msg, param=wanted[limit].param, code="too_many_urls")
-    if is_dry_run:
-        return {ref.url: Inline("application/octet-stream", "") for ref in wanted}
-
-    async def fetch(ref: RemoteRef) -> Inline:
-        try:
-            return await services.media.fetch(ref.url)
-        except MediaError as error:
-            raise ApiError(400, f"'{ref.param}': {error}", param=ref.param, code=error.code) from error
-
-    found = await all_of([fetch(ref) for ref in wanted])
-    return {ref.url: media for ref, media in zip(wanted, found, strict=True)}
+    return Response(orjson.dumps(completion), headers=headers, media_type="application/json")
 
 
 async def _generate(gemini: GeminiClient, translation: Translation, key: str) -> list[GenerateContentResponse]:

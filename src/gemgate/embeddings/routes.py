@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, cast
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +11,8 @@ from starlette.responses import Response
 from gemgate.auth import authenticate
 from gemgate.body import read_json_body
 from gemgate.disconnect import cancelled_on_disconnect
+from gemgate.dry_run import dry_run, is_dry_run
+from gemgate.embeddings.content import remote_media
 from gemgate.embeddings.translate import (
     Answer,
     Translation,
@@ -25,6 +26,7 @@ from gemgate.embeddings.wire import EmbeddingRequest
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
+from gemgate.remote import fetch_media
 from gemgate.services import services_of
 from gemgate.tasks import all_of
 from gemgate.validation import parse
@@ -44,29 +46,19 @@ async def create_embeddings(request: Request) -> Response:
     options = services.embeddings
     caller = authenticate(request.headers, services.settings)
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    translation = to_gemini(parse(EmbeddingRequest, raw), options)
-    if request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}:
-        return _json(orjson.dumps(_dry_run(translation)), translation)
+    wanted = parse(EmbeddingRequest, raw)
+    is_dry = is_dry_run(request)
+    async with cancelled_on_disconnect(request):
+        fetched = await fetch_media(remote_media(wanted), services, is_dry_run=is_dry)
+    translation = to_gemini(wanted, options, fetched)
+    if is_dry:
+        path = f"/v1beta/{translation.model}:batchEmbedContents"
+        return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
     calls = _Calls(services.gemini, translation, caller.key, options.usage, asyncio.Semaphore(options.concurrency))
     async with cancelled_on_disconnect(request):
         answers = await all_of([calls.answer(body) for body in translation.bodies])
-    return _json(embedding_list(translation, answers), translation)
-
-
-def _json(body: bytes, translation: Translation) -> Response:
-    return Response(body, headers=translation.notes.headers(), media_type="application/json")
-
-
-def _dry_run(translation: Translation) -> dict[str, object]:
-    return {
-        "object": "gemgate.dry_run",
-        "method": "POST",
-        "path": f"/v1beta/{translation.model}:batchEmbedContents",
-        "body": translation.bodies[0],
-        "calls": len(translation.bodies),
-        "dropped_params": translation.notes.dropped,
-        "adjusted": translation.notes.adjusted,
-    }
+    headers = translation.notes.headers()
+    return Response(embedding_list(translation, answers), headers=headers, media_type="application/json")
 
 
 class _Calls:

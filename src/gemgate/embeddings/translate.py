@@ -2,27 +2,29 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
 import pybase64
 
+from gemgate.content import ContentTranslator, RemoteMedia
 from gemgate.embeddings.content import contents
 from gemgate.embeddings.fates import DROPPED
 from gemgate.embeddings.wire import EmbeddingRequest
 from gemgate.errors import ApiError
 from gemgate.extras import google_options
 from gemgate.gemini.catalog import Catalog, ModelFacts
-from gemgate.gemini.errors import Failure, InvalidNameError, TransportError
-from gemgate.gemini.names import model_path
+from gemgate.gemini.errors import Failure, TransportError
 from gemgate.gemini.types import (
     BatchEmbedContentsRequest,
     BatchEmbedContentsResponse,
     CountTokensRequest,
     EmbedContentRequest,
 )
+from gemgate.media.inline import Inline
+from gemgate.naming import model_name
 from gemgate.notes import Notes, Policy
 
 GOOGLE_OPTIONS = frozenset({"task_type", "title"})
@@ -45,6 +47,7 @@ class EmbeddingOptions:
 
     catalog: Catalog
     unsupported_params: Policy = "warn"
+    remote_media: RemoteMedia = "fetch"
     usage: Usage = "count"
     concurrency: int = 4
 
@@ -78,22 +81,29 @@ class Answer:
     tokens: int | None = None
 
 
-def to_gemini(request: EmbeddingRequest, options: EmbeddingOptions) -> Translation:
+def to_gemini(
+    request: EmbeddingRequest, options: EmbeddingOptions, fetched: Mapping[str, Inline] | None = None
+) -> Translation:
     """Translate `request`: one native request for each item, at most `BATCH` in a call.
+
+    `fetched` holds remote media, by URL (`content.remote_media` lists what is needed).
 
     Raises:
         ApiError: 400 that names the parameter which Gemini cannot follow.
     """
     notes = Notes(options.unsupported_params)
-    model = _model(request.model)
+    model = model_name(request.model)
     facts = options.catalog.facts(model)
     for name in sorted(request.model_fields_set & DROPPED):
         if getattr(request, name) is not None:
             notes.drop(name)
     notes.drop_unknown(request.model_extra)
     settings = _settings(request, facts, notes)
+    translator = ContentTranslator(
+        facts, notes, fetched or {}, options.remote_media, place="input[]", takes_detail=False
+    )
     requests: list[EmbedContentRequest] = [
-        {"model": model, "content": content, **settings} for content in contents(request, notes)
+        {"model": model, "content": content, **settings} for content in contents(request, translator)
     ]
     bodies: list[BatchEmbedContentsRequest] = [
         {"requests": requests[start : start + BATCH]} for start in range(0, len(requests), BATCH)
@@ -178,13 +188,6 @@ def _settings(request: EmbeddingRequest, facts: ModelFacts, notes: Notes) -> Emb
     if request.dimensions is not None:
         settings["outputDimensionality"] = request.dimensions
     return settings
-
-
-def _model(asked: str) -> str:
-    try:
-        return model_path(asked.removeprefix("google/"))
-    except InvalidNameError as error:
-        raise ApiError(400, f"'model': {error}", param="model", code="invalid_value") from error
 
 
 def _unreadable(what: str) -> TransportError:

@@ -11,6 +11,7 @@ import orjson
 from gemgate.emulator import builtins, media, structured
 from gemgate.emulator.calls import choose
 from gemgate.emulator.families import Model
+from gemgate.emulator.paint import paint
 from gemgate.emulator.prompt import Prompt, parts_of, read
 from gemgate.emulator.usage import prompt_tokens, text_tokens
 
@@ -24,11 +25,13 @@ _ID_LENGTH = 23
 class Draft:
     """One candidate: its parts without signatures, and what stands beside them.
 
-    `content` says how a candidate without parts looks: with a role only, as an empty object, or without the key.
+    `sketches` are the parts with pictures that an image model made while thinking. `content` says how a candidate
+    without parts looks: with a role only, as an empty object, or without the key.
     """
 
     parts: list[dict[str, Any]] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
+    sketches: list[dict[str, Any]] = field(default_factory=list)
     thought_tokens: int = 0
     tool_tokens: int = 0
     finish: str = "STOP"
@@ -98,7 +101,7 @@ def _draft(model: Model, prompt: Prompt, seed: str, number: int) -> Draft:
     if model.family.output == "audio":
         _speak(draft, prompt)
     elif model.family.output == "image":
-        _paint(draft, model, prompt, seed)
+        paint(draft, model, prompt, seed, _quoted(prompt.text))
     elif called := choose(prompt):
         draft.parts = [{"functionCall": _identified(model, call, seed, place)} for place, call in enumerate(called)]
         draft.finish_message = "Model generated function call(s)."
@@ -183,21 +186,6 @@ def _speak(draft: Draft, prompt: Prompt) -> None:
     voice = ((config.get("voiceConfig") or {}).get("prebuiltVoiceConfig") or {}).get("voiceName", "Kore")
     data, _ = media.speech(prompt.text, voice)
     draft.parts = [{"inlineData": {"mimeType": f"audio/L16;codec=pcm;rate={media.SAMPLE_RATE}", "data": data}}]
-
-
-def _paint(draft: Draft, model: Model, prompt: Prompt, seed: str) -> None:
-    config = prompt.config.get("imageConfig") or {}
-    kind = model.family.image_type
-    data, width, height = media.picture(
-        hashlib.sha256(seed.encode()).digest(), kind, config.get("aspectRatio", "1:1"), config.get("imageSize", "1K")
-    )
-    image = {"inlineData": {"mimeType": kind, "data": data}}
-    if prompt.config.get("responseModalities") == ["IMAGE"]:
-        draft.parts = [image]
-    else:
-        seen = "".join(f" I started from {media.look(part).words}." for part in prompt.media)
-        words = f"Here is a picture of {width}x{height} pixels for {_quoted(prompt.text)}.{seen}"
-        draft.parts = [{"text": words}, image]
 
 
 def _limit(draft: Draft, prompt: Prompt) -> None:

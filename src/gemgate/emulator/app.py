@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gemgate.emulator import auth, caches, embed, families, generate
+from gemgate.emulator import auth, caches, embed, families, generate, predict
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import ApiError, bad_request, invalid, model_not_found
 from gemgate.emulator.families import Model
@@ -30,6 +30,7 @@ METHODS: dict[str, Callable[[EmulatorState, Request, Model, Any], Delivery]] = {
     "countTokens": generate.count_tokens,
     "embedContent": embed.embed_content,
     "batchEmbedContents": embed.batch_embed_contents,
+    "predict": predict.predict,
 }
 
 # Methods that Google does not list under their own name, neither in `supportedGenerationMethods` nor in a 404.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 SCENARIO_PREFIX = "emulator-"
+_RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+_LONG_RATIOS = ("1:4", "4:1", "1:8", "8:1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,11 @@ class Family:
         output: What the models answer with.
         image_type: The MIME type of images in answers.
         image_sizes: The `imageSize`s; empty if the field is refused.
+        image_ratios: The `aspectRatio`s of image models.
+        image_tokens: What a picture counts in `candidatesTokensDetails`.
         vector: What embeddings are like; None if there are none.
         limits: `inputTokenLimit` and `outputTokenLimit`.
+        top_k: The `topK` of the models endpoint.
     """
 
     generation: float
@@ -74,8 +79,11 @@ class Family:
     output: Literal["text", "image", "audio", "vector", "none"] = "text"
     image_type: str = "image/png"
     image_sizes: tuple[str, ...] = ()
+    image_ratios: tuple[str, ...] = _RATIOS
+    image_tokens: int = 1290
     vector: Vector | None = None
     limits: tuple[int, int] = (1048576, 65536)
+    top_k: int = 64
 
     @property
     def thinks(self) -> bool:
@@ -100,9 +108,17 @@ _TWO = Family(
 _TWO_FIVE = replace(
     _TWO, generation=2.5, budget=(0, 24576), default_thinking="MEDIUM", signs_calls=True, signs_text="tools"
 )
-_IMAGE = ("generateContent", "countTokens", "batchGenerateContent")
+_NO_CACHES = ("generateContent", "countTokens", "batchGenerateContent")
 _NEW_IMAGE = replace(
-    _THREE, methods=_IMAGE, budget=(0, 32768), levels=(), output="image", image_type="image/jpeg", limits=(65536, 32768)
+    _THREE,
+    generation=3.1,
+    methods=_NO_CACHES,
+    levels=(),
+    output="image",
+    image_type="image/jpeg",
+    image_ratios=(*_RATIOS, *_LONG_RATIOS),
+    image_tokens=1120,
+    limits=(65536, 65536),
 )
 _SPEECH = replace(
     _TWO,
@@ -121,10 +137,11 @@ _VECTOR = replace(
     many_candidates=False,
     logprobs=False,
 )
+_PREDICTION = replace(_VECTOR, methods=("predict",), output="none", limits=(480, 8192))
 
 FAMILIES: dict[str, Family] = {
     "1.5": replace(_TWO, generation=1.5, penalties=True, limits=(1000000, 8192)),
-    "2.0": replace(_TWO, penalties=True, limits=(1048576, 8192)),
+    "2.0": replace(_TWO, penalties=True, limits=(1048576, 8192), top_k=40),
     "2.5-pro": replace(_TWO_FIVE, budget=(128, 32768), can_stop=False),
     "2.5-flash": _TWO_FIVE,
     "2.5-flash-lite": replace(
@@ -133,14 +150,14 @@ FAMILIES: dict[str, Family] = {
     "2.5-flash-image": replace(
         _TWO,
         generation=2.5,
-        methods=_IMAGE,
+        methods=_NO_CACHES,
         output="image",
         many_candidates=False,
         logprobs=False,
         limits=(32768, 32768),
     ),
     "2.0-flash-image": replace(
-        _TWO, methods=_IMAGE, output="image", many_candidates=False, logprobs=False, limits=(32768, 8192)
+        _TWO, methods=_NO_CACHES, output="image", many_candidates=False, logprobs=False, limits=(32768, 8192)
     ),
     "3-flash": _THREE,
     "3-pro": replace(_THREE, levels=("LOW", "HIGH"), can_stop=False),
@@ -166,16 +183,21 @@ FAMILIES: dict[str, Family] = {
         prefill=False,
         call_ids="call",
     ),
-    "3-pro-image": replace(_NEW_IMAGE, image_sizes=("1K", "2K", "4K")),
-    "3.1-flash-image": replace(_NEW_IMAGE, generation=3.1, image_sizes=("512", "1K", "2K", "4K")),
-    "3.1-flash-lite-image": replace(_NEW_IMAGE, generation=3.1, image_sizes=("1K",)),
-    "2.5-tts": _SPEECH,
-    "3.1-tts": replace(_SPEECH, generation=3.1),
+    "3-pro-image": replace(
+        _NEW_IMAGE, generation=3.0, image_sizes=("1K", "2K", "4K"), image_ratios=_RATIOS, limits=(131072, 32768)
+    ),
+    "3.1-flash-image": replace(_NEW_IMAGE, image_sizes=("512", "1K", "2K", "4K")),
+    "3.1-flash-lite-image": replace(_NEW_IMAGE, image_sizes=("1K",), default_thinking=""),
+    "2.5-flash-tts": _SPEECH,
+    "2.5-pro-tts": replace(_SPEECH, methods=(*_SPEECH.methods, "batchGenerateContent")),
+    "3.1-tts": replace(_SPEECH, generation=3.1, methods=_NO_CACHES, budget=(0, 24576), default_thinking=""),
+    "3.1-live": replace(_SPEECH, generation=3.1, methods=("bidiGenerateContent",), limits=(131072, 65536)),
     "embedding-001": replace(_VECTOR, vector=Vector(), limits=(2048, 1)),
     "embedding-004": replace(_VECTOR, vector=Vector(least=1, most=768, unit=True), limits=(2048, 1)),
     "embedding-2": replace(_VECTOR, generation=3.0, vector=Vector(unit=True, rich=True), limits=(8192, 1)),
-    "imagen": replace(_VECTOR, methods=("predict",), output="none", limits=(480, 8192)),
-    "veo": replace(_VECTOR, methods=("predictLongRunning",), output="none", limits=(480, 8192)),
+    "imagen-3": replace(_PREDICTION, image_sizes=("1K",)),
+    "imagen-4": replace(_PREDICTION, image_sizes=("1K", "2K")),
+    "veo": replace(_PREDICTION, methods=("predictLongRunning",)),
     "gemma": replace(
         _TWO,
         system=False,
@@ -197,8 +219,8 @@ _MODELS: dict[str, str] = {
     "gemini-2.5-flash": "2.5-flash",
     "gemini-2.5-flash-lite": "2.5-flash-lite",
     "gemini-2.5-flash-image": "2.5-flash-image",
-    "gemini-2.5-flash-preview-tts": "2.5-tts",
-    "gemini-2.5-pro-preview-tts": "2.5-tts",
+    "gemini-2.5-flash-preview-tts": "2.5-flash-tts",
+    "gemini-2.5-pro-preview-tts": "2.5-pro-tts",
     "gemini-3-flash-preview": "3-flash",
     "gemini-3-pro-preview": "3-pro",
     "gemini-3-pro-image": "3-pro-image",
@@ -206,9 +228,12 @@ _MODELS: dict[str, str] = {
     "gemini-3.1-pro-preview": "3.1-pro",
     "gemini-3.1-flash-lite": "3.1-flash-lite",
     "gemini-3.1-flash-lite-preview": "3.1-flash-lite",
+    "nano-banana-pro-preview": "3-pro-image",
     "gemini-3.1-flash-image": "3.1-flash-image",
+    "gemini-3.1-flash-image-preview": "3.1-flash-image",
     "gemini-3.1-flash-lite-image": "3.1-flash-lite-image",
     "gemini-3.1-flash-tts-preview": "3.1-tts",
+    "gemini-3.1-flash-live-preview": "3.1-live",
     "gemini-3.5-flash": "3.5-flash",
     "gemini-3.5-flash-lite": "3.5-flash-lite",
     "gemini-3.6-flash": "3.6-flash",
@@ -221,8 +246,10 @@ _MODELS: dict[str, str] = {
     "gemini-embedding-2": "embedding-2",
     "gemini-embedding-2-preview": "embedding-2",
     "text-embedding-004": "embedding-004",
-    "imagen-3.0-generate-002": "imagen",
-    "imagen-4.0-generate-001": "imagen",
+    "imagen-3.0-generate-002": "imagen-3",
+    "imagen-4.0-generate-001": "imagen-4",
+    "imagen-4.0-ultra-generate-001": "imagen-4",
+    "imagen-4.0-fast-generate-001": "imagen-3",
     "veo-3.1-generate-preview": "veo",
     "veo-3.1-fast-generate-preview": "veo",
     "veo-3.1-lite-generate-preview": "veo",
@@ -263,7 +290,7 @@ class Model:
             resource |= {
                 "temperature": 1,
                 "topP": 0.95,
-                "topK": 64,
+                "topK": family.top_k,
                 "maxTemperature": 1 if family.output == "image" else 2,
             }
         if family.thinks:
@@ -271,14 +298,26 @@ class Model:
         return resource
 
 
-# The family of `emulator-…` names, by the method that is called.
-_SCENARIO_FAMILIES = {"embedContent": "embedding-001"}
+# Scenarios that only one kind of model has, and the family that serves others, by the method that is called.
+_SCENARIO_FAMILIES = {
+    "image-safety": "3.1-flash-image",
+    "no-image": "3.1-flash-image",
+    "text-only": "3.1-flash-image",
+    "rai-filtered": "imagen-4",
+}
+_METHOD_FAMILIES = {"embedContent": "embedding-001", "predict": "imagen-4"}
+
+
+def _scenario_family(scenario: str, method: str) -> Family:
+    own = next((family for name, family in _SCENARIO_FAMILIES.items() if scenario.startswith(name)), None)
+    return FAMILIES[own or _METHOD_FAMILIES.get(method, "2.5-flash")]
 
 
 def find(name: str, version: str = "v1beta", method: str = "") -> Model | None:
     """The model of that name in an API version, or None.
 
-    `emulator-…` names have every `method`; they are served as Gemini 2.5 Flash, gemini-embedding-001 and so on.
+    `emulator-…` names are served as Gemini 2.5 Flash, as gemini-embedding-001 for embedContent and as Imagen 4 for
+    predict; those of scenarios about images as the models which these can happen to.
     """
     if name in _MODELS:
         return Model(name, FAMILIES[_MODELS[name]], name)
@@ -286,7 +325,7 @@ def find(name: str, version: str = "v1beta", method: str = "") -> Model | None:
         target, answers_as = _ALIASES[name]
         return Model(name, FAMILIES[_MODELS[target]], answers_as, latest=name.endswith("-latest"))
     if name.startswith(SCENARIO_PREFIX):
-        return Model(name, FAMILIES[_SCENARIO_FAMILIES.get(method, "2.5-flash")], name)
+        return Model(name, _scenario_family(name.removeprefix(SCENARIO_PREFIX), method), name)
     return None
 
 

@@ -28,23 +28,6 @@ _DOCUMENTS = {
 }
 _IMAGES = {f"image/{kind}" for kind in ("png", "jpeg", "jpg", "webp", "gif", "heic", "heif", "avif", "bmp")}
 _READABLE = {f"image/{kind}" for kind in ("png", "jpeg", "jpg", "webp", "gif", "bmp")}
-_SIZES = {
-    "1:1": (1024, 1024),
-    "2:3": (832, 1248),
-    "3:2": (1248, 832),
-    "3:4": (864, 1184),
-    "4:3": (1184, 864),
-    "4:5": (896, 1152),
-    "5:4": (1152, 896),
-    "9:16": (768, 1344),
-    "16:9": (1344, 768),
-    "21:9": (1536, 672),
-    "1:4": (512, 2048),
-    "4:1": (2048, 512),
-    "1:8": (352, 2816),
-    "8:1": (2816, 352),
-}
-_SCALES = {"512": 0.5, "1K": 1.0, "2K": 2.0, "4K": 4.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +106,6 @@ def _timed(kind: str, data: bytes) -> Seen:
         return Seen(major.upper(), f"{article} {major} file ({kind}) of {len(data)} bytes", rate)
     words = f"{article} {major} file ({kind}) of {seconds:.1f} seconds"
     return Seen(major.upper(), words, max(1, math.ceil(seconds * rate)))
-
-
-def picture(seed: bytes, kind: str, ratio: str = "1:1", size: str = "1K") -> tuple[str, int, int]:
-    """An image in base64 with its width and height: three bands in colours of the seed, in Google's pixel sizes."""
-    scale = _SCALES.get(size, 1.0)
-    width, height = (round(side * scale) for side in _SIZES.get(ratio, _SIZES["1:1"]))
-    image = Image.new("RGB", (width, height), tuple(seed[0:3]))
-    image.paste(tuple(seed[3:6]), (0, height // 3, width, 2 * height // 3))
-    image.paste(tuple(seed[6:9]), (0, 2 * height // 3, width, height))
-    out = io.BytesIO()
-    image.save(out, "JPEG" if kind == "image/jpeg" else "PNG")
-    return base64.b64encode(out.getvalue()).decode(), width, height
 
 
 def speech(text: str, voice: str) -> tuple[str, float]:

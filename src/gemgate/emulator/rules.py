@@ -20,9 +20,6 @@ MAX_CANDIDATES = 8
 MAX_LOGPROBS = 20
 MAX_TEMPERATURE = 2
 _FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
-_RATIOS = frozenset(
-    ["1:1", "1:4", "4:1", "1:8", "8:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"]
-)
 
 
 def check(model: Model, body: dict[str, Any], *, streaming: bool) -> None:
@@ -296,9 +293,10 @@ def _images(model: Model, body: dict[str, Any]) -> None:
         return
     if model.family.output != "image":
         raise invalid(f"Image config is not enabled for models/{model.name}")
-    if config.get("aspectRatio", "1:1") not in _RATIOS:
+    ratios = model.family.image_ratios
+    if (config.get("aspectRatio") or "1:1") not in ratios:
         raise invalid(
-            f"{ROOT}generation_config.image_config.aspect_ratio: aspect_ratio must be one of {sorted(_RATIOS)}.\n"
+            f"{ROOT}generation_config.image_config.aspect_ratio: aspect_ratio must be one of {', '.join(ratios)}.\n"
         )
     size = config.get("imageSize")
     if size and size not in model.family.image_sizes:

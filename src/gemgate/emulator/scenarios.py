@@ -46,6 +46,10 @@ SCENARIOS: dict[str, tuple[str, str, float]] = {
     "safety": ("the answer stops in mid-text for SAFETY", "", 0),
     "empty": ("an empty text with STOP", "", 0),
     "no-content": ("a candidate without content, for RECITATION", "", 0),
+    "image-safety": ("no picture, for IMAGE_SAFETY", "", 0),
+    "no-image": ("no picture, for NO_IMAGE", "", 0),
+    "text-only": ("an image model answers in words, with STOP", "", 0),
+    "rai-filtered": ("Imagen filters pictures out", "how many", 4),
     "malformed-function-call": ("MALFORMED_FUNCTION_CALL without parts", "", 0),
     "unknown-finish-reason": ("a finishReason that no client knows", "", 0),
     "two-stops": ("a finishReason in the first event already, and more after it", "", 0),
@@ -128,6 +132,19 @@ def alter(scenario: Scenario, answer: Answer) -> None:
         _alter_draft(scenario.name, draft)
 
 
+_IMAGE_FILTERED = (
+    "Unable to show the generated image. The image was filtered out because it violated Google's Generative AI "
+    "Prohibited Use policy. You will not be charged for blocked images. Try rephrasing the prompt. If you think this "
+    "was an error, send feedback."
+)
+# Why an image model gave no picture: finishReason, finishMessage and what it says instead. The shape is from reports.
+_UNPAINTED: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
+    "image-safety": ("IMAGE_SAFETY", _IMAGE_FILTERED, []),
+    "no-image": ("NO_IMAGE", "Unable to show the generated image. The model could not generate the image.", []),
+    "text-only": ("STOP", "", [{"text": "I can describe that for you, but I cannot draw it."}]),
+}
+
+
 def _alter_draft(name: str, draft: Draft) -> None:
     if name == "safety":
         text = said(draft)
@@ -138,6 +155,11 @@ def _alter_draft(name: str, draft: Draft) -> None:
     elif name == "no-content":
         _replace(draft, "RECITATION", parts=[])
         draft.content = "absent"
+    elif name in _UNPAINTED:
+        reason, message, parts = _UNPAINTED[name]
+        _replace(draft, reason, parts=parts)
+        draft.content = "role" if parts else "empty"
+        draft.finish_message = message
     elif name == "malformed-function-call":
         _replace(draft, "MALFORMED_FUNCTION_CALL", parts=[])
         draft.content = "empty"
@@ -147,5 +169,5 @@ def _alter_draft(name: str, draft: Draft) -> None:
 
 
 def _replace(draft: Draft, finish: str, *, parts: list[dict[str, Any]]) -> None:
-    draft.parts, draft.extras, draft.thoughts, draft.logprobs = parts, {}, [], {}
+    draft.parts, draft.extras, draft.thoughts, draft.sketches, draft.logprobs = parts, {}, [], [], {}
     draft.finish, draft.finish_message = finish, ""

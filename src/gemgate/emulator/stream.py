@@ -12,12 +12,12 @@ from typing import Any
 
 from gemgate.emulator import usage
 from gemgate.emulator.answers import Answer, Draft, said
+from gemgate.emulator.families import Family
 from gemgate.emulator.signatures import make
 
 FIRST_PIECE = 24
 PIECE = 90
 AUDIO_BYTES_A_TOKEN = 1920
-IMAGE_TOKENS = 1290
 _GEMINI_25 = 2.5
 _GEMINI_3 = 3.0
 _CALLS_WITH_END = 3.7
@@ -39,15 +39,18 @@ def unary(answer: Answer) -> dict[str, Any]:
     candidates = []
     for number, draft in enumerate(answer.candidates):
         thoughts = [{"text": "".join(draft.thoughts), "thought": True}] if draft.thoughts else []
-        step = _Step(thoughts + _signed(answer, draft, number), draft.extras, last=True)
+        step = _Step(thoughts + draft.sketches + _signed(answer, draft, number), draft.extras, last=True)
         candidates.append(_candidate(answer, draft, number, step, finish_message=draft.finish_message))
-    return _response(answer, candidates, [_answer_tokens(draft) for draft in answer.candidates], thinking=True)
+    return _response(
+        answer, candidates, [_answer_tokens(draft, answer.model.family) for draft in answer.candidates], thinking=True
+    )
 
 
 def events(answer: Answer) -> list[dict[str, Any]]:
     """The events of `streamGenerateContent`: increments of parts, cumulative usage."""
     if answer.blocked:
         return [_blocked(answer)]
+    family = answer.model.family
     columns = [_steps(answer, draft, number) for number, draft in enumerate(answer.candidates)]
     sent: list[Counter[str]] = [Counter() for _ in columns]
     texts = [""] * len(columns)
@@ -61,10 +64,10 @@ def events(answer: Answer) -> list[dict[str, Any]]:
             message = "" if draft.calls and answer.model.family.generation >= _GEMINI_3 else draft.finish_message
             candidates.append(_candidate(answer, draft, number, step, finish_message=message))
             texts[number] += "".join(part.get("text", "") for part in step.parts if not part.get("thought"))
-            others = [part for part in step.parts if "text" not in part]
-            sent[number] += _parts_tokens(others)
+            others = [part for part in step.parts if "text" not in part and not part.get("thought")]
+            sent[number] += _parts_tokens(others, family)
         tokens = [
-            _answer_tokens(answer.candidates[number])
+            _answer_tokens(answer.candidates[number], family)
             if row[number] is None or row[number].last
             else sent[number] + Counter(TEXT=usage.text_tokens(texts[number]))
             for number in range(len(columns))
@@ -105,11 +108,18 @@ def _response(
             tools=sum(draft.tool_tokens for draft in answer.candidates),
             cached=answer.cached,
             tier=answer.tier,
-            answer_details=family.generation < _GEMINI_25 or family.output != "text",
+            answer_details=_detailed(family, produced),
         ),
         "modelVersion": answer.model.version,
         "responseId": answer.response_id,
     }
+
+
+def _detailed(family: Family, produced: Counter[str]) -> Counter[str]:
+    """What `candidatesTokensDetails` lists: of an image model the pictures only."""
+    if family.output == "image":
+        return Counter(IMAGE=produced["IMAGE"])
+    return produced if family.generation < _GEMINI_25 or family.output == "audio" else Counter()
 
 
 def _candidate(answer: Answer, draft: Draft, number: int, step: _Step, *, finish_message: str) -> dict[str, Any]:
@@ -132,19 +142,19 @@ def _candidate(answer: Answer, draft: Draft, number: int, step: _Step, *, finish
     return candidate | draft.logprobs if step.last else candidate
 
 
-def _answer_tokens(draft: Draft) -> Counter[str]:
+def _answer_tokens(draft: Draft, family: Family) -> Counter[str]:
     others = [part for part in draft.parts if "text" not in part]
-    return _parts_tokens(others) + Counter(TEXT=usage.text_tokens(said(draft)))
+    return _parts_tokens(others, family) + Counter(TEXT=usage.text_tokens(said(draft)))
 
 
-def _parts_tokens(parts: list[dict[str, Any]]) -> Counter[str]:
+def _parts_tokens(parts: list[dict[str, Any]], family: Family) -> Counter[str]:
     counts: Counter[str] = Counter()
     for part in parts:
         blob = part.get("inlineData")
         if blob is None:
             counts["TEXT"] += usage.part_tokens(part)[1]
         elif blob["mimeType"].startswith("image/"):
-            counts["IMAGE"] += IMAGE_TOKENS
+            counts["IMAGE"] += family.image_tokens
         else:
             counts["AUDIO"] += max(1, len(blob["data"]) * 3 // 4 // AUDIO_BYTES_A_TOKEN)
     return counts
@@ -183,6 +193,7 @@ def _steps(answer: Answer, draft: Draft, number: int) -> list[_Step]:
     three = answer.model.family.generation >= _GEMINI_3
     signed = _signed(answer, draft, number)
     steps = [_Step([{"text": thought, "thought": True}]) for thought in draft.thoughts]
+    steps += [_Step([sketch]) for sketch in draft.sketches]
     if three and "groundingMetadata" in draft.extras:
         steps.append(_Step([{"text": ""}]))
     texts = [part for part in signed if "text" in part]

@@ -56,7 +56,7 @@ def metadata(
     tools: int = 0,
     cached: Counter[str] | None = None,
     tier: str = "standard",
-    answer_details: bool = False,
+    answer_details: Counter[str] | None = None,
 ) -> dict[str, Any]:
     """`usageMetadata` in Google's order: `promptTokenCount` holds the cached tokens, the total holds everything."""
     cached = cached or Counter()
@@ -71,7 +71,7 @@ def metadata(
     listed = {
         "promptTokensDetails": details(whole),
         "cacheTokensDetails": details(cached),
-        "candidatesTokensDetails": details(answer) if answer_details else [],
+        "candidatesTokensDetails": details(answer_details or Counter()),
     }
     usage |= {name: entries for name, entries in listed.items() if entries}
     if tools:

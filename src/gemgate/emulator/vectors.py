@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 from operator import mul
 
 LANES = 3072
@@ -29,6 +30,7 @@ _POWER = 0.766
 _ENVELOPE = [math.sqrt(((lane + 1) / LANES) ** _POWER - (lane / LANES) ** _POWER) for lane in range(LANES)]
 _WORD = re.compile(r"\w+")
 _PIECE = 3
+_PIECE_BEYOND_ASCII = 2
 _LONG_WORD = 8
 _PAIR_WEIGHT = 2
 _EXACT_WEIGHT = 2
@@ -42,7 +44,7 @@ def text_features(text: str) -> Counter[int]:
     for word, times in Counter(words).items():
         for bucket, weight in _word_features(word):
             found[bucket] += weight * times
-    for first, second in zip(words, words[1:], strict=False):
+    for first, second in pairwise(words):
         found[_bucket(f"{first} {second}")] += _PAIR_WEIGHT
     return found
 
@@ -80,7 +82,8 @@ def _bucket(feature: str) -> int:
 @lru_cache(maxsize=4096)
 def _word_features(word: str) -> tuple[tuple[int, int], ...]:
     padded = f"<{word}>"
-    pieces = Counter(_bucket(padded[start : start + _PIECE]) for start in range(max(1, len(padded) - _PIECE + 1)))
+    size = _PIECE if word.isascii() else _PIECE_BEYOND_ASCII
+    pieces = Counter(_bucket(padded[start : start + size]) for start in range(len(padded) - size + 1))
     return (_bucket(word), min(len(word), _LONG_WORD)), *pieces.items()
 
 

@@ -1,7 +1,7 @@
 """Facts about models, in one table. Nothing else asks for a model's name.
 
 Sources: https://ai.google.dev/gemini-api/docs/thinking (budgets and levels), recorded exchanges (ids, signatures, JSON
-with tools, penalties). A name that no row knows gets the facts of the newest family if it is a Gemini model.
+with tools, penalties), https://ai.google.dev/gemini-api/docs/image-generation and /imagen (images). A name that no row knows gets the facts of the newest family if it is a Gemini model.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,10 @@ from functools import lru_cache
 from typing import Any, Literal
 
 LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+
+FIVE_RATIOS = ("1:1", "3:4", "4:3", "9:16", "16:9")
+TEN_RATIOS = (*FIVE_RATIOS, "2:3", "3:2", "4:5", "5:4", "21:9")
+_LONG_RATIOS = (*TEN_RATIOS, "1:4", "4:1", "1:8", "8:1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class ModelFacts:
         prefill: Whether the last turn may be the model's.
         system_instruction: Whether `systemInstruction` is taken.
         images: Whether answers may hold images.
+        image_method: The method that makes images; None: the model's own resource tells.
+        image_modalities: The `responseModalities` to ask for when an image is all that is wanted.
+        aspect_ratios: The `aspectRatio`s of images; empty: the field is not taken.
+        image_sizes: The sizes of images, smallest first; `imageSize` is taken where there are several.
         speech: Whether answers are speech.
         task_types: Whether an embedding's `taskType` and `title` change anything.
         embedding_usage: Whether embeddings come with a token count.
@@ -57,6 +65,10 @@ class ModelFacts:
     prefill: bool = False
     system_instruction: bool = True
     images: bool = False
+    image_method: Literal["generateContent", "predict"] | None = "generateContent"
+    image_modalities: tuple[str, ...] = ("TEXT", "IMAGE")
+    aspect_ratios: tuple[str, ...] = TEN_RATIOS
+    image_sizes: tuple[str, ...] = ("1K",)
     speech: bool = False
     task_types: bool = False
     embedding_usage: bool = True
@@ -84,18 +96,40 @@ _GEMINI_2 = replace(
     prefill=True,
 )
 _GEMINI_25 = replace(_GEMINI_2, thinking="budget", can_stop_thinking=True)
-_GEMINI_20 = replace(_GEMINI_2, penalties=True, validated=False)
+_GEMINI_20 = replace(_GEMINI_2, penalties=True, validated=False, aspect_ratios=())
+
+_IMAGE_2 = replace(_GEMINI_2, images=True, candidate_count=False)
+_IMAGE_3 = replace(_GEMINI_3, thinking="none", images=True, image_modalities=("IMAGE",), image_sizes=("1K", "2K", "4K"))
+_IMAGE_31 = replace(_IMAGE_3, aspect_ratios=_LONG_RATIOS, image_sizes=("512", "1K", "2K", "4K"))
 
 _EMBEDDING_001 = replace(_GEMINI_2, task_types=True, embedding_usage=False)
+
+_OTHER = replace(
+    _GEMINI_2,
+    candidate_count=False,
+    logprobs=False,
+    validated=False,
+    image_method=None,
+    aspect_ratios=FIVE_RATIOS,
+    task_types=True,
+    embedding_usage=False,
+)
+_IMAGEN = replace(_OTHER, images=True, image_method="predict")
 
 _TABLE: tuple[tuple[str, ModelFacts], ...] = (
     ("gemini-2.5-*-tts*", replace(_GEMINI_2, speech=True, system_instruction=False)),
     ("gemini-*-tts*", replace(_GEMINI_3, thinking="none", speech=True, system_instruction=False)),
-    ("gemini-2.5-*-image*", replace(_GEMINI_2, images=True, candidate_count=False)),
-    ("gemini-2.0-*-image*", replace(_GEMINI_2, images=True, candidate_count=False)),
-    ("gemini-*-image*", replace(_GEMINI_3, thinking="none", images=True)),
-    ("gemini-nano-banana-*", replace(_GEMINI_3, thinking="none", images=True)),
-    ("nano-banana-*", replace(_GEMINI_3, thinking="none", images=True)),
+    ("gemini-2.5-*-image*", replace(_IMAGE_2, image_modalities=("IMAGE",))),
+    ("gemini-2.0-*-image*", replace(_IMAGE_2, aspect_ratios=())),
+    ("gemini-3.1-flash-lite-image*", replace(_IMAGE_3, image_sizes=("1K",))),
+    ("gemini-3.1-flash-image*", _IMAGE_31),
+    ("gemini-*-image*", _IMAGE_3),
+    ("gemini-nano-banana-*", _IMAGE_31),
+    ("nano-banana-pro*", _IMAGE_3),
+    ("nano-banana-*", _IMAGE_31),
+    ("imagen-4*-fast-*", _IMAGEN),
+    ("imagen-4*", replace(_IMAGEN, image_sizes=("1K", "2K"))),
+    ("imagen-*", _IMAGEN),
     ("gemini-embedding-001*", _EMBEDDING_001),
     ("gemini-embedding-exp*", _EMBEDDING_001),
     ("gemini-embedding-*", replace(_GEMINI_3, thinking="none")),
@@ -116,17 +150,7 @@ _TABLE: tuple[tuple[str, ModelFacts], ...] = (
     ("gemini-flash-latest", replace(NEWEST, levels=LEVELS)),
     ("gemini-*", NEWEST),
     ("gemma-*", replace(_GEMINI_2, system_instruction=False, candidate_count=False, logprobs=False, validated=False)),
-    (
-        "*",
-        replace(
-            _GEMINI_2,
-            candidate_count=False,
-            logprobs=False,
-            validated=False,
-            task_types=True,
-            embedding_usage=False,
-        ),
-    ),
+    ("*", _OTHER),
 )
 
 

@@ -1,25 +1,16 @@
 """Content parts: text, images, audio, files and video, as native parts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gemgate.chat.wire import (
-    AudioPart,
-    ChatCompletionRequest,
-    ContentPart,
-    FilePart,
-    ImagePart,
-    RefusalPart,
-    TextPart,
-    VideoPart,
-)
 from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.types import Part
 from gemgate.media.inline import Inline, MediaError, classify, inline, parse_data_url
 from gemgate.notes import Notes
+from gemgate.wire import AudioPart, ContentPart, FilePart, ImagePart, RefusalPart, TextPart, VideoPart
 
 _AUDIO_TYPES = {"mp3": "audio/mp3", "pcm16": "audio/L16", "m4a": "audio/mp4"}
 _FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
@@ -37,16 +28,12 @@ class RemoteRef:
     param: str
 
 
-def remote_media(request: ChatCompletionRequest) -> list[RemoteRef]:
-    """The http(s) URLs that someone must fetch, each once, in their order."""
-    found: dict[str, RemoteRef] = {}
-    for m, message in enumerate(request.messages):
-        if isinstance(message.content, list):
-            for p, part in enumerate(message.content):
-                for url, name in _urls(part):
-                    if classify(url) == "remote":
-                        found.setdefault(url, RemoteRef(url, f"messages[{m}].content[{p}].{name}"))
-    return list(found.values())
+def references(parts: Iterable[ContentPart], param: str) -> Iterator[RemoteRef]:
+    """The http(s) URLs in `parts` that someone must fetch; `param` names the list they stand in."""
+    for index, part in enumerate(parts):
+        for url, name in _urls(part):
+            if classify(url) == "remote":
+                yield RemoteRef(url, f"{param}[{index}].{name}")
 
 
 def _urls(part: ContentPart) -> Iterator[tuple[str, str]]:
@@ -63,9 +50,13 @@ def _urls(part: ContentPart) -> Iterator[tuple[str, str]]:
 
 @dataclass(slots=True)
 class ContentTranslator:
-    """Translates the content of all messages of one request.
+    """Translates the content parts of one request.
 
     Attributes:
+        facts: What is known about the model.
+        notes: Where it is noted what Gemini has no place for.
+        place: Where the parts stand, for those notes.
+        takes_detail: Whether the native method has media resolutions; `detail` is noted as dropped if not.
         fetched: Remote media, by URL; a URL that is not here is handed to Google, or refused.
         remote: What happens to such a URL.
         resolution: The request-wide media resolution that `detail` asked for, on models without one on the part.
@@ -75,6 +66,8 @@ class ContentTranslator:
     notes: Notes
     fetched: Mapping[str, Inline]
     remote: RemoteMedia = "fetch"
+    place: str = "messages[].content[]"
+    takes_detail: bool = True
     resolution: str | None = field(default=None)
 
     def parts(self, content: str | list[ContentPart] | None, param: str) -> list[Part]:
@@ -83,11 +76,17 @@ class ContentTranslator:
             return []
         if isinstance(content, str):
             return [{"text": content}] if content else []
-        parts = (self._part(part, f"{param}[{index}]") for index, part in enumerate(content))
+        parts = (self.part(part, f"{param}[{index}]") for index, part in enumerate(content))
         return [part for part in parts if part is not None]
 
-    def _part(self, part: ContentPart, param: str) -> Part | None:
-        self.notes.drop_unknown(part.model_extra, "messages[].content[].")
+    def part(self, part: ContentPart, param: str) -> Part | None:
+        """One part, which `param` names; None for empty text.
+
+        Raises:
+            ApiError: 400 when it holds media that cannot be sent.
+        """
+        if part.model_extra:
+            self.notes.drop_unknown(part.model_extra, f"{self.place}.")
         if isinstance(part, TextPart):
             return {"text": part.text} if part.text else None
         if isinstance(part, RefusalPart):
@@ -102,7 +101,7 @@ class ContentTranslator:
 
     def _image(self, part: ImagePart, param: str) -> Part:
         image = part.image_url
-        self.notes.drop_unknown(image.model_extra, "messages[].content[].image_url.")
+        self.notes.drop_unknown(image.model_extra, f"{self.place}.image_url.")
         if image.url is None:
             if image.file_id is None:
                 raise _missing(f"{param}.url")
@@ -116,6 +115,7 @@ class ContentTranslator:
 
     def _video(self, part: VideoPart, param: str) -> Part:
         video = part.video_url
+        self.notes.drop_unknown(video.model_extra, f"{self.place}.video_url.")
         native = self._detailed(self.by_url(video.url, f"{param}.url"), video.detail)
         offsets = {"startOffset": video.start_offset, "endOffset": video.end_offset, "fps": video.fps}
         if given := {name: value for name, value in offsets.items() if value is not None}:
@@ -124,6 +124,7 @@ class ContentTranslator:
 
     def _audio(self, part: AudioPart, param: str) -> Part:
         audio = part.input_audio
+        self.notes.drop_unknown(audio.model_extra, f"{self.place}.input_audio.")
         if audio.data.startswith("data:"):
             return self.by_url(audio.data, f"{param}.data")
         kind = audio.format or ""
@@ -133,7 +134,7 @@ class ContentTranslator:
 
     def _file(self, part: FilePart, param: str) -> Part:
         file = part.file
-        self.notes.drop_unknown(file.model_extra, "messages[].content[].file.")
+        self.notes.drop_unknown(file.model_extra, f"{self.place}.file.")
         if file.file_data is not None:
             if classify(file.file_data) != "unsupported":
                 return self.by_url(file.file_data, f"{param}.file_data", file.filename)
@@ -172,6 +173,9 @@ class ContentTranslator:
     def _detailed(self, native: Part, detail: str | None) -> Part:
         level = _RESOLUTIONS.get(detail or "auto")
         if level is None:
+            return native
+        if not self.takes_detail:
+            self.notes.drop(f"{self.place}.image_url.detail")
             return native
         if self.facts.part_resolution:
             native["mediaResolution"] = {"level": f"MEDIA_RESOLUTION_{level}"}

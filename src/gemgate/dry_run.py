@@ -1,0 +1,28 @@
+"""`x-gemgate-dry-run`: what would be sent to Google, and to nobody."""
+
+from collections.abc import Mapping
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.notes import Notes
+
+
+def is_dry_run(request: Request) -> bool:
+    """Whether the caller wants to see the native request only."""
+    return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
+
+
+def dry_run(path: str, body: Mapping[str, object], calls: int, notes: Notes) -> Response:
+    """The native request (of the first call, when there are several), and what was dropped and adjusted."""
+    shown = {
+        "object": "gemgate.dry_run",
+        "method": "POST",
+        "path": path,
+        "body": body,
+        "calls": calls,
+        "dropped_params": notes.dropped,
+        "adjusted": notes.adjusted,
+    }
+    return Response(orjson.dumps(shown), headers=notes.headers(), media_type="application/json")

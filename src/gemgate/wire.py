@@ -1,0 +1,98 @@
+"""What requests of several endpoints share: the base of their objects, and content parts.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-python 3.54. Objects keep the fields they
+do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Wire(BaseModel):
+    """An object on the wire; unknown fields are kept in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class TextPart(Wire):
+    """`{"type": "text"}`."""
+
+    type: Literal["text"]
+    text: str
+
+
+class RefusalPart(Wire):
+    """`{"type": "refusal"}`, in messages of the assistant."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
+class ImageUrl(Wire):
+    """A data URL, an https URL, a Files API URI, a `gs://` URI or a YouTube URL; or the id of an uploaded file."""
+
+    url: str | None = None
+    file_id: str | None = None
+    detail: Literal["auto", "low", "medium", "high", "original", "ultra_high"] | None = None
+
+
+class ImagePart(Wire):
+    """`{"type": "image_url"}`."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class InputAudio(Wire):
+    """Base64 without a `data:` prefix; the format is checked against the bytes."""
+
+    data: str
+    format: str | None = None
+
+
+class AudioPart(Wire):
+    """`{"type": "input_audio"}`."""
+
+    type: Literal["input_audio"]
+    input_audio: InputAudio
+
+
+class InputFile(Wire):
+    """A document: inline, by id, or by URL."""
+
+    file_data: str | None = None
+    file_id: str | None = None
+    file_url: str | None = None
+    filename: str | None = None
+    format: str | None = None
+
+
+class FilePart(Wire):
+    """`{"type": "file"}`."""
+
+    type: Literal["file"]
+    file: InputFile
+
+
+class VideoUrl(Wire):
+    """A video by URL (not OpenAI's; the spelling other gateways use)."""
+
+    url: str
+    detail: Literal["auto", "low", "medium", "high", "original", "ultra_high"] | None = None
+    start_offset: str | None = None
+    end_offset: str | None = None
+    fps: float | None = None
+
+
+class VideoPart(Wire):
+    """`{"type": "video_url"}`."""
+
+    type: Literal["video_url"]
+    video_url: VideoUrl
+
+
+ContentPart = Annotated[
+    TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart, Field(discriminator="type")
+]
+Content = str | list[ContentPart] | None
