@@ -1,5 +1,7 @@
 """What the tests of the emulator share: short ways to ask, and the recorded exchanges."""
 
+import base64
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +11,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from PIL import Image
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "recorded"
 OPENAPI = Path(__file__).resolve().parents[3] / "shared" / "reference" / "generativelanguage.v1beta.json"
@@ -24,6 +27,26 @@ def said(text: str, **more: Any) -> dict[str, Any]:
 def config(**settings: Any) -> dict[str, Any]:
     """A request with one user text and a generationConfig."""
     return said("Hello", generationConfig=settings)
+
+
+def inline(mime: str, data: bytes) -> dict[str, Any]:
+    """An `inlineData` part."""
+    return {"inlineData": {"mimeType": mime, "data": base64.b64encode(data).decode()}}
+
+
+def png(width: int = 64, height: int = 48, mode: str = "RGB") -> bytes:
+    """A picture without anything on it."""
+    out = io.BytesIO()
+    Image.new(mode, (width, height)).save(out, "PNG")
+    return out.getvalue()
+
+
+def picture(part: dict[str, Any]) -> Image.Image:
+    """The picture of an `inlineData` part, decoded as a whole."""
+    image = Image.open(io.BytesIO(base64.b64decode(part["inlineData"]["data"], validate=True)))
+    image.load()
+    assert Image.MIME[image.format or ""] == part["inlineData"]["mimeType"]
+    return image
 
 
 def functions(*declared: dict[str, Any]) -> list[dict[str, Any]]:
@@ -110,25 +133,68 @@ class Exchange:
         return "" if self.status == 200 else str(self.answer["error"]["status"])
 
 
+@dataclass(frozen=True)
+class Call:
+    """A recorded request to another method of the native API with its answer.
+
+    `path` holds the query too, without the key.
+    """
+
+    name: str
+    kind: str
+    method: str
+    path: str
+    body: Any
+    status: int
+    answer: Any
+
+
 @lru_cache(maxsize=1)
 def recorded() -> tuple[Exchange, ...]:
     """Every recorded generate exchange with Google's native API that kept its request."""
     return tuple(_exchanges())
 
 
-def _exchanges() -> Iterator[Exchange]:
+@lru_cache(maxsize=1)
+def recorded_calls() -> tuple[Call, ...]:
+    """Every recorded exchange about embeddings, predictions, token counts and models that kept its request."""
+    return tuple(_calls())
+
+
+def _rows(*kinds: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and row of the recordings of Google's native API that kept their request."""
     for path in sorted(RECORDED.glob("*.jsonl")):
         for line in path.read_bytes().splitlines():
             row = orjson.loads(line)
-            request, response = row["request"], row["response"]
-            url = request.get("url") or ""
-            wanted = "generativelanguage" in url and row["kind"] in {"generateContent", "streamGenerateContent"}
-            if wanted and request.get("body") is not None:
-                yield Exchange(
-                    name=f"{path.stem}/{row['name']}",
-                    model=url.split("?")[0].rsplit("/", 1)[1].split(":")[0],
-                    streaming=row["kind"] == "streamGenerateContent",
-                    body=request["body"],
-                    status=response["status"],
-                    answer=response.get("body"),
-                )
+            request = row["request"]
+            wanted = "generativelanguage" in (request.get("url") or "") and row["kind"] in kinds
+            if wanted and (request["method"] == "GET" or request.get("body") is not None):
+                yield f"{path.stem}/{row['name']}", row
+
+
+def _exchanges() -> Iterator[Exchange]:
+    for name, row in _rows("generateContent", "streamGenerateContent"):
+        request, response = row["request"], row["response"]
+        yield Exchange(
+            name=name,
+            model=request["url"].split("?")[0].rsplit("/", 1)[1].split(":")[0],
+            streaming=row["kind"] == "streamGenerateContent",
+            body=request["body"],
+            status=response["status"],
+            answer=response.get("body"),
+        )
+
+
+def _calls() -> Iterator[Call]:
+    for name, row in _rows("embedContent", "batchEmbedContents", "predict", "countTokens", "models"):
+        request, response = row["request"], row["response"]
+        url = httpx.URL(request["url"]).copy_remove_param("key")
+        yield Call(
+            name=name,
+            kind=row["kind"],
+            method=request["method"],
+            path=url.raw_path.decode(),
+            body=request.get("body"),
+            status=response["status"],
+            answer=response.get("body"),
+        )

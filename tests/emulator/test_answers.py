@@ -5,20 +5,9 @@ import wave
 from typing import Any
 
 import pytest
-from PIL import Image
-from tests.emulator.support import Emulator, config, parts, said, text
+from tests.emulator.support import Emulator, config, inline, parts, png, said, text
 
 MODEL = "gemini-2.5-flash"
-
-
-def inline(mime: str, data: bytes) -> dict[str, Any]:
-    return {"inlineData": {"mimeType": mime, "data": base64.b64encode(data).decode()}}
-
-
-def png(width: int = 64, height: int = 48) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (width, height)).save(out, "PNG")
-    return out.getvalue()
 
 
 def wav(seconds: float) -> bytes:
@@ -217,31 +206,6 @@ async def test_whole_answers_are_pretty_printed_json(emulator: Emulator) -> None
 async def test_gemini_3_signs_its_text(emulator: Emulator) -> None:
     (part,) = parts(await emulator.generate("gemini-3-flash-preview", said("Hi")))
     assert set(part) == {"text", "thoughtSignature"}
-
-
-class TestImages:
-    async def test_an_image_has_the_asked_ratio_and_size(self, emulator: Emulator) -> None:
-        settings = {"responseModalities": ["IMAGE"], "imageConfig": {"aspectRatio": "16:9", "imageSize": "2K"}}
-        answer = await emulator.generate("gemini-3-pro-image", said("A cat", generationConfig=settings))
-        (part,) = parts(answer)
-        assert part["inlineData"]["mimeType"] == "image/jpeg"
-        assert "thoughtSignature" in part
-        with Image.open(io.BytesIO(base64.b64decode(part["inlineData"]["data"]))) as image:
-            assert image.size == (2688, 1536)
-            assert image.format == "JPEG"
-        assert answer["usageMetadata"]["candidatesTokensDetails"] == [{"modality": "IMAGE", "tokenCount": 1120}]
-
-    async def test_text_and_image_come_together_unless_only_images_are_asked_for(self, emulator: Emulator) -> None:
-        body = {"contents": [{"role": "user", "parts": [{"text": "Make it blue"}, inline("image/png", png())]}]}
-        answer = await emulator.generate("gemini-2.5-flash-image", body)
-        assert text(answer).startswith("Here is a picture of 1184x864 pixels for “Make it blue”.")
-        assert "I started from an image (image/png) of 64x48 pixels." in text(answer)
-        assert parts(answer)[1]["inlineData"]["mimeType"] == "image/png"
-
-    async def test_different_prompts_give_different_pictures(self, emulator: Emulator) -> None:
-        first = await emulator.generate("gemini-2.5-flash-image", said("A cat"))
-        second = await emulator.generate("gemini-2.5-flash-image", said("A dog"))
-        assert parts(first)[1] != parts(second)[1]
 
 
 async def test_speech_is_headerless_pcm_as_long_as_the_text_takes(emulator: Emulator) -> None:

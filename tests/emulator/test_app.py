@@ -77,6 +77,29 @@ class TestModels:
         assert len(names) == len(set(names)) > 30
         assert {"models/gemini-2.5-flash", "models/gemini-flash-latest", "models/gemini-4-argon"} <= set(names)
 
+    async def test_fifty_come_unasked_and_a_thousand_at_most(self, emulator: Emulator) -> None:
+        first = (await emulator.client.get("/v1beta/models")).json()
+        assert len(first["models"]) == 50
+        rest = (await emulator.client.get(f"/v1beta/models?pageToken={first['nextPageToken']}")).json()
+        whole = (await emulator.client.get("/v1beta/models?pageSize=5000")).json()
+        assert first["models"] + rest["models"] == whole["models"]
+        assert "nextPageToken" not in rest
+        assert "nextPageToken" not in whole
+
+    @pytest.mark.parametrize(
+        ("name", "methods"),
+        [
+            ("gemini-embedding-2", ["embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"]),
+            ("gemini-3-pro-image", ["generateContent", "countTokens", "batchGenerateContent"]),
+            ("imagen-4.0-fast-generate-001", ["predict"]),
+            ("veo-3.1-generate-preview", ["predictLongRunning"]),
+            ("gemini-3.1-flash-live-preview", ["bidiGenerateContent"]),
+        ],
+    )
+    async def test_their_methods_are_listed(self, emulator: Emulator, name: str, methods: list[str]) -> None:
+        model = (await emulator.client.get(f"/v1beta/models/{name}")).json()
+        assert model["supportedGenerationMethods"] == methods
+
     async def test_a_model_is_described(self, emulator: Emulator) -> None:
         model = (await emulator.client.get("/v1beta/models/gemini-2.5-flash")).json()
         assert model["name"] == "models/gemini-2.5-flash"

@@ -61,11 +61,12 @@ def _answer(
     contents = [each["content"] for each in requests]
     asked = next(filter(None, (scenario_in(text_of(parts_of(content))) for content in contents)), "")
     scenario = begin(state, request, model, "embedContent", asked=asked, content=contents)
-    made = [{"values": _vector(kind, each)} for each in requests]
+    most = model.family.limits[0]
+    made = [{"values": _vector(kind, each, most)} for each in requests]
     single = not root.startswith("* Batch")
     answer: dict[str, Any] = {"embedding": made[0]} if single else {"embeddings": made}
     if kind.rich:
-        counts = _tokens(contents, model.family.limits[0])
+        counts = _tokens(contents, most)
         answer["usageMetadata"] = {"promptTokenCount": counts.total(), "promptTokenDetails": usage.details(counts)}
     raw = orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return whole(state, scenario, raw)
@@ -118,8 +119,8 @@ def _check_content(model: Model, kind: Vector, content: dict[str, Any], root: st
             raise invalid(f"{place}inline_data: mime_type and data must be specified.\n")
 
 
-def _vector(kind: Vector, each: dict[str, Any]) -> list[float]:
-    """One vector for all parts together."""
+def _vector(kind: Vector, each: dict[str, Any], most: int) -> list[float]:
+    """One vector for all parts together; texts are cut off after `most` tokens."""
     given = settings(each)
     features: Counter[int] = Counter()
     for part in parts_of(each["content"]):
@@ -129,7 +130,8 @@ def _vector(kind: Vector, each: dict[str, Any]) -> list[float]:
         elif "fileData" in part:
             features += vectors.media_features("file", part["fileData"]["fileUri"].encode())
         else:
-            features += vectors.text_features(part["text"])
+            beginning = part["text"].encode(errors="replace")[: most * _BYTES_A_TOKEN]
+            features += vectors.text_features(beginning.decode(errors="ignore"))
     if not kind.rich:
         for name in ("taskType", "title"):
             if given.get(name, _UNSPECIFIED) not in {"", _UNSPECIFIED}:

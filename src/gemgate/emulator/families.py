@@ -206,6 +206,15 @@ FAMILIES: dict[str, Family] = {
         limits=(131072, 8192),
         methods=("generateContent", "countTokens"),
     ),
+    "gemma-4": replace(
+        _TWO_FIVE,
+        signs_calls=False,
+        signs_text="never",
+        many_candidates=False,
+        logprobs=False,
+        limits=(262144, 32768),
+        methods=("generateContent", "countTokens"),
+    ),
 }
 
 _MODELS: dict[str, str] = {
@@ -214,6 +223,7 @@ _MODELS: dict[str, str] = {
     "gemini-2.0-flash-001": "2.0",
     "gemini-2.0-flash-exp": "2.0",
     "gemini-2.0-flash-lite": "2.0",
+    "gemini-2.0-flash-lite-001": "2.0",
     "gemini-2.0-flash-preview-image-generation": "2.0-flash-image",
     "gemini-2.5-pro": "2.5-pro",
     "gemini-2.5-flash": "2.5-flash",
@@ -226,6 +236,7 @@ _MODELS: dict[str, str] = {
     "gemini-3-pro-image": "3-pro-image",
     "gemini-3-pro-image-preview": "3-pro-image",
     "gemini-3.1-pro-preview": "3.1-pro",
+    "gemini-3.1-pro-preview-customtools": "3.1-pro",
     "gemini-3.1-flash-lite": "3.1-flash-lite",
     "gemini-3.1-flash-lite-preview": "3.1-flash-lite",
     "nano-banana-pro-preview": "3-pro-image",
@@ -242,6 +253,8 @@ _MODELS: dict[str, str] = {
     "gemini-4-argon": "4-argon",
     "gemini-nano-banana-2.1": "3.1-flash-image",
     "gemma-3-27b-it": "gemma",
+    "gemma-4-26b-a4b-it": "gemma-4",
+    "gemma-4-31b-it": "gemma-4",
     "gemini-embedding-001": "embedding-001",
     "gemini-embedding-2": "embedding-2",
     "gemini-embedding-2-preview": "embedding-2",

@@ -32,7 +32,8 @@ _WORD = re.compile(r"\w+")
 _PIECE = 3
 _PIECE_BEYOND_ASCII = 2
 _LONG_WORD = 8
-_PAIR_WEIGHT = 2
+_PAIR_WEIGHT = 3
+_PIECE_WEIGHT = 2
 _EXACT_WEIGHT = 2
 _MEDIA_WEIGHT = 12
 
@@ -83,8 +84,8 @@ def _bucket(feature: str) -> int:
 def _word_features(word: str) -> tuple[tuple[int, int], ...]:
     padded = f"<{word}>"
     size = _PIECE if word.isascii() else _PIECE_BEYOND_ASCII
-    pieces = Counter(_bucket(padded[start : start + size]) for start in range(len(padded) - size + 1))
-    return (_bucket(word), min(len(word), _LONG_WORD)), *pieces.items()
+    pieces = [(_bucket(padded[start : start + size]), _PIECE_WEIGHT) for start in range(len(padded) - size + 1)]
+    return (_bucket(word), min(len(word), _LONG_WORD)), *pieces
 
 
 @lru_cache(maxsize=BUCKETS)

@@ -1,7 +1,8 @@
 """Facts about models, in one table. Nothing else asks for a model's name.
 
 Sources: https://ai.google.dev/gemini-api/docs/thinking (budgets and levels), recorded exchanges (ids, signatures, JSON
-with tools, penalties), https://ai.google.dev/gemini-api/docs/image-generation and /imagen (images). A name that no row knows gets the facts of the newest family if it is a Gemini model.
+with tools, penalties), https://ai.google.dev/gemini-api/docs/image-generation and /imagen (images). A name that no row
+knows gets the facts of the newest family if it is a Gemini model.
 """
 
 from collections.abc import Mapping
