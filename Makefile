@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-.PHONY: help demo serve test check fix lock clean
+.PHONY: help demo serve test check bench fix lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,9 @@ check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile docker/app/Dockerfile
 
+bench: $(VENV)/.installed-dev ## what a request costs, over real sockets
+	$(BIN)/python -m benchmarks
+
 fix: $(VENV)/.installed-dev ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -50,6 +53,8 @@ lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*
 		--extra emulator pyproject.toml --output-file requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra emulator --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-annotate --constraint requirements/dev.txt --group langchain --output-file requirements/langchain.txt
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-annotate --constraint requirements/run.txt - --output-file docker/build.txt
 

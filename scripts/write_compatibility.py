@@ -6,6 +6,7 @@ from pathlib import Path
 from gemgate.chat.fates import FATES as CHAT
 from gemgate.embeddings.fates import FATES as EMBEDDINGS
 from gemgate.fates import Fate
+from gemgate.images.fates import EDITS, GENERATIONS
 
 PAGE = Path(__file__).parents[1] / "docs" / "compatibility.md"
 
@@ -15,11 +16,16 @@ This page is generated from the tables that the code and the tests use (`src/gem
 
 Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it itself. *dropped*: Gemini has
 nothing like it, so it is left out, and the response header `x-gemgate-dropped-params` names it. With
-`GEMGATE_UNSUPPORTED_PARAMS=strict` a dropped parameter is a 400 instead; with `ignore` nothing is said. What reaches
-Gemini in another form is named in `x-gemgate-adjusted`.
+`GEMGATE_UNSUPPORTED_PARAMS=strict` a dropped parameter is a 400 instead; with `ignore` nothing is said. *refused*: a
+400 that names it. What reaches Gemini in another form is named in `x-gemgate-adjusted`.
 """
 
-_TABLES: dict[str, dict[str, Fate]] = {"chat/completions": CHAT, "embeddings": EMBEDDINGS}
+_TABLES: dict[str, dict[str, Fate]] = {
+    "chat/completions": CHAT,
+    "embeddings": EMBEDDINGS,
+    "images/generations": GENERATIONS,
+    "images/edits": EDITS,
+}
 
 
 def page() -> str:

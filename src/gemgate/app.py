@@ -7,16 +7,14 @@ import httpx
 from fastapi import FastAPI
 
 from gemgate import __version__, handlers, health
-from gemgate.chat.request import Options
 from gemgate.chat.routes import router as chat_router
-from gemgate.chat.signatures import SignatureStore
 from gemgate.embeddings.routes import router as embeddings_router
-from gemgate.embeddings.translate import EmbeddingOptions
-from gemgate.gemini.catalog import Catalog
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
+from gemgate.images.routes import router as images_router
 from gemgate.media.fetch import MediaFetcher
 from gemgate.models.routes import router as models_router
+from gemgate.options import chat_options, client_options, embedding_options, image_options
 from gemgate.services import Services
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
@@ -39,11 +37,19 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            GeminiClient(_options(settings), transport=transport) as gemini,
+            GeminiClient(client_options(settings), transport=transport) as gemini,
             MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout) as media,
             ModelDirectory(gemini, ttl=settings.models_ttl) as models,
         ):
-            app.state.services = Services(settings, gemini, media, chat, embedding_options(settings, chat), models)
+            app.state.services = Services(
+                settings=settings,
+                gemini=gemini,
+                media=media,
+                models=models,
+                chat=chat,
+                embeddings=embedding_options(settings, chat),
+                images=image_options(settings, chat),
+            )
             yield
 
     app = FastAPI(
@@ -58,7 +64,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     app.add_middleware(TelemetryMiddleware)
     handlers.install(app)
     app.include_router(health.router)
-    for router in (chat_router, embeddings_router):
+    for router in (chat_router, embeddings_router, images_router):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)
@@ -66,36 +72,3 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     app.include_router(models_router, prefix=OPENAI)
     app.include_router(models_router, prefix=GOOGLE, include_in_schema=False)
     return app
-
-
-def chat_options(settings: Settings) -> Options:
-    """How chat requests are translated under these settings."""
-    return Options(
-        catalog=Catalog(settings.model_facts),
-        signatures=SignatureStore(settings.signature_store_size, settings.signature_ttl),
-        unsupported_params=settings.unsupported_params,
-        trailing_assistant=settings.trailing_assistant,
-        remote_media=settings.remote_media,
-    )
-
-
-def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:
-    """How embeddings requests are translated under these settings."""
-    return EmbeddingOptions(
-        catalog=chat.catalog,
-        unsupported_params=settings.unsupported_params,
-        remote_media=settings.remote_media,
-        usage=settings.embedding_usage,
-        concurrency=settings.embedding_concurrency,
-    )
-
-
-def _options(settings: Settings) -> ClientOptions:
-    return ClientOptions(
-        upstream=settings.upstream,
-        connect_timeout=settings.connect_timeout,
-        first_byte_timeout=settings.first_byte_timeout,
-        event_timeout=settings.event_timeout,
-        request_timeout=settings.request_timeout,
-        max_connections=settings.max_connections,
-    )

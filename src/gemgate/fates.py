@@ -9,11 +9,11 @@ class Fate:
     """The fate of a parameter.
 
     Attributes:
-        kind: `mapped` to a native field, `answered` by the gateway itself, or `dropped` (named in a header).
+        kind: `mapped` to a native field, `answered` by the gateway itself, `dropped` (named in a header), or `refused`.
         text: Where it goes, or why it cannot.
     """
 
-    kind: Literal["mapped", "answered", "dropped"]
+    kind: Literal["mapped", "answered", "dropped", "refused"]
     text: str
 
 
@@ -30,3 +30,8 @@ def answered(text: str) -> Fate:
 def dropped(text: str) -> Fate:
     """Gemini has nothing like it."""
     return Fate("dropped", text)
+
+
+def refused(text: str) -> Fate:
+    """It is a 400, because leaving it out would give something else than was asked for."""
+    return Fate("refused", text)

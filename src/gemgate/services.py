@@ -9,6 +9,7 @@ from gemgate.chat.request import Options
 from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
+from gemgate.images.translate import ImageOptions
 from gemgate.media.fetch import MediaFetcher
 from gemgate.settings import Settings
 
@@ -20,9 +21,10 @@ class Services:
     settings: Settings
     gemini: GeminiClient
     media: MediaFetcher
+    models: ModelDirectory
     chat: Options
     embeddings: EmbeddingOptions
-    models: ModelDirectory
+    images: ImageOptions
 
 
 def services_of(request: Request) -> Services:

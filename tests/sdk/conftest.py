@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from openai import OpenAI
+from tests.sdk.node_project import install
 from tests.sdk.page import Media, make_media
 from tests.support.stack import KEY, OPENAI, Stack, stack
 
@@ -40,3 +41,9 @@ def client(make_client: MakeClient) -> OpenAI:
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
     return make_media(Path(tmp_path_factory.mktemp("media")))
+
+
+@pytest.fixture(scope="session")
+def project(request: pytest.FixtureRequest) -> Path:
+    """openai-node, ready to run scripts."""
+    return install(request.config.cache.mkdir("openai-node"))

@@ -52,9 +52,9 @@ def _install(project: Path) -> None:
         shutil.copytree(folder, project)
 
 
-def run(project: Path, *arguments: str) -> list[Any]:
-    """What `node` with these arguments writes: each line is JSON."""
-    done = _run(["node", *arguments], project)
+def run(project: Path, *arguments: str, given: bytes = b"") -> list[Any]:
+    """What `node` with these arguments writes: each line is JSON. It can read what is `given`."""
+    done = _run(["node", *arguments], project, given)
     assert done.returncode == 0, done.stderr
     return [orjson.loads(line) for line in done.stdout.splitlines()]
 
@@ -76,10 +76,17 @@ def _put(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], folder: Path, given: bytes = b"") -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     for name in ("OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_LOG"):
         environment.pop(name, None)
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command,
+        cwd=folder,
+        env=environment,
+        input=given.decode(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )

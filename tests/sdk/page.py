@@ -1,4 +1,4 @@
-"""The chat snippets of Google's page on OpenAI compatibility, as a reader pastes them.
+"""The snippets of Google's page on OpenAI compatibility, as a reader pastes them.
 
 Each file in `snippets/` holds one feature's code in up to three languages. Only what the page tells a reader to change
 is changed: the base URL, the key, and the paths of media files.
@@ -58,8 +58,10 @@ def run_python(code: str) -> dict[str, Any]:
     """The variables that a Python snippet leaves; `printed` is a list of what it printed, the objects themselves."""
     printed: list[Any] = []
     names: dict[str, Any] = {"__name__": "__main__", "MY_API_KEY": KEY, "print": printed.append}
-    exec(compile(code, "snippet", "exec"), names)
-    names["client"].close()
+    try:
+        exec(compile(code, "snippet", "exec"), names)
+    finally:
+        names["client"].close()
     return {**names, "printed": printed}
 
 
@@ -68,7 +70,7 @@ def run_curl(code: str) -> bytes:
 
     GNU's base64 breaks its lines, which JSON forbids in a string; the one of macOS, which the page means, does not.
     """
-    quiet = code.replace('curl "', 'curl --silent --show-error --noproxy "*" "')
+    quiet = code.replace("curl ", 'curl --silent --show-error --noproxy "*" ')
     unbroken = 'base64() { command base64 "$@" | tr -d "\\n"; }; export -f base64\n'
     done = subprocess.run(["bash", "-c", unbroken + quiet], capture_output=True, check=True, timeout=30)
     return done.stdout

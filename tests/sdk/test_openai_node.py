@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sdk.node_project import install, run, run_javascript
+from tests.sdk.node_project import run, run_javascript
 from tests.sdk.page import AUDIO_SECONDS, IMAGE_SIZE, Media, snippet
 from tests.support.stack import GOOGLE, KEY, OPENAI, Stack
 
@@ -12,11 +12,6 @@ GEMINI_25 = "gemini-2.5-flash"
 MODELS = (GEMINI_25, "gemini-3-flash-preview", "gemini-3.6-flash")
 FAMILIES = pytest.mark.parametrize("model", MODELS)
 BOTH = pytest.mark.parametrize("prefix", [OPENAI, GOOGLE])
-
-
-@pytest.fixture(scope="session")
-def project(request: pytest.FixtureRequest) -> Path:
-    return install(request.config.cache.mkdir("openai-node"))
 
 
 @pytest.fixture(scope="session")

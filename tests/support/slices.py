@@ -9,11 +9,12 @@ import httpx
 from fastapi import APIRouter, FastAPI
 
 from gemgate import handlers
-from gemgate.app import GOOGLE, OPENAI, chat_options
+from gemgate.app import GOOGLE, OPENAI
 from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.media.fetch import MediaFetcher
+from gemgate.options import chat_options
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -12,8 +12,9 @@ import httpx
 import orjson
 
 from gemgate import __version__
-from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError, decode_error, error_in
-from gemgate.gemini.framing import Event, EventDecoder, Inflater
+from gemgate.gemini.answer import Answer
+from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError
+from gemgate.gemini.framing import Event, EventDecoder
 from gemgate.gemini.names import model_path
 from gemgate.gemini.transport import (
     TRANSPORT_ERRORS,
@@ -26,8 +27,6 @@ from gemgate.gemini.transport import (
 from gemgate.gemini.types import GenerateContentResponse
 
 Body = bytes | Mapping[str, Any]
-
-_MOST_ERROR_BODY = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,7 @@ class GeminiClient:
 
     def __init__(self, options: ClientOptions, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.options = options
+        self._origin = httpx.URL(options.upstream)
         self._timeouts = {"timeout": {"connect": options.connect_timeout, "pool": options.connect_timeout}}
         self._http = httpx.AsyncClient(
             transport=transport or open_transport(options.upstream, options.max_connections),
@@ -127,30 +127,77 @@ class GeminiClient:
             GeminiError: Google refused, or no whole answer came.
             InvalidNameError: a segment of `path` is not a name.
         """
+        return await self._json(self._prepare(method, self.url(path, params), key, json), key, empty=b"{}")
+
+    def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
+        """Where a resource is.
+
+        Args:
+            path: From the origin on, such as `/v1beta/files/abc`.
+            params: The query.
+
+        Raises:
+            InvalidNameError: a segment of `path` is not a name.
+        """
         if not _PATH.fullmatch(path):
             raise InvalidNameError(f"{path[:80]!r} is not the path of a resource")
-        url = httpx.URL(self.options.upstream + path, params=params or None)
-        return await self._json(self._prepare(method, url, key, json), key, empty=b"{}")
+        return httpx.URL(self.options.upstream + path, params=params or None)
+
+    def named_url(self, text: str) -> httpx.URL:
+        """An address out of an answer: of an upload, or of a redirect; it may be a relative one.
+
+        Raises:
+            TransportError: it is none, or not on the configured upstream, so that nothing may be sent there.
+        """
+        try:
+            url = self._origin.join(text)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise TransportError(Failure.INVALID_BODY, "The Gemini API named an address that is none.") from error
+        self._check_origin(url)
+        return url
+
+    async def open(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+        body: "Body | httpx.AsyncByteStream | None" = None,
+        redirect: bool = False,
+    ) -> Answer:
+        """Send, and give the answer once its status is known: to be read, and to be closed in any case.
+
+        Args:
+            method: The HTTP method.
+            url: Of `url` or `named_url`.
+            key: The Gemini key.
+            headers: Beside those of every call; a stream for a body needs a `content-length`.
+            body: JSON, or a stream of any bytes.
+            redirect: Whether a 302 with a `location` is an answer too; it is a failure otherwise.
+
+        Raises:
+            GeminiError: the status is not 2xx, or there is none (`TransportError`).
+        """
+        self._check_origin(url)
+        return await self._open(self._prepare(method, url, key, body, headers), key, redirect=redirect)
+
+    def _check_origin(self, url: httpx.URL) -> None:
+        """The key goes to nobody but the configured upstream."""
+        home = self._origin
+        is_home = (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port)
+        if not is_home or url.userinfo not in (b"", home.userinfo):
+            message = (
+                "The Gemini API named an address on another server than the configured one; nothing was sent there."
+            )
+            raise TransportError(Failure.REDIRECT, message)
 
     async def _json(self, request: httpx.Request, key: str, empty: bytes = b"") -> dict[str, Any]:
         """The object in the answer; `empty` stands for a body without a byte."""
         answer = await self._open(request, key)
-        try:
-            pieces = [piece async for piece in answer]
-        finally:
-            await answer.aclose()
-        body = b"".join(pieces)
-        try:
-            value = orjson.loads(body or empty)
-        except orjson.JSONDecodeError:
-            value = None
-        if isinstance(value, dict) and not value.get("error"):
-            return value
-        error = error_in(value) or decode_error(200, body, answer.content_type)
-        error.hide(key)
-        raise error
+        return await answer.json_object(empty)
 
-    async def _open(self, request: httpx.Request, key: str) -> "_Answer":
+    async def _open(self, request: httpx.Request, key: str, *, redirect: bool = False) -> Answer:
         """Send, and read the status.
 
         Raises:
@@ -166,25 +213,37 @@ class GeminiClient:
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
         except TRANSPORT_ERRORS as error:
             raise TransportError(failure_before_answer(error)) from error
-        answer = _Answer(response, options, start)
-        if 200 <= response.status_code < 300:
+        answer = Answer(
+            response,
+            event_timeout=options.event_timeout,
+            first_byte_at=start + options.first_byte_timeout,
+            deadline=start + options.request_timeout,
+            secret=key,
+        )
+        if 200 <= answer.status < 300 or (redirect and answer.status == 302 and "location" in answer.headers):
             return answer
-        try:
-            body = await answer.read_error()
-        finally:
-            await answer.aclose()
-        refusal = decode_error(response.status_code, body, answer.content_type)
-        refusal.hide(key)
-        raise refusal
+        raise await answer.error()
 
-    def _prepare(self, method: str, url: httpx.URL, key: str, body: Body | None) -> httpx.Request:
+    def _prepare(
+        self,
+        method: str,
+        url: httpx.URL,
+        key: str,
+        body: "Body | httpx.AsyncByteStream | None",
+        more: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
         if not _KEY.fullmatch(key):
             raise _unsendable_key()
         headers = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
         if key:
             headers["x-goog-api-key"] = key
+        if isinstance(body, httpx.AsyncByteStream):
+            return httpx.Request(
+                method, url, headers={**headers, **(more or {})}, stream=body, extensions=self._timeouts
+            )
         if body is not None:
             headers["content-type"] = "application/json"
+        headers.update(more or {})
         content = body if body is None or isinstance(body, bytes) else _encode(body)
         if content is not None and len(content) > WHOLE_BODY:
             headers["content-length"] = str(len(content))
@@ -208,7 +267,7 @@ class EventStream:
         self._request = request
         self._key = key
         self._decoder = EventDecoder()
-        self._answer: _Answer | None = None
+        self._answer: Answer | None = None
 
     async def __aenter__(self) -> Self:
         self._answer = await self._client._open(self._request, self._key)  # noqa: SLF001  one module, one door
@@ -242,90 +301,6 @@ class EventStream:
             if events:
                 return events
         raise StopAsyncIteration
-
-
-class _Answer:
-    """The body of a response, decompressed, under the limits of time.
-
-    Attributes:
-        ended: Whether the last byte was read.
-    """
-
-    def __init__(self, response: httpx.Response, options: ClientOptions, start: float) -> None:
-        self.ended = False
-        self._encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        self._inflater = Inflater() if self._encoding in ("gzip", "x-gzip", "deflate") else None
-        self._response = response
-        # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
-        self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
-        self._event_timeout = options.event_timeout
-        self._first_byte_at = start + options.first_byte_timeout
-        self._deadline = start + options.request_timeout
-        self._begun = False
-
-    @property
-    def content_type(self) -> str:
-        """The header."""
-        content_type: str = self._response.headers.get("content-type", "")
-        return content_type
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await self.read():
-            yield piece
-
-    async def read(self) -> bytes:
-        """What came next; empty at the end.
-
-        Raises:
-            TransportError: nothing came in time, the connection broke, or the compressed data is broken or cut.
-        """
-        if self._inflater is None and self._encoding != "identity":
-            raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer is compressed in an unknown way.")
-        while not self.ended:
-            piece = await self._receive()
-            self.ended = piece is None
-            if self._inflater is not None:
-                piece = self._inflater.finish() if piece is None else self._inflater.feed(piece)
-            if piece:
-                return piece
-        return b""
-
-    async def read_error(self) -> bytes:
-        """The body of an error, as far as it comes: the status is worth more than a second failure."""
-        body = b""
-        try:
-            while len(body) < _MOST_ERROR_BODY and (piece := await self.read()):
-                body += piece
-        except TransportError:
-            pass
-        return body
-
-    async def aclose(self) -> None:
-        """Give the connection back if the answer was read to its end, else close it."""
-        await self._response.aclose()
-        await self._pieces.aclose()
-
-    async def _receive(self) -> bytes | None:
-        """What came over the wire; None at the end."""
-        limit = asyncio.get_running_loop().time() + self._event_timeout
-        if not self._begun:
-            limit = max(limit, self._first_byte_at)
-        try:
-            async with asyncio.timeout_at(min(limit, self._deadline)):
-                piece = await anext(self._pieces)
-        except StopAsyncIteration:
-            return None
-        except TimeoutError as error:
-            raise TransportError(self._lateness(limit)) from error
-        except TRANSPORT_ERRORS as error:
-            raise TransportError(Failure.ANSWER_CUT) from error
-        self._begun = True
-        return piece
-
-    def _lateness(self, limit: float) -> Failure:
-        if self._deadline <= limit:
-            return Failure.REQUEST_TIMEOUT
-        return Failure.EVENT_TIMEOUT if self._begun else Failure.FIRST_BYTE_TIMEOUT
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

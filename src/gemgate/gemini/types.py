@@ -339,6 +339,21 @@ class BatchEmbedContentsResponse(TypedDict, total=False):
     usageMetadata: EmbeddingUsageMetadata
 
 
+class Prediction(TypedDict, total=False):
+    """An image of Imagen, or the reason why others are missing; `prompt` is there when it was rewritten."""
+
+    bytesBase64Encoded: str
+    mimeType: str
+    prompt: str
+    raiFilteredReason: str
+
+
+class PredictResponse(TypedDict, total=False):
+    """Images that were filtered are missing; `{}` when all were, and no reason was asked for."""
+
+    predictions: list[Prediction]
+
+
 class ModelResource(TypedDict, total=False):
     """A model of `models.list`. Google tells neither a date nor an owner."""
 

@@ -3,6 +3,7 @@
 import OpenAI from "openai";
 import { zodFunction, zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
+import { caught } from "./caught.mjs";
 
 const [baseURL, apiKey] = process.argv.slice(2);
 const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 20_000 });
@@ -96,16 +97,6 @@ async function cached() {
   const stream = await completions.create({ ...asked, n: 1, stream: true, stream_options: { include_usage: true } });
   for await (const chunk of stream) chunks.push(chunk);
   return chunks.at(-1).usage;
-}
-
-async function caught(work) {
-  try {
-    return { nothing: await work() };
-  } catch (error) {
-    const { status, code, type, param, requestID, message } = error;
-    const retryAfter = error.headers?.get("retry-after") ?? null;
-    return { name: error.constructor.name, status, code, type, param, requestID, message, retryAfter };
-  }
 }
 
 async function read(scenario) {

@@ -1,0 +1,150 @@
+"""One answer of Google's, read under the limits of time."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, cast
+
+import httpx
+import orjson
+
+from gemgate.gemini.errors import Failure, GeminiError, TransportError, decode_error, error_in
+from gemgate.gemini.framing import Inflater
+from gemgate.gemini.transport import TRANSPORT_ERRORS
+
+_MOST_ERROR_BODY = 1_048_576
+
+
+class Answer:
+    """The body of a response, decompressed: `async for piece in answer: …`, then `aclose`.
+
+    Args:
+        response: What httpx gave, unread.
+        event_timeout: Seconds between two reads; the time that the caller takes does not count.
+        first_byte_at: When, on the clock of the loop, the first bytes must be here.
+        deadline: When the last ones must be.
+        secret: The key, which no error may tell.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers of the response.
+        ended: Whether the last byte was read.
+    """
+
+    def __init__(
+        self, response: httpx.Response, *, event_timeout: float, first_byte_at: float, deadline: float, secret: str
+    ) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.ended = False
+        self._encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        self._inflater = Inflater() if self._encoding in ("gzip", "x-gzip", "deflate") else None
+        self._response = response
+        # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
+        self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
+        self._event_timeout = event_timeout
+        self._first_byte_at = first_byte_at
+        self._deadline = deadline
+        self._secret = secret
+        self._begun = False
+
+    @property
+    def content_type(self) -> str:
+        """The header."""
+        content_type: str = self.headers.get("content-type", "")
+        return content_type
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self.read():
+            yield piece
+
+    async def read(self) -> bytes:
+        """What came next; empty at the end.
+
+        Raises:
+            TransportError: nothing came in time, the connection broke, or the compressed data is broken or cut.
+        """
+        if self._inflater is None and self._encoding != "identity":
+            raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer is compressed in an unknown way.")
+        while not self.ended:
+            piece = await self._receive()
+            self.ended = piece is None
+            if self._inflater is not None:
+                piece = self._inflater.finish() if piece is None else self._inflater.feed(piece)
+            if piece:
+                return piece
+        return b""
+
+    async def json_object(self, empty: bytes = b"") -> dict[str, Any]:
+        """The whole body as a JSON object; closes the answer.
+
+        A resource with a `name` is no error, though it may hold one: a file or a job that failed does.
+
+        Args:
+            empty: What a body without a byte stands for.
+
+        Raises:
+            GeminiError: it is an error, or no object; or it did not come whole.
+        """
+        try:
+            pieces = [piece async for piece in self]
+        finally:
+            await self.aclose()
+        body = b"".join(pieces)
+        try:
+            value = orjson.loads(body or empty)
+        except orjson.JSONDecodeError:
+            value = None
+        if isinstance(value, dict) and ("name" in value or not value.get("error")):
+            return value
+        error = error_in(value) or decode_error(200, body, self.content_type)
+        error.hide(self._secret)
+        raise error
+
+    async def error(self) -> GeminiError:
+        """What the body of a refusal says, as far as it comes: the status is worth more than a second failure."""
+        body = b""
+        try:
+            while len(body) < _MOST_ERROR_BODY and (piece := await self.read()):
+                body += piece
+        except TransportError:
+            pass
+        finally:
+            await self.aclose()
+        refusal = decode_error(self.status, body, self.content_type)
+        refusal.hide(self._secret)
+        return refusal
+
+    async def skip(self) -> None:
+        """Read to the end what does not matter, so that the connection can be used again; closes the answer."""
+        try:
+            while await self.read():
+                pass
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give the connection back if the answer was read to its end, else close it."""
+        await self._response.aclose()
+        await self._pieces.aclose()
+
+    async def _receive(self) -> bytes | None:
+        """What came over the wire; None at the end."""
+        limit = asyncio.get_running_loop().time() + self._event_timeout
+        if not self._begun:
+            limit = max(limit, self._first_byte_at)
+        try:
+            async with asyncio.timeout_at(min(limit, self._deadline)):
+                piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError as error:
+            raise TransportError(self._lateness(limit)) from error
+        except TRANSPORT_ERRORS as error:
+            raise TransportError(Failure.ANSWER_CUT) from error
+        self._begun = True
+        return piece
+
+    def _lateness(self, limit: float) -> Failure:
+        if self._deadline <= limit:
+            return Failure.REQUEST_TIMEOUT
+        return Failure.EVENT_TIMEOUT if self._begun else Failure.FIRST_BYTE_TIMEOUT

@@ -1,0 +1,197 @@
+"""`POST /images/generations` and `POST /images/edits`: the I/O around the translation."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Any, Literal, cast
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.auth import Caller, authenticate
+from gemgate.body import read_json_body
+from gemgate.disconnect import cancelled_on_disconnect
+from gemgate.dry_run import dry_run, is_dry_run
+from gemgate.errors import ApiError
+from gemgate.form import is_form, read_form
+from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import Part, PredictResponse
+from gemgate.images.answer import Answer, Picture, completed_events, from_generate, from_predict, images_response
+from gemgate.images.convert import converted
+from gemgate.images.refusal import told
+from gemgate.images.translate import Method, Translation, method_of, to_gemini
+from gemgate.images.uploads import from_form, from_json
+from gemgate.images.wire import EditRequest, GenerationRequest, ImageRequest
+from gemgate.naming import model_name
+from gemgate.services import Services, services_of
+from gemgate.sse import frame, respond
+from gemgate.tasks import all_of, merged
+from gemgate.validation import parse
+
+router = APIRouter(tags=["images"])
+
+Kind = Literal["image_generation", "image_edit"]
+Outcome = Answer | ApiError
+
+_GENERATION = {"content": {"application/json": {"schema": GenerationRequest.model_json_schema()}}, "required": True}
+_EDIT = {
+    "content": {
+        "multipart/form-data": {"schema": EditRequest.model_json_schema()},
+        "application/json": {"schema": EditRequest.model_json_schema()},
+    },
+    "required": True,
+}
+
+
+@router.post("/images/generations", openapi_extra={"requestBody": _GENERATION}, summary="Make images")
+async def create_image(request: Request) -> Response:
+    """Answer with images made from a text, or with a stream of one event an image.
+
+    With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = authenticate(request.headers, services.settings)
+    raw = await read_json_body(request, services.settings.max_body_bytes)
+    return await _serve(request, services, caller, parse(GenerationRequest, raw), ())
+
+
+@router.post("/images/edits", openapi_extra={"requestBody": _EDIT}, summary="Make images from images")
+async def edit_image(request: Request) -> Response:
+    """Answer with images made from a text and up to 16 images, of a form or of a JSON body.
+
+    With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = authenticate(request.headers, services.settings)
+    limit = services.settings.max_body_bytes
+    if is_form(request.headers):
+        edit, images = from_form(await read_form(request, limit))
+    else:
+        edit, images = from_json(await read_json_body(request, limit))
+    return await _serve(request, services, caller, edit, images)
+
+
+async def _serve(
+    request: Request, services: Services, caller: Caller, asked: ImageRequest, images: Sequence[Part]
+) -> Response:
+    is_dry = is_dry_run(request)
+    async with cancelled_on_disconnect(request):
+        method = await _method(services, caller, asked, is_dry=is_dry)
+    translation = to_gemini(asked, services.images, method, images)
+    if is_dry:
+        path = f"/v1beta/{translation.model}:{translation.method}"
+        return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
+    calls = _Calls(services.gemini, translation, caller.key)
+    if asked.stream:
+        kind: Kind = "image_edit" if isinstance(asked, EditRequest) else "image_generation"
+        return await respond(request, _stream(calls, kind), services.settings, translation.notes.headers())
+    async with cancelled_on_disconnect(request):
+        outcomes = await all_of([calls.outcome(body) for body in calls.bodies])
+    response = images_response(calls.settle(outcomes), created=int(time.time()))
+    headers = translation.notes.headers()
+    return Response(orjson.dumps(response), headers=headers, media_type="application/json")
+
+
+async def _method(services: Services, caller: Caller, asked: ImageRequest, *, is_dry: bool) -> Method:
+    """How the model makes images: the catalog knows, or else the model's own resource tells.
+
+    Raises:
+        GeminiError: Google does not tell which models there are.
+    """
+    model = model_name(asked.model)
+    known = services.images.catalog.facts(model).image_method
+    if known is not None or is_dry:
+        return known or "generateContent"
+    listing = await services.models.listing(caller.id, caller.key)
+    return method_of(listing.models.get(model))
+
+
+async def _stream(calls: "_Calls", kind: Kind) -> AsyncGenerator[bytes, None]:
+    """An event for each image as it comes; what only the end can tell stands in a comment, the headers being gone."""
+    outcomes: list[Outcome] = []
+    early = calls.translation.notes.headers()
+    async with aclosing(merged([calls.events(body) for body in calls.bodies])) as arrivals:
+        async for _, outcome in arrivals:
+            outcomes.append(outcome)
+            if isinstance(outcome, Answer):
+                events = completed_events(kind, outcome, created=int(time.time()))
+                yield b"".join(f"event: {event['type']}\n".encode() + frame(event) for event in events)
+    calls.settle(outcomes)
+    headers = calls.translation.notes.headers()
+    if headers != early:
+        yield f": x-gemgate-adjusted: {headers['x-gemgate-adjusted']}\n\n".encode()
+
+
+class _Calls:
+    """The calls to Google that one request makes, all at once.
+
+    Attributes:
+        translation: The request.
+        bodies: What each call sends; written once where the calls are alike, because images are large.
+    """
+
+    def __init__(self, gemini: GeminiClient, translation: Translation, key: str) -> None:
+        self.translation = translation
+        self.bodies = _written(translation.bodies)
+        self._gemini = gemini
+        self._key = key
+
+    async def outcome(self, body: bytes) -> Outcome:
+        """The images of one call, in the format that was asked for; or why there are none."""
+        is_imagen = self.translation.method == "predict"
+        try:
+            answer = await (self._predict(body) if is_imagen else self._generate(body))
+        except GeminiError as error:
+            return told(error, is_imagen=is_imagen)
+        except ApiError as error:
+            return error
+        if self.translation.output_format is None:
+            return answer
+        return Answer([await self._formatted(picture) for picture in answer.pictures], answer.usage)
+
+    async def events(self, body: bytes) -> AsyncGenerator[Outcome, None]:
+        """The same, for `merged`."""
+        yield await self.outcome(body)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[Answer]:
+        """The answers; a note says when there are not as many images as were asked for.
+
+        Raises:
+            ApiError: every call failed; the first call's error.
+        """
+        answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+        if not answers:
+            raise next(outcome for outcome in outcomes if isinstance(outcome, ApiError))
+        came = sum(len(answer.pictures) for answer in answers)
+        if came != self.translation.count:
+            self.translation.notes.adjust(f"n={self.translation.count}->{came}")
+        return answers
+
+    async def _generate(self, body: bytes) -> Answer:
+        return from_generate(await self._gemini.generate(self.translation.model, body, self._key))
+
+    async def _predict(self, body: bytes) -> Answer:
+        path = f"/v1beta/{self.translation.model}:predict"
+        return from_predict(cast("PredictResponse", await self._gemini.request("POST", path, key=self._key, json=body)))
+
+    async def _formatted(self, picture: Picture) -> Picture:
+        """`picture` in the format that was asked for, made in a thread; a note says when that was not possible."""
+        wanted, compression = self.translation.output_format or picture.format, self.translation.compression
+        made = await asyncio.to_thread(converted, picture, wanted, compression)
+        if made.format != wanted:
+            self.translation.notes.adjust(f"output_format={wanted}->{made.format}")
+        elif compression is not None and made is picture:
+            self.translation.notes.adjust(f"output_compression={compression}->none")
+        return made
+
+
+def _written(bodies: Sequence[dict[str, Any]]) -> list[bytes]:
+    try:
+        first = orjson.dumps(bodies[0])
+        return [first if body is bodies[0] else orjson.dumps(body) for body in bodies]
+    except TypeError as error:
+        raise ApiError(400, f"The request cannot be written as JSON: {error}", code="invalid_value") from error

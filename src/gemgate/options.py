@@ -1,0 +1,48 @@
+"""What each part takes of the settings."""
+
+from gemgate.chat.request import Options
+from gemgate.chat.signatures import SignatureStore
+from gemgate.embeddings.translate import EmbeddingOptions
+from gemgate.gemini.catalog import Catalog
+from gemgate.gemini.client import ClientOptions
+from gemgate.images.translate import ImageOptions
+from gemgate.settings import Settings
+
+
+def chat_options(settings: Settings) -> Options:
+    """How chat requests are translated under these settings."""
+    return Options(
+        catalog=Catalog(settings.model_facts),
+        signatures=SignatureStore(settings.signature_store_size, settings.signature_ttl),
+        unsupported_params=settings.unsupported_params,
+        trailing_assistant=settings.trailing_assistant,
+        remote_media=settings.remote_media,
+    )
+
+
+def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:
+    """How embeddings requests are translated under these settings."""
+    return EmbeddingOptions(
+        catalog=chat.catalog,
+        unsupported_params=settings.unsupported_params,
+        remote_media=settings.remote_media,
+        usage=settings.embedding_usage,
+        concurrency=settings.embedding_concurrency,
+    )
+
+
+def image_options(settings: Settings, chat: Options) -> ImageOptions:
+    """How images requests are translated under these settings."""
+    return ImageOptions(chat.catalog, settings.unsupported_params)
+
+
+def client_options(settings: Settings) -> ClientOptions:
+    """Where Google is, and how long to wait for it."""
+    return ClientOptions(
+        upstream=settings.upstream,
+        connect_timeout=settings.connect_timeout,
+        first_byte_timeout=settings.first_byte_timeout,
+        event_timeout=settings.event_timeout,
+        request_timeout=settings.request_timeout,
+        max_connections=settings.max_connections,
+    )
