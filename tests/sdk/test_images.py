@@ -48,6 +48,13 @@ def opened(data: str | None) -> Image.Image:
     return image
 
 
+def drawn(colour: str, kind: str) -> bytes:
+    """A file of one colour."""
+    out = io.BytesIO()
+    Image.new("RGB", IMAGE_SIZE, colour).save(out, kind)
+    return out.getvalue()
+
+
 def middle(image: Image.Image) -> tuple[int, ...]:
     """The colour in the middle."""
     found = image.convert("RGB").getpixel((image.width // 2, image.height // 2))
@@ -180,12 +187,13 @@ def test_an_edit_begins_with_the_image(
 def test_several_images_are_sent_in_their_order(
     make_client: MakeClient, servers: Stack, media: Media, prefix: str
 ) -> None:
-    red = io.BytesIO()
-    Image.new("RGB", IMAGE_SIZE, "red").save(red, "PNG")
-    images: Any = [media.image, ("red.png", red.getvalue(), "image/png"), media.image]
+    first, red, blue = media.image.read_bytes(), drawn("red", "PNG"), drawn("blue", "WEBP")
+    images: Any = [media.image, ("red.png", red, "image/png"), io.BytesIO(blue)]
     answer = make_client(prefix).images.edit(model=MODEL, prompt=PROMPT, image=images, n=2)
     *sent, text = given_to_google(servers)
-    assert [part["inlineData"]["mimeType"] for part in sent] == ["image/jpeg", "image/png", "image/jpeg"]
+    blobs = [part["inlineData"] for part in sent]
+    assert [blob["mimeType"] for blob in blobs] == ["image/jpeg", "image/png", "image/webp"]
+    assert [base64.b64decode(blob["data"]) for blob in blobs] == [first, red, blue]
     assert text == {"text": PROMPT}
     for item in answer.data or []:
         shows_the_original(item.b64_json)
