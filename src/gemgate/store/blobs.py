@@ -1,0 +1,255 @@
+"""Bytes under keys: a directory, or a bucket at S3, Google or Azure."""
+
+import hashlib
+import os
+import re
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import obstore
+from anyio import to_thread
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
+
+from gemgate.store.errors import BlobMissingError, StoreError
+from gemgate.store.feed import Feed, blocks
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+
+T = TypeVar("T")
+Through = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+
+# Five MiB is the least that S3 takes for a part, and one size for all of them is what some of its kin insist on:
+# at most 10,000 parts make 50 GB.
+_PART = 5 * 1024 * 1024
+_PARTS_AT_ONCE = 4
+_READ = 256 * 1024
+_LISTED_AT_ONCE = 500
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
+_STAGED = re.compile(r".+#\d+")
+_SCHEMES = ("s3://", "s3a://", "gs://", "az://", "azure://", "abfs://", "abfss://", "adl://")
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """A blob in a listing; `modified` is in Unix seconds, by the clock of the backend."""
+
+    key: str
+    size: int
+    modified: float
+
+
+class Blobs:
+    """An object store. A key is slash-separated words of letters, digits, `_`, `-` and `.`, and at least two of them.
+
+    A blob appears whole or not at all: while it is written, readers see nothing, or the blob it replaces.
+    """
+
+    def __init__(self, store: "ObjectStore", directory: Path | None = None) -> None:
+        self._store = store
+        self._directory = directory
+
+    @classmethod
+    def in_directory(cls, directory: Path) -> "Blobs":
+        """Blobs as files under `directory`, which is made if it is missing."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(LocalStore(directory), directory)
+
+    @classmethod
+    def at(cls, url: str, options: Mapping[str, str] | None = None) -> "Blobs":
+        """Blobs under `s3://bucket/prefix`, `gs://bucket/prefix` or `az://account/container/prefix`.
+
+        Credentials come from where the cloud's own tools look for them (the environment, the machine's or the pod's
+        role); `options` go before them, named as obstore names them (`aws_endpoint`, `aws_region`, …).
+
+        Raises:
+            StoreError: the URL or an option is not understood.
+        """
+        if not url.startswith(_SCHEMES):
+            raise StoreError("the blobs URL is one of s3://bucket, gs://bucket and az://account/container")
+        given = dict(options or {})
+        client: ClientConfig = {"timeout": timedelta(minutes=5), "connect_timeout": timedelta(seconds=10)}
+        if given.get("aws_endpoint", "").startswith("http://"):
+            client["allow_http"] = True
+        retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+        try:
+            return cls(from_url(url, config=cast("S3Config", given), client_options=client, retry_config=retry))
+        except BaseError as error:
+            raise StoreError(f"the blobs URL or its options are not understood: {_reason(error)}") from None
+
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
+        """Write `chunks`, however many they are, and answer with their size in bytes and their SHA-256 in hex.
+
+        Memory does not grow with the size. When the source raises, or the caller is cancelled, nothing is left behind
+        and what stood under the key stays; after the source's last byte, a cancelled put may still be carried out.
+        After a crash, `sweep_partial` tidies a directory; a bucket needs a
+        lifecycle rule that aborts incomplete multipart uploads.
+
+        Raises:
+            StoreError: the backend failed. What the source raises goes through as it is.
+        """
+        _check(key)
+        digest, size = hashlib.sha256(), 0
+
+        async def measured() -> AsyncGenerator[bytes]:
+            nonlocal size
+            async with aclosing(blocks(chunks, _PART)) as cut:
+                async for block in cut:
+                    await to_thread.run_sync(digest.update, block)
+                    size += len(block)
+                    yield block
+
+        async with aclosing(measured()) as source:
+            first = await anext(source)
+            if len(first) < _PART:
+                await _asked(obstore.put_async(self._store, key, first, use_multipart=False), key)
+            else:
+                await self._put_parts(key, first, source)
+        if self._directory:
+            await to_thread.run_sync(_sync, self._directory / key)
+        return size, digest.hexdigest()
+
+    async def _put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        def upload(source: AsyncIterator[bytes]) -> Coroutine[Any, Any, object]:
+            return obstore.put_async(
+                self._store, key, source, use_multipart=True, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
+            )
+
+        async with Feed(upload) as feed:
+            is_taken = await feed.send(first)
+            while is_taken and (block := await anext(rest, b"")):
+                is_taken = await feed.send(block)
+            await _asked(feed.finish(), key)
+
+    async def get(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
+        """The bytes from `start` up to, but not including, `end`; past the end of the blob there are none.
+
+        Raises:
+            BlobMissingError: there is no such blob (at the first step of the iteration).
+        """
+        options: GetOptions = {}
+        if start or end is not None:
+            size = await self.size(key)
+            end = size if end is None else min(end, size)
+            if start >= end:
+                return
+            options = {"range": (start, end)}
+        result = await _asked(obstore.get_async(self._store, _check(key), options=options), key)
+        with _failing(key):
+            async for chunk in result.stream(min_chunk_size=_READ):
+                yield bytes(chunk)
+
+    async def size(self, key: str) -> int:
+        """How many bytes the blob has.
+
+        Raises:
+            BlobMissingError: there is no such blob.
+        """
+        return int((await _asked(obstore.head_async(self._store, _check(key)), key))["size"])
+
+    async def delete(self, *keys: str) -> None:
+        """Remove these blobs; the ones that are gone already are none the worse."""
+        for key in keys:
+            try:
+                await _asked(obstore.delete_async(self._store, _check(key)), key)
+            except BlobMissingError:
+                continue
+
+    async def concat(self, keys: Iterable[str], target: str, through: Through | None = None) -> tuple[int, str]:
+        """Write the blobs `keys`, one after another, as the blob `target`; answer as `put` does.
+
+        `through` may watch the bytes on their way, and raise to stop it: then nothing is left under `target`.
+        """
+
+        async def joined() -> AsyncGenerator[bytes]:
+            for key in keys:
+                async with aclosing(self.get(key)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+
+        async with aclosing(joined()) as source:
+            return await self.put(target, through(source) if through else source)
+
+    async def listing(self, prefix: str) -> AsyncGenerator[list[BlobInfo]]:
+        """All blobs whose keys begin with the word `prefix`, some hundreds at a time."""
+        pages = obstore.list(self._store, prefix, chunk_size=_LISTED_AT_ONCE)
+        with _failing(prefix):
+            async for found in pages:
+                yield [BlobInfo(meta["path"], meta["size"], meta["last_modified"].timestamp()) for meta in found]
+
+    async def sweep_partial(self, before: float) -> int:
+        """Remove what killed processes left half-written in a directory before the Unix second `before`; how many.
+
+        A bucket keeps such parts out of sight, and drops them by its own lifecycle rule.
+        """
+        return await to_thread.run_sync(_sweep_staged, self._directory, before) if self._directory else 0
+
+    async def ping(self) -> None:
+        """Ask the backend for a sign of life.
+
+        Raises:
+            StoreError: there is none, or no such bucket, or no right to read it.
+        """
+        async with aclosing(self.listing("ping")) as pages:
+            await anext(pages, None)
+
+
+def _check(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"not a blob key: {key!r}")
+    return key
+
+
+async def _asked(answer: Awaitable[T], key: str) -> T:
+    with _failing(key):
+        return await answer
+
+
+@contextmanager
+def _failing(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise BlobMissingError(key) from None
+    except BaseError as error:
+        raise StoreError(f"the blob store failed at {key}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _sync(path: Path) -> None:
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sweep_staged(directory: Path, before: float) -> int:
+    removed = 0
+    for path in directory.rglob("*#*"):
+        with suppress(FileNotFoundError):
+            if _STAGED.fullmatch(path.name) and path.stat().st_mtime < before:
+                path.unlink()
+                removed += 1
+    return removed

@@ -1,0 +1,158 @@
+"""One database, SQLite or PostgreSQL: transactions, and the schema brought up to date at start."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Self
+
+import orjson
+from alembic.util.exc import CommandError
+from anyio import to_thread
+from sqlalchemy import URL, Connection, Engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from gemgate.store.errors import StoreError
+from gemgate.store.schema import migrate
+from gemgate.store.tables import Base
+
+Clock = Callable[[], float]
+
+_POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
+_SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})
+_BUSY_SECONDS = 30
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}",
+    "PRAGMA journal_size_limit=67108864",
+)
+
+
+class Database:
+    """Sessions over one engine; on SQLite only one task of the process writes at a time.
+
+    Other processes on the same SQLite file are waited for, up to 30 seconds.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._is_sqlite else nullcontext()
+        self._readers = async_sessionmaker(engine, expire_on_commit=False)
+        self._writers = async_sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database_url: str | URL) -> AsyncIterator[Self]:
+        """The database at `sqlite:///path` or `postgresql://…`, with every migration applied.
+
+        Any number of processes may open the same one at once.
+
+        Raises:
+            StoreError: the URL is not understood, the driver is missing, the database does not answer, or its schema
+                is newer than this code.
+        """
+        url = _parsed(database_url)
+        try:
+            engine = _engine(url)
+        except ImportError:
+            raise StoreError("PostgreSQL needs its driver: pip install 'gemgate[postgres]'") from None
+        try:
+            await _up_to_date(url)
+            yield cls(engine)
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that only reads."""
+        async with self._readers.begin() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that may write: committed at the end, rolled back by an exception."""
+        async with self._writer, self._writers.begin() as session:
+            yield session
+
+    def upsert(self, table: type[Base]) -> "sqlite.Insert | postgresql.Insert":
+        """An INSERT that takes `on_conflict_do_update`."""
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life.
+
+        Raises:
+            StoreError: there is none.
+        """
+        try:
+            async with self.read() as session:
+                await session.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreError(f"the database does not answer: {_reason(error)}") from error
+
+
+def _parsed(database_url: str | URL) -> URL:
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise StoreError("the database URL is not a URL, such as postgresql://user:password@host/name") from None
+    if url.drivername in _POSTGRESQL:
+        defaults = {"application_name": "gemgate", "connect_timeout": "10"}
+        return url.set(drivername="postgresql+psycopg").update_query_dict({**defaults, **url.query})
+    if url.drivername not in _SQLITE:
+        raise StoreError(f"the database is PostgreSQL or SQLite, not {url.drivername}")
+    if not url.database or url.database == ":memory:":
+        raise StoreError("the SQLite database is a file: sqlite:///path/to/file")
+    return url.set(drivername="sqlite+aiosqlite")
+
+
+def _engine(url: URL) -> AsyncEngine:
+    as_json: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **as_json)
+        _serve_transactions(engine.sync_engine)
+        return engine
+    # Without server-side prepared statements a pooler that shares connections (pgbouncer) may stand between.
+    unprepared = {"prepare_threshold": None}
+    return create_async_engine(url, connect_args=unprepared, pool_pre_ping=True, pool_recycle=1800, **as_json)
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _serve_transactions(engine: Engine) -> None:
+    """Begin transactions ourselves: a writer takes SQLite's lock at once, so that it never fails half-way."""
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+async def _up_to_date(url: URL) -> None:
+    try:
+        await to_thread.run_sync(migrate, url)
+    except CommandError as error:
+        msg = f"the database {url.render_as_string()} has a schema this version does not know: {error}"
+        raise StoreError(msg) from error
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"the database {url.render_as_string()} cannot be opened: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

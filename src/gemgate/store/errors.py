@@ -1,0 +1,63 @@
+"""What the store refuses, and what it could not do."""
+
+
+class StoreError(Exception):
+    """The store cannot be opened or used; the message holds no credential."""
+
+
+class BlobMissingError(StoreError):
+    """No blob has this key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no blob {key}")
+        self.key = key
+
+
+class UnknownCursorError(StoreError):
+    """The `after` of a list is not an id this store could have made."""
+
+    def __init__(self, after: str) -> None:
+        super().__init__(f"no such cursor: {after[:80]!r}")
+        self.after = after
+
+
+class UploadUnknownError(StoreError):
+    """No upload of this owner has this id."""
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"no upload {upload_id[:80]!r}")
+        self.upload_id = upload_id
+
+
+class UploadClosedError(StoreError):
+    """The upload takes no more parts: `status` is completed, cancelled or expired."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the upload is {status}")
+        self.status = status
+
+
+class PartUnknownError(StoreError):
+    """The upload has no such part, or it was named twice."""
+
+    def __init__(self, part_id: str) -> None:
+        super().__init__(f"no part {part_id[:80]!r}")
+        self.part_id = part_id
+
+
+class SizeMismatchError(StoreError):
+    """The parts together do not have the size that was announced; both in bytes."""
+
+    def __init__(self, announced: int, received: int) -> None:
+        super().__init__(f"{announced} bytes were announced, the parts have {received}")
+        self.announced = announced
+        self.received = received
+
+
+class ChecksumMismatchError(StoreError):
+    """The MD5 of the parts, put together, is not the one given."""
+
+    def __init__(self, given: str, actual: str) -> None:
+        super().__init__(f"the MD5 is {actual}, not {given[:80]}")
+        self.given = given
+        self.actual = actual

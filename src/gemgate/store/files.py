@@ -1,0 +1,122 @@
+"""Files: a row each, and its bytes in a blob."""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from typing import Literal
+
+from sqlalchemy import ColumnElement, delete, or_, select
+
+from gemgate.store.blobs import Blobs
+from gemgate.store.database import Clock, Database
+from gemgate.store.ids import new_id
+from gemgate.store.paging import Page, fetch_page
+from gemgate.store.tables import FileRow
+
+
+class Files:
+    """The files of all callers. Whose file it is not, and a file past its `expires_at`, is as if it were not there."""
+
+    def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+
+    async def save(
+        self,
+        owner: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        filename: str,
+        purpose: str,
+        mime_type: str | None = None,
+        expires_after: int | None = None,
+        file_id: str | None = None,
+    ) -> FileRow:
+        """Write the bytes, then the row; `expires_after` is in seconds.
+
+        If the source of `chunks` raises, or the caller is cancelled, neither is left. With the `file_id` of a file
+        that exists, both are replaced: a step that crashed can be done again.
+
+        Raises:
+            StoreError: the blob store failed.
+        """
+        file_id = file_id or new_id("file-", self._clock())
+        key = blob_key(file_id)
+        size, sha256 = await self._blobs.put(key, chunks)
+        now = int(self._clock())
+        row = FileRow(
+            id=file_id,
+            owner=owner,
+            filename=storable(filename),
+            purpose=purpose,
+            bytes=size,
+            sha256=sha256,
+            blob_key=key,
+            created_at=now,
+            mime_type=mime_type,
+            expires_at=None if expires_after is None else now + expires_after,
+        )
+        return await self.create(row)
+
+    async def create(self, row: FileRow) -> FileRow:
+        """Add the row of a blob that is complete, or replace the row with the same id."""
+        async with self._database.write() as session:
+            return await session.merge(row)
+
+    async def get(self, owner: str, file_id: str) -> FileRow | None:
+        """The file, or None."""
+        async with self._database.read() as session:
+            return await session.scalar(select(FileRow).where(FileRow.id == file_id, *self._visible(owner)))
+
+    async def list(
+        self,
+        owner: str,
+        *,
+        after: str | None = None,
+        limit: int = 10_000,
+        order: Literal["asc", "desc"] = "desc",
+        purpose: str | None = None,
+    ) -> Page[FileRow]:
+        """The caller's files by the time of their making, those that follow the id `after`.
+
+        Raises:
+            UnknownCursorError: `after` is no id of a file.
+        """
+        wanted = self._visible(owner) if purpose is None else (*self._visible(owner), FileRow.purpose == purpose)
+        async with self._database.read() as session:
+            newest_first = order == "desc"
+            return await fetch_page(session, FileRow, *wanted, after=after, limit=limit, newest_first=newest_first)
+
+    async def open(self, row: FileRow, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
+        """The bytes of a file, from `start` up to, but not including, `end`.
+
+        Raises:
+            BlobMissingError: the file was deleted meanwhile (at the first step of the iteration).
+        """
+        async with aclosing(self._blobs.get(row.blob_key, start, end)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def delete(self, owner: str, file_id: str) -> bool:
+        """Delete the row, then the bytes; False when there was none. A crash in between leaves bytes to the sweep."""
+        async with self._database.write() as session:
+            wanted = delete(FileRow).where(FileRow.id == file_id, *self._visible(owner)).returning(FileRow.blob_key)
+            key = await session.scalar(wanted)
+        if key is None:
+            return False
+        await self._blobs.delete(key)
+        return True
+
+    def _visible(self, owner: str) -> tuple[ColumnElement[bool], ...]:
+        alive = or_(FileRow.expires_at.is_(None), FileRow.expires_at > self._clock())
+        return FileRow.owner == owner, alive
+
+
+def blob_key(file_id: str) -> str:
+    """Where the bytes of a file are."""
+    return f"files/{file_id}"
+
+
+def storable(name: str) -> str:
+    """`name` without what a database cannot hold: NUL, and halves of surrogate pairs."""
+    return name.replace("\0", "").encode("utf-8", "replace").decode()
