@@ -9,7 +9,7 @@ from gemgate.chat.fates import DROPPED
 from gemgate.chat.generation import fold_seed, generation_config
 from gemgate.chat.messages import MessageTranslator, TrailingAssistant
 from gemgate.chat.signatures import Signatures
-from gemgate.chat.structured import apply_format, read_format
+from gemgate.chat.structured import HiddenFunction, apply_format, read_format
 from gemgate.chat.thinking import thinking_config
 from gemgate.chat.tools import ToolPlan, plan_tools
 from gemgate.chat.wire import ChatCompletionRequest
@@ -85,7 +85,7 @@ def to_gemini(
         options: The operator's decisions.
         dialect: How thoughts look in the answer.
         caller_id: Whose thought signatures may be used.
-        fetched: Remote media, by URL (`content.remote_media` lists what is needed).
+        fetched: Remote media, by URL (`messages.remote_media` lists what is needed).
 
     Raises:
         ApiError: 400 that names the parameter which Gemini cannot follow.
@@ -108,9 +108,7 @@ def to_gemini(
         has_thought_tags=dialect == "google",
     )
     contents, system = turns.translate(request.messages)
-    config = generation_config(request, facts, notes)
-    if thinking := thinking_config(request, object_option(google, "thinking_config"), facts, notes):
-        config["thinkingConfig"] = thinking
+    config = _config(request, google, facts, notes)
     if content.resolution:
         config["mediaResolution"] = content.resolution
     hidden = apply_format(read_format(request, notes), plan, config, facts, notes)
@@ -128,7 +126,31 @@ def to_gemini(
     if tier := _tier(request, notes):
         body["serviceTier"] = tier
     body["store"] = bool(request.store)
-    context = AnswerContext(
+    is_json = "responseMimeType" in config or hidden is not None
+    context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)
+    return Translation(model, body, calls, context, notes)
+
+
+def _config(
+    request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes
+) -> GenerationConfig:
+    config = generation_config(request, facts, notes)
+    if thinking := thinking_config(request, object_option(google, "thinking_config"), facts, notes):
+        config["thinkingConfig"] = thinking
+    return config
+
+
+def _context(
+    request: ChatCompletionRequest,
+    options: Options,
+    plan: ToolPlan,
+    *,
+    dialect: Dialect,
+    caller_id: str,
+    hidden: HiddenFunction | None,
+    is_json: bool,
+) -> AnswerContext:
+    return AnswerContext(
         model=request.model,
         dialect=dialect,
         caller_id=caller_id,
@@ -139,11 +161,10 @@ def to_gemini(
         first_call_only=request.parallel_tool_calls is False,
         legacy_functions=bool(request.functions) and not request.tools,
         holds_calls=plan.server_side_calls,
-        is_json="responseMimeType" in config or hidden is not None,
+        is_json=is_json,
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
         audio_format=request.audio.format if request.audio else None,
     )
-    return Translation(model, body, calls, context, notes)
 
 
 def _drop_unsupported(request: ChatCompletionRequest, notes: Notes) -> None:
