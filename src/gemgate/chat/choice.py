@@ -159,10 +159,12 @@ class Choice:
         return broken(self.reason, is_empty=self.is_empty, message=self.beside.get("finish_message"))
 
     def _say(self, text: str, delta: dict[str, Any]) -> None:
-        shown = f"</thought>{text}" if self.thinking else text
-        self.thinking = False
+        shown = text
+        if self.thinking:
+            shown = f"</thought>{text}"
+            self.insertions.append((self.length, len(shown) - len(text)))
+            self.thinking = False
         delta["content"] = delta.get("content", "") + shown
-        self.insertions.append((self.length, len(shown) - len(text)))
         self.length += len(text)
         if text:
             self.text.append(text)
