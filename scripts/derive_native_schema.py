@@ -72,6 +72,8 @@ OVERLAY: dict[str, Any] = {
         },
         "SpeechConfig": {"config": ["voiceConfig", "multiSpeakerVoiceConfig"]},
         "CachedContent": {"expiration": ["expireTime", "ttl"]},
+        "InputConfig": {"source": ["requests", "fileName"]},
+        "InputEmbedContentConfig": {"source": ["requests", "fileName"]},
     },
 }
 

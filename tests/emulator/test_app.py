@@ -5,8 +5,8 @@ import pytest
 from starlette.applications import Starlette
 from tests.emulator.support import Emulator, config, said
 
-from gemgate.emulator import app as app_module
 from gemgate.emulator.state import KEPT_BYTES, EmulatorState
+from gemgate.emulator.timing import Limits
 
 MODEL = "gemini-2.5-flash"
 URL = f"/v1beta/models/{MODEL}:generateContent"
@@ -173,8 +173,8 @@ class TestBodies:
         assert error["message"].startswith("* GenerateContentRequest.contents[0].parts[0].file_data.file_uri")
         assert "details" not in error
 
-    async def test_there_is_a_largest_body(self, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(app_module, "MAX_BODY", 100)
+    async def test_there_is_a_largest_body(self, emulator: Emulator, app: Starlette) -> None:
+        app.state.emulator.limits = Limits(body=100)
         assert "Request payload size exceeds the limit" in await emulator.refused(MODEL, said("x" * 100))
 
 

@@ -68,15 +68,22 @@ class TestAnswers:
         assert len(together) == 1
         assert together != await vectors(emulator, batch("The Ruby logo", model=NEW), NEW)
 
-    async def test_files_are_embedded_by_their_uri(self, emulator: Emulator) -> None:
+    async def test_files_elsewhere_are_embedded_by_their_uri(self, emulator: Emulator) -> None:
         def named(uri: str) -> dict[str, Any]:
             content = {"parts": [{"fileData": {"fileUri": uri, "mimeType": "application/pdf"}}]}
             return {"model": f"models/{NEW}", "content": content}
 
         first, second, third = await vectors(
-            emulator, {"requests": [named("files/a"), named("files/b"), named("files/a")]}, NEW
+            emulator, {"requests": [named("gs://b/a"), named("gs://b/b"), named("gs://b/a")]}, NEW
         )
         assert first == third != second
+
+    async def test_uploaded_files_are_embedded_by_their_bytes(self, emulator: Emulator, app: Starlette) -> None:
+        app.state.emulator.files.put("files/a", "image/png", png(), key="k")
+        file = {"content": {"parts": [{"fileData": {"fileUri": "files/a"}}]}}
+        same = {"content": {"parts": [inline("image/png", png())]}}
+        first, second = [(await emulator.post(NEW, each, "embedContent")).json() for each in (file, same)]
+        assert first == second
 
     async def test_only_the_new_model_tells_its_usage(self, emulator: Emulator) -> None:
         old = (await emulator.post(OLD, batch("Hello, world!"), BATCH)).json()

@@ -1,16 +1,20 @@
 """The emulator agrees with Google on every recorded generate request that kept its body."""
 
+import re
 from collections import Counter
 from typing import Any
 
 import orjson
 from starlette.applications import Starlette
-from tests.emulator.support import Emulator, Exchange, needs_recordings, recorded
+from tests.emulator.support import Emulator, Exchange, needs_recordings, png, recorded
 
 from gemgate.emulator.answers import compose
 from gemgate.emulator.families import find
 from gemgate.emulator.stream import events, unary
 from gemgate.emulator.validation import parse
+
+# Files that recorded requests name: they have to be there.
+FILES = re.compile(r"googleapis\.com/v1beta/(files/[a-z0-9]+)")
 
 # What was refused for a reason that the request does not show.
 EXCEPTIONS = {
@@ -40,6 +44,8 @@ async def test_recorded_requests_are_accepted_and_refused_as_google_did(emulator
             text = "Words that were cached. " * 300
             contents = [{"role": "user", "parts": [{"text": text}]}]
             app.state.emulator.caches.put(name, {"model": f"models/{exchange.model}", "contents": contents})
+        for name in FILES.findall(orjson.dumps(exchange.body).decode()):
+            app.state.emulator.files.put(name, "", png(), key="k")
     wrong = {}
     for exchange in recorded():
         got = await _answer(emulator, exchange)

@@ -4,24 +4,25 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gemgate.emulator import auth, caches, embed, families, generate, predict
+from gemgate.emulator import batches, caches, clock_routes, embed, families, file_routes, generate, predict, uploads
+from gemgate.emulator.attachments import attach
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import ApiError, bad_request, invalid, model_not_found
 from gemgate.emulator.families import Model
+from gemgate.emulator.incoming import caller, paging, read
 from gemgate.emulator.replies import error_reply, html_reply, json_reply
 from gemgate.emulator.state import EmulatorState
+from gemgate.emulator.timing import Limits, Timing
 from gemgate.emulator.validation import parse
 
-MAX_BODY = 100 * 1024 * 1024
 VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
 
-Handler = Callable[[EmulatorState, Request], Awaitable[Delivery]]
+Handler = Callable[[EmulatorState, Request], Awaitable[ASGIApp]]
 
 # What follows the colon in /v1beta/models/{model}:{method}. A further method is a further line.
 METHODS: dict[str, Callable[[EmulatorState, Request, Model, Any], Delivery]] = {
@@ -31,19 +32,23 @@ METHODS: dict[str, Callable[[EmulatorState, Request, Model, Any], Delivery]] = {
     "embedContent": embed.embed_content,
     "batchEmbedContents": embed.batch_embed_contents,
     "predict": predict.predict,
+    "batchGenerateContent": batches.batch_generate_content,
+    "asyncBatchEmbedContent": batches.async_batch_embed_content,
 }
 
 # Methods that Google does not list under their own name, neither in `supportedGenerationMethods` nor in a 404.
 LISTED_AS = {"streamGenerateContent": "generateContent", "batchEmbedContents": "embedContent"}
 
 
-def create_emulator(*, clock: Callable[[], float] = time.time) -> Starlette:
+def create_emulator(
+    *, clock: Callable[[], float] = time.time, timing: Timing | None = None, limits: Limits | None = None
+) -> Starlette:
     """The emulator as an ASGI application.
 
     `app.state.emulator` is its `EmulatorState`: the requests it saw, the clients that left, the caches. `clock` gives
-    seconds since 1970 and decides when caches expire; answers do not depend on it.
+    seconds since 1970 and decides when caches and files expire and how far jobs are; answers do not depend on it.
     """
-    state = EmulatorState(clock=clock)
+    state = EmulatorState(clock=clock, timing=timing or Timing(), limits=limits or Limits())
 
     def route(path: str, handler: Handler, *methods: str) -> Route:
         return Route(f"/{{version}}/{path}", _Endpoint(state, handler), methods=list(methods))
@@ -53,6 +58,14 @@ def create_emulator(*, clock: Callable[[], float] = time.time) -> Starlette:
             route("models/{rest:path}", _call_model, "POST"),
             route("models", _list_models, "GET"),
             route("models/{rest:path}", _get_model, "GET"),
+            route("batches", batches.list_batches, "GET"),
+            route("batches/{name}", batches.one_batch, "GET", "POST", "DELETE"),
+            route("files", file_routes.create, "POST"),
+            route("files", file_routes.list_files, "GET"),
+            route("files/{name}", file_routes.one_file, "GET", "DELETE"),
+            Route("/upload/{version}/files", _Endpoint(state, uploads.upload), methods=["POST", "PUT"]),
+            Route("/download/{version}/files/{name}", _Endpoint(state, file_routes.download), methods=["GET"]),
+            Route("/emulator/clock", _Endpoint(state, clock_routes.clock), methods=["GET", "POST"]),
             route("cachedContents", _create_cache, "POST"),
             route("cachedContents", _list_caches, "GET"),
             route("cachedContents/{name}", _one_cache, "GET", "PATCH", "DELETE"),
@@ -74,44 +87,23 @@ class _Endpoint:
         request = Request(scope, receive)
         reply: ASGIApp
         try:
-            if request.path_params["version"] not in VERSIONS:
+            if request.path_params.get("version", "v1beta") not in VERSIONS:
                 reply = html_reply(self.state, 404)
             else:
                 reply = await self.handler(self.state, request)
         except ApiError as error:
             reply = error_reply(self.state, error, request)
+        except ClientDisconnect:
+            self.state.lost(request.url.path, 0)
+            return
         await reply(scope, receive, send)
-
-
-async def _read(state: EmulatorState, request: Request) -> Any:
-    """The JSON body, remembered; the credential is checked after that, so that tests see refused requests too.
-
-    Raises:
-        ApiError: 400 for what is too large or no JSON, and whatever `auth.check` finds.
-    """
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise invalid(f"Request payload size exceeds the limit: {MAX_BODY} bytes.")
-    body, broken = None, False
-    try:
-        body = orjson.loads(raw) if raw else None
-    except orjson.JSONDecodeError:
-        broken = True
-    state.saw(request.method, request.url.path, request.query_params, request.headers, body, len(raw))
-    auth.check(request.headers, request.query_params)
-    if broken:
-        start = raw[:50].decode(errors="replace")
-        raise invalid(f"Invalid JSON payload received. Unexpected token.\n{start}\n^")
-    return body
 
 
 async def _call_model(state: EmulatorState, request: Request) -> Delivery:
     name, colon, method = request.path_params["rest"].rpartition(":")
     if not colon or method not in METHODS:
         return html_reply(state, 404)
-    body = await _read(state, request)
+    body = await read(state, request)
     version = request.path_params["version"]
     if not name or " " in name or "/" in name:
         raise invalid("* GenerateContentRequest.model: unexpected model name format\n")
@@ -123,13 +115,13 @@ async def _call_model(state: EmulatorState, request: Request) -> Delivery:
 
 
 async def _list_models(state: EmulatorState, request: Request) -> Delivery:
-    await _read(state, request)
+    await read(state, request)
     models = [model.resource() for model in families.served(request.path_params["version"])]
-    return json_reply(state, caches.paged("models", models, *_paging(request)))
+    return json_reply(state, caches.paged("models", models, *paging(request)))
 
 
 async def _get_model(state: EmulatorState, request: Request) -> Delivery:
-    await _read(state, request)
+    await read(state, request)
     name, version = request.path_params["rest"], request.path_params["version"]
     model = families.find(name, version)
     if model is None:
@@ -141,34 +133,28 @@ async def _get_model(state: EmulatorState, request: Request) -> Delivery:
     return json_reply(state, model.resource())
 
 
-def _paging(request: Request) -> tuple[int, str]:
-    size = request.query_params.get("pageSize", "0")
-    if not size.isascii() or not size.isdigit():
-        raise invalid(f"Invalid value at 'page_size' (TYPE_INT32), \"{size}\"")
-    return int(size), request.query_params.get("pageToken", "")
-
-
 async def _cache_body(state: EmulatorState, request: Request) -> dict[str, Any]:
-    body, found = parse("CachedContent", await _read(state, request))
+    body, found = parse("CachedContent", await read(state, request))
     if found:
         raise bad_request(found)
     return body
 
 
 async def _create_cache(state: EmulatorState, request: Request) -> Delivery:
-    return json_reply(state, state.caches.create(await _cache_body(state, request)).resource())
+    body = attach(state.files, caller(request).owner, await _cache_body(state, request))
+    return json_reply(state, state.caches.create(body).resource())
 
 
 async def _list_caches(state: EmulatorState, request: Request) -> Delivery:
-    await _read(state, request)
-    return json_reply(state, state.caches.page(*_paging(request)))
+    await read(state, request)
+    return json_reply(state, state.caches.page(*paging(request)))
 
 
 async def _one_cache(state: EmulatorState, request: Request) -> Delivery:
     name = f"cachedContents/{request.path_params['name']}"
     if request.method == "PATCH":
         return json_reply(state, state.caches.patch(name, await _cache_body(state, request)).resource())
-    await _read(state, request)
+    await read(state, request)
     if request.method == "DELETE":
         state.caches.delete(name)
         return json_reply(state, {})

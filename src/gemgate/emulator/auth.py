@@ -1,5 +1,6 @@
 """Who calls: Google's rules for credentials on native paths. Any key is taken but a few with a meaning."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 
@@ -29,6 +30,12 @@ def check(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
         raise api_key_invalid()
     elif EXPIRED_KEY in keys:
         raise api_key_invalid("API key expired. Please renew the API key.")
+
+
+def owner(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    """A digest of the credential: what one key uploads, another does not see."""
+    credential = headers.get("x-goog-api-key") or query.get("key") or headers.get("authorization", "")
+    return hashlib.sha256(credential.encode()).hexdigest()[:16]
 
 
 def _check_bearer(value: str) -> None:

@@ -181,8 +181,18 @@ def _count(body: dict[str, Any]) -> int:
     return prompt_tokens(body).total()
 
 
-def paged(key: str, resources: list[dict[str, Any]], size: int, token: str) -> dict[str, Any]:
+def paged(
+    key: str,
+    resources: list[dict[str, Any]],
+    size: int,
+    token: str,
+    *,
+    default: int = DEFAULT_PAGE,
+    most: int = MOST_PAGE,
+) -> dict[str, Any]:
     """A page of resources under `key`; the token is the place where the next page begins.
+
+    `size` 0 stands for `default`; more than `most` is taken as `most`.
 
     Raises:
         ApiError: 400, a token that no page gave out.
@@ -190,6 +200,6 @@ def paged(key: str, resources: list[dict[str, Any]], size: int, token: str) -> d
     if (token and not token.isascii()) or (token and not token.isdigit()):
         raise ApiError(400, "Invalid page token.")
     start = int(token or 0)
-    end = start + (min(size, MOST_PAGE) if size > 0 else DEFAULT_PAGE)
+    end = start + (min(size, most) if size > 0 else default)
     page: dict[str, Any] = {key: resources[start:end]} if resources[start:end] else {}
     return page | ({"nextPageToken": str(end)} if end < len(resources) else {})

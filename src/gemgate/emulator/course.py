@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from starlette.requests import Request
-
 from gemgate.emulator import scenarios
 from gemgate.emulator.delivery import Delivery, Pause, Piece, Reset
 from gemgate.emulator.families import Model
+from gemgate.emulator.incoming import Caller
 from gemgate.emulator.replies import JSON, headers, html_reply
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState
 
 
-def begin(state: EmulatorState, request: Request, model: Model, method: str, *, asked: str, content: Any) -> Scenario:
+def begin(state: EmulatorState, caller: Caller, model: Model, method: str, *, asked: str, content: Any) -> Scenario:
     """The scenario of a request that is right in itself; `asked` is what stands in `[[emulator: …]]`.
 
     `content` tells requests apart for the scenario that fails the first ones.
@@ -20,9 +19,21 @@ def begin(state: EmulatorState, request: Request, model: Model, method: str, *, 
     Raises:
         ApiError: What the scenario refuses.
     """
-    scenario = scenarios.find(request.headers.get(scenarios.HEADER, ""), model.name, asked)
+    scenario = scenarios.find(caller.scenario, model.name, asked)
     attempt = state.attempt(content) if scenario.name == "flaky" else 1
-    scenarios.refuse(scenario, model.name, request.path_params["version"], method, attempt)
+    scenarios.refuse(scenario, model.name, caller.version, method, attempt)
+    return scenario
+
+
+def begin_resource(state: EmulatorState, caller: Caller, key: str, asked: str = "") -> Scenario:
+    """The scenario of a request about a file or a job; `key` tells requests apart.
+
+    Raises:
+        ApiError: What the scenario refuses.
+    """
+    scenario = scenarios.find(caller.scenario, "", asked)
+    attempt = state.attempt(key) if scenario.name == "flaky" else 1
+    scenarios.refuse(scenario, "", caller.version, "", attempt)
     return scenario
 
 

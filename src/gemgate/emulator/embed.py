@@ -7,11 +7,14 @@ import orjson
 from starlette.requests import Request
 
 from gemgate.emulator import usage, vectors
+from gemgate.emulator.attachments import attach_content
 from gemgate.emulator.course import begin, whole
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import bad_request, invalid
 from gemgate.emulator.families import Model, Vector
+from gemgate.emulator.incoming import Caller, caller
 from gemgate.emulator.prompt import parts_of, scenario_in, text_of
+from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.validation import decode_base64, parse
 
@@ -55,21 +58,40 @@ def batch_embed_contents(state: EmulatorState, request: Request, model: Model, b
 def _answer(
     state: EmulatorState, request: Request, model: Model, requests: list[dict[str, Any]], root: str
 ) -> Delivery:
-    kind = model.family.vector or Vector()
-    for number, each in enumerate(requests):
-        check(model, kind, each, root.format(number))
-    contents = [each["content"] for each in requests]
-    asked = next(filter(None, (scenario_in(text_of(parts_of(content))) for content in contents)), "")
-    scenario = begin(state, request, model, "embedContent", asked=asked, content=contents)
-    most = model.family.limits[0]
-    made = [{"values": _vector(kind, each, most)} for each in requests]
+    scenario, made, counts = _embed(state, caller(request), model, requests, root)
     single = not root.startswith("* Batch")
     answer: dict[str, Any] = {"embedding": made[0]} if single else {"embeddings": made}
-    if kind.rich:
-        counts = _tokens(contents, most)
+    if (model.family.vector or Vector()).rich:
         answer["usageMetadata"] = {"promptTokenCount": counts.total(), "promptTokenDetails": usage.details(counts)}
     raw = orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return whole(state, scenario, raw)
+
+
+def respond(state: EmulatorState, by: Caller, model: Model, body: Any) -> dict[str, Any]:
+    """The answer to one line of a batch job: the vector that the same request gets live, and its tokens.
+
+    Raises:
+        ApiError: As `embed_content`.
+    """
+    canonical, found = parse("EmbedContentRequest", body)
+    if found:
+        raise bad_request(found)
+    _, made, counts = _embed(state, by, model, [canonical], "* EmbedContentRequest.")
+    return {"tokenCount": str(counts.total()), "embedding": made[0]}
+
+
+def _embed(
+    state: EmulatorState, by: Caller, model: Model, requests: list[dict[str, Any]], root: str
+) -> tuple[Scenario, list[dict[str, Any]], Counter[str]]:
+    kind = model.family.vector or Vector()
+    for number, each in enumerate(requests):
+        check(model, kind, each, root.format(number))
+    requests = [{**each, "content": attach_content(state.files, by.owner, each["content"])} for each in requests]
+    contents = [each["content"] for each in requests]
+    asked = next(filter(None, (scenario_in(text_of(parts_of(content))) for content in contents)), "")
+    scenario = begin(state, by, model, "embedContent", asked=asked, content=contents)
+    most = model.family.limits[0]
+    return scenario, [{"values": _vector(kind, each, most)} for each in requests], _tokens(contents, most)
 
 
 def settings(each: dict[str, Any]) -> dict[str, Any]:

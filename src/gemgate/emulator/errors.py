@@ -12,6 +12,7 @@ STATUS_NAMES = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
     429: "RESOURCE_EXHAUSTED",
     499: "CANCELLED",
     500: "INTERNAL",
@@ -22,18 +23,27 @@ STATUS_NAMES = {
 
 @dataclass(slots=True)
 class ApiError(Exception):
-    """An answer other than 200; `details` are `google.rpc` messages."""
+    """An answer other than 200.
+
+    `details` are `google.rpc` messages; `reason` is `error.status` where the HTTP status does not decide it.
+    """
 
     status: int
     message: str
     details: list[dict[str, Any]] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """`error.status`."""
+        return self.reason or STATUS_NAMES.get(self.status, "UNKNOWN")
 
     def body(self) -> dict[str, Any]:
         """The JSON body: `{"error": {code, message, status, details?}}`."""
         error: dict[str, Any] = {
             "code": self.status,
             "message": self.message,
-            "status": STATUS_NAMES.get(self.status, "UNKNOWN"),
+            "status": self.name,
         }
         if self.details:
             error["details"] = self.details
@@ -135,6 +145,22 @@ def model_not_found(model: str, version: str, method: str) -> ApiError:
 def cache_not_found() -> ApiError:
     """An unknown, foreign or expired cache: a 403, not a 404."""
     return ApiError(403, "CachedContent not found (or permission denied)")
+
+
+def not_found() -> ApiError:
+    """A resource other than a model, a cache or a file that does not exist."""
+    return ApiError(404, "Requested entity was not found.")
+
+
+def file_not_found(name: str) -> ApiError:
+    """An unknown, foreign or expired file: a 403, not a 404. `name` is without `files/`."""
+    return ApiError(403, f"You do not have permission to access the File {name} or it may not exist.")
+
+
+def file_not_active(name: str) -> ApiError:
+    """A file that is still being processed, or could not be. The text is from public reports."""
+    message = f"The File {name} is not in an ACTIVE state and usage is not allowed."
+    return ApiError(400, message, reason="FAILED_PRECONDITION")
 
 
 def quota_exceeded(model: str, *, daily: bool = False, retry_seconds: float = 48.939935699) -> ApiError:

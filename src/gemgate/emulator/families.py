@@ -318,7 +318,11 @@ _SCENARIO_FAMILIES = {
     "text-only": "3.1-flash-image",
     "rai-filtered": "imagen-4",
 }
-_METHOD_FAMILIES = {"embedContent": "embedding-001", "predict": "imagen-4"}
+_METHOD_FAMILIES = {
+    "embedContent": "embedding-001",
+    "asyncBatchEmbedContent": "embedding-001",
+    "predict": "imagen-4",
+}
 
 
 def _scenario_family(scenario: str, method: str) -> Family:
@@ -329,7 +333,7 @@ def _scenario_family(scenario: str, method: str) -> Family:
 def find(name: str, version: str = "v1beta", method: str = "") -> Model | None:
     """The model of that name in an API version, or None.
 
-    `emulator-…` names are served as Gemini 2.5 Flash, as gemini-embedding-001 for embedContent and as Imagen 4 for
+    `emulator-…` names are served as Gemini 2.5 Flash, as gemini-embedding-001 for embeddings and as Imagen 4 for
     predict; those of scenarios about images as the models which these can happen to.
     """
     if name in _MODELS:

@@ -6,10 +6,12 @@ from starlette.requests import Request
 
 from gemgate.emulator import rules, scenarios, usage
 from gemgate.emulator.answers import Answer, compose
+from gemgate.emulator.attachments import attach
 from gemgate.emulator.course import begin, paced, whole
 from gemgate.emulator.delivery import Delivery, Piece, Reset
 from gemgate.emulator.errors import bad_request, invalid
 from gemgate.emulator.families import Model
+from gemgate.emulator.incoming import Caller, caller
 from gemgate.emulator.prompt import read
 from gemgate.emulator.replies import EVENTS, JSON, headers, html_reply, json_reply
 from gemgate.emulator.scenarios import Scenario
@@ -26,12 +28,25 @@ def generate_content(state: EmulatorState, request: Request, model: Model, body:
     Raises:
         ApiError: What Google would refuse, and what the scenario refuses.
     """
-    scenario, answer = _prepare(state, request, model, body, streaming=False)
+    scenario, answer = _prepare(state, caller(request), model, body, streaming=False)
+    return whole(state, scenario, pretty(_unary(scenario, answer)), answer.tier)
+
+
+def respond(state: EmulatorState, by: Caller, model: Model, body: Any) -> dict[str, Any]:
+    """The `GenerateContentResponse` to one line of a batch job: what the same request gets live.
+
+    Raises:
+        ApiError: As `generate_content`.
+    """
+    return _unary(*_prepare(state, by, model, body, streaming=False))
+
+
+def _unary(scenario: Scenario, answer: Answer) -> dict[str, Any]:
     response = unary(answer)
     if scenario.name == "eof":
         for candidate in response.get("candidates", ()):
-            del candidate["finishReason"]
-    return whole(state, scenario, pretty(response), answer.tier)
+            candidate.pop("finishReason", None)
+    return response
 
 
 def stream_generate_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
@@ -40,7 +55,7 @@ def stream_generate_content(state: EmulatorState, request: Request, model: Model
     Raises:
         ApiError: As `generate_content`.
     """
-    scenario, answer = _prepare(state, request, model, body, streaming=True)
+    scenario, answer = _prepare(state, caller(request), model, body, streaming=True)
     if scenario.name == "html-502":
         return html_reply(state, 502)
     found = _broken(scenario, events(answer))
@@ -55,7 +70,7 @@ def stream_generate_content(state: EmulatorState, request: Request, model: Model
     return Delivery(state, 200, headers(JSON, tier), paced(scenario, [*_cut(scenario, listed, b"\r\n"), b"]\n"]))
 
 
-def count_tokens(state: EmulatorState, _request: Request, model: Model, body: Any) -> Delivery:
+def count_tokens(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:countTokens, of `contents` or of a whole `generateContentRequest`.
 
     Raises:
@@ -69,7 +84,7 @@ def count_tokens(state: EmulatorState, _request: Request, model: Model, body: An
         raise invalid("* CountTokensRequest: only one of contents and generate_content_request can be set.\n")
     if whole is not None and whole.get("model") != f"models/{model.name}":
         raise invalid("* CountTokensRequest.generate_content_request.model: unexpected model name format\n")
-    counts = usage.prompt_tokens(whole or canonical)
+    counts = usage.prompt_tokens(attach(state.files, caller(request).owner, whole or canonical))
     cache = state.caches.get(whole["cachedContent"]) if whole and whole.get("cachedContent") else None
     cached = usage.prompt_tokens(cache.body) if cache else None
     total = counts + cached if cached else counts
@@ -81,16 +96,15 @@ def count_tokens(state: EmulatorState, _request: Request, model: Model, body: An
     return json_reply(state, result)
 
 
-def _prepare(
-    state: EmulatorState, request: Request, model: Model, body: Any, *, streaming: bool
-) -> tuple[Scenario, Answer]:
+def _prepare(state: EmulatorState, by: Caller, model: Model, body: Any, *, streaming: bool) -> tuple[Scenario, Answer]:
     """Check a request and compose its answer; scenarios that refuse do so once the request itself is right."""
     canonical, found = parse("GenerateContentRequest", body)
     if found:
         raise bad_request(found)
     rules.check(model, canonical, streaming=streaming)
+    canonical = attach(state.files, by.owner, canonical)
     asked = read(canonical).scenario
-    scenario = begin(state, request, model, "generateContent", asked=asked, content=canonical["contents"])
+    scenario = begin(state, by, model, "generateContent", asked=asked, content=canonical["contents"])
     name = canonical.get("cachedContent")
     cache = state.caches.for_request(name, model.name, canonical) if name else None
     answer = compose(model, canonical, cache.body if cache else None)

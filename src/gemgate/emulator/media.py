@@ -98,14 +98,19 @@ def _timed(kind: str, data: bytes) -> Seen:
     major = kind.split("/", maxsplit=1)[0]
     rate = AUDIO_TOKENS_A_SECOND if major == "audio" else VIDEO_TOKENS_A_SECOND
     article = "an" if major == "audio" else "a"
-    try:
-        seconds = TinyTag.get(file_obj=io.BytesIO(data), image=False).duration
-    except (TinyTagException, struct.error, ValueError, IndexError, EOFError):
-        seconds = None
+    seconds = seconds_of(data)
     if seconds is None:
         return Seen(major.upper(), f"{article} {major} file ({kind}) of {len(data)} bytes", rate)
     words = f"{article} {major} file ({kind}) of {seconds:.1f} seconds"
     return Seen(major.upper(), words, max(1, math.ceil(seconds * rate)))
+
+
+def seconds_of(data: bytes) -> float | None:
+    """How long sound or a video lasts, or None where that cannot be read."""
+    try:
+        return TinyTag.get(file_obj=io.BytesIO(data), image=False).duration
+    except (TinyTagException, struct.error, ValueError, IndexError, EOFError):
+        return None
 
 
 def speech(text: str, voice: str) -> tuple[str, float]:

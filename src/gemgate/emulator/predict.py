@@ -11,6 +11,7 @@ from gemgate.emulator.course import begin, whole
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import ApiError, bad_request, invalid
 from gemgate.emulator.families import Model
+from gemgate.emulator.incoming import caller
 from gemgate.emulator.prompt import scenario_in
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState
@@ -58,7 +59,7 @@ def predict(state: EmulatorState, request: Request, model: Model, body: Any) -> 
         raise bad_request(found)
     prompt = _prompt(canonical.get("instances") or [])
     parameters = _parameters(canonical.get("parameters"), model)
-    scenario = begin(state, request, model, "predict", asked=scenario_in(prompt), content=canonical)
+    scenario = begin(state, caller(request), model, "predict", asked=scenario_in(prompt), content=canonical)
     if scenario.name == "blocked-prompt":
         raise ApiError(400, _BLOCKED)
     predictions = _predictions(scenario, parameters, identify(model, canonical))

@@ -19,6 +19,7 @@ from gemgate.emulator.errors import ApiError, invalid
 from gemgate.emulator.families import SCENARIO_PREFIX
 
 HEADER = "x-emulator-scenario"
+JOB_PREFIX = "batch-"
 _FORM = re.compile(r"([a-z0-9]+(?:-[a-z]+)*)(?:[-:=\s]+(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
 
 # name: (what happens, what the number after the name means, its value when it is left out)
@@ -56,6 +57,17 @@ SCENARIOS: dict[str, tuple[str, str, float]] = {
     "lf": ("events end in LF instead of CRLF", "", 0),
     "crlf": ("events end in CRLF, as always", "", 0),
     "byte-by-byte": ("the body is written one byte at a time", "", 0),
+    "reset-upload": ("the connection is reset once in mid-upload", "bytes of the file that are kept", 1000),
+    "slow-file": ("a file is PROCESSING", "seconds", 60),
+    "file-failed": ("a file is FAILED", "", 0),
+    "batch-slow": ("a job runs", "seconds", 60),
+    "batch-fail": ("a job ends in FAILED", "", 0),
+    "batch-expire": ("a job ends in EXPIRED", "seconds after it was made", 172800),
+    "batch-cancel": ("a job is cancelled by someone else, with some results", "how many results", 1),
+    "batch-shuffle": ("inline results come in reverse order", "", 0),
+    "batch-refused": ("making a job is refused with a 503", "how many times", 1),
+    "batch-lost": ("a job is made, and the connection is reset before the answer", "how many times", 1),
+    "batch-flaky": ("asking for a job is refused with a 503", "how many times", 1),
 }
 
 
@@ -105,7 +117,7 @@ def refuse(scenario: Scenario, model: str, version: str, method: str, attempt: i
         "400": ApiError(400, "Request contains an invalid argument."),
         "401": errors.keys_not_supported("GenerativeService.GenerateContent"),
         "403": errors.permission_denied(),
-        "404": errors.model_not_found(model, version, method),
+        "404": errors.model_not_found(model, version, method) if model else errors.not_found(),
         "429": errors.quota_exceeded(model, retry_seconds=scenario.number),
         "429-daily": errors.quota_exceeded(model, daily=True, retry_seconds=scenario.number),
         "500": errors.internal(),

@@ -1,6 +1,7 @@
-"""What the emulator remembers: the requests it saw, the clients that left early, the caches."""
+"""What the emulator remembers: the requests it saw, the clients that left early, the caches, files and jobs."""
 
 import hashlib
+import math
 import threading
 import time
 from collections import Counter, deque
@@ -11,6 +12,9 @@ from typing import Any
 import orjson
 
 from gemgate.emulator.caches import Caches
+from gemgate.emulator.files import Files
+from gemgate.emulator.jobs import Jobs
+from gemgate.emulator.timing import Limits, Timing
 
 SECRET_HEADERS = frozenset({"authorization", "x-goog-api-key", "cookie", "proxy-authorization"})
 KEPT = 1000
@@ -53,13 +57,34 @@ class EmulatorState:
     """
 
     clock: Callable[[], float] = time.time
+    timing: Timing = field(default_factory=Timing)
+    limits: Limits = field(default_factory=Limits)
     requests: deque[SeenRequest] = field(default_factory=lambda: deque(maxlen=KEPT))
     disconnects: deque[Disconnect] = field(default_factory=lambda: deque(maxlen=KEPT))
     attempts: Counter[str] = field(default_factory=Counter)
+    uploads: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.caches = Caches(self.clock)
+        self.advanced = 0.0
+        self.caches = Caches(self.now)
+        self.files = Files(self.now, self.timing, self.limits)
+        self.jobs = Jobs(self.now, self.timing, self.files)
         self._changed = threading.Condition()
+
+    def now(self) -> float:
+        """Seconds since 1970 by the clock of the emulator: files, caches and jobs live by it."""
+        return self.clock() + self.advanced
+
+    def advance(self, seconds: float) -> float:
+        """Put the clock forward, and return the new time.
+
+        Raises:
+            ValueError: The number is negative or not finite.
+        """
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError("the clock goes forward only")
+        self.advanced += seconds
+        return self.now()
 
     def saw(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: Any, size: int = 0

@@ -1,0 +1,61 @@
+"""The requests of a batch job, line by line."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gemgate.emulator.content import Content
+
+WINDOW = 64
+"""The lines of a results file are out of order, but none is further than this from its place."""
+
+
+class BrokenInput(ValueError):  # noqa: N818 - it says what is wrong with the input
+    """A line of an input file that is no request: the job fails as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One request: what stands beside it (`key` or `metadata`, to be echoed), and the request itself."""
+
+    echoed: dict[str, Any]
+    request: Any
+
+
+Answerer = Callable[[Line], dict[str, Any]]
+
+
+def from_inline(requests: Iterable[dict[str, Any]]) -> Iterator[Line]:
+    """The lines of inlined requests, which have been checked against the schema."""
+    for each in requests:
+        yield Line({"metadata": each["metadata"]} if "metadata" in each else {}, each["request"])
+
+
+def from_file(content: Content) -> Iterator[Line]:
+    """The lines of a JSONL file: `{"key", "request"}`.
+
+    Raises:
+        BrokenInput: A line is no JSON object, or has no `request`.
+    """
+    for number, raw in enumerate(content.lines(), 1):
+        try:
+            given = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            raise BrokenInput(f"Line {number} of the input file is not valid JSON.") from None
+        if not isinstance(given, dict) or not isinstance(given.get("request"), dict):
+            raise BrokenInput(f"Line {number} of the input file has no field `request` with an object.")
+        echoed = {key: given[key] for key in ("key", "metadata") if key in given}
+        yield Line(echoed, given["request"])
+
+
+def shuffled(lines: Iterator[Line]) -> Iterator[Line]:
+    """The lines in the order in which they get done: every window of them backwards."""
+    window: list[Line] = []
+    for line in lines:
+        window.append(line)
+        if len(window) == WINDOW:
+            yield from reversed(window)
+            window = []
+    yield from reversed(window)
