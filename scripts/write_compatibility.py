@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+from gemgate.batches.fates import FATES as BATCHES
 from gemgate.chat.fates import FATES as CHAT
 from gemgate.embeddings.fates import FATES as EMBEDDINGS
 from gemgate.fates import Fate
+from gemgate.files.fates import COMPLETE, FILES, UPLOADS
 from gemgate.images.fates import EDITS, GENERATIONS
 
 PAGE = Path(__file__).parents[1] / "docs" / "compatibility.md"
@@ -25,6 +27,10 @@ _TABLES: dict[str, dict[str, Fate]] = {
     "embeddings": EMBEDDINGS,
     "images/generations": GENERATIONS,
     "images/edits": EDITS,
+    "files": FILES,
+    "uploads": UPLOADS,
+    "uploads/{id}/complete": COMPLETE,
+    "batches": BATCHES,
 }
 
 

@@ -28,7 +28,7 @@ def sentences(**values: Any) -> list[str]:
 
 def shown_default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
-    return "" if field.annotation is Secrets else "{}" if default == {} else str(default)
+    return "" if field.annotation is Secrets or default is None else "{}" if default == {} else str(default)
 
 
 def test_the_example_file_lists_every_setting_with_its_default_and_its_meaning() -> None:

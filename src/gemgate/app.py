@@ -7,16 +7,16 @@ import httpx
 from fastapi import FastAPI
 
 from gemgate import __version__, handlers, health
+from gemgate.batches.routes import router as batches_router
 from gemgate.chat.routes import router as chat_router
 from gemgate.embeddings.routes import router as embeddings_router
-from gemgate.gemini.client import GeminiClient
-from gemgate.gemini.directory import ModelDirectory
+from gemgate.files.routes import router as files_router
+from gemgate.files.uploads_routes import router as uploads_router
 from gemgate.images.routes import router as images_router
-from gemgate.media.fetch import MediaFetcher
 from gemgate.models.routes import router as models_router
-from gemgate.options import chat_options, client_options, embedding_options, image_options
-from gemgate.services import Services
+from gemgate.options import chat_options
 from gemgate.settings import Settings
+from gemgate.startup import services
 from gemgate.telemetry import TelemetryMiddleware
 
 OPENAI = "/v1"
@@ -36,20 +36,8 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with (
-            GeminiClient(client_options(settings), transport=transport) as gemini,
-            MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout) as media,
-            ModelDirectory(gemini, ttl=settings.models_ttl) as models,
-        ):
-            app.state.services = Services(
-                settings=settings,
-                gemini=gemini,
-                media=media,
-                models=models,
-                chat=chat,
-                embeddings=embedding_options(settings, chat),
-                images=image_options(settings, chat),
-            )
+        async with services(settings, chat, transport) as opened:
+            app.state.services = opened
             yield
 
     app = FastAPI(
@@ -68,7 +56,8 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)
-    # Not below GOOGLE_BARE: /v1beta/models is Google's own path.
-    app.include_router(models_router, prefix=OPENAI)
-    app.include_router(models_router, prefix=GOOGLE, include_in_schema=False)
+    # Not below GOOGLE_BARE: /v1beta/models, /v1beta/files and /v1beta/batches are Google's own paths.
+    for router in (models_router, files_router, uploads_router, batches_router):
+        app.include_router(router, prefix=OPENAI)
+        app.include_router(router, prefix=GOOGLE, include_in_schema=False)
     return app

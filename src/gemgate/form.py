@@ -1,7 +1,8 @@
-"""Reads a multipart form into memory, within a limit: no temporary files, and nothing is kept of what is refused."""
+"""Reads a multipart form, into memory or as it comes, within a limit: no temporary files."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -58,6 +59,24 @@ async def read_form(request: Request, limit: int) -> list[FormPart]:
         ApiError: 413 when it is too large, 415 for an encoding, 400 when it is not a whole form.
         ClientDisconnect: the client went while it was sending.
     """
+    parts: list[FormPart] = []
+    async with aclosing(stream_form(request, limit)) as pieces:
+        async for part, piece in pieces:
+            if not parts or parts[-1] is not part:
+                parts.append(part)
+            part.content += piece
+    return parts
+
+
+async def stream_form(request: Request, limit: int) -> AsyncGenerator[tuple[FormPart, bytes]]:
+    """The bytes of a form's parts as they come, each with its part, whose `content` is left empty.
+
+    A part begins with a piece of no bytes. The iteration ends without an error only when the form is whole.
+
+    Raises:
+        ApiError: 413 when it has more than `limit` bytes, 415 for an encoding, 400 when it is not a whole form.
+        ClientDisconnect: the client went while it was sending.
+    """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         msg = f"The content encoding '{encoding[:80]}' is not supported. Send the body as it is."
@@ -67,22 +86,26 @@ async def read_form(request: Request, limit: int) -> list[FormPart]:
         raise _too_large(limit)
     reader = _Reader(request.headers["content-type"])
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        reader.feed(chunk)
-    return reader.finish()
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            for piece in reader.feed(chunk):
+                yield piece
+    reader.finish()
 
 
 class _Reader:
-    """Collects the parts as the parser finds them."""
+    """Tells the parts from one another as the parser finds them."""
 
     def __init__(self, content_type: str) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
             raise _malformed("its Content-Type names no boundary")
-        self._parts: list[FormPart] = []
+        self._found: list[tuple[FormPart, bytes]] = []
+        self._part = FormPart("")
+        self._count = 0
         self._headers: dict[bytes, bytes] = {}
         self._name = self._value = b""
         self._ended = False
@@ -102,16 +125,18 @@ class _Reader:
         except FormParserError:
             raise _malformed("its boundary is too long") from None
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> list[tuple[FormPart, bytes]]:
+        """What `chunk` holds of each part; the pieces of a part stand together."""
         try:
             self._parser.write(chunk)
         except FormParserError:
             raise _malformed("it cannot be read") from None
+        found, self._found = self._found, []
+        return found
 
-    def finish(self) -> list[FormPart]:
+    def finish(self) -> None:
         if not self._ended:
             raise _malformed("it breaks off before its last boundary")
-        return self._parts
 
     def _begin(self) -> None:
         self._headers.clear()
@@ -131,13 +156,15 @@ class _Reader:
         name = _text(options.get(b"name"))
         if name is None:
             raise _malformed("a part of it has no name")
-        if len(self._parts) == MOST_PARTS:
+        if self._count == MOST_PARTS:
             raise _malformed(f"it has more than {MOST_PARTS} parts")
+        self._count += 1
         content_type = _text(self._headers.get(b"content-type"))
-        self._parts.append(FormPart(name, filename=_text(options.get(b"filename")), content_type=content_type))
+        self._part = FormPart(name, filename=_text(options.get(b"filename")), content_type=content_type)
+        self._found.append((self._part, b""))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        self._parts[-1].content += data[start:end]
+        self._found.append((self._part, data[start:end]))
 
     def _end(self) -> None:
         self._ended = True

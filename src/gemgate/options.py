@@ -1,8 +1,13 @@
 """What each part takes of the settings."""
 
+from collections.abc import Sequence
+
+from gemgate.batches.process import Setup
+from gemgate.batches.start import BatchOptions
 from gemgate.chat.request import Options
 from gemgate.chat.signatures import SignatureStore
 from gemgate.embeddings.translate import EmbeddingOptions
+from gemgate.files.translate import FileOptions
 from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.client import ClientOptions
 from gemgate.images.translate import ImageOptions
@@ -46,3 +51,21 @@ def client_options(settings: Settings) -> ClientOptions:
         request_timeout=settings.request_timeout,
         max_connections=settings.max_connections,
     )
+
+
+def file_options(settings: Settings) -> FileOptions:
+    """How files are taken in under these settings."""
+    return FileOptions(settings.files_max_bytes, settings.uploads_max_bytes, settings.unsupported_params)
+
+
+def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
+    """How batches are worked at under these settings; `secrets` encrypt callers' keys."""
+    setup = Setup(
+        settings.model_facts,
+        settings.unsupported_params,
+        settings.trailing_assistant,
+        settings.remote_media,
+        most_line=settings.max_body_bytes,
+        directory=settings.data_dir,
+    )
+    return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)

@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from gemgate.content import RemoteRef
 from gemgate.errors import ApiError
 from gemgate.media.errors import MediaError
+from gemgate.media.fetch import MediaFetcher
 from gemgate.media.inline import Inline
-from gemgate.services import Services
+from gemgate.settings import Settings
 from gemgate.tasks import all_of
 
 
-async def fetch_media(wanted: Sequence[RemoteRef], services: Services, *, is_dry_run: bool) -> dict[str, Inline]:
+async def fetch_media(
+    wanted: Sequence[RemoteRef], fetcher: MediaFetcher, settings: Settings, *, is_dry_run: bool = False
+) -> dict[str, Inline]:
     """Fetch `wanted`, all at once, and give them by URL; a dry run calls nobody and gets a stand-in.
 
     Raises:
         ApiError: 400 that names the parameter whose URL could not be fetched, or that is one too many.
     """
-    settings = services.settings
     if not wanted or settings.remote_media != "fetch":
         return {}
     if len(wanted) > settings.media_max_urls:
@@ -29,7 +31,7 @@ async def fetch_media(wanted: Sequence[RemoteRef], services: Services, *, is_dry
 
     async def fetch(ref: RemoteRef) -> Inline:
         try:
-            return await services.media.fetch(ref.url)
+            return await fetcher.fetch(ref.url)
         except MediaError as error:
             raise ApiError(400, f"'{ref.param}': {error}", param=ref.param, code=error.code) from error
 

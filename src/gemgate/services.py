@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from gemgate.batches.desk import BatchDesk
 from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options
 from gemgate.embeddings.translate import EmbeddingOptions
+from gemgate.files.translate import FileOptions
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.images.translate import ImageOptions
 from gemgate.media.fetch import MediaFetcher
 from gemgate.settings import Settings
+from gemgate.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,9 @@ class Services:
     chat: Options
     embeddings: EmbeddingOptions
     images: ImageOptions
+    files: FileOptions
+    store: Store
+    batches: BatchDesk
 
 
 def services_of(request: Request) -> Services:

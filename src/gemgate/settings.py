@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from gemgate.gemini.catalog import Catalog
 
 Secrets = tuple[SecretStr, ...]
+_SECRET_TYPES = (Secrets, SecretStr | None)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -69,6 +70,25 @@ class Settings(BaseSettings):
         default=25, description="How long running answers may go on once the gateway is told to stop."
     )
     data_dir: Path = Field(default=Path("data"), description="Where files and batches are kept.")
+
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL, for several replicas; absent: SQLite in the data directory."
+    )
+    blobs_url: str | None = Field(
+        default=None, description="An s3://, gs:// or az:// bucket; absent: a directory in the data directory."
+    )
+
+    secret: Annotated[Secrets, NoDecode] = Field(
+        default=(),
+        description="What callers' keys are encrypted with while a batch runs (several: the first encrypts, all decrypt), "
+        "the same for all replicas; absent: a random one in the data directory.",
+    )
+    files_max_bytes: PositiveInt = Field(
+        default=536_870_912, description="The largest file that is uploaded in one request."
+    )
+    uploads_max_bytes: PositiveInt = Field(
+        default=8_589_934_592, description="The largest file that is uploaded in parts."
+    )
 
     unsupported_params: Literal["warn", "strict", "ignore"] = Field(
         default="warn",
@@ -123,7 +143,7 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = Field(default="console", description="For people, or a line of JSON each.")
 
-    @field_validator("gemini_api_key", "client_keys", mode="before")
+    @field_validator("gemini_api_key", "client_keys", "secret", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -175,6 +195,10 @@ def variable(name: str) -> str:
 
 
 def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
     if isinstance(value, tuple):
         return ",".join(secret.get_secret_value() for secret in value)
     return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
@@ -189,7 +213,7 @@ def problems(error: ValidationError | SettingsError) -> list[str]:
     for detail in error.errors(include_url=False):
         name = str(detail["loc"][0]).lower() if detail["loc"] else ""
         text = detail["msg"].removeprefix("Value error, ").rstrip(".")
-        is_secret = Settings.model_fields[name].annotation is Secrets if name in Settings.model_fields else True
+        is_secret = Settings.model_fields[name].annotation in _SECRET_TYPES if name in Settings.model_fields else True
         given = "" if is_secret or detail["type"] == "value_error" else f", but it is {str(detail['input'])[:80]!r}"
         sentences.append(f"{variable(name)}: {text}{given}." if name else f"{text[:1].upper()}{text[1:]}.")
     return sentences

@@ -44,7 +44,7 @@ async def create_chat_completion(request: Request) -> Response:
     chat = parse(ChatCompletionRequest, raw)
     is_dry = is_dry_run(request)
     async with cancelled_on_disconnect(request):
-        fetched = await fetch_media(remote_media(chat.messages), services, is_dry_run=is_dry)
+        fetched = await fetch_media(remote_media(chat.messages), services.media, services.settings, is_dry_run=is_dry)
     translation = to_gemini(chat, services.chat, dialect=dialect_of(request), caller_id=caller.id, fetched=fetched)
     if is_dry:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"

@@ -49,7 +49,7 @@ async def create_embeddings(request: Request) -> Response:
     wanted = parse(EmbeddingRequest, raw)
     is_dry = is_dry_run(request)
     async with cancelled_on_disconnect(request):
-        fetched = await fetch_media(remote_media(wanted), services, is_dry_run=is_dry)
+        fetched = await fetch_media(remote_media(wanted), services.media, services.settings, is_dry_run=is_dry)
     translation = to_gemini(wanted, options, fetched)
     if is_dry:
         path = f"/v1beta/{translation.model}:batchEmbedContents"

@@ -1,0 +1,1 @@
+"""`/batches`: many requests in one file, run by Google within a day at half the price."""

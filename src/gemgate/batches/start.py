@@ -1,0 +1,64 @@
+"""Puts the parts of the slice together for one application."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+
+from gemgate.batches.desk import BatchDesk
+from gemgate.batches.keys import KeyVault
+from gemgate.batches.machine import Machine, Pace
+from gemgate.batches.process import Setup, Workshop
+from gemgate.batches.transfer import FetchMedia, Transfer
+from gemgate.batches.worker import Worker, WorkOptions
+from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.files import GeminiFiles
+from gemgate.gemini.jobs import GeminiJobs
+from gemgate.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What the operator decides about batches.
+
+    Attributes:
+        setup: How lines are translated.
+        held_keys: The gateway's own Gemini keys; empty when callers bring theirs.
+        secrets: What callers' keys are encrypted with: the first one, and older ones.
+        window: Seconds until a batch expires.
+        pace: How often Google is asked.
+        work: How a worker works.
+    """
+
+    setup: Setup
+    held_keys: Sequence[str] = field(default=(), repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    window: int = 86_400
+    pace: Pace = field(default_factory=Pace)
+    work: WorkOptions = field(default_factory=WorkOptions)
+
+
+@asynccontextmanager
+async def batches_at_work(
+    store: Store,
+    gemini: GeminiClient,
+    fetch: FetchMedia,
+    options: BatchOptions,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[BatchDesk]:
+    """The desk, with a worker behind it until the block ends."""
+    vault = KeyVault(options.held_keys, options.secrets)
+    async with aclosing(Workshop(options.setup)) as workshop:
+        transfer = Transfer(store.blobs, store.files, workshop, fetch)
+        machine = Machine(GeminiJobs(gemini), GeminiFiles(gemini), transfer, vault, clock, options.pace)
+        worker = Worker(store.batches, machine, _name(), options.work, clock)
+        async with worker.running():
+            yield BatchDesk(store.batches, store.files, vault, worker.wake, options.window, clock)
+
+
+def _name() -> str:
+    """Names this run of this process: a lease of an earlier run is another worker's."""
+    return f"{socket.gethostname()[:80]}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,0 +1,1 @@
+"""`/files` and `/uploads`: what callers keep at the gateway."""

@@ -1,0 +1,149 @@
+"""`/files`: upload, list, look at, download, delete."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from gemgate.auth import authenticate
+from gemgate.errors import ApiError
+from gemgate.files.context import json_response, options_of, store_of
+from gemgate.files.receive import NewFile
+from gemgate.files.translate import (
+    byte_range,
+    content_headers,
+    deleted,
+    file_list,
+    file_object,
+    lifetime,
+    no_such_file,
+)
+from gemgate.files.wire import MOST_LISTED, FileRequest
+from gemgate.services import services_of
+from gemgate.store import BlobMissingError, FileRow, Store, UnknownCursorError
+from gemgate.store.files import blob_key, storable
+from gemgate.store.ids import second_of
+
+router = APIRouter(tags=["files"])
+
+
+def _form() -> dict[str, Any]:
+    schema = FileRequest.model_json_schema()
+    schema["properties"] = {"file": {"type": "string", "format": "binary"}} | schema["properties"]
+    schema["required"] = ["file", *schema["required"]]
+    return {"content": {"multipart/form-data": {"schema": schema}}, "required": True}
+
+
+@router.post("/files", openapi_extra={"requestBody": _form()}, summary="Upload a file")
+async def create_file(request: Request) -> Response:
+    """Answer with the `file`, which is there whole. When the upload breaks off, nothing of it is kept."""
+    caller = authenticate(request.headers, services_of(request).settings)
+    form = NewFile(request, options_of(request))
+    row = await _save(store_of(request), caller.id, form)
+    return json_response(file_object(row), form.headers)
+
+
+async def _save(store: Store, owner: str, form: NewFile) -> FileRow:
+    """The bytes first, then the row: `purpose` may come after the bytes, and an error in the form drops them."""
+    file_id = store.new_id("file-")
+    async with aclosing(form.chunks()) as chunks:
+        size, sha256 = await store.blobs.put(blob_key(file_id), chunks)
+    seconds = lifetime(form.wanted.purpose, form.wanted.expires_after)
+    created_at = second_of(file_id) or 0  # the store's clock; it can read every id it makes
+    row = FileRow(
+        id=file_id,
+        owner=owner,
+        filename=storable(form.filename),
+        purpose=form.wanted.purpose,
+        bytes=size,
+        sha256=sha256,
+        blob_key=blob_key(file_id),
+        created_at=created_at,
+        mime_type=form.content_type,
+        expires_at=None if seconds is None else created_at + seconds,
+    )
+    return await store.files.create(row)
+
+
+@router.get("/files", summary="List files")
+async def list_files(
+    request: Request,
+    after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
+    order: Literal["asc", "desc"] = "desc",
+    purpose: str | None = None,
+) -> Response:
+    """Answer with a page of the caller's files, newest first unless `order` says otherwise."""
+    caller = authenticate(request.headers, services_of(request).settings)
+    try:
+        page = await store_of(request).files.list(caller.id, after=after, limit=limit, order=order, purpose=purpose)
+    except UnknownCursorError as error:
+        msg = f"'after' is {error.after[:80]!r}, which is no id of a file."
+        raise ApiError(400, msg, param="after", code="invalid_value") from None
+    return json_response(file_list(page.rows, has_more=page.has_more))
+
+
+# Before the routes of a file itself, whose id takes in whatever follows.
+@router.get("/files/{file_id:path}/content", summary="Download a file")
+async def file_content(request: Request, file_id: str) -> Response:
+    """Answer with the bytes; with a `Range` of them, if one is asked for."""
+    caller = authenticate(request.headers, services_of(request).settings)
+    store = store_of(request)
+    row = await _found(store, caller.id, file_id)
+    headers = content_headers(row)
+    fits = request.headers.get("if-range", headers["etag"]) == headers["etag"]
+    wanted = byte_range(request.headers.get("range") if fits else None, row.bytes)
+    start, end = wanted or (0, row.bytes)
+    headers["content-length"] = str(end - start)
+    if wanted:
+        headers["content-range"] = f"bytes {start}-{end - 1}/{row.bytes}"
+    chunks = store.files.open(row, start, end) if wanted else store.files.open(row)
+    try:
+        first = await anext(chunks, b"")
+    except BlobMissingError:
+        raise no_such_file(file_id) from None
+    return _Content(first, chunks, headers, 206 if wanted else 200)
+
+
+class _Content(StreamingResponse):
+    """Closes the file when it is sent, or the client has gone."""
+
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes], headers: dict[str, str], status: int) -> None:
+        self._rest = rest
+        super().__init__(self._chunks(first), status, headers)
+
+    async def _chunks(self, first: bytes) -> AsyncGenerator[bytes]:
+        yield first
+        async for chunk in self._rest:
+            yield chunk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._rest):
+            await super().__call__(scope, receive, send)
+
+
+@router.get("/files/{file_id:path}", summary="Retrieve a file")
+async def retrieve_file(request: Request, file_id: str) -> Response:
+    """Answer with the `file`."""
+    caller = authenticate(request.headers, services_of(request).settings)
+    return json_response(file_object(await _found(store_of(request), caller.id, file_id)))
+
+
+@router.delete("/files/{file_id:path}", summary="Delete a file")
+async def delete_file(request: Request, file_id: str) -> Response:
+    """Delete the file and its bytes."""
+    caller = authenticate(request.headers, services_of(request).settings)
+    if not await store_of(request).files.delete(caller.id, file_id):
+        raise no_such_file(file_id)
+    return json_response(deleted(file_id))
+
+
+async def _found(store: Store, owner: str, file_id: str) -> FileRow:
+    row = await store.files.get(owner, file_id)
+    if row is None:
+        raise no_such_file(file_id)
+    return row

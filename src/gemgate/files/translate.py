@@ -1,0 +1,180 @@
+"""From rows to OpenAI's objects, from the store's errors to OpenAI's, and the rules of sizes and ranges."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from gemgate.errors import ApiError
+from gemgate.files.wire import BATCH_LIFETIME, MOST_BATCH_BYTES, ExpiresAfter, FileRequest, UploadRequest
+from gemgate.notes import Notes, Policy
+from gemgate.store.errors import (
+    ChecksumMismatchError,
+    PartUnknownError,
+    SizeMismatchError,
+    StoreError,
+    UploadClosedError,
+    UploadUnknownError,
+)
+from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
+
+_MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\w-]{1,20}=\"?[\w.:+-]{1,60}\"?)*", re.ASCII)
+_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """How files are taken in.
+
+    Attributes:
+        max_bytes: The largest file that comes in one request.
+        uploads_max_bytes: The largest file that comes in parts.
+        unsupported_params: What an unknown parameter is: a header, a 400, or nothing.
+    """
+
+    max_bytes: int = 536_870_912
+    uploads_max_bytes: int = 8_589_934_592
+    unsupported_params: Policy = "warn"
+
+
+def file_object(row: FileRow) -> dict[str, Any]:
+    """A row as OpenAI's `file`."""
+    return {
+        "id": row.id,
+        "object": "file",
+        "bytes": row.bytes,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "filename": row.filename,
+        "purpose": row.purpose,
+        "status": row.status,
+    }
+
+
+def file_list(rows: Sequence[FileRow], *, has_more: bool) -> dict[str, Any]:
+    """A page of files."""
+    return {
+        "object": "list",
+        "data": [file_object(row) for row in rows],
+        "first_id": rows[0].id if rows else None,
+        "last_id": rows[-1].id if rows else None,
+        "has_more": has_more,
+    }
+
+
+def deleted(file_id: str) -> dict[str, Any]:
+    """What is left of a deleted file."""
+    return {"id": file_id, "object": "file", "deleted": True}
+
+
+def upload_object(row: UploadRow, file: FileRow | None = None) -> dict[str, Any]:
+    """A row as OpenAI's `upload`; `file` is what it became."""
+    return {
+        "id": row.id,
+        "object": "upload",
+        "bytes": row.bytes,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "filename": row.filename,
+        "purpose": row.purpose,
+        "status": row.status,
+        "file": None if file is None else file_object(file),
+    }
+
+
+def part_object(row: UploadPartRow) -> dict[str, Any]:
+    """A row as OpenAI's `upload.part`."""
+    return {"id": row.id, "object": "upload.part", "created_at": row.created_at, "upload_id": row.upload_id}
+
+
+def lifetime(purpose: str, expires_after: ExpiresAfter | None) -> int | None:
+    """For how many seconds a file lives; None: until it is deleted."""
+    if expires_after is not None:
+        return expires_after.seconds
+    return BATCH_LIFETIME if purpose == "batch" else None
+
+
+def most_bytes(purpose: object, most: int) -> int:
+    """The largest size of a file for this purpose, where `most` is that of any file."""
+    return min(most, MOST_BATCH_BYTES) if purpose == "batch" else most
+
+
+def unknown_headers(request: FileRequest | UploadRequest, policy: Policy) -> dict[str, str]:
+    """The headers that name the fields which the wire model does not know.
+
+    Raises:
+        ApiError: 400 for such a field, if the policy is `strict`.
+    """
+    notes = Notes(policy)
+    notes.drop_unknown(request.model_extra)
+    if request.expires_after is not None:
+        notes.drop_unknown(request.expires_after.model_extra, "expires_after.")
+    return notes.headers()
+
+
+def too_large(what: str, most: int, hint: str = "") -> ApiError:
+    """`what`, such as "A file", has more than `most` bytes."""
+    return ApiError(413, f"{what} may have at most {most} bytes.{hint}", code="file_too_large")
+
+
+def no_such_file(file_id: str) -> ApiError:
+    """The caller has no such file; whether somebody else has is not told."""
+    return ApiError(404, f"No such File object: {file_id[:80]}", param="id")
+
+
+def upload_error(error: StoreError) -> ApiError | None:
+    """What the store refuses of an upload, as a caller's error; None when the fault is not the caller's."""
+    match error:
+        case UploadUnknownError():
+            return ApiError(404, f"No such Upload object: {error.upload_id[:80]}", param="upload_id")
+        case UploadClosedError():
+            return ApiError(400, f"The upload is {error.status}, and takes nothing more.", code="upload_not_pending")
+        case PartUnknownError():
+            msg = f"The upload has no part '{error.part_id[:80]}', or it is named twice."
+            return ApiError(400, msg, param="part_ids", code="invalid_value")
+        case SizeMismatchError():
+            msg = f"The parts have {error.received} bytes together, but the upload was created for {error.announced}."
+            return ApiError(400, msg, param="part_ids", code="size_mismatch")
+        case ChecksumMismatchError():
+            msg = f"The MD5 of the parts together is {error.actual}, not the one given."
+            return ApiError(400, msg, param="md5", code="checksum_mismatch")
+        case _:
+            return None
+
+
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """The part of `size` bytes that a `Range` header asks for: its start, and the byte after its end.
+
+    None is the whole: no header, one of several ranges, or one that is not understood (RFC 9110, section 14.2).
+
+    Raises:
+        ApiError: 416 when there are no such bytes.
+    """
+    found = _RANGE.fullmatch(header or "")
+    if found is None or not (found[1] or found[2]):
+        return None
+    if found[1]:
+        start, end = int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
+        if found[2] and int(found[2]) < start:
+            return None
+    else:
+        start, end = max(size - int(found[2]), 0), size
+    if start >= end:
+        msg = f"The file has {size} bytes, and none of them is in the range asked for."
+        raise ApiError(416, msg, code="range_not_satisfiable", headers={"content-range": f"bytes */{size}"})
+    return start, end
+
+
+def content_headers(row: FileRow) -> dict[str, str]:
+    """The headers of a file's content. Nothing that a caller once sent can end a header, or run in a browser."""
+    plain = re.sub(r"[^ !#-\[\]-~]", "_", row.filename)
+    given = row.mime_type or ""
+    return {
+        "content-type": given if _MIME_TYPE.fullmatch(given) else "application/octet-stream",
+        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(row.filename, safe='')}",
+        "x-content-type-options": "nosniff",
+        "accept-ranges": "bytes",
+        "etag": f'"{row.sha256}"',
+        "cache-control": "private, no-cache",
+    }

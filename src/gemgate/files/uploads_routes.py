@@ -1,0 +1,115 @@
+"""`/uploads`: files that arrive in parts."""
+
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.auth import Caller, authenticate
+from gemgate.body import read_json_body
+from gemgate.files.context import json_response, options_of, store_of
+from gemgate.files.receive import FormFile
+from gemgate.files.translate import (
+    lifetime,
+    most_bytes,
+    part_object,
+    too_large,
+    unknown_headers,
+    upload_error,
+    upload_object,
+)
+from gemgate.files.wire import MOST_PART_BYTES, CompleteRequest, UploadRequest
+from gemgate.notes import Notes
+from gemgate.services import services_of
+from gemgate.store import StoreError
+from gemgate.validation import parse
+
+router = APIRouter(tags=["uploads"])
+
+_CREATE = {"content": {"application/json": {"schema": UploadRequest.model_json_schema()}}, "required": True}
+_COMPLETE = {"content": {"application/json": {"schema": CompleteRequest.model_json_schema()}}, "required": True}
+_PART = {
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"data": {"type": "string", "format": "binary"}},
+                "required": ["data"],
+            }
+        }
+    },
+    "required": True,
+}
+
+
+@router.post("/uploads", openapi_extra={"requestBody": _CREATE}, summary="Begin an upload")
+async def create_upload(request: Request) -> Response:
+    """Answer with an `upload` that takes parts for an hour."""
+    caller, raw = await _asked(request)
+    wanted = parse(UploadRequest, raw)
+    options = options_of(request)
+    headers = unknown_headers(wanted, options.unsupported_params)
+    most = most_bytes(wanted.purpose, options.uploads_max_bytes)
+    if wanted.bytes > most:
+        raise too_large(f"An upload with the purpose '{wanted.purpose}'", most)
+    row = await store_of(request).uploads.create(
+        caller.id,
+        filename=wanted.filename,
+        purpose=wanted.purpose,
+        size=wanted.bytes,
+        mime_type=wanted.mime_type,
+        expires_after=lifetime(wanted.purpose, wanted.expires_after),
+    )
+    return json_response(upload_object(row), headers)
+
+
+@router.post("/uploads/{upload_id}/parts", openapi_extra={"requestBody": _PART}, summary="Add a part to an upload")
+async def add_part(request: Request, upload_id: str) -> Response:
+    """Answer with the `upload.part`. When it breaks off, nothing of it is kept; parts may come at the same time."""
+    caller = authenticate(request.headers, services_of(request).settings)
+    form = FormFile(request, "data", MOST_PART_BYTES, what="A part of an upload")
+    with _told():
+        async with aclosing(form.chunks()) as chunks:
+            row = await store_of(request).uploads.add_part(caller.id, upload_id, chunks)
+    return json_response(part_object(row))
+
+
+@router.post(
+    "/uploads/{upload_id}/complete", openapi_extra={"requestBody": _COMPLETE}, summary="Make a file of an upload"
+)
+async def complete_upload(request: Request, upload_id: str) -> Response:
+    """Answer with the `upload` and its `file`. After an error the upload is pending as before."""
+    caller, raw = await _asked(request)
+    wanted = parse(CompleteRequest, raw)
+    notes = Notes(options_of(request).unsupported_params)
+    notes.drop_unknown(wanted.model_extra)
+    with _told():
+        row, file = await store_of(request).uploads.complete(caller.id, upload_id, wanted.part_ids, md5=wanted.md5)
+    return json_response(upload_object(row, file), notes.headers())
+
+
+@router.post("/uploads/{upload_id}/cancel", summary="Cancel an upload")
+async def cancel_upload(request: Request, upload_id: str) -> Response:
+    """Answer with the `upload`, which takes no more parts; those it has are dropped."""
+    caller = authenticate(request.headers, services_of(request).settings)
+    with _told():
+        row = await store_of(request).uploads.cancel(caller.id, upload_id)
+    return json_response(upload_object(row))
+
+
+async def _asked(request: Request) -> tuple[Caller, bytes]:
+    settings = services_of(request).settings
+    caller = authenticate(request.headers, settings)
+    return caller, await read_json_body(request, settings.max_body_bytes)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        if (told := upload_error(error)) is None:
+            raise
+        raise told from None

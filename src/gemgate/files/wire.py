@@ -1,0 +1,57 @@
+"""The requests of `/v1/files` and `/v1/uploads`, and their limits.
+
+Source: https://platform.openai.com/docs/api-reference/files and /uploads, and openai-python 3.54.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gemgate.wire import Wire
+
+Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+
+MOST_BATCH_BYTES = 209_715_200
+"""OpenAI's limit of a file with the purpose `batch`: 200 MB."""
+
+MOST_PART_BYTES = 67_108_864
+"""OpenAI's limit of one part of an upload: 64 MB."""
+
+MOST_LISTED = 10_000
+"""Files on one page."""
+
+BATCH_LIFETIME = 2_592_000
+"""Seconds a file with the purpose `batch` lives unless `expires_after` says otherwise: 30 days, as at OpenAI."""
+
+_MOST_PARTS = 10_000
+
+
+class ExpiresAfter(Wire):
+    """How long a file lives: `seconds`, an hour to 30 days, after it was made."""
+
+    anchor: Literal["created_at"]
+    seconds: Annotated[int, Field(ge=3600, le=2_592_000)]
+
+
+class FileRequest(Wire):
+    """The fields of `POST /v1/files` beside the file itself; what becomes of each is in `fates.FILES`."""
+
+    purpose: Purpose
+    expires_after: ExpiresAfter | None = None
+
+
+class UploadRequest(Wire):
+    """`POST /v1/uploads`; `bytes` is the size of the whole. What becomes of each field is in `fates.UPLOADS`."""
+
+    filename: Annotated[str, Field(min_length=1, max_length=1024)]
+    purpose: Purpose
+    bytes: Annotated[int, Field(ge=0)]
+    mime_type: Annotated[str, Field(min_length=1, max_length=256)]
+    expires_after: ExpiresAfter | None = None
+
+
+class CompleteRequest(Wire):
+    """`POST /v1/uploads/{id}/complete`: the parts in their order, and the MD5 (hex) of the whole."""
+
+    part_ids: Annotated[list[str], Field(max_length=_MOST_PARTS)]
+    md5: str | None = None

@@ -1,0 +1,80 @@
+"""Opens what an application holds, and closes it in the reverse order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+
+import httpx
+import structlog
+from anyio import to_thread
+
+from gemgate.batches.keys import secret_of
+from gemgate.batches.start import batches_at_work
+from gemgate.chat.request import Options
+from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.directory import ModelDirectory
+from gemgate.media.fetch import MediaFetcher
+from gemgate.options import batch_options, client_options, embedding_options, file_options, image_options
+from gemgate.redact import traceback_of
+from gemgate.remote import fetch_media
+from gemgate.services import Services
+from gemgate.settings import Settings
+from gemgate.store import Store
+
+SWEEP_SECONDS = 3600.0
+
+_log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def services(
+    settings: Settings, chat: Options, transport: httpx.AsyncBaseTransport | None
+) -> AsyncIterator[Services]:
+    """The services of one application, until the block ends."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        gemini = await enter(GeminiClient(client_options(settings), transport=transport))
+        database_url = settings.database_url.get_secret_value() if settings.database_url else None
+        store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
+        await enter(_swept(store))
+        media = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
+        options = batch_options(settings, await to_thread.run_sync(_secrets, settings))
+        fetch = partial(fetch_media, fetcher=media, settings=settings)
+        yield Services(
+            settings=settings,
+            gemini=gemini,
+            media=media,
+            models=await enter(ModelDirectory(gemini, ttl=settings.models_ttl)),
+            chat=chat,
+            embeddings=embedding_options(settings, chat),
+            images=image_options(settings, chat),
+            files=file_options(settings),
+            store=store,
+            batches=await enter(batches_at_work(store, gemini, fetch, options)),
+        )
+
+
+def _secrets(settings: Settings) -> list[str]:
+    return [secret.get_secret_value() for secret in settings.secret] or [secret_of(settings.data_dir)]
+
+
+@asynccontextmanager
+async def _swept(store: Store) -> AsyncIterator[None]:
+    """Removes what has expired, now and every hour."""
+
+    async def sweep() -> None:
+        while True:
+            try:
+                await store.sweep()
+            except Exception as error:  # noqa: BLE001  the next one may succeed, and requests need none
+                _log.error("the store was not swept", exception=traceback_of(error))
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    task = asyncio.create_task(sweep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,52 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gemgate.batches.keys import KeyVault, secret_of
+
+
+def test_a_callers_key_is_encrypted_and_comes_back() -> None:
+    vault = KeyVault((), ("secret",))
+    sealed = vault.seal("AIza-caller")
+    assert b"AIza" not in sealed
+    assert vault.open(sealed) == "AIza-caller"
+    assert vault.seal("AIza-caller") != sealed
+
+
+def test_with_another_secret_a_key_cannot_be_read() -> None:
+    sealed = KeyVault((), ("one",)).seal("key")
+    assert KeyVault((), ("two",)).open(sealed) is None
+    assert KeyVault((), ("two", "one")).open(sealed) == "key"
+    assert KeyVault((), ("one",)).open(None) is None
+
+
+def test_a_key_that_the_gateway_holds_is_not_stored_but_named() -> None:
+    vault = KeyVault(("first", "second"), ())
+    sealed = vault.seal("second")
+    assert b"second" not in sealed
+    assert vault.open(sealed) == "second"
+
+
+def test_a_held_key_that_was_replaced_gives_way_to_the_first() -> None:
+    sealed = KeyVault(("old",), ()).seal("old")
+    assert KeyVault(("new", "newer"), ()).open(sealed) == "new"
+    assert KeyVault((), ("secret",)).open(sealed) is None
+
+
+def test_without_a_secret_a_callers_key_can_neither_be_read_nor_kept() -> None:
+    sealed = KeyVault((), ("secret",)).seal("key")
+    vault = KeyVault(("held",), ())
+    assert vault.open(sealed) is None
+    with pytest.raises(ValueError, match="secret"):
+        vault.seal("key")
+
+
+def test_the_secret_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(secret_of, [directory] * 32))
+    assert len(made) == 1
+    assert len(made.pop()) == 64
+    (file,) = directory.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,94 @@
+"""The slice over a real store in a directory, with a clock that the test moves."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from gemgate import handlers
+from gemgate.app import GOOGLE, OPENAI
+from gemgate.files.routes import router as files_router
+from gemgate.files.translate import FileOptions
+from gemgate.files.uploads_routes import router as uploads_router
+from gemgate.settings import Settings
+from gemgate.store import Store
+from gemgate.telemetry import TelemetryMiddleware
+
+NOW = 1_800_000_000
+KEY = {"authorization": "Bearer caller-key"}
+OTHER = {"authorization": "Bearer other-key"}
+
+
+@dataclass
+class Clock:
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Gateway:
+    """`directory` holds the store; `stored` lists the blobs there, half-written ones too."""
+
+    directory: Path
+    options: FileOptions = field(default_factory=FileOptions)
+    clock: Clock = field(default_factory=Clock)
+    opened: list[Store] = field(default_factory=list)
+
+    def app(self) -> FastAPI:
+        settings = Settings(_env_file=None, gemini_api_key=(), client_keys=())
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            async with Store.open(data_dir=self.directory, clock=self.clock) as store:
+                self.opened.append(store)
+                app.state.services = SimpleNamespace(settings=settings, store=store, files=self.options)
+                yield
+
+        app = FastAPI(lifespan=lifespan, redirect_slashes=False)
+        app.add_middleware(TelemetryMiddleware)
+        handlers.install(app)
+        for prefix in (OPENAI, GOOGLE):
+            app.include_router(files_router, prefix=prefix)
+            app.include_router(uploads_router, prefix=prefix)
+        return app
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
+        app = self.app()
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway/v1", headers=KEY) as client,
+        ):
+            yield client
+
+    @property
+    def store(self) -> Store:
+        return self.opened[-1]
+
+    def stored(self) -> list[str]:
+        blobs = self.directory / "blobs"
+        return sorted(str(path.relative_to(blobs)) for path in blobs.rglob("*") if path.is_file())
+
+
+def form(*parts: tuple[str, str | bytes] | tuple[str, str | bytes, str]) -> dict[str, Any]:
+    """A form with these parts in this order: (name, content), or (name, content, file name)."""
+    body = b""
+    for name, content, *filename in parts:
+        head = f'Content-Disposition: form-data; name="{name}"'
+        if filename:
+            head += f'; filename="{filename[0]}"\r\nContent-Type: text/plain'
+        raw = content.encode() if isinstance(content, str) else content
+        body += f"--b\r\n{head}\r\n\r\n".encode() + raw + b"\r\n"
+    return {"content": body + b"--b--\r\n", "headers": {"content-type": "multipart/form-data; boundary=b"}}
+
+
+def error_of(response: httpx.Response) -> tuple[int, str | None, str | None]:
+    error = response.json()["error"]
+    return response.status_code, error["param"], error["code"]
