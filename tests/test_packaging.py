@@ -127,7 +127,7 @@ def test_the_source_archive_holds_nothing_that_git_ignores(built: Path) -> None:
 @pytest.mark.parametrize("lock", ["run.txt", "dev.txt"])
 def test_the_lock_file_has_every_dependency_with_hashes(lock: str) -> None:
     text = (ROOT / "requirements" / lock).read_text()
-    locked = set(re.findall(r"^([a-z0-9._-]+)==\S+.*\\\n    --hash=sha256:", text, re.MULTILINE))
+    locked = set(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==\S+.*\\\n    --hash=sha256:", text, re.MULTILINE))
     wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["emulator"]
     assert {Requirement(each).name for each in wanted} <= locked
 

@@ -187,9 +187,10 @@ async def test_a_database_that_is_gone_does_not_answer_a_ping(tmp_path: Path) ->
         await opened.ping()
         await opened.engine.dispose()
         make_unusable(tmp_path / "test.sqlite3")
+        others = set(threading.enumerate())
         with pytest.raises(StoreError, match="does not answer"):
             await opened.ping()
-        await threads_of_failed_connections()
+        await threads_of_failed_connections(others)
 
 
 async def test_a_store_answers_a_ping(store: Store) -> None:
@@ -221,11 +222,11 @@ async def count_uploads(opened: Database) -> int:
         return int(await session.scalar(text("SELECT count(*) FROM uploads")) or 0)
 
 
-async def threads_of_failed_connections() -> None:
-    """Wait for them: each still speaks to the event loop, which must not be closed."""
-    for thread in threading.enumerate():
+async def threads_of_failed_connections(others: set[threading.Thread]) -> None:
+    """Wait for them: each still speaks to the event loop, which must not be closed. `others` live on."""
+    for thread in set(threading.enumerate()) - others:
         if "_connection_worker_thread" in thread.name:
-            await anyio.to_thread.run_sync(thread.join)
+            await anyio.to_thread.run_sync(thread.join, 5)
 
 
 def make_unusable(database: Path) -> None:
