@@ -80,8 +80,8 @@ class Settings(BaseSettings):
 
     secret: Annotated[Secrets, NoDecode] = Field(
         default=(),
-        description="What callers' keys are encrypted with while a batch runs (several: the first encrypts, all decrypt), "
-        "the same for all replicas; absent: a random one in the data directory.",
+        description="What callers' keys are encrypted with while a batch runs (several: the first encrypts, "
+        "all decrypt), the same for all replicas; absent: a random one in the data directory.",
     )
     files_max_bytes: PositiveInt = Field(
         default=536_870_912, description="The largest file that is uploaded in one request."
