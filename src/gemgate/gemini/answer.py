@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 import orjson
 
-from gemgate.gemini.errors import Failure, GeminiError, TransportError, decode_error, error_in
+from gemgate.gemini.errors import Failure, GeminiError, Refusal, TransportError, decode_error, error_in
 from gemgate.gemini.framing import Inflater
 from gemgate.gemini.transport import TRANSPORT_ERRORS
 
@@ -52,6 +52,10 @@ class Answer:
         """The header."""
         content_type: str = self.headers.get("content-type", "")
         return content_type
+
+    def leave_encoded(self) -> None:
+        """Give the body as it comes, compressed or not: for whoever hands `content-encoding` on."""
+        self._inflater, self._encoding = None, "identity"
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await self.read():
@@ -110,9 +114,10 @@ class Answer:
             pass
         finally:
             await self.aclose()
-        refusal = decode_error(self.status, body, self.content_type)
-        refusal.hide(self._secret)
-        return refusal
+        error = decode_error(self.status, body, self.content_type)
+        error.refusal = Refusal(self.status, dict(self.headers), body)
+        error.hide(self._secret)
+        return error
 
     async def skip(self) -> None:
         """Read to the end what does not matter, so that the connection can be used again; closes the answer."""

@@ -134,7 +134,7 @@ class GeminiClient:
 
         Args:
             path: From the origin on, such as `/v1beta/files/abc`.
-            params: The query.
+            params: The query; `httpx.QueryParams` where a name may come twice.
 
         Raises:
             InvalidNameError: a segment of `path` is not a name.
@@ -165,6 +165,7 @@ class GeminiClient:
         headers: Mapping[str, str] | None = None,
         body: "Body | httpx.AsyncByteStream | None" = None,
         redirect: bool = False,
+        patience: float | None = None,
     ) -> Answer:
         """Send, and give the answer once its status is known: to be read, and to be closed in any case.
 
@@ -175,12 +176,15 @@ class GeminiClient:
             headers: Beside those of every call; a stream for a body needs a `content-length`.
             body: JSON, or a stream of any bytes.
             redirect: Whether a 302 with a `location` is an answer too; it is a failure otherwise.
+            patience: Seconds until the first byte of the answer, in place of `first_byte_timeout`: for a body that
+                somebody else sends, who may be slow.
 
         Raises:
             GeminiError: the status is not 2xx, or there is none (`TransportError`).
         """
         self._check_origin(url)
-        return await self._open(self._prepare(method, url, key, body, headers), key, redirect=redirect)
+        prepared = self._prepare(method, url, key, body, headers)
+        return await self._open(prepared, key, redirect=redirect, patience=patience)
 
     def _check_origin(self, url: httpx.URL) -> None:
         """The key goes to nobody but the configured upstream."""
@@ -197,7 +201,9 @@ class GeminiClient:
         answer = await self._open(request, key)
         return await answer.json_object(empty)
 
-    async def _open(self, request: httpx.Request, key: str, *, redirect: bool = False) -> Answer:
+    async def _open(
+        self, request: httpx.Request, key: str, *, redirect: bool = False, patience: float | None = None
+    ) -> Answer:
         """Send, and read the status.
 
         Raises:
@@ -205,18 +211,19 @@ class GeminiClient:
         """
         loop = asyncio.get_running_loop()
         options, start = self.options, loop.time()
+        patience = min(patience or options.first_byte_timeout, options.request_timeout)
         try:
-            async with asyncio.timeout_at(start + min(options.first_byte_timeout, options.request_timeout)):
+            async with asyncio.timeout_at(start + patience):
                 response = await self._http.send(request, stream=True)
         except TimeoutError as error:
-            is_whole = options.request_timeout <= options.first_byte_timeout
+            is_whole = options.request_timeout <= patience
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
         except TRANSPORT_ERRORS as error:
             raise TransportError(failure_before_answer(error)) from error
         answer = Answer(
             response,
             event_timeout=options.event_timeout,
-            first_byte_at=start + options.first_byte_timeout,
+            first_byte_at=start + patience,
             deadline=start + options.request_timeout,
             secret=key,
         )

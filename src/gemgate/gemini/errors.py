@@ -6,7 +6,7 @@ InvalidNameError       a name that may not be put into a path; nothing was sent
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import unescape
@@ -20,6 +20,15 @@ Json = dict[str, Any]
 HIDDEN = "***"
 
 
+@dataclass(slots=True)
+class Refusal:
+    """An answer that is an error, as it came: the HTTP status, the headers (names in lower case) and the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 @dataclass(slots=True, eq=False)
 class GeminiError(Exception):
     """A failed call.
@@ -30,12 +39,14 @@ class GeminiError(Exception):
         reason: The `google.rpc.Code` such as `INVALID_ARGUMENT`; of a `TransportError`, the `Failure`.
         details: Google's `google.rpc` detail objects, each with an `@type`.
             Shapes: https://cloud.google.com/apis/design/errors#error_details
+        refusal: What Google answered, without the key; None when it gave no such answer.
     """
 
     status: int
     message: str
     reason: str = ""
     details: list[Json] = field(default_factory=list)
+    refusal: Refusal | None = None
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}: {self.message}"
@@ -83,6 +94,8 @@ class GeminiError(Exception):
         if secret:
             self.message = self.message.replace(secret, HIDDEN)
             self.details = _without(self.details, secret)
+            if self.refusal is not None:
+                self.refusal.body = self.refusal.body.replace(secret.encode(), HIDDEN.encode())
 
     def _of_type(self, name: str) -> Iterator[Json]:
         return (detail for detail in self.details if str(detail.get("@type", "")).endswith(f"google.rpc.{name}"))
