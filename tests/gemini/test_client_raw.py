@@ -18,10 +18,9 @@ SHORT = 0.05
 async def test_a_refusal_is_there_as_it_came_but_for_the_key() -> None:
     body = b'{"error": {"code": 403,   "message": "%b may not", "status": "PERMISSION_DENIED"}}'
     sent = answer(403, body % KEY.encode(), {"x-goog-upload-status": "active"})
-    async with RawUpstream(always(sent)) as upstream:
-        async with GeminiClient(ClientOptions(upstream.url)) as client:
-            with pytest.raises(GeminiError) as caught:
-                await client.open("GET", client.url("/v1beta/models"), key=KEY)
+    async with RawUpstream(always(sent)) as upstream, GeminiClient(ClientOptions(upstream.url)) as client:
+        with pytest.raises(GeminiError) as caught:
+            await client.open("GET", client.url("/v1beta/models"), key=KEY)
     refusal = caught.value.refusal
     assert refusal is not None
     assert (refusal.status, refusal.body) == (403, body % b"***")
@@ -29,7 +28,7 @@ async def test_a_refusal_is_there_as_it_came_but_for_the_key() -> None:
 
 
 async def test_no_answer_is_no_refusal() -> None:
-    def lost(request: httpx.Request) -> httpx.Response:
+    def lost(_request: httpx.Request) -> httpx.Response:
         raise httpx.ReadError("lost")
 
     client = GeminiClient(ClientOptions(), transport=httpx.MockTransport(lost))
@@ -40,12 +39,12 @@ async def test_no_answer_is_no_refusal() -> None:
 
 async def test_a_body_that_is_left_encoded_is_what_was_sent() -> None:
     packed = gzip.compress(orjson.dumps({"models": []}))
-    async with RawUpstream(always(answer(200, packed, {"content-encoding": "gzip"}))) as upstream:
-        async with GeminiClient(ClientOptions(upstream.url)) as client:
-            found = await client.open("GET", client.url("/v1beta/models"), key=KEY)
-            found.leave_encoded()
-            assert b"".join([piece async for piece in found]) == packed
-            await found.aclose()
+    sent = answer(200, packed, {"content-encoding": "gzip"})
+    async with RawUpstream(always(sent)) as upstream, GeminiClient(ClientOptions(upstream.url)) as client:
+        found = await client.open("GET", client.url("/v1beta/models"), key=KEY)
+        found.leave_encoded()
+        assert b"".join([piece async for piece in found]) == packed
+        await found.aclose()
 
 
 async def test_patience_replaces_the_time_to_the_first_byte() -> None:
@@ -54,10 +53,9 @@ async def test_patience_replaces_the_time_to_the_first_byte() -> None:
         await peer.gone()
 
     options = ClientOptions(first_byte_timeout=60, request_timeout=60)
-    async with RawUpstream(late) as upstream:
-        async with GeminiClient(replace(options, upstream=upstream.url)) as client:
-            with pytest.raises(TransportError) as caught:
-                await client.open("GET", client.url("/v1beta/models"), key=KEY, patience=SHORT)
+    async with RawUpstream(late) as upstream, GeminiClient(replace(options, upstream=upstream.url)) as client:
+        with pytest.raises(TransportError) as caught:
+            await client.open("GET", client.url("/v1beta/models"), key=KEY, patience=SHORT)
     assert caught.value.failure is Failure.FIRST_BYTE_TIMEOUT
 
 
