@@ -4,6 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from gemgate.auth import Caller, authenticate
+from gemgate.callers.registry import ClientKeys
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
 
@@ -26,7 +27,9 @@ def refusal(settings: Settings, **headers: str) -> ApiError:
 
 
 def call(settings: Settings, **headers: str) -> Caller:
-    return authenticate(Headers({name.replace("_", "-"): value for name, value in headers.items()}), settings)
+    return authenticate(
+        Headers({name.replace("_", "-"): value for name, value in headers.items()}), settings, ClientKeys.of(settings)
+    )
 
 
 @pytest.mark.parametrize(

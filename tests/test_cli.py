@@ -91,7 +91,7 @@ def models(url: str) -> Any:
 
 def test_the_demo_answers_without_a_key_even_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", "invalid")  # the emulator refuses this one
-    Path(".env").write_text("GEMINI_API_KEY=invalid\nGEMGATE_CLIENT_KEYS=client\n")
+    Path(".env").write_text("GEMINI_API_KEY=invalid\nGEMGATE_CLIENT_KEYS=client\nGEMGATE_CLIENT_KEYS_FILE=none.yaml\n")
     seen = interrupted_when_said(monkeypatch, signal.SIGTERM, chat)
     result = run("serve", "--emulator", "--port", "0")
     assert result.exit_code == 0, result.output
@@ -191,6 +191,11 @@ def test_missing_packages_of_the_emulator_are_told(monkeypatch: pytest.MonkeyPat
     [
         ({}, "each caller's own Gemini key is passed on", "$GEMINI_API_KEY"),
         ({"gemini_api_key": SECRET, "client_keys": "c"}, "callers present one of GEMGATE_CLIENT_KEYS", "$CLIENT_KEY"),
+        (
+            {"gemini_api_key": SECRET, "client_keys": "c", "client_keys_file": "f"},
+            "callers present one of GEMGATE_CLIENT_KEYS and GEMGATE_CLIENT_KEYS_FILE",
+            "$CLIENT_KEY",
+        ),
         ({"gemini_api_key": SECRET}, "callers need none; the gateway's own is used", None),
     ],
 )

@@ -85,6 +85,7 @@ def test_a_worker_reads_the_same_settings_from_its_environment(monkeypatch: pyte
     values = {
         "gemini_api_key": f"{SECRET},other",
         "client_keys": "client",
+        "client_keys_file": "keys.yaml",
         "host": "0.0.0.0",
         "model_facts": {"gemini-9-*": {"thinking": "level"}},
         "keepalive_interval": 1.5,
@@ -118,6 +119,16 @@ def test_on_loopback_it_may(host: str) -> None:
 def test_with_client_keys_or_without_a_key_it_may_listen_anywhere() -> None:
     assert Settings.model_validate({"gemini_api_key": SECRET, "client_keys": "c", "host": "0.0.0.0"}).client_keys
     assert Settings(host="0.0.0.0").passes_keys_through
+
+
+def test_a_file_of_client_keys_protects_as_well() -> None:
+    values = {"gemini_api_key": SECRET, "client_keys_file": "keys.yaml", "host": "0.0.0.0"}
+    assert Settings.model_validate(values).asks_for_client_keys
+
+
+def test_a_file_of_client_keys_that_could_not_hold_is_refused() -> None:
+    (sentence,) = sentences(client_keys_file="keys.yaml")
+    assert sentence.startswith("GEMGATE_CLIENT_KEYS_FILE names client keys, and without GEMINI_API_KEY")
 
 
 def test_each_problem_is_a_sentence_that_names_the_variable() -> None:

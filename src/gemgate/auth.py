@@ -1,46 +1,81 @@
 """Who is calling, and which Gemini key their request uses."""
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NoReturn
 
+from gemgate.callers.keys import is_allowed, owner_of_key
+from gemgate.callers.registry import ClientKeys
 from gemgate.errors import ApiError
+from gemgate.redact import redact
 from gemgate.settings import Settings
+
+PASS_THROUGH = "pass-through"  # noqa: S105  a name, and no secret
+LOCAL = "local"
+"""Names of callers who present their own Gemini key, and of those who need present none."""
 
 _NO_KEY = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
     "(i.e. Authorization: Bearer YOUR_KEY)."
 )
+_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`key` is the Gemini key to use; `id` names the caller (16 hex digits) without revealing what they presented."""
+    """Who is calling.
+
+    Attributes:
+        key: The Gemini key to use.
+        id: Whose files, batches and thought signatures these are (16 hex digits); reveals nothing of a key.
+        name: For logs and metrics: that of the client key, or one of two fixed ones.
+        models: Patterns of the models that may be used; None for all.
+    """
 
     key: str = field(repr=False)
     id: str
+    name: str = LOCAL
+    models: tuple[str, ...] | None = None
+
+    def may_use(self, model: str) -> bool:
+        """Whether the model, named with or without `models/`, is allowed."""
+        return self.models is None or is_allowed(model.removeprefix("google/"), self.models)
+
+    def check_model(self, model: str) -> None:
+        """Refuse a model that this caller may not use, as OpenAI does for a project without access.
+
+        Raises:
+            ApiError: 403 `model_not_found`.
+        """
+        if not self.may_use(model):
+            msg = (
+                f"The key '{self.name}' does not have access to the model `{redact(model)[:_SHOWN]}`: it may use "
+                f"{', '.join(self.models or ())}. GET /v1/models lists what there is; the gateway's operator can allow "
+                "more."
+            )
+            raise ApiError(403, msg, param="model", code="model_not_found")
 
 
-def authenticate(headers: Mapping[str, str], settings: Settings) -> Caller:
+def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKeys) -> Caller:
     """The caller named by `Authorization: Bearer`, `x-goog-api-key` or `api-key`; `headers` ignores case.
 
-    A gateway without a key passes the caller's own on. A gateway with a key asks for one of its client keys; with no
-    client keys it listens on loopback only (`Settings` sees to that) and serves whoever reaches it.
+    A gateway without a Gemini key passes the caller's own on. A gateway with one asks for one of its client `keys`;
+    with none of these it listens on loopback only (`Settings` sees to that) and serves whoever reaches it.
 
     Raises:
         ApiError: 401 when the key is missing or wrong, 400 when two different ones are given.
     """
-    if settings.gemini_api_key and not settings.client_keys:
-        return Caller(_choose_key(settings), _digest(""))
-    presented = _credential(headers)
     if settings.passes_keys_through:
-        return Caller(presented, _digest(presented))
-    if not _is_known(presented, settings.client_key_digests):
+        presented = credential(headers)
+        return Caller(presented, owner_of_key(presented), PASS_THROUGH)
+    if keys.is_open:
+        return Caller(_choose_key(settings), owner_of_key(""), LOCAL)
+    presented = credential(headers)
+    entry = keys.find(presented)
+    if entry is None:
         _refuse(f"Incorrect API key provided: {_mask(presented)}. The gateway's operator hands out keys.")
-    return Caller(_choose_key(settings), _digest(presented))
+    return Caller(_choose_key(settings), entry.owner, entry.name, entry.models)
 
 
 _turn = count()
@@ -51,7 +86,12 @@ def _choose_key(settings: Settings) -> str:
     return keys[next(_turn) % len(keys)].get_secret_value()
 
 
-def _credential(headers: Mapping[str, str]) -> str:
+def credential(headers: Mapping[str, str]) -> str:
+    """The one key that a request presents.
+
+    Raises:
+        ApiError: 401 when there is none, or one that can be none; 400 when there are two.
+    """
     found = [text for text in (_bearer(headers), headers.get("x-goog-api-key"), headers.get("api-key")) if text]
     credentials = {text.strip() for text in found} - {""}
     if not credentials:
@@ -62,10 +102,10 @@ def _credential(headers: Mapping[str, str]) -> str:
             "and api-key."
         )
         raise ApiError(400, msg, code="multiple_api_keys")
-    (credential,) = credentials
-    if not credential.isascii() or not credential.isprintable() or " " in credential:
+    (presented,) = credentials
+    if not presented.isascii() or not presented.isprintable() or " " in presented:
         _refuse("The API key holds characters that no key has: it was probably not copied as a whole.")
-    return credential
+    return presented
 
 
 def _bearer(headers: Mapping[str, str]) -> str | None:
@@ -76,17 +116,6 @@ def _bearer(headers: Mapping[str, str]) -> str | None:
     if scheme.lower() != "bearer":
         _refuse("The Authorization header must read 'Bearer YOUR_KEY'.")
     return token
-
-
-def _is_known(presented: str, digests: tuple[bytes, ...]) -> bool:
-    """Compares with every digest, so that the time taken tells nothing."""
-    digest = hashlib.sha256(presented.encode()).digest()
-    matches = [hmac.compare_digest(digest, known) for known in digests]
-    return any(matches)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(b"gemgate caller\0" + text.encode()).hexdigest()[:16]
 
 
 def _mask(text: str) -> str:

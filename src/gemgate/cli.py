@@ -1,10 +1,11 @@
-"""The command `gemgate`: serve, emulate, check."""
+"""The command `gemgate`: serve, emulate, check, key."""
 
 import math
 import os
 import shlex
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -32,7 +33,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+key_app = typer.Typer(help="Make keys for callers.", no_args_is_help=True)
+app.add_typer(key_app, name="key")
 
+KeyName = Annotated[str, typer.Argument(help="Who it is for: a name for logs, metrics and messages.")]
 Host = Annotated[str | None, typer.Option(help="The address to listen on.  [default: GEMGATE_HOST, or 127.0.0.1]")]
 Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="The port to listen on.  [default: GEMGATE_PORT, or 8080]")
@@ -51,8 +55,9 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
     overrides: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with _import_emulator()() if emulator else nullcontext() as upstream:
         if upstream is not None:
-            overrides |= {"upstream": upstream, "gemini_api_key": (), "client_keys": ()}
+            overrides |= {"upstream": upstream, "gemini_api_key": (), "client_keys": (), "client_keys_file": None}
         settings = _settings(overrides)
+        _check_client_keys(settings)
         with _listen(settings.host, settings.port) as listener:
             from gemgate.telemetry import configure_logging
 
@@ -98,6 +103,38 @@ def check() -> None:
         raise typer.Exit(1)
 
 
+@key_app.command("new")
+def new_key(name: KeyName) -> None:
+    """Make a key, and show it this once together with the entry for GEMGATE_CLIENT_KEYS_FILE."""
+    from gemgate.callers import keys
+
+    key = keys.new_key()
+    _say(f"The key of {name}. It is kept nowhere: give it to its caller now.", "", key, "")
+    _say_entry(name, key)
+
+
+@key_app.command("entry")
+def key_entry(name: KeyName) -> None:
+    """Read a key that there is, such as one of GEMGATE_CLIENT_KEYS, and show its entry; its files stay its own."""
+    from gemgate.callers.keys import owner_of_key
+
+    key = typer.prompt("Key", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    if not (key := key.strip()):
+        _stop("No key was given. Type it at the prompt, or hand it in on the standard input.")
+    _say_entry(name, key, owner_of_key(key))
+
+
+def _say_entry(name: str, key: str, owner: str | None = None) -> None:
+    from gemgate.callers.file import KeysFileError, entry_text, parse_keys
+
+    entry = entry_text(name, key, owner)
+    try:
+        parse_keys(f"keys:\n{entry}", "NAME")
+    except KeysFileError as error:
+        _stop(*error.problems)
+    _say("Below 'keys:' in GEMGATE_CLIENT_KEYS_FILE:", "", entry)
+
+
 def worker_app() -> "ASGIApp":
     """The application of one of several worker processes, whose settings stand in the environment alone."""
     from gemgate.app import create_app
@@ -121,6 +158,17 @@ def _settings(overrides: dict[str, Any]) -> "Settings":
         return Settings(**overrides)
     except (ValidationError, SettingsError) as error:
         _stop(*problems(error))
+
+
+def _check_client_keys(settings: "Settings") -> None:
+    """Stops before anything is served, when the file of client keys is bad."""
+    from gemgate.callers.file import KeysFileError
+    from gemgate.callers.registry import ClientKeys
+
+    try:
+        ClientKeys.of(settings)
+    except KeysFileError as error:
+        _stop(*error.problems)
 
 
 def _run(settings: "Settings", listener: socket.socket) -> None:
@@ -203,14 +251,17 @@ def _url(listener: socket.socket) -> str:
 
 
 def _banner(settings: "Settings", url: str, *, emulated: bool) -> str:
+    from gemgate.settings import variable
+
     upstream = "the built-in Gemini emulator" if emulated else settings.upstream
     credential: str | None
     if emulated:
         keys, credential = "any will do", "demo"
     elif settings.passes_keys_through:
         keys, credential = "each caller's own Gemini key is passed on", "$GEMINI_API_KEY"
-    elif settings.client_keys:
-        keys, credential = "callers present one of GEMGATE_CLIENT_KEYS", "$CLIENT_KEY"
+    elif settings.asks_for_client_keys:
+        named = [variable(name) for name in ("client_keys", "client_keys_file") if getattr(settings, name)]
+        keys, credential = f"callers present one of {' and '.join(named)}", "$CLIENT_KEY"
     else:
         keys, credential = "callers need none; the gateway's own is used", None
     body = f'{{"model": "{MODEL}", "messages": [{{"role": "user", "content": "Hello"}}]}}'

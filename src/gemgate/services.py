@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from gemgate.auth import Caller, authenticate
 from gemgate.batches.desk import BatchDesk
+from gemgate.callers.registry import ClientKeys
 from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options
 from gemgate.embeddings.translate import EmbeddingOptions
@@ -22,6 +24,7 @@ class Services:
     """Opened by the lifespan; the same for every request of one application."""
 
     settings: Settings
+    client_keys: ClientKeys
     gemini: GeminiClient
     media: MediaFetcher
     models: ModelDirectory
@@ -37,6 +40,16 @@ def services_of(request: Request) -> Services:
     """The services of the application that serves this request."""
     services: Services = request.app.state.services
     return services
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sends this request.
+
+    Raises:
+        ApiError: 401 when the key is missing or wrong, 400 when two different ones are given.
+    """
+    services = services_of(request)
+    return authenticate(request.headers, services.settings, services.client_keys)
 
 
 def dialect_of(request: Request) -> Dialect:

@@ -1,7 +1,6 @@
 """The only reader of the environment."""
 
 import difflib
-import hashlib
 import os
 import re
 from functools import cached_property
@@ -62,6 +61,10 @@ class Settings(BaseSettings):
     )
     client_keys: Annotated[Secrets, NoDecode] = Field(
         default=(), description="What callers must present when the gateway holds the Gemini key; comma separated."
+    )
+    client_keys_file: Path | None = Field(
+        default=None,
+        description="A YAML file of named client keys, with limits and allowed models; read again when it changes.",
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="The port to listen on.")
@@ -166,10 +169,21 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_an_open_gateway(self) -> Self:
-        if self.gemini_api_key and not self.client_keys and self.host not in LOOPBACK_HOSTS:
+        if self.gemini_api_key and not self.asks_for_client_keys and self.host not in LOOPBACK_HOSTS:
             msg = (
                 f"the gateway holds GEMINI_API_KEY and would listen on {self.host} with no GEMGATE_CLIENT_KEYS: "
-                "anyone who reaches it could spend the key. Set GEMGATE_CLIENT_KEYS, or GEMGATE_HOST=127.0.0.1."
+                "anyone who reaches it could spend the key. Set GEMGATE_CLIENT_KEYS or GEMGATE_CLIENT_KEYS_FILE, or "
+                "GEMGATE_HOST=127.0.0.1."
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_a_file_without_effect(self) -> Self:
+        if self.client_keys_file and not self.gemini_api_key:
+            msg = (
+                "GEMGATE_CLIENT_KEYS_FILE names client keys, and without GEMINI_API_KEY each caller's key is passed on "
+                "to Google, so that no limit would hold. Set GEMINI_API_KEY, or leave the file out."
             )
             raise ValueError(msg)
         return self
@@ -180,9 +194,9 @@ class Settings(BaseSettings):
         return not self.gemini_api_key
 
     @cached_property
-    def client_key_digests(self) -> tuple[bytes, ...]:
-        """SHA-256 of each client key: what a caller's key is compared with."""
-        return tuple(hashlib.sha256(key.get_secret_value().encode()).digest() for key in self.client_keys)
+    def asks_for_client_keys(self) -> bool:
+        """Whether callers must present a key of the gateway's."""
+        return bool(self.client_keys or self.client_keys_file)
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""

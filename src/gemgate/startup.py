@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from gemgate.batches.keys import secret_of
 from gemgate.batches.start import batches_at_work
+from gemgate.callers.registry import ClientKeys
 from gemgate.chat.request import Options
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
@@ -34,6 +35,7 @@ async def services(
     """The services of one application, until the block ends."""
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
         gemini = await enter(GeminiClient(client_options(settings), transport=transport))
         database_url = settings.database_url.get_secret_value() if settings.database_url else None
         store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
@@ -43,6 +45,7 @@ async def services(
         fetch = partial(fetch_media, fetcher=media, settings=settings)
         yield Services(
             settings=settings,
+            client_keys=client_keys,
             gemini=gemini,
             media=media,
             models=await enter(ModelDirectory(gemini, ttl=settings.models_ttl)),

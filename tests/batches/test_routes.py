@@ -15,6 +15,7 @@ from gemgate.auth import authenticate
 from gemgate.batches.fates import FATES
 from gemgate.batches.routes import router
 from gemgate.batches.wire import BatchRequest
+from gemgate.callers.registry import ClientKeys
 from gemgate.settings import Settings
 
 KEY = {"authorization": "Bearer caller-key"}
@@ -26,7 +27,7 @@ async def app(there: World) -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     handlers.install(app)
     settings = Settings(_env_file=None, gemini_api_key=(), client_keys=())
-    app.state.services = SimpleNamespace(settings=settings, batches=there.desk)
+    app.state.services = SimpleNamespace(settings=settings, client_keys=ClientKeys(), batches=there.desk)
     for prefix in ("/v1", "/v1beta/openai"):
         app.include_router(router, prefix=prefix)
     return app
@@ -41,7 +42,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 async def body_for(there: World, headers: dict[str, str] = KEY, purpose: str = "batch") -> Json:
     settings = Settings(_env_file=None, gemini_api_key=(), client_keys=())
-    file = await there.upload([chat("a")], purpose, authenticate(headers, settings))
+    file = await there.upload([chat("a")], purpose, authenticate(headers, settings, ClientKeys()))
     return {"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h"}
 
 
@@ -211,7 +212,7 @@ async def test_a_cancel_that_meets_a_change_is_done_again(
 async def test_the_dialect_is_that_of_the_endpoint(there: World, client: httpx.AsyncClient) -> None:
     url = "http://gateway/v1beta/openai/batches"
     batch = (await client.post(url, json=await body_for(there))).json()
-    row = (await there.store.batches.list(authenticate(KEY, _settings()).id)).rows[0]
+    row = (await there.store.batches.list(authenticate(KEY, _settings(), ClientKeys()).id)).rows[0]
     assert row.id == batch["id"]
     assert row.progress == {"dialect": "google"}
 

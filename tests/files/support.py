@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from gemgate import handlers
 from gemgate.app import GOOGLE, OPENAI
+from gemgate.callers.registry import ClientKeys
 from gemgate.files.routes import router as files_router
 from gemgate.files.translate import FileOptions
 from gemgate.files.uploads_routes import router as uploads_router
@@ -48,7 +49,9 @@ class Gateway:
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             async with Store.open(data_dir=self.directory, clock=self.clock) as store:
                 self.opened.append(store)
-                app.state.services = SimpleNamespace(settings=settings, store=store, files=self.options)
+                app.state.services = SimpleNamespace(
+                    settings=settings, client_keys=ClientKeys(), store=store, files=self.options
+                )
                 yield
 
         app = FastAPI(lifespan=lifespan, redirect_slashes=False)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from gemgate import handlers
 from gemgate.app import GOOGLE, OPENAI
+from gemgate.callers.registry import ClientKeys
 from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import ModelDirectory
@@ -118,7 +119,9 @@ def image_app(google: Callable[[httpx.Request], Any], *, facts: Any = None, **se
             ModelDirectory(gemini, ttl=300) as models,
         ):
             images = options(facts=facts, unsupported_params=resolved.unsupported_params)
-            app.state.services = SimpleNamespace(settings=resolved, gemini=gemini, images=images, models=models)
+            app.state.services = SimpleNamespace(
+                settings=resolved, client_keys=ClientKeys.of(resolved), gemini=gemini, images=images, models=models
+            )
             yield
 
     app = FastAPI(lifespan=lifespan, redirect_slashes=False)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from gemgate import handlers
 from gemgate.app import GOOGLE, OPENAI
+from gemgate.callers.registry import ClientKeys
 from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import ModelDirectory
@@ -57,7 +58,13 @@ def slice_app(
         ):
             options = EmbeddingOptions(chat.catalog, resolved.unsupported_params, **(embeddings or {}))
             app.state.services = SimpleNamespace(
-                settings=resolved, gemini=gemini, media=media, chat=chat, embeddings=options, models=models
+                settings=resolved,
+                client_keys=ClientKeys.of(resolved),
+                gemini=gemini,
+                media=media,
+                chat=chat,
+                embeddings=options,
+                models=models,
             )
             yield
 

@@ -65,7 +65,9 @@ class BatchDesk:
             meta=request.metadata,
             expires_at=int(now) + self.window,
             output_expires_after=request.output_expires_after.seconds if request.output_expires_after else None,
-            progress={"dialect": dialect},
+            progress={"dialect": dialect}
+            if caller.models is None
+            else {"dialect": dialect, "models": list(caller.models)},
             key_ciphertext=self.vault.seal(caller.key),
             next_poll_at=now,
         )

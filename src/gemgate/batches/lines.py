@@ -5,12 +5,13 @@ time is held.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from gemgate.callers.keys import is_allowed
 from gemgate.errors import ApiError
 from gemgate.naming import model_name
 
@@ -118,14 +119,20 @@ class InputReader:
         unlisted: How many errors there are beyond those.
     """
 
-    def __init__(self, endpoint: str | None = None, *, most_line: int = 104_857_600) -> None:
-        """`endpoint` is what each line must call (None: what the first one calls), `most_line` its limit in bytes."""
+    def __init__(
+        self, endpoint: str | None = None, *, most_line: int = 104_857_600, models: Sequence[str] | None = None
+    ) -> None:
+        """`endpoint` is what each line must call (None: what the first one calls), `most_line` its limit in bytes.
+
+        `models` are patterns of the models that the caller may use (None: all).
+        """
         self.total = 0
         self.model: str | None = None
         self.url = endpoint
         self.errors: list[LineError] = []
         self.unlisted = 0
         self._most_line = most_line
+        self._models = models
         self._splitter = LineSplitter(most_line)
         self._seen: set[bytes] = set()
         self._number = 0
@@ -225,6 +232,9 @@ class InputReader:
             model = model_name(asked)
         except ApiError as error:
             raise _BadLineError("invalid_value", error.message, "body.model") from None
+        if not is_allowed(model, self._models):
+            msg = f"The key does not have access to the model {_short(asked)}. GET /v1/models lists what it may use."
+            raise _BadLineError("model_not_found", msg, "body.model")
         if self.model is None:
             self.model = model
         if model != self.model:

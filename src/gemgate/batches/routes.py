@@ -7,12 +7,11 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.auth import authenticate
 from gemgate.batches.desk import BatchDesk
 from gemgate.batches.wire import BatchRequest, batch_list, batch_object
 from gemgate.body import read_json_body
 from gemgate.notes import Notes
-from gemgate.services import dialect_of, services_of
+from gemgate.services import caller_of, dialect_of, services_of
 from gemgate.store.tables import BatchRow
 from gemgate.validation import parse
 
@@ -26,7 +25,7 @@ _PAGE = 20
 async def create_batch(request: Request) -> Response:
     """Answer with a `batch` that is being validated; its lines are translated and sent to Google in the background."""
     services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
+    caller = caller_of(request)
     wanted = parse(BatchRequest, await read_json_body(request, services.settings.max_body_bytes))
     notes = Notes(services.settings.unsupported_params)
     notes.drop_unknown(wanted.model_extra)
@@ -39,8 +38,7 @@ async def list_batches(
     request: Request, after: str | None = None, limit: Annotated[int, Query(ge=1, le=100)] = _PAGE
 ) -> Response:
     """Answer with a page of the caller's batches, newest first."""
-    services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
+    caller = caller_of(request)
     page = await _desk(request).list(caller, after, limit)
     return _json(batch_list(page.rows, has_more=page.has_more))
 
@@ -48,17 +46,13 @@ async def list_batches(
 @router.post("/batches/{batch_id:path}/cancel", summary="Cancel a batch")
 async def cancel_batch(request: Request, batch_id: str) -> Response:
     """Answer with the `batch`, `cancelling` until Google has stopped; what was done by then is in its files."""
-    services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
-    return _one(await _desk(request).cancel(caller, batch_id))
+    return _one(await _desk(request).cancel(caller_of(request), batch_id))
 
 
 @router.get("/batches/{batch_id:path}", summary="Retrieve a batch")
 async def retrieve_batch(request: Request, batch_id: str) -> Response:
     """Answer with the `batch`."""
-    services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
-    return _one(await _desk(request).get(caller, batch_id))
+    return _one(await _desk(request).get(caller_of(request), batch_id))
 
 
 def _desk(request: Request) -> BatchDesk:

@@ -75,7 +75,7 @@ class TranslateSession:
     ) -> None:
         self._job = job
         self._translators = translators
-        self._reader = InputReader(job.url, most_line=most_line)
+        self._reader = InputReader(job.url, most_line=most_line, models=job.models)
         self._writer = ResultWriter(job, translators)
         self._waiting: dict[int, Line] = {}
         self._refused = Spool(directory)

@@ -46,6 +46,7 @@ class Job:
         created: Unix seconds, for `created` of each answer.
         dialect: How thoughts look in the answers.
         caller_id: Whose batch it is.
+        models: Patterns of the models that its caller may use; None for all.
     """
 
     batch_id: str
@@ -53,6 +54,7 @@ class Job:
     created: int
     dialect: Dialect = "openai"
     caller_id: str = ""
+    models: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

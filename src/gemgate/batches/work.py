@@ -17,6 +17,7 @@ class Progress(TypedDict, total=False):
 
     Attributes:
         dialect: `openai` or `google`, whichever endpoint the batch was created at.
+        models: Patterns of the models that its caller may use; absent when all.
         requests: Native requests.
         refused: Lines that could not be translated.
         native_bytes: The size of the native input.
@@ -29,6 +30,7 @@ class Progress(TypedDict, total=False):
     """
 
     dialect: Dialect
+    models: list[str]
     requests: int
     refused: int
     native_bytes: int
@@ -101,8 +103,9 @@ class Held:
     @property
     def job(self) -> Job:
         """What its lines share."""
-        row = self.row
-        return Job(row.id, row.endpoint, row.created_at, self.progress.get("dialect", "openai"), row.owner)
+        row, progress = self.row, self.progress
+        models = tuple(progress["models"]) if "models" in progress else None
+        return Job(row.id, row.endpoint, row.created_at, progress.get("dialect", "openai"), row.owner, models)
 
     def remembering(self, **news: Unpack[Progress]) -> dict[str, Any]:
         """The memory with `news`, for `change(progress=…)`."""

@@ -10,7 +10,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.auth import authenticate
 from gemgate.body import read_json_body
 from gemgate.chat.messages import remote_media
 from gemgate.chat.request import Translation, to_gemini
@@ -22,7 +21,7 @@ from gemgate.dry_run import dry_run, is_dry_run
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
 from gemgate.remote import fetch_media
-from gemgate.services import dialect_of, services_of
+from gemgate.services import caller_of, dialect_of, services_of
 from gemgate.sse import DONE, frame, respond
 from gemgate.tasks import all_of, merged
 from gemgate.validation import parse
@@ -39,9 +38,10 @@ async def create_chat_completion(request: Request) -> Response:
     With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
     """
     services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
+    caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
     chat = parse(ChatCompletionRequest, raw)
+    caller.check_model(chat.model)
     is_dry = is_dry_run(request)
     async with cancelled_on_disconnect(request):
         fetched = await fetch_media(remote_media(chat.messages), services.media, services.settings, is_dry_run=is_dry)

@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.auth import authenticate
 from gemgate.body import read_json_body
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
@@ -27,7 +26,7 @@ from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
 from gemgate.remote import fetch_media
-from gemgate.services import services_of
+from gemgate.services import caller_of, services_of
 from gemgate.tasks import all_of
 from gemgate.validation import parse
 
@@ -44,9 +43,10 @@ async def create_embeddings(request: Request) -> Response:
     """
     services = services_of(request)
     options = services.embeddings
-    caller = authenticate(request.headers, services.settings)
+    caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
     wanted = parse(EmbeddingRequest, raw)
+    caller.check_model(wanted.model)
     is_dry = is_dry_run(request)
     async with cancelled_on_disconnect(request):
         fetched = await fetch_media(remote_media(wanted), services.media, services.settings, is_dry_run=is_dry)

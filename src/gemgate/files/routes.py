@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gemgate.auth import authenticate
 from gemgate.errors import ApiError
 from gemgate.files.context import json_response, options_of, store_of
 from gemgate.files.receive import NewFile
@@ -23,7 +22,7 @@ from gemgate.files.translate import (
     no_such_file,
 )
 from gemgate.files.wire import MOST_LISTED, FileRequest
-from gemgate.services import services_of
+from gemgate.services import caller_of
 from gemgate.store import BlobMissingError, FileRow, Store, UnknownCursorError
 from gemgate.store.files import blob_key, storable
 from gemgate.store.ids import second_of
@@ -41,7 +40,7 @@ def _form() -> dict[str, Any]:
 @router.post("/files", openapi_extra={"requestBody": _form()}, summary="Upload a file")
 async def create_file(request: Request) -> Response:
     """Answer with the `file`, which is there whole. When the upload breaks off, nothing of it is kept."""
-    caller = authenticate(request.headers, services_of(request).settings)
+    caller = caller_of(request)
     form = NewFile(request, options_of(request))
     row = await _save(store_of(request), caller.id, form)
     return json_response(file_object(row), form.headers)
@@ -78,7 +77,7 @@ async def list_files(
     purpose: str | None = None,
 ) -> Response:
     """Answer with a page of the caller's files, newest first unless `order` says otherwise."""
-    caller = authenticate(request.headers, services_of(request).settings)
+    caller = caller_of(request)
     try:
         page = await store_of(request).files.list(caller.id, after=after, limit=limit, order=order, purpose=purpose)
     except UnknownCursorError as error:
@@ -91,7 +90,7 @@ async def list_files(
 @router.get("/files/{file_id:path}/content", summary="Download a file")
 async def file_content(request: Request, file_id: str) -> Response:
     """Answer with the bytes; with a `Range` of them, if one is asked for."""
-    caller = authenticate(request.headers, services_of(request).settings)
+    caller = caller_of(request)
     store = store_of(request)
     row = await _found(store, caller.id, file_id)
     headers = content_headers(row)
@@ -129,14 +128,14 @@ class _Content(StreamingResponse):
 @router.get("/files/{file_id:path}", summary="Retrieve a file")
 async def retrieve_file(request: Request, file_id: str) -> Response:
     """Answer with the `file`."""
-    caller = authenticate(request.headers, services_of(request).settings)
+    caller = caller_of(request)
     return json_response(file_object(await _found(store_of(request), caller.id, file_id)))
 
 
 @router.delete("/files/{file_id:path}", summary="Delete a file")
 async def delete_file(request: Request, file_id: str) -> Response:
     """Delete the file and its bytes."""
-    caller = authenticate(request.headers, services_of(request).settings)
+    caller = caller_of(request)
     if not await store_of(request).files.delete(caller.id, file_id):
         raise no_such_file(file_id)
     return json_response(deleted(file_id))

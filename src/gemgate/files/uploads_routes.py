@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.auth import Caller, authenticate
+from gemgate.auth import Caller
 from gemgate.body import read_json_body
 from gemgate.files.context import json_response, options_of, store_of
 from gemgate.files.receive import FormFile
@@ -22,7 +22,7 @@ from gemgate.files.translate import (
 )
 from gemgate.files.wire import MOST_PART_BYTES, CompleteRequest, UploadRequest
 from gemgate.notes import Notes
-from gemgate.services import services_of
+from gemgate.services import caller_of, services_of
 from gemgate.store import StoreError
 from gemgate.validation import parse
 
@@ -68,7 +68,7 @@ async def create_upload(request: Request) -> Response:
 @router.post("/uploads/{upload_id}/parts", openapi_extra={"requestBody": _PART}, summary="Add a part to an upload")
 async def add_part(request: Request, upload_id: str) -> Response:
     """Answer with the `upload.part`. When it breaks off, nothing of it is kept; parts may come at the same time."""
-    caller = authenticate(request.headers, services_of(request).settings)
+    caller = caller_of(request)
     form = FormFile(request, "data", MOST_PART_BYTES, what="A part of an upload")
     with _told():
         async with aclosing(form.chunks()) as chunks:
@@ -93,7 +93,7 @@ async def complete_upload(request: Request, upload_id: str) -> Response:
 @router.post("/uploads/{upload_id}/cancel", summary="Cancel an upload")
 async def cancel_upload(request: Request, upload_id: str) -> Response:
     """Answer with the `upload`, which takes no more parts; those it has are dropped."""
-    caller = authenticate(request.headers, services_of(request).settings)
+    caller = caller_of(request)
     with _told():
         row = await store_of(request).uploads.cancel(caller.id, upload_id)
     return json_response(upload_object(row))
@@ -101,7 +101,7 @@ async def cancel_upload(request: Request, upload_id: str) -> Response:
 
 async def _asked(request: Request) -> tuple[Caller, bytes]:
     settings = services_of(request).settings
-    caller = authenticate(request.headers, settings)
+    caller = caller_of(request)
     return caller, await read_json_body(request, settings.max_body_bytes)
 
 

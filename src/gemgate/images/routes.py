@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.auth import Caller, authenticate
+from gemgate.auth import Caller
 from gemgate.body import read_json_body
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
@@ -27,7 +27,7 @@ from gemgate.images.translate import Method, Translation, method_of, to_gemini
 from gemgate.images.uploads import from_form, from_json
 from gemgate.images.wire import EditRequest, GenerationRequest, ImageRequest
 from gemgate.naming import model_name
-from gemgate.services import Services, services_of
+from gemgate.services import Services, caller_of, services_of
 from gemgate.sse import frame, respond
 from gemgate.tasks import all_of, merged
 from gemgate.validation import parse
@@ -54,7 +54,7 @@ async def create_image(request: Request) -> Response:
     With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
     """
     services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
+    caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
     return await _serve(request, services, caller, parse(GenerationRequest, raw), ())
 
@@ -66,7 +66,7 @@ async def edit_image(request: Request) -> Response:
     With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
     """
     services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
+    caller = caller_of(request)
     limit = services.settings.max_body_bytes
     if is_form(request.headers):
         edit, images = from_form(await read_form(request, limit))
@@ -78,6 +78,7 @@ async def edit_image(request: Request) -> Response:
 async def _serve(
     request: Request, services: Services, caller: Caller, asked: ImageRequest, images: Sequence[Part]
 ) -> Response:
+    caller.check_model(asked.model)
     is_dry = is_dry_run(request)
     async with cancelled_on_disconnect(request):
         method = await _method(services, caller, asked, is_dry=is_dry)

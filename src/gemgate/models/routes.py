@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.auth import authenticate
+from gemgate.auth import Caller
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.errors import ApiError
 from gemgate.gemini.directory import PAGE_SIZE, PATH, Listing
@@ -16,7 +16,7 @@ from gemgate.gemini.types import ModelResource
 from gemgate.models.translate import from_gemini, resource_name
 from gemgate.models.wire import Model, ModelList
 from gemgate.redact import redact
-from gemgate.services import dialect_of, services_of
+from gemgate.services import caller_of, dialect_of, services_of
 
 router = APIRouter(tags=["models"])
 
@@ -25,11 +25,12 @@ _SHOWN = 200
 
 @router.get("/models", summary="List the models")
 async def list_models(request: Request) -> Response:
-    """Answer with all models that Google offers to this caller, on one page."""
+    """Answer with all models that Google offers and this caller may use, on one page."""
     if _is_dry_run(request):
         return _dry_run(request)
-    listing = await _listing(request)
-    models: ModelList = {"object": "list", "data": [_model(request, model) for model in listing.models.values()]}
+    caller, listing = await _listing(request)
+    allowed = [model for name, model in listing.models.items() if caller.may_use(name)]
+    models: ModelList = {"object": "list", "data": [_model(request, model) for model in allowed]}
     return _json(models, listing)
 
 
@@ -42,9 +43,9 @@ async def retrieve_model(request: Request, model: str) -> Response:
     """
     if _is_dry_run(request):
         return _dry_run(request)
-    listing = await _listing(request)
+    caller, listing = await _listing(request)
     native = listing.models.get(resource_name(model))
-    if native is None:
+    if native is None or not caller.may_use(model):
         msg = f"The model `{redact(model)[:_SHOWN]}` does not exist or you do not have access to it."
         raise ApiError(404, msg, param="model", code="model_not_found")
     return _json(_model(request, native), listing)
@@ -57,16 +58,16 @@ async def delete_model(request: Request, model: str) -> Response:
     Raises:
         ApiError: 403, always.
     """
-    authenticate(request.headers, services_of(request).settings)
+    caller_of(request)
     msg = f"The model `{redact(model)[:_SHOWN]}` cannot be deleted: it is Google's, and not fine-tuned by you."
     raise ApiError(403, msg, type="permission_error", param="model", code="method_not_supported")
 
 
-async def _listing(request: Request) -> Listing:
+async def _listing(request: Request) -> tuple[Caller, Listing]:
     services = services_of(request)
-    caller = authenticate(request.headers, services.settings)
+    caller = caller_of(request)
     async with cancelled_on_disconnect(request):
-        return await services.models.listing(caller.id, caller.key)
+        return caller, await services.models.listing(caller.id, caller.key)
 
 
 def _model(request: Request, native: ModelResource) -> Model:
@@ -79,7 +80,7 @@ def _is_dry_run(request: Request) -> bool:
 
 
 def _dry_run(request: Request) -> Response:
-    authenticate(request.headers, services_of(request).settings)
+    caller_of(request)
     shown = {"object": "gemgate.dry_run", "method": "GET", "path": f"{PATH}?pageSize={PAGE_SIZE}", "body": None}
     return _json({**shown, "calls": 1, "dropped_params": [], "adjusted": []})
 

@@ -1,0 +1,1 @@
+"""Who may call this gateway, for which models, and how much."""
