@@ -134,12 +134,17 @@ class World:
         return await self.store.files.save(caller.id, pieces(), filename="in.jsonl", purpose=purpose)
 
     async def create(
-        self, lines: Sequence[Json | bytes], endpoint: str = CHAT, dialect: Dialect = "openai", **more: Any
+        self,
+        lines: Sequence[Json | bytes],
+        endpoint: str = CHAT,
+        dialect: Dialect = "openai",
+        caller: Caller = CALLER,
+        **more: Any,
     ) -> BatchRow:
         """A batch of these lines."""
-        file = await self.upload(lines)
+        file = await self.upload(lines, caller=caller)
         body = {"input_file_id": file.id, "endpoint": endpoint, "completion_window": "24h", **more}
-        return await self.desk.create(CALLER, BatchRequest.model_validate(body), dialect)
+        return await self.desk.create(caller, BatchRequest.model_validate(body), dialect)
 
     async def row(self, batch_id: str) -> BatchRow:
         """The batch as it is now."""
