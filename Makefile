@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-.PHONY: help demo serve test check bench fix lock clean
+.PHONY: help demo serve test check docs bench fix lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,12 +33,17 @@ serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; r
 test: $(VENV)/.installed-dev ## all tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile
+check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile docker/app/Dockerfile
+	$(BIN)/zensical build --strict --clean
+
+docs: $(VENV)/.installed-dev ## the documentation's site, in site/; a broken link fails
+	$(BIN)/python scripts/write_docs.py
+	$(BIN)/zensical build --strict --clean
 
 bench: $(VENV)/.installed-dev ## what a request costs, over real sockets
 	$(BIN)/python -m benchmarks
@@ -59,4 +64,4 @@ lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*
 		--no-emit-index-url --no-annotate --constraint requirements/run.txt - --output-file docker/build.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site .cache .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

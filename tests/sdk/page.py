@@ -1,6 +1,6 @@
 """The snippets of Google's page on OpenAI compatibility, as a reader pastes them.
 
-Each file in `snippets/` holds one feature's code in up to three languages. Only what the page tells a reader to change
+Each file in `docs/examples/` holds one feature's code in up to three languages. Only what the page tells a reader to change
 is changed: the base URL, the key, and the paths of media files.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-SNIPPETS = Path(__file__).parent / "snippets"
+SNIPPETS = Path(__file__).parents[2] / "docs" / "examples"
 HOSTED = re.compile(r"https://generativelanguage\.googleapis\.com/v1beta(?:/openai)?")
 KEY = "AIzaTheReadersKey"
 IMAGE_SIZE = (37, 23)

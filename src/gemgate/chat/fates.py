@@ -1,4 +1,4 @@
-"""What becomes of each parameter: the one table behind the code, the tests and the compatibility page."""
+"""What becomes of each parameter: the one table behind the code, the tests and the documentation."""
 
 from gemgate.fates import Fate, answered, dropped, mapped
 

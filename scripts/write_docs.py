@@ -1,0 +1,78 @@
+"""Writes the generated parts of the documentation: the fates of parameters, and the settings.
+
+A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -->`.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from gemgate.batches.fates import FATES as BATCHES
+from gemgate.chat.fates import FATES as CHAT
+from gemgate.embeddings.fates import FATES as EMBEDDINGS
+from gemgate.fates import Fate
+from gemgate.files.fates import COMPLETE, FILES, UPLOADS
+from gemgate.images.fates import EDITS, GENERATIONS
+from gemgate.settings import Settings, variable
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+_PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
+
+_FATES: dict[str, dict[str, Fate]] = {
+    "chat/completions": CHAT,
+    "embeddings": EMBEDDINGS,
+    "images/generations": GENERATIONS,
+    "images/edits": EDITS,
+    "files": FILES,
+    "uploads": UPLOADS,
+    "uploads/{id}/complete": COMPLETE,
+    "batches": BATCHES,
+}
+
+_LEGEND = """Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it itself. *dropped*: Gemini has nothing
+like it, so it is left out and named in `x-gemgate-dropped-params`; with `GEMGATE_UNSUPPORTED_PARAMS=strict` it is a 400, with `ignore`
+nothing is said. *refused*: a 400 that names it.
+"""
+
+
+def rewritten(text: str) -> str:
+    """`text` with its generated parts as they must be."""
+    return _PART.sub(lambda found: f"{found[1]}{_generated(found[2])}{found[3]}", text)
+
+
+def pages() -> list[Path]:
+    """The pages that have generated parts."""
+    return [page for page in sorted(DOCS.glob("*.md")) if _PART.search(page.read_text())]
+
+
+def _generated(name: str) -> str:
+    return _settings() if name == "settings" else _fates(name)
+
+
+def _fates(path: str) -> str:
+    rows = "".join(f"| `{name}` | {fate.kind} | {fate.text} |\n" for name, fate in _FATES[path].items())
+    return f"\n`POST /v1/{path}`. {_LEGEND}\n| parameter | fate | where it goes, or why not |\n|---|---|---|\n{rows}\n"
+
+
+def _settings() -> str:
+    rows = [
+        f"| `{variable(name)}` | {_default(field.get_default(call_default_factory=True))} | {field.description} |\n"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n| variable | default | |\n|---|---|---|\n" + "".join(rows) + "\n"
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, (), {}) else f"`{value}`"
+
+
+def main() -> int:
+    """Write the pages."""
+    for page in pages():
+        page.write_text(rewritten(page.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
