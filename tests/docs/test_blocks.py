@@ -67,7 +67,9 @@ def test_every_block_of_the_page_runs(page: Path, servers: Stack, folder: Path) 
 
 def test_a_block_that_fails_is_noticed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```python\nassert 1 == 2\n```\n\n<!-- not run: it is slow -->\n```sh\nfalse\n```\n\n```sh\nfalse\n```\n")
+    page.write_text(
+        "```python\nassert 1 == 2\n```\n\n<!-- not run: it is slow -->\n```sh\nfalse\n```\n\n```sh\nfalse\n```\n"
+    )
     first, second, third = blocks(page)
     assert second.why_not == "it is slow"
     for block in (first, third):
