@@ -30,9 +30,9 @@ _FATES: dict[str, dict[str, Fate]] = {
     "batches": BATCHES,
 }
 
-_LEGEND = """Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it itself. *dropped*: Gemini has nothing
-like it, so it is left out and named in `x-gemgate-dropped-params`; with `GEMGATE_UNSUPPORTED_PARAMS=strict` it is a 400, with `ignore`
-nothing is said. *refused*: a 400 that names it.
+_LEGEND = """Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it
+itself. *dropped*: Gemini has nothing like it, so it is left out and named in `x-gemgate-dropped-params`; with
+`GEMGATE_UNSUPPORTED_PARAMS=strict` it is a 400, with `ignore` nothing is said. *refused*: a 400 that names it.
 """
 
 

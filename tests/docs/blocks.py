@@ -53,6 +53,8 @@ def run(block: Block, code: str, names: dict[str, Any]) -> None:
         exec(compile("\n" * block.line + code, "the page", "exec"), names)
     elif block.language in ("sh", "bash"):
         _shell(code)
+    elif block.language == "console":
+        _shell("\n".join(re.findall(r"^\$ (.*)$", code, re.MULTILINE)))
     elif block.language == "json":
         _ = [orjson.loads(part) for part in re.split(r"\n(?=\{)", code)]
     elif block.language == "yaml":

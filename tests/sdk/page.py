@@ -1,7 +1,7 @@
 """The snippets of Google's page on OpenAI compatibility, as a reader pastes them.
 
-Each file in `docs/examples/` holds one feature's code in up to three languages. Only what the page tells a reader to change
-is changed: the base URL, the key, and the paths of media files.
+Each file in `docs/examples/` holds one feature's code in up to three languages. Only what the page tells a reader to
+change is changed: the base URL, the key, and the paths of media files.
 """
 
 import io
