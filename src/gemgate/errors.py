@@ -10,6 +10,7 @@ from typing import Any
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.redact import redact, redact_value
+from gemgate.upstream.errors import NoUsableKeyError
 
 INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
@@ -79,6 +80,9 @@ def from_gemini(error: GeminiError) -> ApiError:
     status = error.status
     if isinstance(error, TransportError):
         return _on_the_way(error)
+    if isinstance(error, NoUsableKeyError):
+        headers = {"x-should-retry": "false"}
+        return ApiError(status, redact(error.message), type=SERVER_ERROR, code="upstream_key_rejected", headers=headers)
     if error.is_invalid_key:
         return _make(error, 401, code="invalid_api_key", prefix="Google refused the Gemini API key: ")
     if status == 400:
@@ -86,7 +90,7 @@ def from_gemini(error: GeminiError) -> ApiError:
     if status in (401, 403):
         return _not_allowed(error)
     if status == 404:
-        return _make(error, 404, code="model_not_found" if _NO_MODEL.search(error.message) else None)
+        return _make(error, 404, code="model_not_found" if error.is_missing_model else None)
     if status == 429:
         return _rate_limited(error)
     if 400 <= status < 500:
@@ -96,7 +100,8 @@ def from_gemini(error: GeminiError) -> ApiError:
 
 def _on_the_way(error: TransportError) -> ApiError:
     code = "timeout" if error.status == 504 else _FAILURE_CODES.get(error.failure, error.failure.value)
-    return ApiError(error.status, error.message, type=SERVER_ERROR, code=code)
+    headers = {"x-should-retry": "false"} if error.is_final else {}
+    return ApiError(error.status, error.message, type=SERVER_ERROR, code=code, headers=headers)
 
 
 _FAILURE_CODES = {Failure.ANSWER_CUT: "stream_truncated"}
@@ -109,15 +114,7 @@ _TOO_LONG = re.compile(
 )
 _LOCATION = re.compile(r"location is not supported|not available in your (country|region)", re.IGNORECASE)
 _UNKNOWN_NAME = re.compile(r'Unknown name \\?"([^"\\]+)')
-_NO_MODEL = re.compile(
-    r"\b(tunedModels|models)/\S+ is not (found|supported)|\bmodel\b.{0,120}(not found|no longer)", re.IGNORECASE
-)
 _NO_CREDENTIALS = re.compile(r"unregistered callers|missing .{0,30}(api key|credential)", re.IGNORECASE)
-_NO_QUOTA = re.compile(
-    r"\blimit: 0(?![\d.])|prepa(y|id).{0,40}(depleted|exhausted)|credits? (are|is|have been) depleted"
-    r"|billing (is |account is )?(not enabled|disabled|not active)|enable billing|spend(ing)? (cap|limit)",
-    re.IGNORECASE,
-)
 _PATH_IN_TEXT = re.compile(r"GenerateContentRequest\.([\w.\[\]]+)|Invalid value at '([\w.\[\]]+)'")
 
 
@@ -142,12 +139,29 @@ def _not_allowed(error: GeminiError) -> ApiError:
 
 
 def _rate_limited(error: GeminiError) -> ApiError:
-    if error.is_daily_quota or _NO_QUOTA.search(error.message):
+    wait = error.retry_delay if error.available_in is None else error.available_in
+    if error.is_daily_quota or error.lacks_quota:
         quota = "insufficient_quota"
-        return _make(error, 429, type_=quota, code=quota, headers={"x-should-retry": "false"})
+        headers = {**_retry_after(error.available_in), "x-should-retry": "false"}
+        return _make(error, 429, type_=quota, code=quota, headers=headers)
     quotas = " ".join(error.quota_ids)
     kind = "tokens" if "Token" in quotas else "requests" if "Request" in quotas else "rate_limit_error"
-    return _make(error, 429, type_=kind, code="rate_limit_exceeded", headers=_retry_after(error.retry_delay))
+    headers = _retry_after(wait)
+    if wait is not None and kind != "rate_limit_error":
+        headers |= _rate_limit(kind, error.quota_limit, wait)
+    return _make(error, 429, type_=kind, code="rate_limit_exceeded", headers=headers)
+
+
+def _rate_limit(kind: str, limit: str, wait: float) -> dict[str, str]:
+    """OpenAI's headers about a limit that is used up; `reset` as OpenAI writes it, such as `6m0s`."""
+    headers = {f"x-ratelimit-remaining-{kind}": "0", f"x-ratelimit-reset-{kind}": _duration(wait)}
+    return headers | ({f"x-ratelimit-limit-{kind}": limit} if limit.isascii() and limit.isdigit() else {})
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def _retry_after(seconds: float | None) -> dict[str, str]:
@@ -167,7 +181,11 @@ def _make(
     prefix: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> ApiError:
-    headers = dict(_retry_after(error.retry_delay) if headers is None and status >= 500 else headers or {})
+    headers = dict(headers or {})
+    if status >= 500:
+        headers |= _retry_after(error.retry_delay if error.available_in is None else error.available_in)
+        if error.is_final:
+            headers["x-should-retry"] = "false"
     if re.fullmatch(r"\w{1,64}", error.reason, re.ASCII):
         headers["x-google-status"] = error.reason
     return ApiError(

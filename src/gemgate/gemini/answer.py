@@ -1,7 +1,7 @@
 """One answer of Google's, read under the limits of time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, cast
 
 import httpx
@@ -28,6 +28,7 @@ class Answer:
         status: The HTTP status.
         headers: The headers of the response.
         ended: Whether the last byte was read.
+        on_close: Is called once the answer is closed; it may be called again.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Answer:
         self.status = response.status_code
         self.headers = response.headers
         self.ended = False
+        self.on_close: Callable[[], None] | None = None
         self._encoding = response.headers.get("content-encoding", "identity").strip().lower()
         self._inflater = Inflater() if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._response = response
@@ -129,8 +131,12 @@ class Answer:
 
     async def aclose(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""
-        await self._response.aclose()
-        await self._pieces.aclose()
+        try:
+            await self._response.aclose()
+            await self._pieces.aclose()
+        finally:
+            if self.on_close is not None:
+                self.on_close()
 
     async def _receive(self) -> bytes | None:
         """What came over the wire; None at the end."""

@@ -90,29 +90,38 @@ class GeminiClient:
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
-    async def generate(self, model: str, body: Body, key: str) -> GenerateContentResponse:
-        """The answer of `generateContent`.
+    async def generate(
+        self, model: str, body: Body, key: str, *, within: float | None = None
+    ) -> GenerateContentResponse:
+        """The answer of `generateContent`; `within` seconds, if that is less than `request_timeout`.
 
         Raises:
             GeminiError: Google refused, or no whole answer came (`TransportError`).
             InvalidNameError: `model` is not a name.
         """
         url = _model_url(self.options.upstream, model, "generateContent")
-        answer: Any = await self._json(self._prepare("POST", url, key, body), key)
+        answer: Any = await self._json(self._prepare("POST", url, key, body), key, within=within)
         return cast("GenerateContentResponse", answer)
 
-    def stream(self, model: str, body: Body, key: str) -> "EventStream":
-        """The answer of `streamGenerateContent`, to be entered: see `EventStream`.
+    def stream(self, model: str, body: Body, key: str, *, within: float | None = None) -> "EventStream":
+        """The answer of `streamGenerateContent`, to be entered: see `EventStream`; `within` as in `generate`.
 
         Raises:
             GeminiError: the body or the key cannot be sent.
             InvalidNameError: `model` is not a name.
         """
         url = _model_url(self.options.upstream, model, "streamGenerateContent?alt=sse")
-        return EventStream(self, self._prepare("POST", url, key, body), key)
+        return EventStream(self, self._prepare("POST", url, key, body), key, within)
 
     async def request(
-        self, method: str, path: str, *, key: str, params: Mapping[str, str] | None = None, json: Body | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str,
+        params: Mapping[str, str] | None = None,
+        json: Body | None = None,
+        within: float | None = None,
     ) -> dict[str, Any]:
         """The JSON object that any other method of the API answers; `{}` for an empty body.
 
@@ -122,12 +131,14 @@ class GeminiClient:
             key: The Gemini key.
             params: The query.
             json: The body.
+            within: Seconds, if that is less than `request_timeout`.
 
         Raises:
             GeminiError: Google refused, or no whole answer came.
             InvalidNameError: a segment of `path` is not a name.
         """
-        return await self._json(self._prepare(method, self.url(path, params), key, json), key, empty=b"{}")
+        request = self._prepare(method, self.url(path, params), key, json)
+        return await self._json(request, key, empty=b"{}", within=within)
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
         """Where a resource is.
@@ -166,6 +177,7 @@ class GeminiClient:
         body: "Body | httpx.AsyncByteStream | None" = None,
         redirect: bool = False,
         patience: float | None = None,
+        within: float | None = None,
     ) -> Answer:
         """Send, and give the answer once its status is known: to be read, and to be closed in any case.
 
@@ -178,13 +190,14 @@ class GeminiClient:
             redirect: Whether a 302 with a `location` is an answer too; it is a failure otherwise.
             patience: Seconds until the first byte of the answer, in place of `first_byte_timeout`: for a body that
                 somebody else sends, who may be slow.
+            within: Seconds, if that is less than `request_timeout`.
 
         Raises:
             GeminiError: the status is not 2xx, or there is none (`TransportError`).
         """
         self._check_origin(url)
         prepared = self._prepare(method, url, key, body, headers)
-        return await self._open(prepared, key, redirect=redirect, patience=patience)
+        return await self._open(prepared, key, redirect=redirect, patience=patience, within=within)
 
     def _check_origin(self, url: httpx.URL) -> None:
         """The key goes to nobody but the configured upstream."""
@@ -196,13 +209,21 @@ class GeminiClient:
             )
             raise TransportError(Failure.REDIRECT, message)
 
-    async def _json(self, request: httpx.Request, key: str, empty: bytes = b"") -> dict[str, Any]:
+    async def _json(
+        self, request: httpx.Request, key: str, empty: bytes = b"", within: float | None = None
+    ) -> dict[str, Any]:
         """The object in the answer; `empty` stands for a body without a byte."""
-        answer = await self._open(request, key)
+        answer = await self._open(request, key, within=within)
         return await answer.json_object(empty)
 
     async def _open(
-        self, request: httpx.Request, key: str, *, redirect: bool = False, patience: float | None = None
+        self,
+        request: httpx.Request,
+        key: str,
+        *,
+        redirect: bool = False,
+        patience: float | None = None,
+        within: float | None = None,
     ) -> Answer:
         """Send, and read the status.
 
@@ -211,12 +232,13 @@ class GeminiClient:
         """
         loop = asyncio.get_running_loop()
         options, start = self.options, loop.time()
-        patience = min(patience or options.first_byte_timeout, options.request_timeout)
+        whole = options.request_timeout if within is None else min(within, options.request_timeout)
+        patience = min(patience or options.first_byte_timeout, whole)
         try:
             async with asyncio.timeout_at(start + patience):
                 response = await self._http.send(request, stream=True)
         except TimeoutError as error:
-            is_whole = options.request_timeout <= patience
+            is_whole = whole <= patience
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
         except TRANSPORT_ERRORS as error:
             raise TransportError(failure_before_answer(error)) from error
@@ -224,7 +246,7 @@ class GeminiClient:
             response,
             event_timeout=options.event_timeout,
             first_byte_at=start + patience,
-            deadline=start + options.request_timeout,
+            deadline=start + whole,
             secret=key,
         )
         if 200 <= answer.status < 300 or (redirect and answer.status == 302 and "location" in answer.headers):
@@ -251,7 +273,7 @@ class GeminiClient:
         if body is not None:
             headers["content-type"] = "application/json"
         headers.update(more or {})
-        content = body if body is None or isinstance(body, bytes) else _encode(body)
+        content = None if body is None else encode(body)
         if content is not None and len(content) > WHOLE_BODY:
             headers["content-length"] = str(len(content))
             return httpx.Request(method, url, headers=headers, stream=Pieces(content), extensions=self._timeouts)
@@ -269,15 +291,16 @@ class EventStream:
     `asyncio.wait`. The tasks that enter, iterate and leave may be different ones.
     """
 
-    def __init__(self, client: GeminiClient, request: httpx.Request, key: str) -> None:
+    def __init__(self, client: GeminiClient, request: httpx.Request, key: str, within: float | None = None) -> None:
         self._client = client
         self._request = request
         self._key = key
+        self._within = within
         self._decoder = EventDecoder()
         self._answer: Answer | None = None
 
     async def __aenter__(self) -> Self:
-        self._answer = await self._client._open(self._request, self._key)  # noqa: SLF001  one module, one door
+        self._answer = await self._client._open(self._request, self._key, within=self._within)  # noqa: SLF001  one door
         return self
 
     async def __aexit__(
@@ -310,7 +333,14 @@ class EventStream:
         raise StopAsyncIteration
 
 
-def _encode(body: Mapping[str, Any]) -> bytes:
+def encode(body: Body) -> bytes:
+    """`body` as it is sent, the same bytes for each attempt.
+
+    Raises:
+        GeminiError: it cannot be written as JSON.
+    """
+    if isinstance(body, bytes):
+        return body
     try:
         return orjson.dumps(body)
     except TypeError as error:

@@ -40,6 +40,8 @@ class GeminiError(Exception):
         details: Google's `google.rpc` detail objects, each with an `@type`.
             Shapes: https://cloud.google.com/apis/design/errors#error_details
         refusal: What Google answered, without the key; None when it gave no such answer.
+        available_in: Seconds after which the same call may go well, where more is known than Google's `retry_delay`.
+        is_final: Whether the call was tried again until there was no sense in it.
     """
 
     status: int
@@ -47,6 +49,8 @@ class GeminiError(Exception):
     reason: str = ""
     details: list[Json] = field(default_factory=list)
     refusal: Refusal | None = None
+    available_in: float | None = None
+    is_final: bool = False
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}: {self.message}"
@@ -63,13 +67,28 @@ class GeminiError(Exception):
     @property
     def quota_ids(self) -> tuple[str, ...]:
         """The quotas that are used up, such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`."""
-        violations = (item for failure in self._of_type("QuotaFailure") for item in _objects(failure.get("violations")))
-        return tuple(quota for item in violations if isinstance(quota := item.get("quotaId"), str))
+        return tuple(quota for item in self._violations() if isinstance(quota := item.get("quotaId"), str))
 
     @property
     def is_daily_quota(self) -> bool:
         """Whether a quota of a whole day is used up; `retry_delay` means nothing then (FACTS section 5)."""
         return any("PerDay" in quota for quota in self.quota_ids)
+
+    @property
+    def lacks_quota(self) -> bool:
+        """Whether waiting does not help: a quota of 0, or no credit, or no billing."""
+        return self.status == 429 and _NO_QUOTA.search(self.message) is not None
+
+    @property
+    def quota_limit(self) -> str:
+        """The size of the first quota that is used up, such as `1000000`; else empty."""
+        limits = (item.get("quotaValue") for item in self._violations())
+        return next((limit for limit in limits if isinstance(limit, str)), "")
+
+    @property
+    def is_missing_model(self) -> bool:
+        """Whether there is no such model, or it does not have this method."""
+        return self.status == 404 and _NO_MODEL.search(self.message) is not None
 
     @property
     def is_invalid_key(self) -> bool:
@@ -96,6 +115,9 @@ class GeminiError(Exception):
             self.details = _without(self.details, secret)
             if self.refusal is not None:
                 self.refusal.body = self.refusal.body.replace(secret.encode(), HIDDEN.encode())
+
+    def _violations(self) -> Iterator[Json]:
+        return (item for failure in self._of_type("QuotaFailure") for item in _objects(failure.get("violations")))
 
     def _of_type(self, name: str) -> Iterator[Json]:
         return (detail for detail in self.details if str(detail.get("@type", "")).endswith(f"google.rpc.{name}"))
@@ -195,6 +217,14 @@ _REASONS = {
 }
 
 _BAD_KEY = re.compile(r"api key (not valid|expired)", re.IGNORECASE)
+_NO_QUOTA = re.compile(
+    r"\blimit: 0(?![\d.])|prepa(y|id).{0,40}(depleted|exhausted)|credits? (are|is|have been) depleted"
+    r"|billing (is |account is )?(not enabled|disabled|not active)|enable billing|spend(ing)? (cap|limit)",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(
+    r"\b(tunedModels|models)/\S+ is not (found|supported)|\bmodel\b.{0,120}(not found|no longer)", re.IGNORECASE
+)
 _TIME = r"(\d+(?:\.\d+)?)(ms|h|m|s)"
 _RETRY_TEXT = re.compile(r"retry in ((?:\d+(?:\.\d+)?\s?(?:ms|h|m|s))+)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""Calls to Google that go through failures: several keys, retries, a breaker. Knows Google, and nothing of OpenAI."""

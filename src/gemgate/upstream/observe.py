@@ -1,0 +1,71 @@
+"""What happens between the gateway and Google, for metrics, logs, and other processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gemgate.upstream.breaker import BreakerSnapshot
+from gemgate.upstream.keys import KeySnapshot
+from gemgate.upstream.rests import Rest
+
+
+class Observer:
+    """Is told what happens, at once and in the event loop: nothing here may block, wait or raise.
+
+    `model` is a resource name such as `models/gemini-2.5-flash`, and was chosen by a caller: bound it before it becomes
+    the label of a metric.
+    """
+
+    def rests(self, rest: Rest) -> None:
+        """A key or a model rests; with `until` 0, works again before its time."""
+
+    def retries(self, model: str, reason: str) -> None:
+        """A call is made again. `reason`: a status such as `503`, a `Failure`, `empty` or `malformed_function_call`."""
+
+    def falls_back(self, asked: str, model: str, reason: str) -> None:
+        """`model` answers in place of the one before it in the list of `asked`; `reason` as above."""
+
+
+class Snapshot(NamedTuple):
+    """The state of one process at one moment."""
+
+    keys: tuple[KeySnapshot, ...]
+    breakers: tuple[BreakerSnapshot, ...]
+
+
+@dataclass(slots=True)
+class Journey:
+    """What one request of a caller met on its way to Google.
+
+    Attributes:
+        model: The model of the last call.
+        key: The label of the gateway's key that it used; empty for a caller's own.
+        calls: How many were made.
+        retries: How many of them were made again.
+    """
+
+    model: str = ""
+    key: str = ""
+    calls: int = 0
+    retries: int = 0
+
+
+_journey: ContextVar[Journey | None] = ContextVar("journey", default=None)
+
+
+def current_journey() -> Journey | None:
+    """The journey of the request that is being served, if somebody has asked for one."""
+    return _journey.get()
+
+
+@contextmanager
+def journey() -> Iterator[Journey]:
+    """Collects what the calls within the block meet, those of the tasks that it starts included."""
+    found = Journey()
+    token = _journey.set(found)
+    try:
+        yield found
+    finally:
+        _journey.reset(token)

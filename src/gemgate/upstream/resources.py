@@ -1,0 +1,57 @@
+"""Files, caches and jobs belong to the Google project of one key: which of the gateway's keys, it remembers."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_MOST = 10_000
+_NAME = re.compile(r"(?:files|cachedContents|batches|tunedModels|fileSearchStores)/[A-Za-z0-9][\w.-]{0,199}", re.ASCII)
+
+
+class Whereabouts:
+    """Which key knows a resource; bounded, and forgotten with the process: then the keys are tried in turn."""
+
+    def __init__(self) -> None:
+        self._labels: OrderedDict[str, str] = OrderedDict()
+
+    def find(self, resources: Iterable[str]) -> str | None:
+        """The label of the key that knows one of `resources`."""
+        for name in resources:
+            if label := self._labels.get(name):
+                self._labels.move_to_end(name)
+                return label
+        return None
+
+    def learn(self, resources: Iterable[str], label: str) -> None:
+        """The key that is called `label` knows `resources`."""
+        for name in resources:
+            self._labels[name] = label
+            self._labels.move_to_end(name)
+        while len(self._labels) > _MOST:
+            self._labels.popitem(last=False)
+
+
+def resources_of(body: Mapping[str, Any]) -> list[str]:
+    """The cache and the files that a native request names, such as `cachedContents/x` and `files/y`."""
+    found = _names(body["cachedContent"]) if "cachedContent" in body else []
+    for content in body.get("contents") or ():
+        for part in content.get("parts") or () if isinstance(content, dict) else ():
+            if isinstance(part, dict) and (data := part.get("fileData")):
+                found += _names(data.get("fileUri"))
+    return found
+
+
+def resources_in_path(path: str) -> list[str]:
+    """The resource that a path such as `/v1beta/files/abc` is about."""
+    return _names(path)
+
+
+def resources_made(answer: Mapping[str, Any]) -> list[str]:
+    """What a call has made: its `name`, or that of the `file` in it."""
+    made = answer.get("file") if isinstance(answer.get("file"), dict) else answer
+    return _names(made.get("name")) if isinstance(made, dict) else []
+
+
+def _names(text: Any) -> list[str]:
+    return _NAME.findall(text)[-1:] if isinstance(text, str) else []

@@ -1,0 +1,56 @@
+"""Times in which something is not to be asked: what one worker finds out, and others may be told."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class RestKind(StrEnum):
+    """Why something rests."""
+
+    RATE_LIMIT = "rate_limit"
+    """A quota of a minute is used up, or Google did not say which."""
+
+    QUOTA = "quota"
+    """A quota of a day is used up, or there is none at all."""
+
+    REFUSED = "refused"
+    """Google does not let this key use this model."""
+
+    KEY_REFUSED = "key_refused"
+    """Google does not let this key do anything."""
+
+    BROKEN = "broken"
+    """The model fails with every key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A time in which a key, a model, or a key for a model is not to be used. Can be written as JSON.
+
+    Attributes:
+        key: The label of the key (`label_of`); empty for every key.
+        model: Such as `models/gemini-2.5-flash`; empty for every model.
+        kind: Why.
+        until: The end, in Unix seconds.
+        failures: How many such rests there were in a row; each may be longer than the one before.
+        failure: The refusal that began it, as of `errors.failure_of`.
+    """
+
+    key: str
+    model: str
+    kind: RestKind
+    until: float
+    failures: int = 1
+    failure: Mapping[str, Any] = field(default_factory=dict)
+
+
+Announce = Callable[[Rest], None]
+"""Is told each rest that this process begins, and its end where it ends early (`until` is 0). Must not block: whoever
+shares rests with other processes sends it in a task of its own, and hands in what it hears with `KeyPool.apply` and
+`Breakers.apply`, which announce nothing."""
+
+
+def announce_nothing(_rest: Rest) -> None:
+    """For a process that shares nothing."""

@@ -1,0 +1,97 @@
+"""A streamed answer that is asked for again, as long as nothing of it was given on."""
+
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from gemgate.gemini.client import EventStream
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import GenerateContentResponse
+from gemgate.upstream.attempts import Attempts
+from gemgate.upstream.void import void_reason
+
+if TYPE_CHECKING:
+    from gemgate.upstream.lease import Lease
+
+Batch = list[GenerateContentResponse]
+Open = Callable[[str, float | None], EventStream]
+"""A new stream with this key, which may take so many seconds."""
+
+
+class SteadyStream:
+    """Used like an `EventStream`: `async with upstream.stream(…) as batches: async for events in batches: …`.
+
+    Entering waits for the first content, and fails when no attempt brings any. What comes after that is given on as it
+    comes, failures included. The key is in use until the block is left.
+    """
+
+    def __init__(self, attempts: Attempts, opened: Open) -> None:
+        self._attempts = attempts
+        self._opened = opened
+        self._stream: EventStream | None = None
+        self._lease: Lease | None = None
+        self._held: Batch = []
+
+    async def __aenter__(self) -> Self:
+        while not await self._begin():
+            pass
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stream, self._stream = self._stream, None
+        lease, self._lease = self._lease, None
+        try:
+            if stream is not None:
+                await stream.__aexit__(kind, error, trace)
+        finally:
+            if lease is not None:
+                lease.close()
+
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        return self
+
+    async def __anext__(self) -> Batch:
+        if self._held:
+            held, self._held = self._held, []
+            return held
+        if self._stream is None or self._lease is None:
+            raise StopAsyncIteration
+        try:
+            return await anext(self._stream)
+        except GeminiError as error:
+            self._lease.failed(error)
+            raise
+
+    async def _begin(self) -> bool:
+        """One attempt: whether its answer is the one to give on."""
+        attempts = self._attempts
+        lease = self._lease = attempts.begin()
+        try:
+            stream = self._stream = self._opened(lease.secret, attempts.remaining)
+            await stream.__aenter__()
+            held = await _until_content(stream)
+        except GeminiError as error:
+            await self.__aexit__(None, None, None)
+            await attempts.failed(lease, error)
+            return False
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        attempts.succeeded(lease)
+        if attempts.repeats_void(held, count_thoughts=True):
+            await self.__aexit__(None, None, None)
+            return False
+        self._held = held
+        return True
+
+
+async def _until_content(stream: EventStream) -> Batch:
+    """The events up to the first content, or up to the end if there is none."""
+    held: Batch = []
+    async for events in stream:
+        held = held + events if held else events
+        if void_reason(events, count_thoughts=True) is None:
+            break
+    return held
