@@ -6,8 +6,9 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Gateways keep their files and batches in a directory of this run, and not beside the sources."""
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Gateways keep their files and batches in a directory of this run, and make calls again without a pause."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMGATE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("GEMGATE_RETRY_MAX_WAIT", "0")
         yield

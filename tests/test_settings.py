@@ -28,6 +28,8 @@ def sentences(**values: Any) -> list[str]:
 
 def shown_default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        return str(default).lower()
     return "" if field.annotation is Secrets or default is None else "{}" if default == {} else str(default)
 
 

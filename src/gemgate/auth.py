@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import NoReturn
 
 from gemgate.callers.keys import is_allowed, owner_of_key
@@ -27,13 +26,14 @@ class Caller:
     """Who is calling.
 
     Attributes:
-        key: The Gemini key to use.
+        key: The caller's own Gemini key; None when one of the gateway's is used, which the way to Google
+            chooses.
         id: Whose files, batches and thought signatures these are (16 hex digits); reveals nothing of a key.
         name: For logs and metrics: that of the client key, or one of two fixed ones.
         models: Patterns of the models that may be used; None for all.
     """
 
-    key: str = field(repr=False)
+    key: str | None = field(repr=False)
     id: str
     name: str = LOCAL
     models: tuple[str, ...] | None = None
@@ -70,20 +70,12 @@ def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKey
         presented = credential(headers)
         return Caller(presented, owner_of_key(presented), PASS_THROUGH)
     if keys.is_open:
-        return Caller(_choose_key(settings), owner_of_key(""), LOCAL)
+        return Caller(None, owner_of_key(""), LOCAL)
     presented = credential(headers)
     entry = keys.find(presented)
     if entry is None:
         _refuse(f"Incorrect API key provided: {_mask(presented)}. The gateway's operator hands out keys.")
-    return Caller(_choose_key(settings), entry.owner, entry.name, entry.models)
-
-
-_turn = count()
-
-
-def _choose_key(settings: Settings) -> str:
-    keys = settings.gemini_api_key
-    return keys[next(_turn) % len(keys)].get_secret_value()
+    return Caller(None, entry.owner, entry.name, entry.models)
 
 
 def credential(headers: Mapping[str, str]) -> str:

@@ -12,6 +12,9 @@ from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.client import ClientOptions
 from gemgate.images.translate import ImageOptions
 from gemgate.settings import Settings
+from gemgate.upstream.attempts import RetryOptions, Shared
+from gemgate.upstream.breaker import Breakers
+from gemgate.upstream.keys import KeyPool
 
 
 def chat_options(settings: Settings) -> Options:
@@ -50,6 +53,21 @@ def client_options(settings: Settings) -> ClientOptions:
         event_timeout=settings.event_timeout,
         request_timeout=settings.request_timeout,
         max_connections=settings.max_connections,
+    )
+
+
+def shared_calls(settings: Settings) -> Shared:
+    """The keys of the gateway, and how often a call is made again."""
+    keys = [key.get_secret_value() for key in settings.gemini_api_key]
+    return Shared(
+        pool=KeyPool(keys, cool_down=settings.cool_down),
+        breakers=Breakers(settings.breaker_failures),
+        options=RetryOptions(
+            retries=settings.retries,
+            max_wait=settings.retry_max_wait,
+            void=settings.retry_empty,
+            deadline=settings.request_timeout,
+        ),
     )
 
 

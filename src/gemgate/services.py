@@ -11,12 +11,12 @@ from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options
 from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.files.translate import FileOptions
-from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.images.translate import ImageOptions
 from gemgate.media.fetch import MediaFetcher
 from gemgate.settings import Settings
 from gemgate.store import Store
+from gemgate.upstream.calls import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Services:
 
     settings: Settings
     client_keys: ClientKeys
-    gemini: GeminiClient
+    gemini: Upstream
     media: MediaFetcher
     models: ModelDirectory
     chat: Options

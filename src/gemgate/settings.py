@@ -11,6 +11,8 @@ import orjson
 from pydantic import (
     AliasChoices,
     Field,
+    NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -125,6 +127,22 @@ class Settings(BaseSettings):
     event_timeout: PositiveFloat = Field(default=300, description="Between two reads of an answer.")
     request_timeout: PositiveFloat = Field(default=1800, description="For the whole call to Google.")
     max_connections: PositiveInt = Field(default=1000, description="Open connections to Google, in each worker.")
+
+    retries: NonNegativeInt = Field(
+        default=2, description="Attempts after a failed one (429, 5xx, no connection), before the answer begins."
+    )
+    retry_max_wait: NonNegativeFloat = Field(
+        default=5, description="The longest pause before an attempt; if Google wants a longer one, the caller is told."
+    )
+    retry_empty: bool = Field(
+        default=True, description="An answer without content, or with a malformed call, is asked for once more."
+    )
+    cool_down: PositiveFloat = Field(
+        default=10, description="How long a key rests for a model after a 429 that names no time."
+    )
+    breaker_failures: NonNegativeInt = Field(
+        default=10, description="Failures within 30 s, four of five calls, after which a model is left alone; 0: never."
+    )
 
     stream_start_after: PositiveFloat = Field(
         default=10, description="A stream without a first event for so long is answered with 200 and kept alive."

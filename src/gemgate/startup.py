@@ -16,12 +16,20 @@ from gemgate.chat.request import Options
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.media.fetch import MediaFetcher
-from gemgate.options import batch_options, client_options, embedding_options, file_options, image_options
+from gemgate.options import (
+    batch_options,
+    client_options,
+    embedding_options,
+    file_options,
+    image_options,
+    shared_calls,
+)
 from gemgate.redact import traceback_of
 from gemgate.remote import fetch_media
 from gemgate.services import Services
 from gemgate.settings import Settings
 from gemgate.store import Store
+from gemgate.upstream.calls import Upstream
 
 SWEEP_SECONDS = 3600.0
 
@@ -36,7 +44,8 @@ async def services(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
-        gemini = await enter(GeminiClient(client_options(settings), transport=transport))
+        client = await enter(GeminiClient(client_options(settings), transport=transport))
+        gemini = Upstream(client, shared_calls(settings))
         database_url = settings.database_url.get_secret_value() if settings.database_url else None
         store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
         await enter(_swept(store))

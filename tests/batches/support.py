@@ -95,6 +95,12 @@ class Web:
         return {ref.url: self.pages[ref.url] for ref in wanted}
 
 
+def own_key(key: str | None) -> str:
+    """Every caller of these tests has a key of their own."""
+    assert key is not None
+    return key
+
+
 @dataclass
 class World:
     """Everything around one store."""
@@ -111,7 +117,7 @@ class World:
     @property
     def desk(self) -> BatchDesk:
         """Where callers come."""
-        return BatchDesk(self.store.batches, self.store.files, self.vault, lambda: None, clock=self.clock)
+        return BatchDesk(self.store.batches, self.store.files, self.vault, lambda: None, own_key, clock=self.clock)
 
     def machine(self, vault: KeyVault | None = None) -> Machine:
         """A machine."""

@@ -14,6 +14,7 @@ from gemgate.batches.wire import BatchRequest
 from gemgate.batches.worker import WorkOptions
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.store import Store
+from gemgate.upstream.calls import Upstream
 
 
 async def test_a_batch_is_done_in_the_background_with_nobody_asking(
@@ -30,7 +31,7 @@ async def test_a_batch_is_done_in_the_background_with_nobody_asking(
     async with (
         Store.open(data_dir=tmp_path) as store,
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-        batches_at_work(store, gemini, Web(), options) as desk,
+        batches_at_work(store, Upstream(gemini), Web(), options) as desk,
     ):
         ended = asyncio.Event()
         delete = store.blobs.delete

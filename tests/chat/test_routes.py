@@ -108,7 +108,7 @@ async def test_several_choices_of_a_model_without_candidate_count_are_several_ca
 async def test_one_failure_of_several_calls_is_the_answer(google: respx.MockRouter) -> None:
     failure = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
     google.post(FLASH_35).mock(side_effect=[httpx.Response(200, json=ANSWER), httpx.Response(503, json=failure)])
-    async with gateway(google) as client:
+    async with gateway(google, retries=0) as client:
         response = await client.post(
             "/v1/chat/completions", json={**HI, "model": "gemini-3.5-flash", "n": 2}, headers=KEY
         )

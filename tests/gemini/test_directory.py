@@ -12,8 +12,11 @@ from gemgate.gemini import directory as module
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import REST, Listing, ModelDirectory
 from gemgate.gemini.errors import GeminiError
+from gemgate.upstream.attempts import RetryOptions, Shared
+from gemgate.upstream.calls import Upstream
 
 TTL = 300.0
+ONCE = Shared(options=RetryOptions(retries=0))
 
 
 class Google:
@@ -56,7 +59,7 @@ class Clock:
 async def directory(google: Google, clock: Clock, patience: float = 5.0) -> AsyncIterator[ModelDirectory]:
     async with (
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-        ModelDirectory(gemini, ttl=TTL, patience=patience, clock=clock) as models,
+        ModelDirectory(Upstream(gemini, ONCE), ttl=TTL, patience=patience, clock=clock) as models,
     ):
         yield models
 

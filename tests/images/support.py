@@ -20,8 +20,10 @@ from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.images.routes import router
 from gemgate.images.translate import ImageOptions
+from gemgate.options import shared_calls
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
+from gemgate.upstream.calls import Upstream
 
 Json = dict[str, Any]
 
@@ -116,11 +118,15 @@ def image_app(google: Callable[[httpx.Request], Any], *, facts: Any = None, **se
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-            ModelDirectory(gemini, ttl=300) as models,
+            ModelDirectory(Upstream(gemini, shared_calls(resolved)), ttl=300) as models,
         ):
             images = options(facts=facts, unsupported_params=resolved.unsupported_params)
             app.state.services = SimpleNamespace(
-                settings=resolved, client_keys=ClientKeys.of(resolved), gemini=gemini, images=images, models=models
+                settings=resolved,
+                client_keys=ClientKeys.of(resolved),
+                gemini=Upstream(gemini, shared_calls(resolved)),
+                images=images,
+                models=models,
             )
             yield
 

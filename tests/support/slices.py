@@ -15,9 +15,10 @@ from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.media.fetch import MediaFetcher
-from gemgate.options import chat_options
+from gemgate.options import chat_options, shared_calls
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
+from gemgate.upstream.calls import Upstream
 
 UPSTREAM = "https://generativelanguage.googleapis.com"
 KEY = {"authorization": "Bearer caller-key"}
@@ -54,13 +55,13 @@ def slice_app(
         async with (
             GeminiClient(ClientOptions(UPSTREAM), transport=httpx.MockTransport(google)) as gemini,
             MediaFetcher(max_bytes=1000, timeout=5) as media,
-            ModelDirectory(gemini, ttl=300, patience=patience, **timing) as models,
+            ModelDirectory(Upstream(gemini, shared_calls(resolved)), ttl=300, patience=patience, **timing) as models,
         ):
             options = EmbeddingOptions(chat.catalog, resolved.unsupported_params, **(embeddings or {}))
             app.state.services = SimpleNamespace(
                 settings=resolved,
                 client_keys=ClientKeys.of(resolved),
-                gemini=gemini,
+                gemini=Upstream(gemini, shared_calls(resolved)),
                 media=media,
                 chat=chat,
                 embeddings=options,

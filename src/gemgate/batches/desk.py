@@ -17,6 +17,9 @@ from gemgate.store.ids import new_id
 from gemgate.store.paging import Page
 from gemgate.store.tables import BatchRow
 
+Hold = Callable[[str | None], str]
+"""The caller's own key as it is, or one of the gateway's. Raises `GeminiError` when all of those rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchDesk:
@@ -27,6 +30,7 @@ class BatchDesk:
         files: The callers' files.
         vault: Seals callers' keys.
         wake: Called when there is something for the worker to do.
+        hold: Gives the one key that a batch is made with: a job belongs to the Google project of its key.
         window: Seconds until a batch expires.
         clock: Unix seconds.
     """
@@ -35,6 +39,7 @@ class BatchDesk:
     files: Files
     vault: KeyVault
     wake: Callable[[], None]
+    hold: Hold
     window: int = 86_400
     clock: Callable[[], float] = time.time
 
@@ -68,7 +73,7 @@ class BatchDesk:
             progress={"dialect": dialect}
             if caller.models is None
             else {"dialect": dialect, "models": list(caller.models)},
-            key_ciphertext=self.vault.seal(caller.key),
+            key_ciphertext=self.vault.seal(self.hold(caller.key)),
             next_poll_at=now,
         )
         created = await self.rows.create(row)
@@ -85,7 +90,7 @@ class BatchDesk:
         if row is None:
             raise ApiError(404, f"No batch found with id '{batch_id[:80]}'.", param="batch_id")
         if row.status not in FINAL and self.vault.open(row.key_ciphertext) is None:
-            sealed = self.vault.seal(caller.key)
+            sealed = self.vault.seal(self.hold(caller.key))
             if renewed := await self.rows.update(row.id, row.version, key_ciphertext=sealed, next_poll_at=self.clock()):
                 row = renewed
                 self.wake()

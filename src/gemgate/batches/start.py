@@ -14,10 +14,10 @@ from gemgate.batches.machine import Machine, Pace
 from gemgate.batches.process import Setup, Workshop
 from gemgate.batches.transfer import FetchMedia, Transfer
 from gemgate.batches.worker import Worker, WorkOptions
-from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.jobs import GeminiJobs
 from gemgate.store import Store
+from gemgate.upstream.calls import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class BatchOptions:
 @asynccontextmanager
 async def batches_at_work(
     store: Store,
-    gemini: GeminiClient,
+    gemini: Upstream,
     fetch: FetchMedia,
     options: BatchOptions,
     clock: Callable[[], float] = time.time,
@@ -53,10 +53,10 @@ async def batches_at_work(
     vault = KeyVault(options.held_keys, options.secrets)
     async with aclosing(Workshop(options.setup)) as workshop:
         transfer = Transfer(store.blobs, store.files, workshop, fetch)
-        machine = Machine(GeminiJobs(gemini), GeminiFiles(gemini), transfer, vault, clock, options.pace)
+        machine = Machine(GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace)
         worker = Worker(store.batches, machine, _name(), options.work, clock)
         async with worker.running():
-            yield BatchDesk(store.batches, store.files, vault, worker.wake, options.window, clock)
+            yield BatchDesk(store.batches, store.files, vault, worker.wake, gemini.hold, options.window, clock)
 
 
 def _name() -> str:

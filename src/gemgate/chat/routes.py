@@ -18,12 +18,12 @@ from gemgate.chat.stream import ChatStream
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
-from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
 from gemgate.remote import fetch_media
 from gemgate.services import caller_of, dialect_of, services_of
 from gemgate.sse import DONE, frame, respond
 from gemgate.tasks import all_of, merged
+from gemgate.upstream.calls import Upstream
 from gemgate.validation import parse
 
 router = APIRouter(tags=["chat"])
@@ -59,11 +59,11 @@ async def create_chat_completion(request: Request) -> Response:
     return Response(orjson.dumps(completion), headers=headers, media_type="application/json")
 
 
-async def _generate(gemini: GeminiClient, translation: Translation, key: str) -> list[GenerateContentResponse]:
+async def _generate(gemini: Upstream, translation: Translation, key: str | None) -> list[GenerateContentResponse]:
     return await all_of([gemini.generate(translation.model, body, key) for body in translation.bodies()])
 
 
-async def _stream(gemini: GeminiClient, translation: Translation, key: str) -> AsyncGenerator[bytes, None]:
+async def _stream(gemini: Upstream, translation: Translation, key: str | None) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
     stream = ChatStream(
         translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()), calls=translation.calls
@@ -80,7 +80,7 @@ Batch = list[GenerateContentResponse]
 
 
 async def _events(
-    gemini: GeminiClient, model: str, body: GenerateContentRequest, key: str
+    gemini: Upstream, model: str, body: GenerateContentRequest, key: str | None
 ) -> AsyncGenerator[Batch, None]:
     async with gemini.stream(model, body, key) as batches:
         async for batch in batches:

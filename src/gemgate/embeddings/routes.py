@@ -22,12 +22,12 @@ from gemgate.embeddings.translate import (
     to_gemini,
 )
 from gemgate.embeddings.wire import EmbeddingRequest
-from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
 from gemgate.remote import fetch_media
 from gemgate.services import caller_of, services_of
 from gemgate.tasks import all_of
+from gemgate.upstream.calls import Upstream
 from gemgate.validation import parse
 
 router = APIRouter(tags=["embeddings"])
@@ -65,7 +65,7 @@ class _Calls:
     """The calls to Google that one request makes, of which only some run at once."""
 
     def __init__(
-        self, gemini: GeminiClient, translation: Translation, key: str, usage: Usage, limit: asyncio.Semaphore
+        self, gemini: Upstream, translation: Translation, key: str | None, usage: Usage, limit: asyncio.Semaphore
     ) -> None:
         self._gemini = gemini
         self._translation = translation

@@ -6,9 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self
 
-from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import ModelResource
 
@@ -21,6 +20,14 @@ MOST_OWNERS = 128
 
 REST = 10.0
 """Seconds without a new attempt after one that failed, while there is an old list to answer with."""
+
+
+class Requests(Protocol):
+    """The way to Google: see `GeminiClient.request`."""
+
+    async def request(self, method: str, path: str, *, key: str | None, params: Mapping[str, str]) -> dict[str, Any]:
+        """The JSON object that is answered."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class ModelDirectory:
 
     def __init__(
         self,
-        gemini: GeminiClient,
+        gemini: Requests,
         *,
         ttl: float,
         patience: float = 5.0,
@@ -82,16 +89,18 @@ class ModelDirectory:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def listing(self, owner: str, key: str) -> Listing:
+    async def listing(self, owner: str, key: str | None) -> Listing:
         """The models that `key` may use.
 
         Args:
             owner: Names whose list it is, without telling the key.
-            key: The Gemini key.
+            key: The owner's Gemini key; None for one of the gateway's, which give all owners the same list.
 
         Raises:
             GeminiError: Google refused; or it is down, and there is no list from before.
         """
+        if key is None:
+            owner = ""
         kept = self._kept.get(owner)
         now = self._clock()
         if kept is not None:
@@ -115,7 +124,7 @@ class ModelDirectory:
             kept.rest_until = self._clock() + REST
             return Listing(kept.models, is_stale=True)
 
-    def _refresh(self, owner: str, key: str) -> asyncio.Task[Mapping[str, ModelResource]]:
+    def _refresh(self, owner: str, key: str | None) -> asyncio.Task[Mapping[str, ModelResource]]:
         task = asyncio.create_task(self._fetch(owner, key))
         self._running[owner] = task
         task.add_done_callback(lambda task: self._settle(owner, task))
@@ -126,7 +135,7 @@ class ModelDirectory:
         if not task.cancelled():
             task.exception()  # everybody may have left, and then nobody else looks at it
 
-    async def _fetch(self, owner: str, key: str) -> Mapping[str, ModelResource]:
+    async def _fetch(self, owner: str, key: str | None) -> Mapping[str, ModelResource]:
         models: dict[str, ModelResource] = {}
         params, seen = {"pageSize": str(PAGE_SIZE)}, {""}
         while True:

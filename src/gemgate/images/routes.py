@@ -17,7 +17,6 @@ from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
 from gemgate.errors import ApiError
 from gemgate.form import is_form, read_form
-from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import Part, PredictResponse
 from gemgate.images.answer import Answer, Picture, completed_events, from_generate, from_predict, images_response
@@ -30,6 +29,7 @@ from gemgate.naming import model_name
 from gemgate.services import Services, caller_of, services_of
 from gemgate.sse import frame, respond
 from gemgate.tasks import all_of, merged
+from gemgate.upstream.calls import Upstream
 from gemgate.validation import parse
 
 router = APIRouter(tags=["images"])
@@ -135,7 +135,7 @@ class _Calls:
         bodies: What each call sends; written once where the calls are alike, because images are large.
     """
 
-    def __init__(self, gemini: GeminiClient, translation: Translation, key: str) -> None:
+    def __init__(self, gemini: Upstream, translation: Translation, key: str | None) -> None:
         self.translation = translation
         self.bodies = _written(translation.bodies)
         self._gemini = gemini

@@ -15,7 +15,7 @@ from gemgate.gemini.errors import GeminiError, TransportError
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.breaker import Breakers
 from gemgate.upstream.day import quota_reset
-from gemgate.upstream.keys import COOL_DOWN, Key, KeyPool
+from gemgate.upstream.keys import Key, KeyPool
 from gemgate.upstream.lease import Lease
 from gemgate.upstream.observe import Observer, current_journey
 from gemgate.upstream.resources import Whereabouts
@@ -52,7 +52,6 @@ class Shared:
         pool: The gateway's keys; empty when callers bring theirs.
         breakers: Which models are left alone.
         options: How often, and how long.
-        cool_down: Seconds after a 429 without a time.
         whereabouts: Which key knows which file.
         observers: Are told what happens.
         clock: Unix seconds.
@@ -63,7 +62,6 @@ class Shared:
     pool: KeyPool = field(default_factory=KeyPool)
     breakers: Breakers = field(default_factory=Breakers)
     options: RetryOptions = field(default_factory=RetryOptions)
-    cool_down: float = COOL_DOWN
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
     observers: list[Observer] = field(default_factory=list)
     clock: Callable[[], float] = time.time
@@ -218,7 +216,7 @@ class Attempts:
             raise error
         wait = error.retry_delay
         if wait is None:
-            wait = error.available_in = self.shared.cool_down
+            wait = error.available_in = self.shared.pool.cool_down
         if not self.is_patient:
             raise error
         return self._counted(error, wait) + self._jitter(wait)

@@ -107,7 +107,7 @@ class KeyPool:
         self._keys = [Key(secret, label_of(secret)) for secret in dict.fromkeys(keys)]
         self._by_secret = {key.secret: key for key in self._keys}
         self._by_label = {key.label: key for key in self._keys}
-        self._cool_down = cool_down
+        self.cool_down = cool_down
         self._clock = clock
         self._next = 0
 
@@ -240,7 +240,7 @@ class KeyPool:
 
     def _seconds(self, kind: RestKind, error: GeminiError, failures: int, now: float) -> float:
         if kind is RestKind.RATE_LIMIT:
-            return self._cool_down if error.retry_delay is None else max(error.retry_delay, SHORTEST)
+            return self.cool_down if error.retry_delay is None else max(error.retry_delay, SHORTEST)
         if kind is RestKind.QUOTA:
             return quota_reset(now) - now if error.is_daily_quota else NO_QUOTA
         first, most = REFUSED
