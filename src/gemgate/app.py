@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from gemgate import __version__, handlers, health
 from gemgate.batches.routes import router as batches_router
+from gemgate.chat.routes import create_chat_completion
 from gemgate.chat.routes import router as chat_router
+from gemgate.direct import DirectRoutes
 from gemgate.embeddings.routes import router as embeddings_router
 from gemgate.files.routes import router as files_router
 from gemgate.files.uploads_routes import router as uploads_router
@@ -49,6 +51,8 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
+    app.add_middleware(DirectRoutes, endpoints=hot)  # innermost: middleware added later stands around it
     app.add_middleware(TelemetryMiddleware)
     handlers.install(app)
     app.include_router(health.router)

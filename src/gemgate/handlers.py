@@ -48,17 +48,17 @@ def error_response(error: ApiError) -> Response:
 
 def install(app: FastAPI) -> None:
     """Registers a handler for each kind of failure; what is left over is `TelemetryMiddleware`'s part."""
-    handlers: dict[type[Exception], Any] = {
-        ApiError: _expected,
-        GeminiError: _expected,
-        MediaError: _expected,
-        InvalidNameError: _expected,
-        RequestValidationError: _validation,
-        HTTPException: _http,
-        ClientDisconnect: _gone,
-    }
-    for kind, handler in handlers.items():
+    for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
+
+
+async def answer_to(request: Request, error: Exception) -> Response | None:
+    """The answer to what an endpoint raised; None for what nobody foresaw."""
+    for kind, handler in _HANDLERS.items():
+        if isinstance(error, kind):
+            answer: Response = await handler(request, error)
+            return answer
+    return None
 
 
 async def _expected(_request: Request, error: Exception) -> Response:
@@ -87,3 +87,14 @@ async def _http(request: Request, error: HTTPException) -> Response:
             api_error = ApiError(status, str(error.detail))
     api_error.headers.update(error.headers or {})
     return error_response(api_error)
+
+
+_HANDLERS: dict[type[Exception], Any] = {
+    ApiError: _expected,
+    GeminiError: _expected,
+    MediaError: _expected,
+    InvalidNameError: _expected,
+    RequestValidationError: _validation,
+    HTTPException: _http,
+    ClientDisconnect: _gone,
+}

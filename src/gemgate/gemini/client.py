@@ -16,14 +16,8 @@ from gemgate.gemini.answer import Answer
 from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError
 from gemgate.gemini.framing import Event, EventDecoder
 from gemgate.gemini.names import model_path
-from gemgate.gemini.transport import (
-    TRANSPORT_ERRORS,
-    WHOLE_BODY,
-    NoCookies,
-    Pieces,
-    failure_before_answer,
-    open_transport,
-)
+from gemgate.gemini.transport import TRANSPORT_ERRORS, AiohttpTransport, failure_before_answer
+from gemgate.gemini.transport import Body as Bytes
 from gemgate.gemini.types import GenerateContentResponse
 
 Body = bytes | Mapping[str, Any]
@@ -50,6 +44,8 @@ class ClientOptions:
     max_connections: int = 1000
 
 
+_HEADERS = httpx.Headers({"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"})
+_NOTHING = Bytes(b"")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
 _KEY = re.compile(r"[!-~]*", re.ASCII)
 
@@ -73,22 +69,18 @@ class GeminiClient:
     def __init__(self, options: ClientOptions, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.options = options
         self._origin = httpx.URL(options.upstream)
-        self._timeouts = {"timeout": {"connect": options.connect_timeout, "pool": options.connect_timeout}}
-        self._http = httpx.AsyncClient(
-            transport=transport or open_transport(options.upstream, options.max_connections),
-            cookies=NoCookies(),
-            trust_env=False,
-            follow_redirects=False,
+        self._transport = transport or AiohttpTransport(
+            options.upstream, options.max_connections, options.connect_timeout
         )
 
     async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        await self._transport.__aexit__(kind, error, trace)
 
     async def generate(
         self, model: str, body: Body, key: str, *, within: float | None = None
@@ -235,13 +227,13 @@ class GeminiClient:
         whole = options.request_timeout if within is None else min(within, options.request_timeout)
         patience = min(patience or options.first_byte_timeout, whole)
         try:
-            async with asyncio.timeout_at(start + patience):
-                response = await self._http.send(request, stream=True)
-        except TimeoutError as error:
+            async with asyncio.timeout_at(start + patience) as limit:
+                response = await self._transport.handle_async_request(request)
+        except TRANSPORT_ERRORS as error:
+            if not limit.expired():
+                raise TransportError(failure_before_answer(error)) from error
             is_whole = whole <= patience
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
-        except TRANSPORT_ERRORS as error:
-            raise TransportError(failure_before_answer(error)) from error
         answer = Answer(
             response,
             event_timeout=options.event_timeout,
@@ -263,21 +255,15 @@ class GeminiClient:
     ) -> httpx.Request:
         if not _KEY.fullmatch(key):
             raise _unsendable_key()
-        headers = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
+        headers = _HEADERS.copy()
         if key:
             headers["x-goog-api-key"] = key
-        if isinstance(body, httpx.AsyncByteStream):
-            return httpx.Request(
-                method, url, headers={**headers, **(more or {})}, stream=body, extensions=self._timeouts
-            )
-        if body is not None:
+        if body is not None and not isinstance(body, httpx.AsyncByteStream):
             headers["content-type"] = "application/json"
-        headers.update(more or {})
-        content = None if body is None else encode(body)
-        if content is not None and len(content) > WHOLE_BODY:
-            headers["content-length"] = str(len(content))
-            return httpx.Request(method, url, headers=headers, stream=Pieces(content), extensions=self._timeouts)
-        return httpx.Request(method, url, headers=headers, content=content, extensions=self._timeouts)
+            body = Bytes(encode(body))
+            headers["content-length"] = str(len(body.whole))
+        headers.update(more)
+        return httpx.Request(method, url, headers=headers, stream=body or _NOTHING)
 
 
 class EventStream:
