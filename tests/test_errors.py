@@ -1,3 +1,4 @@
+import pickle
 from typing import Any
 
 import pytest
@@ -249,3 +250,11 @@ def test_a_status_that_is_no_word_stays_out_of_the_headers() -> None:
 def test_our_own_errors_are_server_errors() -> None:
     assert (internal_error().status, internal_error().type) == (500, "server_error")
     assert (shutting_down().status, shutting_down().headers) == (503, {"retry-after": "1"})
+
+
+def test_an_error_survives_the_way_to_another_process() -> None:
+    error = ApiError(
+        413, "Too large.", type="t", param="p", code="c", headers={"retry-after": "1"}, google={"status": "S"}
+    )
+    copy = pickle.loads(pickle.dumps(error))
+    assert (vars(copy), str(copy)) == (vars(error), str(error))

@@ -1,51 +1,24 @@
 """Content parts: text, images, audio, files and video, as native parts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
 from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
+from gemgate.gemini.file_wire import File
 from gemgate.gemini.types import Part
 from gemgate.media.inline import Inline, MediaError, classify, inline, parse_data_url
 from gemgate.notes import Notes
+from gemgate.references import Resolved, audio_type
 from gemgate.wire import AudioPart, ContentPart, FilePart, ImagePart, RefusalPart, TextPart, VideoPart
 
-_AUDIO_TYPES = {"mp3": "audio/mp3", "pcm16": "audio/L16", "m4a": "audio/mp4"}
 _FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
 _RESOLUTIONS = {"low": "LOW", "medium": "MEDIUM", "high": "HIGH", "original": "ULTRA_HIGH", "ultra_high": "ULTRA_HIGH"}
 _STRONGEST = ("MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH")
 
 RemoteMedia = Literal["fetch", "google", "refuse"]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteRef:
-    """Media that stands elsewhere: its URL, and the parameter that names it."""
-
-    url: str
-    param: str
-
-
-def references(parts: Iterable[ContentPart], param: str) -> Iterator[RemoteRef]:
-    """The http(s) URLs in `parts` that someone must fetch; `param` names the list they stand in."""
-    for index, part in enumerate(parts):
-        for url, name in _urls(part):
-            if classify(url) == "remote":
-                yield RemoteRef(url, f"{param}[{index}].{name}")
-
-
-def _urls(part: ContentPart) -> Iterator[tuple[str, str]]:
-    if isinstance(part, ImagePart) and part.image_url.url:
-        yield part.image_url.url, "image_url.url"
-    elif isinstance(part, VideoPart):
-        yield part.video_url.url, "video_url.url"
-    elif isinstance(part, FilePart):
-        if part.file.file_url:
-            yield part.file.file_url, "file.file_url"
-        if part.file.file_data and part.file.file_data.startswith(("http://", "https://")):
-            yield part.file.file_data, "file.file_data"
 
 
 @dataclass(slots=True)
@@ -57,14 +30,14 @@ class ContentTranslator:
         notes: Where it is noted what Gemini has no place for.
         place: Where the parts stand, for those notes.
         takes_detail: Whether the native method has media resolutions; `detail` is noted as dropped if not.
-        fetched: Remote media, by URL; a URL that is not here is handed to Google, or refused.
+        media: What was fetched, looked up or uploaded before; a URL that is not here is handed to Google, or refused.
         remote: What happens to such a URL.
         resolution: The request-wide media resolution that `detail` asked for, on models without one on the part.
     """
 
     facts: ModelFacts
     notes: Notes
-    fetched: Mapping[str, Inline]
+    media: Resolved
     remote: RemoteMedia = "fetch"
     place: str = "messages[].content[]"
     takes_detail: bool = True
@@ -105,12 +78,11 @@ class ContentTranslator:
         if image.url is None:
             if image.file_id is None:
                 raise _missing(f"{param}.url")
-            return self._detailed(_by_id(image.file_id, f"{param}.file_id"), image.detail)
+            native = self._by_id(image.file_id, f"{param}.file_id")
+            _check_image(native, f"{param}.file_id")
+            return self._detailed(native, image.detail)
         native = self.by_url(image.url, f"{param}.url")
-        kind = native.get("inlineData", {}).get("mimeType", "")
-        if kind.startswith("text/"):
-            msg = f"'{param}.url' gives {kind}, which is no image: send the URL of the image itself."
-            raise ApiError(400, msg, param=f"{param}.url", code="invalid_image_url")
+        _check_image(native, f"{param}.url")
         return self._detailed(native, image.detail)
 
     def _video(self, part: VideoPart, param: str) -> Part:
@@ -127,10 +99,7 @@ class ContentTranslator:
         self.notes.drop_unknown(audio.model_extra, f"{self.place}.input_audio.")
         if audio.data.startswith("data:"):
             return self.by_url(audio.data, f"{param}.data")
-        kind = audio.format or ""
-        declared = _AUDIO_TYPES.get(kind, f"audio/{kind}") if kind else None
-        with _naming(f"{param}.data"):
-            return _blob(inline(audio.data, declared, None))
+        return self._inline(audio.data, f"{param}.data", audio_type(audio.format))
 
     def _file(self, part: FilePart, param: str) -> Part:
         file = part.file
@@ -138,23 +107,21 @@ class ContentTranslator:
         if file.file_data is not None:
             if classify(file.file_data) != "unsupported":
                 return self.by_url(file.file_data, f"{param}.file_data", file.filename)
-            with _naming(f"{param}.file_data"):
-                return _blob(inline(file.file_data, file.format, file.filename))
+            return self._inline(file.file_data, f"{param}.file_data", file.format, file.filename)
         if file.file_url is not None:
             return self.by_url(file.file_url, f"{param}.file_url", file.filename)
         if file.file_id is not None:
-            native = _by_id(file.file_id, f"{param}.file_id")
-            if file.format:
-                native["fileData"]["mimeType"] = file.format
-            return native
+            return self._by_id(file.file_id, f"{param}.file_id", file.format)
         raise _missing(f"{param}.file_data")
 
     def by_url(self, url: str, param: str, filename: str | None = None) -> Part:
         """The media at `url` (data, remote, or known to Google) as a native part."""
         kind = classify(url)
         if kind == "data":
-            with _naming(param):
-                return _blob(parse_data_url(url, filename))
+            if self.media and param in self.media:
+                return _native(self.media[param])
+            with naming(param):
+                return _native(parse_data_url(url, filename))
         if kind == "google":
             return {"fileData": {"fileUri": _FILES_PREFIX + url if url.startswith("files/") else url}}
         if kind == "unsupported":
@@ -163,12 +130,33 @@ class ContentTranslator:
                 f"{url[:60]!r}. Send the bytes as data:<type>;base64,<data>."
             )
             raise ApiError(400, msg, param=param, code="invalid_image_url")
-        if url in self.fetched:
-            return _blob(self.fetched[url])
+        if url in self.media:
+            return _native(self.media[url])
         if self.remote == "google":
             return {"fileData": {"fileUri": url}}
         msg = f"'{param}' is a remote URL, and this gateway does not fetch: send the bytes as a data URL."
         raise ApiError(400, msg, param=param, code="invalid_image_url")
+
+    def _inline(self, data: str, param: str, declared: str | None, filename: str | None = None) -> Part:
+        if self.media and param in self.media:
+            return _native(self.media[param])
+        with naming(param):
+            return _native(inline(data, declared, filename))
+
+    def _by_id(self, file_id: str, param: str, declared: str | None = None) -> Part:
+        """A file of Google's, under its own name, or one of the caller's that was looked up."""
+        if param in self.media:
+            return _native(self.media[param])
+        if classify(file_id) != "google":
+            msg = (
+                f"'{param}' is {file_id[:80]!r}, which is not the id of a file. Upload the file to /v1/files with the "
+                "purpose 'user_data' and send its id, or send the bytes as file_data."
+            )
+            raise ApiError(400, msg, param=param, code="invalid_value")
+        native: Part = {"fileData": {"fileUri": _FILES_PREFIX + file_id if file_id.startswith("files/") else file_id}}
+        if declared:
+            native["fileData"]["mimeType"] = declared
+        return native
 
     def _detailed(self, native: Part, detail: str | None) -> Part:
         level = _RESOLUTIONS.get(detail or "auto")
@@ -187,7 +175,7 @@ class ContentTranslator:
 
 
 @contextmanager
-def _naming(param: str) -> Iterator[None]:
+def naming(param: str) -> Iterator[None]:
     """Makes a `MediaError` an `ApiError` that names the parameter."""
     try:
         yield
@@ -195,20 +183,17 @@ def _naming(param: str) -> Iterator[None]:
         raise ApiError(400, f"'{param}': {error}", param=param, code=error.code) from error
 
 
-def _by_id(file_id: str, param: str) -> Part:
-    if file_id.startswith("files/"):
-        return {"fileData": {"fileUri": _FILES_PREFIX + file_id}}
-    if classify(file_id) == "google":
-        return {"fileData": {"fileUri": file_id}}
-    msg = (
-        f"'{param}' is {file_id!r}, which is not a file of Gemini's. Upload it to Gemini's Files API and send its "
-        "'files/…' name, or send the bytes as file_data."
-    )
-    raise ApiError(400, msg, param=param, code="invalid_value")
-
-
-def _blob(media: Inline) -> Part:
+def _native(media: Inline | File) -> Part:
+    if isinstance(media, File):
+        return {"fileData": {"fileUri": media.uri, "mimeType": media.mime_type}}
     return {"inlineData": {"mimeType": media.mime, "data": media.data}}
+
+
+def _check_image(native: Part, param: str) -> None:
+    kind = native.get("inlineData", {}).get("mimeType") or native.get("fileData", {}).get("mimeType") or ""
+    if kind.startswith("text/"):
+        msg = f"'{param}' gives {kind}, which is no image: send the image itself, or send the text as a file."
+        raise ApiError(400, msg, param=param, code="invalid_image_url")
 
 
 def _missing(param: str) -> ApiError:

@@ -5,7 +5,8 @@ Shape and codes: https://platform.openai.com/docs/guides/error-codes. No I/O her
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
@@ -41,6 +42,11 @@ class ApiError(Exception):
         self.code = code
         self.headers = dict(headers or {})
         self.google = google
+
+    def __reduce__(self) -> tuple[Callable[..., "ApiError"], tuple[int, str]]:
+        """Pickled, to cross to the process that translates batches, it stays what it is."""
+        fields = {name: getattr(self, name) for name in ("type", "param", "code", "headers", "google")}
+        return partial(ApiError, **fields), (self.status, self.message)
 
     def body(self) -> dict[str, Any]:
         """`{"error": {message, type, param, code}}`, all four always there."""

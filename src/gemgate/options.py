@@ -84,6 +84,7 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         settings.trailing_assistant,
         settings.remote_media,
         most_line=settings.max_body_bytes,
+        most_request=settings.inline_max_bytes,
         directory=settings.data_dir,
     )
     return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)

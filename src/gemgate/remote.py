@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from gemgate.content import RemoteRef
 from gemgate.errors import ApiError
 from gemgate.media.errors import MediaError
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.inline import Inline
+from gemgate.references import RemoteRef
 from gemgate.settings import Settings
 from gemgate.tasks import all_of
 

@@ -13,7 +13,7 @@ from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.files.translate import FileOptions
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.images.translate import ImageOptions
-from gemgate.media.fetch import MediaFetcher
+from gemgate.resolve import MediaResolver
 from gemgate.settings import Settings
 from gemgate.store import Store
 from gemgate.upstream.calls import Upstream
@@ -26,7 +26,7 @@ class Services:
     settings: Settings
     client_keys: ClientKeys
     gemini: Upstream
-    media: MediaFetcher
+    media: MediaResolver
     models: ModelDirectory
     chat: Options
     embeddings: EmbeddingOptions

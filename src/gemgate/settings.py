@@ -108,6 +108,14 @@ class Settings(BaseSettings):
         default="fetch",
         description="An https URL of an image or a file: fetched by the gateway (guarded), handed to Google, or a 400.",
     )
+    large_media: Literal["refuse", "upload"] = Field(
+        default="refuse",
+        description="Media that makes a request larger than GEMGATE_INLINE_MAX_BYTES: a 413, or uploaded to Google, "
+        "where it stays for 48 hours.",
+    )
+    inline_max_bytes: PositiveInt = Field(
+        default=100_000_000, description="The largest request that Google takes, with the media in it as base64."
+    )
     model_facts: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description='What differs from the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}.',

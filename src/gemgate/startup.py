@@ -9,12 +9,14 @@ import httpx
 import structlog
 from anyio import to_thread
 
+from gemgate.attachments import MARGIN, Attachments
 from gemgate.batches.keys import secret_of
 from gemgate.batches.start import batches_at_work
 from gemgate.callers.registry import ClientKeys
 from gemgate.chat.request import Options
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
+from gemgate.gemini.files import GeminiFiles
 from gemgate.media.fetch import MediaFetcher
 from gemgate.options import (
     batch_options,
@@ -25,7 +27,7 @@ from gemgate.options import (
     shared_calls,
 )
 from gemgate.redact import traceback_of
-from gemgate.remote import fetch_media
+from gemgate.resolve import MediaResolver
 from gemgate.services import Services
 from gemgate.settings import Settings
 from gemgate.store import Store
@@ -49,9 +51,11 @@ async def services(
         database_url = settings.database_url.get_secret_value() if settings.database_url else None
         store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
         await enter(_swept(store))
-        media = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
+        fetcher = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
+        attachments = await enter(Attachments(store, GeminiFiles(client)))
+        media = MediaResolver(settings, fetcher, attachments, gemini)
         options = batch_options(settings, await to_thread.run_sync(_secrets, settings))
-        fetch = partial(fetch_media, fetcher=media, settings=settings)
+        resolve = partial(media.resolve, margin=options.window + MARGIN)
         yield Services(
             settings=settings,
             client_keys=client_keys,
@@ -63,7 +67,7 @@ async def services(
             images=image_options(settings, chat),
             files=file_options(settings),
             store=store,
-            batches=await enter(batches_at_work(store, gemini, fetch, options)),
+            batches=await enter(batches_at_work(store, gemini, resolve, options)),
         )
 
 

@@ -1,11 +1,11 @@
 """A gateway's batches on a real store, with a Google that is a dictionary and a clock that is moved by hand."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import orjson
@@ -21,13 +21,15 @@ from gemgate.batches.translate import Job
 from gemgate.batches.wire import BatchRequest
 from gemgate.batches.worker import Worker, WorkOptions
 from gemgate.chat.context import Dialect
-from gemgate.content import RemoteRef
 from gemgate.errors import ApiError
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.jobs import GeminiJobs
-from gemgate.media.inline import Inline
+from gemgate.references import Ref, RemoteRef, Resolved
 from gemgate.store import BatchRow, FileRow, Store
+
+if TYPE_CHECKING:
+    from gemgate.media.inline import Inline
 
 Json = dict[str, Any]
 
@@ -88,11 +90,12 @@ class Web:
     def __init__(self) -> None:
         self.pages: dict[str, Inline] = {}
 
-    async def __call__(self, wanted: Sequence[RemoteRef]) -> Mapping[str, Inline]:
-        for ref in wanted:
+    async def __call__(self, wanted: Sequence[Ref], _: Caller) -> Resolved:
+        remote = [ref for ref in wanted if isinstance(ref, RemoteRef)]
+        for ref in remote:
             if ref.url not in self.pages:
                 raise ApiError(400, "It could not be fetched.", param=ref.param, code="media_unreachable")
-        return {ref.url: self.pages[ref.url] for ref in wanted}
+        return {ref.url: self.pages[ref.url] for ref in remote}
 
 
 def own_key(key: str | None) -> str:

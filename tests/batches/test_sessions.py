@@ -15,6 +15,8 @@ from gemgate.batches.sessions import ResultSession, TranslateSession
 from gemgate.batches.spool import Records, Spool
 from gemgate.batches.translate import Job, Translators, prepare
 from gemgate.errors import ApiError
+from gemgate.gemini.file_wire import File
+from gemgate.references import FileRef, RemoteRef
 
 CHATS = Job("batch_1", CHAT, 1_800_000_000)
 VECTORS = Job("batch_1", EMBEDDINGS, 1_800_000_000)
@@ -155,7 +157,11 @@ def test_a_line_that_waits_for_media_is_translated_when_they_are_there() -> None
     session = translation()
     raw = jsonl(chat("a", messages=[{"role": "user", "content": content}]), chat("b", "http is a word"))
     fed = session.feed(raw)
-    assert [(line.index, [ref.url for ref in line.media]) for line in fed.waiting] == [(0, ["https://x/y.png"])]
+    (line,) = fed.waiting
+    assert (line.index, line.refs) == (
+        0,
+        (RemoteRef("https://x/y.png", "messages[0].content[0].image_url.url"),),
+    )
     assert orjson.loads(fed.native)["key"] == "0-1-0-1"
     assert session.resolve(0, ApiError(400, "gone")) == b""
     assert session.summary().refused == 1
@@ -334,3 +340,27 @@ def test_a_spool_is_drained_from_its_beginning() -> None:
     assert (spool.drain(2), spool.drain(2), spool.drain(2)) == (b"ab", b"c", b"")
     assert spool.size == 3
     spool.close()
+
+
+def test_a_line_larger_than_google_takes_is_refused_with_the_way_out() -> None:
+    job = Job("batch_1", "/v1/chat/completions", 1)
+    session = TranslateSession(job, translators(), most_request=300)
+    fed = session.feed(jsonl(chat("small"), chat("large", "x" * 300)))
+    assert [orjson.loads(line)["key"] for line in fed.native.splitlines()] == ["0-0-0-1"]
+    (refused,) = (orjson.loads(orjson.loads(line)["line"]) for line in session.refused().splitlines())
+    session.close()
+    error = refused["response"]["body"]["error"]
+    assert (refused["custom_id"], error["code"]) == ("large", "media_too_large")
+    assert "send its id as file_id" in error["message"]
+
+
+def test_a_line_that_names_a_file_is_answered_like_any_other() -> None:
+    content = [{"type": "file", "file": {"file_id": "file-1"}}]
+    line = chat("a", messages=[{"role": "user", "content": content}])
+    session = translation()
+    (waiting,) = session.feed(jsonl(line)).waiting
+    assert waiting.refs == (FileRef("file-1", "messages[0].content[0].file.file_id"),)
+    native = orjson.loads(
+        session.resolve(0, {waiting.refs[0].param: File("files/g", "https://g", mime_type="text/csv")})
+    )
+    assert native["request"]["contents"][0]["parts"] == [{"fileData": {"fileUri": "https://g", "mimeType": "text/csv"}}]

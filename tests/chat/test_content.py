@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from tests.support.chat import FLASH_3, FLASH_25, chat_options, translate
 
-from gemgate.chat.messages import remote_media
+from gemgate.chat.messages import media_of
 from gemgate.chat.wire import ChatCompletionRequest
-from gemgate.content import RemoteRef
 from gemgate.errors import ApiError
 from gemgate.media.inline import Inline
+from gemgate.references import RemoteRef
 
 PNG = "iVBORw0KGgo="
 PDF = "JVBERi0xLjQK"
@@ -129,7 +129,7 @@ class TestRemoteMedia:
         request = ChatCompletionRequest.model_validate(
             {"model": "m", "messages": [{"role": "user", "content": "x"}, {"role": "user", "content": parts}]}
         )
-        assert remote_media(request.messages) == [
+        assert media_of(request.messages) == [
             RemoteRef(self.URL, "messages[1].content[0].image_url.url"),
             RemoteRef("https://example.com/a.pdf", "messages[1].content[2].file.file_url"),
             RemoteRef("https://example.com/b.pdf", "messages[1].content[3].file.file_data"),
@@ -138,7 +138,7 @@ class TestRemoteMedia:
 
     def test_that_was_fetched_is_inline(self) -> None:
         messages = [{"role": "user", "content": [image(self.URL)]}]
-        body = translate(messages=messages, fetched={self.URL: Inline("image/png", PNG)}).body
+        body = translate(messages=messages, media={self.URL: Inline("image/png", PNG)}).body
         assert body["contents"][0]["parts"] == [blob("image/png", PNG)]
 
     def test_can_be_handed_to_google(self) -> None:

@@ -9,8 +9,7 @@ import pybase64
 import pytest
 from openai.types import embedding_create_params
 
-from gemgate.content import RemoteRef
-from gemgate.embeddings.content import remote_media
+from gemgate.embeddings.content import media_of
 from gemgate.embeddings.fates import DROPPED, FATES
 from gemgate.embeddings.translate import (
     Answer,
@@ -27,6 +26,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.errors import TransportError
 from gemgate.notes import Policy
+from gemgate.references import RemoteRef
 from gemgate.validation import parse
 
 MODEL = "gemini-embedding-001"
@@ -169,11 +169,11 @@ class TestInput:
     def test_of_remote_urls_is_listed_once_each_with_the_parameter_that_names_it(self) -> None:
         first, second = ({"type": "image_url", "image_url": {"url": f"https://x.org/{n}.png"}} for n in (1, 2))
         request = EmbeddingRequest.model_validate({"model": "m", "input": ["a", first, [second, first], [1]]})
-        assert remote_media(request) == [
+        assert media_of(request) == [
             RemoteRef("https://x.org/1.png", "input[1].image_url.url"),
             RemoteRef("https://x.org/2.png", "input[2][0].image_url.url"),
         ]
-        assert remote_media(EmbeddingRequest.model_validate({"model": "m", "input": "a"})) == []
+        assert media_of(EmbeddingRequest.model_validate({"model": "m", "input": "a"})) == []
 
     def test_of_a_remote_url_that_nobody_fetched_is_refused_with_the_way_out(self) -> None:
         refused = error(input=[{"type": "image_url", "image_url": {"url": "https://x.org/a.png"}}])

@@ -1,6 +1,5 @@
 """Translate chat requests in tests; each native request must be one that Google's schema allows."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from gemgate.chat.context import Dialect
@@ -9,7 +8,7 @@ from gemgate.chat.signatures import SignatureStore
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.emulator.validation import violations
 from gemgate.gemini.catalog import Catalog
-from gemgate.media.inline import Inline
+from gemgate.references import Resolved
 
 FLASH_20 = "gemini-2.0-flash"
 FLASH_25 = "gemini-2.5-flash"
@@ -30,14 +29,14 @@ def chat_options(**changes: Any) -> Options:
 def translate(
     options: Options | None = None,
     *,
-    fetched: Mapping[str, Inline] | None = None,
+    media: Resolved | None = None,
     caller_id: str = "",
     dialect: Dialect = "openai",
     **body: Any,
 ) -> Translation:
     """The translation of a body with these fields; by default the user says "Hi" to gemini-2.5-flash."""
     request = ChatCompletionRequest.model_validate({"model": FLASH_25, "messages": [USER], **body})
-    translation = to_gemini(request, options or chat_options(), dialect=dialect, fetched=fetched, caller_id=caller_id)
+    translation = to_gemini(request, options or chat_options(), dialect=dialect, media=media, caller_id=caller_id)
     for native in translation.bodies():
         assert violations("GenerateContentRequest", native) == []
     return translation

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -16,9 +16,13 @@ from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.media.fetch import MediaFetcher
 from gemgate.options import chat_options, shared_calls
+from gemgate.resolve import MediaResolver
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
 from gemgate.upstream.calls import Upstream
+
+if TYPE_CHECKING:
+    from gemgate.attachments import Attachments
 
 UPSTREAM = "https://generativelanguage.googleapis.com"
 KEY = {"authorization": "Bearer caller-key"}
@@ -54,14 +58,16 @@ def slice_app(
         timing = {"clock": clock} if clock else {}
         async with (
             GeminiClient(ClientOptions(UPSTREAM), transport=httpx.MockTransport(google)) as gemini,
-            MediaFetcher(max_bytes=1000, timeout=5) as media,
+            MediaFetcher(max_bytes=1000, timeout=5) as fetcher,
             ModelDirectory(Upstream(gemini, shared_calls(resolved)), ttl=300, patience=patience, **timing) as models,
         ):
+            upstream = Upstream(gemini, shared_calls(resolved))
+            media = MediaResolver(resolved, fetcher, cast("Attachments", None), upstream)
             options = EmbeddingOptions(chat.catalog, resolved.unsupported_params, **(embeddings or {}))
             app.state.services = SimpleNamespace(
                 settings=resolved,
                 client_keys=ClientKeys.of(resolved),
-                gemini=Upstream(gemini, shared_calls(resolved)),
+                gemini=upstream,
                 media=media,
                 chat=chat,
                 embeddings=options,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
+from gemgate.auth import Caller
 from gemgate.batches.keys import KeyVault
 from gemgate.batches.sessions import ResultSummary
 from gemgate.batches.transfer import Intake, Transfer, results_of
@@ -108,8 +109,6 @@ class Machine:
         if self._is_given_up(held):
             await self._give_up(held)
             return None
-        if row.status == "validating":
-            return await self._validate(held)
         if row.status == "cancelling" and row.in_progress_at is None:
             await self._end(held, "cancelled")
             return None
@@ -117,6 +116,8 @@ class Machine:
         if key is None:
             _log.warning("batch waits for its caller's key", batch=row.id)
             return self._clock() + self._pace.most
+        if row.status == "validating":
+            return await self._validate(held, key)
         if "outcome" in progress:
             await self._finish(held, key, progress["outcome"])
             return None
@@ -141,13 +142,13 @@ class Machine:
         """Seconds to wait after so many failures in a row."""
         return min(self._pace.first * 2.0 ** min(failures, 16), 10 * self._pace.most)
 
-    async def _validate(self, held: Held) -> float | None:
+    async def _validate(self, held: Held, key: str) -> float | None:
         row = held.row
         if not await self._transfer.keep_input(row):
             msg = f"The input file {row.input_file_id} was deleted before the batch could read it."
             await self._end(held, "failed", errors=[_error("invalid_input_file", msg, "input_file_id")])
             return None
-        intake = await self._transfer.translate(held.job)
+        intake = await self._transfer.translate(held.job, Caller(key, row.owner))
         summary = intake.summary
         if summary.errors:
             model = _bare(summary.model)

@@ -46,6 +46,7 @@ class Setup:
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
     most_line: int = 104_857_600
+    most_request: int = 100_000_000
     directory: Path | None = None
 
     def translators(self) -> Translators:
@@ -77,7 +78,12 @@ class Bench:
         """Begin a session."""
         if kind == "input":
             self._sessions[number] = TranslateSession(
-                job, setup.translators(), most_line=setup.most_line, directory=setup.directory, **more
+                job,
+                setup.translators(),
+                most_line=setup.most_line,
+                most_request=setup.most_request,
+                directory=setup.directory,
+                **more,
             )
         else:
             self._sessions[number] = ResultSession(job, setup.translators(), directory=setup.directory, **more)

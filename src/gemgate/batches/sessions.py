@@ -5,7 +5,6 @@ number of lines.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ import orjson
 from gemgate.batches.lines import MOST_LINES, InputReader, Line, LineSplitter, read_line
 from gemgate.batches.spool import Records, Spool
 from gemgate.batches.translate import Job, Native, ResultWriter, Translators, no_result, prepare
-from gemgate.content import RemoteRef
 from gemgate.errors import ApiError, internal_error
 from gemgate.gemini.job_wire import JobResult, ResultLines, input_line
-from gemgate.media.inline import Inline
+from gemgate.references import Ref, Resolved
 
 MOST_INPUTS = 50_000
 """OpenAI's limit of embeddings in one batch."""
@@ -34,10 +32,10 @@ _KEY = re.compile(r"(\d{1,9})-(\d{1,5})-(\d{1,5})-(\d{1,5})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A line whose media must be fetched first: its index, and what to fetch."""
+    """A line that waits for what it names: its index, and what must be fetched or looked up."""
 
     index: int
-    media: tuple[RemoteRef, ...]
+    refs: tuple[Ref, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +69,17 @@ class TranslateSession:
     """An input on its way to Google: `feed`, `resolve` and `finish`, then `summary` and `refused`."""
 
     def __init__(
-        self, job: Job, translators: Translators, *, most_line: int = 104_857_600, directory: Path | None = None
+        self,
+        job: Job,
+        translators: Translators,
+        *,
+        most_line: int = 104_857_600,
+        most_request: int = 100_000_000,
+        directory: Path | None = None,
     ) -> None:
         self._job = job
         self._translators = translators
+        self._most_request = most_request
         self._reader = InputReader(job.url, most_line=most_line, models=job.models)
         self._writer = ResultWriter(job, translators)
         self._waiting: dict[int, Line] = {}
@@ -91,13 +96,13 @@ class TranslateSession:
         """Translate the last line, if it has no end."""
         return self._take(self._reader.finish())
 
-    def resolve(self, index: int, fetched: Mapping[str, Inline] | ApiError) -> bytes:
+    def resolve(self, index: int, media: Resolved | ApiError) -> bytes:
         """Translate a line that waited, with its media or with the reason why there are none."""
         line = self._waiting.pop(index)
-        if isinstance(fetched, ApiError):
-            self._refuse(line, fetched)
+        if isinstance(media, ApiError):
+            self._refuse(line, media)
             return b""
-        return self._translate(line, fetched)
+        return self._translate(line, media)
 
     def summary(self) -> InputSummary:
         """What the whole input came to."""
@@ -125,29 +130,29 @@ class TranslateSession:
         native: list[bytes] = []
         waiting: list[Waiting] = []
         for line in lines:
-            media = self._media(line)
-            if media:
+            refs = self._references(line)
+            if refs:
                 self._waiting[line.index] = line
-                waiting.append(Waiting(line.index, media))
-            elif media is not None:
+                waiting.append(Waiting(line.index, refs))
+            elif refs is not None:
                 native.append(self._translate(line, {}))
         return Translated(b"".join(native), tuple(waiting))
 
-    def _media(self, line: Line) -> tuple[RemoteRef, ...] | None:
-        """What must be fetched; None when the line was refused."""
-        if self._translators.chat.remote_media != "fetch":
-            return ()
-        if b"http" not in orjson.dumps(line.body):
+    def _references(self, line: Line) -> tuple[Ref, ...] | None:
+        """What must be fetched or looked up; None when the line was refused."""
+        raw = orjson.dumps(line.body)
+        may_fetch = self._translators.chat.remote_media == "fetch" and b"http" in raw
+        if not may_fetch and b'"file_id"' not in raw:
             return ()
         try:
-            return tuple(prepare(line.body, self._job, self._translators).remote_media())
+            return tuple(prepare(line.body, self._job, self._translators).references())
         except Exception as error:  # noqa: BLE001  one line must not spoil the others
             self._refuse(line, error)
             return None
 
-    def _translate(self, line: Line, fetched: Mapping[str, Inline]) -> bytes:
+    def _translate(self, line: Line, media: Resolved) -> bytes:
         try:
-            requests = prepare(line.body, self._job, self._translators).to_gemini(fetched)
+            requests = prepare(line.body, self._job, self._translators).to_gemini(media)
             native = b"".join(self._numbered(line, requests))
         except Exception as error:  # noqa: BLE001  one line must not spoil the others
             self._refuse(line, error)
@@ -158,10 +163,17 @@ class TranslateSession:
 
     def _numbered(self, line: Line, requests: list[Native]) -> list[bytes]:
         count = len(requests)
-        return [
+        lines = [
             input_line(f"{self._requests + part}-{line.index}-{part}-{count}", request)
             for part, request in enumerate(requests)
         ]
+        if (size := max(map(len, lines))) > self._most_request:
+            msg = (
+                f"The request has {size} bytes with its media, and Google takes at most {self._most_request}. Upload "
+                "the media to /v1/files with the purpose 'user_data', and send its id as file_id."
+            )
+            raise ApiError(413, msg, code="media_too_large")
+        return lines
 
     def _refuse(self, line: Line, error: Exception) -> None:
         self._refusals += 1

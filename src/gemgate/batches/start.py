@@ -12,7 +12,7 @@ from gemgate.batches.desk import BatchDesk
 from gemgate.batches.keys import KeyVault
 from gemgate.batches.machine import Machine, Pace
 from gemgate.batches.process import Setup, Workshop
-from gemgate.batches.transfer import FetchMedia, Transfer
+from gemgate.batches.transfer import ResolveMedia, Transfer
 from gemgate.batches.worker import Worker, WorkOptions
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.jobs import GeminiJobs
@@ -45,14 +45,14 @@ class BatchOptions:
 async def batches_at_work(
     store: Store,
     gemini: Upstream,
-    fetch: FetchMedia,
+    resolve: ResolveMedia,
     options: BatchOptions,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[BatchDesk]:
     """The desk, with a worker behind it until the block ends."""
     vault = KeyVault(options.held_keys, options.secrets)
     async with aclosing(Workshop(options.setup)) as workshop:
-        transfer = Transfer(store.blobs, store.files, workshop, fetch)
+        transfer = Transfer(store.blobs, store.files, workshop, resolve)
         machine = Machine(GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace)
         worker = Worker(store.batches, machine, _name(), options.work, clock)
         async with worker.running():

@@ -17,22 +17,22 @@ from typing import Any
 
 import orjson
 
+from gemgate.auth import Caller
 from gemgate.batches.process import Call, Workshop
 from gemgate.batches.sessions import InputSummary, ResultSummary, Translated, Waiting, Written
 from gemgate.batches.translate import Job
 from gemgate.batches.work import Places
-from gemgate.content import RemoteRef
 from gemgate.errors import ApiError
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.job_wire import Job as GoogleJob
-from gemgate.media.inline import Inline
+from gemgate.references import Ref, Resolved
 from gemgate.store.blobs import Blobs
 from gemgate.store.errors import BlobMissingError
 from gemgate.store.files import Files
 from gemgate.store.tables import BatchRow
 
-FetchMedia = Callable[[Sequence[RemoteRef]], Awaitable[Mapping[str, Inline]]]
-"""Fetches remote media. Raises `ApiError` 400 for what cannot be fetched."""
+ResolveMedia = Callable[[Sequence[Ref], Caller], Awaitable[Resolved]]
+"""Fetches remote media, and has the caller's files uploaded. Raises `ApiError` 400 for what cannot be used."""
 
 _PIECE = 65_536
 _LINES_FETCHED_AT_ONCE = 4
@@ -49,11 +49,11 @@ class Intake:
 class Transfer:
     """The steps that move bytes. Each can be done again: it puts the same blobs and files in place of the old ones."""
 
-    def __init__(self, blobs: Blobs, files: Files, workshop: Workshop, fetch: FetchMedia) -> None:
+    def __init__(self, blobs: Blobs, files: Files, workshop: Workshop, resolve: ResolveMedia) -> None:
         self._blobs = blobs
         self._files = files
         self._workshop = workshop
-        self._fetch = fetch
+        self._resolve = resolve
 
     async def keep_input(self, row: BatchRow) -> bool:
         """Copy the input, unless that was done before; False when the file is gone."""
@@ -68,11 +68,11 @@ class Transfer:
                 await self._blobs.put(place, pieces)
         return True
 
-    async def translate(self, job: Job) -> Intake:
+    async def translate(self, job: Job, caller: Caller) -> Intake:
         """Write the native input, and what was refused."""
         places = Places(job.batch_id)
         async with self._workshop.input(job) as call:
-            async with aclosing(self._native(call, places.input)) as native:
+            async with aclosing(self._native(call, places.input, caller)) as native:
                 size, _ = await self._blobs.put(places.native, native)
             summary: InputSummary = await call("summary")
             if summary.refused:
@@ -136,28 +136,28 @@ class Transfer:
             )
         return True
 
-    async def _native(self, call: Call, place: str) -> AsyncGenerator[bytes]:
+    async def _native(self, call: Call, place: str, caller: Caller) -> AsyncGenerator[bytes]:
         async with aclosing(self._blobs.get(place)) as pieces:
             async for piece in pieces:
                 for part in _cut(piece):
-                    async for native in self._resolved(call, await call("feed", part)):
+                    async for native in self._resolved(call, await call("feed", part), caller):
                         yield native
-        async for native in self._resolved(call, await call("finish")):
+        async for native in self._resolved(call, await call("finish"), caller):
             yield native
 
-    async def _resolved(self, call: Call, translated: Translated) -> AsyncIterator[bytes]:
+    async def _resolved(self, call: Call, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
         if translated.native:
             yield translated.native
         for start in range(0, len(translated.waiting), _LINES_FETCHED_AT_ONCE):
             waiting = translated.waiting[start : start + _LINES_FETCHED_AT_ONCE]
-            found = await asyncio.gather(*(self._fetched(line) for line in waiting))
+            found = await asyncio.gather(*(self._found(line, caller) for line in waiting))
             for line, media in zip(waiting, found, strict=True):
                 if native := await call("resolve", line.index, media):
                     yield native
 
-    async def _fetched(self, line: Waiting) -> Mapping[str, Inline] | ApiError:
+    async def _found(self, line: Waiting, caller: Caller) -> Resolved | ApiError:
         try:
-            return await self._fetch(line.media)
+            return await self._resolve(line.refs, caller)
         except ApiError as error:
             return error
 

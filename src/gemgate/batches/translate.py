@@ -13,11 +13,10 @@ import orjson
 
 from gemgate.chat import messages as chat_messages
 from gemgate.chat.context import Dialect
-from gemgate.chat.request import Options
+from gemgate.chat.request import Options, Translation
 from gemgate.chat.request import to_gemini as chat_to_gemini
 from gemgate.chat.response import from_gemini as chat_from_gemini
 from gemgate.chat.wire import ChatCompletionRequest
-from gemgate.content import RemoteRef
 from gemgate.embeddings import content as embedding_content
 from gemgate.embeddings import translate as embeddings
 from gemgate.embeddings.wire import EmbeddingRequest
@@ -25,7 +24,7 @@ from gemgate.errors import ApiError, from_gemini, internal_error
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.job_wire import JobResult
 from gemgate.gemini.values import whole_number
-from gemgate.media.inline import Inline
+from gemgate.references import Ref, Resolved, stand_ins
 from gemgate.validation import parse
 
 if TYPE_CHECKING:
@@ -79,11 +78,11 @@ class Translators:
 class Prepared(Protocol):
     """A line whose body was read."""
 
-    def remote_media(self) -> list[RemoteRef]:
-        """What must be fetched before it is translated."""
+    def references(self) -> list[Ref]:
+        """What must be fetched or looked up before it is translated."""
         ...
 
-    def to_gemini(self, fetched: Mapping[str, Inline]) -> list[Native]:
+    def to_gemini(self, media: Resolved) -> list[Native]:
         """The native requests, without `model`: one, or several whose answers are joined.
 
         Raises:
@@ -132,23 +131,25 @@ class _Chat:
     job: Job
     options: Options
 
-    def remote_media(self) -> list[RemoteRef]:
-        return list(chat_messages.remote_media(self.request.messages))
+    def references(self) -> list[Ref]:
+        return chat_messages.media_of(self.request.messages)
 
-    def to_gemini(self, fetched: Mapping[str, Inline]) -> list[Native]:
-        translation = chat_to_gemini(
-            self.request, self.options, dialect=self.job.dialect, caller_id=self.job.caller_id, fetched=fetched
-        )
+    def to_gemini(self, media: Resolved) -> list[Native]:
+        translation = self._translation(media)
         # A batch is a service tier of its own.
         return [{name: value for name, value in body.items() if name != "serviceTier"} for body in translation.bodies()]
 
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> Answer:
-        translation = chat_to_gemini(self.request, self.options, dialect=self.job.dialect, caller_id=self.job.caller_id)
+        translation = self._translation(stand_ins(self.references()))
         answers = cast("Sequence[GenerateContentResponse]", responses)
         completion = chat_from_gemini(
             answers, translation.context, fallback_id=request_id.removeprefix("req_"), created=self.job.created
         )
         return Answer(orjson.dumps(completion), completion["usage"] or {}, translation.notes.headers())
+
+    def _translation(self, media: Resolved) -> Translation:
+        job = self.job
+        return chat_to_gemini(self.request, self.options, dialect=job.dialect, caller_id=job.caller_id, media=media)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +157,16 @@ class _Embeddings:
     request: EmbeddingRequest
     options: embeddings.EmbeddingOptions
 
-    def remote_media(self) -> list[RemoteRef]:
-        return embedding_content.remote_media(self.request)
+    def references(self) -> list[Ref]:
+        return embedding_content.media_of(self.request)
 
-    def to_gemini(self, fetched: Mapping[str, Inline]) -> list[Native]:
-        bodies = embeddings.to_gemini(self.request, self.options, fetched).bodies
+    def to_gemini(self, media: Resolved) -> list[Native]:
+        bodies = embeddings.to_gemini(self.request, self.options, media).bodies
         requests = [request for body in bodies for request in body["requests"]]
         return [{name: value for name, value in request.items() if name != "model"} for request in requests]
 
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> Answer:  # noqa: ARG002  the chat's part needs it
-        translation = embeddings.to_gemini(self.request, self.options)
+        translation = embeddings.to_gemini(self.request, self.options, stand_ins(self.references()))
         tokens = sum(_tokens(response) for response in responses)
         joined = cast(
             "BatchEmbedContentsResponse",

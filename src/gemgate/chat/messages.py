@@ -1,7 +1,7 @@
 """`messages` as `systemInstruction` and `contents`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -19,12 +19,13 @@ from gemgate.chat.wire import (
     ToolMessage,
     UserMessage,
 )
-from gemgate.content import ContentTranslator, RemoteRef, references
+from gemgate.content import ContentTranslator
 from gemgate.errors import ApiError
 from gemgate.gemini.catalog import ModelFacts
 from gemgate.gemini.turns import TurnBuilder
 from gemgate.gemini.types import Content, FunctionCall, Part
 from gemgate.notes import Notes
+from gemgate.references import InlineRef, Ref, inline_references, references, unique
 
 TrailingAssistant = Literal["trim", "reject", "continue"]
 
@@ -37,14 +38,20 @@ _ECHOES = frozenset({"reasoning_content", "annotations"})
 _OWN = _ECHOES | {"parsed"}
 
 
-def remote_media(messages: Sequence[Message]) -> list[RemoteRef]:
-    """The http(s) URLs that someone must fetch, each once, in their order."""
-    found: dict[str, RemoteRef] = {}
+def media_of(messages: Sequence[Message]) -> list[Ref]:
+    """The remote media and the files that someone must fetch or look up, in their order."""
+    return unique(ref for parts, param in _part_lists(messages) for ref in references(parts, param))
+
+
+def inline_media_of(messages: Sequence[Message]) -> list[InlineRef]:
+    """The media that the messages hold themselves."""
+    return [ref for parts, param in _part_lists(messages) for ref in inline_references(parts, param)]
+
+
+def _part_lists(messages: Sequence[Message]) -> Iterator[tuple[list[Any], str]]:
     for index, message in enumerate(messages):
         if isinstance(message.content, list):
-            for ref in references(message.content, f"messages[{index}].content"):
-                found.setdefault(ref.url, ref)
-    return list(found.values())
+            yield message.content, f"messages[{index}].content"
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """A chat completion request as a native request."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +17,9 @@ from gemgate.errors import ApiError
 from gemgate.extras import google_options, list_option, object_option
 from gemgate.gemini.catalog import Catalog, ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
-from gemgate.media.inline import Inline
 from gemgate.naming import model_name
 from gemgate.notes import Notes, Policy
+from gemgate.references import Resolved
 
 GOOGLE_OPTIONS = frozenset(
     {"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"}
@@ -76,7 +75,7 @@ def to_gemini(
     *,
     dialect: Dialect = "openai",
     caller_id: str = "",
-    fetched: Mapping[str, Inline] | None = None,
+    media: Resolved | None = None,
 ) -> Translation:
     """Translate `request`. The same input gives the same bytes.
 
@@ -85,7 +84,7 @@ def to_gemini(
         options: The operator's decisions.
         dialect: How thoughts look in the answer.
         caller_id: Whose thought signatures may be used.
-        fetched: Remote media, by URL (`messages.remote_media` lists what is needed).
+        media: What was fetched or looked up before (`messages.media_of` lists what is needed).
 
     Raises:
         ApiError: 400 that names the parameter which Gemini cannot follow.
@@ -96,7 +95,7 @@ def to_gemini(
     _drop_unsupported(request, notes)
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     plan = plan_tools(request, list_option(google, "tools"), facts, notes)
-    content = ContentTranslator(facts, notes, fetched or {}, options.remote_media)
+    content = ContentTranslator(facts, notes, media or {}, options.remote_media)
     turns = MessageTranslator(
         facts,
         notes,

@@ -3,24 +3,29 @@
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import dataclass, field
 
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.auth import Caller
 from gemgate.body import read_json_body
-from gemgate.chat.messages import remote_media
+from gemgate.chat.context import Dialect
+from gemgate.chat.messages import inline_media_of, media_of
 from gemgate.chat.request import Translation, to_gemini
 from gemgate.chat.response import from_gemini
 from gemgate.chat.stream import ChatStream
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
+from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
-from gemgate.remote import fetch_media
-from gemgate.services import caller_of, dialect_of, services_of
+from gemgate.naming import model_name
+from gemgate.references import Ref, Resolved
+from gemgate.services import Services, caller_of, dialect_of, services_of
 from gemgate.sse import DONE, frame, respond
 from gemgate.tasks import all_of, merged
 from gemgate.upstream.calls import Upstream
@@ -42,41 +47,111 @@ async def create_chat_completion(request: Request) -> Response:
     raw = await read_json_body(request, services.settings.max_body_bytes)
     chat = parse(ChatCompletionRequest, raw)
     caller.check_model(chat.model)
-    is_dry = is_dry_run(request)
-    async with cancelled_on_disconnect(request):
-        fetched = await fetch_media(remote_media(chat.messages), services.media, services.settings, is_dry_run=is_dry)
-    translation = to_gemini(chat, services.chat, dialect=dialect_of(request), caller_id=caller.id, fetched=fetched)
-    if is_dry:
+    call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request))
+    async with call.needs_media(request):
+        translation = await call.translate()
+    if call.is_dry_run:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
         return dry_run(path, translation.body, translation.calls, translation.notes)
     headers = translation.notes.headers()
     if chat.stream:
-        return await respond(request, _stream(services.gemini, translation, caller.key), services.settings, headers)
+        return await respond(request, _stream(call, translation), services.settings, headers)
     async with cancelled_on_disconnect(request):
-        answers = await _generate(services.gemini, translation, caller.key)
+        answers = await call.generate(translation)
     completion = from_gemini(answers, translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()))
     return Response(orjson.dumps(completion), headers=headers, media_type="application/json")
 
 
-async def _generate(gemini: Upstream, translation: Translation, key: str | None) -> list[GenerateContentResponse]:
-    return await all_of([gemini.generate(translation.model, body, key) for body in translation.bodies()])
+Batch = list[GenerateContentResponse]
 
 
-async def _stream(gemini: Upstream, translation: Translation, key: str | None) -> AsyncGenerator[bytes, None]:
+@dataclass(slots=True)
+class _Call:
+    """One request: what it needs before it is translated, and its calls to Google."""
+
+    services: Services
+    caller: Caller
+    chat: ChatCompletionRequest
+    size: int
+    dialect: Dialect
+    is_dry_run: bool
+    refs: list[Ref] = field(init=False)
+    media: Resolved = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.refs = media_of(self.chat.messages)
+
+    def needs_media(self, request: Request) -> AbstractAsyncContextManager[None]:
+        """Ends the work for a client that has gone; a request that only has to be translated costs nothing."""
+        needs = self.services.media.concerns(self.refs, self.size)
+        return cancelled_on_disconnect(request) if needs else nullcontext()
+
+    async def translate(self) -> Translation:
+        """The native request, once what it names is there."""
+        if self.services.media.concerns(self.refs, self.size):
+            self.media = await self.services.media.resolve(
+                self.refs,
+                self.caller,
+                model=model_name(self.chat.model),
+                size=self.size,
+                inline=lambda: inline_media_of(self.chat.messages),
+                is_dry_run=self.is_dry_run,
+            )
+        return to_gemini(
+            self.chat, self.services.chat, dialect=self.dialect, caller_id=self.caller.id, media=self.media
+        )
+
+    async def generate(self, translation: Translation) -> list[GenerateContentResponse]:
+        """Google's whole answers. Files that Google has lost are uploaded again, once."""
+        try:
+            return await self._generate(translation)
+        except GeminiError as error:
+            if not await self.services.media.has_lost(error, self.media, self.caller):
+                raise
+        return await self._generate(await self.translate())
+
+    async def _generate(self, translation: Translation) -> list[GenerateContentResponse]:
+        calls = [
+            self.services.gemini.generate(translation.model, body, self.caller.key) for body in translation.bodies()
+        ]
+        return await all_of(calls)
+
+    def stream(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+        """The events of Google's answers, each with the number of its call."""
+        return self._again_if_lost(translation) if self.media else self._events(translation)
+
+    def _events(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+        sources = [
+            _events(self.services.gemini, translation.model, body, self.caller.key) for body in translation.bodies()
+        ]
+        return _numbered(sources[0]) if len(sources) == 1 else merged(sources)
+
+    async def _again_if_lost(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+        try:
+            async with aclosing(self._events(translation)) as batches:
+                async for batch in batches:
+                    yield batch
+        except GeminiError as error:
+            if not await self.services.media.has_lost(error, self.media, self.caller):
+                raise
+        else:
+            return
+        async with aclosing(self._events(await self.translate())) as batches:
+            async for batch in batches:
+                yield batch
+
+
+async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
     stream = ChatStream(
         translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()), calls=translation.calls
     )
-    sources = [_events(gemini, translation.model, body, key) for body in translation.bodies()]
-    async with aclosing(_numbered(sources[0]) if len(sources) == 1 else merged(sources)) as batches:
-        async for call, batch in batches:
-            if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, call)]:
+    async with aclosing(call.stream(translation)) as batches:
+        async for number, batch in batches:
+            if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:
                 yield b"".join(chunks)
     yield b"".join(frame(chunk) for chunk in stream.finish()) + DONE
-
-
-Batch = list[GenerateContentResponse]
 
 
 async def _events(

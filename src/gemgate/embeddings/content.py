@@ -2,30 +2,36 @@
 
 from collections.abc import Iterator
 
-from gemgate.content import ContentTranslator, RemoteRef, references
+from gemgate.content import ContentTranslator
 from gemgate.embeddings.wire import EmbeddingRequest, Part
 from gemgate.errors import ApiError
 from gemgate.gemini import types as native
+from gemgate.references import InlineRef, Ref, inline_references, references, unique
 from gemgate.wire import TextPart
 
 MOST_ITEMS = 2048
 
-
-def remote_media(request: EmbeddingRequest) -> list[RemoteRef]:
-    """The http(s) URLs that someone must fetch, each once, in their order."""
-    found: dict[str, RemoteRef] = {}
-    for ref in _references(request):
-        found.setdefault(ref.url, ref)
-    return list(found.values())
+_NOTHING = TextPart(type="text", text="")
 
 
-def _references(request: EmbeddingRequest) -> Iterator[RemoteRef]:
-    for index, item in enumerate(request.input if isinstance(request.input, list) else ()):
+def media_of(request: EmbeddingRequest) -> list[Ref]:
+    """The remote media and the files that someone must fetch or look up, in their order."""
+    return unique(ref for parts, param in _part_lists(request) for ref in references(parts, param))
+
+
+def inline_media_of(request: EmbeddingRequest) -> list[InlineRef]:
+    """The media that the items hold themselves."""
+    return [ref for parts, param in _part_lists(request) for ref in inline_references(parts, param)]
+
+
+def _part_lists(request: EmbeddingRequest) -> Iterator[tuple[list[Part], str]]:
+    """Lists of parts with their names; items that are parts themselves stand in `input`."""
+    if not isinstance(request.input, list):
+        return
+    yield [_NOTHING if isinstance(item, str | int | list) else item for item in request.input], "input"
+    for index, item in enumerate(request.input):
         if isinstance(item, list):
-            yield from references([part for part in item if not isinstance(part, int)], f"input[{index}]")
-        elif not isinstance(item, str | int):
-            for ref in references([item], "input"):
-                yield RemoteRef(ref.url, ref.param.replace("input[0]", f"input[{index}]"))
+            yield [_NOTHING if isinstance(part, int) else part for part in item], f"input[{index}]"
 
 
 def contents(request: EmbeddingRequest, translator: ContentTranslator) -> list[native.Content]:

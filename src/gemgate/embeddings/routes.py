@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from gemgate.body import read_json_body
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
-from gemgate.embeddings.content import remote_media
+from gemgate.embeddings.content import inline_media_of, media_of
 from gemgate.embeddings.translate import (
     Answer,
     Translation,
@@ -24,7 +25,8 @@ from gemgate.embeddings.translate import (
 from gemgate.embeddings.wire import EmbeddingRequest
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
-from gemgate.remote import fetch_media
+from gemgate.naming import model_name
+from gemgate.references import Resolved
 from gemgate.services import caller_of, services_of
 from gemgate.tasks import all_of
 from gemgate.upstream.calls import Upstream
@@ -48,15 +50,37 @@ async def create_embeddings(request: Request) -> Response:
     wanted = parse(EmbeddingRequest, raw)
     caller.check_model(wanted.model)
     is_dry = is_dry_run(request)
+    refs = media_of(wanted)
+
+    async def resolved() -> Resolved:
+        if not services.media.concerns(refs, len(raw)):
+            return {}
+        return await services.media.resolve(
+            refs,
+            caller,
+            model=model_name(wanted.model),
+            size=len(raw),
+            inline=partial(inline_media_of, wanted),
+            is_dry_run=is_dry,
+        )
+
+    async def answered(translation: Translation) -> list[Answer]:
+        calls = _Calls(services.gemini, translation, caller.key, options.usage, asyncio.Semaphore(options.concurrency))
+        return await all_of([calls.answer(body) for body in translation.bodies])
+
     async with cancelled_on_disconnect(request):
-        fetched = await fetch_media(remote_media(wanted), services.media, services.settings, is_dry_run=is_dry)
-    translation = to_gemini(wanted, options, fetched)
-    if is_dry:
-        path = f"/v1beta/{translation.model}:batchEmbedContents"
-        return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
-    calls = _Calls(services.gemini, translation, caller.key, options.usage, asyncio.Semaphore(options.concurrency))
-    async with cancelled_on_disconnect(request):
-        answers = await all_of([calls.answer(body) for body in translation.bodies])
+        media = await resolved()
+        translation = to_gemini(wanted, options, media)
+        if is_dry:
+            path = f"/v1beta/{translation.model}:batchEmbedContents"
+            return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
+        try:
+            answers = await answered(translation)
+        except GeminiError as error:
+            if not await services.media.has_lost(error, media, caller):
+                raise
+            translation = to_gemini(wanted, options, await resolved())
+            answers = await answered(translation)
     headers = translation.notes.headers()
     return Response(embedding_list(translation, answers), headers=headers, media_type="application/json")
 

@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,9 +23,9 @@ from gemgate.gemini.types import (
     CountTokensRequest,
     EmbedContentRequest,
 )
-from gemgate.media.inline import Inline
 from gemgate.naming import model_name
 from gemgate.notes import Notes, Policy
+from gemgate.references import Resolved
 
 GOOGLE_OPTIONS = frozenset({"task_type", "title"})
 """What `extra_body.google` may hold."""
@@ -81,12 +81,10 @@ class Answer:
     tokens: int | None = None
 
 
-def to_gemini(
-    request: EmbeddingRequest, options: EmbeddingOptions, fetched: Mapping[str, Inline] | None = None
-) -> Translation:
+def to_gemini(request: EmbeddingRequest, options: EmbeddingOptions, media: Resolved | None = None) -> Translation:
     """Translate `request`: one native request for each item, at most `BATCH` in a call.
 
-    `fetched` holds remote media, by URL (`content.remote_media` lists what is needed).
+    `media` is what was fetched or looked up before (`content.media_of` lists what is needed).
 
     Raises:
         ApiError: 400 that names the parameter which Gemini cannot follow.
@@ -99,9 +97,7 @@ def to_gemini(
             notes.drop(name)
     notes.drop_unknown(request.model_extra)
     settings = _settings(request, facts, notes)
-    translator = ContentTranslator(
-        facts, notes, fetched or {}, options.remote_media, place="input[]", takes_detail=False
-    )
+    translator = ContentTranslator(facts, notes, media or {}, options.remote_media, place="input[]", takes_detail=False)
     requests: list[EmbedContentRequest] = [
         {"model": model, "content": content, **settings} for content in contents(request, translator)
     ]

@@ -1,7 +1,7 @@
 """Calls to Google with the gateway's keys or a caller's own, made again where that helps."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -60,22 +60,29 @@ class Upstream:
         """Take over what another process has found out. Observers are not told."""
         (self.shared.pool if rest.key else self.shared.breakers).apply(rest)
 
-    def hold(self, key: str | None, model: str = "") -> str:
+    def hold(self, key: str | None, model: str = "", near: str = "") -> str:
         """One key for work that must stay with one: what is made with it belongs to its Google project.
 
         Args:
             key: The caller's own, which is given back; None for one of the gateway's.
             model: What it will be used for.
+            near: What the same key is wanted for, again and again, as long as it may be used; empty: whichever.
 
         Raises:
             GeminiError: all of the gateway's keys rest.
         """
         if key is not None:
             return key
-        chosen = self.shared.pool.choose(model)
+        pool = self.shared.pool
+        chosen = pool.choose_near(model, near) if near else pool.choose(model)
         if chosen is None:
             raise self.shared.pool.exhausted(model)
         return chosen.secret
+
+    def remember(self, resources: Iterable[str], key: str) -> None:
+        """Calls that name `resources` (`files/…`) go out with `key`, if it is one of the gateway's."""
+        if (found := self.shared.pool.find(key)) is not None:
+            self.shared.whereabouts.learn(resources, found.label)
 
     def fell_back(self, asked: str, model: str, reason: str) -> None:
         """Tell the observers that `model` answers in place of another."""

@@ -155,6 +155,16 @@ class KeyPool:
             self._next = (start + 1) % count
         return chosen
 
+    def choose_near(self, model: str, near: str) -> Key | None:
+        """The same key for the same `near`, whatever the load, in every process; another one only while it rests.
+
+        Returns:
+            None when all of them rest: `exhausted` says why.
+        """
+        now = self._clock()
+        usable = [key for key in self._keys if key.is_usable(model, now)]
+        return max(usable, key=lambda key: hashlib.blake2b(f"{key.label}{near}".encode()).digest(), default=None)
+
     def is_usable(self, key: Key, model: str) -> bool:
         """Whether `key` may be used for `model` now."""
         return key.is_usable(model, self._clock())

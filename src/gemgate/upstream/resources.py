@@ -35,7 +35,9 @@ class Whereabouts:
 def resources_of(body: Mapping[str, Any]) -> list[str]:
     """The cache and the files that a native request names, such as `cachedContents/x` and `files/y`."""
     found = _names(body["cachedContent"]) if "cachedContent" in body else []
-    for content in body.get("contents") or ():
+    contents = list(body.get("contents") or ())
+    contents += [item.get("content") for item in body.get("requests") or () if isinstance(item, dict)]
+    for content in contents:
         for part in content.get("parts") or () if isinstance(content, dict) else ():
             if isinstance(part, dict) and (data := part.get("fileData")):
                 found += _names(data.get("fileUri"))

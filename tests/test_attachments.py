@@ -1,0 +1,192 @@
+"""What the gateway remembers of its uploads to Google, with a clock that the test moves."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pybase64
+import pytest
+
+from gemgate.attachments import LIFETIME, Attachments, Owner
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.file_wire import MOST_BYTES, File
+from gemgate.gemini.uploads import OpenAt
+from gemgate.media.inline import Inline
+from gemgate.references import FileRef
+from gemgate.store import FileRow, Store
+
+if TYPE_CHECKING:
+    from gemgate.gemini.files import GeminiFiles
+
+OWNER = Owner("0123456789abcdef", "key-1")
+HOUR = 3600.0
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Google:
+    """Takes uploads. The first one waits until it `may_go_on`, if that is set; a `failure` is raised once."""
+
+    clock: Clock
+    uploads: list[tuple[str, str, bytes]] = field(default_factory=list)
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    may_go_on: asyncio.Event | None = None
+    failure: GeminiError | None = None
+    start: int = 0
+
+    async def upload(self, open_at: OpenAt, *, size: int, mime_type: str, key: str, **_: str) -> File:
+        self.began.set()
+        if self.may_go_on:
+            await self.may_go_on.wait()
+        if self.failure:
+            failure, self.failure = self.failure, None
+            raise failure
+        content = b"".join([piece async for piece in open_at(self.start)])
+        assert len(content) == size - self.start
+        self.uploads.append((key, mime_type, content))
+        name = f"files/{len(self.uploads)}"
+        return File(name, f"https://google/{name}", expires_at=int(self.clock()) + LIFETIME)
+
+    async def wait_until_active(self, file: File, **_: str) -> File:
+        return file
+
+
+@dataclass
+class World:
+    store: Store
+    google: Google
+    clock: Clock
+    attachments: Attachments
+
+    async def upload(self, content: bytes, **fields: Any) -> FileRow:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content
+
+        row: dict[str, Any] = {"filename": "a.txt", "purpose": "user_data"}
+        return await self.store.files.save(OWNER.id, pieces(), **row | fields)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    clock = Clock()
+    google = Google(clock)
+    async with (
+        Store.open(data_dir=tmp_path, clock=clock) as store,
+        Attachments(store, cast("GeminiFiles", google), clock) as attachments,
+    ):
+        yield World(store, google, clock, attachments)
+
+
+def ref(row: FileRow, declared: str | None = None) -> FileRef:
+    return FileRef(row.id, "p", declared)
+
+
+async def test_a_file_is_uploaded_again_when_its_48_hours_are_nearly_over(world: World) -> None:
+    row = await world.upload(b"words")
+    first = await world.attachments.file(ref(row), OWNER)
+    world.clock.now += LIFETIME - 1.5 * HOUR
+    assert await world.attachments.file(ref(row), OWNER) == first
+    world.clock.now += HOUR
+    again = await world.attachments.file(ref(row), OWNER)
+    assert (first.name, again.name) == ("files/1", "files/2")
+    assert await world.attachments.file(ref(row), OWNER) == again
+
+
+async def test_a_batch_needs_files_that_stay_as_long_as_it_may_take(world: World) -> None:
+    row = await world.upload(b"words")
+    await world.attachments.file(ref(row), OWNER)
+    world.clock.now += LIFETIME / 2
+    assert (await world.attachments.file(ref(row), OWNER)).name == "files/1"
+    assert (await world.attachments.file(ref(row), OWNER, margin=25 * HOUR)).name == "files/2"
+
+
+async def test_another_key_of_the_gateway_has_uploads_of_its_own(world: World) -> None:
+    row = await world.upload(b"words")
+    for key in ("key-1", "key-2", "key-1"):
+        await world.attachments.file(ref(row), Owner(OWNER.id, key))
+    assert [key for key, _, _ in world.google.uploads] == ["key-1", "key-2"]
+
+
+async def test_the_same_bytes_under_another_type_are_another_upload(world: World) -> None:
+    row, csv = await world.upload(b"a;b"), await world.upload(b"a;b", filename="a.csv")
+    for wanted in (ref(row), ref(csv), ref(row, "text/html"), ref(row)):
+        await world.attachments.file(wanted, OWNER)
+    assert [mime for _, mime, _ in world.google.uploads] == ["text/plain", "text/csv", "text/html"]
+
+
+async def test_an_upload_goes_on_when_its_request_breaks_off(world: World) -> None:
+    row = await world.upload(b"words")
+    world.google.may_go_on = asyncio.Event()
+    request = asyncio.create_task(world.attachments.file(ref(row), OWNER))
+    await world.google.began.wait()
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    second = asyncio.create_task(world.attachments.file(ref(row), OWNER))
+    await asyncio.sleep(0)
+    world.google.may_go_on.set()
+    assert (await second).name == "files/1"
+    assert len(world.google.uploads) == 1
+
+
+async def test_a_failure_is_told_to_all_who_wait_and_the_next_request_tries_again(world: World) -> None:
+    row = await world.upload(b"words")
+    world.google.failure = GeminiError(429, "quota", "RESOURCE_EXHAUSTED")
+    calls = (world.attachments.file(ref(row), OWNER) for _ in range(3))
+    failures = await asyncio.gather(*calls, return_exceptions=True)
+    assert [getattr(failure, "status", None) for failure in failures] == [429, 429, 429]
+    assert (await world.attachments.file(ref(row), OWNER)).name == "files/1"
+
+
+async def test_what_google_lost_is_uploaded_again(world: World) -> None:
+    row = await world.upload(b"words")
+    lost = await world.attachments.file(ref(row), OWNER)
+    await world.attachments.forget(OWNER.id, [lost.name, lost.name])
+    assert (await world.attachments.file(ref(row), OWNER)).name == "files/2"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 800_000, 2_000_001])
+@pytest.mark.parametrize("start", [0, 1, 786_431, 786_433])
+async def test_inline_media_is_uploaded_whole_from_any_offset(world: World, size: int, start: int) -> None:
+    content = hashlib.shake_128(b"seed").digest(size)
+    world.google.start = start = min(start, size)
+    media = Inline("image/png", pybase64.b64encode_as_string(content))
+    first = await world.attachments.media(media, "p", OWNER)
+    assert world.google.uploads == [("key-1", "image/png", content[start:])]
+    assert await world.attachments.media(media, "p", OWNER) == first
+
+
+async def test_a_file_whose_bytes_are_gone_is_refused_by_name(world: World) -> None:
+    row = await world.upload(b"words")
+    await world.store.blobs.delete(row.blob_key)
+    with pytest.raises(ApiError) as refused:
+        await world.attachments.file(ref(row), OWNER)
+    assert (refused.value.code, refused.value.param) == ("file_not_found", "p")
+
+
+async def test_a_file_whose_bytes_go_before_it_is_uploaded_is_refused_by_name(world: World) -> None:
+    row = await world.upload(b"words")
+    await world.attachments.check(ref(row), OWNER)
+    await world.store.blobs.delete(row.blob_key)
+    with pytest.raises(ApiError) as refused:
+        await world.attachments.file(ref(row), OWNER)
+    assert (refused.value.code, refused.value.param) == ("file_not_found", "p")
+
+
+async def test_a_file_larger_than_google_takes_is_refused_by_name(world: World) -> None:
+    row = await world.upload(b"words")
+    row.bytes = MOST_BYTES + 1
+    await world.store.files.create(row)
+    with pytest.raises(ApiError) as refused:
+        await world.attachments.file(ref(row), OWNER)
+    assert (refused.value.code, refused.value.param) == ("file_too_large", "p")
