@@ -4,7 +4,9 @@ from gemgate.fates import Fate, answered, dropped, mapped
 
 FATES: dict[str, Fate] = {
     "model": mapped("the model in the path; the answer repeats the name that was asked for"),
-    "messages": mapped("`contents` and `systemInstruction`"),
+    "messages": mapped(
+        "`contents` and `systemInstruction`; a `file_id` is uploaded to Google's Files API when it is first used"
+    ),
     "audio": mapped("`generationConfig.speechConfig`; the answer is `wav` or `pcm16`"),
     "extra_body": mapped(
         "`extra_body.google`: thinking_config, cached_content, safety_settings, tools, tool_config, generation_config"
