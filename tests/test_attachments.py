@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -88,6 +88,21 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield World(store, google, clock, attachments)
 
 
+class Running(dict[Any, Any]):
+    """The running uploads; tells when so many have asked for one."""
+
+    def __init__(self, expected: int, so_far: Mapping[Any, Any] | None = None) -> None:
+        super().__init__(so_far or {})
+        self.are_there = asyncio.Event()
+        self._missing = expected
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        self._missing -= 1
+        if not self._missing:
+            self.are_there.set()
+        return super().get(key, default)
+
+
 def ref(row: FileRow, declared: str | None = None) -> FileRef:
     return FileRef(row.id, "p", declared)
 
@@ -132,8 +147,9 @@ async def test_an_upload_goes_on_when_its_request_breaks_off(world: World) -> No
     await world.google.began.wait()
     request.cancel()
     await asyncio.gather(request, return_exceptions=True)
+    world.attachments._running = running = Running(1, world.attachments._running)
     second = asyncio.create_task(world.attachments.file(ref(row), OWNER))
-    await asyncio.sleep(0)
+    await running.are_there.wait()
     world.google.may_go_on.set()
     assert (await second).name == "files/1"
     assert len(world.google.uploads) == 1
@@ -142,7 +158,11 @@ async def test_an_upload_goes_on_when_its_request_breaks_off(world: World) -> No
 async def test_a_failure_is_told_to_all_who_wait_and_the_next_request_tries_again(world: World) -> None:
     row = await world.upload(b"words")
     world.google.failure = GeminiError(429, "quota", "RESOURCE_EXHAUSTED")
-    calls = (world.attachments.file(ref(row), OWNER) for _ in range(3))
+    world.google.may_go_on = asyncio.Event()
+    world.attachments._running = running = Running(3)
+    calls = [asyncio.create_task(world.attachments.file(ref(row), OWNER)) for _ in range(3)]
+    await running.are_there.wait()
+    world.google.may_go_on.set()
     failures = await asyncio.gather(*calls, return_exceptions=True)
     assert [getattr(failure, "status", None) for failure in failures] == [429, 429, 429]
     assert (await world.attachments.file(ref(row), OWNER)).name == "files/1"
