@@ -5,7 +5,7 @@ from gemgate.fates import Fate, answered, dropped, mapped
 FATES: dict[str, Fate] = {
     "model": mapped("the model in the path; the answer repeats the name that was asked for"),
     "input": mapped(
-        "`requests[].content`, one for each item: a text, a content part, or a list of parts; a `file_id` is uploaded to Google"
+        "`requests[].content`, one for each item: a text, a content part, or a list of parts; a `file_id` is uploaded"
     ),
     "dimensions": mapped("`outputDimensionality`; vectors have length 1 whatever the model returns"),
     "encoding_format": answered("`float`, or `base64` of little-endian float32"),
