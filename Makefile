@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-.PHONY: help demo serve test check docs bench fix lock clean
+.PHONY: help demo serve test soak check docs bench fix lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; r
 
 test: $(VENV)/.installed-dev ## all tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+soak: $(VENV)/.installed-dev ## the tests that take minutes: gateways killed at every point, large files
+	$(BIN)/python -m pytest -n auto -m soak
 
 check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation
 	$(BIN)/ruff format --check .

@@ -67,7 +67,8 @@ class Pace:
     Attributes:
         first: At first, and after a failure.
         most: When the job takes long.
-        settle: After a failure to create a job: it may be there all the same, and must be seen in the list by then.
+        settle: After Google was asked for a job and did not answer: it may be there all the same, and stands in the
+            list by then.
     """
 
     first: float = 2
@@ -134,7 +135,7 @@ class Machine:
         delay = error.retry_delay if error.status == 429 and not error.is_daily_quota else None
         if delay is None:
             delay = self.pause(held.row.attempt)
-        if not is_created and held.progress.get("creating"):
+        if not is_created and "creating_at" in held.progress:
             delay = max(delay, self._pace.settle)
         return self._clock() + delay
 
@@ -169,22 +170,28 @@ class Machine:
     async def _submit(self, held: Held, key: str) -> float | None:
         """Create the job, or find the one that a worker created who then died."""
         row, progress = held.row, held.progress
-        if progress.get("creating") and (job := await self._jobs.find_by_display_name(row.display_name, key=key)):
-            await held.record(google_name=job.name)
+        if asked_at := progress.get("creating_at"):
+            if job := await self._jobs.find_by_display_name(row.display_name, key=key):
+                await held.record(google_name=job.name)
+                return NOW
+            if self._clock() < (visible_at := asked_at + self._pace.settle):
+                return visible_at
+        if row.status == "cancelling" or self._is_late(held):
+            await self._decide(held, "cancelled" if row.status == "cancelling" else "expired")
             return NOW
-        if row.status == "cancelling":
-            await self._decide(held, "cancelled")
-            return NOW
-        kind: Kind = "embed" if row.endpoint == "/v1/embeddings" else "generate"
         requests, file_name = None, ""
-        is_small = progress.get("native_bytes", 0) <= MOST_INLINE_BYTES
-        if is_small and progress.get("requests", 0) <= MOST_INLINE_REQUESTS[kind]:
+        if _is_inline(held):
             requests = await self._transfer.inline_requests(held.job)
         else:
             file_name = await self._upload(held, key)
-        await held.change(progress=held.remembering(creating=True))
+        await held.change(progress=held.remembering(creating_at=self._clock()))
         job = await self._jobs.create(
-            row.model or "", display_name=row.display_name, key=key, requests=requests, file_name=file_name, kind=kind
+            row.model or "",
+            display_name=row.display_name,
+            key=key,
+            requests=requests,
+            file_name=file_name,
+            kind=_kind(held),
         )
         _log.info("batch created at Google", batch=row.id, job=job.name)
         await held.record(google_name=job.name)
@@ -219,8 +226,7 @@ class Machine:
             await self._decide(held, _outcome(held, job), error=job.error)
             return NOW
         await self._count(held, job)
-        is_late = row.expires_at is not None and self._now() >= row.expires_at
-        if row.status == "cancelling" or is_late:
+        if row.status == "cancelling" or self._is_late(held):
             return await self._stop(held, key, name)
         elapsed = self._clock() - (row.in_progress_at or 0)
         return self._clock() + min(max(elapsed / 10, self._pace.first), self._pace.most)
@@ -320,7 +326,7 @@ class Machine:
 
     async def _forget_input(self, held: Held, key: str) -> None:
         """Give back the room that the native input takes at Google; it would be gone after 48 hours anyway."""
-        if held.row.google_name is None or held.progress.get("native_bytes", 0) <= MOST_INLINE_BYTES:
+        if held.row.google_name is None or _is_inline(held):
             return
         try:
             await self._google_files.delete(_input_name(held), key=key)
@@ -333,6 +339,9 @@ class Machine:
         await held.change(**changes)
         _log.info("batch ended", batch=held.row.id, status=status)
         await self._transfer.tidy(held.row)
+
+    def _is_late(self, held: Held) -> bool:
+        return held.row.expires_at is not None and self._now() >= held.row.expires_at
 
     def _is_given_up(self, held: Held) -> bool:
         return self._now() > (held.row.expires_at or held.row.created_at) + _AFTER_WINDOW
@@ -359,6 +368,16 @@ def _outcome(held: Held, job: GoogleJob) -> str:
 def _remembered(intake: Intake) -> dict[str, Any]:
     summary = intake.summary
     return {"requests": summary.requests, "refused": summary.refused, "native_bytes": intake.native_bytes}
+
+
+def _kind(held: Held) -> Kind:
+    return "embed" if held.row.endpoint == "/v1/embeddings" else "generate"
+
+
+def _is_inline(held: Held) -> bool:
+    """Whether the requests go to Google without a file."""
+    requests, size = held.progress.get("requests", 0), held.progress.get("native_bytes", 0)
+    return requests <= MOST_INLINE_REQUESTS[_kind(held)] and size <= MOST_INLINE_BYTES
 
 
 def _input_name(held: Held) -> str:

@@ -21,7 +21,7 @@ class Progress(TypedDict, total=False):
         requests: Native requests.
         refused: Lines that could not be translated.
         native_bytes: The size of the native input.
-        creating: Whether Google was asked to create the job: from then on it is looked for before it is asked again.
+        creating_at: When Google was last asked for the job: from then on it is looked for before that is done again.
         stopping_at: When Google was asked to cancel the job, in Unix seconds.
         outcome: The status that the batch will end with, once its results are written.
         failure: Why the outcome is `failed`, as in `errors.data`.
@@ -34,7 +34,7 @@ class Progress(TypedDict, total=False):
     requests: int
     refused: int
     native_bytes: int
-    creating: bool
+    creating_at: float
     stopping_at: int
     outcome: str
     failure: dict[str, Any]

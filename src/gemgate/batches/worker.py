@@ -102,6 +102,8 @@ class Worker:
                     task.add_done_callback(self._done)
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("the store of batches does not answer", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  the loop must go on, or no batch ever ends
+                _log.error("no batch could be claimed", exception=traceback_of(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._news.wait()

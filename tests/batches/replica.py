@@ -1,0 +1,125 @@
+"""A gateway in a process of its own, as `gemgate serve` runs it, that kills itself with SIGKILL where it is told to.
+
+Its leases and pauses are shorter than the product's. It counts its touches of the outer world: each change of a row of
+a batch, each write and deletion of a blob. `KILL_AT` is the number of a touch, or its text (the first such one); the
+file `TOUCHES` gets a line for each of them.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+LEASE = float(os.environ.get("LEASE", "1"))
+
+
+class Killer:
+    """Counts touches, and kills."""
+
+    def __init__(self) -> None:
+        self.at = os.environ.get("KILL_AT", "")
+        self.log = Path(os.environ["TOUCHES"])
+        self.count = 0
+
+    def touch(self, what: str) -> None:
+        """One touch."""
+        with self.log.open("a") as log:
+            log.write(f"{what}\n")
+        if self.at in (str(self.count), what):
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.count += 1
+
+
+def watch(killer: Killer) -> None:
+    """Let every touch of the store be counted."""
+    from gemgate.store.batches import BatchRows
+    from gemgate.store.blobs import Blobs
+    from gemgate.store.files import Files
+
+    def touched(owner: Any, name: str, describe: Any) -> None:
+        real = getattr(owner, name)
+
+        async def method(self: Any, *args: Any, **more: Any) -> Any:
+            what = describe(*args, **more)
+            killer.touch(f"before {what}")
+            answer = await real(self, *args, **more)
+            killer.touch(f"after {what}")
+            return answer
+
+        setattr(owner, name, method)
+
+    put, claim = Blobs.put, BatchRows.claim
+
+    async def watched_put(self: Blobs, key: str, chunks: AsyncIterator[bytes]) -> tuple[int, str]:
+        place = f"put {_place(key)}"
+
+        async def during() -> AsyncIterator[bytes]:
+            is_first = True
+            async for chunk in chunks:
+                yield chunk
+                if is_first:
+                    killer.touch(f"during {place}")
+                is_first = False
+
+        killer.touch(f"before {place}")
+        written = await put(self, key, during())
+        killer.touch(f"after {place}")
+        return written
+
+    async def watched_claim(self: BatchRows, *args: Any) -> Any:
+        row = await claim(self, *args)
+        if row:
+            killer.touch("after claim")
+        return row
+
+    Blobs.put = watched_put  # type: ignore[method-assign, assignment]
+    BatchRows.claim = watched_claim  # type: ignore[method-assign, assignment]
+    touched(BatchRows, "create", lambda _row: "create a batch")
+    touched(BatchRows, "update", lambda _id, _version, **changes: f"update {','.join(sorted(changes))}")
+    touched(BatchRows, "release", lambda *_: "release")
+    touched(Blobs, "delete", lambda *keys: f"delete {_place(keys[0])}")
+    touched(Files, "create", lambda row: f"create a file for {row.purpose}")
+
+
+def _place(key: str) -> str:
+    return key.rpartition("/")[2] if key.startswith("batches/") else key.partition("/")[0]
+
+
+def hurry() -> None:
+    """Shorten what a test would wait for."""
+    from gemgate import startup
+    from gemgate.batches.machine import Pace
+    from gemgate.batches.start import BatchOptions
+    from gemgate.batches.worker import WorkOptions
+    from gemgate.options import batch_options
+
+    def quick(*args: Any) -> BatchOptions:
+        pace = Pace(first=0.05, most=0.2, settle=LEASE / 2)
+        return replace(batch_options(*args), pace=pace, work=WorkOptions(lease=LEASE, idle=0.1))
+
+    vars(startup)["batch_options"] = quick
+
+
+def main() -> None:
+    """Serve; the address is written to the standard output."""
+    import uvicorn
+
+    from gemgate.app import create_app
+    from gemgate.settings import Settings
+
+    killer = Killer()
+    watch(killer)
+    hurry()
+    config = uvicorn.Config(create_app(Settings(_env_file=None)), log_config=None, lifespan="on", access_log=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}/v1\n")
+        sys.stdout.flush()
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
