@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-LEASE = float(os.environ.get("LEASE", "1"))
+LEASE = float(os.environ.get("LEASE", "2"))
 
 
 class Killer:

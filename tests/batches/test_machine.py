@@ -75,6 +75,14 @@ async def test_a_large_input_goes_through_a_file_that_is_deleted_afterwards(ther
     assert created["displayName"] == f"gemgate-{batch.id}"
 
 
+async def test_many_small_requests_go_through_a_file_that_is_deleted_afterwards(there: World) -> None:
+    batch = await there.create([chat(str(number)) for number in range(101)])
+    row = await there.finish(batch)
+    (created,) = there.google.created
+    assert row.completed == 101
+    assert f"DELETE /v1beta/{created['inputConfig']['fileName']}" in there.google.calls
+
+
 async def test_a_file_that_cannot_be_deleted_at_google_is_no_failure(there: World) -> None:
     batch = await there.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
     there.google.refusals.append(("DELETE", 500, {"message": "no"}))
@@ -282,6 +290,41 @@ async def test_the_window_is_honoured(there: World) -> None:
     _, errors = await there.results(row)
     assert row.status == "expired"
     assert {line["error"]["code"] for line in errors.values()} == {"batch_expired"}
+
+
+async def test_a_batch_whose_window_has_closed_is_not_sent_any_more(there: World) -> None:
+    there.google.refusals.append(("batchGenerateContent", 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"}))
+    batch = await there.create([chat("a"), chat("b", stream=True)])
+    await there.work()
+    await there.work(86_400)
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert (row.status, there.google.created) == ("expired", [])
+    assert errors["a"]["error"]["code"] == "batch_expired"
+    assert errors["b"]["response"]["status_code"] == 400
+
+
+async def test_a_job_that_was_asked_for_is_not_asked_for_again_before_it_can_be_seen(there: World) -> None:
+    """As when a gateway is told to stop while Google creates the job: the next one is there at once."""
+    batch = await there.create([chat("a")])
+    found = there.google.jobs
+
+    def hide(when: str, what: str) -> None:
+        if when == "after" and what.endswith(":batchGenerateContent"):
+            there.google.jobs = {}
+            raise httpx.ReadError("gone")
+
+    there.google.hook = hide
+    await there.work()
+    there.google.hook = lambda _when, _what: None
+    row = await there.row(batch.id)
+    await there.store.batches.update(row.id, row.version, next_poll_at=there.clock.now)
+    await there.work(10)
+    assert len(there.google.created) == 1
+    there.google.jobs = found
+    await there.work(5)
+    assert (await there.finish(batch)).status == "completed"
+    assert len(there.google.created) == 1
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])

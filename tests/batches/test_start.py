@@ -27,9 +27,11 @@ async def test_a_batch_is_done_in_the_background_with_nobody_asking(
             google.run()
 
     google.hook = run
-    options = BatchOptions(Setup({}), secrets=("s",), pace=Pace(first=0.01), work=WorkOptions(idle=0.05))
+    # Where rows and blobs are elsewhere, nobody else makes the directory.
+    setup = Setup({}, directory=tmp_path / "data")
+    options = BatchOptions(setup, secrets=("s",), pace=Pace(first=0.01), work=WorkOptions(idle=0.05))
     async with (
-        Store.open(data_dir=tmp_path) as store,
+        Store.open(data_dir=tmp_path / "elsewhere") as store,
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
         batches_at_work(store, Upstream(gemini), Web(), options) as desk,
     ):

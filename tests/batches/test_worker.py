@@ -179,7 +179,10 @@ async def test_a_worker_in_the_background_does_what_is_due_and_is_woken(there: W
         assert await done.get() == second.id
 
 
-async def test_a_worker_goes_on_when_the_store_was_away(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError(), KeyError()])
+async def test_a_worker_goes_on_when_the_store_was_away(
+    there: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     done = asyncio.Event()
 
     async def step(_held: Held) -> None:
@@ -187,7 +190,7 @@ async def test_a_worker_goes_on_when_the_store_was_away(there: World, monkeypatc
 
     async def away(*_: Any) -> None:
         monkeypatch.undo()
-        raise OSError
+        raise error
 
     monkeypatch.setattr(there.store.batches, "claim", away)
     await there.create([chat("a")])

@@ -7,6 +7,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+
+from anyio import to_thread
 
 from gemgate.batches.desk import BatchDesk
 from gemgate.batches.keys import KeyVault
@@ -49,7 +52,14 @@ async def batches_at_work(
     options: BatchOptions,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[BatchDesk]:
-    """The desk, with a worker behind it until the block ends."""
+    """The desk, with a worker behind it until the block ends.
+
+    Raises:
+        OSError: the directory for temporary files cannot be made.
+    """
+    if directory := options.setup.directory:
+        # The store makes it only for what it keeps there, which may be nothing.
+        await to_thread.run_sync(partial(directory.mkdir, parents=True, exist_ok=True, mode=0o700))
     vault = KeyVault(options.held_keys, options.secrets)
     async with aclosing(Workshop(options.setup)) as workshop:
         transfer = Transfer(store.blobs, store.files, workshop, resolve)

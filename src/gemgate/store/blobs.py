@@ -84,13 +84,16 @@ class Blobs:
         """
         if not url.startswith(_SCHEMES):
             raise StoreError("the blobs URL is one of s3://bucket, gs://bucket and az://account/container")
-        given = dict(options or {})
-        client: ClientConfig = {"timeout": timedelta(minutes=5), "connect_timeout": timedelta(seconds=10)}
-        if given.get("aws_endpoint", "").startswith("http://"):
-            client["allow_http"] = True
+        given = cast("S3Config", dict(options or {}))
+        # Plain HTTP is spoken only to an endpoint that is given with it, in the environment too (`AWS_ENDPOINT`).
+        client: ClientConfig = {
+            "timeout": timedelta(minutes=5),
+            "connect_timeout": timedelta(seconds=10),
+            "allow_http": True,
+        }
         retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
         try:
-            return cls(from_url(url, config=cast("S3Config", given), client_options=client, retry_config=retry))
+            return cls(from_url(url, config=given, client_options=client, retry_config=retry))
         except BaseError as error:
             raise StoreError(f"the blobs URL or its options are not understood: {_reason(error)}") from None
 
