@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from gemgate import __version__, handlers, health
+from gemgate import __version__, exposition, handlers, health
 from gemgate.batches.routes import router as batches_router
 from gemgate.chat.routes import create_chat_completion
 from gemgate.chat.routes import router as chat_router
@@ -15,8 +15,9 @@ from gemgate.embeddings.routes import router as embeddings_router
 from gemgate.files.routes import router as files_router
 from gemgate.files.uploads_routes import router as uploads_router
 from gemgate.images.routes import router as images_router
+from gemgate.metrics import Metrics
 from gemgate.models.routes import router as models_router
-from gemgate.options import chat_options
+from gemgate.options import chat_options, known_params
 from gemgate.settings import Settings
 from gemgate.startup import services
 from gemgate.telemetry import TelemetryMiddleware
@@ -35,10 +36,11 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     """
     settings = settings or Settings()
     chat = chat_options(settings)
+    metrics = Metrics(known_params())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with services(settings, chat, transport) as opened:
+        async with services(settings, chat, metrics, transport) as opened:
             app.state.services = opened
             yield
 
@@ -53,9 +55,16 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     )
     hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
     app.add_middleware(DirectRoutes, endpoints=hot)  # innermost: middleware added later stands around it
-    app.add_middleware(TelemetryMiddleware)
+    app.add_middleware(
+        TelemetryMiddleware,
+        metrics=metrics,
+        prefixes=(GOOGLE, GOOGLE_BARE, OPENAI),
+        log_bodies=settings.log_bodies,
+        has_prices=settings.prices != "off",
+    )
     handlers.install(app)
     app.include_router(health.router)
+    app.include_router(exposition.router)
     for router in (chat_router, embeddings_router, images_router):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):

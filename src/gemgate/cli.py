@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gemgate.multiprocess import shared_by_workers
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
@@ -58,8 +60,8 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
             overrides |= {"upstream": upstream, "gemini_api_key": (), "client_keys": (), "client_keys_file": None}
         settings = _settings(overrides)
         _check_client_keys(settings)
-        with _listen(settings.host, settings.port) as listener:
-            from gemgate.telemetry import configure_logging
+        with _listen(settings.host, settings.port) as listener, shared_by_workers(settings.workers):
+            from gemgate.logs import configure_logging
 
             configure_logging(settings)
             _say(_banner(settings, _url(listener), emulated=emulator))
@@ -138,8 +140,8 @@ def _say_entry(name: str, key: str, owner: str | None = None) -> None:
 def worker_app() -> "ASGIApp":
     """The application of one of several worker processes, whose settings stand in the environment alone."""
     from gemgate.app import create_app
+    from gemgate.logs import configure_logging
     from gemgate.settings import Settings
-    from gemgate.telemetry import configure_logging
 
     settings = Settings(_env_file=None)
     configure_logging(settings)

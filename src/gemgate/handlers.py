@@ -14,6 +14,7 @@ from starlette.responses import Response
 from gemgate.errors import ApiError, from_gemini, internal_error
 from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
+from gemgate.record import current
 from gemgate.redact import traceback_of
 from gemgate.validation import from_details
 
@@ -27,22 +28,25 @@ def as_api_error(error: Exception) -> ApiError:
     """Any failure as an error for the caller; one that nobody foresaw is logged and told as a 500 without internals."""
     match error:
         case ApiError():
-            return error
+            told = error
         case GeminiError():
-            return from_gemini(error)
+            told = from_gemini(error)
         case MediaError():
-            return ApiError(400, str(error), code=error.code)
+            told = ApiError(400, str(error), code=error.code)
         case InvalidNameError():
-            return ApiError(400, str(error), code="invalid_value")
+            told = ApiError(400, str(error), code="invalid_value")
         case _:
             _log.error("internal error", exception=traceback_of(error))
-            return internal_error()
+            told = internal_error()
+    current().error = told.code or told.type
+    return told
 
 
-def error_response(error: ApiError) -> Response:
-    """The answer that tells `error`."""
+def answer(error: Exception) -> Response:
+    """The answer that tells of `error`, which is noted for the log."""
+    told = as_api_error(error)
     return Response(
-        orjson.dumps(error.body()), status_code=error.status, headers=error.headers, media_type="application/json"
+        orjson.dumps(told.body()), status_code=told.status, headers=told.headers, media_type="application/json"
     )
 
 
@@ -56,17 +60,17 @@ async def answer_to(request: Request, error: Exception) -> Response | None:
     """The answer to what an endpoint raised; None for what nobody foresaw."""
     for kind, handler in _HANDLERS.items():
         if isinstance(error, kind):
-            answer: Response = await handler(request, error)
-            return answer
+            response: Response = await handler(request, error)
+            return response
     return None
 
 
 async def _expected(_request: Request, error: Exception) -> Response:
-    return error_response(as_api_error(error))
+    return answer(error)
 
 
 async def _validation(_request: Request, error: RequestValidationError) -> Response:
-    return error_response(from_details(error.errors(), error.body))
+    return answer(from_details(error.errors(), error.body))
 
 
 async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
@@ -86,7 +90,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
         case status:
             api_error = ApiError(status, str(error.detail))
     api_error.headers.update(error.headers or {})
-    return error_response(api_error)
+    return answer(api_error)
 
 
 _HANDLERS: dict[type[Exception], Any] = {

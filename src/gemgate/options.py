@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 
+from gemgate.batches import fates as batches_fates
 from gemgate.batches.process import Setup
 from gemgate.batches.start import BatchOptions
+from gemgate.chat import fates as chat_fates
 from gemgate.chat.request import Options
 from gemgate.chat.signatures import SignatureStore
+from gemgate.embeddings import fates as embeddings_fates
 from gemgate.embeddings.translate import EmbeddingOptions
+from gemgate.files import fates as files_fates
 from gemgate.files.translate import FileOptions
 from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.client import ClientOptions
+from gemgate.images import fates as images_fates
 from gemgate.images.translate import ImageOptions
 from gemgate.settings import Settings
 from gemgate.upstream.attempts import RetryOptions, Shared
@@ -88,3 +93,18 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         directory=settings.data_dir,
     )
     return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)
+
+
+def known_params() -> frozenset[str]:
+    """The parameters of all endpoints: whatever else a caller sends has no name in a metric."""
+    tables = (
+        batches_fates.FATES,
+        chat_fates.FATES,
+        embeddings_fates.FATES,
+        files_fates.FILES,
+        files_fates.UPLOADS,
+        files_fates.COMPLETE,
+        images_fates.GENERATIONS,
+        images_fates.EDITS,
+    )
+    return frozenset(name for table in tables for name in table)

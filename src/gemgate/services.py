@@ -13,6 +13,8 @@ from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.files.translate import FileOptions
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.images.translate import ImageOptions
+from gemgate.metrics import Metrics
+from gemgate.record import current
 from gemgate.resolve import MediaResolver
 from gemgate.settings import Settings
 from gemgate.store import Store
@@ -34,6 +36,7 @@ class Services:
     files: FileOptions
     store: Store
     batches: BatchDesk
+    metrics: Metrics
 
 
 def services_of(request: Request) -> Services:
@@ -49,7 +52,9 @@ def caller_of(request: Request) -> Caller:
         ApiError: 401 when the key is missing or wrong, 400 when two different ones are given.
     """
     services = services_of(request)
-    return authenticate(request.headers, services.settings, services.client_keys)
+    caller = authenticate(request.headers, services.settings, services.client_keys)
+    current().caller = caller.name
+    return caller
 
 
 def dialect_of(request: Request) -> Dialect:

@@ -172,6 +172,19 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = Field(default="console", description="For people, or a line of JSON each.")
 
+    log_bodies: bool = Field(
+        default=False, description="Log what callers send and get, media left out, at the level debug."
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="What a scraper must present to read /metrics; absent: whoever reaches the port reads.",
+    )
+    prices: Literal["bundled", "refresh", "off"] = Field(
+        default="bundled",
+        description="The price table behind the cost of a request: that of the installed package, a newer one fetched "
+        "every hour from GitHub, or none.",
+    )
+
     @field_validator("gemini_api_key", "client_keys", "secret", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

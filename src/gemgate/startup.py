@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
 
 import httpx
 import structlog
 from anyio import to_thread
 
+from gemgate import pricing
 from gemgate.attachments import MARGIN, Attachments
 from gemgate.batches.keys import secret_of
 from gemgate.batches.start import batches_at_work
@@ -18,6 +19,7 @@ from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.gemini.files import GeminiFiles
 from gemgate.media.fetch import MediaFetcher
+from gemgate.metrics import Metrics
 from gemgate.options import (
     batch_options,
     client_options,
@@ -40,13 +42,13 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def services(
-    settings: Settings, chat: Options, transport: httpx.AsyncBaseTransport | None
+    settings: Settings, chat: Options, metrics: Metrics, transport: httpx.AsyncBaseTransport | None
 ) -> AsyncIterator[Services]:
     """The services of one application, until the block ends."""
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
-        client = await enter(GeminiClient(client_options(settings), transport=transport))
+        client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error))
         gemini = Upstream(client, shared_calls(settings))
         database_url = settings.database_url.get_secret_value() if settings.database_url else None
         store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
@@ -54,6 +56,7 @@ async def services(
         fetcher = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
         attachments = await enter(Attachments(store, GeminiFiles(client)))
         media = MediaResolver(settings, fetcher, attachments, gemini)
+        await enter(_priced(settings))
         options = batch_options(settings, await to_thread.run_sync(_secrets, settings))
         resolve = partial(media.resolve, margin=options.window + MARGIN)
         yield Services(
@@ -61,18 +64,30 @@ async def services(
             client_keys=client_keys,
             gemini=gemini,
             media=media,
-            models=await enter(ModelDirectory(gemini, ttl=settings.models_ttl)),
+            models=await enter(ModelDirectory(gemini, ttl=settings.models_ttl, announce=metrics.models_known)),
             chat=chat,
             embeddings=embedding_options(settings, chat),
             images=image_options(settings, chat),
             files=file_options(settings),
             store=store,
             batches=await enter(batches_at_work(store, gemini, resolve, options)),
+            metrics=metrics,
         )
 
 
 def _secrets(settings: Settings) -> list[str]:
     return [secret.get_secret_value() for secret in settings.secret] or [secret_of(settings.data_dir)]
+
+
+@asynccontextmanager
+async def _priced(settings: Settings) -> AsyncIterator[None]:
+    """With a price table at hand."""
+    if settings.prices == "off":
+        yield
+        return
+    await to_thread.run_sync(pricing.load)
+    with pricing.refreshed() if settings.prices == "refresh" else nullcontext():
+        yield
 
 
 @asynccontextmanager

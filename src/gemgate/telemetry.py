@@ -1,182 +1,203 @@
-"""Request ids, one log line a request, and an answer for whatever failed unforeseen."""
+"""Request ids, one log line and the metrics of each request, and an answer for whatever failed unforeseen."""
 
 import asyncio
 import logging
+import random
 import re
-import sys
 import time
-import uuid
-from collections.abc import MutableMapping
+from collections.abc import Sequence
 from typing import Any
 
-import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.typing import EventDict, Processor
 
+from gemgate.bodies import Bodies
 from gemgate.errors import internal_error, shutting_down
-from gemgate.handlers import CLIENT_CLOSED_REQUEST, error_response
-from gemgate.redact import redact_value, traceback_of
-from gemgate.settings import Settings
+from gemgate.handlers import CLIENT_CLOSED_REQUEST, answer
+from gemgate.logs import line
+from gemgate.metrics import Metrics
+from gemgate.record import UNMATCHED, Record, make_current, restore
+from gemgate.redact import traceback_of
 from gemgate.sse import error_frame
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_CHATTY = ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette")
-_QUIET_PATHS = frozenset({"/healthz", "/readyz"})
+_QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class TelemetryMiddleware:
     """Wraps the whole application (pure ASGI: it adds no task, and disconnects pass through).
 
-    Puts `x-request-id` on every answer: the caller's when it is sane, else a new one. Logs a line when the answer has
-    ended. An exception that nobody handled becomes a 500, a cancellation by the server a 503, or an error event when a
-    stream has begun.
+    Puts `x-request-id` on every answer: the caller's when it is sane, else a new one. When the answer has ended, counts
+    it and logs a line. An exception that nobody handled becomes a 500, a cancellation by the server a 503, or an error
+    event when a stream has begun.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics | None = None,
+        *,
+        prefixes: Sequence[str] = (),
+        log_bodies: bool = False,
+        has_prices: bool = True,
+    ) -> None:
+        """`prefixes` are where routers are, longest first: a route does not know its own."""
         self._app = app
+        self._metrics = metrics or Metrics()
         self._log = structlog.get_logger().bind()
+        self._prefixes = [f"{prefix}/" for prefix in prefixes]
+        self._log_bodies = log_bodies
+        self._has_prices = has_prices
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send)
-        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id.decode()):
-            try:
-                await self._app(scope, exchange.receive, exchange.send)
-                await exchange.finish()
-            except asyncio.CancelledError:
-                await exchange.finish()
+        record = Record(_request_id(scope), scope["method"], scope["path"])
+        bodies = Bodies(scope) if self._log_bodies else None
+        exchange = _Exchange(record, self._metrics, receive, send, bodies)
+        is_quiet = record.path in _QUIET_PATHS
+        if not is_quiet:
+            self._metrics.began()
+        token = make_current(record)
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+            await exchange.finish()
+        except asyncio.CancelledError:
+            await exchange.finish()
+            raise
+        except Exception as error:
+            self._log.error("internal error", exception=traceback_of(error))
+            if not await exchange.fail():
                 raise
-            except Exception as error:
-                self._log.error("internal error", exception=traceback_of(error))
-                if not await exchange.fail():
-                    raise
-            finally:
-                self._write(scope, exchange)
+        finally:
+            record.route = self._route(scope)
+            exchange.settle()
+            self._tell(record, is_quiet=is_quiet)
+            if bodies is not None:
+                self._log.debug("bodies", **bodies.shown())
+            restore(token)
 
-    def _write(self, scope: Scope, exchange: "_Exchange") -> None:
-        log = self._log.debug if scope["path"] in _QUIET_PATHS else self._log.info
-        log(
-            "request",
-            method=scope["method"],
-            path=scope["path"],
-            status=exchange.outcome,
-            ms=round((time.perf_counter() - exchange.began) * 1000, 1),
-        )
+    def _route(self, scope: Scope) -> str:
+        """The template of the path: `/v1/files/{file_id:path}`."""
+        template: str | None = getattr(scope.get("route"), "path", None)
+        if template is None:
+            return UNMATCHED
+        for prefix in self._prefixes:
+            if scope["path"].startswith(prefix):
+                return template if template.startswith(prefix) else prefix + template[1:]
+        return template
+
+    def _tell(self, record: Record, *, is_quiet: bool) -> None:
+        """Count the request, and log its line; what cannot be evaluated must not harm an answer that is sent."""
+        try:
+            record.settle(priced=self._has_prices)
+        except Exception as error:  # noqa: BLE001  Google's counts may be anything
+            self._log.error("internal error", exception=traceback_of(error))
+        if not is_quiet:
+            self._metrics.ended(record)
+            self._log.info("request", **line(record))
+        elif self._log.is_enabled_for(logging.DEBUG):
+            self._log.debug("request", **line(record))
 
 
 class _Exchange:
     """One request and how far its answer has come."""
 
-    __slots__ = ("_receive", "_send", "_status", "_streams", "began", "complete", "gone", "request_id")
+    __slots__ = ("_bodies", "_metrics", "_receive", "_record", "_send", "_status", "complete", "gone")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, record: Record, metrics: Metrics, receive: Receive, send: Send, bodies: Bodies | None) -> None:
+        self._record = record
+        self._metrics = metrics
         self._receive = receive
         self._send = send
+        self._bodies = bodies
         self._status: int | None = None
-        self._streams = False
-        self.began = time.perf_counter()
         self.complete = False
         self.gone = False
-        self.request_id = _request_id(scope)
-
-    @property
-    def outcome(self) -> int:
-        """The status for the log: 499 when the client went before the end."""
-        if self.complete and self._status is not None:
-            return self._status
-        return CLIENT_CLOSED_REQUEST if self.gone else 500
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if message["type"] == "http.disconnect" and not self.complete:
-            self.gone = True
+        if message["type"] == "http.disconnect":
+            if not self.complete:
+                self.gone = True
+        elif self._bodies is not None:
+            self._bodies.received(message)
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
-            headers = message["headers"] = list(message.get("headers", ()))
-            headers.append((b"x-request-id", self.request_id))
-            self._streams = any(name == b"content-type" and b"event-stream" in value for name, value in headers)
-        elif not message.get("more_body", False):
-            self.complete = True
+            self._begin(message)
+        else:
+            if self._record.is_stream:
+                self._time(message.get("body", b""))
+            if not message.get("more_body", False):
+                self.complete = True
+        if self._bodies is not None:
+            self._bodies.sent(message)
         await self._send(message)
+
+    def _begin(self, message: Message) -> None:
+        self._status = message["status"]
+        headers = message["headers"] = list(message.get("headers", ()))
+        headers.append((b"x-request-id", self._record.request_id.encode()))
+        if any(name == b"content-type" and b"event-stream" in value for name, value in headers):
+            self._record.is_stream = True
+            self._metrics.stream_began()
+
+    def _time(self, body: bytes) -> None:
+        """Note when an event is sent. Comments, which keep a stream alive, are none."""
+        if not body or body.startswith(b":"):
+            return
+        record, now = self._record, time.perf_counter()
+        if not record.first_event:
+            record.first_event = now
+        elif (gap := now - record.last_event) > record.longest_gap:
+            record.longest_gap = gap
+        record.last_event = now
 
     async def finish(self) -> None:
         """Ends an answer that the server's own shutdown cut short."""
         if self.complete or self.gone:
             return
+        self._record.outcome = "shutdown"
         if self._status is None:
-            await error_response(shutting_down())({"type": "http"}, self.receive, self.send)
-        elif self._streams:
-            await self.send({"type": "http.response.body", "body": error_frame(shutting_down())})
+            await answer(shutting_down())({"type": "http"}, self.receive, self.send)
+        elif self._record.is_stream:
+            error = shutting_down()
+            self._record.error = error.code
+            await self.send({"type": "http.response.body", "body": error_frame(error)})
 
     async def fail(self) -> bool:
         """Answers with a 500, if the answer has not begun; says whether it could."""
         if self._status is not None:
             return False
-        await error_response(internal_error())({"type": "http"}, self.receive, self.send)
+        await answer(internal_error())({"type": "http"}, self.receive, self.send)
         return True
 
+    def settle(self) -> None:
+        """Note how it ended: 499 when the client went before the end, 500 when the answer broke off."""
+        record = self._record
+        if self.complete and self._status is not None:
+            record.status = self._status
+        else:
+            record.status = CLIENT_CLOSED_REQUEST if self.gone else 500
+        if not record.outcome:
+            record.outcome = _outcome(record)
 
-def _request_id(scope: Scope) -> bytes:
+
+def _outcome(record: Record) -> str:
+    if record.status == CLIENT_CLOSED_REQUEST:
+        return "client_gone"
+    if record.status >= 500 or (record.is_stream and record.error is not None):
+        return "failed"
+    return "refused" if record.status >= 400 else "completed"
+
+
+def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _SANE_ID.fullmatch(value):
-            given: bytes = value
-            return given
-    return b"req_" + uuid.uuid4().hex.encode()
-
-
-def configure_logging(settings: Settings) -> None:
-    """Sets the process's logging, ours and every library's: level, form, no secrets. Called once by the command."""
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    last: list[Processor]
-    if settings.log_format == "json":
-        last = [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(_dumps)]
-    else:
-        last = [
-            structlog.processors.format_exc_info,
-            hide_secrets,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ]
-    structlog.configure(
-        processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
-        )
-    )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _CHATTY:
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
-        logger.setLevel(max(level, logging.WARNING))
-    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
-
-
-def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """A call that the server itself cut short at its deadline was answered: its traceback tells nothing."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
-
-
-def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: no credential leaves in an event, by the name of its field or by its look."""
-    return {key: redact_value(value, key) for key, value in event.items()}
-
-
-def _dumps(event: MutableMapping[str, Any], **_options: Any) -> str:
-    return orjson.dumps(event, default=repr).decode()
+            given: Any = value
+            return str(given, "ascii")
+    return f"req_{random.getrandbits(128):032x}"

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from tests.support.answers import native, streamed, whole
 
-from gemgate.chat.usage import add, service_tier, usage
+from gemgate.chat.usage import service_tier, usage
+from gemgate.gemini.usage import total
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,9 @@ def test_details_are_named_as_openai_names_them() -> None:
 
 
 def test_counts_of_two_calls_are_summed() -> None:
-    assert add({"promptTokenCount": 1, "serviceTier": "flex"}, {"promptTokenCount": 2, "serviceTier": "standard"}) == {
+    assert total(
+        [{"promptTokenCount": 1, "serviceTier": "flex"}, {"promptTokenCount": 2, "serviceTier": "standard"}]
+    ) == {
         "promptTokenCount": 3,
         "serviceTier": "flex",
     }

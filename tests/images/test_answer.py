@@ -20,7 +20,7 @@ from gemgate.images.answer import (
 )
 from gemgate.images.pixels import dimensions
 from gemgate.images.refusal import told
-from gemgate.images.usage import add, usage
+from gemgate.images.usage import usage
 
 PNG, JPEG = drawn("png"), drawn("jpeg", (8, 4))
 
@@ -231,10 +231,6 @@ class TestTheAnswer:
         }
         model.model_validate(second, strict=True)
         assert completed_events(kind, Answer([Picture("", "webp")]), created=7)[0]["size"] == "auto"
-
-
-def test_what_is_no_count_is_not_summed() -> None:
-    assert add([{"promptTokenCount": 1, "serviceTier": "standard"}, {"promptTokenCount": 2}]) == {"promptTokenCount": 3}
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def slice_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        timing = {"clock": clock} if clock else {}
+        timing: dict[str, Any] = {"clock": clock} if clock else {}
         async with (
             GeminiClient(ClientOptions(UPSTREAM), transport=httpx.MockTransport(google)) as gemini,
             MediaFetcher(max_bytes=1000, timeout=5) as fetcher,

@@ -6,8 +6,9 @@ from typing import Any
 from gemgate.chat.choice import Choice
 from gemgate.chat.context import AnswerContext
 from gemgate.chat.finish import block, no_answer
-from gemgate.chat.usage import add, service_tier, usage
-from gemgate.gemini.types import Candidate, GenerateContentResponse, UsageMetadata
+from gemgate.chat.usage import service_tier, usage
+from gemgate.gemini.types import Candidate, GenerateContentResponse
+from gemgate.gemini.usage import total
 
 
 def from_gemini(
@@ -26,7 +27,6 @@ def from_gemini(
     """
     choices: list[Choice] = []
     shown: list[dict[str, Any]] = []
-    meta: UsageMetadata = {}
     for answer in answers:
         seed = answer.get("responseId") or fallback_id
         for candidate in _candidates(answer):
@@ -36,11 +36,11 @@ def from_gemini(
                 choice.block(feedback)
             choices.append(choice)
             shown.append(_shown(choice, merge(delta, choice.finish())))
-        meta = add(meta, answer.get("usageMetadata") or {})
     failures = [failure for choice in choices if (failure := choice.failure())]
     if len(failures) == len(choices):
         raise failures[0]
     head = answers[0]
+    meta = total(answer.get("usageMetadata") or {} for answer in answers)
     completion = {
         "id": f"chatcmpl-{head.get('responseId') or fallback_id}",
         "object": "chat.completion",

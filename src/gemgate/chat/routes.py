@@ -24,6 +24,7 @@ from gemgate.dry_run import dry_run, is_dry_run
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
 from gemgate.naming import model_name
+from gemgate.record import current
 from gemgate.references import Ref, Resolved
 from gemgate.services import Services, caller_of, dialect_of, services_of
 from gemgate.sse import DONE, frame, respond
@@ -46,10 +47,13 @@ async def create_chat_completion(request: Request) -> Response:
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
     chat = parse(ChatCompletionRequest, raw)
+    record = current()
+    record.asks("chat", chat.model)
     caller.check_model(chat.model)
     call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request))
     async with call.needs_media(request):
         translation = await call.translate()
+    record.notes = translation.notes
     if call.is_dry_run:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
@@ -59,6 +63,8 @@ async def create_chat_completion(request: Request) -> Response:
         return await respond(request, _stream(call, translation), services.settings, headers)
     async with cancelled_on_disconnect(request):
         answers = await call.generate(translation)
+    for answer in answers:
+        record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
     completion = from_gemini(answers, translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()))
     return Response(orjson.dumps(completion), headers=headers, media_type="application/json")
 
@@ -147,6 +153,7 @@ async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes
     stream = ChatStream(
         translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()), calls=translation.calls
     )
+    current().told_at_end(stream.told)
     async with aclosing(call.stream(translation)) as batches:
         async for number, batch in batches:
             if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:

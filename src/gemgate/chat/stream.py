@@ -6,9 +6,10 @@ from typing import Any
 from gemgate.chat.choice import Choice
 from gemgate.chat.context import AnswerContext
 from gemgate.chat.finish import block
-from gemgate.chat.usage import add, service_tier, usage
+from gemgate.chat.usage import service_tier, usage
 from gemgate.errors import ApiError
 from gemgate.gemini.types import GenerateContentResponse, PromptFeedback, UsageMetadata
+from gemgate.gemini.usage import total
 
 
 class ChatStream:
@@ -66,6 +67,10 @@ class ChatStream:
             raise failures[0]
         return [*chunks, *self._usage_chunk()]
 
+    def told(self) -> tuple[str | None, UsageMetadata]:
+        """The `modelVersion` that answers, and the tokens of all calls, as far as they are known by now."""
+        return (self._head or {}).get("system_fingerprint"), total(self._usage)
+
     def _ended(self, index: int) -> Choice:
         """The choice that ended, or whose prompt was blocked.
 
@@ -109,11 +114,9 @@ class ChatStream:
     def _usage_chunk(self) -> list[dict[str, Any]]:
         if not self._context.include_usage:
             return []
-        total: UsageMetadata = {}
-        for meta in self._usage:
-            total = add(total, meta)
-        chunk = {**(self._head or {}), "choices": [], "usage": usage(total)}
-        if tier := service_tier(total):
+        _, meta = self.told()
+        chunk = {**(self._head or {}), "choices": [], "usage": usage(meta)}
+        if tier := service_tier(meta):
             chunk["service_tier"] = tier
         return [chunk]
 

@@ -26,6 +26,7 @@ from gemgate.embeddings.wire import EmbeddingRequest
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
 from gemgate.naming import model_name
+from gemgate.record import current
 from gemgate.references import Resolved
 from gemgate.services import caller_of, services_of
 from gemgate.tasks import all_of
@@ -48,6 +49,8 @@ async def create_embeddings(request: Request) -> Response:
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
     wanted = parse(EmbeddingRequest, raw)
+    record = current()
+    record.asks("embeddings", wanted.model)
     caller.check_model(wanted.model)
     is_dry = is_dry_run(request)
     refs = media_of(wanted)
@@ -71,6 +74,7 @@ async def create_embeddings(request: Request) -> Response:
     async with cancelled_on_disconnect(request):
         media = await resolved()
         translation = to_gemini(wanted, options, media)
+        record.notes = translation.notes
         if is_dry:
             path = f"/v1beta/{translation.model}:batchEmbedContents"
             return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
@@ -81,6 +85,7 @@ async def create_embeddings(request: Request) -> Response:
                 raise
             translation = to_gemini(wanted, options, await resolved())
             answers = await answered(translation)
+    record.answered(None, {"promptTokenCount": sum(answer.tokens or 0 for answer in answers)})
     headers = translation.notes.headers()
     return Response(embedding_list(translation, answers), headers=headers, media_type="application/json")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -64,10 +64,17 @@ class GeminiClient:
     Args:
         options: The upstream and the timeouts.
         transport: Replaces the network, in tests.
+        on_failure: Is told of each call that fails, whatever becomes of it.
     """
 
-    def __init__(self, options: ClientOptions, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        options: ClientOptions,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_failure: Callable[[GeminiError], None] | None = None,
+    ) -> None:
         self.options = options
+        self._on_failure = on_failure
         self._origin = httpx.URL(options.upstream)
         self._transport = transport or AiohttpTransport(
             options.upstream, options.max_connections, options.connect_timeout
@@ -201,14 +208,31 @@ class GeminiClient:
             )
             raise TransportError(Failure.REDIRECT, message)
 
+    def note_failure(self, error: GeminiError) -> None:
+        """A call has failed with `error`."""
+        if self._on_failure is not None:
+            self._on_failure(error)
+
     async def _json(
         self, request: httpx.Request, key: str, empty: bytes = b"", within: float | None = None
     ) -> dict[str, Any]:
         """The object in the answer; `empty` stands for a body without a byte."""
         answer = await self._open(request, key, within=within)
-        return await answer.json_object(empty)
+        try:
+            return await answer.json_object(empty)
+        except GeminiError as error:
+            self.note_failure(error)
+            raise
 
-    async def _open(
+    async def _open(self, request: httpx.Request, key: str, **options: Any) -> Answer:
+        """As `_send`, and says when it fails."""
+        try:
+            return await self._send(request, key, **options)
+        except GeminiError as error:
+            self.note_failure(error)
+            raise
+
+    async def _send(
         self,
         request: httpx.Request,
         key: str,
@@ -284,6 +308,7 @@ class EventStream:
         self._within = within
         self._decoder = EventDecoder()
         self._answer: Answer | None = None
+        self._has_failed = False
 
     async def __aenter__(self) -> Self:
         self._answer = await self._client._open(self._request, self._key, within=self._within)  # noqa: SLF001  one door
@@ -304,6 +329,9 @@ class EventStream:
             return cast("list[GenerateContentResponse]", await self._next())
         except GeminiError as error:
             error.hide(self._key)
+            if not self._has_failed:
+                self._has_failed = True
+                self._client.note_failure(error)
             self._decoder.error = error
             raise
 

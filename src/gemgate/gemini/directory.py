@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -61,6 +61,7 @@ class ModelDirectory:
         ttl: Seconds after which a list is asked for again.
         patience: Seconds to wait for a new list while there is an old one.
         clock: Seconds of a clock that never goes back.
+        announce: Is told the names of each new list.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class ModelDirectory:
         ttl: float,
         patience: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
+        announce: Callable[[Iterable[str]], None] | None = None,
     ) -> None:
+        self._announce = announce
         self._gemini = gemini
         self._ttl = ttl
         self._patience = patience
@@ -148,6 +151,8 @@ class ModelDirectory:
                 break
             seen.add(token)
             params = {**params, "pageToken": token}
+        if self._announce is not None:
+            self._announce(models)
         self._kept[owner] = _Kept(models, self._clock() + self._ttl)
         self._kept.move_to_end(owner)
         if len(self._kept) > MOST_OWNERS:

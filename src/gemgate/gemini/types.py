@@ -206,6 +206,7 @@ class UsageMetadata(TypedDict, total=False):
     cachedContentTokenCount: int
     toolUsePromptTokenCount: int
     promptTokensDetails: list[ModalityTokenCount]
+    cacheTokensDetails: list[ModalityTokenCount]
     candidatesTokensDetails: list[ModalityTokenCount]
     serviceTier: str
 
@@ -301,6 +302,7 @@ class CountTokensResponse(TypedDict, total=False):
 
     totalTokens: int
     promptTokensDetails: list[ModalityTokenCount]
+    cacheTokensDetails: list[ModalityTokenCount]
 
 
 class EmbedContentRequest(TypedDict, total=False):

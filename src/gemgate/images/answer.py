@@ -8,9 +8,10 @@ import pybase64
 
 from gemgate.gemini.errors import Failure, TransportError
 from gemgate.gemini.types import Candidate, GenerateContentResponse, PredictResponse, UsageMetadata
+from gemgate.gemini.usage import total
 from gemgate.images.pixels import dimensions
 from gemgate.images.refusal import blocked, filtered, no_image
-from gemgate.images.usage import add, usage
+from gemgate.images.usage import usage
 from gemgate.media.sniff import HEAD_BYTES, sniff
 
 _HEAD_CHARS = 65536
@@ -102,7 +103,7 @@ def images_response(answers: Sequence[Answer], *, created: int) -> dict[str, Any
     if len(sizes) == 1 and (size := sizes.pop()):
         response["size"] = size
     if counted := [answer.usage for answer in answers if answer.usage]:
-        response["usage"] = usage(add(counted))
+        response["usage"] = usage(total(counted))
     return response
 
 

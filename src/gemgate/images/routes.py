@@ -26,6 +26,7 @@ from gemgate.images.translate import Method, Translation, method_of, to_gemini
 from gemgate.images.uploads import from_form, from_json
 from gemgate.images.wire import EditRequest, GenerationRequest, ImageRequest
 from gemgate.naming import model_name
+from gemgate.record import current
 from gemgate.services import Services, caller_of, services_of
 from gemgate.sse import frame, respond
 from gemgate.tasks import all_of, merged
@@ -78,23 +79,29 @@ async def edit_image(request: Request) -> Response:
 async def _serve(
     request: Request, services: Services, caller: Caller, asked: ImageRequest, images: Sequence[Part]
 ) -> Response:
+    record, kind = current(), _kind(asked)
+    record.asks(kind, asked.model)
     caller.check_model(asked.model)
     is_dry = is_dry_run(request)
     async with cancelled_on_disconnect(request):
         method = await _method(services, caller, asked, is_dry=is_dry)
     translation = to_gemini(asked, services.images, method, images)
+    record.notes = translation.notes
     if is_dry:
         path = f"/v1beta/{translation.model}:{translation.method}"
         return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
     calls = _Calls(services.gemini, translation, caller.key)
     if asked.stream:
-        kind: Kind = "image_edit" if isinstance(asked, EditRequest) else "image_generation"
         return await respond(request, _stream(calls, kind), services.settings, translation.notes.headers())
     async with cancelled_on_disconnect(request):
         outcomes = await all_of([calls.outcome(body) for body in calls.bodies])
     response = images_response(calls.settle(outcomes), created=int(time.time()))
     headers = translation.notes.headers()
     return Response(orjson.dumps(response), headers=headers, media_type="application/json")
+
+
+def _kind(asked: ImageRequest) -> Kind:
+    return "image_edit" if isinstance(asked, EditRequest) else "image_generation"
 
 
 async def _method(services: Services, caller: Caller, asked: ImageRequest, *, is_dry: bool) -> Method:
@@ -150,6 +157,7 @@ class _Calls:
             return told(error, is_imagen=is_imagen)
         except ApiError as error:
             return error
+        current().answered(None, answer.usage)
         if self.translation.output_format is None:
             return answer
         return Answer([await self._formatted(picture) for picture in answer.pictures], answer.usage)

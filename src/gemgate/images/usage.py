@@ -1,21 +1,8 @@
 """Token counts of images."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from gemgate.gemini.types import ModalityTokenCount, UsageMetadata
-
-
-def add(usages: Iterable[UsageMetadata]) -> UsageMetadata:
-    """The usage of several calls: every count is paid, so every count is summed."""
-    total: dict[str, Any] = {}
-    for one in usages:
-        for name, value in one.items():
-            if isinstance(value, int):
-                total[name] = total.get(name, 0) + value
-            elif isinstance(value, list):  # the tier, for one, is neither
-                total[name] = [*total.get(name, ()), *value]
-    return total  # type: ignore[return-value]  # the same names
 
 
 def usage(meta: UsageMetadata) -> dict[str, Any]:

@@ -70,6 +70,12 @@ class BatchRows:
         async with self._database.read() as session:
             return await fetch_page(session, BatchRow, mine, after=after, limit=limit, newest_first=True)
 
+    async def count_by_status(self) -> dict[str, int]:
+        """How many batches of all callers there are in each status that one is in."""
+        async with self._database.read() as session:
+            rows = await session.execute(select(BatchRow.status, func.count()).group_by(BatchRow.status))
+            return {row[0]: row[1] for row in rows}
+
     async def update(self, batch_id: str, expected_version: int, **changes: Unpack[BatchChanges]) -> BatchRow | None:
         """Change a row that is still at `expected_version`: the row as it is now, or None when it has moved on."""
         return await self._change(

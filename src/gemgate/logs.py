@@ -1,0 +1,128 @@
+"""How the process logs: one form for our lines and every library's, with the id of the request, without secrets."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+from gemgate.record import Record, request_id
+from gemgate.redact import redact_value
+from gemgate.settings import Settings
+
+_CHATTY = ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
+_HARMLESS = (int, float, bool, type(None))
+_OURS = frozenset({"level", "timestamp", "outcome"})
+_LONGEST = 256
+_MOST = 20
+
+
+def configure_logging(settings: Settings) -> None:
+    """Sets the process's logging, ours and every library's: level, form, no secrets. Called once by the command."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[Processor] = [
+        add_request_id,
+        structlog.processors.add_log_level,
+        add_timestamp,
+    ]
+    last: list[Processor]
+    if settings.log_format == "json":
+        last = [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(_dumps)]
+    else:
+        last = [
+            structlog.processors.format_exc_info,
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _CHATTY:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(max(level, logging.WARNING))
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """A call that the server itself cut short at its deadline was answered: its traceback tells nothing."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+def add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: whose request the line is about, if it is about one."""
+    if (found := request_id()) is not None:
+        event.setdefault("request_id", found)
+    return event
+
+
+def add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: when, in UTC. Four times as quick as structlog's own."""
+    event["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    return event
+
+
+def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: no credential leaves in an event, by the name of its field or by its look."""
+    for name, value in event.items():
+        if type(value) not in _HARMLESS and name not in _OURS:
+            event[name] = redact_value(value, name)
+    return event
+
+
+def _dumps(event: MutableMapping[str, Any], **_options: Any) -> str:
+    return orjson.dumps(event, default=repr).decode()
+
+
+def line(record: Record) -> dict[str, Any]:
+    """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
+    fields: dict[str, Any] = {
+        "method": record.method,
+        "path": record.path[:_LONGEST],
+        "status": record.status,
+        "outcome": record.outcome,
+        "ms": _ms(record.ended - record.began),
+    }
+    if record.first_event:
+        fields["first_token_ms"] = _ms(record.first_event - record.began)
+    if record.caller is not None:
+        fields["caller"] = record.caller
+    if record.model is not None:
+        fields["model"] = record.asked
+        fields["served"] = record.served or record.model
+    if (counts := record.counts) is not None:
+        fields["prompt_tokens"] = counts.prompt + counts.tool_use
+        fields["completion_tokens"] = counts.candidates + counts.thoughts
+        fields["thoughts_tokens"] = counts.thoughts
+        fields["cached_tokens"] = counts.cached
+        if record.cost is not None:
+            fields["cost_usd"] = round(record.cost, 9)
+    if record.retries:
+        fields["retries"] = record.retries
+    if (notes := record.notes) is not None:
+        if notes.dropped:
+            fields["dropped"] = notes.dropped[:_MOST]
+        if notes.adjusted:
+            fields["adjusted"] = notes.adjusted[:_MOST]
+    if record.error is not None:
+        fields["error"] = record.error
+    return fields
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

@@ -1,0 +1,282 @@
+"""What `/metrics` tells. Every series is bounded: no caller can mint a label.
+
+A label holds a route's template, a known model, a parameter of the tables of fates, a name that the operator gave, or a
+word of a fixed list; everything else is `other`. docs/monitoring.md describes each metric.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from gemgate import __version__
+from gemgate.gemini.errors import Failure, GeminiError, TransportError
+from gemgate.gemini.usage import Counts
+from gemgate.record import Record, current
+
+OTHER = "other"
+NO_MODEL = ""
+NO_CODE = "none"
+MOST_MODELS = 200
+
+_BATCH_STATUSES = (
+    "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled",
+)  # fmt: skip
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# Sources: https://cloud.google.com/apis/design/errors#handling_errors, and the ways in which no answer comes.
+_STATUSES = frozenset(
+    {
+        "ABORTED", "ALREADY_EXISTS", "CANCELLED", "DATA_LOSS", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL",
+        "INVALID_ARGUMENT", "NOT_FOUND", "OUT_OF_RANGE", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED",
+        "UNAVAILABLE", "UNIMPLEMENTED", "UNKNOWN", *Failure,
+    }
+)  # fmt: skip
+
+# Seconds. An answer takes from a fifth of a second to minutes, when the model thinks.
+_DURATIONS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
+_FIRST_EVENTS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60, 120)
+_PER_TOKEN = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5)
+_GAPS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+_NAME = re.compile(r"[a-z_]+")
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The metrics of one application, and the functions that count.
+
+    `gemgate.exposition` shows them, those of all workers together where there are several.
+
+    Attributes:
+        registry: Where they are registered.
+        batches_until: For how long the count of the batches is good, by the monotonic clock.
+    """
+
+    def __init__(self, params: Iterable[str] = (), most_models: int = MOST_MODELS) -> None:
+        """`params` are the names of parameters that may be labels."""
+        self.registry = CollectorRegistry()
+        self._params = frozenset(params)
+        self.batches_until = 0.0
+        self._models: dict[str, str] = {}
+        self._most_models = most_models
+        self._define_requests()
+        self._define_upstream()
+        self._requests_of = lru_cache(maxsize=None)(self._find_requests)
+        self._times_of = lru_cache(maxsize=None)(self._find_times)
+        self._tokens_of = lru_cache(maxsize=None)(self._find_tokens)
+        self._cost_of = lru_cache(maxsize=None)(self._cost.labels)
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _define_requests(self) -> None:
+        registry = self.registry
+        self._requests = Counter(
+            "gemgate_requests",
+            "Requests that have ended.",
+            ["method", "route", "model", "status", "caller"],
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "gemgate_request_duration_seconds",
+            "From the first byte of a request to the last one of its answer.",
+            ["route", "model"],
+            buckets=_DURATIONS,
+            registry=registry,
+        )
+        self._first = Histogram(
+            "gemgate_time_to_first_token_seconds",
+            "From the first byte of a request to the first event of its stream.",
+            ["route", "model"],
+            buckets=_FIRST_EVENTS,
+            registry=registry,
+        )
+        self._per_token = Histogram(
+            "gemgate_time_per_output_token_seconds",
+            "Of one stream, the mean time between two tokens after the first event.",
+            ["route", "model"],
+            buckets=_PER_TOKEN,
+            registry=registry,
+        )
+        self._gap = Histogram(
+            "gemgate_stream_longest_gap_seconds",
+            "Of one stream, the longest time between two events.",
+            ["route", "model"],
+            buckets=_GAPS,
+            registry=registry,
+        )
+        self._streams = Counter(
+            "gemgate_streams", "Streams that have ended, and how.", ["route", "model", "outcome"], registry=registry
+        )
+        self._in_progress = Gauge(
+            "gemgate_requests_in_progress", "Requests being served.", multiprocess_mode="livesum", registry=registry
+        )
+        self._open_streams = Gauge(
+            "gemgate_open_streams", "Streams being sent.", multiprocess_mode="livesum", registry=registry
+        )
+        self._tokens = Counter(
+            "gemgate_tokens",
+            "Tokens by kind: prompt (without cached), cached, completion (without thoughts), thoughts.",
+            ["model", "caller", "kind"],
+            registry=registry,
+        )
+        self._cost = Counter(
+            "gemgate_cost_usd",
+            "What the tokens cost by the price table, in US dollars.",
+            ["model", "caller"],
+            registry=registry,
+        )
+        self._unpriced = Counter(
+            "gemgate_unpriced_requests", "Requests with tokens whose cost is not known.", ["model"], registry=registry
+        )
+        self._dropped = Counter(
+            "gemgate_dropped_params", "Parameters that Gemini did not get.", ["param"], registry=registry
+        )
+        self._adjusted = Counter(
+            "gemgate_adjusted_params", "Parameters that reached Gemini changed.", ["param"], registry=registry
+        )
+
+    def _define_upstream(self) -> None:
+        registry = self.registry
+        self._upstream_errors = Counter(
+            "gemgate_upstream_errors",
+            "Calls to Google that failed, by HTTP status and by Google's status, or by what happened on the way.",
+            ["model", "code", "status"],
+            registry=registry,
+        )
+        self._retries = Counter("gemgate_retries", "Calls to Google that were repeated.", ["model"], registry=registry)
+        self._batches = Gauge(
+            "gemgate_batches",
+            "Batches in the store, by status.",
+            ["status"],
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        info = Gauge("gemgate_build_info", "Always 1.", ["version"], multiprocess_mode="max", registry=registry)
+        info.labels(__version__).set(1)
+
+    def began(self) -> None:
+        """A request has come in."""
+        self._in_progress.inc()
+
+    def stream_began(self) -> None:
+        """The headers of a stream are being sent."""
+        self._open_streams.inc()
+
+    def ended(self, record: Record) -> None:
+        """A request has ended, and its record is settled."""
+        self._in_progress.dec()
+        route = record.route
+        model = self.model(record.model, is_good=record.has_answer)
+        method = record.method if record.method in _METHODS else OTHER
+        requests, duration = self._requests_of(method, route, model, record.status, record.caller or "")
+        requests.inc()
+        duration.observe(record.ended - record.began)
+        if record.is_stream:
+            self._stream_ended(record, model)
+        if record.counts is not None:
+            self._count_tokens(record, record.counts, self._tokens_of(model, record.caller or ""))
+        if record.retries:
+            self._retries.labels(model).inc(record.retries)
+        if (notes := record.notes) is not None:
+            for name in notes.dropped:
+                self._dropped.labels(self._param(name)).inc()
+            for change in notes.adjusted:
+                self._adjusted.labels(self._param(change)).inc()
+
+    def _stream_ended(self, record: Record, model: str) -> None:
+        self._open_streams.dec()
+        self._streams.labels(record.route, model, record.outcome).inc()
+        if not record.first_event:
+            return
+        first, gap, per_token = self._times_of(record.route, model)
+        first.observe(record.first_event - record.began)
+        if record.longest_gap:
+            gap.observe(record.longest_gap)
+        spread = record.last_event - record.first_event
+        if spread and record.counts is not None and record.counts.candidates > 1:
+            per_token.observe(spread / (record.counts.candidates - 1))
+
+    def _count_tokens(self, record: Record, counts: Counts, series: "_TokenSeries") -> None:
+        series.prompt.inc(max(counts.prompt + counts.tool_use - counts.cached, 0))
+        series.completion.inc(max(counts.candidates, 0))
+        if counts.cached > 0:
+            series.cached.inc(counts.cached)
+        if counts.thoughts > 0:
+            series.thoughts.inc(counts.thoughts)
+        if record.cost is None:
+            self._unpriced.labels(series.model).inc()
+        else:
+            self._cost_of(series.model, series.caller).inc(max(record.cost, 0))
+
+    def upstream_error(self, error: GeminiError) -> None:
+        """A call to Google has failed, whatever becomes of the request."""
+        status = error.reason if error.reason in _STATUSES else OTHER
+        code = NO_CODE if isinstance(error, TransportError) else error.status
+        model = self.model(current().model, is_good=False)
+        self._upstream_errors.labels(model, code, status).inc()
+
+    def models_known(self, names: Iterable[str]) -> None:
+        """Google lists these models."""
+        for name in names:
+            if name.startswith("models/"):
+                self.model(name.removeprefix("models/"), is_good=True)
+
+    def batches(self, counted: Mapping[str, int] | None) -> None:
+        """How many batches the store has in each status; None when it does not say."""
+        for status in _BATCH_STATUSES:
+            self._batches.labels(status).set(math.nan if counted is None else counted.get(status, 0))
+
+    def model(self, name: str | None, *, is_good: bool) -> str:
+        """The label of a model: its name if Google knows it, as far as an answer or a list has shown; else `other`."""
+        if name is None:
+            return NO_MODEL
+        known = self._models.get(name)
+        if known is not None:
+            return known
+        if is_good and len(self._models) < self._most_models:
+            self._models[name] = name
+            return name
+        return OTHER
+
+    def _param(self, note: str) -> str:
+        """The label of a note such as `reasoning_effort=none->low` or `tools[0].function.strict`: the parameter."""
+        found = _NAME.match(note)
+        return found[0] if found and found[0] in self._params else OTHER
+
+    # `labels()` costs more than all that a child does, so children are kept.
+
+    def _find_requests(
+        self, method: str, route: str, model: str, status: int, caller: str
+    ) -> tuple[Counter, Histogram]:
+        return self._requests.labels(method, route, model, status, caller), self._duration.labels(route, model)
+
+    def _find_times(self, route: str, model: str) -> tuple[Histogram, Histogram, Histogram]:
+        return self._first.labels(route, model), self._gap.labels(route, model), self._per_token.labels(route, model)
+
+    def _find_tokens(self, model: str, caller: str) -> "_TokenSeries":
+        return _TokenSeries(
+            prompt=self._tokens.labels(model, caller, "prompt"),
+            cached=self._tokens.labels(model, caller, "cached"),
+            completion=self._tokens.labels(model, caller, "completion"),
+            thoughts=self._tokens.labels(model, caller, "thoughts"),
+            model=model,
+            caller=caller,
+        )
+
+
+class _TokenSeries(NamedTuple):
+    """What a caller's tokens of a model are counted in."""
+
+    prompt: Counter
+    cached: Counter
+    completion: Counter
+    thoughts: Counter
+    model: str
+    caller: str
