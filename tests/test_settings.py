@@ -6,6 +6,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
+from gemgate.aliases import ModelLists
 from gemgate.settings import Secrets, Settings, misspelt, problems, variable
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +31,9 @@ def shown_default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     if isinstance(default, bool):
         return str(default).lower()
-    return "" if field.annotation is Secrets or default is None else "{}" if default == {} else str(default)
+    if field.annotation in (Secrets, ModelLists) or default is None:
+        return ""
+    return "{}" if default == {} else str(default)
 
 
 def test_the_example_file_lists_every_setting_with_its_default_and_its_meaning() -> None:
@@ -90,6 +93,8 @@ def test_a_worker_reads_the_same_settings_from_its_environment(monkeypatch: pyte
         "client_keys_file": "keys.yaml",
         "host": "0.0.0.0",
         "model_facts": {"gemini-9-*": {"thinking": "level"}},
+        "models": "gpt-4o=gemini-2.5-flash,gemini-2.5-flash-lite; small = gemini-2.5-flash-lite",
+        "retry_empty": False,
         "keepalive_interval": 1.5,
     }
     settings = Settings.model_validate(values)

@@ -8,6 +8,9 @@ from gemgate.errors import ApiError
 
 Policy = Literal["warn", "strict", "ignore"]
 
+MODEL_HEADER = "x-gemgate-model"
+"""Names the model that has answered, which need not be the one that was asked for."""
+
 _MAX_HEADER = 2048
 
 
@@ -58,6 +61,11 @@ class Notes:
         if self.adjusted:
             headers["x-gemgate-adjusted"] = _header(self.adjusted, "; ")
         return headers
+
+
+def served_by(model: str) -> dict[str, str]:
+    """The response header that names `models/x` as `x`."""
+    return {MODEL_HEADER: model.removeprefix("models/")}
 
 
 def _header(items: list[str], separator: str) -> str:

@@ -85,6 +85,7 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
     """How batches are worked at under these settings; `secrets` encrypt callers' keys."""
     setup = Setup(
         settings.model_facts,
+        settings.models,
         settings.unsupported_params,
         settings.trailing_assistant,
         settings.remote_media,

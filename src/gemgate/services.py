@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from gemgate.aliases import ModelAliases
 from gemgate.auth import Caller, authenticate
 from gemgate.batches.desk import BatchDesk
 from gemgate.callers.registry import ClientKeys
@@ -28,6 +29,7 @@ class Services:
     settings: Settings
     client_keys: ClientKeys
     gemini: Upstream
+    aliases: ModelAliases
     media: MediaResolver
     models: ModelDirectory
     chat: Options

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from gemgate.aliases import ModelLists, checked, parse_models, written
 from gemgate.gemini.catalog import Catalog
 
 Secrets = tuple[SecretStr, ...]
@@ -116,6 +117,11 @@ class Settings(BaseSettings):
     inline_max_bytes: PositiveInt = Field(
         default=100_000_000, description="The largest request that Google takes, with the media in it as base64."
     )
+    models: Annotated[ModelLists, NoDecode] = Field(
+        default_factory=dict,
+        description="Names for models, and what answers when the first cannot: gpt-4o=gemini-2.5-flash,"
+        "gemini-2.5-flash-lite; small=gemini-2.5-flash-lite.",
+    )
     model_facts: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description='What differs from the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}.',
@@ -149,7 +155,7 @@ class Settings(BaseSettings):
         default=10, description="How long a key rests for a model after a 429 that names no time."
     )
     breaker_failures: NonNegativeInt = Field(
-        default=10, description="Failures within 30 s, four of five calls, after which a model is left alone; 0: never."
+        default=10, description="Failures within 30 s, nine of ten calls, after which a model is left alone; 0: never."
     )
 
     stream_start_after: PositiveFloat = Field(
@@ -191,6 +197,16 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _parse_models(cls, value: object) -> object:
+        return parse_models(value) if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _usable_models(cls, value: ModelLists) -> ModelLists:
+        return checked(value)
 
     @field_validator("model_facts")
     @classmethod
@@ -239,7 +255,8 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""
-        return {variable(name): _as_text(getattr(self, name)) for name in type(self).model_fields}
+        texts = {variable(name): _as_text(getattr(self, name)) for name in type(self).model_fields}
+        return texts | {variable("models"): written(self.models)}
 
 
 def variable(name: str) -> str:

@@ -10,6 +10,7 @@ import structlog
 from anyio import to_thread
 
 from gemgate import pricing
+from gemgate.aliases import ModelAliases
 from gemgate.attachments import MARGIN, Attachments
 from gemgate.batches.keys import secret_of
 from gemgate.batches.start import batches_at_work
@@ -63,6 +64,7 @@ async def services(
             settings=settings,
             client_keys=client_keys,
             gemini=gemini,
+            aliases=ModelAliases(settings.models),
             media=media,
             models=await enter(ModelDirectory(gemini, ttl=settings.models_ttl, announce=metrics.models_known)),
             chat=chat,

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 from gemgate import handlers
+from gemgate.aliases import ModelAliases
 from gemgate.app import GOOGLE, OPENAI
 from gemgate.callers.registry import ClientKeys
 from gemgate.gemini.catalog import Catalog
@@ -125,6 +126,7 @@ def image_app(google: Callable[[httpx.Request], Any], *, facts: Any = None, **se
                 settings=resolved,
                 client_keys=ClientKeys.of(resolved),
                 gemini=Upstream(gemini, shared_calls(resolved)),
+                aliases=ModelAliases(resolved.models),
                 images=images,
                 models=models,
             )

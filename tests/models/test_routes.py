@@ -113,7 +113,7 @@ async def test_a_dry_run_shows_the_native_request_and_calls_nobody(path: str) ->
 
 async def test_the_list_is_kept_and_told_to_be_old_while_google_is_down() -> None:
     google, clock = Google(), Clock()
-    async with client_of(slice_app(router, google, clock=clock)) as client:
+    async with client_of(slice_app(router, google, clock=clock, retries=0)) as client:
         fresh = await client.get("/v1/models")
         await client.get("/v1/models/gemini-2.5-flash")
         assert google.calls == 1

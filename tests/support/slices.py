@@ -9,6 +9,7 @@ import httpx
 from fastapi import APIRouter, FastAPI
 
 from gemgate import handlers
+from gemgate.aliases import ModelAliases
 from gemgate.app import GOOGLE, OPENAI
 from gemgate.callers.registry import ClientKeys
 from gemgate.embeddings.translate import EmbeddingOptions
@@ -68,6 +69,7 @@ def slice_app(
                 settings=resolved,
                 client_keys=ClientKeys.of(resolved),
                 gemini=upstream,
+                aliases=ModelAliases(resolved.models),
                 media=media,
                 chat=chat,
                 embeddings=options,

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from gemgate.aliases import ModelAliases
 from gemgate.callers.keys import is_allowed
 from gemgate.errors import ApiError
 from gemgate.naming import model_name
@@ -120,11 +121,16 @@ class InputReader:
     """
 
     def __init__(
-        self, endpoint: str | None = None, *, most_line: int = 104_857_600, models: Sequence[str] | None = None
+        self,
+        endpoint: str | None = None,
+        *,
+        most_line: int = 104_857_600,
+        models: Sequence[str] | None = None,
+        aliases: ModelAliases | None = None,
     ) -> None:
         """`endpoint` is what each line must call (None: what the first one calls), `most_line` its limit in bytes.
 
-        `models` are patterns of the models that the caller may use (None: all).
+        `models` are patterns of the models that the caller may use (None: all), `aliases` other names for models.
         """
         self.total = 0
         self.model: str | None = None
@@ -133,6 +139,7 @@ class InputReader:
         self.unlisted = 0
         self._most_line = most_line
         self._models = models
+        self._aliases = aliases or ModelAliases()
         self._splitter = LineSplitter(most_line)
         self._seen: set[bytes] = set()
         self._number = 0
@@ -229,10 +236,10 @@ class InputReader:
     def _check_model(self, body: dict[str, Any]) -> None:
         asked = _string(body, "model", "body.model")
         try:
-            model = model_name(asked)
+            model = model_name(self._aliases.first(asked))
         except ApiError as error:
             raise _BadLineError("invalid_value", error.message, "body.model") from None
-        if not is_allowed(model, self._models):
+        if not is_allowed(asked.removeprefix("google/"), self._models):
             msg = f"The key does not have access to the model {_short(asked)}. GET /v1/models lists what it may use."
             raise _BadLineError("model_not_found", msg, "body.model")
         if self.model is None:

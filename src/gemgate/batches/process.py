@@ -11,11 +11,12 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+from gemgate.aliases import ModelAliases, ModelLists
 from gemgate.batches.sessions import ResultSession, TranslateSession
 from gemgate.batches.translate import Job, Translators
 from gemgate.chat.messages import TrailingAssistant
@@ -42,6 +43,7 @@ class Setup:
     """
 
     model_facts: dict[str, dict[str, Any]]
+    models: ModelLists = field(default_factory=dict)
     unsupported_params: Policy = "warn"
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
@@ -62,7 +64,7 @@ class Setup:
         embeddings = EmbeddingOptions(
             catalog=catalog, unsupported_params=self.unsupported_params, remote_media=self.remote_media, usage="off"
         )
-        return Translators(chat, embeddings)
+        return Translators(chat, embeddings, ModelAliases(self.models))
 
 
 Session = TranslateSession | ResultSession

@@ -80,7 +80,7 @@ class TranslateSession:
         self._job = job
         self._translators = translators
         self._most_request = most_request
-        self._reader = InputReader(job.url, most_line=most_line, models=job.models)
+        self._reader = InputReader(job.url, most_line=most_line, models=job.models, aliases=translators.aliases)
         self._writer = ResultWriter(job, translators)
         self._waiting: dict[int, Line] = {}
         self._refused = Spool(directory)

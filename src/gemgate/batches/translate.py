@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 
+from gemgate.aliases import ModelAliases
 from gemgate.chat import messages as chat_messages
 from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options, Translation
@@ -58,10 +59,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Translators:
-    """The operator's decisions, for both endpoints."""
+    """The operator's decisions, for both endpoints. A job is for one model, so that of a list the first one counts."""
 
     chat: Options
     embeddings: embeddings.EmbeddingOptions
+    aliases: ModelAliases = field(default_factory=ModelAliases)
 
     def for_answers(self) -> "Translators":
         """The same for a second translation of a line that was accepted: it may not be refused now."""
@@ -72,7 +74,8 @@ class Translators:
             unsupported_params="warn" if self.chat.unsupported_params == "strict" else self.chat.unsupported_params,
         )
         policy = chat.unsupported_params
-        return Translators(chat, replace(self.embeddings, remote_media="google", unsupported_params=policy))
+        options = replace(self.embeddings, remote_media="google", unsupported_params=policy)
+        return Translators(chat, options, self.aliases)
 
 
 class Prepared(Protocol):
@@ -117,12 +120,13 @@ def prepare(body: Mapping[str, Any], job: Job, translators: Translators) -> Prep
     """
     raw = orjson.dumps(body)
     if job.url == "/v1/embeddings":
-        return _Embeddings(parse(EmbeddingRequest, raw), translators.embeddings)
+        embedding = parse(EmbeddingRequest, raw)
+        return _Embeddings(embedding, translators.embeddings, translators.aliases.first(embedding.model))
     chat = parse(ChatCompletionRequest, raw)
     if chat.stream:
         msg = "A batch has no streams. Leave 'stream' out of the request."
         raise ApiError(400, msg, param="stream", code="unsupported_value")
-    return _Chat(chat, job, translators.chat)
+    return _Chat(chat, job, translators.chat, translators.aliases.first(chat.model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ class _Chat:
     request: ChatCompletionRequest
     job: Job
     options: Options
+    model: str
 
     def references(self) -> list[Ref]:
         return chat_messages.media_of(self.request.messages)
@@ -148,25 +153,32 @@ class _Chat:
         return Answer(orjson.dumps(completion), completion["usage"] or {}, translation.notes.headers())
 
     def _translation(self, media: Resolved) -> Translation:
-        job = self.job
-        return chat_to_gemini(self.request, self.options, dialect=job.dialect, caller_id=job.caller_id, media=media)
+        return chat_to_gemini(
+            self.request,
+            self.options,
+            model=self.model,
+            dialect=self.job.dialect,
+            caller_id=self.job.caller_id,
+            media=media,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Embeddings:
     request: EmbeddingRequest
     options: embeddings.EmbeddingOptions
+    model: str
 
     def references(self) -> list[Ref]:
         return embedding_content.media_of(self.request)
 
     def to_gemini(self, media: Resolved) -> list[Native]:
-        bodies = embeddings.to_gemini(self.request, self.options, media).bodies
+        bodies = embeddings.to_gemini(self.request, self.options, media, model=self.model).bodies
         requests = [request for body in bodies for request in body["requests"]]
         return [{name: value for name, value in request.items() if name != "model"} for request in requests]
 
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> Answer:  # noqa: ARG002  the chat's part needs it
-        translation = embeddings.to_gemini(self.request, self.options, stand_ins(self.references()))
+        translation = embeddings.to_gemini(self.request, self.options, stand_ins(self.references()), model=self.model)
         tokens = sum(_tokens(response) for response in responses)
         joined = cast(
             "BatchEmbedContentsResponse",

@@ -73,6 +73,7 @@ def to_gemini(
     request: ChatCompletionRequest,
     options: Options,
     *,
+    model: str = "",
     dialect: Dialect = "openai",
     caller_id: str = "",
     media: Resolved | None = None,
@@ -82,6 +83,7 @@ def to_gemini(
     Args:
         request: The validated body.
         options: The operator's decisions.
+        model: The model to ask, where that is not the one that the request names.
         dialect: How thoughts look in the answer.
         caller_id: Whose thought signatures may be used.
         media: What was fetched or looked up before (`messages.media_of` lists what is needed).
@@ -90,7 +92,7 @@ def to_gemini(
         ApiError: 400 that names the parameter which Gemini cannot follow.
     """
     notes = Notes(options.unsupported_params)
-    model = model_name(request.model)
+    model = model_name(model or request.model)
     facts = options.catalog.facts(model)
     _drop_unsupported(request, notes)
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)

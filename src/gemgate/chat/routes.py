@@ -2,9 +2,9 @@
 
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 from fastapi import APIRouter
@@ -21,9 +21,11 @@ from gemgate.chat.stream import ChatStream
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
+from gemgate.fallback import Fallback, Turn
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
 from gemgate.naming import model_name
+from gemgate.notes import served_by
 from gemgate.record import current
 from gemgate.references import Ref, Resolved
 from gemgate.services import Services, caller_of, dialect_of, services_of
@@ -50,7 +52,8 @@ async def create_chat_completion(request: Request) -> Response:
     record = current()
     record.asks("chat", chat.model)
     caller.check_model(chat.model)
-    call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request))
+    models = services.aliases.resolve(chat.model)
+    call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
     async with call.needs_media(request):
         translation = await call.translate()
     record.notes = translation.notes
@@ -58,15 +61,71 @@ async def create_chat_completion(request: Request) -> Response:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
         return dry_run(path, translation.body, translation.calls, translation.notes)
-    headers = translation.notes.headers()
+    course = _Course(call, translation, models)
     if chat.stream:
-        return await respond(request, _stream(call, translation), services.settings, headers)
+        return await respond(request, course.stream(), services.settings, course.headers)
     async with cancelled_on_disconnect(request):
-        answers = await call.generate(translation)
+        translation, answers = await course.answer()
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
     completion = from_gemini(answers, translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()))
-    return Response(orjson.dumps(completion), headers=headers, media_type="application/json")
+    return Response(orjson.dumps(completion), headers=course.headers, media_type="application/json")
+
+
+class _Course:
+    """A request on its way to the first of its models that can answer.
+
+    Attributes:
+        headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
+    """
+
+    def __init__(self, call: "_Call", translation: Translation, models: Sequence[str]) -> None:
+        self.headers = translation.notes.headers()
+        self._call = call
+        self._translation = translation
+        self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
+        call.is_patient = len(self._models) == 1
+
+    async def answer(self) -> tuple[Translation, list[GenerateContentResponse]]:
+        """The answers of one model, and the request as that model got it."""
+        return await self._fallback().answer(self._generate)
+
+    def stream(self) -> AsyncGenerator[bytes, None]:
+        """The answer as ready bytes."""
+        if len(self._models) == 1:
+            self._is_answered_by(self._translation)
+            return _stream(self._call, self._translation)
+        return self._fallback().stream(self._pieces)
+
+    def _fallback(self) -> Fallback:
+        return Fallback(self._call.services.gemini, self._call.chat.model, self._models)
+
+    async def _generate(self, turn: Turn) -> tuple[Translation, list[GenerateContentResponse]]:
+        call, translation = self._put(turn)
+        answers = await call.generate(translation)
+        self._is_answered_by(translation)
+        return translation, answers
+
+    async def _pieces(self, turn: Turn) -> AsyncGenerator[bytes, None]:
+        call, translation = self._put(turn)
+        async with aclosing(_stream(call, translation)) as pieces:
+            first = await anext(pieces)
+            self._is_answered_by(translation)
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    def _put(self, turn: Turn) -> tuple["_Call", Translation]:
+        """The request as this model gets it; what it names was fetched for the first one."""
+        if turn.model is self._models[0]:
+            return self._call, self._translation
+        call = replace(self._call, model=turn.model, is_patient=turn.is_last)
+        return call, call.translated()
+
+    def _is_answered_by(self, translation: Translation) -> None:
+        current().notes = translation.notes
+        self.headers.clear()
+        self.headers |= translation.notes.headers() | served_by(translation.model)
 
 
 Batch = list[GenerateContentResponse]
@@ -82,6 +141,8 @@ class _Call:
     size: int
     dialect: Dialect
     is_dry_run: bool
+    model: str
+    is_patient: bool = True
     refs: list[Ref] = field(init=False)
     media: Resolved = field(default_factory=dict)
 
@@ -99,13 +160,22 @@ class _Call:
             self.media = await self.services.media.resolve(
                 self.refs,
                 self.caller,
-                model=model_name(self.chat.model),
+                model=model_name(self.model),
                 size=self.size,
                 inline=lambda: inline_media_of(self.chat.messages),
                 is_dry_run=self.is_dry_run,
             )
+        return self.translated()
+
+    def translated(self) -> Translation:
+        """The native request, with what was found before."""
         return to_gemini(
-            self.chat, self.services.chat, dialect=self.dialect, caller_id=self.caller.id, media=self.media
+            self.chat,
+            self.services.chat,
+            model=self.model,
+            dialect=self.dialect,
+            caller_id=self.caller.id,
+            media=self.media,
         )
 
     async def generate(self, translation: Translation) -> list[GenerateContentResponse]:
@@ -118,18 +188,20 @@ class _Call:
         return await self._generate(await self.translate())
 
     async def _generate(self, translation: Translation) -> list[GenerateContentResponse]:
-        calls = [
-            self.services.gemini.generate(translation.model, body, self.caller.key) for body in translation.bodies()
-        ]
-        return await all_of(calls)
+        generate = self.services.gemini.generate
+        bodies = translation.bodies()
+        return await all_of(
+            [generate(translation.model, body, self.caller.key, is_patient=self.is_patient) for body in bodies]
+        )
 
     def stream(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         """The events of Google's answers, each with the number of its call."""
         return self._again_if_lost(translation) if self.media else self._events(translation)
 
     def _events(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+        gemini, key = self.services.gemini, self.caller.key
         sources = [
-            _events(self.services.gemini, translation.model, body, self.caller.key) for body in translation.bodies()
+            _events(gemini, translation.model, body, key, is_patient=self.is_patient) for body in translation.bodies()
         ]
         return _numbered(sources[0]) if len(sources) == 1 else merged(sources)
 
@@ -162,9 +234,9 @@ async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes
 
 
 async def _events(
-    gemini: Upstream, model: str, body: GenerateContentRequest, key: str | None
+    gemini: Upstream, model: str, body: GenerateContentRequest, key: str | None, *, is_patient: bool
 ) -> AsyncGenerator[Batch, None]:
-    async with gemini.stream(model, body, key) as batches:
+    async with gemini.stream(model, body, key, is_patient=is_patient) as batches:
         async for batch in batches:
             yield batch
 

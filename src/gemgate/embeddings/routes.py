@@ -26,6 +26,7 @@ from gemgate.embeddings.wire import EmbeddingRequest
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
 from gemgate.naming import model_name
+from gemgate.notes import served_by
 from gemgate.record import current
 from gemgate.references import Resolved
 from gemgate.services import caller_of, services_of
@@ -53,6 +54,8 @@ async def create_embeddings(request: Request) -> Response:
     record.asks("embeddings", wanted.model)
     caller.check_model(wanted.model)
     is_dry = is_dry_run(request)
+    # Vectors of two models have nothing in common, so that no other model may stand in for the first.
+    model = services.aliases.first(wanted.model)
     refs = media_of(wanted)
 
     async def resolved() -> Resolved:
@@ -61,7 +64,7 @@ async def create_embeddings(request: Request) -> Response:
         return await services.media.resolve(
             refs,
             caller,
-            model=model_name(wanted.model),
+            model=model_name(model),
             size=len(raw),
             inline=partial(inline_media_of, wanted),
             is_dry_run=is_dry,
@@ -73,7 +76,7 @@ async def create_embeddings(request: Request) -> Response:
 
     async with cancelled_on_disconnect(request):
         media = await resolved()
-        translation = to_gemini(wanted, options, media)
+        translation = to_gemini(wanted, options, media, model=model)
         record.notes = translation.notes
         if is_dry:
             path = f"/v1beta/{translation.model}:batchEmbedContents"
@@ -83,10 +86,10 @@ async def create_embeddings(request: Request) -> Response:
         except GeminiError as error:
             if not await services.media.has_lost(error, media, caller):
                 raise
-            translation = to_gemini(wanted, options, await resolved())
+            translation = to_gemini(wanted, options, await resolved(), model=model)
             answers = await answered(translation)
     record.answered(None, {"promptTokenCount": sum(answer.tokens or 0 for answer in answers)})
-    headers = translation.notes.headers()
+    headers = translation.notes.headers() | served_by(translation.model)
     return Response(embedding_list(translation, answers), headers=headers, media_type="application/json")
 
 

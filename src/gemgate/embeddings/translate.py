@@ -81,16 +81,22 @@ class Answer:
     tokens: int | None = None
 
 
-def to_gemini(request: EmbeddingRequest, options: EmbeddingOptions, media: Resolved | None = None) -> Translation:
+def to_gemini(
+    request: EmbeddingRequest, options: EmbeddingOptions, media: Resolved | None = None, *, model: str = ""
+) -> Translation:
     """Translate `request`: one native request for each item, at most `BATCH` in a call.
 
-    `media` is what was fetched or looked up before (`content.media_of` lists what is needed).
+    Args:
+        request: The validated body.
+        options: The operator's decisions.
+        media: What was fetched or looked up before (`content.media_of` lists what is needed).
+        model: The model to ask, where that is not the one that the request names.
 
     Raises:
         ApiError: 400 that names the parameter which Gemini cannot follow.
     """
     notes = Notes(options.unsupported_params)
-    model = model_name(request.model)
+    model = model_name(model or request.model)
     facts = options.catalog.facts(model)
     for name in sorted(request.model_fields_set & DROPPED):
         if getattr(request, name) is not None:

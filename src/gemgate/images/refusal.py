@@ -60,6 +60,7 @@ def told(error: GeminiError, *, is_imagen: bool) -> ApiError:
         is_imagen: Whether `predict` was called, whose models Google has taken out of service.
     """
     failure = from_gemini(error)
+    failure.__cause__ = error
     if failure.param is not None:
         failure.param = _PARAMS.get(failure.param, failure.param)
     if failure.status == 400 and failure.code is None and _RESPONSIBLE_AI.search(error.message):

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Literal, cast
 
 import orjson
@@ -16,6 +17,7 @@ from gemgate.body import read_json_body
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
 from gemgate.errors import ApiError
+from gemgate.fallback import Fallback, Turn
 from gemgate.form import is_form, read_form
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import Part, PredictResponse
@@ -26,6 +28,7 @@ from gemgate.images.translate import Method, Translation, method_of, to_gemini
 from gemgate.images.uploads import from_form, from_json
 from gemgate.images.wire import EditRequest, GenerationRequest, ImageRequest
 from gemgate.naming import model_name
+from gemgate.notes import served_by
 from gemgate.record import current
 from gemgate.services import Services, caller_of, services_of
 from gemgate.sse import frame, respond
@@ -82,35 +85,107 @@ async def _serve(
     record, kind = current(), _kind(asked)
     record.asks(kind, asked.model)
     caller.check_model(asked.model)
+    models = services.aliases.resolve(asked.model)
     is_dry = is_dry_run(request)
+    translate = partial(_translated, services, caller, asked, images)
     async with cancelled_on_disconnect(request):
-        method = await _method(services, caller, asked, is_dry=is_dry)
-    translation = to_gemini(asked, services.images, method, images)
+        translation = await translate(models[0], is_dry=is_dry)
     record.notes = translation.notes
     if is_dry:
         path = f"/v1beta/{translation.model}:{translation.method}"
         return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
-    calls = _Calls(services.gemini, translation, caller.key)
+    work = _Work(services.gemini, caller.key, kind, models, translation, translate)
+    fallback = Fallback(services.gemini, asked.model, models)
     if asked.stream:
-        return await respond(request, _stream(calls, kind), services.settings, translation.notes.headers())
+        return await respond(request, fallback.stream(work.events), services.settings, work.headers)
     async with cancelled_on_disconnect(request):
-        outcomes = await all_of([calls.outcome(body) for body in calls.bodies])
-    response = images_response(calls.settle(outcomes), created=int(time.time()))
-    headers = translation.notes.headers()
-    return Response(orjson.dumps(response), headers=headers, media_type="application/json")
+        answers = await fallback.answer(work.answers)
+    response = images_response(answers, created=int(time.time()))
+    return Response(orjson.dumps(response), headers=work.headers, media_type="application/json")
 
 
 def _kind(asked: ImageRequest) -> Kind:
     return "image_edit" if isinstance(asked, EditRequest) else "image_generation"
 
 
-async def _method(services: Services, caller: Caller, asked: ImageRequest, *, is_dry: bool) -> Method:
+async def _translated(
+    services: Services,
+    caller: Caller,
+    asked: ImageRequest,
+    images: Sequence[Part],
+    model: str,
+    *,
+    is_dry: bool = False,
+) -> Translation:
+    """The request as `model` gets it."""
+    method = await _method(services, caller, model, is_dry=is_dry)
+    return to_gemini(asked, services.images, method, images, model=model)
+
+
+class _Work:
+    """A request on its way to the first of its models that can answer; each has a translation of its own.
+
+    Attributes:
+        headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
+    """
+
+    def __init__(
+        self,
+        gemini: Upstream,
+        key: str | None,
+        kind: Kind,
+        models: Sequence[str],
+        first: Translation,
+        translate: Callable[[str], Awaitable[Translation]],
+    ) -> None:
+        self.headers = first.notes.headers() | (served_by(first.model) if len(models) == 1 else {})
+        self._kind = kind
+        self._gemini = gemini
+        self._key = key
+        self._first = first
+        self._models = models
+        self._translate = translate
+
+    async def answers(self, turn: Turn) -> list[Answer]:
+        """The answers to all calls.
+
+        Raises:
+            ApiError: there is none.
+        """
+        calls = await self._calls(turn)
+        answers = calls.settle(await all_of([calls.outcome(body) for body in calls.bodies]))
+        self._is_answered_by(calls.translation)
+        return answers
+
+    async def events(self, turn: Turn) -> AsyncGenerator[bytes, None]:
+        """The images as events.
+
+        Raises:
+            ApiError: there is none.
+        """
+        calls = await self._calls(turn)
+        async with aclosing(_stream(calls, self._kind)) as events:
+            async for event in events:
+                self._is_answered_by(calls.translation)
+                yield event
+
+    async def _calls(self, turn: Turn) -> "_Calls":
+        translation = self._first if turn.model is self._models[0] else await self._translate(turn.model)
+        return _Calls(self._gemini, translation, self._key, is_patient=turn.is_last)
+
+    def _is_answered_by(self, translation: Translation) -> None:
+        current().notes = translation.notes
+        self.headers.clear()
+        self.headers |= translation.notes.headers() | served_by(translation.model)
+
+
+async def _method(services: Services, caller: Caller, asked: str, *, is_dry: bool) -> Method:
     """How the model makes images: the catalog knows, or else the model's own resource tells.
 
     Raises:
         GeminiError: Google does not tell which models there are.
     """
-    model = model_name(asked.model)
+    model = model_name(asked)
     known = services.images.catalog.facts(model).image_method
     if known is not None or is_dry:
         return known or "generateContent"
@@ -142,11 +217,12 @@ class _Calls:
         bodies: What each call sends; written once where the calls are alike, because images are large.
     """
 
-    def __init__(self, gemini: Upstream, translation: Translation, key: str | None) -> None:
+    def __init__(self, gemini: Upstream, translation: Translation, key: str | None, *, is_patient: bool) -> None:
         self.translation = translation
         self.bodies = _written(translation.bodies)
         self._gemini = gemini
         self._key = key
+        self._is_patient = is_patient
 
     async def outcome(self, body: bytes) -> Outcome:
         """The images of one call, in the format that was asked for; or why there are none."""
@@ -181,11 +257,13 @@ class _Calls:
         return answers
 
     async def _generate(self, body: bytes) -> Answer:
-        return from_generate(await self._gemini.generate(self.translation.model, body, self._key))
+        model, key = self.translation.model, self._key
+        return from_generate(await self._gemini.generate(model, body, key, is_patient=self._is_patient))
 
     async def _predict(self, body: bytes) -> Answer:
         path = f"/v1beta/{self.translation.model}:predict"
-        return from_predict(cast("PredictResponse", await self._gemini.request("POST", path, key=self._key, json=body)))
+        answer = await self._gemini.request("POST", path, key=self._key, json=body, is_patient=self._is_patient)
+        return from_predict(cast("PredictResponse", answer))
 
     async def _formatted(self, picture: Picture) -> Picture:
         """`picture` in the format that was asked for, made in a thread; a note says when that was not possible."""

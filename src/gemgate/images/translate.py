@@ -58,7 +58,9 @@ class Translation:
     notes: Notes
 
 
-def to_gemini(request: ImageRequest, options: ImageOptions, method: Method, images: Sequence[Part] = ()) -> Translation:
+def to_gemini(
+    request: ImageRequest, options: ImageOptions, method: Method, images: Sequence[Part] = (), *, model: str = ""
+) -> Translation:
     """Translate `request`. The same input gives the same bytes.
 
     Args:
@@ -66,12 +68,13 @@ def to_gemini(request: ImageRequest, options: ImageOptions, method: Method, imag
         options: The operator's decisions.
         method: How the model makes images.
         images: What an edit begins with.
+        model: The model to ask, where that is not the one that the request names.
 
     Raises:
         ApiError: 400 that names the parameter which Gemini cannot follow.
     """
     notes = Notes(options.unsupported_params)
-    model = model_name(request.model)
+    model = model_name(model or request.model)
     facts = options.catalog.facts(model)
     _refuse(request)
     _drop_unsupported(request, notes)

@@ -8,12 +8,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.aliases import bare
 from gemgate.auth import Caller
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.errors import ApiError
 from gemgate.gemini.directory import PAGE_SIZE, PATH, Listing
 from gemgate.gemini.types import ModelResource
-from gemgate.models.translate import from_gemini, resource_name
+from gemgate.models.translate import from_alias, from_gemini, resource_name
 from gemgate.models.wire import Model, ModelList
 from gemgate.redact import redact
 from gemgate.services import caller_of, dialect_of, services_of
@@ -25,12 +26,15 @@ _SHOWN = 200
 
 @router.get("/models", summary="List the models")
 async def list_models(request: Request) -> Response:
-    """Answer with all models that Google offers and this caller may use, on one page."""
+    """Answer with the operator's names and all models that Google offers, as far as this caller may use them."""
     if _is_dry_run(request):
         return _dry_run(request)
     caller, listing = await _listing(request)
-    allowed = [model for name, model in listing.models.items() if caller.may_use(name)]
-    models: ModelList = {"object": "list", "data": [_model(request, model) for model in allowed]}
+    aliases = services_of(request).aliases.lists
+    data = [_alias(request, alias, listing) for alias in aliases if caller.may_use(alias)]
+    hidden = {resource_name(alias) for alias in aliases}
+    natives = [model for name, model in listing.models.items() if name not in hidden and caller.may_use(name)]
+    models: ModelList = {"object": "list", "data": data + [_model(request, model) for model in natives]}
     return _json(models, listing)
 
 
@@ -44,6 +48,9 @@ async def retrieve_model(request: Request, model: str) -> Response:
     if _is_dry_run(request):
         return _dry_run(request)
     caller, listing = await _listing(request)
+    alias = bare(model)
+    if alias in services_of(request).aliases.lists and caller.may_use(model):
+        return _json(_alias(request, alias, listing), listing)
     native = listing.models.get(resource_name(model))
     if native is None or not caller.may_use(model):
         msg = f"The model `{redact(model)[:_SHOWN]}` does not exist or you do not have access to it."
@@ -73,6 +80,13 @@ async def _listing(request: Request) -> tuple[Caller, Listing]:
 def _model(request: Request, native: ModelResource) -> Model:
     catalog = services_of(request).chat.catalog
     return from_gemini(native, catalog, is_prefixed=dialect_of(request) == "google")
+
+
+def _alias(request: Request, alias: str, listing: Listing) -> Model:
+    services = services_of(request)
+    models = services.aliases.lists[alias]
+    native = listing.models.get(resource_name(models[0]))
+    return from_alias(alias, models, native, services.chat.catalog, is_prefixed=dialect_of(request) == "google")
 
 
 def _is_dry_run(request: Request) -> bool:

@@ -1,5 +1,7 @@
 """A model as Google describes it, as OpenAI would, with what more is known of it."""
 
+from collections.abc import Sequence
+
 from gemgate.gemini.catalog import Catalog, ModelFacts
 from gemgate.gemini.types import ModelResource
 from gemgate.models.wire import Capabilities, Model
@@ -29,6 +31,17 @@ def from_gemini(native: ModelResource, catalog: Catalog, *, is_prefixed: bool) -
     if "outputTokenLimit" in native:
         model["max_output_tokens"] = native["outputTokenLimit"]
     model["capabilities"] = _capabilities(native, catalog.facts(name))
+    return model
+
+
+def from_alias(
+    alias: str, models: Sequence[str], native: ModelResource | None, catalog: Catalog, *, is_prefixed: bool
+) -> Model:
+    """The operator's name for `models` as a model; `native` is the first of them, if Google lists it."""
+    model = from_gemini(native or {"name": resource_name(models[0])}, catalog, is_prefixed=is_prefixed)
+    model["id"] = _PREFIX + alias if is_prefixed else alias
+    model["owned_by"] = "gemgate"
+    model["alias_of"] = list(models)
     return model
 
 

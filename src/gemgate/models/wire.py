@@ -40,13 +40,18 @@ class _OpenAiModel(TypedDict):
 
 
 class Model(_OpenAiModel, total=False):
-    """A model; limits are tokens. What Google does not tell is left out."""
+    """A model; limits are tokens. What Google does not tell is left out.
+
+    `alias_of` lists the models that a name of the operator's stands for, of which the first that can answer does; all
+    else is said of the first.
+    """
 
     display_name: str
     description: str
     context_window: int
     max_output_tokens: int
     capabilities: Capabilities
+    alias_of: list[str]
 
 
 class ModelList(TypedDict):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import httpx
@@ -18,6 +19,8 @@ from gemgate.upstream.rests import Rest
 from gemgate.upstream.stream import SteadyStream
 
 T = TypeVar("T")
+
+_path_of = lru_cache(maxsize=1024)(model_path)
 
 _MODEL_CALL = re.compile(r"/v1(?:beta|alpha)?/((?:models|tunedModels|dynamic)/[^/:]+)(?::(\w+))?")
 _REPEATABLE = frozenset(
@@ -206,8 +209,8 @@ class Upstream:
             return answer
 
     def _attempts(self, model: str, body: Body, key: str | None, *, is_patient: bool) -> Attempts:
-        resources = resources_of(body) if key is None and self._has_choice and not isinstance(body, bytes) else ()
-        return Attempts(self.shared, model_path(model), key, is_patient=is_patient, resources=resources)
+        resources = resources_of(body) if key is None and self._has_choice else ()
+        return Attempts(self.shared, _path_of(model), key, is_patient=is_patient, resources=resources)
 
     def _attempts_at(
         self, method: str, path: str, body: Body | None, key: str | None, *, is_patient: bool = True
@@ -217,8 +220,7 @@ class Upstream:
         resources: list[str] = []
         if key is None and self._has_choice:
             resources = resources_in_path(path)
-            if body is not None and not isinstance(body, bytes):
-                resources += resources_of(body)
+            resources += resources_of(body) if body is not None else []
         return Attempts(self.shared, found[1] if found else "", key, is_repeatable, is_patient, resources)
 
     @property

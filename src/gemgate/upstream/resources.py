@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _MOST = 10_000
-_NAME = re.compile(r"(?:files|cachedContents|batches|tunedModels|fileSearchStores)/[A-Za-z0-9][\w.-]{0,199}", re.ASCII)
+_NAME_TEXT = r"(?:files|cachedContents|batches|fileSearchStores)/[A-Za-z0-9][\w.-]{0,199}"
+_NAME = re.compile(_NAME_TEXT, re.ASCII)
+_BYTE_NAME = re.compile(_NAME_TEXT.encode())
+_FIELDS = (b'"fileUri"', b'"file_uri"', b'"cachedContent"', b'"cached_content"')
+_VALUES = re.compile(rb'"(?:fileUri|file_uri|cachedContent|cached_content)"\s*:\s*"([^"]{1,2000})"')
 
 
 class Whereabouts:
@@ -32,16 +36,25 @@ class Whereabouts:
             self._labels.popitem(last=False)
 
 
-def resources_of(body: Mapping[str, Any]) -> list[str]:
+def resources_of(body: Mapping[str, Any] | bytes) -> list[str]:
     """The cache and the files that a native request names, such as `cachedContents/x` and `files/y`."""
+    if isinstance(body, bytes):
+        return _names_in(body)
     found = _names(body["cachedContent"]) if "cachedContent" in body else []
     contents = list(body.get("contents") or ())
     contents += [item.get("content") for item in body.get("requests") or () if isinstance(item, dict)]
     for content in contents:
         for part in content.get("parts") or () if isinstance(content, dict) else ():
-            if isinstance(part, dict) and (data := part.get("fileData")):
+            if isinstance(part, dict) and isinstance(data := part.get("fileData"), dict):
                 found += _names(data.get("fileUri"))
     return found
+
+
+def _names_in(body: bytes) -> list[str]:
+    """The same of a body that is written already: whatever stands in a field of such a name."""
+    if not any(field in body for field in _FIELDS):
+        return []
+    return [name.decode() for text in _VALUES.findall(body) for name in _BYTE_NAME.findall(text)[-1:]]
 
 
 def resources_in_path(path: str) -> list[str]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from gemgate.gemini.types import Candidate, GenerateContentResponse, Part
+from gemgate.gemini.types import Candidate, GenerateContentResponse
 
 _MALFORMED = "MALFORMED_FUNCTION_CALL"
+_ANSWERS = frozenset({"STOP", _MALFORMED})
+_TEXT = frozenset({"text", "thought"})
 
 
 def void_reason(events: Sequence[GenerateContentResponse], *, count_thoughts: bool) -> str | None:
@@ -16,11 +18,11 @@ def void_reason(events: Sequence[GenerateContentResponse], *, count_thoughts: bo
     """
     reason = "empty"
     for event in events:
-        if (event.get("promptFeedback") or {}).get("blockReason"):
+        if (feedback := event.get("promptFeedback")) and feedback.get("blockReason"):
             return None
         for candidate in event.get("candidates") or ():
             finish = candidate.get("finishReason", "STOP")
-            if finish not in ("STOP", _MALFORMED) or _has_content(candidate, count_thoughts):
+            if finish not in _ANSWERS or _has_content(candidate, count_thoughts):
                 return None
             if finish == _MALFORMED:
                 reason = "malformed_function_call"
@@ -28,10 +30,10 @@ def void_reason(events: Sequence[GenerateContentResponse], *, count_thoughts: bo
 
 
 def _has_content(candidate: Candidate, count_thoughts: bool) -> bool:
-    parts = (candidate.get("content") or {}).get("parts") or ()
-    return any(_is_content(part) and (count_thoughts or not part.get("thought")) for part in parts)
-
-
-def _is_content(part: Part) -> bool:
     """Whether a part holds more than an empty text. A signature is a sign that the model has finished on purpose."""
-    return bool(part.get("text")) or bool(part.keys() - {"text", "thought"})
+    for part in (candidate.get("content") or {}).get("parts") or ():
+        if part.get("thought") and not count_thoughts:
+            continue
+        if part.get("text") or part.keys() - _TEXT:
+            return True
+    return False

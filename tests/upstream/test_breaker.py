@@ -1,0 +1,204 @@
+"""A model that fails is left alone for a while, and one call finds out whether it works again."""
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+from tests.upstream.support import (
+    BODY,
+    HELLO,
+    LITE,
+    MODEL,
+    NOON,
+    Clock,
+    Google,
+    Seen,
+    failure,
+    overloaded,
+    quota,
+    upstream,
+)
+
+from gemgate.gemini.errors import GeminiError
+from gemgate.upstream.breaker import PAUSE, WINDOW, Breakers
+from gemgate.upstream.calls import Upstream
+from gemgate.upstream.rests import Rest, RestKind
+
+KEY = "key-one"
+GOOD = httpx.Response(200, json=HELLO)
+
+
+async def status(way: Upstream, model: str = MODEL) -> int:
+    try:
+        await way.generate(model, BODY, None)
+    except GeminiError as error:
+        return error.status
+    return 200
+
+
+async def test_opens_after_so_many_failures_and_then_asks_nobody() -> None:
+    google, clock = Google(overloaded()), Clock()
+    async with upstream(google, KEY, clock=clock, retries=0, breaker=3) as way:
+        assert [await status(way) for _ in range(3)] == [503] * 3
+        with pytest.raises(GeminiError, match="it was not asked again") as caught:
+            await way.generate(MODEL, BODY, None)
+        assert await status(way, LITE) == 503
+        (state, _) = way.snapshot().breakers
+    assert len(google.requests) == 4
+    assert (caught.value.status, caught.value.available_in) == (503, PAUSE[0])
+    assert (state.model, state.state, state.until) == (MODEL, "open", NOON + PAUSE[0])
+
+
+async def test_is_the_same_for_callers_with_their_own_key() -> None:
+    google = Google(overloaded())
+    async with upstream(google, retries=0, breaker=2) as way:
+        for _ in range(4):
+            with pytest.raises(GeminiError):
+                await way.generate(MODEL, BODY, "own")
+    assert len(google.requests) == 2
+
+
+async def test_ends_the_attempts_of_the_call_that_opens_it() -> None:
+    google = Google(overloaded())
+    async with upstream(google, KEY, retries=5, breaker=2) as way:
+        assert await status(way) == 503
+    assert len(google.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [failure(400), failure(404), quota(), failure(403), failure(501), httpx.Response(200, text="no JSON")],
+    ids=["400", "404", "429", "403", "501", "no JSON"],
+)
+async def test_does_not_count_what_is_no_fault_of_the_model(answer: httpx.Response) -> None:
+    async with upstream(Google(answer), KEY, retries=0, breaker=1) as way:
+        await status(way)
+        assert way.snapshot().breakers == ()
+
+
+@pytest.mark.parametrize(
+    "fault", [failure(500), failure(504), httpx.ConnectError("refused"), httpx.ReadTimeout("late")]
+)
+async def test_counts_faults_of_every_kind(fault: httpx.Response | Exception) -> None:
+    async with upstream(Google(fault), KEY, retries=0, breaker=1) as way:
+        await status(way)
+        assert [state.state for state in way.snapshot().breakers] == ["open"]
+
+
+def test_stays_closed_while_one_call_of_four_is_answered() -> None:
+    breakers = Breakers(10, clock=Clock())
+    for _ in range(100):
+        for _ in range(3):
+            breakers.failed(MODEL)
+        breakers.succeeded(MODEL)
+    assert [state.state for state in breakers.snapshot()] == ["closed"]
+
+
+def test_counts_anew_after_the_window() -> None:
+    clock = Clock()
+    breakers = Breakers(3, clock=clock)
+    for _ in range(2):
+        breakers.failed(MODEL)
+    clock.now += WINDOW + 1
+    for _ in range(2):
+        breakers.failed(MODEL)
+    assert [state.state for state in breakers.snapshot()] == ["closed"]
+    breakers.failed(MODEL)
+    assert [state.state for state in breakers.snapshot()] == ["open"]
+
+
+def test_of_zero_failures_is_never_opened() -> None:
+    breakers = Breakers(0)
+    for _ in range(100):
+        breakers.failed(MODEL)
+    assert breakers.snapshot() == ()
+    assert breakers.admit(MODEL) is False
+
+
+class TestHalfOpen:
+    async def test_lets_one_call_try_and_closes_when_it_is_answered(self) -> None:
+        google, clock, seen = Google(overloaded(), GOOD), Clock(), Seen()
+        async with upstream(google, KEY, clock=clock, retries=0, breaker=1) as way:
+            way.observe(seen)
+            assert await status(way) == 503
+            clock.now += PAUSE[0] - 0.1
+            assert await status(way) == 503
+            clock.now += 0.2
+            assert [state.state for state in way.snapshot().breakers] == ["half_open"]
+            with capture_logs() as logs:
+                assert await status(way) == 200
+            assert way.snapshot().breakers == ()
+        assert len(google.requests) == 2
+        assert [line["event"] for line in logs] == ["a model works again"]
+        assert [(rest.model, rest.kind, rest.until > 0) for rest in seen.rested] == [
+            (MODEL, RestKind.BROKEN, True),
+            (MODEL, RestKind.BROKEN, False),
+        ]
+
+    async def test_waits_longer_each_time_it_fails(self) -> None:
+        google, clock = Google(overloaded()), Clock()
+        waits = []
+        async with upstream(google, KEY, clock=clock, retries=0, breaker=1) as way:
+            for _ in range(5):
+                assert await status(way) == 503
+                (state,) = way.snapshot().breakers
+                waits.append(state.until - clock.now)
+                clock.now = state.until
+        assert waits == [10, 20, 40, 60, 60]
+        assert len(google.requests) == 5
+
+    async def test_refuses_the_others_while_one_tries(self) -> None:
+        clock = Clock()
+        breakers = Breakers(1, clock=clock)
+        breakers.failed(MODEL)
+        clock.now += PAUSE[0]
+        assert breakers.admit(MODEL) is True
+        with pytest.raises(GeminiError) as caught:
+            breakers.admit(MODEL)
+        assert caught.value.available_in == 1
+        breakers.forgo(MODEL)
+        assert breakers.admit(MODEL) is True
+
+    async def test_lets_the_next_one_try_when_the_first_learned_nothing(self) -> None:
+        def broken_off(_request: httpx.Request) -> httpx.Response:
+            raise KeyboardInterrupt
+
+        google, clock = Google(overloaded(), broken_off, failure(400), GOOD), Clock()
+        async with upstream(google, KEY, clock=clock, retries=0, breaker=1) as way:
+            assert await status(way) == 503
+            clock.now += PAUSE[0]
+            with pytest.raises(KeyboardInterrupt):
+                await status(way)
+            assert await status(way) == 400
+            assert await status(way) == 200
+
+    def test_is_closed_by_a_call_from_before_that_is_answered_late(self) -> None:
+        breakers = Breakers(1, clock=Clock())
+        breakers.failed(MODEL)
+        breakers.succeeded(MODEL)
+        assert breakers.snapshot() == ()
+
+    def test_is_not_held_up_by_calls_from_before_that_fail_late(self) -> None:
+        clock = Clock()
+        breakers = Breakers(1, clock=clock)
+        breakers.failed(MODEL)
+        clock.now += 5
+        breakers.failed(MODEL)
+        (state,) = breakers.snapshot()
+        assert state.until == NOON + PAUSE[0]
+
+
+async def test_other_processes_can_take_it_over() -> None:
+    google = Google(GOOD)
+    async with upstream(google, KEY, breaker=1) as way:
+        way.apply(Rest("", MODEL, RestKind.BROKEN, NOON + 10))
+        assert await status(way) == 503
+        way.apply(Rest("", MODEL, RestKind.BROKEN, 0))
+        assert await status(way) == 200
+    assert len(google.requests) == 1
+
+
+def test_the_models_remembered_are_bounded() -> None:
+    breakers = Breakers(10)
+    for number in range(1100):
+        breakers.failed(f"models/m{number}")
+    assert len(breakers.snapshot()) == 1024
