@@ -17,6 +17,7 @@ from gemgate.files.uploads_routes import router as uploads_router
 from gemgate.images.routes import router as images_router
 from gemgate.metrics import Metrics
 from gemgate.models.routes import router as models_router
+from gemgate.native import routes as native
 from gemgate.options import chat_options, known_params
 from gemgate.settings import Settings
 from gemgate.startup import services
@@ -73,4 +74,5 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     for router in (models_router, files_router, uploads_router, batches_router):
         app.include_router(router, prefix=OPENAI)
         app.include_router(router, prefix=GOOGLE, include_in_schema=False)
+    native.install(app)
     return app

@@ -13,6 +13,19 @@ async def read_json_body(request: Request, limit: int) -> bytes:
         ClientDisconnect: the client went while it was sending.
     """
     _check_type(request)
+    body = (await read_body(request, limit)).removeprefix(b"\xef\xbb\xbf")
+    if not body.strip():
+        raise ApiError(400, "The body is empty; a JSON object was expected.", code="invalid_json")
+    return body
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The raw bytes of any body of at most `limit` bytes.
+
+    Raises:
+        ApiError: 413 when it is too large.
+        ClientDisconnect: the client went while it was sending.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
@@ -23,10 +36,7 @@ async def read_json_body(request: Request, limit: int) -> bytes:
         if size > limit:
             raise _too_large(limit)
         chunks.append(chunk)
-    body = b"".join(chunks).removeprefix(b"\xef\xbb\xbf")
-    if not body.strip():
-        raise ApiError(400, "The body is empty; a JSON object was expected.", code="invalid_json")
-    return body
+    return b"".join(chunks)
 
 
 def _check_type(request: Request) -> None:

@@ -17,6 +17,7 @@ from gemgate.images.translate import ImageOptions
 from gemgate.metrics import Metrics
 from gemgate.record import current
 from gemgate.resolve import MediaResolver
+from gemgate.sealing import Seal
 from gemgate.settings import Settings
 from gemgate.store import Store
 from gemgate.upstream.calls import Upstream
@@ -39,6 +40,7 @@ class Services:
     store: Store
     batches: BatchDesk
     metrics: Metrics
+    upload_seal: Seal
 
 
 def services_of(request: Request) -> Services:

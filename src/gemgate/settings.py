@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="The port to listen on.")
+    public_url: str | None = Field(
+        default=None,
+        description="Where callers reach the gateway, such as https://ai.example.com: told to Google's clients that "
+        "upload. Absent: as each request says (Host, X-Forwarded-Proto).",
+    )
     workers: PositiveInt = Field(default=1, description="Processes that share the listening socket.")
     shutdown_timeout: PositiveFloat = Field(
         default=25, description="How long running answers may go on once the gateway is told to stop."
@@ -214,9 +219,11 @@ class Settings(BaseSettings):
         Catalog(value)
         return value
 
-    @field_validator("upstream")
+    @field_validator("upstream", "public_url")
     @classmethod
-    def _origin(cls, value: str) -> str:
+    def _origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not value.startswith(("http://", "https://")):
             msg = f"{value!r} is not an http(s) URL, such as https://generativelanguage.googleapis.com"
             raise ValueError(msg)

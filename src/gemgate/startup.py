@@ -12,7 +12,6 @@ from anyio import to_thread
 from gemgate import pricing
 from gemgate.aliases import ModelAliases
 from gemgate.attachments import MARGIN, Attachments
-from gemgate.batches.keys import secret_of
 from gemgate.batches.start import batches_at_work
 from gemgate.callers.registry import ClientKeys
 from gemgate.chat.request import Options
@@ -31,12 +30,15 @@ from gemgate.options import (
 )
 from gemgate.redact import traceback_of
 from gemgate.resolve import MediaResolver
+from gemgate.sealing import Seal, secret_of
 from gemgate.services import Services
 from gemgate.settings import Settings
 from gemgate.store import Store
 from gemgate.upstream.calls import Upstream
 
 SWEEP_SECONDS = 3600.0
+
+_UPLOADS = b"gemgate native: addresses of uploads"
 
 _log = structlog.get_logger()
 
@@ -58,7 +60,8 @@ async def services(
         attachments = await enter(Attachments(store, GeminiFiles(client)))
         media = MediaResolver(settings, fetcher, attachments, gemini)
         await enter(_priced(settings))
-        options = batch_options(settings, await to_thread.run_sync(_secrets, settings))
+        secrets = await to_thread.run_sync(_secrets, settings)
+        options = batch_options(settings, secrets)
         resolve = partial(media.resolve, margin=options.window + MARGIN)
         yield Services(
             settings=settings,
@@ -74,6 +77,7 @@ async def services(
             store=store,
             batches=await enter(batches_at_work(store, gemini, resolve, options)),
             metrics=metrics,
+            upload_seal=Seal(secrets, _UPLOADS),
         )
 
 

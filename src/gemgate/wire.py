@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MOST_BATCH_BYTES = 209_715_200
+"""OpenAI's limit of a file with the purpose `batch`: 200 MB."""
+
 
 class Wire(BaseModel):
     """An object on the wire; unknown fields are kept in `model_extra`."""

@@ -1,9 +1,6 @@
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-
 import pytest
 
-from gemgate.batches.keys import KeyVault, secret_of
+from gemgate.batches.keys import KeyVault
 
 
 def test_a_callers_key_is_encrypted_and_comes_back() -> None:
@@ -40,13 +37,3 @@ def test_without_a_secret_a_callers_key_can_neither_be_read_nor_kept() -> None:
     assert vault.open(sealed) is None
     with pytest.raises(ValueError, match="secret"):
         vault.seal("key")
-
-
-def test_the_secret_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:
-    directory = tmp_path / "data"
-    with ThreadPoolExecutor(8) as pool:
-        made = set(pool.map(secret_of, [directory] * 32))
-    assert len(made) == 1
-    assert len(made.pop()) == 64
-    (file,) = directory.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o600

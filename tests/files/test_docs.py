@@ -6,7 +6,8 @@ from typing import get_args
 
 from gemgate.files.fates import FILES
 from gemgate.files.translate import FileOptions
-from gemgate.files.wire import BATCH_LIFETIME, MOST_BATCH_BYTES, MOST_LISTED, MOST_PART_BYTES, Purpose
+from gemgate.files.wire import BATCH_LIFETIME, MOST_LISTED, MOST_PART_BYTES, Purpose
+from gemgate.wire import MOST_BATCH_BYTES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "files.md").read_text()
 SOURCES = (Path(__file__).resolve().parents[2] / "src" / "gemgate" / "files").glob("*.py")

@@ -8,8 +8,8 @@ import pytest
 from tests.files.support import KEY, NOW, OTHER, Gateway, error_of, form
 
 from gemgate.files.translate import FileOptions
-from gemgate.files.wire import MOST_BATCH_BYTES
 from gemgate.store import StoreError
+from gemgate.wire import MOST_BATCH_BYTES
 
 PURPOSE = ("purpose", "user_data")
 FILE = ("file", "hello, world", "ü.txt")

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemgate.downloads import byte_range, content_headers
 from gemgate.errors import ApiError
 from gemgate.files.fates import COMPLETE, FILES, UPLOADS
-from gemgate.files.translate import byte_range, content_headers, lifetime, most_bytes, upload_error
-from gemgate.files.wire import MOST_BATCH_BYTES, CompleteRequest, ExpiresAfter, FileRequest, Purpose, UploadRequest
+from gemgate.files.translate import lifetime, most_bytes, upload_error
+from gemgate.files.wire import CompleteRequest, ExpiresAfter, FileRequest, Purpose, UploadRequest
 from gemgate.store import FileRow, StoreError
+from gemgate.wire import MOST_BATCH_BYTES
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from tests.store.conftest import NOW, Clock
@@ -20,7 +21,7 @@ from gemgate.store import (
 ONE, TWO = b"one " * 10, b"two " * 10
 
 
-async def begin(store: Store, size: int = len(ONE + TWO), **options: int) -> UploadRow:
+async def begin(store: Store, size: int = len(ONE + TWO), **options: Any) -> UploadRow:
     return await store.uploads.create(
         OWNER, filename="a.txt", purpose="user_data", size=size, mime_type="text/plain", **options
     )

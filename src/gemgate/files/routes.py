@@ -1,20 +1,17 @@
 """`/files`: upload, list, look at, download, delete."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
+from gemgate.downloads import content_response
 from gemgate.errors import ApiError
 from gemgate.files.context import json_response, options_of, store_of
 from gemgate.files.receive import NewFile
 from gemgate.files.translate import (
-    byte_range,
-    content_headers,
     deleted,
     file_list,
     file_object,
@@ -93,36 +90,10 @@ async def file_content(request: Request, file_id: str) -> Response:
     caller = caller_of(request)
     store = store_of(request)
     row = await _found(store, caller.id, file_id)
-    headers = content_headers(row)
-    fits = request.headers.get("if-range", headers["etag"]) == headers["etag"]
-    wanted = byte_range(request.headers.get("range") if fits else None, row.bytes)
-    start, end = wanted or (0, row.bytes)
-    headers["content-length"] = str(end - start)
-    if wanted:
-        headers["content-range"] = f"bytes {start}-{end - 1}/{row.bytes}"
-    chunks = store.files.open(row, start, end) if wanted else store.files.open(row)
     try:
-        first = await anext(chunks, b"")
+        return await content_response(request, store, row)
     except BlobMissingError:
         raise no_such_file(file_id) from None
-    return _Content(first, chunks, headers, 206 if wanted else 200)
-
-
-class _Content(StreamingResponse):
-    """Closes the file when it is sent, or the client has gone."""
-
-    def __init__(self, first: bytes, rest: AsyncGenerator[bytes], headers: dict[str, str], status: int) -> None:
-        self._rest = rest
-        super().__init__(self._chunks(first), status, headers)
-
-    async def _chunks(self, first: bytes) -> AsyncGenerator[bytes]:
-        yield first
-        async for chunk in self._rest:
-            yield chunk
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._rest):
-            await super().__call__(scope, receive, send)
 
 
 @router.get("/files/{file_id:path}", summary="Retrieve a file")

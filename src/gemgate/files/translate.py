@@ -1,13 +1,11 @@
 """From rows to OpenAI's objects, from the store's errors to OpenAI's, and the rules of sizes and ranges."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from gemgate.errors import ApiError
-from gemgate.files.wire import BATCH_LIFETIME, MOST_BATCH_BYTES, ExpiresAfter, FileRequest, UploadRequest
+from gemgate.files.wire import BATCH_LIFETIME, ExpiresAfter, FileRequest, UploadRequest
 from gemgate.notes import Notes, Policy
 from gemgate.store.errors import (
     ChecksumMismatchError,
@@ -18,9 +16,7 @@ from gemgate.store.errors import (
     UploadUnknownError,
 )
 from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
-
-_MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\w-]{1,20}=\"?[\w.:+-]{1,60}\"?)*", re.ASCII)
-_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+from gemgate.wire import MOST_BATCH_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,40 +137,3 @@ def upload_error(error: StoreError) -> ApiError | None:
             return ApiError(400, msg, param="md5", code="checksum_mismatch")
         case _:
             return None
-
-
-def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """The part of `size` bytes that a `Range` header asks for: its start, and the byte after its end.
-
-    None is the whole: no header, one of several ranges, or one that is not understood (RFC 9110, section 14.2).
-
-    Raises:
-        ApiError: 416 when there are no such bytes.
-    """
-    found = _RANGE.fullmatch(header or "")
-    if found is None or not (found[1] or found[2]):
-        return None
-    if found[1]:
-        start, end = int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
-        if found[2] and int(found[2]) < start:
-            return None
-    else:
-        start, end = max(size - int(found[2]), 0), size
-    if start >= end:
-        msg = f"The file has {size} bytes, and none of them is in the range asked for."
-        raise ApiError(416, msg, code="range_not_satisfiable", headers={"content-range": f"bytes */{size}"})
-    return start, end
-
-
-def content_headers(row: FileRow) -> dict[str, str]:
-    """The headers of a file's content. Nothing that a caller once sent can end a header, or run in a browser."""
-    plain = re.sub(r"[^ !#-\[\]-~]", "_", row.filename)
-    given = row.mime_type or ""
-    return {
-        "content-type": given if _MIME_TYPE.fullmatch(given) else "application/octet-stream",
-        "content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(row.filename, safe='')}",
-        "x-content-type-options": "nosniff",
-        "accept-ranges": "bytes",
-        "etag": f'"{row.sha256}"',
-        "cache-control": "private, no-cache",
-    }

@@ -11,9 +11,6 @@ from gemgate.wire import Wire
 
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
-MOST_BATCH_BYTES = 209_715_200
-"""OpenAI's limit of a file with the purpose `batch`: 200 MB."""
-
 MOST_PART_BYTES = 67_108_864
 """OpenAI's limit of one part of an upload: 64 MB."""
 

@@ -196,9 +196,14 @@ def error_in(value: Any, status: int = 200) -> GeminiError | None:
     return GeminiError(
         code,
         message.strip() if isinstance(message, str) and message.strip() else _default_message(code),
-        reason if isinstance(reason, str) and reason else _REASONS.get(code, "UNKNOWN"),
+        reason if isinstance(reason, str) and reason else reason_of(code),
         _objects(error.get("details")),
     )
+
+
+def reason_of(status: int) -> str:
+    """The `google.rpc.Code` that Google sends with an HTTP status."""
+    return _REASONS.get(status, "UNKNOWN")
 
 
 # HTTP mapping of google.rpc.Code: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
@@ -208,6 +213,7 @@ _REASONS = {
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     409: "ABORTED",
+    416: "OUT_OF_RANGE",
     429: "RESOURCE_EXHAUSTED",
     499: "CANCELLED",
     500: "INTERNAL",
@@ -280,6 +286,6 @@ def _unstructured(status: int, body: bytes, content_type: str) -> GeminiError:
     else:
         message = text[:_MOST_TEXT]
     if 400 <= status < 600:
-        return GeminiError(status, message, _REASONS.get(status, "UNKNOWN"))
+        return GeminiError(status, message, reason_of(status))
     not_an_answer = f"The Gemini API answered {status} with something that is not an answer."
     return TransportError(Failure.INVALID_BODY, message if is_html else not_an_answer)

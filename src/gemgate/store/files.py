@@ -5,12 +5,16 @@ from contextlib import aclosing
 from typing import Literal
 
 from sqlalchemy import ColumnElement, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gemgate.store.blobs import Blobs
 from gemgate.store.database import Clock, Database
-from gemgate.store.ids import new_id
+from gemgate.store.ids import new_id, second_of
 from gemgate.store.paging import Page, fetch_page
 from gemgate.store.tables import FileRow
+
+_GOOGLE = "files/"
+"""What the names of Google's files begin with, and none of our ids."""
 
 
 class Files:
@@ -31,6 +35,7 @@ class Files:
         mime_type: str | None = None,
         expires_after: int | None = None,
         file_id: str | None = None,
+        google_name: str | None = None,
     ) -> FileRow:
         """Write the bytes, then the row; `expires_after` is in seconds.
 
@@ -55,18 +60,22 @@ class Files:
             created_at=now,
             mime_type=mime_type,
             expires_at=None if expires_after is None else now + expires_after,
+            google_name=google_name,
         )
         return await self.create(row)
 
     async def create(self, row: FileRow) -> FileRow:
-        """Add the row of a blob that is complete, or replace the row with the same id."""
+        """Add the row of a blob that is complete, or replace the one with its id, or of the same file at Google."""
         async with self._database.write() as session:
-            return await session.merge(row)
+            older = await _take_copies(session, row) if row.google_name else []
+            merged = await session.merge(row)
+        await self._blobs.delete(*older)
+        return merged
 
     async def get(self, owner: str, file_id: str) -> FileRow | None:
-        """The file, or None."""
+        """The file, or None. `file_id` is an id of ours, also with `files/` before it, or a name of Google's."""
         async with self._database.read() as session:
-            return await session.scalar(select(FileRow).where(FileRow.id == file_id, *self._visible(owner)))
+            return await session.scalar(select(FileRow).where(_is_called(file_id), *self._visible(owner)))
 
     async def list(
         self,
@@ -76,13 +85,16 @@ class Files:
         limit: int = 10_000,
         order: Literal["asc", "desc"] = "desc",
         purpose: str | None = None,
+        copies: bool = True,
     ) -> Page[FileRow]:
-        """The caller's files by the time of their making, those that follow the id `after`.
+        """The caller's files by the time of their making, those that follow the id `after`, with or without `copies`.
 
         Raises:
             UnknownCursorError: `after` is no id of a file.
         """
         wanted = self._visible(owner) if purpose is None else (*self._visible(owner), FileRow.purpose == purpose)
+        if not copies:
+            wanted = (*wanted, FileRow.google_name.is_(None))
         async with self._database.read() as session:
             newest_first = order == "desc"
             return await fetch_page(session, FileRow, *wanted, after=after, limit=limit, newest_first=newest_first)
@@ -100,7 +112,7 @@ class Files:
     async def delete(self, owner: str, file_id: str) -> bool:
         """Delete the row, then the bytes; False when there was none. A crash in between leaves bytes to the sweep."""
         async with self._database.write() as session:
-            wanted = delete(FileRow).where(FileRow.id == file_id, *self._visible(owner)).returning(FileRow.blob_key)
+            wanted = delete(FileRow).where(_is_called(file_id), *self._visible(owner)).returning(FileRow.blob_key)
             key = await session.scalar(wanted)
         if key is None:
             return False
@@ -110,6 +122,17 @@ class Files:
     def _visible(self, owner: str) -> tuple[ColumnElement[bool], ...]:
         alive = or_(FileRow.expires_at.is_(None), FileRow.expires_at > self._clock())
         return FileRow.owner == owner, alive
+
+
+def _is_called(file_id: str) -> ColumnElement[bool]:
+    bare = file_id.removeprefix(_GOOGLE)
+    return FileRow.google_name == file_id if bare != file_id and second_of(bare) is None else FileRow.id == bare
+
+
+async def _take_copies(session: AsyncSession, row: FileRow) -> list[str]:
+    """Remove what was kept of earlier files of the same name, and give the keys of their blobs."""
+    same = (FileRow.owner == row.owner, FileRow.google_name == row.google_name, FileRow.id != row.id)
+    return list(await session.scalars(delete(FileRow).where(*same).returning(FileRow.blob_key)))
 
 
 def blob_key(file_id: str) -> str:

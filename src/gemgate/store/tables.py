@@ -40,10 +40,14 @@ _Digest = Annotated[str, mapped_column(String(64))]
 
 
 class FileRow(Base):
-    """A complete file; its bytes are the blob `blob_key`."""
+    """A complete file; its bytes are the blob `blob_key`. `google_name` is that of the file it is a copy of."""
 
     __tablename__ = "files"
-    __table_args__ = (Index(None, "owner", "created_at", "id"), Index(None, "expires_at"))
+    __table_args__ = (
+        Index(None, "owner", "created_at", "id"),
+        Index(None, "expires_at"),
+        Index(None, "owner", "google_name", unique=True),
+    )
 
     id: Mapped[_Key]
     owner: Mapped[_Digest]
@@ -56,6 +60,7 @@ class FileRow(Base):
     mime_type: Mapped[str | None] = mapped_column(default=None)
     expires_at: Mapped[int | None] = mapped_column(default=None)
     status: Mapped[str] = mapped_column(default="processed")
+    google_name: Mapped[str | None] = mapped_column(default=None)
 
 
 class UploadRow(Base):
@@ -81,7 +86,7 @@ class UploadRow(Base):
 
 
 class UploadPartRow(Base):
-    """A part of a pending upload; its bytes are the blob `blob_key`."""
+    """A part of a pending upload; its bytes are the blob `blob_key`, their place in the whole `offset`, if known."""
 
     __tablename__ = "upload_parts"
     __table_args__ = (Index(None, "upload_id"),)
@@ -91,6 +96,7 @@ class UploadPartRow(Base):
     blob_key: Mapped[_Unique]
     bytes: Mapped[int]
     created_at: Mapped[int]
+    offset: Mapped[int | None] = mapped_column(default=None)
 
 
 class GoogleFileRow(Base):

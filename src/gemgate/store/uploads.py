@@ -31,19 +31,28 @@ class Uploads:
         self._clock = clock
 
     async def create(
-        self, owner: str, *, filename: str, purpose: str, size: int, mime_type: str, expires_after: int | None = None
+        self,
+        owner: str,
+        *,
+        filename: str,
+        purpose: str,
+        size: int,
+        mime_type: str,
+        expires_after: int | None = None,
+        upload_id: str | None = None,
+        lifetime: int = LIFETIME,
     ) -> UploadRow:
-        """Open an upload of `size` bytes; `expires_after` is how many seconds the finished file will live."""
+        """Open an upload of `size` bytes, for `lifetime` seconds; the finished file will live `expires_after` more."""
         now = int(self._clock())
         upload = UploadRow(
-            id=new_id("upload_", now),
+            id=upload_id or new_id("upload_", now),
             owner=owner,
             filename=storable(filename),
             purpose=purpose,
             bytes=size,
             mime_type=mime_type,
             created_at=now,
-            expires_at=now + LIFETIME,
+            expires_at=now + lifetime,
             expires_after=expires_after,
         )
         async with self._database.write() as session:
@@ -58,8 +67,22 @@ class Uploads:
             upload.status = self._status(upload)
         return upload
 
-    async def add_part(self, owner: str, upload_id: str, chunks: AsyncIterable[bytes]) -> UploadPartRow:
-        """Write a part. If the source of `chunks` raises, nothing is left of it.
+    async def parts(self, owner: str, upload_id: str) -> list[UploadPartRow]:
+        """The parts of a pending upload, those with an offset by that.
+
+        Raises:
+            UploadUnknownError: there is no such upload.
+            UploadClosedError: it is not pending.
+        """
+        async with self._database.read() as session:
+            await self._pending(session, owner, upload_id)
+            found = await session.scalars(select(UploadPartRow).where(UploadPartRow.upload_id == upload_id))
+            return sorted(found, key=lambda part: (part.offset or 0, part.bytes))
+
+    async def add_part(
+        self, owner: str, upload_id: str, chunks: AsyncIterable[bytes], *, offset: int | None = None
+    ) -> UploadPartRow:
+        """Write a part; `offset` is its place in the whole. If the source of `chunks` raises, nothing is left of it.
 
         Raises:
             UploadUnknownError: there is no such upload.
@@ -71,7 +94,8 @@ class Uploads:
         part_id = new_id("part_", self._clock())
         key = f"parts/{part_id}"
         size, _ = await self._blobs.put(key, chunks)
-        part = UploadPartRow(id=part_id, upload_id=upload_id, blob_key=key, bytes=size, created_at=int(self._clock()))
+        now = int(self._clock())
+        part = UploadPartRow(id=part_id, upload_id=upload_id, blob_key=key, bytes=size, created_at=now, offset=offset)
         try:
             async with self._database.write() as session:
                 await self._pending(session, owner, upload_id, lock=True)

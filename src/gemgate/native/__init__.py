@@ -1,0 +1,1 @@
+"""Google's own paths, passed through: the google-genai SDKs with the gateway as their base URL."""

@@ -1,0 +1,135 @@
+"""Takes the requests that are Google's: two routes, one before OpenAI's API and one after it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, URLPath
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Message, Receive, Scope, Send
+
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import GeminiError
+from gemgate.handlers import as_api_error
+from gemgate.native import stored, uploads
+from gemgate.native.exchange import Exchange
+from gemgate.native.incoming import GOOGLE_CLIENT, has_key_in_query, take_key
+from gemgate.native.plain import plain
+from gemgate.native.relay import reply_error, reply_refusal
+from gemgate.native.table import Call, Kind, Unknown, collections, find, is_google_path
+from gemgate.services import caller_of, services_of
+
+_CALL = "gemgate.native"
+_HEADS = ("/v1", "/upload/", "/download/")
+
+KINDS: Mapping[Kind, Callable[[Exchange], Awaitable[None]]] = {
+    Kind.PLAIN: plain,
+    Kind.UPLOAD: uploads.start,
+    Kind.DOWNLOAD: stored.fetch,
+    Kind.FILE: stored.get,
+    Kind.FILE_LIST: stored.listed,
+    Kind.FILE_DELETE: stored.delete,
+}
+
+
+def install(app: FastAPI) -> None:
+    """Add Google's paths to an application that has all its other routes."""
+    app.router.routes.insert(0, NativeRoute())
+    app.router.routes.append(UnknownRoute())
+
+
+class _Route(BaseRoute):
+    def url_path_for(self, name: str, /, **_params: object) -> URLPath:
+        """Nothing links here."""
+        raise NoMatchFound(name, {})
+
+
+class NativeRoute(_Route):
+    """The methods of the table.
+
+    Below `/v1` models, files and batches are OpenAI's too: there a request is Google's if it comes from one of Google's
+    libraries, or names its key in the query.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the request is one of Google's methods, or was meant to be."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        path = _path(scope)
+        if not path.startswith(_HEADS):
+            return Match.NONE, {}
+        found = find(scope["method"], path)
+        if found is None or (found.is_shared and not _is_from_google_client(scope)):
+            return Match.NONE, {}
+        return Match.FULL, {_CALL: found}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        found: Call | Unknown = scope[_CALL]
+        answering = _Answering(send)
+        try:
+            await _serve(found, Request(scope, receive), answering.send)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if answering.has_begun:
+                raise
+            await _refuse(answering.send, error)
+
+
+class UnknownRoute(_Route):
+    """What is below Google's versions and in nobody's table."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A partial match, so that a wrong verb on a path of OpenAI's is told as that."""
+        is_google = scope["type"] == "http" and is_google_path(_path(scope))
+        return (Match.PARTIAL if is_google else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
+        """Say what there is."""
+        await reply_error(send, _unknown(scope, "The gateway passes on what is below", collections()))
+
+
+class _Answering:
+    """Knows whether an answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def send(self, message: Message) -> None:
+        self.has_begun = True
+        await self._send(message)
+
+
+async def _serve(call: Call | Unknown, request: Request, send: Send) -> None:
+    if isinstance(call, Unknown):
+        raise _unknown(request.scope, "Known methods here are", call.known)
+    services = services_of(request)
+    query = take_key(request.scope)
+    if call.method.kind is Kind.UPLOAD and "upload_id" in query:
+        await uploads.go_on(request, send, services)
+        return
+    caller = caller_of(request)
+    await KINDS[call.method.kind](Exchange(request, send, call, query, caller, services))
+
+
+async def _refuse(send: Send, error: Exception) -> None:
+    if isinstance(error, GeminiError) and error.refusal is not None:
+        await reply_refusal(send, error.refusal)
+    else:
+        await reply_error(send, as_api_error(error))
+
+
+def _unknown(scope: Scope, what: str, known: list[str] | tuple[str, ...]) -> ApiError:
+    msg = f"{scope['method']} {_path(scope)[:200]!r} is not a method of the Gemini API. {what}: {', '.join(known)}."
+    return ApiError(404, msg, code="unknown_method")
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _is_from_google_client(scope: Scope) -> bool:
+    return GOOGLE_CLIENT in Headers(scope=scope) or has_key_in_query(scope)

@@ -1,0 +1,186 @@
+"""Which of Google's methods pass, and what becomes of each. No I/O.
+
+A path is taken apart and put together again from names and words of this table: whatever a caller wrote, nothing else
+reaches Google. Sources: Google's schema of v1beta, google-genai 3.6 (Python) and @google/genai 2.32.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
+
+SHARED_VERSION = "v1"
+"""OpenAI's API lives below it too."""
+
+SHARED = frozenset({"models", "files", "batches"})
+"""Collections of both APIs below `v1`."""
+
+
+class Kind(StrEnum):
+    """What the gateway does beside passing bytes."""
+
+    PLAIN = "plain"
+    UPLOAD = "upload"
+    FILE = "file"
+    FILE_LIST = "file list"
+    FILE_DELETE = "file delete"
+    DOWNLOAD = "download"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of Google's API; `template` is what follows the version, such as `models/{name}:generateContent`."""
+
+    verb: str
+    template: str
+    kind: Kind = Kind.PLAIN
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} /{self.prefix}{{version}}/{self.template}"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request for a known method.
+
+    Attributes:
+        method: Which.
+        path: The native path, made of `method` and names alone.
+        names: The names in it, in their order.
+        is_shared: Whether OpenAI's API has a resource at the same path.
+    """
+
+    method: Method
+    path: str
+    names: tuple[str, ...]
+    is_shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A request below one of Google's versions that is none of its methods; `known` are those that are near."""
+
+    known: tuple[str, ...]
+    is_shared: bool
+
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
+
+
+def _methods() -> list[Method]:
+    calls = ("generateContent", "streamGenerateContent", "batchGenerateContent", "asyncBatchEmbedContent")
+    more = ("countTokens", "embedContent", "batchEmbedContents", "predict", "predictLongRunning", "generateAnswer")
+    return [
+        Method("GET", "models"),
+        Method("GET", "models/{name}"),
+        *(Method("POST", f"models/{{name}}:{call}") for call in (*calls, *more)),
+        Method("GET", "models/{name}/operations"),
+        Method("GET", "models/{name}/operations/{name}"),
+        Method("GET", "tunedModels"),
+        Method("GET", "tunedModels/{name}"),
+        *(Method("POST", f"tunedModels/{{name}}:{call}") for call in calls),
+        Method("GET", "tunedModels/{name}/operations"),
+        Method("GET", "tunedModels/{name}/operations/{name}"),
+        *(Method("POST", f"dynamic/{{name}}:{call}") for call in calls[:2]),
+        Method("GET", "operations/{name}"),
+        *_collection("cachedContents", update=True),
+        Method("GET", "batches"),
+        Method("GET", "batches/{name}"),
+        Method("DELETE", "batches/{name}"),
+        Method("POST", "batches/{name}:cancel"),
+        Method("PATCH", "batches/{name}:updateGenerateContentBatch"),
+        Method("PATCH", "batches/{name}:updateEmbedContentBatch"),
+        *_files(),
+        *_collection("fileSearchStores"),
+        Method("POST", "fileSearchStores/{name}:importFile"),
+        Method("POST", "fileSearchStores/{name}:uploadToFileSearchStore", Kind.UPLOAD, "upload/"),
+        Method("GET", "fileSearchStores/{name}/documents"),
+        Method("GET", "fileSearchStores/{name}/documents/{name}"),
+        Method("DELETE", "fileSearchStores/{name}/documents/{name}"),
+        Method("GET", "fileSearchStores/{name}/operations/{name}"),
+        Method("GET", "fileSearchStores/{name}/upload/operations/{name}"),
+        Method("POST", "interactions"),
+        Method("GET", "interactions/{name}"),
+        Method("DELETE", "interactions/{name}"),
+        Method("POST", "interactions/{name}/cancel"),
+    ]
+
+
+def _collection(name: str, *, update: bool = False) -> list[Method]:
+    one = f"{name}/{{name}}"
+    found = [Method("POST", name), Method("GET", name), Method("GET", one), Method("DELETE", one)]
+    return [*found, Method("PATCH", one)] if update else found
+
+
+def _files() -> list[Method]:
+    """`files:register` is not there: it takes an OAuth token, and the gateway knows keys."""
+    return [
+        Method("POST", "files", Kind.UPLOAD, "upload/"),
+        Method("PUT", "files", Kind.UPLOAD, "upload/"),
+        Method("POST", "files"),
+        Method("GET", "files", Kind.FILE_LIST),
+        Method("GET", "files/{name}", Kind.FILE),
+        Method("DELETE", "files/{name}", Kind.FILE_DELETE),
+        Method("GET", "files/{name}:download", Kind.DOWNLOAD),
+        Method("GET", "files/{name}:download", Kind.DOWNLOAD, "download/"),
+        Method("GET", "generatedFiles"),
+        Method("GET", "generatedFiles/{name}"),
+        Method("GET", "generatedFiles/{name}/operations/{name}"),
+    ]
+
+
+METHODS: tuple[Method, ...] = tuple(_methods())
+
+_ADDRESS = re.compile(
+    r"/(?P<prefix>upload/|download/|)(?P<version>v1(?:beta|alpha)?)/(?P<rest>(?P<top>[A-Za-z]+).*)", re.ASCII
+)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    literal = (re.escape(piece) for piece in template.split("{name}"))
+    return re.compile(f"({_NAME})".join(literal), re.ASCII)
+
+
+def _by_collection() -> Mapping[tuple[str, str], list[tuple[re.Pattern[str], Method]]]:
+    found: dict[tuple[str, str], list[tuple[re.Pattern[str], Method]]] = {}
+    for method in METHODS:
+        top = re.match(r"[A-Za-z]+", method.template)
+        found.setdefault((method.prefix, top[0] if top else ""), []).append((_pattern(method.template), method))
+    return found
+
+
+_TABLE = _by_collection()
+
+
+def find(verb: str, path: str) -> Call | Unknown | None:
+    """The method that a request asks for; None when the path is not below one of Google's collections.
+
+    Args:
+        verb: The HTTP method.
+        path: Percent-decoded, without the query.
+    """
+    address = _ADDRESS.fullmatch(path)
+    if address is None or (rows := _TABLE.get((address["prefix"], address["top"]))) is None:
+        return None
+    prefix, version, rest = address["prefix"], address["version"], address["rest"]
+    is_shared = not prefix and version == SHARED_VERSION and address["top"] in SHARED
+    for pattern, method in rows:
+        if method.verb == verb and (names := pattern.fullmatch(rest)) is not None:
+            is_plain = ":" not in method.template
+            return Call(method, f"/{prefix}{version}/{rest}", names.groups(), is_shared and is_plain)
+    return Unknown(tuple(str(method) for _, method in rows), is_shared)
+
+
+def is_google_path(path: str) -> bool:
+    """Whether a path can be nobody's but Google's."""
+    head, _, rest = path.removeprefix("/").partition("/")
+    version = rest.partition("/")[0] if head in ("upload", "download") else head
+    return version in VERSIONS and (version != SHARED_VERSION or head != version)
+
+
+def collections() -> list[str]:
+    """What can follow the version."""
+    return sorted({f"{prefix}{{version}}/{top}" for prefix, top in _TABLE})

@@ -1,0 +1,60 @@
+"""Encryption under the operator's secrets, for what leaves a process and must come back unread and unchanged."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pybase64 import urlsafe_b64encode
+
+_FILE_NAME = "secret.key"
+_SECRET_BYTES = 32
+
+
+class Seal:
+    """Encrypts for one purpose: what another purpose sealed does not open.
+
+    Args:
+        secret_keys: What to encrypt with, the first of them, and what to decrypt with, all of them; at least one.
+        purpose: Names the purpose; it never changes.
+    """
+
+    def __init__(self, secret_keys: Sequence[str], purpose: bytes) -> None:
+        self._fernet = MultiFernet([Fernet(_derived(secret, purpose)) for secret in secret_keys])
+
+    def seal(self, data: bytes) -> bytes:
+        """Text that is safe in a URL."""
+        return self._fernet.encrypt(data)
+
+    def open(self, sealed: bytes, lifetime: int | None = None) -> bytes | None:
+        """The data; None when it was sealed with another secret, for another purpose, or too long ago (seconds)."""
+        try:
+            return self._fernet.decrypt(sealed, lifetime)
+        except InvalidToken:
+            return None
+
+
+def secret_of(data_dir: Path) -> str:
+    """The random secret in a file of `data_dir`, which is made if it is missing; only its owner may read it."""
+    path = data_dir / _FILE_NAME
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        # Written whole before it has its name: two processes that start together agree on one of theirs.
+        draft = path.with_name(f"{_FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(_SECRET_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text().strip()
+
+
+def _derived(secret: str, purpose: bytes) -> bytes:
+    return urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode()))
