@@ -29,6 +29,7 @@ class Answer:
         headers: The headers of the response.
         ended: Whether the last byte was read.
         on_close: Is called once the answer is closed; it may be called again.
+        key_label: What the gateway's key that was used is called; empty for a caller's own.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Answer:
         self.headers = response.headers
         self.ended = False
         self.on_close: Callable[[], None] | None = None
+        self.key_label = ""
         self._encoding = response.headers.get("content-encoding", "identity").strip().lower()
         self._inflater = Inflater() if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._response = response

@@ -1,29 +1,53 @@
-"""Methods whose bytes the gateway does not look at, and downloads, which Google answers by way of a redirect."""
+"""Methods that pass: with bytes that the gateway does not look at, but where callers must be kept apart."""
 
 from gemgate.body import read_body
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.gemini.answer import Answer
 from gemgate.native.exchange import Exchange
 from gemgate.native.incoming import passed_headers
-from gemgate.native.relay import relay
+from gemgate.native.ownership import check, handle, looks_inside
+from gemgate.native.relay import passed_headers as answer_headers
+from gemgate.native.relay import relay, reply, whole
+
+_MOST_READ = 67_108_864
 
 
 async def plain(exchange: Exchange) -> None:
-    """Send the body on once it is here, so that the call can be tried again, and the answer as it comes."""
+    """Send the body on once it is here, so that the call can be made again, and the answer as it comes."""
     request = exchange.request
     body = await read_body(request, exchange.services.settings.max_body_bytes)
-    headers = passed_headers(request.headers)
+    await check(exchange, body)
+    is_read = looks_inside(exchange)
     async with cancelled_on_disconnect(request):
-        answer = await exchange.gemini.open(
-            exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body or None
-        )
-        await _hand_on(exchange, answer)
+        answer = await _call(exchange, body, packed=not is_read)
+        if not is_read:
+            await _hand_on(exchange, answer)
+            return
+        content = await whole(answer, _MOST_READ)
+    content = await handle(exchange, answer, content)
+    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
+
+
+async def read(exchange: Exchange) -> tuple[Answer, bytes]:
+    """A call without a body: the answer, and what the caller may see of its body."""
+    await check(exchange)
+    async with cancelled_on_disconnect(exchange.request):
+        answer = await _call(exchange, b"", packed=False)
+        content = await whole(answer, _MOST_READ)
+    return answer, await handle(exchange, answer, content)
 
 
 async def download(exchange: Exchange) -> None:
     """The bytes of a file that Google made. The redirect is followed here: it leads past the gateway."""
+    await check(exchange)
     async with cancelled_on_disconnect(exchange.request):
         await _hand_on(exchange, await _open_download(exchange))
+
+
+async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> Answer:
+    headers = passed_headers(exchange.request.headers, packed=packed)
+    key = exchange.caller.key
+    return await exchange.gemini.open(exchange.verb, exchange.url, key=key, headers=headers, body=body or None)
 
 
 async def _open_download(exchange: Exchange) -> Answer:

@@ -5,14 +5,12 @@ from typing import Any
 
 import orjson
 
-from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.downloads import content_response
 from gemgate.errors import ApiError
 from gemgate.native.exchange import Exchange
-from gemgate.native.incoming import passed_headers
-from gemgate.native.plain import download, plain
+from gemgate.native.plain import download, plain, read
 from gemgate.native.relay import passed_headers as answer_headers
-from gemgate.native.relay import reply, whole
+from gemgate.native.relay import reply
 from gemgate.native.resource import file_resource
 from gemgate.store import BlobMissingError, FileRow, UnknownCursorError
 from gemgate.store.ids import second_of
@@ -20,7 +18,6 @@ from gemgate.store.ids import second_of
 _JSON = {"content-type": "application/json; charset=UTF-8"}
 _PAGE = 10
 _MOST_PAGE = 100
-_MOST_LIST = 16_777_216
 
 _OWN_PAGES = "gemgate-files:"
 """What a page token of the gateway's own begins with; the id of the file before the page follows."""
@@ -56,10 +53,7 @@ async def delete(exchange: Exchange) -> None:
         await files.delete(exchange.caller.id, name)
         await _reply(exchange, {})
         return
-    async with cancelled_on_disconnect(exchange.request):
-        headers = passed_headers(exchange.request.headers, packed=False)
-        answer = await exchange.gemini.open("DELETE", exchange.url, key=exchange.caller.key, headers=headers)
-        content = await whole(answer, _MOST_LIST)
+    answer, content = await read(exchange)
     await files.delete(exchange.caller.id, name)
     await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
 
@@ -70,11 +64,8 @@ async def listed(exchange: Exchange) -> None:
     if token.startswith(_OWN_PAGES):
         await _reply(exchange, await _page(exchange, token.removeprefix(_OWN_PAGES)))
         return
-    async with cancelled_on_disconnect(exchange.request):
-        headers = passed_headers(exchange.request.headers, packed=False)
-        answer = await exchange.gemini.open("GET", exchange.url, key=exchange.caller.key, headers=headers)
-        content = await whole(answer, _MOST_LIST)
-        found = await exchange.services.store.files.list(exchange.caller.id, limit=1, copies=False)
+    answer, content = await read(exchange)
+    found = await exchange.services.store.files.list(exchange.caller.id, limit=1, copies=False)
     if found.rows:
         content = _led_on(content)
     await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)

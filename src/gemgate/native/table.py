@@ -5,7 +5,7 @@ reaches Google. Sources: Google's schema of v1beta, google-genai 3.6 (Python) an
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,15 +31,31 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method of Google's API; `template` is what follows the version, such as `models/{name}:generateContent`."""
+    """One method of Google's API.
+
+    Attributes:
+        verb: The HTTP method.
+        template: What follows the version, such as `models/{name}:generateContent`.
+        kind: Which part of the gateway serves it.
+        prefix: What stands before the version.
+        lists: The field of the answer with resources, of a method that lists them.
+        makes: Whether the answer names what belongs to the caller from then on.
+    """
 
     verb: str
     template: str
     kind: Kind = Kind.PLAIN
     prefix: str = ""
+    lists: str = ""
+    makes: bool = False
 
     def __str__(self) -> str:
         return f"{self.verb} /{self.prefix}{{version}}/{self.template}"
+
+    @property
+    def top(self) -> str:
+        """The collection, such as `models`."""
+        return self.template.partition("/")[0].partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +86,19 @@ class Unknown:
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
 
 
+_ANSWERS = ("generateContent", "streamGenerateContent")
+_JOBS = ("batchGenerateContent", "asyncBatchEmbedContent")
+_MORE = ("countTokens", "embedContent", "batchEmbedContents", "predict", "generateAnswer")
+
+
 def _methods() -> list[Method]:
-    calls = ("generateContent", "streamGenerateContent", "batchGenerateContent", "asyncBatchEmbedContent")
-    more = ("countTokens", "embedContent", "batchEmbedContents", "predict", "predictLongRunning", "generateAnswer")
     return [
-        Method("GET", "models"),
-        Method("GET", "models/{name}"),
-        *(Method("POST", f"models/{{name}}:{call}") for call in (*calls, *more)),
-        Method("GET", "models/{name}/operations"),
-        Method("GET", "models/{name}/operations/{name}"),
-        Method("GET", "tunedModels"),
-        Method("GET", "tunedModels/{name}"),
-        *(Method("POST", f"tunedModels/{{name}}:{call}") for call in calls),
-        Method("GET", "tunedModels/{name}/operations"),
-        Method("GET", "tunedModels/{name}/operations/{name}"),
-        *(Method("POST", f"dynamic/{{name}}:{call}") for call in calls[:2]),
-        Method("GET", "operations/{name}"),
-        *_collection("cachedContents", update=True),
-        Method("GET", "batches"),
+        *_models("models", (*_ANSWERS, *_MORE), (*_JOBS, "predictLongRunning")),
+        *_models("tunedModels", _ANSWERS, _JOBS),
+        *(Method("POST", f"dynamic/{{name}}:{call}") for call in _ANSWERS),
+        *_collection("cachedContents"),
+        Method("PATCH", "cachedContents/{name}"),
+        Method("GET", "batches", lists="operations"),
         Method("GET", "batches/{name}"),
         Method("DELETE", "batches/{name}"),
         Method("POST", "batches/{name}:cancel"),
@@ -102,17 +113,25 @@ def _methods() -> list[Method]:
         Method("DELETE", "fileSearchStores/{name}/documents/{name}"),
         Method("GET", "fileSearchStores/{name}/operations/{name}"),
         Method("GET", "fileSearchStores/{name}/upload/operations/{name}"),
-        Method("POST", "interactions"),
-        Method("GET", "interactions/{name}"),
-        Method("DELETE", "interactions/{name}"),
-        Method("POST", "interactions/{name}/cancel"),
     ]
 
 
-def _collection(name: str, *, update: bool = False) -> list[Method]:
+def _models(top: str, calls: Iterable[str], making: Iterable[str]) -> list[Method]:
+    one = f"{top}/{{name}}"
+    return [
+        Method("GET", top, lists=top),
+        Method("GET", one),
+        *(Method("POST", f"{one}:{call}") for call in calls),
+        *(Method("POST", f"{one}:{call}", makes=True) for call in making),
+        Method("GET", f"{one}/operations", lists="operations"),
+        Method("GET", f"{one}/operations/{{name}}", makes=True),
+    ]
+
+
+def _collection(name: str) -> list[Method]:
     one = f"{name}/{{name}}"
-    found = [Method("POST", name), Method("GET", name), Method("GET", one), Method("DELETE", one)]
-    return [*found, Method("PATCH", one)] if update else found
+    making = Method("POST", name, makes=True)
+    return [making, Method("GET", name, lists=name), Method("GET", one), Method("DELETE", one)]
 
 
 def _files() -> list[Method]:
@@ -120,13 +139,13 @@ def _files() -> list[Method]:
     return [
         Method("POST", "files", Kind.UPLOAD, "upload/"),
         Method("PUT", "files", Kind.UPLOAD, "upload/"),
-        Method("POST", "files"),
-        Method("GET", "files", Kind.FILE_LIST),
+        Method("POST", "files", makes=True),
+        Method("GET", "files", Kind.FILE_LIST, lists="files"),
         Method("GET", "files/{name}", Kind.FILE),
         Method("DELETE", "files/{name}", Kind.FILE_DELETE),
         Method("GET", "files/{name}:download", Kind.DOWNLOAD),
         Method("GET", "files/{name}:download", Kind.DOWNLOAD, "download/"),
-        Method("GET", "generatedFiles"),
+        Method("GET", "generatedFiles", lists="generatedFiles"),
         Method("GET", "generatedFiles/{name}"),
         Method("GET", "generatedFiles/{name}/operations/{name}"),
     ]
@@ -147,8 +166,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 def _by_collection() -> Mapping[tuple[str, str], list[tuple[re.Pattern[str], Method]]]:
     found: dict[tuple[str, str], list[tuple[re.Pattern[str], Method]]] = {}
     for method in METHODS:
-        top = re.match(r"[A-Za-z]+", method.template)
-        found.setdefault((method.prefix, top[0] if top else ""), []).append((_pattern(method.template), method))
+        found.setdefault((method.prefix, method.top), []).append((_pattern(method.template), method))
     return found
 
 

@@ -20,8 +20,9 @@ from gemgate.gemini.file_wire import MOST_BYTES
 from gemgate.native.copies import Copying, Wanted, begin, finish, wanted_copy
 from gemgate.native.exchange import Exchange
 from gemgate.native.incoming import passed_headers
+from gemgate.native.ownership import check, claim
 from gemgate.native.relay import passed_headers as answer_headers
-from gemgate.native.relay import relay, reply, whole
+from gemgate.native.relay import reply, whole
 from gemgate.services import Services, caller_of
 
 LIFETIME = 7 * 86_400
@@ -42,10 +43,12 @@ class Ticket:
         url: Where it goes on at Google.
         owner: `Caller.id` of whoever began it.
         copy: What to keep of it; None for nothing.
+        key_label: What the gateway's key is called that it was begun with; empty for a caller's own.
     """
 
     url: str
     owner: str
+    key_label: str = ""
     copy: Wanted | None = None
 
 
@@ -57,6 +60,7 @@ async def start(exchange: Exchange) -> None:
         await _at_once(exchange)
         return
     body = await read_body(request, _MOST_METADATA)
+    await check(exchange)
     headers = passed_headers(request.headers, packed=False)
     answer = await exchange.gemini.open(
         exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body
@@ -66,29 +70,29 @@ async def start(exchange: Exchange) -> None:
     for name in _ADDRESSES:
         if address := answer.headers.get(name):
             url = exchange.gemini.named_url(address)
-            found[name] = _address(exchange, Ticket(str(url), exchange.caller.id, copy))
+            found[name] = _address(exchange, Ticket(str(url), exchange.caller.id, answer.key_label, copy))
     await reply(exchange.send, answer.status, found, await whole(answer, _MOST_METADATA))
 
 
 async def _at_once(exchange: Exchange) -> None:
-    request, settings = exchange.request, exchange.services.settings
-    body = Body(request, settings.event_timeout)
+    request, services = exchange.request, exchange.services
+    await check(exchange)
+    body = Body(request, services.settings.event_timeout)
     try:
         answer = await exchange.gemini.open(
             exchange.verb,
             exchange.url,
             key=exchange.caller.key,
-            headers=_with_length(request, passed_headers(request.headers)),
+            headers=_with_length(request, passed_headers(request.headers, packed=False)),
             body=body,
-            patience=settings.request_timeout,
+            patience=services.settings.request_timeout,
         )
     except GeminiError:
         body.complain()
         raise
-    try:
-        await relay(answer, exchange.send)
-    finally:
-        await answer.aclose()
+    content = await whole(answer, _MOST_METADATA)
+    await claim(services, exchange.caller.id, content, answer.key_label)
+    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
 
 
 def _address(exchange: Exchange, ticket: Ticket) -> str:
@@ -126,6 +130,7 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
     found = answer_headers(answer.headers, decoded=True)
     content = await whole(answer, _MOST_METADATA)
     if found.get(_STATUS) == _FINAL:
+        await claim(services, ticket.owner, content, ticket.key_label)
         found |= await finish(services.store, ticket.owner, ticket.copy, content)
     await reply(send, answer.status, found, content)
 
@@ -142,7 +147,7 @@ def _ticket(request: Request, services: Services) -> Ticket:
         raise ApiError(404, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
     given = orjson.loads(opened)
     copy = given["copy"]
-    ticket = Ticket(given["url"], given["owner"], Wanted(**copy) if copy else None)
+    ticket = Ticket(given["url"], given["owner"], given["key_label"], Wanted(**copy) if copy else None)
     if any(name in request.headers for name in _CREDENTIALS) and caller_of(request).id != ticket.owner:
         msg = "The upload was begun with another API key."
         raise ApiError(403, msg, code="upload_not_found", headers={_STATUS: "cancelled"})

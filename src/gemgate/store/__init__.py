@@ -32,8 +32,9 @@ from gemgate.store.files import Files
 from gemgate.store.google_files import GoogleFiles
 from gemgate.store.ids import Kind, new_id
 from gemgate.store.paging import Page
+from gemgate.store.resources import Resources
 from gemgate.store.sweep import GRACE, Swept, sweep
-from gemgate.store.tables import BatchRow, FileRow, GoogleFileRow, UploadPartRow, UploadRow
+from gemgate.store.tables import BatchRow, FileRow, GoogleFileRow, ResourceRow, UploadPartRow, UploadRow
 from gemgate.store.uploads import Uploads
 
 __all__ = [
@@ -50,6 +51,8 @@ __all__ = [
     "GoogleFiles",
     "Page",
     "PartUnknownError",
+    "ResourceRow",
+    "Resources",
     "SizeMismatchError",
     "Store",
     "StoreError",
@@ -72,6 +75,7 @@ class Store:
         self.files = Files(database, blobs, clock)
         self.uploads = Uploads(database, blobs, clock)
         self.google_files = GoogleFiles(database, clock)
+        self.resources = Resources(database, clock)
         self.batches = BatchRows(database, clock)
         self._clock = clock
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gemgate.store.blobs import Blobs
 from gemgate.store.database import Clock, Database
-from gemgate.store.tables import BatchRow, FileRow, GoogleFileRow, UploadPartRow, UploadRow
+from gemgate.store.tables import BatchRow, FileRow, GoogleFileRow, ResourceRow, UploadPartRow, UploadRow
 
 GRACE = 86_400
 _KEEP_CLOSED_UPLOADS = 30 * 86_400
@@ -41,6 +41,7 @@ async def sweep(database: Database, blobs: Blobs, clock: Clock, grace: float = G
             delete(GoogleFileRow).where(GoogleFileRow.expires_at <= now).returning(GoogleFileRow.name)
         )
         google_files = len(google.all())
+        await session.execute(delete(ResourceRow).where(ResourceRow.expires_at <= now))
     await blobs.delete(*files, *parts)
     orphans = await blobs.sweep_partial(now - grace)
     return Swept(len(files), len(parts), google_files, orphans + await _all_orphans(database, blobs, now - grace))

@@ -114,6 +114,17 @@ class GoogleFileRow(Base):
     expires_at: Mapped[int]
 
 
+class ResourceRow(Base):
+    """What a caller has made at Google with one of the gateway's keys: `files/…`, `cachedContents/…` and the like."""
+
+    __tablename__ = "google_resources"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    name: Mapped[_TextKey]
+    owner: Mapped[_Digest]
+    expires_at: Mapped[int | None] = mapped_column(default=None)
+
+
 class BatchRow(Base):
     """A batch: OpenAI's object, its job at Google, and who works at it.
 

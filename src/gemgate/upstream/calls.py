@@ -182,6 +182,7 @@ class Upstream:
             else:
                 attempts.succeeded(lease)
                 answer.on_close = lease.close
+                answer.key_label = lease.key.label if lease.key else ""
                 return answer
 
     async def _made(
