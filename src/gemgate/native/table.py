@@ -193,10 +193,12 @@ def find(verb: str, path: str) -> Call | Unknown | None:
 
 
 def is_google_path(path: str) -> bool:
-    """Whether a path can be nobody's but Google's."""
+    """Whether a path can be nobody's but Google's; what is below `/v1beta/openai` is its compatible endpoint's."""
     head, _, rest = path.removeprefix("/").partition("/")
-    version = rest.partition("/")[0] if head in ("upload", "download") else head
-    return version in VERSIONS and (version != SHARED_VERSION or head != version)
+    first = rest.partition("/")[0]
+    if head in ("upload", "download"):
+        return first in VERSIONS
+    return head in VERSIONS and head != SHARED_VERSION and first != "openai"
 
 
 def collections() -> list[str]:

@@ -69,7 +69,8 @@ class Files:
         async with self._database.write() as session:
             older = await _take_copies(session, row) if row.google_name else []
             merged = await session.merge(row)
-        await self._blobs.delete(*older)
+        if older:
+            await self._blobs.delete(*older)
         return merged
 
     async def get(self, owner: str, file_id: str) -> FileRow | None:
