@@ -1,4 +1,4 @@
-"""The command `gemgate`: serve, emulate, check, key."""
+"""The command `gemgate`: serve, emulate, check, key, batch."""
 
 import math
 import os
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from gemgate.batch_cli import app as batch_app
 from gemgate.multiprocess import shared_by_workers
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 key_app = typer.Typer(help="Make keys for callers.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
+app.add_typer(batch_app, name="batch")
 
 KeyName = Annotated[str, typer.Argument(help="Who it is for: a name for logs, metrics and messages.")]
 Host = Annotated[str | None, typer.Option(help="The address to listen on.  [default: GEMGATE_HOST, or 127.0.0.1]")]

@@ -266,6 +266,26 @@ class Settings(BaseSettings):
         return texts | {variable("models"): written(self.models)}
 
 
+class ClientSettings(BaseSettings):
+    """Which gateway the command `gemgate batch` talks to, and with which key."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    base_url: str = Field(default="http://127.0.0.1:8080/v1", description="The gateway.")
+    api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("api_key", "GEMGATE_API_KEY", "GEMINI_API_KEY"),
+        description="The key for it; absent: the first of GEMINI_API_KEY.",
+    )
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _first(cls, value: object) -> object:
+        return value.partition(",")[0].strip() or None if isinstance(value, str) else value
+
+
 def variable(name: str) -> str:
     """The environment variable of a field: `GEMGATE_PORT` of `port`."""
     return name.upper() if name in _UNPREFIXED else _PREFIX + name.upper()
@@ -298,7 +318,7 @@ def problems(error: ValidationError | SettingsError) -> list[str]:
 
 def misspelt() -> list[str]:
     """A sentence for each variable of the environment that looks like a setting and is none."""
-    known = [variable(name) for name in Settings.model_fields]
+    known = [variable(name) for name in (*Settings.model_fields, *ClientSettings.model_fields)]
     sentences = []
     for name in sorted(os.environ):
         if name.startswith(_PREFIX) and name not in known:
