@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
 from gemgate.aliases import ModelLists
-from gemgate.settings import Secrets, Settings, misspelt, problems, variable
+from gemgate.settings import ClientSettings, Secrets, Settings, misspelt, problems, variable
 
 ROOT = Path(__file__).parent.parent
 SECRET = "gemini-key-0123456789"
@@ -172,3 +172,15 @@ def test_a_variable_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch) 
         "GEMGATE_CLIENT_KEY is not a setting. Did you mean GEMGATE_CLIENT_KEYS?",
         "GEMGATE_XYZZY is not a setting.",
     ]
+
+
+def test_the_command_for_batches_has_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GEMGATE_BASE_URL", "GEMGATE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    assert (ClientSettings().base_url, ClientSettings().api_key) == ("http://127.0.0.1:8080/v1", None)
+    monkeypatch.setenv("GEMINI_API_KEY", "one, two")
+    assert ClientSettings().api_key == SecretStr("one")
+    monkeypatch.setenv("GEMGATE_API_KEY", "mine")
+    monkeypatch.setenv("GEMGATE_BASE_URL", "https://gateway.test/v1")
+    assert (ClientSettings().base_url, ClientSettings().api_key) == ("https://gateway.test/v1", SecretStr("mine"))
+    assert misspelt() == []

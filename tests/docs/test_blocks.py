@@ -11,7 +11,7 @@ import pytest
 from openai import OpenAI
 from PIL import Image
 from tests.docs.blocks import blocks, run
-from tests.support.stack import Stack, stack
+from tests.support.stack import KEY, Stack, stack
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "docker" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,7 +28,7 @@ def servers() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, servers: Stack) -> Path:
     """Where a reader sits: with the files that the pages speak of, and with the command installed."""
     Image.new("RGB", (37, 23), "teal").save(tmp_path / "me.png")
     for name in ("input.jsonl", "requests.jsonl"):
@@ -36,6 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("film.mp4", "report.pdf"):
         (tmp_path / name).write_bytes(b"%PDF-1.7\n" + bytes(1000))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GEMGATE_BASE_URL", servers.base())
+    monkeypatch.setenv("GEMGATE_API_KEY", KEY)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 
