@@ -1,17 +1,21 @@
 """What `/metrics` tells, read from a running gateway before the emulator."""
 
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from tests.support.scrape import Scrape, scrape
-from tests.support.stack import KEY, Stack, stack
+from tests.support.stack import KEY, Stack, gateway, stack
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.metrics import MOST_MODELS, OTHER, Metrics
 from gemgate.record import Record
+from gemgate.upstream.keys import label_of
+from gemgate.upstream.rests import Rest, RestKind
 
 FLASH = "gemini-2.5-flash"
 CHAT = "/v1/chat/completions"
@@ -223,3 +227,48 @@ def test_probes_and_scrapes_are_not_counted(running: Stack) -> None:
     found = scrape(running.gateway)
     assert found.value("gemgate_requests_total") == 0
     assert found.value("gemgate_requests_in_progress") == 0
+
+
+def test_a_key_that_google_refuses_is_told_by_its_label(running: Stack) -> None:
+    with gateway(running.emulator, gemini_api_key=("invalid", "AIza-good")) as origin:
+        for _ in range(3):
+            httpx.post(f"{origin}{CHAT}", json={"model": FLASH, "messages": HELLO}, timeout=30)
+        found = scrape(origin)
+    label = label_of("invalid")
+    assert found.value("gemgate_keys") == 2
+    assert found.value("gemgate_rests_total", key=label, kind="key_refused", model="") == 1
+    assert found.value("gemgate_rest_until_timestamp_seconds", key=label) > time.time()
+    assert found.labels("gemgate_rests_total", "key") == {label}
+    assert found.value("gemgate_upstream_errors_total", code="400", status="INVALID_ARGUMENT") == 1
+
+
+def test_calls_that_were_made_again_are_counted_with_the_reason(running: Stack) -> None:
+    answer = post(running, model="emulator-flaky-1")
+    assert answer.status_code == 200
+    found = after(running)
+    assert found.value("gemgate_retries_total", reason="503") == 1
+    assert found.value("gemgate_upstream_errors_total", code="503", status="UNAVAILABLE") == 1
+
+
+def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_a_rest_that_ends_early_is_over() -> None:
+    metrics = Metrics()
+    rest = Rest("abcd1234", "models/gemini-x", RestKind.RATE_LIMIT, until=4_000_000_000.0)
+    labels = {"key": "abcd1234", "model": OTHER, "kind": "rate_limit"}
+    metrics.rests(rest)
+    assert sample(metrics, "gemgate_rest_until_timestamp_seconds", **labels) == 4_000_000_000.0
+    metrics.rests(replace(rest, until=0.0))
+    assert sample(metrics, "gemgate_rest_until_timestamp_seconds", **labels) == 0
+    assert sample(metrics, "gemgate_rests_total", **labels) == 1
+
+
+def test_a_model_that_answers_in_place_of_another_is_counted() -> None:
+    metrics = Metrics()
+    metrics.models_known(["models/gemini-x"])
+    metrics.falls_back("gpt-4o", "models/gemini-x", "429")
+    metrics.falls_back("gpt-4o", "models/gemini-x", "whatever an upstream says")
+    assert sample(metrics, "gemgate_fallbacks_total", model="gemini-x", reason="429") == 1
+    assert sample(metrics, "gemgate_fallbacks_total", model="gemini-x", reason=OTHER) == 1

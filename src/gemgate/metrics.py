@@ -18,6 +18,8 @@ from gemgate import __version__
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.usage import Counts
 from gemgate.record import Record, current
+from gemgate.upstream.observe import Observer
+from gemgate.upstream.rests import Rest
 
 OTHER = "other"
 NO_MODEL = ""
@@ -44,12 +46,14 @@ _FIRST_EVENTS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60, 120)
 _PER_TOKEN = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5)
 _GAPS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
+_REASONS = frozenset({*Failure, "empty", "malformed_function_call"})
+_HTTP_STATUS = re.compile(r"[45]\d\d")
 _NAME = re.compile(r"[a-z_]+")
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
-class Metrics:
+class Metrics(Observer):
     """The metrics of one application, and the functions that count.
 
     `gemgate.exposition` shows them, those of all workers together where there are several.
@@ -64,6 +68,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._params = frozenset(params)
         self.batches_until = 0.0
+        self._resting: dict[tuple[str, str], set[str]] = {}
         self._models: dict[str, str] = {}
         self._most_models = most_models
         self._define_requests()
@@ -150,7 +155,28 @@ class Metrics:
             ["model", "code", "status"],
             registry=registry,
         )
-        self._retries = Counter("gemgate_retries", "Calls to Google that were repeated.", ["model"], registry=registry)
+        self._retries = Counter(
+            "gemgate_retries", "Calls to Google that were made again, and why.", ["model", "reason"], registry=registry
+        )
+        self._fallbacks = Counter(
+            "gemgate_fallbacks", "Times a model answered in place of another.", ["model", "reason"], registry=registry
+        )
+        self._rests = Counter(
+            "gemgate_rests",
+            "Times that a key, a model or a key for a model was set aside; an empty label means all of them.",
+            ["key", "model", "kind"],
+            registry=registry,
+        )
+        self._rest_until = Gauge(
+            "gemgate_rest_until_timestamp_seconds",
+            "Until when a key, a model or a key for a model is set aside, in Unix seconds; in the past: it is used.",
+            ["key", "model", "kind"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self._keys = Gauge(
+            "gemgate_keys", "Gemini keys of the gateway's own.", multiprocess_mode="livemax", registry=registry
+        )
         self._batches = Gauge(
             "gemgate_batches",
             "Batches in the store, by status.",
@@ -182,8 +208,6 @@ class Metrics:
             self._stream_ended(record, model)
         if record.counts is not None:
             self._count_tokens(record, record.counts, self._tokens_of(model, record.caller or ""))
-        if record.retries:
-            self._retries.labels(model).inc(record.retries)
         if (notes := record.notes) is not None:
             for name in notes.dropped:
                 self._dropped.labels(self._param(name)).inc()
@@ -221,6 +245,30 @@ class Metrics:
         code = NO_CODE if isinstance(error, TransportError) else error.status
         model = self.model(current().model, is_good=False)
         self._upstream_errors.labels(model, code, status).inc()
+
+    def keys_held(self, number: int) -> None:
+        """The gateway has so many keys of its own."""
+        self._keys.set(number)
+
+    def rests(self, rest: Rest) -> None:
+        """A key or a model rests; with `until` 0, works again before its time."""
+        model = self.model(rest.model.removeprefix("models/") or None, is_good=False)
+        if rest.until:
+            self._rests.labels(rest.key, model, rest.kind).inc()
+            self._rest_until.labels(rest.key, model, rest.kind).set(rest.until)
+            self._resting.setdefault((rest.key, model), set()).add(rest.kind)
+            return
+        for kind in self._resting.pop((rest.key, model), ()):
+            self._rest_until.labels(rest.key, model, kind).set(0)
+
+    def retries(self, model: str, reason: str) -> None:
+        """A call is made again."""
+        current().retries += 1
+        self._retries.labels(self.model(model.removeprefix("models/") or None, is_good=False), _reason(reason)).inc()
+
+    def falls_back(self, asked: str, model: str, reason: str) -> None:  # noqa: ARG002  callers choose what they ask for
+        """`model` answers in place of another."""
+        self._fallbacks.labels(self.model(model.removeprefix("models/"), is_good=False), _reason(reason)).inc()
 
     def models_known(self, names: Iterable[str]) -> None:
         """Google lists these models."""
@@ -269,6 +317,10 @@ class Metrics:
             model=model,
             caller=caller,
         )
+
+
+def _reason(text: str) -> str:
+    return text if text in _REASONS or _HTTP_STATUS.fullmatch(text) else OTHER
 
 
 class _TokenSeries(NamedTuple):

@@ -53,6 +53,8 @@ async def services(
         client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
         client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error))
         gemini = Upstream(client, shared_calls(settings))
+        gemini.observe(metrics)
+        metrics.keys_held(len(gemini.shared.pool))
         database_url = settings.database_url.get_secret_value() if settings.database_url else None
         store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
         await enter(_swept(store))
