@@ -256,6 +256,14 @@ def test_several_workers_are_given_the_settings(monkeypatch: pytest.MonkeyPatch)
     assert result.exit_code == 0, result.output
 
 
+def test_tracing_without_its_exporter_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMGATE_TRACING", "true")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "unheard_of")
+    result = run("serve", "--port", "0")
+    assert result.exit_code == 1
+    assert "unheard_of, which is not installed: pip install" in result.stderr
+
+
 def test_help_does_not_wait_for_the_web_framework() -> None:
     code = "import gemgate.cli, sys; sys.exit(bool({'fastapi', 'uvicorn', 'aiohttp', 'pydantic'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -183,3 +183,10 @@ def test_a_body_that_is_large_or_no_text_is_told_by_its_size() -> None:
 )
 def test_media_and_long_text_are_left_out(value: Any, expected: Any) -> None:
     assert elided(value) == expected
+
+
+def test_an_alias_is_told_with_the_model_that_answered() -> None:
+    with logged(models={"gpt-4o": ("emulator-503", "gemini-2.5-flash")}) as (running, lines):
+        post(running, model="gpt-4o")
+        found = line(lines)
+    assert (found["model"], found["served"]) == ("gpt-4o", "gemini-2.5-flash")

@@ -22,6 +22,7 @@ from gemgate.options import chat_options, known_params
 from gemgate.settings import Settings
 from gemgate.startup import services
 from gemgate.telemetry import TelemetryMiddleware
+from gemgate.tracing_setup import tracing_of
 
 OPENAI = "/v1"
 GOOGLE = "/v1beta/openai"
@@ -38,10 +39,11 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     settings = settings or Settings()
     chat = chat_options(settings)
     metrics = Metrics(known_params())
+    tracing = tracing_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with services(settings, chat, metrics, transport) as opened:
+        async with services(settings, chat, metrics, tracing, transport) as opened:
             app.state.services = opened
             yield
 
@@ -60,6 +62,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         TelemetryMiddleware,
         metrics=metrics,
         prefixes=(GOOGLE, GOOGLE_BARE, OPENAI),
+        tracing=tracing,
         log_bodies=settings.log_bodies,
         has_prices=settings.prices != "off",
     )

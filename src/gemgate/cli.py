@@ -62,6 +62,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
             overrides |= {"upstream": upstream, "gemini_api_key": (), "client_keys": (), "client_keys_file": None}
         settings = _settings(overrides)
         _check_client_keys(settings)
+        _check_tracing(settings)
         with _listen(settings.host, settings.port) as listener, shared_by_workers(settings.workers):
             from gemgate.logs import configure_logging
 
@@ -173,6 +174,16 @@ def _check_client_keys(settings: "Settings") -> None:
         ClientKeys.of(settings)
     except KeysFileError as error:
         _stop(*error.problems)
+
+
+def _check_tracing(settings: "Settings") -> None:
+    """Stops the command if a package is missing; the workers would, one after another, without a word."""
+    from gemgate.tracing_setup import TracingError, check_tracing
+
+    try:
+        check_tracing(settings)
+    except TracingError as error:
+        _stop(str(error))
 
 
 def _run(settings: "Settings", listener: socket.socket) -> None:

@@ -119,6 +119,8 @@ def line(record: Record) -> dict[str, Any]:
             fields["dropped"] = notes.dropped[:_MOST]
         if notes.adjusted:
             fields["adjusted"] = notes.adjusted[:_MOST]
+    if record.trace is not None and (trace_id := record.trace.trace_id) is not None:
+        fields["trace_id"] = trace_id
     if record.error is not None:
         fields["error"] = record.error
     return fields

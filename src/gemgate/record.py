@@ -7,9 +7,9 @@ Outside a request (a batch, a test of one function) `current()` is a record that
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
-from typing import Any, Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import Counts, counts, total
@@ -28,8 +28,37 @@ class SaysWhatWasLost(Protocol):
     adjusted: list[str]
 
 
-Told = tuple[str | None, UsageMetadata]
-"""The `modelVersion` that answered, and the tokens of all calls."""
+class Told(NamedTuple):
+    """What Google told of an answer.
+
+    Attributes:
+        served: The `modelVersion` that answered.
+        usage: The tokens of all calls.
+        response_id: The id that the caller got.
+        finish_reasons: Why each choice ended, in OpenAI's words.
+    """
+
+    served: str | None
+    usage: UsageMetadata
+    response_id: str | None = None
+    finish_reasons: Sequence[str] = ()
+
+
+class Spans(Protocol):
+    """The spans of one request: `gemgate.tracing.Trace`."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the trace, if it is sampled."""
+
+    def asks(self, record: "Record") -> None:
+        """A model is about to be asked."""
+
+    def headers(self) -> dict[str, str]:
+        """What carries the trace on."""
+
+    def ended(self, record: "Record") -> None:
+        """The request has ended."""
 
 
 class Record:
@@ -60,7 +89,10 @@ class Record:
         notes: What was dropped and adjusted.
         counts: Tokens; None when Google told none.
         cost: US dollars; None when not known.
-        span: What tracing keeps here.
+        response_id: The id that the answer has.
+        finish_reasons: Why each choice ended, in OpenAI's words.
+        request: The parsed request, for its parameters.
+        trace: The spans, where requests are traced.
     """
 
     __slots__ = (
@@ -73,6 +105,7 @@ class Record:
         "counts",
         "ended",
         "error",
+        "finish_reasons",
         "first_event",
         "has_answer",
         "is_stream",
@@ -84,12 +117,14 @@ class Record:
         "operation",
         "outcome",
         "path",
+        "request",
         "request_id",
+        "response_id",
         "retries",
         "route",
         "served",
-        "span",
         "status",
+        "trace",
     )
 
     def __init__(self, request_id: str = "", method: str = "", path: str = "") -> None:
@@ -116,15 +151,32 @@ class Record:
         self.notes: SaysWhatWasLost | None = None
         self.counts: Counts | None = None
         self.cost: float | None = None
-        self.span: Any = None
+        self.response_id: str | None = None
+        self.finish_reasons: Sequence[str] = ()
+        self.request: object = None
+        self.trace: Spans | None = None
         self._told: Callable[[], Told] | None = None
         self._usages: list[UsageMetadata] = []
 
-    def asks(self, operation: Operation, model: str) -> None:
-        """The caller wants something of `model`."""
+    def asks(self, operation: Operation, model: str, request: object = None) -> None:
+        """The caller wants something of `model`: with the parameters that `request` has."""
         self.operation = operation
         self.asked = model
         self.model = model.removeprefix("google/").removeprefix("models/")
+        self.request = request
+
+    def uses(self, model: str, notes: SaysWhatWasLost, *, is_asked: bool = True) -> None:
+        """The request goes to `model`, which may be another than the one that was asked for.
+
+        Args:
+            model: Its name; it may begin with `models/`.
+            notes: What was dropped and adjusted for it.
+            is_asked: Whether it is asked indeed, and not in a dry run.
+        """
+        self.model = model.removeprefix("models/")
+        self.notes = notes
+        if is_asked and self.trace is not None:
+            self.trace.asks(self)
 
     def answered(self, served: str | None, usage: UsageMetadata | None) -> None:
         """A call was answered: by this `modelVersion`, for these tokens."""
@@ -141,9 +193,10 @@ class Record:
         """The request has ended: evaluate what Google told."""
         self.ended = time.perf_counter()
         if self._told is not None:
-            served, usage = self._told()
-            if served or usage:
-                self.answered(served, usage)
+            told = self._told()
+            if told.served or told.usage:
+                self.answered(told.served, told.usage)
+            self.response_id, self.finish_reasons = told.response_id, told.finish_reasons
         if self.model is None or not self._usages:
             return
         usage = self._usages[0] if len(self._usages) == 1 else total(self._usages)

@@ -186,6 +186,10 @@ class Settings(BaseSettings):
     log_bodies: bool = Field(
         default=False, description="Log what callers send and get, media left out, at the level debug."
     )
+    tracing: bool = Field(
+        default=False,
+        description="Send traces, as the standard OTEL_ variables say; needs the extra otel.",
+    )
     metrics_token: SecretStr | None = Field(
         default=None,
         description="What a scraper must present to read /metrics; absent: whoever reaches the port reads.",
@@ -284,6 +288,17 @@ class ClientSettings(BaseSettings):
     @classmethod
     def _first(cls, value: object) -> object:
         return value.partition(",")[0].strip() or None if isinstance(value, str) else value
+
+
+def trace_exporters() -> list[str]:
+    """The entry points that the standard variables name: `otlp_proto_http` unless they say otherwise.
+
+    Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exporter-selection
+    """
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    otlp = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
+    names = [name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "otlp").split(",")]
+    return [otlp if name == "otlp" else name for name in names if name not in ("", "none")]
 
 
 def variable(name: str) -> str:

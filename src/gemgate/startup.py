@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import httpx
 import structlog
@@ -36,6 +37,9 @@ from gemgate.settings import Settings
 from gemgate.store import Store
 from gemgate.upstream.calls import Upstream
 
+if TYPE_CHECKING:
+    from gemgate.tracing import Tracing
+
 SWEEP_SECONDS = 3600.0
 
 _UPLOADS = b"gemgate native: addresses of uploads"
@@ -45,13 +49,19 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def services(
-    settings: Settings, chat: Options, metrics: Metrics, transport: httpx.AsyncBaseTransport | None
+    settings: Settings,
+    chat: Options,
+    metrics: Metrics,
+    tracing: "Tracing | None",
+    transport: httpx.AsyncBaseTransport | None,
 ) -> AsyncIterator[Services]:
     """The services of one application, until the block ends."""
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        await enter(_traced(tracing))
         client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
-        client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error))
+        carry = tracing.headers if tracing is not None and not tracing.reaches_google else None
+        client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error, carry))
         gemini = Upstream(client, shared_calls(settings))
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
@@ -85,6 +95,16 @@ async def services(
 
 def _secrets(settings: Settings) -> list[str]:
     return [secret.get_secret_value() for secret in settings.secret] or [secret_of(settings.data_dir)]
+
+
+@asynccontextmanager
+async def _traced(tracing: "Tracing | None") -> AsyncIterator[None]:
+    """At the end, with the last spans sent."""
+    try:
+        yield
+    finally:
+        if tracing is not None:
+            await to_thread.run_sync(tracing.close)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +19,9 @@ from gemgate.metrics import Metrics
 from gemgate.record import UNMATCHED, Record, make_current, restore
 from gemgate.redact import traceback_of
 from gemgate.sse import error_frame
+
+if TYPE_CHECKING:
+    from gemgate.tracing import Tracing
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -38,6 +41,7 @@ class TelemetryMiddleware:
         metrics: Metrics | None = None,
         *,
         prefixes: Sequence[str] = (),
+        tracing: "Tracing | None" = None,
         log_bodies: bool = False,
         has_prices: bool = True,
     ) -> None:
@@ -46,6 +50,7 @@ class TelemetryMiddleware:
         self._metrics = metrics or Metrics()
         self._log = structlog.get_logger().bind()
         self._prefixes = [f"{prefix}/" for prefix in prefixes]
+        self._tracing = tracing
         self._log_bodies = log_bodies
         self._has_prices = has_prices
 
@@ -60,6 +65,8 @@ class TelemetryMiddleware:
         is_quiet = record.path in _QUIET_PATHS
         if not is_quiet:
             self._metrics.began()
+        if self._tracing is not None and not is_quiet:
+            self._tracing.begin(scope, record)
         token = make_current(record)
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -95,6 +102,8 @@ class TelemetryMiddleware:
             record.settle(priced=self._has_prices)
         except Exception as error:  # noqa: BLE001  Google's counts may be anything
             self._log.error("internal error", exception=traceback_of(error))
+        if record.trace is not None:
+            record.trace.ended(record)
         if not is_quiet:
             self._metrics.ended(record)
             self._log.info("request", **line(record))

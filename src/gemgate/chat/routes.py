@@ -50,13 +50,13 @@ async def create_chat_completion(request: Request) -> Response:
     raw = await read_json_body(request, services.settings.max_body_bytes)
     chat = parse(ChatCompletionRequest, raw)
     record = current()
-    record.asks("chat", chat.model)
+    record.asks("chat", chat.model, chat)
     caller.check_model(chat.model)
     models = services.aliases.resolve(chat.model)
     call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
     async with call.needs_media(request):
         translation = await call.translate()
-    record.notes = translation.notes
+    record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
@@ -69,6 +69,8 @@ async def create_chat_completion(request: Request) -> Response:
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
     completion = from_gemini(answers, translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()))
+    record.response_id = completion["id"]
+    record.finish_reasons = [choice["finish_reason"] for choice in completion["choices"]]
     return Response(orjson.dumps(completion), headers=course.headers, media_type="application/json")
 
 
@@ -123,7 +125,7 @@ class _Course:
         return call, call.translated()
 
     def _is_answered_by(self, translation: Translation) -> None:
-        current().notes = translation.notes
+        current().uses(translation.model, translation.notes)
         self.headers.clear()
         self.headers |= translation.notes.headers() | served_by(translation.model)
 

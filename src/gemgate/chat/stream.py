@@ -10,6 +10,7 @@ from gemgate.chat.usage import service_tier, usage
 from gemgate.errors import ApiError
 from gemgate.gemini.types import GenerateContentResponse, PromptFeedback, UsageMetadata
 from gemgate.gemini.usage import total
+from gemgate.record import Told
 
 
 class ChatStream:
@@ -67,9 +68,11 @@ class ChatStream:
             raise failures[0]
         return [*chunks, *self._usage_chunk()]
 
-    def told(self) -> tuple[str | None, UsageMetadata]:
-        """The `modelVersion` that answers, and the tokens of all calls, as far as they are known by now."""
-        return (self._head or {}).get("system_fingerprint"), total(self._usage)
+    def told(self) -> Told:
+        """What is known by now of the model, the tokens and the ends."""
+        head = self._head or {}
+        reasons = [choice.finish_reason for choice in self._choices.values() if choice.reason is not None]
+        return Told(head.get("system_fingerprint"), total(self._usage), head.get("id"), reasons)
 
     def _ended(self, index: int) -> Choice:
         """The choice that ended, or whose prompt was blocked.
@@ -114,7 +117,7 @@ class ChatStream:
     def _usage_chunk(self) -> list[dict[str, Any]]:
         if not self._context.include_usage:
             return []
-        _, meta = self.told()
+        meta = total(self._usage)
         chunk = {**(self._head or {}), "choices": [], "usage": usage(meta)}
         if tier := service_tier(meta):
             chunk["service_tier"] = tier

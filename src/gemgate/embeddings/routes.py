@@ -51,7 +51,7 @@ async def create_embeddings(request: Request) -> Response:
     raw = await read_json_body(request, services.settings.max_body_bytes)
     wanted = parse(EmbeddingRequest, raw)
     record = current()
-    record.asks("embeddings", wanted.model)
+    record.asks("embeddings", wanted.model, wanted)
     caller.check_model(wanted.model)
     is_dry = is_dry_run(request)
     # Vectors of two models have nothing in common, so that no other model may stand in for the first.
@@ -77,7 +77,7 @@ async def create_embeddings(request: Request) -> Response:
     async with cancelled_on_disconnect(request):
         media = await resolved()
         translation = to_gemini(wanted, options, media, model=model)
-        record.notes = translation.notes
+        record.uses(translation.model, translation.notes, is_asked=not is_dry)
         if is_dry:
             path = f"/v1beta/{translation.model}:batchEmbedContents"
             return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)

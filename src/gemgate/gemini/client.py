@@ -65,6 +65,7 @@ class GeminiClient:
         options: The upstream and the timeouts.
         transport: Replaces the network, in tests.
         on_failure: Is told of each call that fails, whatever becomes of it.
+        carry: Gives headers that each call carries beside its own, such as those of a trace.
     """
 
     def __init__(
@@ -72,9 +73,11 @@ class GeminiClient:
         options: ClientOptions,
         transport: httpx.AsyncBaseTransport | None = None,
         on_failure: Callable[[GeminiError], None] | None = None,
+        carry: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self.options = options
         self._on_failure = on_failure
+        self._carry = carry
         self._origin = httpx.URL(options.upstream)
         self._transport = transport or AiohttpTransport(
             options.upstream, options.max_connections, options.connect_timeout
@@ -286,6 +289,8 @@ class GeminiClient:
             headers["content-type"] = "application/json"
             body = Bytes(encode(body))
             headers["content-length"] = str(len(body.whole))
+        if self._carry is not None:
+            headers.update(self._carry())
         headers.update(more)
         return httpx.Request(method, url, headers=headers, stream=body or _NOTHING)
 

@@ -83,14 +83,14 @@ async def _serve(
     request: Request, services: Services, caller: Caller, asked: ImageRequest, images: Sequence[Part]
 ) -> Response:
     record, kind = current(), _kind(asked)
-    record.asks(kind, asked.model)
+    record.asks(kind, asked.model, asked)
     caller.check_model(asked.model)
     models = services.aliases.resolve(asked.model)
     is_dry = is_dry_run(request)
     translate = partial(_translated, services, caller, asked, images)
     async with cancelled_on_disconnect(request):
         translation = await translate(models[0], is_dry=is_dry)
-    record.notes = translation.notes
+    record.uses(translation.model, translation.notes, is_asked=not is_dry)
     if is_dry:
         path = f"/v1beta/{translation.model}:{translation.method}"
         return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
@@ -174,7 +174,7 @@ class _Work:
         return _Calls(self._gemini, translation, self._key, is_patient=turn.is_last)
 
     def _is_answered_by(self, translation: Translation) -> None:
-        current().notes = translation.notes
+        current().uses(translation.model, translation.notes)
         self.headers.clear()
         self.headers |= translation.notes.headers() | served_by(translation.model)
 
