@@ -61,6 +61,6 @@ HEALTHCHECK --interval=15s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python", "-I", "-S", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('localhost', int(os.environ['GEMGATE_PORT']), timeout=2); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 
 # In exec form: the gateway itself is process 1 and gets SIGTERM. It then lets running answers end, for at most
-# GEMGATE_SHUTDOWN_TIMEOUT (25 s); give the container a little longer: docker run --stop-timeout 30.
+# GEMGATE_SHUTDOWN_TIMEOUT (30 s); give the container a little longer: docker run --stop-timeout 40.
 ENTRYPOINT ["gemgate"]
 CMD ["serve"]

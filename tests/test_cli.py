@@ -251,7 +251,7 @@ def test_several_workers_are_given_the_settings(monkeypatch: pytest.MonkeyPatch)
             assert os.environ["GEMGATE_HOST"] == "127.0.0.1"
             assert os.environ["GEMINI_API_KEY"] == ""
 
-    monkeypatch.setattr("uvicorn.supervisors.Multiprocess", Supervisor)
+    monkeypatch.setattr("gemgate.server.Workers", Supervisor)
     result = run("serve", "--port", "0", "--workers", "2")
     assert result.exit_code == 0, result.output
 

@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -10,7 +11,10 @@ from pydantic_core import PydanticCustomError
 
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
+from gemgate.notes import Notes
 from gemgate.validation import from_details, from_validation, parse, path_of, show
+
+MOST_SECONDS = 2.0
 
 
 class Text(BaseModel):
@@ -272,7 +276,7 @@ def test_no_body_is_worse_than_a_400_that_names_a_parameter_of_it(body: dict[str
 @pytest.mark.parametrize("value", ["1" * 10_000, "1e999", "[" * 500 + "]" * 500, '"\\ud800"'])
 def test_a_monstrous_value_is_a_400_too(value: str) -> None:
     error = refused_raw(b'{"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": %s}' % value.encode())
-    assert error.code in ("invalid_type", "invalid_json", "invalid_value")
+    assert error.code in ("invalid_type", "invalid_json", "invalid_value", "json_too_deep")
     assert len(error.message) < 300
 
 
@@ -289,6 +293,55 @@ def test_the_slips_of_googles_own_snippets_are_read(messages: str) -> None:
     assert request.messages[0].content == "a\nb"
 
 
-@pytest.mark.parametrize("raw", ['{"a": "x,]",', '{"model": "m",,}', '{"a": 1}{', "{'model': 'm'}", "\xff", "[" * 9999])
+@pytest.mark.parametrize("raw", ['{"a": "x,]",', '{"model": "m",,}', '{"a": 1}{', "{'model': 'm'}", "\xff"])
 def test_other_slips_are_no_json(raw: str) -> None:
     assert refused_raw(raw.encode("latin-1")).code == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a": "' + b'\\"' * 500_000,
+        b'{"a": "' + b"\\" * 500_001,
+        b'{"a": ' + b", " * 500_000,
+        b'"' * 500_000,
+        b"[1" + b" " * 500_000,
+        b'{"messages": [' * 50_000,
+    ],
+    ids=["escaped quotes", "backslashes", "commas", "quotes", "spaces", "depth"],
+)
+def test_what_is_no_json_is_refused_in_no_time(raw: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(ApiError):
+        parse(ChatCompletionRequest, raw)
+    assert time.process_time() - began < MOST_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("field", "item"),
+    [("messages", b"1"), ("messages", b"{}"), ("tools", b"{}"), ("stop", b"1"), ("functions", b"{}")],
+)
+def test_a_million_wrong_items_are_refused_at_the_first(field: str, item: bytes) -> None:
+    raw = b'{"model": "m", "messages": [], "%b": [' % field.encode() + b",".join([item] * 200_000) + b"]}"
+    began = time.process_time()
+    with pytest.raises(ApiError):
+        parse(ChatCompletionRequest, raw)
+    assert time.process_time() - began < MOST_SECONDS
+
+
+def test_a_million_unknown_fields_are_noted_in_no_time() -> None:
+    notes = Notes()
+    began = time.process_time()
+    notes.drop_unknown({f"field_{number}": 1 for number in range(200_000)})
+    assert time.process_time() - began < MOST_SECONDS
+    assert len(notes.headers()["x-gemgate-dropped-params"]) <= 2048
+
+
+@pytest.mark.parametrize("depth", [250, 100_000])
+def test_json_that_is_nested_too_deeply_says_so(depth: int) -> None:
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    with pytest.raises(ApiError) as refused:
+        parse(
+            ChatCompletionRequest, b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "x": ' + deep + b"}"
+        )
+    assert (refused.value.status, refused.value.code) == (400, "json_too_deep")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from gemgate import __version__, exposition, handlers, health
+from gemgate import __version__, cors, exposition, handlers, health
 from gemgate.batches.routes import router as batches_router
 from gemgate.chat.routes import create_chat_completion
 from gemgate.chat.routes import router as chat_router
@@ -16,6 +16,7 @@ from gemgate.files.routes import router as files_router
 from gemgate.files.uploads_routes import router as uploads_router
 from gemgate.images.routes import router as images_router
 from gemgate.metrics import Metrics
+from gemgate.limits import LimitsMiddleware
 from gemgate.models.routes import router as models_router
 from gemgate.native import routes as native
 from gemgate.options import chat_options, known_params
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     )
     hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
     app.add_middleware(DirectRoutes, endpoints=hot)  # innermost: middleware added later stands around it
+    app.add_middleware(LimitsMiddleware, most=settings.max_concurrent_requests, body_timeout=settings.body_timeout)
     app.add_middleware(
         TelemetryMiddleware,
         metrics=metrics,
@@ -66,6 +68,8 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         log_bodies=settings.log_bodies,
         has_prices=settings.prices != "off",
     )
+    if settings.cors_origins:
+        cors.install(app, settings.cors_origins)
     handlers.install(app)
     app.include_router(health.router)
     app.include_router(exposition.router)

@@ -1,6 +1,5 @@
 """The command `gemgate`: serve, emulate, check, key, batch."""
 
-import math
 import os
 import shlex
 import signal
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 MODEL = "gemini-2.5-flash"
 """The model of the line to try."""
 
-_KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that load balancers keep an idle connection
-_HUNG_SECONDS = 30  # a worker that gives no sign of life for so long is replaced
-_BACKLOG = 2048
 _INTERRUPTED = 130
 
 app = typer.Typer(
@@ -187,24 +183,17 @@ def _check_tracing(settings: "Settings") -> None:
 
 
 def _run(settings: "Settings", listener: socket.socket) -> None:
-    if settings.workers == 1:
-        from gemgate.app import create_app
-
-        _serve_here(create_app(settings), listener, settings.shutdown_timeout)
-    else:
-        from uvicorn.supervisors import Multiprocess
-
-        os.environ.update(settings.as_environment())
-        config = _config("gemgate.cli:worker_app", settings.shutdown_timeout, factory=True, workers=settings.workers)
-        Multiprocess(config, sockets=[listener]).run()
-
-
-def _serve_here(application: "ASGIApp", listener: socket.socket, shutdown_timeout: float) -> None:
     """Serves until SIGTERM (the command ends with 0) or Ctrl-C (130)."""
-    import uvicorn
+    from gemgate.server import serve_here, serve_in_workers
+
+    if settings.workers > 1:
+        os.environ.update(settings.as_environment())
+        serve_in_workers("gemgate.cli:worker_app", settings, listener)
+        return
+    from gemgate.app import create_app
 
     try:
-        uvicorn.Server(_config(application, shutdown_timeout)).run(sockets=[listener])
+        serve_here(create_app(settings), settings, listener)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
 
@@ -214,30 +203,14 @@ def _leave(_signal: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def _config(application: Any, shutdown_timeout: float, **options: Any) -> Any:
-    import uvicorn
-
-    return uvicorn.Config(
-        application,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        ws="none",
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_worker_healthcheck=_HUNG_SECONDS,
-        timeout_graceful_shutdown=math.ceil(shutdown_timeout) + 1,  # streams end themselves a little earlier
-        **options,
-    )
-
-
 @contextmanager
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
     """A listening socket; with it in hand, the address that is told is true."""
+    from gemgate.server import BACKLOG
+
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         _stop_listening(host, port, error)
     with listener:

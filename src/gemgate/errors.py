@@ -81,6 +81,17 @@ def shutting_down() -> ApiError:
     )
 
 
+def overloaded(most: int) -> ApiError:
+    """A request more than the gateway takes at once."""
+    return ApiError(
+        503,
+        f"The gateway is serving {most} requests, as many as it takes at once. Please retry.",
+        type=SERVER_ERROR,
+        code="server_overloaded",
+        headers={"retry-after": "1"},
+    )
+
+
 def from_gemini(error: GeminiError) -> ApiError:
     """The error a caller gets for one of Google's, or for a failure on the way to Google."""
     status = error.status

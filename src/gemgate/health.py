@@ -1,6 +1,11 @@
 """Whether the process lives, and whether it takes requests."""
 
 from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from gemgate.limits import DRAINING
+from gemgate.services import services_of
 
 router = APIRouter(tags=["health"])
 
@@ -11,7 +16,15 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
-async def readyz() -> dict[str, str]:
-    """Answers once the application has started, because no request is served before; calls nobody."""
-    return {"status": "ok"}
+@router.get("/readyz", responses={503: {"description": "The server is being stopped, or the store does not answer."}})
+async def readyz(request: Request) -> JSONResponse:
+    """Answers whether requests should be sent here; does not ask Google."""
+    if request.scope.get("state", {}).get(DRAINING):
+        return _unready("the server is being stopped")
+    if not await services_of(request).readiness.is_ready():
+        return _unready("the store does not answer")
+    return JSONResponse({"status": "ok"})
+
+
+def _unready(reason: str) -> JSONResponse:
+    return JSONResponse({"status": "unavailable", "reason": reason}, status_code=503, headers={"retry-after": "1"})

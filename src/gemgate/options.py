@@ -30,6 +30,7 @@ def chat_options(settings: Settings) -> Options:
         unsupported_params=settings.unsupported_params,
         trailing_assistant=settings.trailing_assistant,
         remote_media=settings.remote_media,
+        max_tools=settings.max_tools,
     )
 
 
@@ -58,6 +59,7 @@ def client_options(settings: Settings) -> ClientOptions:
         event_timeout=settings.event_timeout,
         request_timeout=settings.request_timeout,
         max_connections=settings.max_connections,
+        max_answer_bytes=settings.max_answer_bytes,
     )
 
 

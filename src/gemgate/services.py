@@ -15,6 +15,7 @@ from gemgate.files.translate import FileOptions
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.images.translate import ImageOptions
 from gemgate.metrics import Metrics
+from gemgate.readiness import Readiness
 from gemgate.record import current
 from gemgate.resolve import MediaResolver
 from gemgate.sealing import Seal
@@ -41,6 +42,7 @@ class Services:
     batches: BatchDesk
     metrics: Metrics
     upload_seal: Seal
+    readiness: Readiness
 
 
 def services_of(request: Request) -> Services:

@@ -32,6 +32,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 _PREFIX = "GEMGATE_"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)
 _UNPREFIXED = frozenset({"gemini_api_key"})
 
 
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
     )
     workers: PositiveInt = Field(default=1, description="Processes that share the listening socket.")
     shutdown_timeout: PositiveFloat = Field(
-        default=25, description="How long running answers may go on once the gateway is told to stop."
+        default=30, description="How long running answers may go on once the gateway is told to stop."
     )
     data_dir: Path = Field(default=Path("data"), description="Where files and batches are kept.")
 
@@ -168,7 +169,25 @@ class Settings(BaseSettings):
     )
     keepalive_interval: PositiveFloat = Field(default=15, description="Between two comments that keep a stream alive.")
 
+    max_answer_bytes: PositiveInt = Field(
+        default=268_435_456, description="The largest answer of Google's that is held in memory, or event of a stream."
+    )
+
+    max_concurrent_requests: PositiveInt = Field(
+        default=1000, description="Requests at once, in each worker; one more is a 503."
+    )
+    max_header_bytes: PositiveInt = Field(default=65_536, description="The longest request line with its headers.")
     max_body_bytes: PositiveInt = Field(default=104_857_600, description="The largest request body.")
+    max_tools: PositiveInt = Field(default=512, description="Tools in one request.")
+    header_timeout: PositiveFloat = Field(default=30, description="For the headers of a request to come in.")
+    body_timeout: PositiveFloat = Field(
+        default=30,
+        description="For a body to come in, and a second more for each KiB; and without a byte of it for so long.",
+    )
+    send_timeout: PositiveFloat = Field(
+        default=60, description="A client that takes less than a KiB a second for so long is cut off."
+    )
+
     media_max_bytes: PositiveInt = Field(default=52_428_800, description="The largest remote image or file.")
     media_max_urls: PositiveInt = Field(default=16, description="Remote images and files in one request.")
     media_timeout: PositiveFloat = Field(default=20, description="To fetch one of them.")
@@ -177,6 +196,11 @@ class Settings(BaseSettings):
         default=20_000, description="Thought signatures kept for clients that drop them."
     )
     signature_ttl: PositiveFloat = Field(default=86_400, description="How long they are kept.")
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Web pages that may call the gateway from a browser: origins, comma separated, or * for all.",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least level logged."
@@ -200,7 +224,7 @@ class Settings(BaseSettings):
         "every hour from GitHub, or none.",
     )
 
-    @field_validator("gemini_api_key", "client_keys", "secret", mode="before")
+    @field_validator("gemini_api_key", "client_keys", "secret", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -221,6 +245,15 @@ class Settings(BaseSettings):
     @classmethod
     def _known_facts(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         Catalog(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                msg = f"{origin!r} is not an origin, such as https://app.example.com (no path, no slash at the end)"
+                raise ValueError(msg)
         return value
 
     @field_validator("upstream", "public_url")
@@ -312,7 +345,7 @@ def _as_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):
-        return ",".join(secret.get_secret_value() for secret in value)
+        return ",".join(map(_as_text, value))
     return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
 
 

@@ -29,6 +29,7 @@ from gemgate.options import (
     image_options,
     shared_calls,
 )
+from gemgate.readiness import Readiness
 from gemgate.redact import traceback_of
 from gemgate.resolve import MediaResolver
 from gemgate.sealing import Seal, secret_of
@@ -90,6 +91,7 @@ async def services(
             batches=await enter(batches_at_work(store, gemini, resolve, options)),
             metrics=metrics,
             upload_seal=Seal(secrets, _UPLOADS),
+            readiness=Readiness(store),
         )
 
 

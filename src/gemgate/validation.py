@@ -32,7 +32,9 @@ def parse(model: type[ModelT], raw: bytes) -> ModelT:
     return parse(model, mended)
 
 
-_STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+_MOST_MENDED = 200_000  # quotes and commas: a tenth of a second
+# Possessive, and a string may end with the text: a search that gives up at each quote takes time squared.
+_STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|,(?=\s*+[}\]])', re.DOTALL)
 
 
 def _mended(raw: bytes) -> bytes | None:
@@ -40,6 +42,8 @@ def _mended(raw: bytes) -> bytes | None:
 
     Google's product page has both: `"n": 1,}` in its snippet for images, and `base64 -i`, which breaks lines on Linux.
     """
+    if raw.count(b'"') + raw.count(b",") > _MOST_MENDED:
+        return None
     try:
         text = _STRING_OR_LAST_COMMA.sub(lambda found: found[1] or b"", raw).decode()
         mended = orjson.dumps(json.JSONDecoder(strict=False).decode(text))
@@ -137,6 +141,8 @@ def _related(one: Steps, other: Steps) -> bool:
 def _describe(problem: _Problem, same: Sequence[_Problem]) -> ApiError:
     kind, detail = problem.detail["type"], problem.detail
     path = path_of(problem.steps)
+    if kind == "json_invalid" and str(detail["ctx"]["error"]).startswith("recursion limit"):
+        return _error("The body's JSON is nested too deeply: about 200 levels are read.", None, "json_too_deep")
     if kind == "json_invalid":
         return _error(f"The body is not valid JSON: {detail['ctx']['error']}.", None, "invalid_json")
     if kind in ("missing", "union_tag_not_found"):

@@ -4,12 +4,17 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-p
 do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MOST_BATCH_BYTES = 209_715_200
 """OpenAI's limit of a file with the purpose `batch`: 200 MB."""
+
+T = TypeVar("T")
+
+Items = Annotated[list[T], Field(fail_fast=True)]
+"""A list that is refused at its first wrong item: to collect the errors of a million takes a minute."""
 
 
 class Wire(BaseModel):
@@ -98,4 +103,4 @@ class VideoPart(Wire):
 ContentPart = Annotated[
     TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart, Field(discriminator="type")
 ]
-Content = str | list[ContentPart] | None
+Content = str | Items[ContentPart] | None

@@ -10,6 +10,9 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from gemgate.server import server_config
+from gemgate.settings import Settings
+
 _PATIENCE = 10.0
 
 
@@ -44,15 +47,15 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serve(app: ASGIApp, **options: Any) -> Iterator[str]:
-    """Serves `app` in a thread with a loop of its own; gives the base URL, such as `http://127.0.0.1:40001`.
+def serve(app: ASGIApp, settings: Settings | None = None, **options: Any) -> Iterator[str]:
+    """Serves `app`, as `gemgate serve` would, in a thread with a loop of its own; gives the base URL.
 
     The application has started when the block begins. At its end running answers get `timeout_graceful_shutdown` (5 s
     unless `options`, which are uvicorn's, say otherwise), and the application has shut down when the block is left.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    defaults: dict[str, Any] = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5}
-    server = _Server(uvicorn.Config(app, lifespan="on", **(defaults | options)))
+    chosen = settings or Settings(_env_file=None)
+    server = _Server(server_config(app, chosen, **({"timeout_graceful_shutdown": 5} | options)))
     thread = threading.Thread(target=server.run_captured, args=(listener,), name="test-server", daemon=True)
     thread.start()
     try:

@@ -46,7 +46,8 @@ def gateway(upstream: str, **settings: Any) -> Iterator[str]:
     `settings` are fields of `Settings`; neither `.env` nor a key in the environment counts.
     """
     chosen: dict[str, Any] = {"gemini_api_key": (), "client_keys": (), "upstream": upstream} | settings
-    with serve(create_app(Settings(_env_file=None, **chosen))) as origin:
+    made = Settings(_env_file=None, **chosen)
+    with serve(create_app(made), made) as origin:
         yield origin
 
 

@@ -28,7 +28,7 @@ class BatchRequest(Wire):
     input_file_id: Annotated[str, Field(min_length=1)]
     endpoint: Literal["/v1/chat/completions", "/v1/embeddings"]
     completion_window: Literal["24h"]
-    metadata: Annotated[dict[Key, Value], Field(max_length=16)] | None = None
+    metadata: Annotated[dict[Key, Value], Field(max_length=16, fail_fast=True)] | None = None
     output_expires_after: OutputExpiresAfter | None = None
 
 

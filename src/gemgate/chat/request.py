@@ -10,7 +10,7 @@ from gemgate.chat.messages import MessageTranslator, TrailingAssistant
 from gemgate.chat.signatures import Signatures
 from gemgate.chat.structured import HiddenFunction, apply_format, read_format
 from gemgate.chat.thinking import thinking_config
-from gemgate.chat.tools import ToolPlan, plan_tools
+from gemgate.chat.tools import ToolPlan, plan_tools, refuse_many_tools
 from gemgate.chat.wire import ChatCompletionRequest
 from gemgate.content import ContentTranslator, RemoteMedia
 from gemgate.errors import ApiError
@@ -38,6 +38,7 @@ class Options:
     unsupported_params: Policy = "warn"
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
+    max_tools: int = 512
 
 
 @dataclass(slots=True)
@@ -96,6 +97,7 @@ def to_gemini(
     facts = options.catalog.facts(model)
     _drop_unsupported(request, notes)
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
+    refuse_many_tools(request, options.max_tools)
     plan = plan_tools(request, list_option(google, "tools"), facts, notes)
     content = ContentTranslator(facts, notes, media or {}, options.remote_media)
     turns = MessageTranslator(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from gemgate.wire import Content, Wire
+from gemgate.wire import Content, Items, Wire
 
 
 class FunctionCall(Wire):
@@ -58,10 +58,10 @@ class AssistantMessage(Wire):
     role: Literal["assistant"]
     content: Content = None
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Items[ToolCall] | None = None
     function_call: FunctionCall | None = None
     name: str | None = None
-    images: list[dict[str, Any]] | None = None
+    images: Items[dict[str, Any]] | None = None
     extra_content: dict[str, Any] | None = None
 
 
@@ -138,20 +138,20 @@ class ChatCompletionRequest(Wire):
     """The body. `request.FATES` says what becomes of each field."""
 
     model: Annotated[str, Field(min_length=1)]
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[Items[Message], Field(min_length=1)]
 
     audio: Audio | None = None
     extra_body: dict[str, Any] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     function_call: str | dict[str, Any] | None = None
-    functions: list[Function] | None = None
+    functions: Items[Function] | None = None
     google: dict[str, Any] | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: Annotated[dict[str, float], Field(fail_fast=True)] | None = None
     logprobs: bool | None = None
     max_completion_tokens: PositiveInt | None = None
     max_tokens: PositiveInt | None = None
     metadata: dict[str, Any] | None = None
-    modalities: list[Literal["text", "image", "audio"]] | None = None
+    modalities: Items[Literal["text", "image", "audio"]] | None = None
     moderation: Any = None
     n: Annotated[int, Field(ge=1, le=8)] | None = None
     parallel_tool_calls: bool | None = None
@@ -166,13 +166,13 @@ class ChatCompletionRequest(Wire):
     safety_identifier: str | None = None
     seed: int | None = None
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
-    stop: str | list[str] | None = None
+    stop: str | Items[str] | None = None
     store: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    tools: list[ToolDefinition] | None = None
+    tools: Items[ToolDefinition] | None = None
     top_k: PositiveInt | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None

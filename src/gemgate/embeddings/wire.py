@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from gemgate.wire import AudioPart, FilePart, ImagePart, TextPart, VideoPart, Wire
+from gemgate.wire import AudioPart, FilePart, ImagePart, Items, TextPart, VideoPart, Wire
 
 Part = Annotated[TextPart | ImagePart | AudioPart | FilePart | VideoPart, Field(discriminator="type")]
-Item = str | Part | list[Part | int] | int
+Item = str | Part | Items[Part | int] | int
 """One thing to embed. Integers are tokens: they are read so that they can be refused with the way out."""
 
 
@@ -19,7 +19,7 @@ class EmbeddingRequest(Wire):
     """What becomes of each field is in `fates.FATES`."""
 
     model: str
-    input: str | list[Item]
+    input: str | Items[Item]
     dimensions: PositiveInt | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None

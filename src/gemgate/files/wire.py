@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gemgate.wire import Wire
+from gemgate.wire import Items, Wire
 
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
@@ -50,5 +50,5 @@ class UploadRequest(Wire):
 class CompleteRequest(Wire):
     """`POST /v1/uploads/{id}/complete`: the parts in their order, and the MD5 (hex) of the whole."""
 
-    part_ids: Annotated[list[str], Field(max_length=_MOST_PARTS)]
+    part_ids: Annotated[Items[str], Field(max_length=_MOST_PARTS)]
     md5: str | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gemgate.wire import Wire
+from gemgate.wire import Items, Wire
 
 MOST_IMAGES = 16
 """Images that one edit takes, as at OpenAI."""
@@ -59,8 +59,8 @@ class EditRequest(ImageRequest):
     A JSON body has its images in `image` (base64 or data URLs) or in `images`.
     """
 
-    image: str | list[str] | None = None
-    images: list[ImageReference] | None = None
+    image: str | Items[str] | None = None
+    images: Items[ImageReference] | None = None
     input_fidelity: Literal["high", "low"] | None = None
     markup: Any = None
     mask: Any = None

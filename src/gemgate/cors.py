@@ -1,0 +1,41 @@
+"""Calls from web pages of other origins (CORS), where the operator allows them."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+EXPOSED = (
+    "x-request-id",
+    "x-gemgate-dropped-params",
+    "x-gemgate-adjusted",
+    "x-google-status",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+)
+"""What a page may read of an answer, beside the few headers that every page may."""
+
+_PREFLIGHT_SECONDS = 600
+
+
+def install(app: FastAPI, origins: Sequence[str]) -> None:
+    """Lets pages of `origins` call `app`; `*` is all of them.
+
+    Credentials are those that the page puts into a header itself: cookies are neither used nor allowed. It stands
+    outside of all other middleware, so that a page can read errors too; preflights, which carry no key, end here.
+    """
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=EXPOSED,
+        max_age=_PREFLIGHT_SECONDS,
+    )

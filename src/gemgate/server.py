@@ -1,0 +1,87 @@
+"""uvicorn as the gateway runs it: its limits, and how it stops."""
+
+import math
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from gemgate.limits import ConnectionLimits
+from gemgate.settings import Settings
+
+if TYPE_CHECKING:
+    import socket
+
+    from starlette.types import ASGIApp
+
+BACKLOG = 2048
+
+_KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that load balancers keep an idle connection
+_HUNG_SECONDS = 30  # a worker that gives no sign of life for so long is replaced
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's, and what `GuardedProtocol` reads.
+
+    Attributes:
+        limits: What one connection may cost.
+    """
+
+    def __init__(self, application: Any, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(application, **options)
+        self.limits = limits
+
+
+def server_config(application: "ASGIApp | str", settings: Settings, **options: Any) -> ServerConfig:
+    """How to serve `application`, an ASGI application or the name of a factory; `options` are uvicorn's.
+
+    Where httptools is not installed (PyPy, Windows), uvicorn's own protocol on h11 serves, without the limits of heads
+    and of slow readers.
+    """
+    protocol: Any = "h11"
+    if find_spec("httptools"):
+        from gemgate.protocol import GuardedProtocol
+
+        protocol = GuardedProtocol
+    limits = ConnectionLimits(
+        max_head_bytes=settings.max_header_bytes,
+        head_timeout=settings.header_timeout,
+        body_timeout=settings.body_timeout,
+        send_timeout=settings.send_timeout,
+    )
+    defaults: dict[str, Any] = {
+        "http": protocol,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "lifespan": "on",
+        "ws": "none",
+        "backlog": BACKLOG,
+        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
+        "timeout_worker_healthcheck": _HUNG_SECONDS,
+        "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout)
+        + 1,  # streams end themselves a little earlier
+    }
+    return ServerConfig(application, limits, **(defaults | options))
+
+
+def serve_here(application: "ASGIApp", settings: Settings, listener: "socket.socket") -> None:
+    """Serves until SIGTERM (returns) or Ctrl-C (`KeyboardInterrupt`)."""
+    uvicorn.Server(server_config(application, settings)).run(sockets=[listener])
+
+
+def serve_in_workers(factory: str, settings: Settings, listener: "socket.socket") -> None:
+    """The same in `settings.workers` processes, which make their application with `factory` (`module:name`)."""
+    config = server_config(factory, settings, factory=True, workers=settings.workers)
+    Workers(config, sockets=[listener]).run()
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor. It holds the listening socket too: new callers are refused once it has let go as well."""
+
+    def terminate_all(self) -> None:
+        """Tell every worker to stop."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()

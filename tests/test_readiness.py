@@ -1,0 +1,87 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+from structlog.testing import capture_logs
+
+from gemgate.app import create_app
+from gemgate.limits import DRAINING
+from gemgate.readiness import Readiness
+from gemgate.settings import Settings
+from gemgate.store import StoreError
+
+
+class Store:
+    """Answers each ping with the next outcome, and with the last one when there are no more."""
+
+    def __init__(self, *outcomes: Exception | float | None) -> None:
+        self.outcomes = list(outcomes)
+        self.pings = 0
+
+    async def ping(self) -> None:
+        outcome = self.outcomes[min(self.pings, len(self.outcomes) - 1)]
+        self.pings += 1
+        if isinstance(outcome, Exception):
+            raise outcome
+        await asyncio.sleep(outcome or 0)
+
+
+def readiness(*outcomes: Exception | float | None, **times: float) -> tuple[Readiness, Store]:
+    store: Any = Store(*outcomes)
+    return Readiness(store, **({"patience": 5.0, "kept": 0.0} | times)), store
+
+
+async def test_a_store_that_answers_is_ready() -> None:
+    assert await readiness(None)[0].is_ready()
+
+
+@pytest.mark.parametrize("outcome", [StoreError("gone"), OSError("gone"), 60.0], ids=["store", "system", "silent"])
+async def test_a_store_that_fails_or_is_silent_is_not_ready(outcome: Any) -> None:
+    assert not await readiness(outcome, patience=0.05)[0].is_ready()
+
+
+async def test_the_log_tells_each_change_once() -> None:
+    checked, _ = readiness(None, StoreError("gone"), StoreError("gone"), None)
+    with capture_logs() as logs:
+        assert [await checked.is_ready() for _ in range(4)] == [True, False, False, True]
+    assert [line["log_level"] for line in logs] == ["error", "info"]
+    assert "gone" in logs[0]["exception"]
+
+
+async def test_probes_at_once_ask_the_store_once() -> None:
+    checked, store = readiness(0.01, kept=60.0)
+    assert await asyncio.gather(*(checked.is_ready() for _ in range(10))) == [True] * 10
+    assert store.pings == 1
+
+
+def probe(prepare: Callable[[Any], None]) -> httpx.Response:
+    app = create_app(Settings(_env_file=None, gemini_api_key=(), client_keys=()))
+    with TestClient(app) as client:
+        prepare(client)
+        answer: httpx.Response = client.get("/readyz")
+        assert client.get("/healthz").json() == {"status": "ok"}
+        return answer
+
+
+def test_a_gateway_without_its_store_says_that_it_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(client: Any) -> None:
+        async def ping() -> None:
+            raise StoreError("the database does not answer: password=secret")
+
+        monkeypatch.setattr(client.app.state.services.store, "ping", ping)
+
+    answer = probe(lose)
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "unavailable", "reason": "the store does not answer"}
+
+
+def test_a_gateway_that_is_being_stopped_says_so() -> None:
+    def stop(client: Any) -> None:
+        client.app_state[DRAINING] = True
+
+    answer = probe(stop)
+    assert answer.status_code == 503
+    assert answer.json()["reason"] == "the server is being stopped"
