@@ -25,7 +25,7 @@ def client(**changes: Any) -> TestClient:
     return TestClient(create_app(settings, transport=transport), raise_server_exceptions=False)
 
 
-def preflight(gateway: TestClient, origin: str = PAGE) -> httpx.Response:
+def preflight(gateway: TestClient, origin: str = PAGE) -> Any:
     """What a browser asks before it posts JSON with a key, as OpenAI's client for browsers does."""
     asked = {
         "origin": origin,
@@ -35,7 +35,7 @@ def preflight(gateway: TestClient, origin: str = PAGE) -> httpx.Response:
     return gateway.options("/v1/chat/completions", headers=asked)
 
 
-def post(gateway: TestClient, origin: str = PAGE, **headers: str) -> httpx.Response:
+def post(gateway: TestClient, origin: str = PAGE, **headers: str) -> Any:
     return gateway.post("/v1/chat/completions", json=CHAT, headers={"origin": origin, **headers})
 
 

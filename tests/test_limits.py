@@ -148,7 +148,7 @@ def test_more_tools_than_allowed_are_a_400(name: str) -> None:
     function = {"name": "look_up", "parameters": {"type": "object", "properties": {}}}
     tools = [{"type": "function", "function": {**function, "name": f"look_up_{at}"}} for at in range(3)]
     functions = [tool["function"] for tool in tools]
-    asked = body(**{name: tools if name == "tools" else functions})
+    asked = body() | {name: tools if name == "tools" else functions}
     with stack(max_tools=2) as servers:
         answer = httpx.post(servers.gateway + PATH, json=asked, headers=HEADERS, timeout=PATIENCE)
     assert answer.status_code == 400

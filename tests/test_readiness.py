@@ -2,7 +2,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
@@ -57,11 +56,11 @@ async def test_probes_at_once_ask_the_store_once() -> None:
     assert store.pings == 1
 
 
-def probe(prepare: Callable[[Any], None]) -> httpx.Response:
+def probe(prepare: Callable[[Any], None]) -> Any:
     app = create_app(Settings(_env_file=None, gemini_api_key=(), client_keys=()))
     with TestClient(app) as client:
         prepare(client)
-        answer: httpx.Response = client.get("/readyz")
+        answer = client.get("/readyz")
         assert client.get("/healthz").json() == {"status": "ok"}
         return answer
 

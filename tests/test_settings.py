@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
 from gemgate.aliases import ModelLists
-from gemgate.settings import ClientSettings, Secrets, Settings, misspelt, problems, variable
+from gemgate.settings import ClientSettings, Settings, misspelt, problems, variable
 
 ROOT = Path(__file__).parent.parent
 SECRET = "gemini-key-0123456789"
@@ -31,7 +31,7 @@ def shown_default(field: FieldInfo) -> str:
     default = field.get_default(call_default_factory=True)
     if isinstance(default, bool):
         return str(default).lower()
-    if field.annotation in (Secrets, ModelLists) or default is None:
+    if default in (None, ()) or field.annotation == ModelLists:
         return ""
     return "{}" if default == {} else str(default)
 

@@ -15,8 +15,8 @@ from gemgate.embeddings.routes import router as embeddings_router
 from gemgate.files.routes import router as files_router
 from gemgate.files.uploads_routes import router as uploads_router
 from gemgate.images.routes import router as images_router
-from gemgate.metrics import Metrics
 from gemgate.limits import LimitsMiddleware
+from gemgate.metrics import Metrics
 from gemgate.models.routes import router as models_router
 from gemgate.native import routes as native
 from gemgate.options import chat_options, known_params

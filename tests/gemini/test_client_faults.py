@@ -346,6 +346,46 @@ async def test_a_line_of_many_megabytes_is_one_event() -> None:
         assert await stream(client) == [HELLO, image, HELLO]
 
 
+async def test_a_line_without_end_is_given_up_after_the_good_events_before_it() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(STREAM_HEAD, chunk(sse(HELLO) + b"data: "))
+        while True:
+            await peer.send(chunk(b"x" * 65_536))
+
+    events, error = await failure_in_mid_stream(script, max_answer_bytes=1_000_000)
+    assert events == [HELLO]
+    assert is_failure(error, Failure.TOO_LARGE)
+
+
+async def test_an_error_without_end_is_given_up_too() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(STREAM_HEAD, chunk(b'{"error": [\n'))
+        while True:
+            await peer.send(chunk(b"}\n" * 1000))
+
+    error = await failure_of(script, stream, max_answer_bytes=1_000_000)
+    assert is_failure(error, Failure.TOO_LARGE)
+
+
+async def test_a_buffered_answer_without_end_is_given_up() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(STREAM_HEAD.replace(b"text/event-stream", b"application/json"))
+        while True:
+            await peer.send(chunk(b" " * 65_536))
+
+    assert is_failure(await failure_of(script, generate, max_answer_bytes=1_000_000), Failure.TOO_LARGE)
+
+
+@both
+async def test_a_small_answer_that_inflates_to_a_large_one_is_given_up(call: Call) -> None:
+    bomb = gzip.compress(b" " * 5_000_000) + gzip.compress(b" " * 5_000_000)
+    error = await failure_of(once(answer(200, bomb, {"content-encoding": "gzip"})), call, max_answer_bytes=1_000_000)
+    assert is_failure(error, Failure.TOO_LARGE)
+
+
 async def test_a_request_and_an_answer_of_many_megabytes_go_through() -> None:
     body = {"data": "A" * 8_000_000}
     async with RawUpstream(once(answer(200, body))) as upstream, to(upstream.url) as client:

@@ -8,7 +8,7 @@ import httpx
 import orjson
 
 from gemgate.gemini.errors import Failure, GeminiError, Refusal, TransportError, decode_error, error_in
-from gemgate.gemini.framing import Inflater
+from gemgate.gemini.framing import MOST_BYTES, Inflater
 from gemgate.gemini.transport import TRANSPORT_ERRORS
 
 _MOST_ERROR_BODY = 1_048_576
@@ -23,6 +23,7 @@ class Answer:
         first_byte_at: When, on the clock of the loop, the first bytes must be here.
         deadline: When the last ones must be.
         secret: The key, which no error may tell.
+        most: Bytes that are held at once.
 
     Attributes:
         status: The HTTP status.
@@ -33,7 +34,14 @@ class Answer:
     """
 
     def __init__(
-        self, response: httpx.Response, *, event_timeout: float, first_byte_at: float, deadline: float, secret: str
+        self,
+        response: httpx.Response,
+        *,
+        event_timeout: float,
+        first_byte_at: float,
+        deadline: float,
+        secret: str,
+        most: int = MOST_BYTES,
     ) -> None:
         self.status = response.status_code
         self.headers = response.headers
@@ -41,7 +49,7 @@ class Answer:
         self.on_close: Callable[[], None] | None = None
         self.key_label = ""
         self._encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        self._inflater = Inflater() if self._encoding in ("gzip", "x-gzip", "deflate") else None
+        self._inflater = Inflater(most) if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._response = response
         # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
         self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
@@ -49,6 +57,7 @@ class Answer:
         self._first_byte_at = first_byte_at
         self._deadline = deadline
         self._secret = secret
+        self._most = most
         self._begun = False
 
     @property
@@ -93,8 +102,14 @@ class Answer:
         Raises:
             GeminiError: it is an error, or no object; or it did not come whole.
         """
+        pieces: list[bytes] = []
+        size = 0
         try:
-            pieces = [piece async for piece in self]
+            async for piece in self:
+                pieces.append(piece)
+                size += len(piece)
+                if size > self._most:
+                    raise TransportError(Failure.TOO_LARGE)
         finally:
             await self.aclose()
         body = b"".join(pieces)

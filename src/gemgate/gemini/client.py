@@ -14,7 +14,7 @@ import orjson
 from gemgate import __version__
 from gemgate.gemini.answer import Answer
 from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError
-from gemgate.gemini.framing import Event, EventDecoder
+from gemgate.gemini.framing import MOST_BYTES, Event, EventDecoder
 from gemgate.gemini.names import model_path
 from gemgate.gemini.transport import TRANSPORT_ERRORS, AiohttpTransport, failure_before_answer
 from gemgate.gemini.transport import Body as Bytes
@@ -34,6 +34,7 @@ class ClientOptions:
         event_timeout: Between two reads of an answer; the time that the caller takes does not count.
         request_timeout: For the whole call.
         max_connections: Open connections; a call beyond them waits for one.
+        max_answer_bytes: Of an answer that is held as a whole, and of one event of a stream.
     """
 
     upstream: str = "https://generativelanguage.googleapis.com"
@@ -42,6 +43,7 @@ class ClientOptions:
     event_timeout: float = 300
     request_timeout: float = 1800
     max_connections: int = 1000
+    max_answer_bytes: int = MOST_BYTES
 
 
 _HEADERS = httpx.Headers({"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"})
@@ -267,6 +269,7 @@ class GeminiClient:
             first_byte_at=start + patience,
             deadline=start + whole,
             secret=key,
+            most=options.max_answer_bytes,
         )
         if 200 <= answer.status < 300 or (redirect and answer.status == 302 and "location" in answer.headers):
             return answer
@@ -311,7 +314,7 @@ class EventStream:
         self._request = request
         self._key = key
         self._within = within
-        self._decoder = EventDecoder()
+        self._decoder = EventDecoder(client.options.max_answer_bytes)
         self._answer: Answer | None = None
         self._has_failed = False
 

@@ -135,6 +135,7 @@ class Failure(StrEnum):
     CONNECTION_LOST = "connection_lost"
     ANSWER_CUT = "answer_cut"
     INVALID_BODY = "invalid_body"
+    TOO_LARGE = "answer_too_large"
     REDIRECT = "redirect"
 
 
@@ -148,6 +149,7 @@ _FAILURES: dict[Failure, tuple[int, str]] = {
     Failure.CONNECTION_LOST: (502, "The connection to the Gemini API was lost before it answered."),
     Failure.ANSWER_CUT: (502, "The connection to the Gemini API was lost in the middle of its answer."),
     Failure.INVALID_BODY: (502, "The Gemini API sent something that is not an answer."),
+    Failure.TOO_LARGE: (502, "The Gemini API's answer is larger than the gateway takes (GEMGATE_MAX_ANSWER_BYTES)."),
     Failure.REDIRECT: (502, "The Gemini API answered with a redirect, which is not followed."),
 }
 

@@ -9,6 +9,10 @@ from gemgate.gemini.errors import Failure, GeminiError, TransportError, error_in
 
 Event = dict[str, Any]
 
+MOST_BYTES = 268_435_456
+"""What is held of an answer, unless the operator says otherwise."""
+
+_MOST_TRIES = 64
 _FIELDS = frozenset({b"event", b"id", b"retry", b"data"})
 
 
@@ -22,14 +26,20 @@ class EventDecoder:
     Events before a failure are never lost: `feed` and `finish` return them first and keep the failure in `error`;
     they raise it when there is nothing to return before it.
 
+    Args:
+        most: Bytes of one event.
+
     Attributes:
         error: What ended the stream, once it is known; every byte after it is ignored.
     """
 
-    __slots__ = ("_tail", "_text", "error")
+    __slots__ = ("_held", "_most", "_tail", "_text", "_tries", "error")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_BYTES) -> None:
         self.error: GeminiError | None = None
+        self._most = most
+        self._held = 0
+        self._tries = 0
         self._tail: list[bytes] = []
         self._text: list[bytes] = []
 
@@ -42,16 +52,17 @@ class EventDecoder:
         end = data.rfind(b"\n")
         if end < 0:
             if data:
-                self._tail.append(data)
+                self._keep(self._tail, data)
             return self._result([])
         block = data[:end]
         if self._tail:
             self._tail.append(block)
             block = b"".join(self._tail)
-            self._tail.clear()
+            self._release(self._tail)
+        events = self._decode(block)
         if end + 1 < len(data):
-            self._tail.append(data[end + 1 :])
-        return self._result(self._decode(block))
+            self._keep(self._tail, data[end + 1 :])
+        return self._result(events)
 
     def finish(self) -> list[Event]:
         """The events of a last line without an end, after the last byte.
@@ -61,7 +72,7 @@ class EventDecoder:
         """
         events: list[Event] = []
         rest = b"".join(self._tail)
-        self._tail.clear()
+        self._release(self._tail)
         if self.error is None and rest:
             events = self._decode(rest)
             if self._is_invalid() and (rest.startswith(b"data:") or b"data:".startswith(rest)):
@@ -71,6 +82,18 @@ class EventDecoder:
             if self._text:
                 self.error = TransportError(Failure.ANSWER_CUT, "The Gemini API's answer stops inside a JSON value.")
         return self._result(events)
+
+    def _keep(self, held: list[bytes], data: bytes) -> None:
+        held.append(data)
+        self._held += len(data)
+        if self._held > self._most:
+            self._tail.clear()
+            self._text.clear()
+            self.error = self.error or TransportError(Failure.TOO_LARGE)
+
+    def _release(self, held: list[bytes]) -> None:
+        self._held -= sum(map(len, held))
+        held.clear()
 
     def _is_invalid(self) -> bool:
         return self.error is not None and self.error.reason == Failure.INVALID_BODY
@@ -126,25 +149,33 @@ class EventDecoder:
     def _collect(self, line: bytes, events: list[Event]) -> None:
         """Keeps a line of bare JSON, and tries the whole only where a value may end, so that the cost stays linear."""
         first = not self._text
-        self._text.append(line)
+        self._keep(self._text, line)
         closing = b"}" if self._text[0].lstrip()[:1] == b"{" else b"]"
         bare = line.rstrip()
         if bare.endswith(closing) and (first or bare in (closing, b"}" + closing)):
-            self._try_text(events)
+            self._tries += 1
+            if self._tries < _MOST_TRIES:
+                self._try_text(events)
 
     def _try_text(self, events: list[Event]) -> None:
         try:
             value = orjson.loads(b"\n".join(self._text))
         except orjson.JSONDecodeError:
             return
-        self._text.clear()
+        self._release(self._text)
+        self._tries = 0
         self._add(value, events)
 
 
 class Inflater:
-    """Undoes `content-encoding: gzip` or `deflate`, piece by piece, and notices when the end is missing."""
+    """Undoes `content-encoding: gzip` or `deflate`, piece by piece, and notices when the end is missing.
 
-    def __init__(self) -> None:
+    Args:
+        most: Bytes that one piece may inflate to.
+    """
+
+    def __init__(self, most: int = MOST_BYTES) -> None:
+        self._most = most
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
         self._started = False
 
@@ -156,13 +187,15 @@ class Inflater:
         """
         self._started = True
         try:
-            plain = self._inflate.decompress(data)
-            while self._inflate.unused_data:
+            plain = self._inflate.decompress(data, self._most)
+            while self._inflate.unused_data and len(plain) < self._most:
                 rest = self._inflate.unused_data
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
-                plain += self._inflate.decompress(rest)
+                plain += self._inflate.decompress(rest, self._most - len(plain))
         except zlib.error as error:
             raise TransportError(Failure.INVALID_BODY, "The Gemini API sent a broken compressed answer.") from error
+        if len(plain) >= self._most:
+            raise TransportError(Failure.TOO_LARGE)
         return plain
 
     def finish(self) -> bytes:
