@@ -150,6 +150,8 @@ class EventDecoder:
         """Keeps a line of bare JSON, and tries the whole only where a value may end, so that the cost stays linear."""
         first = not self._text
         self._keep(self._text, line)
+        if self.error is not None:
+            return
         closing = b"}" if self._text[0].lstrip()[:1] == b"{" else b"]"
         bare = line.rstrip()
         if bare.endswith(closing) and (first or bare in (closing, b"}" + closing)):
