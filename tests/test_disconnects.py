@@ -174,7 +174,7 @@ def slow() -> Iterator[tuple[SlowUpstream, str]]:
     """An upstream that waits to be told, and a gateway that soon gives up waiting for its first event."""
     with (
         SlowUpstream() as upstream,
-        gateway(upstream.url, stream_start_after=0.05, keepalive_interval=0.05) as origin,
+        gateway(upstream.url, stream_start_after=0.05, keepalive_interval=0.05, retries=0) as origin,
     ):
         yield upstream, origin
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import ApiError, overloaded
-from gemgate.handlers import error_response
+from gemgate.handlers import answer
 
 DRAINING = "draining"
 """The key of an ASGI scope's `state` that is there once the server has been told to stop."""
@@ -58,7 +58,7 @@ class LimitsMiddleware:
             await self._app(scope, receive, send)
             return
         if self._running >= self._most:
-            await error_response(overloaded(self._most))(scope, receive, send)
+            await answer(overloaded(self._most))(scope, receive, send)
             return
         self._running += 1
         try:
