@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import Any
 
+from anyio import to_thread
+
 from gemgate.attachments import MARGIN, Attachments, Owner
 from gemgate.auth import Caller
 from gemgate.content import naming
@@ -101,7 +103,7 @@ class MediaResolver:
             return {ref.param: await self._attachments.file(ref, owner(), margin=margin)}
 
         resolved = _joined(await _all([*([fetched()] if remote else []), *(found(ref) for ref in files)]))
-        excess = self._excess(size, resolved, {ref.url: ref.param for ref in remote}, inline)
+        excess = await self._excess(size, resolved, {ref.url: ref.param for ref in remote}, inline)
         if not excess:
             return self._known(resolved, owner)
         if self._settings.large_media == "refuse":
@@ -114,13 +116,19 @@ class MediaResolver:
 
         return self._known({**resolved, **_joined(await _all([uploaded(held) for held in excess]))}, owner)
 
-    async def has_lost(self, error: GeminiError, media: Resolved, caller: Caller) -> bool:
-        """Whether a request failed because Google has lost its files; then the next `resolve` uploads them."""
+    async def can_renew(self, error: GeminiError, media: Resolved, caller: Caller) -> bool:
+        """Whether a request that failed may succeed once what it names was resolved again.
+
+        So it is when Google has lost its files, which then are uploaded anew; and when the one of the gateway's keys
+        that shows them is used up, which then are uploaded with another.
+        """
         names = _files(media)
-        if not names or not is_missing(error):
+        if not names:
             return False
-        await self._attachments.forget(caller.id, names)
-        return True
+        if is_missing(error):
+            await self._attachments.forget(caller.id, names)
+            return True
+        return error.status == 429 and caller.key is None and len(self._upstream.shared.pool) > 1
 
     def _owner(self, caller: Caller, model: str, near: str) -> Callable[[], Owner]:
         """Who uploads, once anything has to be: all files of a request with one key, the same one if possible."""
@@ -132,26 +140,20 @@ class MediaResolver:
             self._upstream.remember(names, owner().key)
         return resolved
 
-    def _excess(
+    async def _excess(
         self, size: int, resolved: Resolved, params: Mapping[str, str], inline: Callable[[], Iterable[InlineRef]]
     ) -> list[_Held]:
         """What must leave the request, the largest first, so that Google takes the rest."""
-        most = self._settings.inline_max_bytes
         held = [
             _Held(url, params[url], len(media.data), partial(_given, media))
             for url, media in resolved.items()
             if isinstance(media, Inline)
         ]
         total = size + sum(part.size for part in held)
-        if total <= min(most, _MOST_PDF_TEXT):
+        if total <= min(self._settings.inline_max_bytes, _MOST_PDF_TEXT):
             return []
         held += [_Held(ref.param, ref.param, len(ref.text), ref.read) for ref in inline()]
-        excess = []
-        for part in sorted(held, key=lambda part: part.size, reverse=True):
-            if total > most or part.is_large_pdf:
-                excess.append(part)
-                total -= part.size
-        return excess
+        return await to_thread.run_sync(_largest, held, total, self._settings.inline_max_bytes)
 
     def _too_large(self, held: _Held) -> ApiError:
         most = f"a PDF of {MOST_PDF} bytes" if held.is_large_pdf else f"{self._settings.inline_max_bytes} bytes in all"
@@ -161,6 +163,17 @@ class MediaResolver:
             "file_id, or have the gateway do the same with GEMGATE_LARGE_MEDIA=upload."
         )
         return ApiError(413, msg, param=held.param, code="media_too_large")
+
+
+def _largest(held: Iterable[_Held], total: int, most: int) -> list[_Held]:
+    """What must go so that `total` bytes become `most`, checked. It takes a while: it reads base64 of 100 MB."""
+    excess = []
+    for part in sorted(held, key=lambda part: part.size, reverse=True):
+        if total > most or part.is_large_pdf:
+            _ = part.media
+            excess.append(part)
+            total -= part.size
+    return excess
 
 
 def _files(media: Resolved) -> list[str]:

@@ -181,11 +181,11 @@ class _Call:
         )
 
     async def generate(self, translation: Translation) -> list[GenerateContentResponse]:
-        """Google's whole answers. Files that Google has lost are uploaded again, once."""
+        """Google's whole answers. Files that are why there are none are uploaded again, once."""
         try:
             return await self._generate(translation)
         except GeminiError as error:
-            if not await self.services.media.has_lost(error, self.media, self.caller):
+            if not await self.services.media.can_renew(error, self.media, self.caller):
                 raise
         return await self._generate(await self.translate())
 
@@ -198,7 +198,7 @@ class _Call:
 
     def stream(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         """The events of Google's answers, each with the number of its call."""
-        return self._again_if_lost(translation) if self.media else self._events(translation)
+        return self._renewed(translation) if self.media else self._events(translation)
 
     def _events(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         gemini, key = self.services.gemini, self.caller.key
@@ -207,13 +207,16 @@ class _Call:
         ]
         return _numbered(sources[0]) if len(sources) == 1 else merged(sources)
 
-    async def _again_if_lost(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+    async def _renewed(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+        """As `_events`; if nothing has come and the files are why, they are uploaded again, once."""
+        has_begun = False
         try:
             async with aclosing(self._events(translation)) as batches:
                 async for batch in batches:
+                    has_begun = True
                     yield batch
         except GeminiError as error:
-            if not await self.services.media.has_lost(error, self.media, self.caller):
+            if has_begun or not await self.services.media.can_renew(error, self.media, self.caller):
                 raise
         else:
             return

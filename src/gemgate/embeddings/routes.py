@@ -84,9 +84,10 @@ async def create_embeddings(request: Request) -> Response:
         try:
             answers = await answered(translation)
         except GeminiError as error:
-            if not await services.media.has_lost(error, media, caller):
+            if not await services.media.can_renew(error, media, caller):
                 raise
             translation = to_gemini(wanted, options, await resolved(), model=model)
+            record.notes = translation.notes
             answers = await answered(translation)
     record.answered(None, {"promptTokenCount": sum(answer.tokens or 0 for answer in answers)})
     headers = translation.notes.headers() | served_by(translation.model)
