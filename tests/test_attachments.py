@@ -210,3 +210,12 @@ async def test_a_file_larger_than_google_takes_is_refused_by_name(world: World) 
     with pytest.raises(ApiError) as refused:
         await world.attachments.file(ref(row), OWNER)
     assert (refused.value.code, refused.value.param) == ("file_too_large", "p")
+
+
+async def test_a_file_is_read_whole_if_it_is_not_too_large(world: World) -> None:
+    row = await world.upload(b"words")
+    read = await world.attachments.read(ref(row), OWNER.id, 5)
+    assert (read.mime, pybase64.b64decode(read.data)) == ("text/plain", b"words")
+    with pytest.raises(ApiError) as refused:
+        await world.attachments.read(ref(row), OWNER.id, 4)
+    assert (refused.value.code, refused.value.param) == ("file_too_large", "p")

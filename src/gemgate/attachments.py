@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 import pybase64
 from anyio import to_thread
@@ -100,7 +100,7 @@ class Attachments:
         Raises:
             ApiError: 400 when the caller has no such file, or Gemini does not take it.
         """
-        source = await self._stored(ref, owner)
+        source = await self._stored(ref, owner.id)
         kept = await self._kept(owner, source, MARGIN)
         return kept or stand_in(source.mime_type)
 
@@ -111,7 +111,7 @@ class Attachments:
             ApiError: 400 when the caller has no such file, or Gemini does not take it.
             GeminiError: it could not be uploaded.
         """
-        return await self._at_google(await self._stored(ref, owner), ref.param, owner, margin)
+        return await self._at_google(await self._stored(ref, owner.id), ref.param, owner, margin)
 
     async def media(self, media: Inline, param: str, owner: Owner, *, margin: float = MARGIN) -> File:
         """Media of a request, which `param` names, as a file at Google.
@@ -126,14 +126,26 @@ class Attachments:
         _check_size(size, param)
         return await self._at_google(source, param, owner, margin)
 
+    async def read(self, ref: FileRef, owner_id: str, most: int) -> Inline:
+        """The content of a file of at most `most` bytes, for what Gemini takes within a request only.
+
+        Raises:
+            ApiError: 400 when the owner has no such file, or it cannot be used.
+        """
+        source = await self._stored(ref, owner_id)
+        _check_size(source.size, ref.param, most)
+        async with aclosing(cast("AsyncGenerator[bytes]", source.open_at(0))) as pieces:
+            content = b"".join([piece async for piece in pieces])
+        return Inline(source.mime_type, pybase64.b64encode_as_string(content))
+
     async def forget(self, owner_id: str, names: Iterable[str]) -> None:
         """Google no longer has these files (`files/…`) of the owner's."""
         for name in set(names):
             await self._store.google_files.forget(owner_id, name)
 
-    async def _stored(self, ref: FileRef, owner: Owner) -> _Source:
+    async def _stored(self, ref: FileRef, owner_id: str) -> _Source:
         is_id = _FILE_ID.fullmatch(ref.file_id)
-        row = await self._store.files.get(owner.id, ref.file_id) if is_id else None
+        row = await self._store.files.get(owner_id, ref.file_id) if is_id else None
         if row is None:
             raise _not_found(ref.file_id, ref.param)
         if row.purpose not in PURPOSES:
@@ -215,9 +227,9 @@ class Attachments:
         return File(row.name, row.uri, mime_type=row.mime_type)
 
 
-def _check_size(size: int, param: str) -> None:
-    if size > MOST_BYTES:
-        msg = f"'{param}' has {size} bytes, and Google takes files of at most {MOST_BYTES}."
+def _check_size(size: int, param: str, most: int = MOST_BYTES) -> None:
+    if size > most:
+        msg = f"'{param}' has {size} bytes, and {most} are the most that can be used."
         raise ApiError(400, msg, param=param, code="file_too_large")
 
 

@@ -116,6 +116,14 @@ class MediaResolver:
 
         return self._known({**resolved, **_joined(await _all([uploaded(held) for held in excess]))}, owner)
 
+    async def read(self, ref: FileRef, caller: Caller) -> Inline:
+        """The content of a file, no larger than remote media may be.
+
+        Raises:
+            ApiError: 400 when the caller has no such file, or it cannot be used.
+        """
+        return await self._attachments.read(ref, caller.id, self._settings.media_max_bytes)
+
     async def can_renew(self, error: GeminiError, media: Resolved, caller: Caller) -> bool:
         """Whether a request that failed may succeed once what it names was resolved again.
 

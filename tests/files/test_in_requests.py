@@ -1,6 +1,7 @@
 """Files by id in requests, with the official client over real sockets: gateway, store and emulator."""
 
 import asyncio
+import base64
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -246,3 +247,21 @@ def test_with_several_keys_of_the_gateway_a_file_is_uploaded_with_one_and_used_w
             assert list(chat(client, file.id, "image_url", stream=True))
             client.post("/embeddings", cast_to=object, body={"model": EMBEDDING, "input": [part]})
         assert uploads(running) == 1
+
+
+def test_an_image_to_edit_is_named_by_its_id_and_sent_with_the_request(servers: Stack, client: openai.OpenAI) -> None:
+    file = client.files.create(file=("one.png", PNG), purpose="vision")
+    before = uploads(servers)
+
+    def edit(file_id: str) -> Any:
+        body = {"model": "gemini-2.5-flash-image", "prompt": "Make it red", "images": [{"file_id": file_id}]}
+        return client.post("/images/edits", cast_to=object, body=body)
+
+    assert edit(file.id)["data"][0]["b64_json"]
+    body = next(seen.body for seen in reversed(servers.seen.requests) if "enerateContent" in seen.path)
+    (inline,) = [part["inlineData"] for part in body["contents"][0]["parts"] if "inlineData" in part]
+    assert (inline["mimeType"], base64.b64decode(inline["data"])) == ("image/png", PNG)
+    assert uploads(servers) == before
+    words = client.files.create(file=("words.txt", b"words"), purpose="user_data")
+    for file_id, code in ((words.id, "unsupported_media_type"), ("file-unknown", "file_not_found")):
+        assert refusal(partial(edit, file_id)) == (400, "images[0].file_id", code)

@@ -38,7 +38,9 @@ GENERATIONS: dict[str, Fate] = {
 EDITS: dict[str, Fate] = {
     **_BOTH,
     "image": mapped("`inlineData` before the prompt: one file, or `image[]` up to 16; base64 in a JSON body"),
-    "images": mapped("`image_url` of a JSON body as a data URL, `file_id` as the name of a Gemini file"),
+    "images": mapped(
+        "`image_url` of a JSON body as a data URL, `file_id` of an uploaded file, or the name of a Gemini file"
+    ),
     "input_fidelity": dropped("Gemini has no such switch; say in the prompt what must stay"),
     "markup": refused("Gemini takes no overlays"),
     "mask": refused("Gemini takes no masks; say in the prompt what to change"),

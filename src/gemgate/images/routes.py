@@ -25,11 +25,12 @@ from gemgate.images.answer import Answer, Picture, completed_events, from_genera
 from gemgate.images.convert import converted
 from gemgate.images.refusal import told
 from gemgate.images.translate import Method, Translation, method_of, to_gemini
-from gemgate.images.uploads import from_form, from_json
+from gemgate.images.uploads import from_form, from_json, image_part
 from gemgate.images.wire import EditRequest, GenerationRequest, ImageRequest
 from gemgate.naming import model_name
 from gemgate.notes import served_by
 from gemgate.record import current
+from gemgate.references import FileRef
 from gemgate.services import Services, caller_of, services_of
 from gemgate.sse import frame, respond
 from gemgate.tasks import all_of, merged
@@ -76,7 +77,11 @@ async def edit_image(request: Request) -> Response:
         edit, images = from_form(await read_form(request, limit))
     else:
         edit, images = from_json(await read_json_body(request, limit))
-    return await _serve(request, services, caller, edit, images)
+    parts = [
+        image_part(await services.media.read(image, caller), image.param) if isinstance(image, FileRef) else image
+        for image in images
+    ]
+    return await _serve(request, services, caller, edit, parts)
 
 
 async def _serve(

@@ -13,6 +13,7 @@ from gemgate.gemini.types import Part
 from gemgate.images.wire import MOST_IMAGES, EditRequest
 from gemgate.media.errors import MediaError
 from gemgate.media.inline import Inline, classify, from_bytes, inline, parse_data_url
+from gemgate.references import FileRef
 from gemgate.validation import from_details, parse
 
 _FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
@@ -21,7 +22,8 @@ _IMAGE = re.compile(r"image(\[\d*\])?")
 _REFUSED_FILES = frozenset({"mask", "markup"})
 _OBJECTS = frozenset({"extra_body", "google"})
 
-Edit = tuple[EditRequest, list[Part]]
+Edit = tuple[EditRequest, list[Part | FileRef]]
+"""The request, and its images: those that the caller has uploaded to the gateway are to be read yet."""
 
 
 def from_form(parts: Sequence[FormPart]) -> Edit:
@@ -119,7 +121,8 @@ def _misnamed(name: str) -> ApiError:
     )
 
 
-def _images_in(request: EditRequest) -> list[Part]:
+def _images_in(request: EditRequest) -> list[Part | FileRef]:
+    images: list[Part | FileRef]
     if request.image is None:
         images = []
     elif isinstance(request.image, str):
@@ -127,9 +130,21 @@ def _images_in(request: EditRequest) -> list[Part]:
     else:
         images = [_by_text(text, f"image[{index}]") for index, text in enumerate(request.image)]
     for index, reference in enumerate(request.images or []):
+        if reference.image_url is None and reference.file_id and classify(reference.file_id) != "google":
+            images.append(FileRef(reference.file_id, f"images[{index}].file_id"))
+            continue
         name = "image_url" if reference.image_url else "file_id"
         images.append(_by_text(reference.image_url or reference.file_id or "", f"images[{index}].{name}"))
     return images
+
+
+def image_part(media: Inline, param: str) -> Part:
+    """A file that was read, which `param` names.
+
+    Raises:
+        ApiError: 400 when it is no image.
+    """
+    return _blob(_image(media, param))
 
 
 def _by_text(text: str, param: str) -> Part:
