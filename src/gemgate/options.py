@@ -11,7 +11,7 @@ from gemgate.chat.signatures import SignatureStore
 from gemgate.embeddings import fates as embeddings_fates
 from gemgate.embeddings.translate import EmbeddingOptions
 from gemgate.files import fates as files_fates
-from gemgate.files.translate import FileOptions
+from gemgate.files.translate import FileOptions, Inspect
 from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.client import ClientOptions
 from gemgate.images import fates as images_fates
@@ -78,9 +78,9 @@ def shared_calls(settings: Settings) -> Shared:
     )
 
 
-def file_options(settings: Settings) -> FileOptions:
-    """How files are taken in under these settings."""
-    return FileOptions(settings.files_max_bytes, settings.uploads_max_bytes, settings.unsupported_params)
+def file_options(settings: Settings, inspect: Inspect) -> FileOptions:
+    """How files are taken in under these settings; `inspect` looks at those for batches."""
+    return FileOptions(settings.files_max_bytes, settings.uploads_max_bytes, settings.unsupported_params, inspect)
 
 
 def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:

@@ -76,6 +76,7 @@ async def services(
         secrets = await to_thread.run_sync(_secrets, settings)
         options = batch_options(settings, secrets)
         resolve = partial(media.resolve, margin=options.window + MARGIN)
+        batches = await enter(batches_at_work(store, gemini, resolve, options))
         yield Services(
             settings=settings,
             client_keys=client_keys,
@@ -86,9 +87,9 @@ async def services(
             chat=chat,
             embeddings=embedding_options(settings, chat),
             images=image_options(settings, chat),
-            files=file_options(settings),
+            files=file_options(settings, batches.inspect),
             store=store,
-            batches=await enter(batches_at_work(store, gemini, resolve, options)),
+            batches=batches,
             metrics=metrics,
             upload_seal=Seal(secrets, _UPLOADS),
             readiness=Readiness(store),

@@ -44,27 +44,33 @@ class Gate:
         kill_at: The number of a touch, or its text: `before …` it is looked at, `after …` it is done and unanswered,
             `during …` its answer.
         kill: Called then.
-        touches: What was counted since `arm`.
+        tell: Called with each touch.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.kill_at = ""
         self.kill: Callable[[], None] = lambda: None
-        self.touches: list[str] = []
-        self.is_armed = False
+        self.tell: Callable[[str], object] = lambda _what: None
+        self._count = 0
+        self._is_armed = False
 
-    def arm(self, kill_at: str, kill: Callable[[], None]) -> None:
+    def arm(self, kill_at: str, kill: Callable[[], None], tell: Callable[[str], object] = lambda _what: None) -> None:
         """Count from here on."""
-        self.kill_at, self.kill, self.touches, self.is_armed = kill_at, kill, [], True
+        self.kill_at, self.kill, self.tell, self._count, self._is_armed = kill_at, kill, tell, 0, True
+
+    def disarm(self) -> None:
+        """Let everything pass."""
+        self._is_armed = False
 
     def _touch(self, what: str) -> bool:
-        if not self.is_armed:
+        if not self._is_armed:
             return False
-        is_reached = self.kill_at in (str(len(self.touches)), what)
-        self.touches.append(what)
+        is_reached = self.kill_at in (str(self._count), what)
+        self._count += 1
+        self.tell(what)
         if is_reached:
-            self.is_armed = False
+            self._is_armed = False
             self.kill()
         return is_reached
 
@@ -141,9 +147,18 @@ class Replica:
         with self.process:
             self.process.kill()
 
-    def seen(self) -> list[str]:
-        """Its touches."""
-        return self.touches.read_text().splitlines() if self.touches.exists() else []
+    def tell(self, what: str) -> None:
+        """Write down a touch of Google's among its own."""
+        with self.touches.open("a") as log:
+            log.write(f"google {what}\n")
+
+    def seen(self) -> "list[Kill]":
+        """All touches, in their order; of those with the same text the first."""
+        texts = dict.fromkeys(self.touches.read_text().splitlines())
+        return [
+            Kill("google", text.removeprefix("google ")) if text.startswith("google ") else Kill("gateway", text)
+            for text in texts
+        ]
 
 
 class World:
@@ -178,7 +193,7 @@ class World:
         kill = self.kills.pop(0) if self.kills else Kill("nobody")
         at = kill.at if kill.by == "gateway" else ""
         self._replica = Replica(self.directory, self.upstream, self.environment, at, self.command)
-        self.gate.arm(kill.at if kill.by == "google" else "", self._replica.kill)
+        self.gate.arm(kill.at if kill.by == "google" else "", self._replica.kill, self._replica.tell)
 
     def close(self) -> None:
         """Make sure that no gateway lives."""
@@ -294,7 +309,8 @@ def live(there: World, lines: Sequence[Json], endpoint: str, *kills: Kill, cance
     there.kills = list(kills)
     there.renew()
     batch = there.ended(there.create(there.upload(lines), endpoint)["id"], cancel_in)
-    there.gate.is_armed, there.kills = False, []
+    there.gate.disarm()
+    there.kills.clear()
     output, errors = there.lines(batch["output_file_id"]), there.lines(batch["error_file_id"])
     ids = [line["custom_id"] for line in output + errors]
     assert len(there.jobs(batch["id"])) <= 1

@@ -13,6 +13,7 @@ from tests.batches.google import Google
 
 from gemgate.auth import Caller
 from gemgate.batches.desk import BatchDesk
+from gemgate.batches.inspect import Inspector
 from gemgate.batches.keys import KeyVault
 from gemgate.batches.machine import Machine, Pace
 from gemgate.batches.process import Bench, Setup, Workshop
@@ -59,6 +60,12 @@ class Here:
         self._numbers = count()
 
     @asynccontextmanager
+    async def check(self) -> AsyncIterator[Any]:
+        """A session of validation."""
+        async with self._session("check") as call:
+            yield call
+
+    @asynccontextmanager
     async def input(self, job: Job) -> AsyncIterator[Any]:
         """A session of translation."""
         async with self._session("input", job) as call:
@@ -71,9 +78,9 @@ class Here:
             yield call
 
     @asynccontextmanager
-    async def _session(self, kind: Any, job: Job, **more: Any) -> AsyncIterator[Any]:
+    async def _session(self, kind: Any, *job: Job, **more: Any) -> AsyncIterator[Any]:
         number = next(self._numbers)
-        self.bench.open(number, kind, self.setup, job, **more)
+        self.bench.open(number, kind, self.setup, *job, **more)
 
         async def call(method: str, *args: Any) -> Any:
             return self.bench.call(number, method, *args)
@@ -120,7 +127,8 @@ class World:
     @property
     def desk(self) -> BatchDesk:
         """Where callers come."""
-        return BatchDesk(self.store.batches, self.store.files, self.vault, lambda: None, own_key, clock=self.clock)
+        rows, files, inspect = self.store.batches, self.store.files, Inspector(cast("Workshop", self.workshop))
+        return BatchDesk(rows, files, self.vault, inspect, lambda: None, own_key, clock=self.clock)
 
     def machine(self, vault: KeyVault | None = None) -> Machine:
         """A machine."""

@@ -4,7 +4,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from tests.batches.lives import Kill, World, emulated, live, world
@@ -29,6 +28,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "embeddings": Scenario([embedding(str(number), ["one", "two"]) for number in range(12)], EMBEDDINGS),
     "cancelled": Scenario([chat("a"), *BAD], cancel_in="in_progress"),
 }
+
+
+SHARES = {"in a file": 8, "inline": 4, "embeddings": 4, "cancelled": 4}
 
 
 @pytest.fixture
@@ -60,20 +62,21 @@ def test_killed_where_it_matters_most_a_gateway_loses_nothing_and_submits_once(t
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("half", [0, 1])
-@pytest.mark.parametrize("by", ["gateway", "google"])
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(
+    ("name", "share", "shares"),
+    [(name, share, shares) for name, shares in SHARES.items() for share in range(shares)],
+)
 def test_killed_anywhere_a_gateway_loses_nothing_and_submits_once(
-    there: World, name: str, by: Literal["gateway", "google"], half: int
+    there: World, name: str, share: int, shares: int
 ) -> None:
+    """All points of a batch's life, shared out among some lives, in each of which gateways die again and again."""
     run(there, name)
-    points = len(there.replica.seen() if by == "gateway" else there.gate.touches)
-    tried = range(half, points, 2)
-    for point in tried:
-        run(there, name, Kill(by, str(point)))
-    # One poll more or less makes the last points lie beyond the end.
-    assert there.deaths >= len(tried) - 4
-    assert there.deaths >= 6
+    points = there.replica.seen()
+    assert len(points) >= 40
+    kills = points[share::shares]
+    run(there, name, *kills)
+    # A point that is over when the process before it dies is not met again, nor are those that wait behind it.
+    assert there.deaths >= len(kills) // 2, kills
 
 
 @pytest.mark.soak

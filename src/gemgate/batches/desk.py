@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gemgate.auth import Caller
+from gemgate.batches.inspect import Inspector
 from gemgate.batches.keys import KeyVault
 from gemgate.batches.wire import BatchRequest
 from gemgate.batches.work import FINAL
@@ -29,6 +30,7 @@ class BatchDesk:
         rows: The batches.
         files: The callers' files.
         vault: Seals callers' keys.
+        inspect: Validates an input while it is uploaded.
         wake: Called when there is something for the worker to do.
         hold: Gives the one key that a batch is made with: a job belongs to the Google project of its key.
         window: Seconds until a batch expires.
@@ -38,6 +40,7 @@ class BatchDesk:
     rows: BatchRows
     files: Files
     vault: KeyVault
+    inspect: Inspector
     wake: Callable[[], None]
     hold: Hold
     window: int = 86_400

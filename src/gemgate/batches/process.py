@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gemgate.aliases import ModelAliases, ModelLists
-from gemgate.batches.sessions import ResultSession, TranslateSession
+from gemgate.batches.sessions import CheckSession, ResultSession, TranslateSession
 from gemgate.batches.translate import Job, Translators
 from gemgate.chat.messages import TrailingAssistant
 from gemgate.chat.request import Options
@@ -67,7 +67,8 @@ class Setup:
         return Translators(chat, embeddings, ModelAliases(self.models))
 
 
-Session = TranslateSession | ResultSession
+Kind = Literal["check", "input", "results"]
+Session = CheckSession | TranslateSession | ResultSession
 
 
 class Bench:
@@ -76,10 +77,15 @@ class Bench:
     def __init__(self) -> None:
         self._sessions: dict[int, Session] = {}
 
-    def open(self, number: int, kind: Literal["input", "results"], setup: Setup, job: Job, **more: Any) -> None:
-        """Begin a session."""
+    def open(self, number: int, kind: Kind, setup: Setup, job: Job | None = None, **more: Any) -> None:
+        """Begin a session; all but `check` are about a job."""
+        self._sessions[number] = self._made(kind, setup, job, **more)
+
+    def _made(self, kind: Kind, setup: Setup, job: Job | None, **more: Any) -> Session:
+        if job is None:
+            return CheckSession(ModelAliases(setup.models), most_line=setup.most_line)
         if kind == "input":
-            self._sessions[number] = TranslateSession(
+            return TranslateSession(
                 job,
                 setup.translators(),
                 most_line=setup.most_line,
@@ -87,8 +93,7 @@ class Bench:
                 directory=setup.directory,
                 **more,
             )
-        else:
-            self._sessions[number] = ResultSession(job, setup.translators(), directory=setup.directory, **more)
+        return ResultSession(job, setup.translators(), directory=setup.directory, **more)
 
     def call(self, number: int, method: str, *args: Any) -> Any:
         """Call a method of a session.
@@ -155,13 +160,23 @@ class Workshop:
         self._closing: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
+    async def check(self) -> AsyncIterator["Call"]:
+        """A `CheckSession`.
+
+        Raises:
+            SessionLostError: out of a call: the process has died.
+        """
+        async with self._session("check") as call:
+            yield call
+
+    @asynccontextmanager
     async def input(self, job: Job) -> AsyncIterator["Call"]:
         """A `TranslateSession`.
 
         Raises:
             SessionLostError: out of a call: the process has died.
         """
-        async with self._session("input", job, {}) as call:
+        async with self._session("input", job) as call:
             yield call
 
     @asynccontextmanager
@@ -171,7 +186,7 @@ class Workshop:
         Raises:
             SessionLostError: out of a call: the process has died.
         """
-        async with self._session("results", job, {"requests": requests, "not_run": not_run}) as call:
+        async with self._session("results", job, requests=requests, not_run=not_run) as call:
             yield call
 
     async def aclose(self) -> None:
@@ -183,9 +198,7 @@ class Workshop:
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     @asynccontextmanager
-    async def _session(
-        self, kind: Literal["input", "results"], job: Job, more: dict[str, Any]
-    ) -> AsyncIterator["Call"]:
+    async def _session(self, kind: Kind, *job: Job, **more: Any) -> AsyncIterator["Call"]:
         if self._closing:
             self._closing.cancel()
         self._open_sessions += 1
@@ -193,7 +206,7 @@ class Workshop:
         pool = self._started()
         call = Call(self, pool, number)
         try:
-            await call.run(_open, number, kind, self._setup, job, **more)
+            await call.run(_open, number, kind, self._setup, *job, **more)
             yield call
         finally:
             self._open_sessions -= 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from gemgate.aliases import ModelAliases
 from gemgate.batches.lines import MOST_LINES, InputReader, Line, LineSplitter, read_line
 from gemgate.batches.spool import Records, Spool
 from gemgate.batches.translate import Job, Native, ResultWriter, Translators, no_result, prepare
@@ -28,6 +29,25 @@ STEP = 262_144
 """About how many bytes one call gives out."""
 
 _KEY = re.compile(r"(\d{1,9})-(\d{1,5})-(\d{1,5})-(\d{1,5})", re.ASCII)
+
+
+class CheckSession:
+    """An input on its way into the store, before there is a batch: what is wrong with it, line by line."""
+
+    def __init__(self, aliases: ModelAliases, *, most_line: int = 104_857_600) -> None:
+        self._reader = InputReader(most_line=most_line, aliases=aliases)
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes."""
+        self._reader.feed(piece)
+
+    def finish(self) -> list[dict[str, Any]]:
+        """All that is wrong, as in `errors.data` of a batch."""
+        self._reader.finish()
+        return self._reader.wire_errors()
+
+    def close(self) -> None:
+        """Nothing is on disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from functools import partial
 from anyio import to_thread
 
 from gemgate.batches.desk import BatchDesk
+from gemgate.batches.inspect import Inspector
 from gemgate.batches.keys import KeyVault
 from gemgate.batches.machine import Machine, Pace
 from gemgate.batches.process import Setup, Workshop
@@ -66,7 +67,16 @@ async def batches_at_work(
         machine = Machine(GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace)
         worker = Worker(store.batches, machine, _name(), options.work, clock)
         async with worker.running():
-            yield BatchDesk(store.batches, store.files, vault, worker.wake, gemini.hold, options.window, clock)
+            yield BatchDesk(
+                store.batches,
+                store.files,
+                vault,
+                Inspector(workshop),
+                worker.wake,
+                gemini.hold,
+                options.window,
+                clock,
+            )
 
 
 def _name() -> str:

@@ -7,7 +7,6 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Iterable,
     Mapping,
     Sequence,
 )
@@ -18,6 +17,7 @@ from typing import Any
 import orjson
 
 from gemgate.auth import Caller
+from gemgate.batches.inspect import cut
 from gemgate.batches.process import Call, Workshop
 from gemgate.batches.sessions import InputSummary, ResultSummary, Translated, Waiting, Written
 from gemgate.batches.translate import Job
@@ -34,7 +34,6 @@ from gemgate.store.tables import BatchRow
 ResolveMedia = Callable[[Sequence[Ref], Caller], Awaitable[Resolved]]
 """Fetches remote media, and has the caller's files uploaded. Raises `ApiError` 400 for what cannot be used."""
 
-_PIECE = 65_536
 _LINES_FETCHED_AT_ONCE = 4
 
 
@@ -139,7 +138,7 @@ class Transfer:
     async def _native(self, call: Call, place: str, caller: Caller) -> AsyncGenerator[bytes]:
         async with aclosing(self._blobs.get(place)) as pieces:
             async for piece in pieces:
-                for part in _cut(piece):
+                for part in cut(piece):
                     async for native in self._resolved(call, await call("feed", part), caller):
                         yield native
         async for native in self._resolved(call, await call("finish"), caller):
@@ -188,12 +187,8 @@ def _as_line(item: Any) -> bytes:
 
 async def _feed(call: Call, method: str, pieces: AsyncIterable[bytes]) -> None:
     async for piece in pieces:
-        for part in _cut(piece):
+        for part in cut(piece):
             await call(method, part)
-
-
-def _cut(piece: bytes) -> Iterable[bytes]:
-    return (piece[start : start + _PIECE] for start in range(0, len(piece), _PIECE))
 
 
 async def _output(call: Call) -> AsyncGenerator[bytes]:

@@ -159,7 +159,8 @@ class NewFile(FormFile):
 
     def _too_large(self, most: int) -> ApiError:
         if most < self._most:
-            return too_large("A file with the purpose 'batch'", most, " Split it into several batches.")
+            hint = " That is OpenAI's limit (Google's is 2 GB, once translated). Split it into several batches."
+            return too_large("A file with the purpose 'batch'", most, hint)
         return too_large("A file", most, " Send a larger one in parts, to /v1/uploads.")
 
     def _finish(self) -> None:

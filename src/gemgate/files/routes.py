@@ -10,6 +10,7 @@ from starlette.responses import Response
 from gemgate.downloads import content_response
 from gemgate.errors import ApiError
 from gemgate.files.context import json_response, options_of, store_of
+from gemgate.files.inspection import Inspection
 from gemgate.files.receive import NewFile
 from gemgate.files.translate import (
     deleted,
@@ -39,15 +40,17 @@ async def create_file(request: Request) -> Response:
     """Answer with the `file`, which is there whole. When the upload breaks off, nothing of it is kept."""
     caller = caller_of(request)
     form = NewFile(request, options_of(request))
-    row = await _save(store_of(request), caller.id, form)
+    row = await _save(store_of(request), caller.id, form, Inspection(options_of(request).inspect))
     return json_response(file_object(row), form.headers)
 
 
-async def _save(store: Store, owner: str, form: NewFile) -> FileRow:
+async def _save(store: Store, owner: str, form: NewFile, inspection: Inspection) -> FileRow:
     """The bytes first, then the row: `purpose` may come after the bytes, and an error in the form drops them."""
     file_id = store.new_id("file-")
-    async with aclosing(form.chunks()) as chunks:
-        size, sha256 = await store.blobs.put(blob_key(file_id), chunks)
+    async with aclosing(form.chunks()) as chunks, aclosing(inspection.through_form(form, chunks)) as passing:
+        size, sha256 = await store.blobs.put(blob_key(file_id), passing)
+    if form.wanted.purpose == "batch":
+        await inspection.make_up(store.blobs, blob_key(file_id))
     seconds = lifetime(form.wanted.purpose, form.wanted.expires_after)
     created_at = second_of(file_id) or 0  # the store's clock; it can read every id it makes
     row = FileRow(
@@ -61,6 +64,8 @@ async def _save(store: Store, owner: str, form: NewFile) -> FileRow:
         created_at=created_at,
         mime_type=form.content_type,
         expires_at=None if seconds is None else created_at + seconds,
+        status="error" if inspection.errors else "processed",
+        errors=inspection.errors or None,
     )
     return await store.files.create(row)
 

@@ -1,6 +1,6 @@
 """From rows to OpenAI's objects, from the store's errors to OpenAI's, and the rules of sizes and ranges."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,15 @@ from gemgate.store.errors import (
 from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
 from gemgate.wire import MOST_BATCH_BYTES
 
+_MOST_TOLD = 10
+"""Errors of a file that are told in words."""
+
+Errors = list[dict[str, Any]]
+"""What is wrong with a file, each as `{"code", "line", "message", "param"}`."""
+
+Inspect = Callable[[AsyncIterator[bytes], Callable[[Errors], object]], AsyncGenerator[bytes]]
+"""Hands bytes on, and then calls back with what is wrong with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
@@ -27,15 +36,25 @@ class FileOptions:
         max_bytes: The largest file that comes in one request.
         uploads_max_bytes: The largest file that comes in parts.
         unsupported_params: What an unknown parameter is: a header, a 400, or nothing.
+        inspect: Looks at the input of a batch on its way into the store; None: nobody does.
     """
 
     max_bytes: int = 536_870_912
     uploads_max_bytes: int = 8_589_934_592
     unsupported_params: Policy = "warn"
+    inspect: Inspect | None = None
 
 
 def file_object(row: FileRow) -> dict[str, Any]:
-    """A row as OpenAI's `file`."""
+    """A row as OpenAI's `file`. An input that no batch can be made of has `errors`, as the batch would have them."""
+    file = _listed(row)
+    if row.errors:
+        file["status_details"] = _details(row.errors)
+        file["errors"] = {"object": "list", "data": row.errors}
+    return file
+
+
+def _listed(row: FileRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "object": "file",
@@ -48,11 +67,23 @@ def file_object(row: FileRow) -> dict[str, Any]:
     }
 
 
+def _details(errors: Errors) -> str:
+    """The first errors in a sentence each."""
+    told = [_told(error) for error in errors[:_MOST_TOLD]]
+    more = len(errors) - len(told)
+    return " ".join([*told, *([f"And {more} more."] if more else [])])
+
+
+def _told(error: dict[str, Any]) -> str:
+    place = f"Line {error['line']}: " if error["line"] else ""
+    return f"{place}{error['message']} ({error['code']})"
+
+
 def file_list(rows: Sequence[FileRow], *, has_more: bool) -> dict[str, Any]:
     """A page of files."""
     return {
         "object": "list",
-        "data": [file_object(row) for row in rows],
+        "data": [_listed(row) for row in rows],
         "first_id": rows[0].id if rows else None,
         "last_id": rows[-1].id if rows else None,
         "has_more": has_more,

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from gemgate.auth import Caller
 from gemgate.body import read_json_body
 from gemgate.files.context import json_response, options_of, store_of
+from gemgate.files.inspection import Inspection
 from gemgate.files.receive import FormFile
 from gemgate.files.translate import (
     lifetime,
@@ -85,8 +86,17 @@ async def complete_upload(request: Request, upload_id: str) -> Response:
     wanted = parse(CompleteRequest, raw)
     notes = Notes(options_of(request).unsupported_params)
     notes.drop_unknown(wanted.model_extra)
+    store = store_of(request)
+    upload = await store.uploads.get(caller.id, upload_id)
+    is_input = upload is not None and upload.purpose == "batch"
+    inspection = Inspection(options_of(request).inspect if is_input else None)
     with _told():
-        row, file = await store_of(request).uploads.complete(caller.id, upload_id, wanted.part_ids, md5=wanted.md5)
+        row, file = await store.uploads.complete(
+            caller.id, upload_id, wanted.part_ids, md5=wanted.md5, through=inspection.through
+        )
+    if inspection.errors:
+        file.status, file.errors = "error", inspection.errors
+        file = await store.files.create(file)
     return json_response(upload_object(row, file), notes.headers())
 
 

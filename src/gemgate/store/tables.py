@@ -40,7 +40,10 @@ _Digest = Annotated[str, mapped_column(String(64))]
 
 
 class FileRow(Base):
-    """A complete file; its bytes are the blob `blob_key`. `google_name` is that of the file it is a copy of."""
+    """A complete file; its bytes are the blob `blob_key`. `google_name` is that of the file it is a copy of.
+
+    With the status `error` it has the reasons in `errors`.
+    """
 
     __tablename__ = "files"
     __table_args__ = (
@@ -61,6 +64,7 @@ class FileRow(Base):
     expires_at: Mapped[int | None] = mapped_column(default=None)
     status: Mapped[str] = mapped_column(default="processed")
     google_name: Mapped[str | None] = mapped_column(default=None)
+    errors: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None)
 
 
 class UploadRow(Base):
