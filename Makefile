@@ -58,9 +58,9 @@ fix: $(VENV)/.installed-dev ## format, and mend what the linter can mend
 lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*.txt and docker/build.txt
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
-		--extra emulator --extra otel --extra postgres pyproject.toml --output-file requirements/run.txt
+		--extra emulator --extra otel --extra postgres --extra redis pyproject.toml --output-file requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
-		--extra emulator --extra otel --extra postgres --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
+		--extra emulator --extra otel --extra postgres --extra redis --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
 		--no-annotate --constraint requirements/dev.txt --group langchain --output-file requirements/langchain.txt
 	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \

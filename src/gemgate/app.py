@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from gemgate import __version__, cors, exposition, handlers, health
 from gemgate.batches.routes import router as batches_router
+from gemgate.callers.middleware import QuotaMiddleware
 from gemgate.chat.routes import create_chat_completion
 from gemgate.chat.routes import router as chat_router
 from gemgate.direct import DirectRoutes
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     )
     hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
     app.add_middleware(DirectRoutes, endpoints=hot)  # innermost: middleware added later stands around it
+    app.add_middleware(QuotaMiddleware)
     app.add_middleware(LimitsMiddleware, most=settings.max_concurrent_requests, body_timeout=settings.body_timeout)
     app.add_middleware(
         TelemetryMiddleware,

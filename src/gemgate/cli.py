@@ -18,6 +18,7 @@ from gemgate.multiprocess import shared_by_workers
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from gemgate.callers.registry import ClientKeys
     from gemgate.settings import Settings
 
 MODEL = "gemini-2.5-flash"
@@ -57,12 +58,14 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
         if upstream is not None:
             overrides |= {"upstream": upstream, "gemini_api_key": (), "client_keys": (), "client_keys_file": None}
         settings = _settings(overrides)
-        _check_client_keys(settings)
+        keys = _client_keys(settings)
+        _check_redis(settings)
         _check_tracing(settings)
         with _listen(settings.host, settings.port) as listener, shared_by_workers(settings.workers):
             from gemgate.logs import configure_logging
 
             configure_logging(settings)
+            _warn_of_limits(settings, keys)
             _say(_banner(settings, _url(listener), emulated=emulator))
             _run(settings, listener)
 
@@ -161,13 +164,13 @@ def _settings(overrides: dict[str, Any]) -> "Settings":
         _stop(*problems(error))
 
 
-def _check_client_keys(settings: "Settings") -> None:
+def _client_keys(settings: "Settings") -> "ClientKeys":
     """Stops before anything is served, when the file of client keys is bad."""
     from gemgate.callers.file import KeysFileError
     from gemgate.callers.registry import ClientKeys
 
     try:
-        ClientKeys.of(settings)
+        return ClientKeys.of(settings)
     except KeysFileError as error:
         _stop(*error.problems)
 
@@ -180,6 +183,24 @@ def _check_tracing(settings: "Settings") -> None:
         check_tracing(settings)
     except TracingError as error:
         _stop(str(error))
+
+
+def _check_redis(settings: "Settings") -> None:
+    from importlib.util import find_spec
+
+    if settings.redis_url and find_spec("redis") is None:
+        _stop("GEMGATE_REDIS_URL needs the package redis: pip install 'gemgate[redis]'")
+
+
+def _warn_of_limits(settings: "Settings", keys: "ClientKeys") -> None:
+    """Each worker would count for itself, and so allow the whole limit."""
+    import structlog
+
+    if keys.has_limits and settings.workers > 1 and not settings.redis_url:
+        structlog.get_logger().warning(
+            "limits of client keys count in each worker for itself: set GEMGATE_REDIS_URL to count together",
+            workers=settings.workers,
+        )
 
 
 def _run(settings: "Settings", listener: socket.socket) -> None:

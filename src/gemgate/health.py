@@ -18,12 +18,17 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "The server is being stopped, or the store does not answer."}})
 async def readyz(request: Request) -> JSONResponse:
-    """Answers whether requests should be sent here; does not ask Google."""
+    """Answers whether requests should be sent here; does not ask Google.
+
+    With GEMGATE_REDIS_URL it tells whether Redis is `up` or `down`: without Redis the gateway serves all the same.
+    """
     if request.scope.get("state", {}).get(DRAINING):
         return _unready("the server is being stopped")
     if not await services_of(request).readiness.is_ready():
         return _unready("the store does not answer")
-    return JSONResponse({"status": "ok"})
+    redis = services_of(request).redis
+    shared = {} if redis is None else {"redis": "up" if redis.is_up else "down"}
+    return JSONResponse({"status": "ok", **shared})
 
 
 def _unready(reason: str) -> JSONResponse:

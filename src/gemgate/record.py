@@ -189,6 +189,12 @@ class Record:
         """When the request has ended, ask `told` which model answered, and for how many tokens."""
         self._told = told
 
+    def used_tokens(self) -> int:
+        """The tokens of prompts and answers, thoughts included, as far as Google has told of them by now."""
+        told = self._told()[1] if self._told is not None else {}
+        found = counts(total((*self._usages, told)))
+        return found.prompt + found.tool_use + found.candidates + found.thoughts
+
     def settle(self, *, priced: bool = True) -> None:
         """The request has ended: evaluate what Google told."""
         self.ended = time.perf_counter()

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from gemgate.aliases import ModelAliases
 from gemgate.auth import Caller, authenticate
 from gemgate.batches.desk import BatchDesk
+from gemgate.callers.quotas import Quotas
 from gemgate.callers.registry import ClientKeys
 from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options
@@ -20,6 +21,7 @@ from gemgate.record import current
 from gemgate.resolve import MediaResolver
 from gemgate.sealing import Seal
 from gemgate.settings import Settings
+from gemgate.shared.link import Link
 from gemgate.store import Store
 from gemgate.upstream.calls import Upstream
 
@@ -30,6 +32,8 @@ class Services:
 
     settings: Settings
     client_keys: ClientKeys
+    quotas: Quotas
+    redis: Link | None
     gemini: Upstream
     aliases: ModelAliases
     media: MediaResolver

@@ -90,6 +90,12 @@ class Settings(BaseSettings):
         default=None, description="An s3://, gs:// or az:// bucket; absent: a directory in the data directory."
     )
 
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="A Redis by which workers and replicas share limits, cool-downs and thought signatures; absent: "
+        "each process for itself.",
+    )
+
     secret: Annotated[Secrets, NoDecode] = Field(
         default=(),
         description="What callers' keys are encrypted with while a batch runs (several: the first encrypts, "
@@ -265,6 +271,14 @@ class Settings(BaseSettings):
             msg = f"{value!r} is not an http(s) URL, such as https://generativelanguage.googleapis.com"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            msg = "this is no URL of a Redis, such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock"
+            raise ValueError(msg)
+        return value
 
     @model_validator(mode="after")
     def _refuse_an_open_gateway(self) -> Self:

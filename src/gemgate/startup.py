@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from gemgate.options import (
     file_options,
     image_options,
     shared_calls,
+    signature_store,
 )
 from gemgate.readiness import Readiness
 from gemgate.redact import traceback_of
@@ -35,6 +37,7 @@ from gemgate.resolve import MediaResolver
 from gemgate.sealing import Seal, secret_of
 from gemgate.services import Services
 from gemgate.settings import Settings
+from gemgate.shared.start import common_state
 from gemgate.store import Store
 from gemgate.upstream.calls import Upstream
 
@@ -66,6 +69,9 @@ async def services(
         gemini = Upstream(client, shared_calls(settings))
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
+        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        common = await enter(common_state(redis_url, signature_store(settings), settings.signature_ttl, gemini))
+        chat = replace(chat, signatures=common.signatures)
         database_url = settings.database_url.get_secret_value() if settings.database_url else None
         store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
         await enter(_swept(store))
@@ -80,6 +86,8 @@ async def services(
         yield Services(
             settings=settings,
             client_keys=client_keys,
+            quotas=common.quotas,
+            redis=common.link,
             gemini=gemini,
             aliases=ModelAliases(settings.models),
             media=media,

@@ -31,6 +31,7 @@ class ClientKeys:
         KeysFileError: the file is bad. (One that becomes bad later does no harm: the keys of before stay in force.)
 
     Attributes:
+        has_limits: Whether any key has limits.
         problems: Why the file as it is now is not in force; empty when it is.
     """
 
@@ -40,6 +41,7 @@ class ClientKeys:
         self._stamp = _stamp(path)
         self._entries = read_keys(path) if path else []
         self._table = self._index()
+        self.has_limits = any(entry.limits for entry in self)
         self.problems: list[str] = []
 
     @classmethod
@@ -78,6 +80,7 @@ class ClientKeys:
         after = {entry.name for entry in entries}
         self._entries, self.problems = entries, []
         self._table = self._index()
+        self.has_limits = any(entry.limits for entry in self)
         _log.info(
             "client keys reloaded", keys=len(entries), added=sorted(after - before), removed=sorted(before - after)
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -269,6 +270,17 @@ class MessageTranslator:
         else:
             msg = f"'{param}' is of the assistant, and this model needs the last message to be the user's."
             raise ApiError(400, msg, param=param, code="invalid_value")
+
+
+def unsigned_calls(messages: Sequence[Message], caller_id: str) -> list[bytes]:
+    """The keys of calls that came back without their signatures: what `Signatures.recall` is to find out."""
+    keys = []
+    for message in messages:
+        for call in (isinstance(message, AssistantMessage) and message.tool_calls) or ():
+            if _sent_signature(call) is None:
+                with suppress(ApiError):  # it has its place, which is where the call is translated
+                    keys.append(call_key(caller_id, call.id or "", *_name_and_args(call, "")))
+    return keys
 
 
 def _google(extra_content: Any) -> dict[str, Any]:

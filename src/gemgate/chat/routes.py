@@ -14,7 +14,7 @@ from starlette.responses import Response
 from gemgate.auth import Caller
 from gemgate.body import read_json_body
 from gemgate.chat.context import Dialect
-from gemgate.chat.messages import inline_media_of, media_of
+from gemgate.chat.messages import inline_media_of, media_of, unsigned_calls
 from gemgate.chat.request import Translation, to_gemini
 from gemgate.chat.response import from_gemini
 from gemgate.chat.stream import ChatStream
@@ -52,6 +52,8 @@ async def create_chat_completion(request: Request) -> Response:
     record = current()
     record.asks("chat", chat.model, chat)
     caller.check_model(chat.model)
+    if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
+        await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)
     call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
     async with call.needs_media(request):

@@ -7,7 +7,7 @@ Gemini 3 refuses a function call that comes back without the signature it was gi
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -21,12 +21,21 @@ NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 class Signatures(Protocol):
     """Where signatures are kept between two requests of one caller."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others keep signatures as well, so that `recall` may find out more."""
+        ...
+
     def get(self, key: bytes) -> str | None:
         """The signature under `key`, if it is still known."""
         ...
 
     def put(self, key: bytes, signature: str) -> None:
         """Keep `signature` under `key`."""
+        ...
+
+    async def recall(self, keys: Sequence[bytes]) -> None:
+        """Find out what others know of those `keys` that are not known here; `get` tells it afterwards."""
         ...
 
 
@@ -38,6 +47,8 @@ def call_key(caller_id: str, call_id: str, name: str, args: dict[str, Any]) -> b
 
 class SignatureStore:
     """Signatures in memory: the newest `size`, for `ttl` seconds."""
+
+    is_shared = False
 
     def __init__(self, size: int, ttl: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = size
@@ -62,6 +73,9 @@ class SignatureStore:
         self._kept.move_to_end(key)
         while len(self._kept) > self._size:
             self._kept.popitem(last=False)
+
+    async def recall(self, keys: Sequence[bytes]) -> None:
+        """Nobody else knows any."""
 
     def __len__(self) -> int:
         return len(self._kept)

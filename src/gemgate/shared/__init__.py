@@ -1,0 +1,1 @@
+"""What all workers and replicas know together, by way of a Redis that may be down."""

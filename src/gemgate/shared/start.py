@@ -1,0 +1,53 @@
+"""Puts together what an application shares with the others, or has for itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gemgate.callers.quotas import LocalQuotas, Quotas
+from gemgate.chat.signatures import Signatures, SignatureStore
+from gemgate.shared.behind import WriteBehind
+from gemgate.shared.link import Link
+from gemgate.shared.quotas import RedisQuotas, SharedQuotas
+from gemgate.shared.rests import SharedRests
+from gemgate.shared.signatures import RedisSignatures
+from gemgate.upstream.calls import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What workers and replicas have in common.
+
+    Attributes:
+        quotas: How much each key has used.
+        signatures: Thought signatures.
+        link: The way to Redis; None when each process is for itself.
+    """
+
+    quotas: Quotas
+    signatures: Signatures
+    link: Link | None = None
+
+
+@asynccontextmanager
+async def common_state(
+    url: str | None, signatures: SignatureStore, signature_ttl: float, upstream: Upstream
+) -> AsyncIterator[Common]:
+    """What is shared by the Redis at `url`, cool-downs of `upstream` included; without one, what this process has.
+
+    Raises:
+        ModuleNotFoundError: the extra `redis` is not installed.
+    """
+    local = LocalQuotas()
+    if url is None:
+        yield Common(local, signatures)
+        return
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        link = await enter(Link(url).kept())
+        behind = await enter(WriteBehind(link).running())
+        rests = SharedRests(link, behind, upstream.apply)
+        upstream.observe(rests)
+        await enter(rests.followed())
+        quotas = await enter(SharedQuotas(link, RedisQuotas(link), local).renewing())
+        yield Common(quotas, RedisSignatures(signatures, link, behind, signature_ttl), link)

@@ -1,0 +1,119 @@
+"""The way to a Redis that comes and goes: a real server, killed and held still."""
+
+import asyncio
+import time
+
+import pytest
+from structlog.testing import capture_logs
+from tests.support.redis import RedisServer
+
+from gemgate.shared import link as link_module
+from gemgate.shared.link import Link, RedisDownError
+
+TIME_LIMIT = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "PROBE_SECONDS", 0.01)
+
+
+async def set_and_get(link: Link) -> object:
+    await link.run(lambda redis: redis.set("a", "b"))
+    value: object = await link.run(lambda redis: redis.get("a"))
+    return value
+
+
+async def test_a_redis_that_is_there_is_used(redis_server: RedisServer) -> None:
+    with capture_logs() as logs:
+        async with Link(redis_server.url).kept() as link:
+            assert link.is_up
+            assert await set_and_get(link) == b"b"
+    assert (logs, link.outages) == ([], 0)
+
+
+async def test_a_redis_that_is_not_there_stops_nobody() -> None:
+    with capture_logs() as logs:
+        async with Link("redis://:secret@127.0.0.1:1/0").kept() as link:
+            assert not link.is_up
+            with pytest.raises(RedisDownError):
+                await set_and_get(link)
+    assert [(line["log_level"], line["event"].partition(":")[0]) for line in logs] == [("error", "Redis is down")]
+    assert "secret" not in str(logs)
+
+
+async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server: RedisServer) -> None:
+    with capture_logs() as logs:
+        async with Link(redis_server.url).kept() as link, asyncio.timeout(TIME_LIMIT):
+            assert await set_and_get(link) == b"b"
+            redis_server.stop()
+            for _ in range(3):
+                with pytest.raises(RedisDownError):
+                    await set_and_get(link)
+            assert (link.is_up, link.outages) == (False, 1)
+            redis_server.start()
+            await link.wait_until_up()
+            assert await set_and_get(link) == b"b"
+    assert [line["event"].partition(":")[0] for line in logs] == ["Redis is down", "Redis is back"]
+
+
+async def test_a_redis_that_does_not_answer_costs_half_a_second_once(redis_server: RedisServer) -> None:
+    async with Link(redis_server.url, patience=0.2).kept() as link, asyncio.timeout(TIME_LIMIT):
+        await set_and_get(link)
+        redis_server.hold()
+        started = time.monotonic()
+        with pytest.raises(RedisDownError):
+            await set_and_get(link)
+        waited = time.monotonic() - started
+        with pytest.raises(RedisDownError):
+            await set_and_get(link)
+        assert 0.1 < waited < 5
+        assert not link.is_up
+        redis_server.go_on()
+        await link.wait_until_up()
+        assert await set_and_get(link) == b"b"
+
+
+async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -> None:
+    """A replica, or one whose memory is full, answers reads and a PING as if nothing were."""
+    redis_server.command("REPLICAOF", "127.0.0.1", "1")
+    async with Link(redis_server.url).kept() as link, asyncio.timeout(TIME_LIMIT):
+        assert not link.is_up
+        redis_server.command("REPLICAOF", "NO", "ONE")
+        await link.wait_until_up()
+        assert await set_and_get(link) == b"b"
+
+
+async def test_a_redis_that_comes_and_goes_is_told_of_once_a_minute(redis_server: RedisServer) -> None:
+    now = 1000.0
+    link = Link(redis_server.url, clock=lambda: now)
+    with capture_logs() as logs:
+        async with link.kept(), asyncio.timeout(TIME_LIMIT):
+            for seconds in (0, 30, 31):
+                now += seconds
+                redis_server.stop()
+                with pytest.raises(RedisDownError):
+                    await set_and_get(link)
+                redis_server.start()
+                await link.wait_until_up()
+    told = [line["event"].partition(":")[0] for line in logs]
+    assert told == ["Redis is down", "Redis is back", "Redis is down", "Redis is back"]
+    assert link.outages == 3
+
+
+async def test_a_command_that_is_refused_takes_nothing_down_and_is_told_once_a_minute(
+    redis_server: RedisServer,
+) -> None:
+    redis_server.command("RPUSH", "list", "a")
+    with capture_logs() as logs:
+        async with Link(redis_server.url).kept() as link:
+            for _ in range(2):
+                with pytest.raises(RedisDownError):
+                    await link.run(lambda redis: redis.get("list"))
+            assert link.is_up
+    assert [line["event"] for line in logs] == ["Redis refused a command"]
+
+
+def test_a_url_that_is_none_is_an_error() -> None:
+    with pytest.raises(ValueError, match="redis://"):
+        Link("http://redis.test")
