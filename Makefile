@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-.PHONY: help demo serve test soak check docs bench fix lock clean
+.PHONY: help demo serve test soak check docs conformance bench fix lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -48,6 +48,9 @@ docs: $(VENV)/.installed-dev ## the documentation's site, in site/; a broken lin
 	$(BIN)/python scripts/write_docs.py
 	$(BIN)/zensical build --strict --clean
 
+conformance: $(VENV)/.installed-dev ## what people use, against the gateway: a table of clients and features
+	$(BIN)/python -m tests.conformance
+
 bench: $(VENV)/.installed-dev ## what a request costs, over real sockets
 	$(BIN)/python -m benchmarks
 
@@ -55,16 +58,16 @@ fix: $(VENV)/.installed-dev ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
+EXTRAS := --extra emulator --extra otel --extra postgres --extra redis
+CLIENTS := clients clients-instructor clients-litellm clients-llama-index
+
 lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*.txt and docker/build.txt
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
-		--extra emulator --extra otel --extra postgres --extra redis pyproject.toml --output-file requirements/run.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
-		--extra emulator --extra otel --extra postgres --extra redis --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url \
-		--no-annotate --constraint requirements/dev.txt --group langchain --output-file requirements/langchain.txt
-	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
-		--no-emit-index-url --no-annotate --constraint requirements/run.txt - --output-file docker/build.txt
+	$(COMPILE) $(EXTRAS) pyproject.toml --output-file requirements/run.txt
+	$(COMPILE) $(EXTRAS) --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
+	for group in $(CLIENTS); do $(COMPILE) --no-annotate --group $$group --output-file requirements/$$group.txt || exit 1; done
+	echo 'hatchling>=1.27' | $(COMPILE) --no-annotate --constraint requirements/run.txt - --output-file docker/build.txt
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) site .cache .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .conformance site .cache .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

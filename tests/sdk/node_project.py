@@ -20,8 +20,8 @@ _UNREACHABLE = re.compile(
 )
 
 
-def install(cache: Path) -> Path:
-    """The folder that holds `node_modules` and the scripts of this project.
+def install(cache: Path, sources: Path = SOURCES, scripts: Path | None = None) -> Path:
+    """The folder that holds `node_modules` of the project in `sources`, and its scripts, or those in `scripts`.
 
     Skips the test that asks when node or npm is absent or too old, or when npm cannot reach its registry.
     """
@@ -30,21 +30,21 @@ def install(cache: Path) -> Path:
     version = _run(["node", "--version"], cache).stdout
     if int(re.sub(r"\D.*", "", version.lstrip("v"))) < LEAST_NODE:
         pytest.skip(f"openai-node needs node {LEAST_NODE}, and this is {version.strip()}")
-    lock = (SOURCES / "package-lock.json").read_bytes()
+    lock = (sources / "package-lock.json").read_bytes()
     project = cache / hashlib.sha256(lock).hexdigest()[:16]
     with (cache / "lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         if not project.exists():
-            _install(project)
-        for script in SOURCES.glob("*.mjs"):
+            _install(project, sources)
+        for script in (scripts or sources).glob("*.mjs"):
             _put(project / script.name, script.read_text())
     return project
 
 
-def _install(project: Path) -> None:
+def _install(project: Path, sources: Path) -> None:
     with tempfile.TemporaryDirectory(dir=project.parent) as folder:
         for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(SOURCES / name, folder)
+            shutil.copy(sources / name, folder)
         done = _run(["npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=1"], Path(folder))
         if done.returncode and _UNREACHABLE.search(done.stderr):
             pytest.skip("npm cannot reach its registry")

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.conformance.environments import python_of, run
 from tests.sdk.conftest import MakeClient
-from tests.sdk.langchain_project import install, run
 from tests.support.stack import GOOGLE, KEY, OPENAI, Stack
 
 MODEL = "gemini-embedding-001"
@@ -47,7 +47,7 @@ print(json.dumps(seen))
 
 @pytest.fixture(scope="session")
 def langchain(request: pytest.FixtureRequest) -> Path:
-    return install(request.config.cache.mkdir("langchain"))
+    return python_of("clients", request.config.cache.mkdir("conformance"))
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,10 @@ def seen(langchain: Path, servers: Stack, outcomes: dict[str, Any], prefix: str)
     """What `PROGRAM` saw; it runs once for each prefix."""
     if prefix not in outcomes:
         options = {"model": MODEL, "base_url": servers.base(prefix), "api_key": KEY}
-        outcomes[prefix] = run(langchain, PROGRAM, orjson.dumps({"texts": TEXTS, "options": options}).decode())
+        asked = orjson.dumps({"texts": TEXTS, "options": options}).decode()
+        done = run([str(langchain), "-c", PROGRAM, asked])
+        assert done.returncode == 0, done.stderr
+        outcomes[prefix] = orjson.loads(done.stdout)
     return outcomes[prefix]
 
 

@@ -1,0 +1,68 @@
+"""A core of `make conformance`: the clients that share one environment, and the proof that two translations agree."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conformance.environments import python_of, run
+from tests.conformance.matrix import CLIENTS, CORE, FEATURES, PROGRAMS, Feature, NonconformingError, attempt, judge
+from tests.conformance.meaning import meaning
+from tests.support.stack import KEY, OPENAI, Stack, stack
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Stack]:
+    with stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cache(request: pytest.FixtureRequest) -> Path:
+    return Path(request.config.cache.mkdir("conformance"))
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("name", CORE)
+def test_the_client_gets_what_it_asks_for(name: str, feature: Feature, servers: Stack, cache: Path) -> None:
+    attempt(CLIENTS[name], feature, servers, cache)
+
+
+@pytest.mark.parametrize(
+    ("feature", "answer", "paths"),
+    [
+        ("tools", {"called": [["get_time", "Paris"]], "text": "clear, 3 degrees, half past twelve"}, []),
+        ("tools", {"called": [["get_weather", "Paris"], ["get_time", "Paris"]], "text": "I do not know"}, []),
+        ("stream", {"pieces": ["You said: “Hello there”. This is the gemgate emulator"]}, ["/x:generateContent"]),
+        ("stream", {"pieces": ["You said"]}, ["/x:streamGenerateContent"]),
+        ("structured", {"name": "x", "participants": []}, []),
+    ],
+)
+def test_a_wrong_answer_is_noticed(feature: Feature, answer: Any, paths: list[str]) -> None:
+    with pytest.raises(NonconformingError):
+        judge(feature, answer, paths)
+
+
+def native_requests(kind: str, base_url: str, servers: Stack, cache: Path) -> list[dict[str, Any]]:
+    """What the agent program made Google do."""
+    seen = len(servers.seen.requests)
+    program = [str(python_of("clients", cache)), str(PROGRAMS / "same_agent.py")]
+    done = run([*program, kind, base_url, KEY])
+    assert done.returncode == 0, done.stderr
+    return [meaning(request.path, request.body) for request in list(servers.seen.requests)[seen:]]
+
+
+def test_an_agent_means_the_same_through_googles_api_and_through_the_gateway(servers: Stack, cache: Path) -> None:
+    natively = native_requests("google", servers.emulator, servers, cache)
+    through_the_gateway = native_requests("openai", servers.base(OPENAI), servers, cache)
+    assert len(natively) == 8
+    assert through_the_gateway == natively
+
+
+def test_another_meaning_is_noticed() -> None:
+    part = {"functionCall": {"name": "f", "args": {"snake_case": 1}}, "thoughtSignature": "x"}
+    body: Any = {"contents": [{"role": "model", "parts": [part]}]}
+    unsigned: Any = {
+        "contents": [{"role": "model", "parts": [{"functionCall": {"name": "f", "args": {"snakeCase": 1}}}]}]
+    }
+    assert meaning("/m", body) != meaning("/m", unsigned)
