@@ -3,19 +3,21 @@
 import os
 import shlex
 import signal
-import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from gemgate.batch_cli import app as batch_app
+from gemgate.listen import UNIX, ListenError, listening, url_of
 from gemgate.multiprocess import shared_by_workers
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
     from starlette.types import ASGIApp
 
     from gemgate.callers.registry import ClientKeys
@@ -29,7 +31,6 @@ _INTERRUPTED = 130
 app = typer.Typer(
     help="Serves the OpenAI API and speaks the native Gemini API to Google.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -38,7 +39,13 @@ app.add_typer(key_app, name="key")
 app.add_typer(batch_app, name="batch")
 
 KeyName = Annotated[str, typer.Argument(help="Who it is for: a name for logs, metrics and messages.")]
-Host = Annotated[str | None, typer.Option(help="The address to listen on.  [default: GEMGATE_HOST, or 127.0.0.1]")]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        help="The address to listen on, or several with commas; unix:/path is a Unix domain socket.  "
+        "[default: GEMGATE_HOST, or 127.0.0.1]"
+    ),
+]
 Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="The port to listen on.  [default: GEMGATE_PORT, or 8080]")
 ]
@@ -61,13 +68,13 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
         keys = _client_keys(settings)
         _check_redis(settings)
         _check_tracing(settings)
-        with _listen(settings.host, settings.port) as listener, shared_by_workers(settings.workers):
+        with _listen(settings) as listeners, shared_by_workers(settings.workers):
             from gemgate.logs import configure_logging
 
             configure_logging(settings)
             _warn_of_limits(settings, keys)
-            _say(_banner(settings, _url(listener), emulated=emulator))
-            _run(settings, listener)
+            _say(_banner(settings, [url_of(each) for each in listeners], emulated=emulator))
+            _run(settings, listeners)
 
 
 @app.command()
@@ -203,18 +210,18 @@ def _warn_of_limits(settings: "Settings", keys: "ClientKeys") -> None:
         )
 
 
-def _run(settings: "Settings", listener: socket.socket) -> None:
+def _run(settings: "Settings", listeners: "list[socket.socket]") -> None:
     """Serves until SIGTERM (the command ends with 0) or Ctrl-C (130)."""
     from gemgate.server import serve_here, serve_in_workers
 
     if settings.workers > 1:
         os.environ.update(settings.as_environment())
-        serve_in_workers("gemgate.cli:worker_app", settings, listener)
+        serve_in_workers("gemgate.cli:worker_app", settings, listeners)
         return
     from gemgate.app import create_app
 
     try:
-        serve_here(create_app(settings), settings, listener)
+        serve_here(create_app(settings), settings, listeners)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
 
@@ -225,18 +232,12 @@ def _leave(_signal: int, _frame: object) -> NoReturn:
 
 
 @contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    """A listening socket; with it in hand, the address that is told is true."""
-    from gemgate.server import BACKLOG
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listen(settings: "Settings") -> "Iterator[list[socket.socket]]":
     try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        _stop_listening(host, port, error)
-    with listener:
-        listener.set_inheritable(True)
-        yield listener
+        with listening(settings.hosts, settings.port) as listeners:
+            yield listeners
+    except ListenError as error:
+        _stop(str(error))
 
 
 def _import_emulator() -> "Callable[..., AbstractContextManager[str]]":
@@ -253,13 +254,7 @@ def _stop_listening(host: str, port: int, error: OSError) -> NoReturn:
     )
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{host}:{port}"
-
-
-def _banner(settings: "Settings", url: str, *, emulated: bool) -> str:
+def _banner(settings: "Settings", urls: list[str], *, emulated: bool) -> str:
     from gemgate.settings import variable
 
     upstream = "the built-in Gemini emulator" if emulated else settings.upstream
@@ -275,9 +270,11 @@ def _banner(settings: "Settings", url: str, *, emulated: bool) -> str:
         keys, credential = "callers need none; the gateway's own is used", None
     body = f'{{"model": "{MODEL}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
     bearer = f' -H "Authorization: Bearer {credential}"' if credential else ""
+    if (url := urls[0]).startswith(UNIX):
+        url = f"--unix-socket {url.removeprefix(UNIX)} http://gemgate"
     return "\n".join(
         (
-            f"gemgate listens on {url}/v1",
+            f"gemgate listens on {' and '.join(each if each.startswith(UNIX) else f'{each}/v1' for each in urls)}",
             f"  upstream  {upstream}",
             f"  keys      {keys}",
             "  try",

@@ -8,14 +8,13 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from gemgate.limits import ConnectionLimits
+from gemgate.listen import BACKLOG
 from gemgate.settings import Settings
 
 if TYPE_CHECKING:
     import socket
 
     from starlette.types import ASGIApp
-
-BACKLOG = 2048
 
 _KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that load balancers keep an idle connection
 _HUNG_SECONDS = 30  # a worker that gives no sign of life for so long is replaced
@@ -66,15 +65,15 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
     return ServerConfig(application, limits, **(defaults | options))
 
 
-def serve_here(application: "ASGIApp", settings: Settings, listener: "socket.socket") -> None:
+def serve_here(application: "ASGIApp", settings: Settings, listeners: "list[socket.socket]") -> None:
     """Serves until SIGTERM (returns) or Ctrl-C (`KeyboardInterrupt`)."""
-    uvicorn.Server(server_config(application, settings)).run(sockets=[listener])
+    uvicorn.Server(server_config(application, settings)).run(sockets=listeners)
 
 
-def serve_in_workers(factory: str, settings: Settings, listener: "socket.socket") -> None:
+def serve_in_workers(factory: str, settings: Settings, listeners: "list[socket.socket]") -> None:
     """The same in `settings.workers` processes, which make their application with `factory` (`module:name`)."""
     config = server_config(factory, settings, factory=True, workers=settings.workers)
-    Workers(config, sockets=[listener]).run()
+    Workers(config, sockets=listeners).run()
 
 
 class Workers(Multiprocess):

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from gemgate.aliases import ModelLists, checked, parse_models, written
 from gemgate.gemini.catalog import Catalog
+from gemgate.listen import UNIX
 
 Secrets = tuple[SecretStr, ...]
 _SECRET_TYPES = (Secrets, SecretStr | None)
@@ -70,7 +71,10 @@ class Settings(BaseSettings):
         default=None,
         description="A YAML file of named client keys, with limits and allowed models; read again when it changes.",
     )
-    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    host: str = Field(
+        default="127.0.0.1",
+        description="The address to listen on, or several with commas; `unix:/path` is a Unix domain socket.",
+    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="The port to listen on.")
     public_url: str | None = Field(
         default=None,
@@ -247,6 +251,14 @@ class Settings(BaseSettings):
     def _usable_models(cls, value: ModelLists) -> ModelLists:
         return checked(value)
 
+    @field_validator("host")
+    @classmethod
+    def _somewhere(cls, value: str) -> str:
+        if not [host for host in value.split(",") if host.strip()]:
+            msg = "names no address, such as 127.0.0.1"
+            raise ValueError(msg)
+        return value
+
     @field_validator("model_facts")
     @classmethod
     def _known_facts(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -282,7 +294,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_an_open_gateway(self) -> Self:
-        if self.gemini_api_key and not self.asks_for_client_keys and self.host not in LOOPBACK_HOSTS:
+        if self.gemini_api_key and not self.asks_for_client_keys and self._is_open:
             msg = (
                 f"the gateway holds GEMINI_API_KEY and would listen on {self.host} with no GEMGATE_CLIENT_KEYS: "
                 "anyone who reaches it could spend the key. Set GEMGATE_CLIENT_KEYS or GEMGATE_CLIENT_KEYS_FILE, or "
@@ -300,6 +312,16 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         return self
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses to listen on."""
+        return tuple(host.strip() for host in self.host.split(",") if host.strip())
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether other machines reach the gateway."""
+        return any(host not in LOOPBACK_HOSTS and not host.startswith(UNIX) for host in self.hosts)
 
     @cached_property
     def passes_keys_through(self) -> bool:
