@@ -1,4 +1,4 @@
-"""Answers every failure in OpenAI's shape."""
+"""Answers every failure, in OpenAI's shape but on Google's own paths."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
 from gemgate.record import current
 from gemgate.redact import traceback_of
+from gemgate.shapes import error_body
 from gemgate.validation import from_details
 
 _log = structlog.get_logger()
@@ -45,9 +46,8 @@ def as_api_error(error: Exception) -> ApiError:
 def answer(error: Exception) -> Response:
     """The answer that tells of `error`, which is noted for the log."""
     told = as_api_error(error)
-    return Response(
-        orjson.dumps(told.body()), status_code=told.status, headers=told.headers, media_type="application/json"
-    )
+    body = orjson.dumps(error_body(told, current().path))
+    return Response(body, status_code=told.status, headers=told.headers, media_type="application/json")
 
 
 def install(app: FastAPI) -> None:

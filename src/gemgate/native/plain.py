@@ -8,6 +8,8 @@ from gemgate.native.incoming import passed_headers
 from gemgate.native.ownership import check, handle, looks_inside
 from gemgate.native.relay import passed_headers as answer_headers
 from gemgate.native.relay import relay, reply, whole
+from gemgate.native.usage import OPERATIONS, Watch
+from gemgate.record import current
 
 _MOST_READ = 67_108_864
 
@@ -17,11 +19,11 @@ async def plain(exchange: Exchange) -> None:
     request = exchange.request
     body = await read_body(request, exchange.services.settings.max_body_bytes)
     await check(exchange, body)
-    is_read = looks_inside(exchange)
+    is_read, watch = looks_inside(exchange), _watch(exchange)
     async with cancelled_on_disconnect(request):
-        answer = await _call(exchange, body, packed=not is_read)
+        answer = await _call(exchange, body, packed=not is_read and watch is None)
         if not is_read:
-            await _hand_on(exchange, answer)
+            await _hand_on(exchange, answer, watch)
             return
         content = await whole(answer, _MOST_READ)
     content = await handle(exchange, answer, content)
@@ -59,8 +61,21 @@ async def _open_download(exchange: Exchange) -> Answer:
     return await gemini.open("GET", gemini.named_url(answer.headers["location"]), key=key, headers=headers)
 
 
-async def _hand_on(exchange: Exchange, answer: Answer) -> None:
+def _watch(exchange: Exchange) -> Watch | None:
+    """Where a model answers: notes for metrics who is asked, and in the end what it cost."""
+    call = exchange.call
+    operation = OPERATIONS.get(call.method.call)
+    if operation is None:
+        return None
+    watch, record = Watch(), current()
+    top = "" if call.method.top == "models" else f"{call.method.top}/"
+    record.asks(operation, top + call.names[0])
+    record.told_at_end(watch.told)
+    return watch
+
+
+async def _hand_on(exchange: Exchange, answer: Answer, watch: Watch | None = None) -> None:
     try:
-        await relay(answer, exchange.send)
+        await relay(answer, exchange.send, watch)
     finally:
         await answer.aclose()

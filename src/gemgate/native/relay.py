@@ -11,7 +11,9 @@ from gemgate.errors import ApiError, shutting_down
 from gemgate.gemini.answer import Answer
 from gemgate.gemini.errors import GeminiError, Refusal
 from gemgate.handlers import as_api_error
-from gemgate.native.errors import error_event, google_body
+from gemgate.native.errors import error_event
+from gemgate.native.usage import Watch
+from gemgate.shapes import google_body
 
 _PASSED = frozenset(
     {
@@ -72,11 +74,11 @@ async def reply_refusal(send: Send, refusal: Refusal, more: Mapping[str, str] | 
     await reply(send, refusal.status, headers | dict(more or {}), refusal.body)
 
 
-async def relay(answer: Answer, send: Send) -> None:
+async def relay(answer: Answer, send: Send, watch: Watch | None = None) -> None:
     """Google's answer as it comes, read by read.
 
-    What breaks on the way is told in a stream of events; any other answer stops there without its end, so that nobody
-    takes it for whole.
+    `watch` sees what passes. What breaks on the way is told in a stream of events; any other answer stops there without
+    its end, so that nobody takes it for whole.
     """
     answer.leave_encoded()
     headers = passed_headers(answer.headers)
@@ -84,6 +86,8 @@ async def relay(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": raw(headers)})
     try:
         async for piece in answer:
+            if watch is not None:
+                watch.feed(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     except GeminiError as error:
         if not is_stream:

@@ -1,6 +1,7 @@
 """Takes the requests that are Google's: two routes, one before OpenAI's API and one after it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers, URLPath
@@ -16,8 +17,9 @@ from gemgate.native.exchange import Exchange
 from gemgate.native.incoming import GOOGLE_CLIENT, has_key_in_query, take_key
 from gemgate.native.plain import plain
 from gemgate.native.relay import reply_error, reply_refusal
-from gemgate.native.table import Call, Kind, Unknown, collections, find, is_google_path
+from gemgate.native.table import Call, Kind, Unknown, collections, find
 from gemgate.services import caller_of, services_of
+from gemgate.shapes import is_google_path
 
 _CALL = "gemgate.native"
 _HEADS = ("/v1", "/upload/", "/download/")
@@ -36,6 +38,13 @@ def install(app: FastAPI) -> None:
     """Add Google's paths to an application that has all its other routes."""
     app.router.routes.insert(0, NativeRoute())
     app.router.routes.append(UnknownRoute())
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """What metrics ask of a route."""
+
+    path: str
 
 
 class _Route(BaseRoute):
@@ -61,7 +70,8 @@ class NativeRoute(_Route):
         found = find(scope["method"], path)
         if found is None or (found.is_shared and not _is_from_google_client(scope)):
             return Match.NONE, {}
-        return Match.FULL, {_CALL: found}
+        named = {"route": _Template(found.template)} if isinstance(found, Call) else {}
+        return Match.FULL, {_CALL: found, **named}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -115,10 +125,11 @@ async def _serve(call: Call | Unknown, request: Request, send: Send) -> None:
 
 
 async def _refuse(send: Send, error: Exception) -> None:
+    told = as_api_error(error)
     if isinstance(error, GeminiError) and error.refusal is not None:
         await reply_refusal(send, error.refusal)
     else:
-        await reply_error(send, as_api_error(error))
+        await reply_error(send, told)
 
 
 def _unknown(scope: Scope, what: str, known: list[str] | tuple[str, ...]) -> ApiError:

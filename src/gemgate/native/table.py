@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
-
 SHARED_VERSION = "v1"
 """OpenAI's API lives below it too."""
 
@@ -57,6 +55,11 @@ class Method:
         """The collection, such as `models`."""
         return self.template.partition("/")[0].partition(":")[0]
 
+    @property
+    def call(self) -> str:
+        """What follows the colon, such as `generateContent`; empty where there is none."""
+        return self.template.partition(":")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -67,12 +70,19 @@ class Call:
         path: The native path, made of `method` and names alone.
         names: The names in it, in their order.
         is_shared: Whether OpenAI's API has a resource at the same path.
+        version: Of the API.
     """
 
     method: Method
     path: str
     names: tuple[str, ...]
     is_shared: bool
+    version: str = "v1beta"
+
+    @property
+    def template(self) -> str:
+        """The path with places for names, for metrics."""
+        return f"/{self.method.prefix}{self.version}/{self.method.template}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,18 +197,9 @@ def find(verb: str, path: str) -> Call | Unknown | None:
     is_shared = not prefix and version == SHARED_VERSION and address["top"] in SHARED
     for pattern, method in rows:
         if method.verb == verb and (names := pattern.fullmatch(rest)) is not None:
-            is_plain = ":" not in method.template
-            return Call(method, f"/{prefix}{version}/{rest}", names.groups(), is_shared and is_plain)
+            is_plain = not method.call
+            return Call(method, f"/{prefix}{version}/{rest}", names.groups(), is_shared and is_plain, version)
     return Unknown(tuple(str(method) for _, method in rows), is_shared)
-
-
-def is_google_path(path: str) -> bool:
-    """Whether a path can be nobody's but Google's; what is below `/v1beta/openai` is its compatible endpoint's."""
-    head, _, rest = path.removeprefix("/").partition("/")
-    first = rest.partition("/")[0]
-    if head in ("upload", "download"):
-        return first in VERSIONS
-    return head in VERSIONS and head != SHARED_VERSION and first != "openai"
 
 
 def collections() -> list[str]:

@@ -1,0 +1,48 @@
+"""In whose shape an error is told: Google's on Google's own paths, OpenAI's on all others. No I/O."""
+
+import re
+from typing import Any
+
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import reason_of
+
+DOMAIN = "gemgate"
+"""The `domain` of the detail that says which of the gateway's errors it is: Google's own have another."""
+
+_GOOGLE = re.compile(
+    r"/(?:(?:upload|download)/v1(?:beta|alpha)?(?:/.*)?"
+    r"|v1(?:beta|alpha)(?:/(?!(?:openai|chat|embeddings|images)(?:/|\Z)).*)?"
+    r"|v1/(?:models|tunedModels|dynamic)/[^/]*:\w+)",
+    re.DOTALL,
+)
+
+
+def is_google_path(path: str) -> bool:
+    """Whether a path can be nobody's but Google's: not that of its compatible endpoint, and not one of both APIs."""
+    return _GOOGLE.fullmatch(path) is not None
+
+
+def error_body(error: ApiError, path: str) -> dict[str, Any]:
+    """The body that tells of `error` to who has asked for `path`."""
+    return google_body(error) if is_google_path(path) else error.body()
+
+
+def google_body(error: ApiError) -> dict[str, Any]:
+    """`{"error": {code, message, status, details}}`; `details` name the gateway's code and when to try again.
+
+    Shape: https://cloud.google.com/apis/design/errors.
+    """
+    details: list[dict[str, Any]] = []
+    if error.code:
+        details.append(
+            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": error.code.upper(), "domain": DOMAIN}
+        )
+    if (seconds := error.headers.get("retry-after")) is not None and seconds.isdecimal():
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{seconds}s"})
+    told: dict[str, Any] = {"code": error.status, "message": error.message, "status": _status(error.status)}
+    return {"error": told | ({"details": details} if details else {})}
+
+
+def _status(status: int) -> str:
+    reason = "UNAVAILABLE" if status == 502 else reason_of(status)
+    return "INVALID_ARGUMENT" if reason == "UNKNOWN" and status < 500 else reason
