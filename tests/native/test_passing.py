@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import orjson
@@ -28,7 +28,7 @@ WAIT = 10.0
 
 
 @pytest.fixture
-def client() -> Iterator[httpx.AsyncClient]:
+def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=WAIT, headers=own())
 
 

@@ -151,13 +151,21 @@ def begin(store: Store, owner: str, wanted: Wanted | None, headers: Mapping[str,
 
 
 async def finish(store: Store, owner: str, wanted: Wanted | None, answer: bytes) -> dict[str, str]:
-    """Make a file of what was kept, under the name in Google's `answer`; the header that tells it."""
-    if wanted is None or (await store.uploads.get(owner, wanted.upload_id)) is None:
+    """Make a file of what was kept, under the name in Google's `answer`; the header that tells it.
+
+    What was kept under the same name before is of another file, and goes in any case.
+    """
+    try:
+        file = file_from_wire(orjson.loads(answer))
+    except (TransportError, ValueError):
         return {}
     try:
-        is_kept = await _assemble(store, owner, wanted, file_from_wire(orjson.loads(answer)))
+        await store.files.delete(owner, file.name)
+        if wanted is None or await store.uploads.get(owner, wanted.upload_id) is None:
+            return {}
+        is_kept = await _assemble(store, owner, wanted, file)
         await store.uploads.cancel(owner, wanted.upload_id)
-    except (StoreError, TransportError, ValueError) as error:
+    except StoreError as error:
         _log.error("an upload is not kept", exception=traceback_of(error))
         is_kept = False
     return {KEPT: "kept" if is_kept else "failed"}

@@ -6,6 +6,7 @@ apart by Google.
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -33,12 +34,16 @@ def is_shared(exchange: Exchange) -> bool:
     return exchange.caller.key is None and not exchange.services.client_keys.is_open
 
 
+def is_filtered(exchange: Exchange) -> bool:
+    """Whether a list has to be made anew for this caller."""
+    lists = exchange.call.method.lists
+    return exchange.caller.models is not None if lists in _MODELS else bool(lists) and is_shared(exchange)
+
+
 def looks_inside(exchange: Exchange) -> bool:
     """Whether the answer must be read, and not only handed on."""
     method = exchange.call.method
-    if method.lists in _MODELS:
-        return exchange.caller.models is not None
-    return exchange.caller.key is None and bool(method.makes or method.lists or method.verb == "DELETE")
+    return exchange.caller.key is None and (method.makes or method.verb == "DELETE")
 
 
 async def check(exchange: Exchange, body: bytes = b"") -> None:
@@ -77,21 +82,18 @@ def _job_of(name: str) -> str:
 
 def _models_asked(call: Call, body: bytes) -> list[str]:
     asked = [f"{call.method.top}/{call.names[0]}"] if call.method.top in _MODELS and call.names else []
-    if call.method.template == "cachedContents" and isinstance(model := _object(body).get("model"), str):
+    if call.method.template == "cachedContents" and isinstance(model := object_in(body).get("model"), str):
         asked.append(model)
     return [name.removeprefix("models/") for name in asked]
 
 
-async def handle(exchange: Exchange, answer: Answer, content: bytes) -> bytes:
-    """What the caller may see of an answer; remembers what it tells."""
+async def remember(exchange: Exchange, answer: Answer, content: bytes) -> None:
+    """What an answer tells: what was made, what is gone."""
     method = exchange.call.method
-    if method.lists:
-        return await _filtered(exchange, content)
     if method.makes:
         await claim(exchange.services, exchange.caller.id, content, answer.key_label)
     elif method.verb == "DELETE" and (name := resource_of(exchange.call)) is not None and is_shared(exchange):
         await exchange.services.store.resources.forget(exchange.caller.id, name)
-    return content
 
 
 async def claim(services: Services, owner: str, content: bytes, key_label: str) -> None:
@@ -99,7 +101,7 @@ async def claim(services: Services, owner: str, content: bytes, key_label: str) 
 
     With a caller's own key, which has no label, Google sees to that.
     """
-    if not key_label or not (names := names_in(_object(content))):
+    if not key_label or not (names := names_in(object_in(content))):
         return
     services.gemini.shared.whereabouts.learn(names, key_label)
     if not services.client_keys.is_open:
@@ -128,24 +130,17 @@ def _files_in(value: Any) -> list[str]:
     return [name for each in inner for name in _files_in(each)]
 
 
-async def _filtered(exchange: Exchange, content: bytes) -> bytes:
-    """A list without what is not the caller's; the bytes as they came when nothing had to go."""
-    page, field = _object(content), exchange.call.method.lists
-    items = [item for item in page.get(field) or () if isinstance(item, dict)]
-    if field in _MODELS:
-        may_use = exchange.caller.may_use
-        left = [item for item in items if may_use(str(item.get("name", "")).removeprefix("models/"))]
-    elif is_shared(exchange):
-        names = {str(item.get("name", "")) for item in items}
-        wanted = names | {_job_of(name) for name in names}
-        owned = await exchange.services.store.resources.owned(exchange.caller.id, wanted)
-        left = [item for item in items if {name := str(item.get("name", "")), _job_of(name)} & owned]
-    else:
-        left = items
-    return content if len(left) == len(items) else orjson.dumps(page | {field: left})
+async def visible(exchange: Exchange, names: Collection[str]) -> set[str]:
+    """Those of the resources in a list that this caller may see."""
+    if exchange.call.method.lists in _MODELS:
+        return {name for name in names if exchange.caller.may_use(name.removeprefix("models/"))}
+    jobs = {name: _job_of(name) for name in names}
+    owned = await exchange.services.store.resources.owned(exchange.caller.id, {*names, *jobs.values()})
+    return {name for name, job in jobs.items() if name in owned or job in owned}
 
 
-def _object(content: bytes) -> dict[str, Any]:
+def object_in(content: bytes) -> dict[str, Any]:
+    """The JSON object in a body; empty if it is none."""
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -1,11 +1,14 @@
 """Methods that pass: with bytes that the gateway does not look at, but where callers must be kept apart."""
 
+from collections.abc import Mapping
+
 from gemgate.body import read_body
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.gemini.answer import Answer
 from gemgate.native.exchange import Exchange
 from gemgate.native.incoming import passed_headers
-from gemgate.native.ownership import check, handle, looks_inside
+from gemgate.native.lists import filtered
+from gemgate.native.ownership import check, is_filtered, looks_inside, remember
 from gemgate.native.relay import passed_headers as answer_headers
 from gemgate.native.relay import relay, reply, whole
 from gemgate.native.usage import OPERATIONS, Watch
@@ -13,12 +16,19 @@ from gemgate.record import current
 
 _MOST_READ = 67_108_864
 
+Read = tuple[int, Mapping[str, str], bytes]
+
 
 async def plain(exchange: Exchange) -> None:
     """Send the body on once it is here, so that the call can be made again, and the answer as it comes."""
     request = exchange.request
     body = await read_body(request, exchange.services.settings.max_body_bytes)
     await check(exchange, body)
+    if is_filtered(exchange):
+        async with cancelled_on_disconnect(request):
+            page = await filtered(exchange)
+        await reply(exchange.send, *page)
+        return
     is_read, watch = looks_inside(exchange), _watch(exchange)
     async with cancelled_on_disconnect(request):
         answer = await _call(exchange, body, packed=not is_read and watch is None)
@@ -26,17 +36,20 @@ async def plain(exchange: Exchange) -> None:
             await _hand_on(exchange, answer, watch)
             return
         content = await whole(answer, _MOST_READ)
-    content = await handle(exchange, answer, content)
+    await remember(exchange, answer, content)
     await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
 
 
-async def read(exchange: Exchange) -> tuple[Answer, bytes]:
-    """A call without a body: the answer, and what the caller may see of its body."""
+async def read(exchange: Exchange) -> Read:
+    """A call without a body: the status, the headers and the body of its answer."""
     await check(exchange)
     async with cancelled_on_disconnect(exchange.request):
+        if is_filtered(exchange):
+            return await filtered(exchange)
         answer = await _call(exchange, b"", packed=False)
         content = await whole(answer, _MOST_READ)
-    return answer, await handle(exchange, answer, content)
+    await remember(exchange, answer, content)
+    return answer.status, answer_headers(answer.headers, decoded=True), content
 
 
 async def download(exchange: Exchange) -> None:

@@ -8,8 +8,8 @@ import orjson
 from gemgate.downloads import content_response
 from gemgate.errors import ApiError
 from gemgate.native.exchange import Exchange
+from gemgate.native.lists import page_size
 from gemgate.native.plain import download, plain, read
-from gemgate.native.relay import passed_headers as answer_headers
 from gemgate.native.relay import reply
 from gemgate.native.resource import file_resource
 from gemgate.store import BlobMissingError, FileRow, UnknownCursorError
@@ -17,7 +17,6 @@ from gemgate.store.ids import second_of
 
 _JSON = {"content-type": "application/json; charset=UTF-8"}
 _PAGE = 10
-_MOST_PAGE = 100
 
 _OWN_PAGES = "gemgate-files:"
 """What a page token of the gateway's own begins with; the id of the file before the page follows."""
@@ -53,9 +52,9 @@ async def delete(exchange: Exchange) -> None:
         await files.delete(exchange.caller.id, name)
         await _reply(exchange, {})
         return
-    answer, content = await read(exchange)
+    answer = await read(exchange)
     await files.delete(exchange.caller.id, name)
-    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
+    await reply(exchange.send, *answer)
 
 
 async def listed(exchange: Exchange) -> None:
@@ -64,11 +63,11 @@ async def listed(exchange: Exchange) -> None:
     if token.startswith(_OWN_PAGES):
         await _reply(exchange, await _page(exchange, token.removeprefix(_OWN_PAGES)))
         return
-    answer, content = await read(exchange)
+    status, headers, content = await read(exchange)
     found = await exchange.services.store.files.list(exchange.caller.id, limit=1, copies=False)
     if found.rows:
         content = _led_on(content)
-    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
+    await reply(exchange.send, status, headers, content)
 
 
 def _led_on(content: bytes) -> bytes:
@@ -84,8 +83,7 @@ def _led_on(content: bytes) -> bytes:
 
 async def _page(exchange: Exchange, after: str) -> dict[str, Any]:
     """The gateway's own files that follow the id `after`, the newest first."""
-    size = exchange.query.get("pageSize", "")
-    limit = min(int(size), _MOST_PAGE) if size.isdecimal() and int(size) else _PAGE
+    limit = page_size(exchange, _PAGE)
     files = exchange.services.store.files
     try:
         page = await files.list(exchange.caller.id, after=after or None, limit=limit, copies=False)
