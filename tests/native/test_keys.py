@@ -132,3 +132,30 @@ def test_a_model_that_the_key_may_not_use_is_refused(tmp_path: Any) -> None:
         assert there.client.post(GENERATE, json={}, headers=headers).status_code == 200
         page = there.client.get("/v1beta/models", headers=headers).json()
         assert page == {"models": models[:1]}
+
+
+@pytest.mark.parametrize("place", ["x-goog-api-key", "query"])
+def test_the_limits_of_a_key_hold_wherever_it_stands(tmp_path: Any, place: str) -> None:
+    entry = {"name": "one", "hash": f"sha256:{digest_of(CLIENT_KEY).hex()}", "limits": {"requests_per_minute": 1}}
+    path = tmp_path / "keys.yaml"
+    path.write_bytes(orjson.dumps({"keys": [entry]}))
+    keys: dict[str, Any] = {"gemini_api_key": (HELD_KEY,), "client_keys_file": path}
+    with served(**keys) as there:
+        assert there.client.post(GENERATE, json={}, **placed(place, CLIENT_KEY)).status_code == 200
+        refused = there.client.post(GENERATE, json={}, **placed(place, CLIENT_KEY))
+        error = error_of(refused)
+        assert (error["code"], error["status"]) == (429, "RESOURCE_EXHAUSTED")
+        delays = [detail["retryDelay"] for detail in error["details"] if "retryDelay" in detail]
+        assert delays == [f"{refused.headers['retry-after']}s"]
+        assert len(there.google.requests) == 1
+
+
+def test_tokens_of_native_calls_count_against_the_limit_of_a_key(tmp_path: Any) -> None:
+    entry = {"name": "one", "hash": f"sha256:{digest_of(CLIENT_KEY).hex()}", "limits": {"tokens_per_minute": 1000}}
+    path = tmp_path / "keys.yaml"
+    path.write_bytes(orjson.dumps({"keys": [entry]}))
+    keys: dict[str, Any] = {"gemini_api_key": (HELD_KEY,), "client_keys_file": path}
+    usage = orjson.dumps({"usageMetadata": {"promptTokenCount": 500, "totalTokenCount": 5000}})
+    with served(lambda _: httpx.Response(200, content=usage), **keys) as there:
+        assert there.client.post(GENERATE, json={}, **placed("x-goog-api-key", CLIENT_KEY)).status_code == 200
+        assert there.client.post(GENERATE, json={}, **placed("x-goog-api-key", CLIENT_KEY)).status_code == 429

@@ -22,7 +22,7 @@ def told(*pieces: bytes) -> object:
     watch = Watch()
     for piece in pieces:
         watch.feed(piece)
-    return watch.told()
+    return tuple(watch.told()[:2])
 
 
 @given(st.lists(st.integers(0, len(EVENTS)), max_size=8))

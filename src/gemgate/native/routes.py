@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+import httpx
 from fastapi import FastAPI
 from starlette.datastructures import Headers, URLPath
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
@@ -21,7 +22,7 @@ from gemgate.native.table import Call, Kind, Unknown, collections, find
 from gemgate.services import caller_of, services_of
 from gemgate.shapes import is_google_path
 
-_CALL = "gemgate.native"
+_ASKED = "gemgate.native"
 _HEADS = ("/v1", "/upload/", "/download/")
 
 KINDS: Mapping[Kind, Callable[[Exchange], Awaitable[None]]] = {
@@ -35,16 +36,48 @@ KINDS: Mapping[Kind, Callable[[Exchange], Awaitable[None]]] = {
 
 
 def install(app: FastAPI) -> None:
-    """Add Google's paths to an application that has all its other routes."""
+    """Add Google's paths to an application that has all its other routes and middleware."""
     app.router.routes.insert(0, NativeRoute())
     app.router.routes.append(UnknownRoute())
+    app.add_middleware(NativePaths)
 
 
 @dataclass(frozen=True, slots=True)
-class _Template:
-    """What metrics ask of a route."""
+class _Asked:
+    """What a request on Google's paths asks for, or why it is refused; `path` is for metrics."""
 
+    call: Call | Unknown
+    query: httpx.QueryParams
+    refusal: ApiError | None
     path: str
+
+
+class NativePaths:
+    """Finds out whether a request is Google's, and takes the key out of its query before anything else can see it.
+
+    Below `/v1` models, files and batches are OpenAI's too: there a request is Google's if it comes from one of Google's
+    libraries, or names its key in the query.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http" and (path := _path(scope)).startswith(_HEADS):
+            found = find(scope["method"], path)
+            if found is not None and not (found.is_shared and not _is_from_google_client(scope)):
+                scope[_ASKED] = _asked(found, scope)
+        await self._app(scope, receive, send)
+
+
+def _asked(call: Call | Unknown, scope: Scope) -> _Asked:
+    query, refusal = httpx.QueryParams(), None
+    try:
+        query = take_key(scope)
+    except ApiError as error:
+        refusal = error
+    return _Asked(call, query, refusal, call.template if isinstance(call, Call) else "")
 
 
 class _Route(BaseRoute):
@@ -54,31 +87,20 @@ class _Route(BaseRoute):
 
 
 class NativeRoute(_Route):
-    """The methods of the table.
-
-    Below `/v1` models, files and batches are OpenAI's too: there a request is Google's if it comes from one of Google's
-    libraries, or names its key in the query.
-    """
+    """The methods of the table."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the request is one of Google's methods, or was meant to be."""
-        if scope["type"] != "http":
+        asked: _Asked | None = scope.get(_ASKED)
+        if asked is None:
             return Match.NONE, {}
-        path = _path(scope)
-        if not path.startswith(_HEADS):
-            return Match.NONE, {}
-        found = find(scope["method"], path)
-        if found is None or (found.is_shared and not _is_from_google_client(scope)):
-            return Match.NONE, {}
-        named = {"route": _Template(found.template)} if isinstance(found, Call) else {}
-        return Match.FULL, {_CALL: found, **named}
+        return Match.FULL, ({"route": asked} if asked.path else {})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        found: Call | Unknown = scope[_CALL]
         answering = _Answering(send)
         try:
-            await _serve(found, Request(scope, receive), answering.send)
+            await _serve(scope[_ASKED], Request(scope, receive), answering.send)
         except ClientDisconnect:
             return
         except Exception as error:
@@ -112,11 +134,12 @@ class _Answering:
         await self._send(message)
 
 
-async def _serve(call: Call | Unknown, request: Request, send: Send) -> None:
+async def _serve(asked: _Asked, request: Request, send: Send) -> None:
+    call, query, services = asked.call, asked.query, services_of(request)
+    if asked.refusal is not None:
+        raise asked.refusal
     if isinstance(call, Unknown):
         raise _unknown(request.scope, "Known methods here are", call.known)
-    services = services_of(request)
-    query = take_key(request.scope)
     if call.method.kind is Kind.UPLOAD and "upload_id" in query:
         await uploads.go_on(request, send, services)
         return

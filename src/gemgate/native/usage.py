@@ -39,7 +39,7 @@ class Watch:
         models = _MODEL.findall(self._end)
         starts = [found.end() for found in _USAGE.finditer(self._end)]
         usage = _object_at(self._end, starts[-1]) if starts else {}
-        return (models[-1].decode() if models else None), usage
+        return Told(models[-1].decode() if models else None, usage)
 
 
 def _object_at(text: bytes, start: int) -> UsageMetadata:
