@@ -187,10 +187,21 @@ async def test_a_database_that_is_gone_does_not_answer_a_ping(tmp_path: Path) ->
         await opened.ping()
         await opened.engine.dispose()
         make_unusable(tmp_path / "test.sqlite3")
-        others = set(threading.enumerate())
         with pytest.raises(StoreError, match="does not answer"):
             await opened.ping()
-        await threads_of_failed_connections(others)
+
+
+async def test_no_thread_outlives_the_database(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    async with Database.open(f"sqlite:///{tmp_path}/test.sqlite3") as opened:
+        for steps in range(30):
+            reading = asyncio.create_task(opened.ping())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+    left = {thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name}
+    assert left <= before
 
 
 async def test_a_store_answers_a_ping(store: Store) -> None:
@@ -220,13 +231,6 @@ async def insert_upload(session: AsyncSession, upload_id: str) -> None:
 async def count_uploads(opened: Database) -> int:
     async with opened.read() as session:
         return int(await session.scalar(text("SELECT count(*) FROM uploads")) or 0)
-
-
-async def threads_of_failed_connections(others: set[threading.Thread]) -> None:
-    """Wait for them: each still speaks to the event loop, which must not be closed. `others` live on."""
-    for thread in set(threading.enumerate()) - others:
-        if "_connection_worker_thread" in thread.name:
-            await anyio.to_thread.run_sync(thread.join, 5)
 
 
 def make_unusable(database: Path) -> None:

@@ -1,10 +1,13 @@
 """One database, SQLite or PostgreSQL: transactions, and the schema brought up to date at start."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
+import aiosqlite
 import orjson
 from alembic.util.exc import CommandError
 from anyio import to_thread
@@ -19,11 +22,15 @@ from gemgate.store.errors import StoreError
 from gemgate.store.schema import migrate
 from gemgate.store.tables import Base
 
+if TYPE_CHECKING:
+    from threading import Thread
+
 Clock = Callable[[], float]
 
 _POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})
 _BUSY_SECONDS = 30
+_CLOSING_SECONDS = 5.0
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -57,9 +64,9 @@ class Database:
             StoreError: the URL is not understood, the driver is missing, the database does not answer, or its schema
                 is newer than this code.
         """
-        url = _parsed(database_url)
+        url, threads = _parsed(database_url), _Threads()
         try:
-            engine = _engine(url)
+            engine = _engine(url, threads)
         except ImportError:
             raise StoreError("PostgreSQL needs its driver: pip install 'gemgate[postgres]'") from None
         try:
@@ -67,6 +74,7 @@ class Database:
             yield cls(engine)
         finally:
             await engine.dispose()
+            await threads.ended()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -112,10 +120,39 @@ def _parsed(database_url: str | URL) -> URL:
     return url.set(drivername="sqlite+aiosqlite")
 
 
-def _engine(url: URL) -> AsyncEngine:
+class _Threads:
+    """The threads of SQLite's connections.
+
+    A connection whose user was cancelled is closed by SQLAlchemy without waiting for it.
+    """
+
+    def __init__(self) -> None:
+        self._threads: WeakSet[Thread] = WeakSet()
+
+    def connect(self, *args: Any, **options: Any) -> aiosqlite.Connection:
+        """A connection that is about to be opened, with a thread of its own."""
+        connection = aiosqlite.connect(*args, **options)
+        thread = connection._thread  # noqa: SLF001  there is no other way to it
+        thread.daemon = True
+        self._threads.add(thread)
+        return connection
+
+    async def ended(self) -> None:
+        """Wait until all have ended: what they still have to tell, they tell to the event loop, which must be there."""
+        await to_thread.run_sync(self._join)
+
+    def _join(self) -> None:
+        end = time.monotonic() + _CLOSING_SECONDS
+        for thread in list(self._threads):
+            if thread.ident is not None:
+                thread.join(max(end - time.monotonic(), 0))
+
+
+def _engine(url: URL, threads: _Threads) -> AsyncEngine:
     as_json: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
     if url.get_backend_name() == "sqlite":
-        engine = create_async_engine(url, connect_args={"timeout": _BUSY_SECONDS}, **as_json)
+        connect_args = {"timeout": _BUSY_SECONDS, "async_creator_fn": threads.connect}
+        engine = create_async_engine(url, connect_args=connect_args, **as_json)
         _serve_transactions(engine.sync_engine)
         return engine
     # Without server-side prepared statements a pooler that shares connections (pgbouncer) may stand between.
