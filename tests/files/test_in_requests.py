@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import httpx
 import openai
 import orjson
 import pytest
-from tests.support.stack import KEY, Stack, stack
+from tests.support.stack import KEY, Stack, gateway, stack
 
 MODEL = "gemini-2.5-flash"
 EMBEDDING = "gemini-embedding-2"
@@ -265,3 +266,24 @@ def test_an_image_to_edit_is_named_by_its_id_and_sent_with_the_request(servers: 
     words = client.files.create(file=("words.txt", b"words"), purpose="user_data")
     for file_id, code in ((words.id, "unsupported_media_type"), ("file-unknown", "file_not_found")):
         assert refusal(partial(edit, file_id)) == (400, "images[0].file_id", code)
+
+
+def test_a_stream_that_waits_for_a_file_is_kept_alive(servers: Stack) -> None:
+    with (
+        gateway(servers.emulator, stream_start_after=0.05, keepalive_interval=0.05) as origin,
+        httpx.Client(base_url=f"{origin}/v1", headers={"authorization": f"Bearer {KEY}"}, timeout=20) as client,
+    ):
+        files = {"file": ("[[emulator: slow-file 0.4]].txt", b"slowly processed words")}
+        file_id = client.post("/files", data={"purpose": "user_data"}, files=files).json()["id"]
+        body = {"model": MODEL, "messages": ask(file_id), "stream": True, "user": "someone"}
+        late = client.post("/chat/completions", json=body)
+        soon = client.post("/chat/completions", json=body)
+        unknown = client.post("/chat/completions", json={**body, "messages": ask("file-unknown")})
+    assert late.status_code == 200
+    assert "x-gemgate-dropped-params" not in late.headers
+    assert late.text.startswith(": keep-alive\n\n")
+    assert ": x-gemgate-dropped-params: user\n" in late.text
+    assert late.text.endswith("data: [DONE]\n\n")
+    assert soon.text.startswith("data: ")
+    assert soon.headers["x-gemgate-dropped-params"] == "user"
+    assert unknown.status_code == 400

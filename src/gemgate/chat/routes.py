@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -56,7 +56,10 @@ async def create_chat_completion(request: Request) -> Response:
         await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)
     call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
-    async with call.needs_media(request):
+    if chat.stream and call.needs_media and not call.is_dry_run:
+        late: dict[str, str] = {}
+        return await respond(request, _resolved(call, models, late), services.settings, late)
+    async with cancelled_on_disconnect(request) if call.needs_media else nullcontext():
         translation = await call.translate()
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
@@ -153,14 +156,14 @@ class _Call:
     def __post_init__(self) -> None:
         self.refs = media_of(self.chat.messages)
 
-    def needs_media(self, request: Request) -> AbstractAsyncContextManager[None]:
-        """Ends the work for a client that has gone; a request that only has to be translated costs nothing."""
-        needs = self.services.media.concerns(self.refs, self.size)
-        return cancelled_on_disconnect(request) if needs else nullcontext()
+    @property
+    def needs_media(self) -> bool:
+        """Whether something must be fetched, looked up or uploaded before the request is translated."""
+        return self.services.media.concerns(self.refs, self.size)
 
     async def translate(self) -> Translation:
         """The native request, once what it names is there."""
-        if self.services.media.concerns(self.refs, self.size):
+        if self.needs_media:
             self.media = await self.services.media.resolve(
                 self.refs,
                 self.caller,
@@ -225,6 +228,24 @@ class _Call:
         async with aclosing(self._events(await self.translate())) as batches:
             async for batch in batches:
                 yield batch
+
+
+async def _resolved(call: _Call, models: Sequence[str], headers: dict[str, str]) -> AsyncGenerator[bytes, None]:
+    """The answer as ready bytes, to a request whose files may first have to be uploaded, which can take minutes.
+
+    The response may have begun by then: what its `headers` should have told stands in comments.
+    """
+    began = time.monotonic()
+    translation = await call.translate()
+    current().uses(translation.model, translation.notes)
+    course = _Course(call, translation, models)
+    async with aclosing(course.stream()) as pieces:
+        async for piece in pieces:
+            if not headers and course.headers:
+                headers |= course.headers
+                if time.monotonic() - began >= call.services.settings.stream_start_after:
+                    yield "".join(f": {name}: {value}\n" for name, value in headers.items()).encode() + b"\n"
+            yield piece
 
 
 async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes, None]:
