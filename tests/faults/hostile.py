@@ -1,0 +1,215 @@
+"""The whole gateway before an upstream that does what a test tells it to, and a count of what either leaves behind."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.support.raw_upstream import RawUpstream, Script, answer, once
+from tests.support.server import serve
+
+from gemgate.app import create_app
+from gemgate.settings import Settings
+
+PATIENCE = 10.0
+SHORT = 0.25
+_OPEN = Path("/proc/self/fd")
+KEY = "AIza-any-key-will-do"
+PATH = "/v1/chat/completions"
+
+EVENT = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Hel"}]}, "index": 0}],
+    "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 1},
+    "responseId": "r",
+}
+LAST_EVENT = {
+    "candidates": [
+        {"content": {"role": "model", "parts": [{"text": "lo"}]}, "finishReason": "STOP", "index": 0},
+    ],
+    "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3},
+    "responseId": "r",
+}
+WHOLE = {**LAST_EVENT, "candidates": [{**LAST_EVENT["candidates"][0], "content": {"parts": [{"text": "Hello"}]}}]}  # type: ignore[index]
+HEALTHY = once(answer(200, WHOLE, {"connection": "close"}))  # so that each request is a connection, and a script
+
+
+@dataclass
+class Watched:
+    """An application, and the loop that it runs in."""
+
+    app: ASGIApp
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.loop = asyncio.get_running_loop()
+        await self.app(scope, receive, send)
+
+    def tasks(self) -> int:
+        """How many tasks run in it."""
+        assert self.loop is not None
+        return len(asyncio.all_tasks(self.loop))
+
+
+class HostileUpstream:
+    """`RawUpstream` in a thread of its own; each new connection is served by the script of the day."""
+
+    def __init__(self) -> None:
+        self.script: Script = HEALTHY
+        self.url = ""
+        self.connections = 0
+        self._raw: RawUpstream | None = None
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(PATIENCE)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(PATIENCE)
+        self._loop.close()
+
+    def open_connections(self) -> int:
+        """How many are being served."""
+        assert self._raw is not None
+        return sum(not task.done() for task in list(self._raw._serving))
+
+    async def _run(self) -> None:
+        async def of_the_day(peer: Any) -> None:
+            self.connections += 1
+            await self.script(peer)
+
+        async with RawUpstream(of_the_day) as self._raw:
+            self.url = self._raw.url
+            self._ready.set()
+            await self._stop.wait()
+
+
+@dataclass
+class Rig:
+    """Both, running.
+
+    Attributes:
+        origin: The gateway's.
+        upstream: What it talks to.
+        app: The gateway as an application.
+    """
+
+    origin: str
+    upstream: HostileUpstream
+    app: Watched
+    client: httpx.Client = field(repr=False)
+
+    def ask(self, *, stream: bool, **more: Any) -> httpx.Response:
+        """One chat request."""
+        body = {"model": "gemini-2.5-flash", "stream": stream, "messages": [{"role": "user", "content": "Hi"}], **more}
+        return self.client.post(PATH, json=body)
+
+    def works(self) -> None:
+        """A request is answered, with an upstream that does what it should."""
+        self.upstream.script = HEALTHY
+        answered = self.ask(stream=False)
+        assert answered.status_code == 200, answered.text
+        assert answered.json()["choices"][0]["message"]["content"] == "Hello"
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in _OPEN.iterdir()) if _OPEN.is_dir() else 0
+
+
+def wait_until(reached: Callable[[], bool], what: str) -> None:
+    """Polls, because what is awaited happens in another thread or in the kernel."""
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+@contextmanager
+def nothing_left_behind(rig: Rig) -> Iterator[None]:
+    """After the block the gateway serves, and holds no more tasks, descriptors and connections than before."""
+    rig.works()
+    rig.ask(stream=True)  # the first stream of a process starts a task that watches for the server's end
+    tasks, descriptors, connections = rig.app.tasks(), _descriptors(), rig.upstream.open_connections()
+    yield
+    rig.works()
+    wait_until(lambda: rig.app.tasks() <= tasks, "a task is left")
+    wait_until(lambda: rig.upstream.open_connections() <= connections, "a connection to the upstream is left")
+    wait_until(lambda: _descriptors() <= descriptors, "a descriptor is left")
+
+
+@contextmanager
+def rig(**settings: Any) -> Iterator[Rig]:
+    """A gateway with short patience before a hostile upstream."""
+    with HostileUpstream() as upstream:
+        chosen: dict[str, Any] = {
+            "gemini_api_key": (),
+            "client_keys": (),
+            "upstream": upstream.url,
+            "connect_timeout": PATIENCE,
+            "first_byte_timeout": 4 * SHORT,
+            "event_timeout": SHORT,
+            "request_timeout": 5 * SHORT,
+            "retries": 0,
+            "breaker_failures": 0,
+        }
+        made = Settings(_env_file=None, **(chosen | settings))
+        app = Watched(create_app(made))
+        with (
+            serve(app, made) as origin,
+            httpx.Client(base_url=origin, headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE) as client,
+        ):
+            yield Rig(origin, upstream, app, client)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a caller saw: the HTTP status, the code of the error, the text before it, and whether `[DONE]` came."""
+
+    status: int
+    code: str | None
+    text: str
+    done: bool
+
+
+def outcome(answered: httpx.Response, *, stream: bool) -> Outcome:
+    """Reads an answer of either kind; its shape must be OpenAI's."""
+    assert answered.headers["x-request-id"]
+    if answered.status_code != 200:
+        return Outcome(answered.status_code, _code(answered.json()), "", done=False)
+    if not stream:
+        return Outcome(200, None, answered.json()["choices"][0]["message"]["content"], done=True)
+    assert answered.headers["content-type"].startswith("text/event-stream")
+    text, code = "", None
+    *events, last = [piece for piece in answered.text.split("\n\n") if piece and not piece.startswith(":")]
+    for event in (*events, last):
+        assert event.startswith("data: "), event
+        assert code is None, "something came after the error"
+        if event == "data: [DONE]":
+            continue
+        data = orjson.loads(event.removeprefix("data: "))
+        if "error" in data:
+            code = _code(data)
+        elif data["choices"]:
+            text += data["choices"][0]["delta"].get("content") or ""
+    return Outcome(200, code, text, done=last == "data: [DONE]")
+
+
+def _code(body: Any) -> str | None:
+    error = body["error"]
+    assert {"message", "type", "param", "code"} <= set(error)
+    assert error["message"]
+    assert KEY not in str(body)
+    code: str | None = error["code"]
+    return code
