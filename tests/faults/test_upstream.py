@@ -1,4 +1,4 @@
-"""Every way in which the upstream fails, through the whole gateway: the right answer, in time, and nothing left behind."""
+"""Every way in which the upstream fails, through the whole gateway: a right answer in time, and nothing left behind."""
 
 import asyncio
 import gzip

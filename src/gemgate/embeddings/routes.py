@@ -24,7 +24,8 @@ from gemgate.embeddings.translate import (
 )
 from gemgate.embeddings.wire import EmbeddingRequest
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse
+from gemgate.gemini.shape import check
+from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse, CountTokensResponse
 from gemgate.naming import model_name
 from gemgate.notes import served_by
 from gemgate.record import current
@@ -122,6 +123,7 @@ class _Calls:
 
     async def _embed(self, body: BatchEmbedContentsRequest) -> Answer:
         response = cast("BatchEmbedContentsResponse", await self._post("batchEmbedContents", body))
+        check(response, BatchEmbedContentsResponse)
         return from_gemini(response, len(body["requests"]), is_base64=self._translation.is_base64)
 
     async def _counted(self, body: BatchEmbedContentsRequest) -> Answer:
@@ -131,10 +133,11 @@ class _Calls:
         """Counting is not worth losing the vectors: when it fails, a header says that the number is not known."""
         try:
             response = await self._post("countTokens", count_request(body))
+            check(response, CountTokensResponse)
         except GeminiError:
             self._translation.notes.adjust("usage=unknown->0")
             return None
-        return int(response.get("totalTokens", 0))
+        return int(response.get("totalTokens") or 0)
 
     async def _post(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         async with self._limit:

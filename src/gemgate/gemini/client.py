@@ -16,6 +16,7 @@ from gemgate.gemini.answer import Answer
 from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError
 from gemgate.gemini.framing import MOST_BYTES, Event, EventDecoder
 from gemgate.gemini.names import model_path
+from gemgate.gemini.shape import check, check_events
 from gemgate.gemini.transport import TRANSPORT_ERRORS, AiohttpTransport, failure_before_answer
 from gemgate.gemini.transport import Body as Bytes
 from gemgate.gemini.types import GenerateContentResponse
@@ -105,6 +106,7 @@ class GeminiClient:
         """
         url = _model_url(self.options.upstream, model, "generateContent")
         answer: Any = await self._json(self._prepare("POST", url, key, body), key, within=within)
+        check(answer)
         return cast("GenerateContentResponse", answer)
 
     def stream(self, model: str, body: Body, key: str, *, within: float | None = None) -> "EventStream":
@@ -350,8 +352,13 @@ class EventStream:
         while answer is not None and not answer.ended:
             piece = await answer.read()
             events = decoder.feed(piece) if piece else decoder.finish()
-            if events:
-                return events
+            good, error = check_events(events)
+            if error is not None:
+                decoder.error = error
+            if good:
+                return events[:good] if error is not None else events
+            if error is not None:
+                raise error
         raise StopAsyncIteration
 
 

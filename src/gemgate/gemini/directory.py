@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.types import ModelResource
+from gemgate.gemini.shape import check
+from gemgate.gemini.types import ListModelsResponse, ModelResource
 
 PATH = "/v1beta/models"
 PAGE_SIZE = 1000
@@ -143,6 +144,7 @@ class ModelDirectory:
         params, seen = {"pageSize": str(PAGE_SIZE)}, {""}
         while True:
             page = await self._gemini.request("GET", PATH, key=key, params=params)
+            check(page, ListModelsResponse)
             for model in page.get("models") or []:
                 if name := model.get("name"):
                     models.setdefault(name, model)

@@ -4,7 +4,9 @@ Source: https://ai.google.dev/api/generate-content. Every field is optional, bec
 empty or default. A dict may hold fields that are newer than this file: they are passed on, never an error.
 """
 
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
 
 
 class Blob(TypedDict, total=False):

@@ -20,6 +20,7 @@ from gemgate.errors import ApiError
 from gemgate.fallback import Fallback, Turn
 from gemgate.form import is_form, read_form
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.shape import check
 from gemgate.gemini.types import Part, PredictResponse
 from gemgate.images.answer import Answer, Picture, completed_events, from_generate, from_predict, images_response
 from gemgate.images.convert import converted
@@ -268,6 +269,7 @@ class _Calls:
     async def _predict(self, body: bytes) -> Answer:
         path = f"/v1beta/{self.translation.model}:predict"
         answer = await self._gemini.request("POST", path, key=self._key, json=body, is_patient=self._is_patient)
+        check(answer, PredictResponse)
         return from_predict(cast("PredictResponse", answer))
 
     async def _formatted(self, picture: Picture) -> Picture:
