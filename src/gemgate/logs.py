@@ -15,7 +15,7 @@ from gemgate.record import Record, request_id
 from gemgate.redact import redact_value
 from gemgate.settings import Settings
 
-_CHATTY = ("uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
+_CHATTY = ("alembic", "uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
 _HARMLESS = (int, float, bool, type(None))
 _OURS = frozenset({"level", "timestamp", "outcome"})
 _LONGEST = 256
