@@ -5,6 +5,7 @@ import pytest
 
 from gemgate.errors import ApiError, from_gemini, internal_error, shutting_down
 from gemgate.gemini.errors import Failure, GeminiError, TransportError, decode_error
+from gemgate.upstream.errors import NoUsableKeyError
 
 RPC = "type.googleapis.com/google.rpc."
 
@@ -228,6 +229,54 @@ def test_a_quota_that_waiting_does_not_help_is_insufficient_quota(google: Gemini
     assert (error.status, error.type, error.code) == (429, "insufficient_quota", "insufficient_quota")
     assert error.headers["x-should-retry"] == "false"
     assert "retry-after" not in error.headers
+
+
+def test_a_quota_of_a_minute_is_told_in_openais_rate_limit_headers_too() -> None:
+    google = quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", delay="12.2s")
+    google.details[0]["violations"][0]["quotaValue"] = "10"
+    headers = from_gemini(google).headers
+    assert headers["x-ratelimit-limit-requests"] == "10"
+    assert headers["x-ratelimit-remaining-requests"] == "0"
+    assert headers["x-ratelimit-reset-requests"] == "13s"
+
+
+@pytest.mark.parametrize(
+    ("delay", "reset"), [("0.3s", "1s"), ("60s", "1m0s"), ("361s", "6m1s"), ("3600s", "1h0m0s"), ("36061s", "10h1m1s")]
+)
+def test_the_time_of_a_rate_limit_is_written_as_openai_does(delay: str, reset: str) -> None:
+    headers = from_gemini(quota("GenerateContentPaidTierInputTokensPerModelPerMinute", delay=delay)).headers
+    assert headers["x-ratelimit-reset-tokens"] == reset
+    assert "x-ratelimit-limit-tokens" not in headers
+
+
+def test_what_the_gateway_knows_of_its_keys_goes_before_googles_time() -> None:
+    google = quota("GenerateRequestsPerMinutePerProjectPerModel", delay="48s")
+    google.available_in = 3.5
+    headers = from_gemini(google).headers
+    assert (headers["retry-after"], headers["retry-after-ms"]) == ("4", "3500")
+
+
+def test_a_quota_of_a_day_says_when_it_begins_anew_if_that_is_known() -> None:
+    google = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
+    google.available_in = 3600
+    headers = from_gemini(google).headers
+    assert (headers["retry-after"], headers["x-should-retry"]) == ("3600", "false")
+
+
+@pytest.mark.parametrize("google", [GeminiError(503, "busy", "UNAVAILABLE"), TransportError(Failure.CONNECT_FAILED)])
+def test_what_was_tried_again_to_the_end_is_not_to_be_tried_by_the_client(google: GeminiError) -> None:
+    assert "x-should-retry" not in from_gemini(google).headers
+    google.is_final = True
+    assert from_gemini(google).headers["x-should-retry"] == "false"
+
+
+def test_keys_that_google_refuses_are_no_fault_of_the_callers() -> None:
+    error = from_gemini(
+        NoUsableKeyError("API key not valid. Please pass a valid API key: AIzaSyExampleExampleExample.")
+    )
+    assert (error.status, error.type, error.code) == (503, "server_error", "upstream_key_rejected")
+    assert error.headers["x-should-retry"] == "false"
+    assert "AIza" not in error.message
 
 
 def test_an_overload_with_a_time_to_wait_says_it() -> None:

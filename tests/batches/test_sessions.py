@@ -364,3 +364,19 @@ def test_a_line_that_names_a_file_is_answered_like_any_other() -> None:
         session.resolve(0, {waiting.refs[0].param: File("files/g", "https://g", mime_type="text/csv")})
     )
     assert native["request"]["contents"][0]["parts"] == [{"fileData": {"fileUri": "https://g", "mimeType": "text/csv"}}]
+
+
+def test_a_name_of_the_operators_is_asked_of_its_first_model_and_answered_under_its_own() -> None:
+    models = {"gpt-4o": ("gemini-2.5-flash", "gemini-2.5-flash-lite")}
+    lines = [chat("a", model="gpt-4o"), chat("b", model="gemini-2.5-flash"), chat("c", model="models/gpt-4o")]
+    native, session = translated(jsonl(*lines), models=models)
+    assert len(native) == 3
+    summary = session.summary()
+    assert (summary.model, summary.errors) == ("models/gemini-2.5-flash", [])
+    job = prepare({"model": "gpt-4o", "input": "x"}, VECTORS, translators(models={"gpt-4o": ("gemini-embedding-001",)}))
+    assert len(job.to_gemini({})) == 1
+    request = lines[0]["body"]
+    answer = prepare(request, CHATS, translators(models=models)).from_gemini(
+        [echo("a", native[0]["request"])["response"]], "req_1"
+    )
+    assert orjson.loads(answer.body)["model"] == "gpt-4o"

@@ -44,6 +44,17 @@ def test_the_header_comes_before_the_model_and_the_model_before_the_text() -> No
     assert scenarios.find("", MODEL, "").name == ""
 
 
+async def test_one_key_can_fail_with_every_request(emulator: Emulator) -> None:
+    for text in ("Hi", "Hello [[emulator: 503]]"):
+        answer = await emulator.post(MODEL, said(text), **{"x-goog-api-key": "emulator-429-7"})
+        assert answer.status_code == 429
+        assert "Please retry in 7.0s" in answer.json()["error"]["message"]
+    asked = await emulator.post(MODEL, said("Hi"), **{"x-goog-api-key": "emulator-429", scenarios.HEADER: "500"})
+    assert asked.status_code == 500
+    assert (await emulator.post(MODEL, said("Hi"), **{"x-goog-api-key": "emulator-nonsense"})).status_code == 400
+    assert (await emulator.post(MODEL, said("Hi"), **{"x-goog-api-key": "another"})).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from gemgate.emulator.errors import ApiError, api_key_invalid, invalid, keys_not_supported, unregistered
+from gemgate.emulator.families import SCENARIO_PREFIX
 
 INVALID_KEY = "invalid"
 EXPIRED_KEY = "expired"
@@ -36,6 +37,12 @@ def owner(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
     """A digest of the credential: what one key uploads, another does not see."""
     credential = headers.get("x-goog-api-key") or query.get("key") or headers.get("authorization", "")
     return hashlib.sha256(credential.encode()).hexdigest()[:16]
+
+
+def scenario(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    """The scenario that a key such as `emulator-429` asks for with every request, or ""."""
+    key = headers.get("x-goog-api-key") or query.get("key") or ""
+    return key.removeprefix(SCENARIO_PREFIX) if key.startswith(SCENARIO_PREFIX) else ""
 
 
 def _check_bearer(value: str) -> None:

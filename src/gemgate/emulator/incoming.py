@@ -21,7 +21,7 @@ class Caller:
     Attributes:
         owner: A digest of the credential: files and jobs belong to it.
         version: The version in the path.
-        scenario: The header that asks for a scenario, or "".
+        scenario: What asks for a scenario: the header, or a key such as `emulator-429`; else "".
     """
 
     owner: str
@@ -32,7 +32,8 @@ class Caller:
 def caller(request: Request) -> Caller:
     """The caller of a request whose credential was checked."""
     owner = auth.owner(request.headers, request.query_params)
-    return Caller(owner, request.path_params["version"], request.headers.get(HEADER, ""))
+    scenario = request.headers.get(HEADER, "") or auth.scenario(request.headers, request.query_params)
+    return Caller(owner, request.path_params["version"], scenario)
 
 
 async def read(state: EmulatorState, request: Request) -> Any:

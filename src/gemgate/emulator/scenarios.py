@@ -1,8 +1,9 @@
 """Failures on demand.
 
-Whoever tests an application asks for one by name, in one of three ways:
+Whoever tests an application asks for one by name, in one of four ways:
 
 - the header `x-emulator-scenario: slow-stream:0.5`
+- the key `emulator-slow-stream-0.5`, for every request with it
 - the model name `emulator-slow-stream-0.5` (served with the ways of Gemini 2.5 Flash)
 - `[[emulator: slow-stream 0.5]]` anywhere in the last user text
 
