@@ -171,7 +171,8 @@ class Settings(BaseSettings):
         default=10, description="How long a key rests for a model after a 429 that names no time."
     )
     breaker_failures: NonNegativeInt = Field(
-        default=10, description="Failures within 30 s, nine of ten calls, after which a model is left alone; 0: never."
+        default=50,
+        description="Failed calls within 30 s, nine of ten, after which a model is left alone for a while; 0: never.",
     )
 
     stream_start_after: PositiveFloat = Field(

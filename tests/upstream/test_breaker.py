@@ -57,11 +57,18 @@ async def test_is_the_same_for_callers_with_their_own_key() -> None:
     assert len(google.requests) == 2
 
 
-async def test_ends_the_attempts_of_the_call_that_opens_it() -> None:
+async def test_counts_calls_and_not_their_attempts() -> None:
     google = Google(overloaded())
     async with upstream(google, KEY, retries=5, breaker=2) as way:
-        assert await status(way) == 503
-    assert len(google.requests) == 2
+        assert [await status(way) for _ in range(3)] == [503] * 3
+    assert len(google.requests) == 12
+
+
+async def test_does_not_count_a_call_that_was_answered_in_the_end() -> None:
+    google = Google(overloaded(), overloaded(), GOOD)
+    async with upstream(google, KEY, breaker=1) as way:
+        assert await status(way) == 200
+        assert way.snapshot().breakers == ()
 
 
 @pytest.mark.parametrize(

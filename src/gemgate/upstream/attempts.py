@@ -151,14 +151,22 @@ class Attempts:
         """
         kind = lease.failed(error)
         lease.close()
-        if self.is_once:
-            raise error
-        wait = self._wait(lease, error, kind)
+        try:
+            wait = self._wait(lease, error, kind)
+        except GeminiError:
+            if kind is RestKind.BROKEN:
+                self.shared.breakers.failed(self.model)
+            raise
         if lease.key is not None:
             self._avoid.append(lease.key)
         self._note(str(error.reason if isinstance(error, TransportError) else error.status))
         if wait > 0:
             await self.shared.sleep(wait)
+
+    def broke_off(self, lease: Lease, error: GeminiError) -> None:
+        """An answer that was given on has failed in its middle: there will be no other one."""
+        if lease.failed(error) is RestKind.BROKEN:
+            self.shared.breakers.failed(self.model)
 
     def repeats_void(self, events: Sequence[GenerateContentResponse], *, count_thoughts: bool = False) -> bool:
         """Whether an answer without content is asked for again, which happens once."""
@@ -183,6 +191,8 @@ class Attempts:
         Raises:
             GeminiError: there will be none.
         """
+        if self.is_once:
+            raise error
         if self.own is None and lease.key is not None:
             if kind is not None and kind is not RestKind.BROKEN:
                 return self._wait_for_key(error, kind)

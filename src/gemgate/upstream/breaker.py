@@ -15,6 +15,9 @@ import structlog
 from gemgate.upstream.errors import broken
 from gemgate.upstream.rests import Announce, Rest, RestKind, announce_nothing
 
+FAILURES = 50
+"""Failed calls in the window, at least: so many come in a second where the breaker is of use, and never by chance."""
+
 WINDOW = 30.0
 """Seconds for which calls are counted, from the first failure on."""
 
@@ -61,7 +64,7 @@ class Breakers:
     """
 
     def __init__(
-        self, failures: int = 10, *, clock: Callable[[], float] = time.time, announce: Announce = announce_nothing
+        self, failures: int = FAILURES, *, clock: Callable[[], float] = time.time, announce: Announce = announce_nothing
     ) -> None:
         self.announce = announce
         self._failures = failures

@@ -38,10 +38,11 @@ class Lease:
         self._breakers.succeeded(self._model)
 
     def failed(self, error: GeminiError) -> RestKind | None:
-        """The call has failed: what rests because of that."""
+        """The call has failed: what rests because of that. Whether the model does, is for the last attempt to say."""
         kind = blame(error, self._model)
         if kind is RestKind.BROKEN:
-            self._breakers.failed(self._model)
+            if self._tries_model:
+                self._breakers.failed(self._model)
         elif kind is not None and self.key is not None:
             self._pool.punish(self.key, self._model, kind, error)
         return kind

@@ -61,7 +61,7 @@ class SteadyStream:
         try:
             return await anext(self._stream)
         except GeminiError as error:
-            self._lease.failed(error)
+            self._attempts.broke_off(self._lease, error)
             raise
 
     async def _begin(self) -> bool:
