@@ -206,6 +206,18 @@ def test_an_output_that_is_there_is_not_replaced_unless_asked(servers: Stack) ->
     assert list(read("out.jsonl")) == ["a"]
 
 
+def test_an_output_that_is_to_be_replaced_stays_until_there_is_another(servers: Stack) -> None:
+    write(chat("a"), chat("a"))
+    for name in ("out.jsonl", "out.errors.jsonl"):
+        Path(name).write_text("old")
+    assert run("--overwrite").exit_code == 1
+    assert Path("out.jsonl").read_text() == "old"
+    write(chat("a"))
+    assert run("--overwrite").exit_code == 0
+    assert list(read("out.jsonl")) == ["a"]
+    assert not Path("out.errors.jsonl").exists()
+
+
 def test_three_files_must_be_three(servers: Stack) -> None:
     write(chat("a"))
     assert "three different files" in run("--error-file", "in.jsonl").stderr

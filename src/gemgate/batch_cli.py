@@ -70,7 +70,7 @@ def run(
     url = (base_url or settings.base_url).rstrip("/")
     key = api_key or (settings.api_key.get_secret_value() if settings.api_key else None)
     errors = error_file or errors_path(output)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         given = Input.read(source)
         state = State.load(state_path(output), given, url)
@@ -200,23 +200,24 @@ class _Run:
         for file_id, place in ((batch["output_file_id"], self._output), (batch["error_file_id"], self._errors)):
             if file_id:
                 self._gateway.download(file_id, place)
-            else:
+            elif batch["status"] == "completed":
                 place.unlink(missing_ok=True)
         counts, status = batch["request_counts"], batch["status"]
         say = self._console.print
-        for error in ((batch["errors"] or {}).get("data") or [])[:_SHOWN_ERRORS]:
+        errors = (batch["errors"] or {}).get("data") or []
+        for error in errors[:_SHOWN_ERRORS]:
             line = f"line {error['line']}: " if error.get("line") else ""
-            say(f"{line}{error['code']}: {error['message']}", style="red", markup=False)
-        if (more := len((batch["errors"] or {}).get("data") or []) - _SHOWN_ERRORS) > 0:
+            say(f"{line}{error['code']}: {error['message']}", style="red")
+        if (more := len(errors) - _SHOWN_ERRORS) > 0:
             say(f"{more} more errors: GET /v1/batches/{batch['id']} lists them.", style="red")
         if status != "completed":
             say(f"{batch['id']} is {status}.", style="red")
         unanswered = counts["total"] - counts["completed"]
         say(f"{counts['completed']:,} of {counts['total']:,} lines were answered.")
         if batch["output_file_id"]:
-            say(f"Answers: {self._output}", markup=False)
+            say(f"Answers: {self._output}")
         if batch["error_file_id"]:
-            say(f"Errors: {self._errors}", style="red", markup=False)
+            say(f"Errors: {self._errors}", style="red")
         return status == "completed" and not unanswered
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gemgate.gemini.file_wire import File
 from gemgate.media.inline import Inline, classify, inline, parse_data_url
-from gemgate.wire import AudioPart, ContentPart, FilePart, ImagePart, VideoPart
+from gemgate.wire import AudioPart, ContentPart, FilePart, ImagePart, TextPart, VideoPart
 
 _AUDIO_TYPES = {"mp3": "audio/mp3", "pcm16": "audio/L16", "m4a": "audio/mp4"}
 _STAND_IN = "files/dry-run"
@@ -63,6 +63,8 @@ Ref = RemoteRef | FileRef
 def references(parts: Iterable[ContentPart], param: str) -> Iterator[Ref]:
     """What `parts` name that someone must fetch or look up; `param` names the list they stand in."""
     for index, part in enumerate(parts):
+        if isinstance(part, TextPart):
+            continue
         if (file := _file_id(part)) and classify(file.file_id) != "google":
             yield FileRef(file.file_id, f"{param}[{index}].{file.param}", file.declared)
         for url, name in _urls(part):
