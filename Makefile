@@ -51,8 +51,8 @@ docs: $(VENV)/.installed-dev ## the documentation's site, in site/; a broken lin
 conformance: $(VENV)/.installed-dev ## what people use, against the gateway: a table of clients and features
 	$(BIN)/python -m tests.conformance
 
-bench: $(VENV)/.installed-dev ## what a request costs, over real sockets
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.installed-dev ## what a request costs, beside other gateways, over real sockets (QUICK=1: in two minutes)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 fix: $(VENV)/.installed-dev ## format, and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from gemgate import __version__, cors, exposition, handlers, health
 from gemgate.batches.routes import router as batches_router
@@ -49,7 +50,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
             app.state.services = opened
             yield
 
-    app = FastAPI(
+    app = _Gateway(
         title="gemgate",
         version=__version__,
         description="The OpenAI API in front of the native Gemini API.",
@@ -85,3 +86,15 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         app.include_router(router, prefix=GOOGLE, include_in_schema=False)
     native.install(app)
     return app
+
+
+class _Gateway(FastAPI):
+    """Our middleware stands around FastAPI's own layers, so that a hot request passes none of them."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Called once, at the first request."""
+        ours, self.user_middleware = self.user_middleware, []
+        app = super().build_middleware_stack()
+        for middleware in reversed(ours):
+            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+        return app

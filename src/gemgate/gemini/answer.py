@@ -105,7 +105,7 @@ class Answer:
         pieces: list[bytes] = []
         size = 0
         try:
-            async for piece in self:
+            while piece := await self.read():
                 pieces.append(piece)
                 size += len(piece)
                 if size > self._most:
