@@ -9,6 +9,7 @@ import structlog
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError, TransportError
+from gemgate.upstream.attempts import USUAL, Terms
 from gemgate.upstream.calls import Upstream
 from gemgate.upstream.verdict import lets_fall_back
 
@@ -20,10 +21,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One model's turn. `is_last`: no other one comes after it, so that it is worth some patience."""
+    """One model's turn: the first ones have less patience, the later ones less time."""
 
     model: str
-    is_last: bool
+    terms: Terms = USUAL
 
 
 class Fallback:
@@ -38,7 +39,7 @@ class Fallback:
     def __init__(self, upstream: Upstream, asked: str, models: Sequence[str]) -> None:
         self._upstream = upstream
         self._asked = asked
-        self._turns = [Turn(model, number == len(models)) for number, model in enumerate(models, 1)]
+        self._turns = [Turn(models[0])] if len(models) == 1 else _turns(models, upstream.shared.clock())
         self._failure: Failed | None = None
 
     async def answer(self, attempt: Callable[[Turn], Awaitable[T]]) -> T:
@@ -90,7 +91,7 @@ class Fallback:
         wanted = _googles(self._failure) if self._failure else None
         if wanted is None or (wanted.is_missing_model and not said.is_missing_model):
             self._failure = error
-        if self._turns[number].is_last:
+        if number == len(self._turns) - 1:
             raise self._failure or error
         model = self._turns[number + 1].model
         reason = str(said.reason if isinstance(said, TransportError) else said.status)
@@ -98,6 +99,11 @@ class Fallback:
             "another model is asked", asked=self._asked, failed=self._turns[number].model, model=model, reason=reason
         )
         self._upstream.fell_back(self._asked, model, reason)
+
+
+def _turns(models: Sequence[str], now: float) -> list[Turn]:
+    last = len(models) - 1
+    return [Turn(model, Terms(number == last, now if number else 0.0)) for number, model in enumerate(models)]
 
 
 def _googles(error: Failed) -> GeminiError | None:

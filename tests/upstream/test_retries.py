@@ -28,7 +28,7 @@ from tests.upstream.support import (
 )
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.upstream.observe import journey
+from gemgate.upstream.attempts import Terms
 
 ONE, TWO, OWN = "key-one", "key-two", "callers-own-key"
 GOOD = httpx.Response(200, json=HELLO)
@@ -124,7 +124,7 @@ class TestPauses:
         async with upstream(Google(quota("2s")), ONE, clock=clock) as way:
             for key in (None, OWN):
                 with pytest.raises(GeminiError):
-                    await way.generate(MODEL, BODY, key, is_patient=False)
+                    await way.generate(MODEL, BODY, key, terms=Terms(is_patient=False))
         assert clock.slept == []
 
     async def test_end_with_the_caller(self) -> None:
@@ -185,6 +185,22 @@ class TestBounds:
             with pytest.raises(GeminiError):
                 await way.generate(MODEL, BODY, None)
         assert given == [None, 60, 20]
+
+    async def test_count_from_the_beginning_of_the_request_when_another_model_was_asked_before(self) -> None:
+        clock, given = Clock(), []
+        async with upstream(Google(overloaded()), ONE, clock=clock, deadline=100, random=0) as way:
+            generate = way.client.generate
+
+            async def noted(*args: Any, within: float | None) -> Any:
+                given.append(within)
+                return await generate(*args, within=within)
+
+            way.client.generate = noted  # type: ignore[assignment, method-assign]
+            with pytest.raises(GeminiError):
+                await way.generate(MODEL, BODY, None, terms=Terms(since=clock.now - 90))
+            with pytest.raises(GeminiError):
+                await way.generate(MODEL, BODY, None, terms=Terms(since=clock.now - 101))
+        assert given == [10, 10, 10, -1]
 
     async def test_do_not_call_final_what_time_may_mend(self) -> None:
         assert not (await failing(Google(quota("2s")), ONE)).is_final
@@ -371,18 +387,14 @@ class TestOpen:
             assert address == way.url("/v1beta/files/abc")
 
 
-async def test_observers_and_the_journey_of_a_request_are_told() -> None:
-    google, seen = Google(GOOD), Seen()
+async def test_observers_are_told_of_each_retry() -> None:
+    google, seen = Google(overloaded(), httpx.Response(200, json=MALFORMED), REFUSED, GOOD), Seen()
     google.by_key[ONE] = [quota("48s")]
-    google.answers = [overloaded(), httpx.Response(200, json=MALFORMED), REFUSED, GOOD]
     async with upstream(google, ONE, TWO, retries=3) as way:
         way.observe(seen)
-        with journey() as found:
-            await way.generate(MODEL, BODY, None)
-        (_, two) = way.snapshot().keys
+        await way.generate(MODEL, BODY, None)
     reasons = ["429", "503", "malformed_function_call", Failure.CONNECT_FAILED.value]
     assert seen.retried == [(MODEL, reason) for reason in reasons]
-    assert (found.model, found.key, found.calls, found.retries) == (MODEL, two.label, 5, 4)
 
 
 async def test_a_body_that_is_no_json_is_refused_before_anything_is_sent() -> None:

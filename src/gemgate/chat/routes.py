@@ -31,6 +31,7 @@ from gemgate.references import Ref, Resolved
 from gemgate.services import Services, caller_of, dialect_of, services_of
 from gemgate.sse import DONE, frame, respond
 from gemgate.tasks import all_of, merged
+from gemgate.upstream.attempts import USUAL, Terms
 from gemgate.upstream.calls import Upstream
 from gemgate.validation import parse
 
@@ -91,7 +92,6 @@ class _Course:
         self._call = call
         self._translation = translation
         self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
-        call.is_patient = len(self._models) == 1
 
     async def answer(self) -> tuple[Translation, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
@@ -125,8 +125,9 @@ class _Course:
     def _put(self, turn: Turn) -> tuple["_Call", Translation]:
         """The request as this model gets it; what it names was fetched for the first one."""
         if turn.model is self._models[0]:
+            self._call.terms = turn.terms
             return self._call, self._translation
-        call = replace(self._call, model=turn.model, is_patient=turn.is_last)
+        call = replace(self._call, model=turn.model, terms=turn.terms)
         return call, call.translated()
 
     def _is_answered_by(self, translation: Translation) -> None:
@@ -149,7 +150,7 @@ class _Call:
     dialect: Dialect
     is_dry_run: bool
     model: str
-    is_patient: bool = True
+    terms: Terms = USUAL
     refs: list[Ref] = field(init=False)
     media: Resolved = field(default_factory=dict)
 
@@ -197,9 +198,7 @@ class _Call:
     async def _generate(self, translation: Translation) -> list[GenerateContentResponse]:
         generate = self.services.gemini.generate
         bodies = translation.bodies()
-        return await all_of(
-            [generate(translation.model, body, self.caller.key, is_patient=self.is_patient) for body in bodies]
-        )
+        return await all_of([generate(translation.model, body, self.caller.key, terms=self.terms) for body in bodies])
 
     def stream(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         """The events of Google's answers, each with the number of its call."""
@@ -207,9 +206,7 @@ class _Call:
 
     def _events(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         gemini, key = self.services.gemini, self.caller.key
-        sources = [
-            _events(gemini, translation.model, body, key, is_patient=self.is_patient) for body in translation.bodies()
-        ]
+        sources = [_events(gemini, translation.model, body, key, self.terms) for body in translation.bodies()]
         return _numbered(sources[0]) if len(sources) == 1 else merged(sources)
 
     async def _renewed(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
@@ -262,9 +259,9 @@ async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes
 
 
 async def _events(
-    gemini: Upstream, model: str, body: GenerateContentRequest, key: str | None, *, is_patient: bool
+    gemini: Upstream, model: str, body: GenerateContentRequest, key: str | None, terms: Terms
 ) -> AsyncGenerator[Batch, None]:
-    async with gemini.stream(model, body, key, is_patient=is_patient) as batches:
+    async with gemini.stream(model, body, key, terms=terms) as batches:
         async for batch in batches:
             yield batch
 

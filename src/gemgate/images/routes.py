@@ -35,6 +35,7 @@ from gemgate.references import FileRef
 from gemgate.services import Services, caller_of, services_of
 from gemgate.sse import frame, respond
 from gemgate.tasks import all_of, merged
+from gemgate.upstream.attempts import Terms
 from gemgate.upstream.calls import Upstream
 from gemgate.validation import parse
 
@@ -177,7 +178,7 @@ class _Work:
 
     async def _calls(self, turn: Turn) -> "_Calls":
         translation = self._first if turn.model is self._models[0] else await self._translate(turn.model)
-        return _Calls(self._gemini, translation, self._key, is_patient=turn.is_last)
+        return _Calls(self._gemini, translation, self._key, turn.terms)
 
     def _is_answered_by(self, translation: Translation) -> None:
         current().uses(translation.model, translation.notes)
@@ -223,12 +224,12 @@ class _Calls:
         bodies: What each call sends; written once where the calls are alike, because images are large.
     """
 
-    def __init__(self, gemini: Upstream, translation: Translation, key: str | None, *, is_patient: bool) -> None:
+    def __init__(self, gemini: Upstream, translation: Translation, key: str | None, terms: Terms) -> None:
         self.translation = translation
         self.bodies = _written(translation.bodies)
         self._gemini = gemini
         self._key = key
-        self._is_patient = is_patient
+        self._terms = terms
 
     async def outcome(self, body: bytes) -> Outcome:
         """The images of one call, in the format that was asked for; or why there are none."""
@@ -264,11 +265,11 @@ class _Calls:
 
     async def _generate(self, body: bytes) -> Answer:
         model, key = self.translation.model, self._key
-        return from_generate(await self._gemini.generate(model, body, key, is_patient=self._is_patient))
+        return from_generate(await self._gemini.generate(model, body, key, terms=self._terms))
 
     async def _predict(self, body: bytes) -> Answer:
         path = f"/v1beta/{self.translation.model}:predict"
-        answer = await self._gemini.request("POST", path, key=self._key, json=body, is_patient=self._is_patient)
+        answer = await self._gemini.request("POST", path, key=self._key, json=body, terms=self._terms)
         check(answer, PredictResponse)
         return from_predict(cast("PredictResponse", answer))
 

@@ -17,7 +17,7 @@ from gemgate.upstream.breaker import Breakers
 from gemgate.upstream.day import quota_reset
 from gemgate.upstream.keys import Key, KeyPool
 from gemgate.upstream.lease import Lease
-from gemgate.upstream.observe import Observer, current_journey
+from gemgate.upstream.observe import Observer
 from gemgate.upstream.resources import Whereabouts
 from gemgate.upstream.rests import RestKind
 from gemgate.upstream.verdict import is_foreign, may_repeat
@@ -42,6 +42,22 @@ class RetryOptions:
     max_wait: float = 5
     void: bool = True
     deadline: float = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one call may take.
+
+    Attributes:
+        is_patient: Whether a quota that is used up is waited for; not if another model may be asked.
+        since: When the request began, in Unix seconds, if another model was asked before; 0 if it begins now.
+    """
+
+    is_patient: bool = True
+    since: float = 0.0
+
+
+USUAL = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +94,7 @@ class Attempts:
         model: Such as `models/gemini-2.5-flash`; empty for a call to none.
         own: The caller's own key, or the one of the gateway's that must be used; None for any of the gateway's.
         is_repeatable: Whether making the call twice does no harm.
-        is_patient: Whether a quota that is used up is waited for.
+        terms: What it may take.
         resources: Files and caches that the call names.
         is_once: Whether the body can be sent once only.
     """
@@ -87,7 +103,7 @@ class Attempts:
     model: str
     own: str | None
     is_repeatable: bool = True
-    is_patient: bool = True
+    terms: Terms = USUAL
     resources: Sequence[str] = ()
     is_once: bool = False
     _began: float = 0.0
@@ -97,7 +113,7 @@ class Attempts:
     _strangers: int = 0
 
     def __post_init__(self) -> None:
-        self._began = self.shared.clock()
+        self._began = self.terms.since or self.shared.clock()
 
     def begin(self) -> Lease:
         """A key for the next attempt.
@@ -107,11 +123,7 @@ class Attempts:
         """
         pool = self.shared.pool
         key, secret = self._key(pool)
-        lease = Lease(pool, self.shared.breakers, self.model, key, secret)
-        if (journey := current_journey()) is not None:
-            journey.model, journey.key = self.model, key.label if key else ""
-            journey.calls += 1
-        return lease
+        return Lease(pool, self.shared.breakers, self.model, key, secret)
 
     def _key(self, pool: KeyPool) -> tuple[Key | None, str]:
         if self.own is not None:
@@ -133,7 +145,7 @@ class Attempts:
     @property
     def remaining(self) -> float | None:
         """Seconds that the next attempt may take; None for the first one, which has all the time there is."""
-        if not (self._retries or self._voids or self._avoid):
+        if not (self.terms.since or self._retries or self._voids or self._avoid):
             return None
         return self.shared.options.deadline - (self.shared.clock() - self._began)
 
@@ -180,8 +192,6 @@ class Attempts:
         return True
 
     def _note(self, reason: str) -> None:
-        if (journey := current_journey()) is not None:
-            journey.retries += 1
         for observer in self.shared.observers:
             observer.retries(self.model, reason)
 
@@ -214,7 +224,7 @@ class Attempts:
         if only is None and pool.choose(self.model) is not None:
             return 0.0
         told = pool.exhausted(self.model, (only,) if only else ())
-        if kind is not RestKind.RATE_LIMIT or not self.is_patient or told.available_in is None:
+        if kind is not RestKind.RATE_LIMIT or not self.terms.is_patient or told.available_in is None:
             raise told from error
         return self._counted(told, told.available_in) + self._jitter(told.available_in)
 
@@ -227,7 +237,7 @@ class Attempts:
         wait = error.retry_delay
         if wait is None:
             wait = error.available_in = self.shared.pool.cool_down
-        if not self.is_patient:
+        if not self.terms.is_patient:
             raise error
         return self._counted(error, wait) + self._jitter(wait)
 

@@ -12,7 +12,7 @@ from gemgate.gemini.client import Body, GeminiClient, encode
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.names import model_path
 from gemgate.gemini.types import GenerateContentResponse
-from gemgate.upstream.attempts import Attempts, Shared
+from gemgate.upstream.attempts import USUAL, Attempts, Shared, Terms
 from gemgate.upstream.observe import Observer, Snapshot
 from gemgate.upstream.resources import resources_in_path, resources_made, resources_of
 from gemgate.upstream.rests import Rest
@@ -93,7 +93,7 @@ class Upstream:
             observer.falls_back(asked, model, reason)
 
     async def generate(
-        self, model: str, body: Body, key: str | None, *, is_patient: bool = True
+        self, model: str, body: Body, key: str | None, *, terms: Terms = USUAL
     ) -> GenerateContentResponse:
         """The answer of `generateContent`.
 
@@ -101,18 +101,20 @@ class Upstream:
             model: Its name.
             body: The native request.
             key: The caller's own key, or None.
-            is_patient: Whether a quota that is used up is waited for; not if another model may be asked.
+            terms: What the call may take.
         """
-        attempts, content = self._attempts(model, body, key, is_patient=is_patient), encode(body)
+        attempts = self._attempts(model, body, key, terms)
+        content = encode(body)
 
         async def send(secret: str, within: float | None) -> GenerateContentResponse:
             return await self.client.generate(model, content, secret, within=within)
 
         return await self._made(attempts, send, lambda answer: attempts.repeats_void([answer]))
 
-    def stream(self, model: str, body: Body, key: str | None, *, is_patient: bool = True) -> SteadyStream:
+    def stream(self, model: str, body: Body, key: str | None, *, terms: Terms = USUAL) -> SteadyStream:
         """The answer of `streamGenerateContent`, to be entered; arguments as those of `generate`."""
-        attempts, content = self._attempts(model, body, key, is_patient=is_patient), encode(body)
+        attempts = self._attempts(model, body, key, terms)
+        content = encode(body)
         return SteadyStream(attempts, lambda secret, within: self.client.stream(model, content, secret, within=within))
 
     async def request(
@@ -123,13 +125,13 @@ class Upstream:
         key: str | None,
         params: Mapping[str, str] | None = None,
         json: Body | None = None,
-        is_patient: bool = True,
+        terms: Terms = USUAL,
     ) -> dict[str, Any]:
         """The JSON object that any other method of the API answers; `{}` for an empty body.
 
         What makes something (a file, a cache, a job) is made again only if it was surely not done.
         """
-        attempts = self._attempts_at(method, path, json, key, is_patient=is_patient)
+        attempts = self._attempts_at(method, path, json, key, terms)
         content = None if json is None else encode(json)
 
         async def send(secret: str, within: float | None) -> dict[str, Any]:
@@ -209,12 +211,17 @@ class Upstream:
                 self.shared.whereabouts.learn(resources_made(answer), lease.key.label)
             return answer
 
-    def _attempts(self, model: str, body: Body, key: str | None, *, is_patient: bool) -> Attempts:
+    def _attempts(self, model: str, body: Body, key: str | None, terms: Terms) -> Attempts:
         resources = resources_of(body) if key is None and self._has_choice else ()
-        return Attempts(self.shared, _path_of(model), key, is_patient=is_patient, resources=resources)
+        return Attempts(self.shared, _path_of(model), key, terms=terms, resources=resources)
 
     def _attempts_at(
-        self, method: str, path: str, body: Body | None, key: str | None, *, is_patient: bool = True
+        self,
+        method: str,
+        path: str,
+        body: Body | None,
+        key: str | None,
+        terms: Terms = USUAL,
     ) -> Attempts:
         found = _MODEL_CALL.match(path)
         is_repeatable = method in ("GET", "HEAD") or (found is not None and found[2] in _REPEATABLE)
@@ -222,7 +229,8 @@ class Upstream:
         if key is None and self._has_choice:
             resources = resources_in_path(path)
             resources += resources_of(body) if body is not None else []
-        return Attempts(self.shared, found[1] if found else "", key, is_repeatable, is_patient, resources)
+        model = found[1] if found else ""
+        return Attempts(self.shared, model, key, is_repeatable, terms, resources)
 
     @property
     def _has_choice(self) -> bool:

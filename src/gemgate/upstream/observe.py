@@ -1,9 +1,5 @@
 """What happens between the gateway and Google, for metrics, logs, and other processes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from gemgate.upstream.breaker import BreakerSnapshot
@@ -33,39 +29,3 @@ class Snapshot(NamedTuple):
 
     keys: tuple[KeySnapshot, ...]
     breakers: tuple[BreakerSnapshot, ...]
-
-
-@dataclass(slots=True)
-class Journey:
-    """What one request of a caller met on its way to Google.
-
-    Attributes:
-        model: The model of the last call.
-        key: The label of the gateway's key that it used; empty for a caller's own.
-        calls: How many were made.
-        retries: How many of them were made again.
-    """
-
-    model: str = ""
-    key: str = ""
-    calls: int = 0
-    retries: int = 0
-
-
-_journey: ContextVar[Journey | None] = ContextVar("journey", default=None)
-
-
-def current_journey() -> Journey | None:
-    """The journey of the request that is being served, if somebody has asked for one."""
-    return _journey.get()
-
-
-@contextmanager
-def journey() -> Iterator[Journey]:
-    """Collects what the calls within the block meet, those of the tasks that it starts included."""
-    found = Journey()
-    token = _journey.set(found)
-    try:
-        yield found
-    finally:
-        _journey.reset(token)
