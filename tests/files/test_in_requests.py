@@ -287,3 +287,16 @@ def test_a_stream_that_waits_for_a_file_is_kept_alive(servers: Stack) -> None:
     assert soon.text.startswith("data: ")
     assert soon.headers["x-gemgate-dropped-params"] == "user"
     assert unknown.status_code == 400
+
+
+def test_results_of_tools_name_files_too(servers: Stack, client: openai.OpenAI) -> None:
+    file = client.files.create(file=("one.png", PNG), purpose="user_data")
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    named = {"type": "image_url", "image_url": {"file_id": file.id}}
+    messages: Any = [
+        {"role": "user", "content": "Look"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "Here it is"}, named]},
+    ]
+    assert client.chat.completions.create(model=MODEL, messages=messages).choices
+    assert [data["mimeType"] for data in sent(servers)] == ["image/png"]

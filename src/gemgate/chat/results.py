@@ -33,7 +33,8 @@ def function_result(
     media: list[Part] = []
     if isinstance(content, list):
         texts = [part for part in content if isinstance(part, TextPart | RefusalPart)]
-        media = translator.parts([part for part in content if not isinstance(part, TextPart | RefusalPart)], param)
+        rest = [(index, part) for index, part in enumerate(content) if not isinstance(part, TextPart | RefusalPart)]
+        media = [found for index, part in rest if (found := translator.part(part, f"{param}[{index}]"))]
         content = "".join(part.text if isinstance(part, TextPart) else part.refusal for part in texts)
     native: FunctionResponse = {"name": name, "response": _response(content)}
     if call_id:
