@@ -113,3 +113,8 @@ def test_an_event_without_a_total_does_not_wipe_the_counts() -> None:
     last = native(finishReason="STOP") | {"usageMetadata": {"candidatesTokenCount": 2}}
     counted = streamed(first, last)[-1]["usage"]
     assert (counted["prompt_tokens"], counted["completion_tokens"]) == (9, 2)
+
+
+def test_a_count_of_another_type_is_left_out_of_the_sum() -> None:
+    odd: Any = [{"promptTokenCount": "3"}, {"promptTokenCount": 4}, {"promptTokensDetails": [{}]}]
+    assert total(odd) == {"promptTokenCount": "3", "promptTokensDetails": [{}]}

@@ -49,7 +49,7 @@ def total(usages: Iterable[UsageMetadata]) -> UsageMetadata:
         for name, value in usage.items():
             if not summed.get(name):
                 summed[name] = value
-            elif isinstance(value, (int, list)):
+            elif isinstance(value, (int, list)) and isinstance(summed[name], type(value)):
                 summed[name] = summed[name] + value
     return summed  # type: ignore[return-value]  # the same names
 
