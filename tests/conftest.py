@@ -3,6 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.support import secrets
+from tests.support.secrets import no_secret_leaves
+
+__all__ = ["no_secret_leaves", "surroundings"]
+
+secrets.install()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -128,7 +128,7 @@ def bodies(name: str) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def is_clean(google: Google, answered: Any) -> None:
-    """No fault of the gateway's, in OpenAI's shape or in that of Google's own paths; no call to anywhere but a model."""
+    """No fault of the gateway's, in OpenAI's shape or in Google's on its own paths; no call to anywhere but a model."""
     assert answered.status_code < 500 or answered.status_code == 502, answered.text
     if answered.status_code >= 400:
         error = set(answered.json()["error"])
