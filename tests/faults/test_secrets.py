@@ -1,4 +1,4 @@
-"""No secret leaves: the watchers of the whole suite see one that does, and a gateway in its own process keeps its own."""
+"""No secret leaves: the watchers of the suite see one that does, and a gateway in its own process keeps its own."""
 
 import os
 import re
