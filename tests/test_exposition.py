@@ -81,10 +81,10 @@ def test_no_key_is_in_the_metrics() -> None:
 
 
 @contextmanager
-def workers(number: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def workers(number: int, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command with so many workers, and its address."""
     command = [sys.executable, "-m", "gemgate", "serve", "--emulator", "--port", "0", "--workers", str(number)]
-    environment = os.environ | {"GEMGATE_LOG_LEVEL": "error"}
+    environment = os.environ | {"GEMGATE_LOG_LEVEL": "error", "TMPDIR": str(temporary)}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True
     )
@@ -115,8 +115,8 @@ def chat(origin: str, **body: Any) -> httpx.Response:
     return httpx.post(f"{origin}/v1/chat/completions", json=CHAT | body, headers=headers, timeout=PATIENCE)
 
 
-def test_the_metrics_of_two_workers_are_one_and_their_directory_goes_with_them() -> None:
-    with workers(2) as (process, origin):
+def test_the_metrics_of_two_workers_are_one_and_their_directory_goes_with_them(tmp_path: Path) -> None:
+    with workers(2, tmp_path) as (process, origin):
         total = {"prompt": 0, "completion": 0}
         for _ in range(8):
             usage = chat(origin).json()["usage"]
@@ -153,8 +153,8 @@ def directories_of(pid: int) -> set[Path]:
     return found
 
 
-def test_the_open_streams_of_a_worker_that_died_are_forgotten_but_not_its_counts() -> None:
-    with workers(2) as (process, origin):
+def test_the_open_streams_of_a_worker_that_died_are_forgotten_but_not_its_counts(tmp_path: Path) -> None:
+    with workers(2, tmp_path) as (process, origin):
         chat(origin)
         body = CHAT | {"model": "emulator-slow-stream-30", "stream": True}
         headers = {"authorization": f"Bearer {KEY}"}

@@ -235,6 +235,8 @@ def test_a_key_that_google_refuses_is_told_by_its_label(running: Stack) -> None:
             httpx.post(f"{origin}{CHAT}", json={"model": FLASH, "messages": HELLO}, timeout=30)
         found = scrape(origin)
     label = label_of("invalid")
+    assert found.value("gemgate_upstream_calls_total", key=label) == 1
+    assert found.value("gemgate_upstream_calls_total", key=label_of("AIza-good"), model=FLASH) == 2
     assert found.value("gemgate_keys") == 2
     assert found.value("gemgate_rests_total", key=label, kind="key_refused", model="") == 1
     assert found.value("gemgate_rest_until_timestamp_seconds", key=label) > time.time()

@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from structlog.testing import capture_logs
-from tests.support.stack import KEY, Stack, stack
+from tests.support.stack import KEY, Stack, gateway, stack
 
 from gemgate.bodies import elided
+from gemgate.emulator.server import serve_in_thread
 from gemgate.logs import add_request_id, hide_secrets
+from gemgate.upstream.keys import label_of
 
 PICTURE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJg"
@@ -190,3 +192,21 @@ def test_an_alias_is_told_with_the_model_that_answered() -> None:
         post(running, model="gpt-4o")
         found = line(lines)
     assert (found["model"], found["served"]) == ("gpt-4o", "gemini-2.5-flash")
+
+
+def test_a_call_that_was_made_again_is_told_with_the_key_that_succeeded() -> None:
+    with (
+        serve_in_thread() as emulator,
+        gateway(emulator, gemini_api_key=("invalid", "AIza-good")) as origin,
+        capture_logs() as lines,
+    ):
+        for _ in range(2):
+            httpx.post(f"{origin}/v1/chat/completions", json={"model": "gemini-2.5-flash", "messages": HELLO})
+        for _ in range(500):
+            if len([entry for entry in lines if entry["event"] == "request"]) == 2:
+                break
+            threading.Event().wait(0.01)
+    told = [entry for entry in lines if entry["event"] == "request"]
+    assert {entry["gemini_key"] for entry in told} == {label_of("AIza-good")}
+    assert sum(entry.get("retries", 0) for entry in told) == 1
+    assert {entry["caller"] for entry in told} == {"local"}

@@ -250,3 +250,8 @@ def test_a_cancellation_at_the_deadline_leaves_no_traceback(capsys: pytest.Captu
     text = capsys.readouterr().err
     assert "cut" not in text
     assert "broken" in text
+
+
+def test_a_key_that_is_sent_as_request_id_is_not_told_back() -> None:
+    answer = client().get("/", headers={"x-request-id": KEY})
+    assert answer.headers["x-request-id"].startswith("req_")

@@ -5,21 +5,34 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
+from gemgate.gemini.usage import Counts
 from gemgate.record import Record, request_id
 from gemgate.redact import redact_value
 from gemgate.settings import Settings
 
 _CHATTY = ("alembic", "uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
-_HARMLESS = (int, float, bool, type(None))
-_OURS = frozenset({"level", "timestamp", "outcome"})
+_HARMLESS = frozenset({int, float, bool, type(None)})
+_OURS = frozenset({"level", "timestamp", "outcome", "request_id"})
+_SHORT = 80
 _LONGEST = 256
 _MOST = 20
+
+
+@lru_cache(maxsize=2048)
+def _redacted(text: str, name: str) -> Any:
+    return redact_value(text, name)
+
+
+def _redact_again(text: str, name: str) -> Any:
+    """As `redact_value`: paths, models and names of callers come again and again."""
+    return _redacted(text, name) if len(text) <= _SHORT else redact_value(text, name)
 
 
 def configure_logging(settings: Settings) -> None:
@@ -73,15 +86,16 @@ def add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """A structlog processor: when, in UTC. Four times as quick as structlog's own."""
-    event["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    event["timestamp"] = f"{datetime.now(UTC).isoformat()[:-6]}Z"
     return event
 
 
 def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """A structlog processor: no credential leaves in an event, by the name of its field or by its look."""
     for name, value in event.items():
-        if type(value) not in _HARMLESS and name not in _OURS:
-            event[name] = redact_value(value, name)
+        if name in _OURS or type(value) in _HARMLESS:
+            continue
+        event[name] = _redact_again(value, name) if type(value) is str else redact_value(value, name)
     return event
 
 
@@ -105,13 +119,10 @@ def line(record: Record) -> dict[str, Any]:
     if record.model is not None:
         fields["model"] = record.asked
         fields["served"] = record.served or record.model
-    if (counts := record.counts) is not None:
-        fields["prompt_tokens"] = counts.prompt + counts.tool_use
-        fields["completion_tokens"] = counts.candidates + counts.thoughts
-        fields["thoughts_tokens"] = counts.thoughts
-        fields["cached_tokens"] = counts.cached
-        if record.cost is not None:
-            fields["cost_usd"] = round(record.cost, 9)
+    if record.counts is not None:
+        fields |= _used(record.counts, record.cost)
+    if record.gemini_key:
+        fields["gemini_key"] = record.gemini_key
     if record.retries:
         fields["retries"] = record.retries
     if (notes := record.notes) is not None:
@@ -124,6 +135,18 @@ def line(record: Record) -> dict[str, Any]:
     if record.error is not None:
         fields["error"] = record.error
     return fields
+
+
+def _used(counts: Counts, cost: float | None) -> dict[str, Any]:
+    used: dict[str, Any] = {
+        "prompt_tokens": counts.prompt + counts.tool_use,
+        "completion_tokens": counts.candidates + counts.thoughts,
+        "thoughts_tokens": counts.thoughts,
+        "cached_tokens": counts.cached,
+    }
+    if cost is not None:
+        used["cost_usd"] = round(cost, 9)
+    return used
 
 
 def _ms(seconds: float) -> float:

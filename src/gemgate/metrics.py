@@ -76,6 +76,7 @@ class Metrics(Observer):
         self._requests_of = lru_cache(maxsize=None)(self._find_requests)
         self._times_of = lru_cache(maxsize=None)(self._find_times)
         self._tokens_of = lru_cache(maxsize=None)(self._find_tokens)
+        self._calls_of = lru_cache(maxsize=None)(self._calls.labels)
         self._cost_of = lru_cache(maxsize=None)(self._cost.labels)
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -153,6 +154,12 @@ class Metrics(Observer):
             "gemgate_upstream_errors",
             "Calls to Google that failed, by HTTP status and by Google's status, or by what happened on the way.",
             ["model", "code", "status"],
+            registry=registry,
+        )
+        self._calls = Counter(
+            "gemgate_upstream_calls",
+            "Calls to Google, by the gateway's key; an empty key is a caller's own.",
+            ["model", "key"],
             registry=registry,
         )
         self._retries = Counter(
@@ -249,6 +256,11 @@ class Metrics(Observer):
     def keys_held(self, number: int) -> None:
         """The gateway has so many keys of its own."""
         self._keys.set(number)
+
+    def calls(self, model: str, key: str) -> None:
+        """A call is made with the key of this label."""
+        current().gemini_key = key
+        self._calls_of(self.model(model.removeprefix("models/") or None, is_good=False), key).inc()
 
     def rests(self, rest: Rest) -> None:
         """A key or a model rests; with `until` 0, works again before its time."""

@@ -84,7 +84,8 @@ class Record:
         served: The `modelVersion` that answered.
         has_answer: Whether Google answered, well enough to believe that the model exists.
         caller: The name of the caller's key; never the key.
-        retries: Calls to Google beyond the first, for one answer.
+        gemini_key: The label of the gateway's key with which Google was called last; empty for a caller's own.
+        retries: Calls to Google that were made again.
         error: The `code`, or else the `type`, of the error that the caller got.
         notes: What was dropped and adjusted.
         counts: Tokens; None when Google told none.
@@ -107,6 +108,7 @@ class Record:
         "error",
         "finish_reasons",
         "first_event",
+        "gemini_key",
         "has_answer",
         "is_stream",
         "last_event",
@@ -146,6 +148,7 @@ class Record:
         self.served: str | None = None
         self.has_answer = False
         self.caller: str | None = None
+        self.gemini_key = ""
         self.retries = 0
         self.error: str | None = None
         self.notes: SaysWhatWasLost | None = None

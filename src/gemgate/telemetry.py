@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,7 +17,7 @@ from gemgate.handlers import CLIENT_CLOSED_REQUEST, answer
 from gemgate.logs import line
 from gemgate.metrics import Metrics
 from gemgate.record import UNMATCHED, Record, make_current, restore
-from gemgate.redact import traceback_of
+from gemgate.redact import redact, traceback_of
 from gemgate.sse import error_frame
 
 if TYPE_CHECKING:
@@ -205,8 +205,10 @@ def _outcome(record: Record) -> str:
 
 
 def _request_id(scope: Scope) -> str:
+    """The caller's id, if it is a sane one and no key; else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _SANE_ID.fullmatch(value):
-            given: Any = value
-            return str(given, "ascii")
+            given: str = value.decode()
+            if redact(given) == given:
+                return given
     return f"req_{random.getrandbits(128):032x}"

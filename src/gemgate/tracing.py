@@ -180,6 +180,8 @@ def _end_inference(span: Span, record: Record) -> None:
             span.set_attribute("gen_ai.usage.reasoning.output_tokens", counts.thoughts)
     if record.cost is not None:
         span.set_attribute("gemgate.cost_usd", record.cost)
+    if record.gemini_key:
+        span.set_attribute("gemgate.gemini_key", record.gemini_key)
     if record.retries:
         span.set_attribute("gemgate.retries", record.retries)
     if record.outcome != "completed":

@@ -127,3 +127,12 @@ def test_prometheus_itself_finds_nothing_wrong() -> None:
             [promtool, "check", command, name], cwd=MONITORING, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_metric_and_alert_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "monitoring.md").read_text()
+    documented = dict(re.findall(r"^\| `(gemgate_\w+)` \| \w+ \| (.*?) \|", page, re.MULTILINE))
+    series = {re.sub(r"_(bucket|sum|count)$", "", name): labels for name, labels in KNOWN.items()}
+    assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in documented.items()} == series
+    rules = {rule["alert"] for group in ALERTS["groups"] for rule in group["rules"]}
+    assert set(re.findall(r"^\| `(Gemgate\w+)`", page, re.MULTILINE)) == rules

@@ -123,6 +123,8 @@ class Attempts:
         """
         pool = self.shared.pool
         key, secret = self._key(pool)
+        for observer in self.shared.observers:
+            observer.calls(self.model, key.label if key else "")
         return Lease(pool, self.shared.breakers, self.model, key, secret)
 
     def _key(self, pool: KeyPool) -> tuple[Key | None, str]:

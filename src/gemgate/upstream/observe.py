@@ -14,6 +14,9 @@ class Observer:
     the label of a metric.
     """
 
+    def calls(self, model: str, key: str) -> None:
+        """A call is made with the key of this label; empty for a caller's own. `model` is empty if it asks none."""
+
     def rests(self, rest: Rest) -> None:
         """A key or a model rests; with `until` 0, works again before its time."""
 
