@@ -165,6 +165,19 @@ class TestHalfOpen:
         breakers.forgo(MODEL)
         assert breakers.admit(MODEL) is True
 
+    async def test_is_open_again_when_a_stream_tries_it_and_fails(self) -> None:
+        google, clock = Google(overloaded()), Clock()
+        async with upstream(google, KEY, clock=clock, retries=2, breaker=1) as way:
+            assert await status(way) == 503
+            clock.now += PAUSE[0]
+            with pytest.raises(GeminiError):
+                await way.stream(MODEL, BODY, None).__aenter__()
+            (state,) = way.snapshot().breakers
+            assert state.state == "open"
+            assert state.until == pytest.approx(clock.now + 20, abs=1)
+            assert way.snapshot().keys[0].in_flight == 0
+        assert len(google.requests) == 4
+
     async def test_lets_the_next_one_try_when_the_first_learned_nothing(self) -> None:
         def broken_off(_request: httpx.Request) -> httpx.Response:
             raise KeyboardInterrupt

@@ -119,6 +119,7 @@ def refusals() -> list[Any]:
         ("403 of a leaked key", failure(403, "Your API key was reported as leaked."), key, 60),
         ("403 of a suspended project", failure(403, "Consumer 'x' has been suspended."), key, 60),
         ("403 that names no reason", failure(403, "The caller does not have permission"), pair, 60),
+        ("403 that echoes a caller's name", failure(403, "No permission for tunedModels/api_key-1"), pair, 60),
         ("403 of a foreign file", failure(403, file), None, 0),
         ("403 of a foreign cache", failure(403, "CachedContent not found (or permission denied)"), None, 0),
         ("403 of the place", failure(403, location), None, 0),

@@ -86,14 +86,24 @@ async def test_a_cache_that_no_key_knows_is_refused_and_harms_no_key() -> None:
     assert google.keys == [ONE, TWO, THREE]
 
 
-async def test_a_cache_that_is_gone_is_not_looked_for_elsewhere() -> None:
+async def test_what_is_remembered_wrongly_is_forgotten_and_found_elsewhere() -> None:
+    google = Google(NO_CACHE)
+    google.by_key[TWO] = [GOOD]
+    async with upstream(google, ONE, TWO, THREE) as way:
+        way.shared.whereabouts.learn(["cachedContents/abc"], way.snapshot().keys[0].label)
+        assert await way.generate(MODEL, CACHE, None) == HELLO
+        assert await way.generate(MODEL, CACHE, None) == HELLO
+    assert google.keys == [ONE, TWO, TWO]
+
+
+async def test_a_cache_that_is_gone_is_refused_once_every_key_was_asked() -> None:
     google = Google(GOOD)
     async with upstream(google, ONE, TWO) as way:
         await way.generate(MODEL, CACHE, None)
         google.answers = [NO_CACHE]
-        with pytest.raises(GeminiError):
+        with pytest.raises(GeminiError, match="CachedContent not found"):
             await way.generate(MODEL, CACHE, None)
-    assert google.keys == [ONE, ONE]
+    assert google.keys == [ONE, ONE, TWO]
 
 
 async def test_while_the_key_of_a_cache_rests_no_other_can_stand_in() -> None:

@@ -258,7 +258,6 @@ class Attempts:
 
     def _may_try_another(self, key: Key) -> bool:
         """A file or a cache that this key does not know may be another's: each is asked once."""
-        if self.shared.whereabouts.find(self.resources):
-            return False
+        self.shared.whereabouts.forget(self.resources)
         self._strangers += 1
         return key not in self._avoid and self._strangers < len(self.shared.pool)

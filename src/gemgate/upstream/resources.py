@@ -35,6 +35,11 @@ class Whereabouts:
         while len(self._labels) > _MOST:
             self._labels.popitem(last=False)
 
+    def forget(self, resources: Iterable[str]) -> None:
+        """What was known of `resources` is wrong."""
+        for name in resources:
+            self._labels.pop(name, None)
+
 
 def resources_of(body: Mapping[str, Any] | bytes) -> list[str]:
     """The cache and the files that a native request names, such as `cachedContents/x` and `files/y`."""

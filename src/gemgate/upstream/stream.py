@@ -40,14 +40,17 @@ class SteadyStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stream, self._stream = self._stream, None
         lease, self._lease = self._lease, None
         try:
-            if stream is not None:
-                await stream.__aexit__(kind, error, trace)
+            await self._close()
         finally:
             if lease is not None:
                 lease.close()
+
+    async def _close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.__aexit__(None, None, None)
 
     def __aiter__(self) -> AsyncIterator[Batch]:
         return self
@@ -73,7 +76,7 @@ class SteadyStream:
             await stream.__aenter__()
             held = await _until_content(stream)
         except GeminiError as error:
-            await self.__aexit__(None, None, None)
+            await self._close()
             await attempts.failed(lease, error)
             return False
         except BaseException:

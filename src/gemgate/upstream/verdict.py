@@ -16,10 +16,12 @@ _KEY_REASONS = re.compile(
     r"|USER_BLOCKED_BY_ADMIN|ACCOUNT_STATE_INVALID"
 )
 _KEY_TEXT = re.compile(
-    r"\bapi[_ ]key\b|unregistered callers|\b(project|consumer)\b.{0,80}(suspended|denied|blocked|disabled)|leaked",
+    r"\bapi[_ ]key\b|unregistered callers|reported as leaked"
+    r"|\b(project|consumer)\b.{0,80}(suspended|denied|blocked|disabled)",
     re.IGNORECASE,
 )
 _LOCATION = re.compile(r"location is not supported|not available in your (country|region)", re.IGNORECASE)
+_NAMES = re.compile(r"\S*/\S*")
 _FOREIGN = re.compile(r"permission to access the|or it may not exist|cached ?content not found", re.IGNORECASE)
 
 
@@ -47,7 +49,8 @@ def blame(error: GeminiError, model: str) -> RestKind | None:
 def _forbidden(error: GeminiError, model: str) -> RestKind | None:
     if _FOREIGN.search(error.message) or _LOCATION.search(error.message):
         return None
-    if _KEY_REASONS.fullmatch(error.error_info_reason) or _KEY_TEXT.search(error.message):
+    # Names of resources are chosen by callers: what they say of keys means nothing.
+    if _KEY_REASONS.fullmatch(error.error_info_reason) or _KEY_TEXT.search(_NAMES.sub("", error.message)):
         return RestKind.KEY_REFUSED
     return RestKind.REFUSED if model else None
 
