@@ -11,11 +11,7 @@ from tests.emulator.support import Call, Emulator, needs_recordings, recorded_ca
 from gemgate.emulator.families import find
 
 # What is answered differently, and why.
-EXCEPTIONS = {
-    "crmne+ruby_llm/video_basic_functionality_gemini_veo-3_1-lite-generate-preview_can_animate_videos.00": (
-        "predictLongRunning: videos are not served"
-    ),
-}
+EXCEPTIONS: dict[str, str] = {}
 
 
 async def _ask(emulator: Emulator, call: Call) -> httpx.Response:

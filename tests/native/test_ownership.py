@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -125,3 +126,21 @@ def test_what_nobody_has_made_here_is_nobodys(one: genai.Client) -> None:
     ):
         with pytest.raises(errors.ClientError, match="403"):
             call()
+
+
+def test_a_video_is_its_makers(one: genai.Client, other: genai.Client, shared: Stack) -> None:
+    body = {"instances": [{"prompt": "A calm ocean"}]}
+    path = "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"
+    name = httpx.post(shared.gateway + path, json=body, headers={"x-goog-api-key": CLIENT_KEY}).json()["name"]
+    operation = types.GenerateVideosOperation(name=name)
+    with pytest.raises(errors.ClientError, match="403"):
+        other.operations.get(operation)
+    shared.seen.advance(60)
+    done = one.operations.get(operation)
+    assert done.response is not None
+    (made,) = done.response.generated_videos or [types.GeneratedVideo()]
+    assert made.video is not None
+    file = "files/" + str(made.video.uri).partition("files/")[2].partition(":")[0]
+    with pytest.raises(errors.ClientError, match="403"):
+        other.files.download(file=file)
+    assert one.files.download(file=file)[4:8] == b"ftyp"

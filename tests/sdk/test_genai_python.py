@@ -4,11 +4,12 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from google import genai
 from google.genai import errors, types
 from tests.sdk.genai import MODEL, genai_client
-from tests.support.stack import WRONG_KEY, Stack
+from tests.support.stack import KEY, WRONG_KEY, Stack
 
 MIB = 1024 * 1024
 VERSIONS = ["", "v1beta", "v1alpha"]
@@ -176,3 +177,18 @@ async def test_the_asynchronous_client(servers: Stack) -> None:
             await calling.files.delete(name=str(file.name))
     assert len(pieces) > 1
     assert file.size_bytes == 9 * MIB
+
+
+def test_an_operation_is_waited_for_and_its_video_downloaded(beta: genai.Client, servers: Stack) -> None:
+    # The client begins no video of this API any more; it still looks at operations.
+    body = {"instances": [{"prompt": "A calm ocean"}]}
+    path = "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"
+    begun = httpx.post(servers.gateway + path, json=body, headers={"x-goog-api-key": KEY}).json()
+    operation = beta.operations.get(types.GenerateVideosOperation(name=begun["name"]))
+    assert not operation.done
+    servers.seen.advance(60)
+    done = beta.operations.get(operation)
+    assert done.response is not None
+    (made,) = done.response.generated_videos or [types.GeneratedVideo()]
+    assert made.video is not None
+    assert beta.files.download(file=made.video)[4:8] == b"ftyp"

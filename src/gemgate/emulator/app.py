@@ -9,7 +9,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gemgate.emulator import batches, caches, clock_routes, embed, families, file_routes, generate, predict, uploads
+from gemgate.emulator import (
+    batches,
+    caches,
+    clock_routes,
+    embed,
+    families,
+    file_routes,
+    generate,
+    predict,
+    uploads,
+    videos,
+)
 from gemgate.emulator.attachments import attach
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import ApiError, bad_request, invalid, model_not_found
@@ -32,6 +43,7 @@ METHODS: dict[str, Callable[[EmulatorState, Request, Model, Any], Delivery]] = {
     "embedContent": embed.embed_content,
     "batchEmbedContents": embed.batch_embed_contents,
     "predict": predict.predict,
+    "predictLongRunning": videos.predict_long_running,
     "batchGenerateContent": batches.batch_generate_content,
     "asyncBatchEmbedContent": batches.async_batch_embed_content,
 }
@@ -56,6 +68,8 @@ def create_emulator(
     app = Starlette(
         routes=[
             route("models/{rest:path}", _call_model, "POST"),
+            route("models/{model}/operations", videos.list_operations, "GET"),
+            route("models/{model}/operations/{name}", videos.one_operation, "GET"),
             route("models", _list_models, "GET"),
             route("models/{rest:path}", _get_model, "GET"),
             route("batches", batches.list_batches, "GET"),

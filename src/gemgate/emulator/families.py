@@ -322,6 +322,7 @@ _METHOD_FAMILIES = {
     "embedContent": "embedding-001",
     "asyncBatchEmbedContent": "embedding-001",
     "predict": "imagen-4",
+    "predictLongRunning": "veo",
 }
 
 

@@ -145,12 +145,12 @@ class Files:
         self._files[file.id] = file
         return file
 
-    def add_generated(self, owner: str, name: str, content: Content, created: float) -> None:
+    def add_generated(
+        self, owner: str, name: str, content: Content, created: float, mime_type: str = "application/jsonl"
+    ) -> None:
         """Keep a file that the service made: the only kind that can be downloaded."""
         short = name.removeprefix("files/")
-        self._files[short] = File(
-            short, owner, content, "application/jsonl", "", created, ready=created, source="GENERATED"
-        )
+        self._files[short] = File(short, owner, content, mime_type, "", created, ready=created, source="GENERATED")
 
     def put(self, name: str, mime_type: str, data: bytes, *, key: str) -> None:
         """Place an uploaded, active file under a name of the caller's choice, for tests with that API key.

@@ -51,7 +51,7 @@ SCENARIOS: dict[str, tuple[str, str, float]] = {
     "image-safety": ("no picture, for IMAGE_SAFETY", "", 0),
     "no-image": ("no picture, for NO_IMAGE", "", 0),
     "text-only": ("an image model answers in words, with STOP", "", 0),
-    "rai-filtered": ("Imagen filters pictures out", "how many", 4),
+    "rai-filtered": ("Imagen filters pictures out, and Veo videos", "how many", 4),
     "malformed-function-call": ("MALFORMED_FUNCTION_CALL without parts", "", 0),
     "unknown-finish-reason": ("a finishReason that no client knows", "", 0),
     "two-stops": ("a finishReason in the first event already, and more after it", "", 0),

@@ -63,6 +63,7 @@ class EmulatorState:
     disconnects: deque[Disconnect] = field(default_factory=lambda: deque(maxlen=KEPT))
     attempts: Counter[str] = field(default_factory=Counter)
     uploads: dict[str, Any] = field(default_factory=dict)
+    operations: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.advanced = 0.0
