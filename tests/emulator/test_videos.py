@@ -64,7 +64,7 @@ async def test_as_many_videos_as_wanted_and_each_is_another(emulator: Emulator) 
 async def test_videos_are_filtered_on_demand(emulator: Emulator) -> None:
     some = await done(emulator, await begin(emulator, asked("A [[emulator: rai-filtered 1]]", sampleCount=2)))
     assert (len(some["generatedSamples"]), some["raiMediaFilteredCount"]) == (1, 1)
-    none = await done(emulator, await begin(emulator, asked(), "emulator-rai-filtered"))
+    none = await done(emulator, await begin(emulator, asked("A [[emulator: rai-filtered]]")))
     assert none.keys() == {"raiMediaFilteredCount", "raiMediaFilteredReasons"}
 
 

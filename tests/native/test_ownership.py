@@ -10,7 +10,7 @@ from google import genai
 from google.genai import errors, types
 from tests.native.support import CLIENT_KEY, HELD_KEY, OTHER_CLIENT_KEY
 from tests.sdk.genai import MODEL, genai_client
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, gateway, stack
 
 REQUEST: Any = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
@@ -132,7 +132,7 @@ def test_a_video_is_its_makers(one: genai.Client, other: genai.Client, shared: S
     body = {"instances": [{"prompt": "A calm ocean"}]}
     path = "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"
     name = httpx.post(shared.gateway + path, json=body, headers={"x-goog-api-key": CLIENT_KEY}).json()["name"]
-    operation = types.GenerateVideosOperation(name=name)
+    operation = types.GenerateVideosOperation.model_validate({"name": name})
     with pytest.raises(errors.ClientError, match="403"):
         other.operations.get(operation)
     shared.seen.advance(60)
@@ -144,3 +144,17 @@ def test_a_video_is_its_makers(one: genai.Client, other: genai.Client, shared: S
     with pytest.raises(errors.ClientError, match="403"):
         other.files.download(file=file)
     assert one.files.download(file=file)[4:8] == b"ftyp"
+
+
+def test_another_process_knows_which_key_has_made_what(shared: Stack, tmp_path: Path) -> None:
+    keys = {"gemini_api_key": (HELD_KEY, "AIza-of-another-project"), "client_keys": (CLIENT_KEY, OTHER_CLIENT_KEY)}
+    both: Any = {"data_dir": tmp_path / "data", **keys}
+    with (
+        gateway(shared.emulator, **both) as first,
+        gateway(shared.emulator, **both) as second,
+        genai_client(first, key=CLIENT_KEY) as there,
+        genai_client(second, key=CLIENT_KEY) as here,
+    ):
+        for _ in range(4):
+            job = there.batches.create(model=MODEL, src=[REQUEST], config={"display_name": "mine"})
+            assert here.batches.get(name=str(job.name)).name == job.name

@@ -184,7 +184,7 @@ def test_an_operation_is_waited_for_and_its_video_downloaded(beta: genai.Client,
     body = {"instances": [{"prompt": "A calm ocean"}]}
     path = "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"
     begun = httpx.post(servers.gateway + path, json=body, headers={"x-goog-api-key": KEY}).json()
-    operation = beta.operations.get(types.GenerateVideosOperation(name=begun["name"]))
+    operation = beta.operations.get(types.GenerateVideosOperation.model_validate(begun))
     assert not operation.done
     servers.seen.advance(60)
     done = beta.operations.get(operation)

@@ -52,7 +52,7 @@ async def test_the_migrations_arrive_at_the_tables(database_url: str) -> None:
 async def test_opening_again_changes_nothing(database_url: str) -> None:
     for _ in range(2):
         async with Database.open(database_url) as opened, opened.read() as session:
-            assert (await session.execute(text("SELECT version_num FROM alembic_version"))).all() == [("r0003",)]
+            assert (await session.execute(text("SELECT version_num FROM alembic_version"))).all() == [("r0004",)]
 
 
 def test_processes_may_open_a_fresh_database_at_once_and_claim_each_job_once(database_url: str) -> None:

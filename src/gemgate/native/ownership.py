@@ -59,8 +59,11 @@ async def check(exchange: Exchange, body: bytes = b"") -> None:
     name = resource_of(call)
     if name is None or not is_shared(exchange):
         return
-    names = {name, _job_of(name)}
-    if not await exchange.services.store.resources.owned(caller.id, names):
+    owned = await exchange.services.store.resources.owned(caller.id, {name, _job_of(name)})
+    for label in filter(None, owned.values()):
+        # Known to this process from now on, which may not be the one that has made it.
+        exchange.gemini.shared.whereabouts.learn([name], label)
+    if not owned:
         msg = f"You do not have permission to access {name} or it may not exist."
         raise ApiError(403, msg, code="not_your_resource")
 
@@ -106,7 +109,7 @@ async def claim(services: Services, owner: str, content: bytes, key_label: str) 
     services.gemini.shared.whereabouts.learn(names, key_label)
     if not services.client_keys.is_open:
         for name in names:
-            await services.store.resources.claim(owner, name, _LIFETIMES.get(name.partition("/")[0]))
+            await services.store.resources.claim(owner, name, key_label, _LIFETIMES.get(name.partition("/")[0]))
 
 
 def names_in(answer: dict[str, Any]) -> list[str]:

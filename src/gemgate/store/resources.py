@@ -15,19 +15,21 @@ class Resources:
         self._database = database
         self._clock = clock
 
-    async def claim(self, owner: str, name: str, lifetime: int | None = None) -> None:
-        """It is the owner's from now on, and forgotten after `lifetime` seconds."""
+    async def claim(self, owner: str, name: str, key_label: str, lifetime: int | None = None) -> None:
+        """It is the owner's from now on, made with the key of that label, and forgotten after `lifetime` seconds."""
         expires_at = None if lifetime is None else int(self._clock()) + lifetime
-        insert = self._database.upsert(ResourceRow).values(name=name, owner=owner, expires_at=expires_at)
-        news = {"owner": insert.excluded.owner, "expires_at": insert.excluded.expires_at}
+        row = {"name": name, "owner": owner, "expires_at": expires_at, "key_label": key_label}
+        insert = self._database.upsert(ResourceRow).values(row)
+        news = {column: insert.excluded[column] for column in row if column != "name"}
         async with self._database.write() as session:
             await session.execute(insert.on_conflict_do_update(index_elements=["name"], set_=news))
 
-    async def owned(self, owner: str, names: Iterable[str]) -> set[str]:
-        """Those of `names` that are the owner's."""
-        wanted = select(ResourceRow.name).where(ResourceRow.owner == owner, ResourceRow.name.in_(set(names)))
+    async def owned(self, owner: str, names: Iterable[str]) -> dict[str, str]:
+        """Those of `names` that are the owner's, and the labels of the keys that made them."""
+        columns = select(ResourceRow.name, ResourceRow.key_label)
+        wanted = columns.where(ResourceRow.owner == owner, ResourceRow.name.in_(set(names)))
         async with self._database.read() as session:
-            return set(await session.scalars(wanted))
+            return {name: label or "" for name, label in await session.execute(wanted)}
 
     async def forget(self, owner: str, name: str) -> None:
         """It was deleted at Google."""

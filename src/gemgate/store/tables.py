@@ -119,7 +119,7 @@ class GoogleFileRow(Base):
 
 
 class ResourceRow(Base):
-    """What a caller has made at Google with one of the gateway's keys: `files/…`, `cachedContents/…` and the like."""
+    """What a caller has made at Google: `files/…`, `cachedContents/…` and the like, and which of our keys made it."""
 
     __tablename__ = "google_resources"
     __table_args__ = (Index(None, "expires_at"),)
@@ -127,6 +127,7 @@ class ResourceRow(Base):
     name: Mapped[_TextKey]
     owner: Mapped[_Digest]
     expires_at: Mapped[int | None] = mapped_column(default=None)
+    key_label: Mapped[str | None] = mapped_column(default=None)
 
 
 class BatchRow(Base):

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _MOST = 10_000
-_NAME_TEXT = r"(?:files|cachedContents|batches|fileSearchStores)/[A-Za-z0-9][\w.-]{0,199}"
+_NAME_TEXT = (
+    r"(?:models/[A-Za-z0-9][\w.-]{0,199}/operations|files|cachedContents|batches|fileSearchStores)"
+    r"/[A-Za-z0-9][\w.-]{0,199}"
+)
 _NAME = re.compile(_NAME_TEXT, re.ASCII)
 _BYTE_NAME = re.compile(_NAME_TEXT.encode())
 _FIELDS = (b'"fileUri"', b'"file_uri"', b'"cachedContent"', b'"cached_content"')
