@@ -6,7 +6,8 @@ from contextlib import aclosing
 
 import pytest
 
-from gemgate.tasks import all_of, merged
+from gemgate import tasks
+from gemgate.tasks import all_of, in_background, merged
 
 
 async def value(number: int) -> int:
@@ -79,3 +80,31 @@ async def test_leaving_early_closes_every_source() -> None:
     async with aclosing(merged([source.run() for source in sources])) as items:
         assert await anext(items) == (0, "a")
     assert all(source.closed for source in sources)
+
+
+async def test_work_in_the_background_ends_with_its_block_though_it_swallows_a_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "_AGAIN_SECONDS", 0.001)
+    swallowed = 0
+
+    async def work() -> None:
+        nonlocal swallowed
+        while swallowed < 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                swallowed += 1
+        await asyncio.sleep(60)
+
+    async with asyncio.timeout(10), in_background(work()):
+        await asyncio.sleep(0)
+    assert swallowed == 2
+
+
+async def test_work_that_ends_by_itself_is_not_waited_for() -> None:
+    async def work() -> None:
+        pass
+
+    async with in_background(work()):
+        await asyncio.sleep(0)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from gemgate.aliases import ModelAliases
 from gemgate.auth import Caller, authenticate
 from gemgate.batches.desk import BatchDesk
-from gemgate.callers.quotas import Quotas
+from gemgate.callers.quotas import REFUSAL, Quotas
 from gemgate.callers.registry import ClientKeys
 from gemgate.chat.context import Dialect
 from gemgate.chat.request import Options
@@ -59,8 +59,10 @@ def caller_of(request: Request) -> Caller:
     """Who sends this request.
 
     Raises:
-        ApiError: 401 when the key is missing or wrong, 400 when two different ones are given.
+        ApiError: 401 when the key is missing or wrong, 400 when two different ones are given, 429 at a limit of it.
     """
+    if REFUSAL in request.scope:
+        raise request.scope[REFUSAL]
     services = services_of(request)
     caller = authenticate(request.headers, services.settings, services.client_keys)
     current().caller = caller.name

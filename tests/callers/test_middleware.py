@@ -21,6 +21,8 @@ from gemgate.callers.quotas import LocalQuotas
 from gemgate.callers.registry import ClientKeys
 from gemgate.errors import ApiError
 from gemgate.record import Record
+from gemgate.services import caller_of
+from gemgate.settings import Settings
 
 HELLO = b'{"text": "' + b"word " * 38 + b'"}'
 """About 50 tokens."""
@@ -46,9 +48,11 @@ class Gateway:
 
     def limit(self, **limits: int) -> None:
         keys = ClientKeys(["plain-key"], write_keys(self.path, web={"limits": limits}, free={}))
-        self.app.state.services = SimpleNamespace(client_keys=keys, quotas=self.quotas)
+        settings = Settings(_env_file=None, gemini_api_key="gemini-key", client_keys=("plain-key",))
+        self.app.state.services = SimpleNamespace(settings=settings, client_keys=keys, quotas=self.quotas)
 
     async def echo(self, request: Request) -> Response:
+        caller_of(request)
         self.seen.append(await request.body())
         return PlainTextResponse("done")
 
@@ -141,7 +145,7 @@ async def test_the_key_counts_in_whatever_header_it_comes(
     assert statuses == [200, 429]
 
 
-@pytest.mark.parametrize("headers", [bearer("free"), {"authorization": "Bearer plain-key"}, {"authorization": "x"}, {}])
+@pytest.mark.parametrize("headers", [bearer("free"), {"authorization": "Bearer plain-key"}])
 async def test_others_are_neither_held_up_nor_told_limits(
     gateway: Gateway, client: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
@@ -150,6 +154,17 @@ async def test_others_are_neither_held_up_nor_told_limits(
     for _ in range(3):
         answer = await client.get("/echo", headers=headers)
         assert (answer.status_code, limits_told(answer)) == (200, {})
+
+
+@pytest.mark.parametrize("headers", [{"authorization": "x"}, {}, {"authorization": "Bearer unknown"}])
+async def test_whoever_has_no_key_is_told_that_alone(
+    gateway: Gateway, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    gateway.limit(requests_per_minute=1)
+    del client.headers["authorization"]
+    for _ in range(2):
+        answer = await client.get("/echo", headers=headers)
+        assert (answer.status_code, limits_told(answer)) == (401, {})
 
 
 async def test_tokens_that_were_used_beyond_the_estimate_hold_up_the_next(

@@ -53,7 +53,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
         yield partial(Caller, LocalQuotas(clock), clock)
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    async with Link(server.url).kept() as link:
+    async with Link(server.url, patience=20.0).kept() as link:
         yield partial(Caller, RedisQuotas(link, clock), clock)
 
 

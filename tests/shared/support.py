@@ -25,7 +25,7 @@ class Process:
 
 
 @asynccontextmanager
-async def process(url: str, patience: float = 0.5) -> AsyncIterator[Process]:
+async def process(url: str, patience: float = TIME_LIMIT) -> AsyncIterator[Process]:
     """A process, until the block ends."""
     async with Link(url, patience=patience).kept() as link, WriteBehind(link).running() as behind:
         yield Process(link, behind)

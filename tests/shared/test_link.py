@@ -26,7 +26,7 @@ async def set_and_get(link: Link) -> object:
 
 async def test_a_redis_that_is_there_is_used(redis_server: RedisServer) -> None:
     with capture_logs() as logs:
-        async with Link(redis_server.url).kept() as link:
+        async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link:
             assert link.is_up
             assert await set_and_get(link) == b"b"
     assert (logs, link.outages) == ([], 0)
@@ -44,7 +44,7 @@ async def test_a_redis_that_is_not_there_stops_nobody() -> None:
 
 async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server: RedisServer) -> None:
     with capture_logs() as logs:
-        async with Link(redis_server.url).kept() as link, asyncio.timeout(TIME_LIMIT):
+        async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link, asyncio.timeout(TIME_LIMIT):
             assert await set_and_get(link) == b"b"
             redis_server.stop()
             for _ in range(3):
@@ -77,7 +77,7 @@ async def test_a_redis_that_does_not_answer_costs_half_a_second_once(redis_serve
 async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -> None:
     """A replica, or one whose memory is full, answers reads and a PING as if nothing were."""
     redis_server.command("REPLICAOF", "127.0.0.1", "1")
-    async with Link(redis_server.url).kept() as link, asyncio.timeout(TIME_LIMIT):
+    async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link, asyncio.timeout(TIME_LIMIT):
         assert not link.is_up
         redis_server.command("REPLICAOF", "NO", "ONE")
         await link.wait_until_up()
@@ -86,7 +86,7 @@ async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -
 
 async def test_a_redis_that_comes_and_goes_is_told_of_once_a_minute(redis_server: RedisServer) -> None:
     now = 1000.0
-    link = Link(redis_server.url, clock=lambda: now)
+    link = Link(redis_server.url, patience=TIME_LIMIT, clock=lambda: now)
     with capture_logs() as logs:
         async with link.kept(), asyncio.timeout(TIME_LIMIT):
             for seconds in (0, 30, 31):
@@ -106,7 +106,7 @@ async def test_a_command_that_is_refused_takes_nothing_down_and_is_told_once_a_m
 ) -> None:
     redis_server.command("RPUSH", "list", "a")
     with capture_logs() as logs:
-        async with Link(redis_server.url).kept() as link:
+        async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link:
             for _ in range(2):
                 with pytest.raises(RedisDownError):
                     await link.run(lambda redis: redis.get("list"))

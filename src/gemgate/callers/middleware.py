@@ -2,16 +2,17 @@
 
 import math
 import secrets
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.auth import credential
 from gemgate.callers.keys import ClientKey
-from gemgate.callers.quotas import Ask, Level, Quotas, Refusal, Standing
+from gemgate.callers.quotas import REFUSAL, Ask, Level, Quotas, Refusal, Standing
 from gemgate.callers.registry import ClientKeys
 from gemgate.errors import ApiError
-from gemgate.handlers import answer
+from gemgate.limits import UNLIMITED
 from gemgate.record import current
 
 BYTES_PER_TOKEN = 4
@@ -22,8 +23,8 @@ _LONGEST_WORD = 512  # a longer text without a blank, of ASCII and without an es
 class QuotaMiddleware:
     """Takes what a request needs of its key's limits, and gives back what it did not use (pure ASGI, no task).
 
-    Without a key that has limits it costs one look at the registry. It stands inside of `TelemetryMiddleware`, so that
-    a refusal has a request id and a line in the log.
+    Without a key that has limits it costs one look at the registry. A refusal is put into the scope, and raised by
+    `services.caller_of` in the endpoint: so it is told in OpenAI's words or in Google's, and counted for its route.
 
     Args:
         app: What is served within the limits.
@@ -37,7 +38,8 @@ class QuotaMiddleware:
         if scope["type"] == "http":
             services = scope["app"].state.services
             keys: ClientKeys = services.client_keys
-            if keys.has_limits and (key := _presented(scope, keys)) and key.limits:
+            is_limited = keys.has_limits and scope["path"] not in UNLIMITED
+            if is_limited and (key := _presented(scope, keys)) and key.limits:
                 await self._within_limits(_Exchange(key, services.quotas, receive, send), scope)
                 return
         await self._app(scope, receive, send)
@@ -47,8 +49,7 @@ class QuotaMiddleware:
             try:
                 await exchange.begin(is_json=_is_json(scope))
             except ApiError as error:
-                await answer(error)(scope, exchange.receive, exchange.send)
-                return
+                scope[REFUSAL] = error
             await self._app(scope, exchange.receive, exchange.send)
         finally:
             await exchange.end()
@@ -147,7 +148,9 @@ def _presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
     try:
         return keys.find(credential(Headers(scope=scope)))
     except ApiError:
-        return None
+        query: bytes = scope["query_string"]  # Google's API takes a key there as well
+        named = dict(parse_qsl(query.decode("latin-1"))).get("key") if b"key=" in query else None
+        return keys.find(named) if named else None
 
 
 def _is_json(scope: Scope) -> bool:

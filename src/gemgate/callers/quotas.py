@@ -19,6 +19,9 @@ from gemgate.callers.keys import ClientKey
 
 MINUTE = 60.0
 
+REFUSAL = "gemgate.refusal"
+"""The key of an ASGI scope where a request that may not be served has the `ApiError` that says why."""
+
 BUSY_SECONDS = 1.0
 """What a caller with too many requests at once is told to wait: when one of them ends, nobody knows."""
 

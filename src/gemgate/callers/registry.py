@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from gemgate.callers.file import KeysFileError, read_keys
 from gemgate.callers.keys import ClientKey, digest_of, plain_key
 from gemgate.settings import Settings
+from gemgate.tasks import in_background
 
 POLL_SECONDS = 2.0
 """Between two looks at the file. A look costs a `stat`, and sees what file watchers miss: network file systems, and
@@ -92,13 +93,8 @@ class ClientKeys:
         if self._path is None:
             yield self
             return
-        task = asyncio.create_task(self._watch())
-        try:
+        async with in_background(self._watch()):
             yield self
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _watch(self) -> None:
         while True:

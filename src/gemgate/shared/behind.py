@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from gemgate.shared.link import Link, RedisDownError, is_refusal
+from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -21,7 +22,10 @@ Write = Callable[[Any], object]
 
 
 class WriteBehind:
-    """Sends writes in their order, many at once, from a task of its own: `add` costs the caller an append."""
+    """Sends writes in their order, many at once, from a task of its own: `add` costs the caller an append.
+
+    One whose answer does not come is sent again, so a write must do no harm the second time.
+    """
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -39,13 +43,10 @@ class WriteBehind:
     @asynccontextmanager
     async def running(self) -> "AsyncIterator[WriteBehind]":
         """Sends until the block ends, and then what is left, once."""
-        task = asyncio.create_task(self._run())
         try:
-            yield self
+            async with in_background(self._run()):
+                yield self
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             with suppress(RedisDownError):
                 while self._waiting:
                     await self._send()

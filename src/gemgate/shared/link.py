@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from gemgate.redact import redact
+from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -40,7 +41,7 @@ class Link:
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
-        patience: Seconds that one call may take.
+        patience: Seconds that one call may take; `PATIENCE` unless given.
 
     Attributes:
         is_up: Whether it can be used.
@@ -51,14 +52,14 @@ class Link:
         ValueError: the URL is none.
     """
 
-    def __init__(self, url: str, *, patience: float = PATIENCE, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, *, patience: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         from redis import exceptions
 
         self.is_up = False
         self.outages = 0
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         self._clock = clock
-        self._redis = _client(url, patience)
+        self._redis = _client(url, self._patience)
         self._failures = (exceptions.RedisError, OSError, TimeoutError)
         self._up = asyncio.Event()
         self._down = asyncio.Event()
@@ -96,13 +97,10 @@ class Link:
     async def kept(self) -> "AsyncIterator[Link]":
         """Looks at once, and again while Redis is down, until the block ends. A Redis that is down is no error."""
         await self._probe()
-        task = asyncio.create_task(self._watch())
         try:
-            yield self
+            async with in_background(self._watch()):
+                yield self
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
             await self._redis.aclose()
 
     async def _watch(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gemgate.callers.keys import ClientKey
 from gemgate.callers.quotas import BUSY_SECONDS, MINUTE, Ask, Bucket, Kind, Level, Quotas, Refusal, Standing
 from gemgate.shared.link import Link, RedisDownError
+from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
     from redis.commands.core import AsyncScript
@@ -172,14 +173,9 @@ class SharedQuotas:
     @asynccontextmanager
     async def renewing(self) -> "AsyncIterator[SharedQuotas]":
         """Keeps the places of requests that run, until the block ends."""
-        task = asyncio.create_task(self._renew())
-        try:
+        async with in_background(self._renew()):
             yield self
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks)
 
     async def _renew(self) -> None:
         while True:

@@ -14,6 +14,7 @@ import structlog
 
 from gemgate.shared.behind import WriteBehind
 from gemgate.shared.link import Link, RedisDownError
+from gemgate.tasks import in_background
 from gemgate.upstream.observe import Observer
 from gemgate.upstream.rests import Rest, RestKind
 
@@ -96,13 +97,8 @@ class SharedRests(Observer):
     async def followed(self) -> AsyncIterator[None]:
         """Looks now and every `POLL_SECONDS`, until the block ends."""
         await self._try()
-        task = asyncio.create_task(self._follow())
-        try:
+        async with in_background(self._follow()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _follow(self) -> None:
         while True:
