@@ -11,6 +11,7 @@ from tests.support.server import serve
 from gemgate.check import Finding, check, explain
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.settings import Settings
+from gemgate.upstream.keys import label_of
 
 KEY = "gemini-key-0123456789"
 
@@ -45,13 +46,13 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_key_that_works_is_told_by_its_tail() -> None:
     found = await finding(google(200, {"models": [{"name": "models/gemini"}]}), KEY)
     assert found.is_good
-    assert "ends in 6789 works" in found.sentence
+    assert f"ends in 6789 ({label_of(KEY)} in logs and metrics) works" in found.sentence
     assert KEY not in found.sentence
 
 
 async def test_a_short_key_is_not_shown_at_all() -> None:
     found = await finding(google(200, {"models": [{}]}), "short")
-    assert found.sentence.startswith("The key works")
+    assert found.sentence.startswith(f"The key ({label_of('short')} in logs")
 
 
 async def test_each_of_several_keys_is_checked() -> None:

@@ -9,6 +9,7 @@ from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.redact import redact
 from gemgate.settings import Settings
+from gemgate.upstream.keys import label_of
 
 _PATIENCE = 20.0
 
@@ -54,6 +55,7 @@ async def _check_way(client: GeminiClient) -> Finding:
 
 async def _check_key(client: GeminiClient, key: str) -> Finding:
     name = f"The key that ends in {key[-4:]}" if len(key) >= 16 else "The key"
+    name += f" ({label_of(key)} in logs and metrics)"
     try:
         models = await _list_models(client, key)
     except GeminiError as error:
@@ -101,6 +103,7 @@ _WAYS = {
     Failure.CONNECTION_LOST: "it closed the connection without an answer",
     Failure.ANSWER_CUT: "it closed the connection half way through its answer",
     Failure.INVALID_BODY: "what answers is not the Gemini API: check GEMGATE_UPSTREAM and the proxy",
+    Failure.TOO_LARGE: "it sent more than GEMGATE_MAX_ANSWER_BYTES, so what answers is hardly the Gemini API",
     Failure.REDIRECT: "it answers with a redirect: check GEMGATE_UPSTREAM",
 }
 
