@@ -314,3 +314,32 @@ def test_a_stream_that_outlasts_the_time_it_is_given_ends_with_an_error() -> Non
         assert process.wait(PATIENCE) == 0
     assert '"code":"server_shutting_down"' in received
     assert "[DONE]" not in received
+
+
+def refuses(url: str) -> bool:
+    """Whether nobody listens there."""
+    host, port = url.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:  # it was in the queue of a socket that has just been closed
+        return False
+    return False
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_gateway_that_is_told_to_stop_takes_no_new_connections_and_ends_its_streams(workers: str) -> None:
+    arguments = ("serve", "--emulator", "--port", "0", "--workers", workers)
+    body = {"model": "emulator-slow-stream-0.5", "stream": True, "messages": [{"role": "user", "content": "Hello you"}]}
+    with command(*arguments) as (process, url), httpx.Client(base_url=url, timeout=PATIENCE) as client:
+        headers = {"authorization": "Bearer x"}
+        with client.stream("POST", "/v1/chat/completions", json=body, headers=headers) as answer:
+            pieces = answer.iter_text()
+            received = next(pieces)
+            process.send_signal(signal.SIGTERM)
+            while not refuses(url):
+                pass  # until the signal has arrived
+            received += "".join(pieces)
+        assert process.wait(PATIENCE) == 0
+    assert received.endswith("data: [DONE]\n\n")

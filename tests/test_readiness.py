@@ -7,7 +7,6 @@ from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
 from gemgate.app import create_app
-from gemgate.limits import DRAINING
 from gemgate.readiness import Readiness
 from gemgate.settings import Settings
 from gemgate.store import StoreError
@@ -75,12 +74,3 @@ def test_a_gateway_without_its_store_says_that_it_is_not_ready(monkeypatch: pyte
     answer = probe(lose)
     assert answer.status_code == 503
     assert answer.json() == {"status": "unavailable", "reason": "the store does not answer"}
-
-
-def test_a_gateway_that_is_being_stopped_says_so() -> None:
-    def stop(client: Any) -> None:
-        client.app_state[DRAINING] = True
-
-    answer = probe(stop)
-    assert answer.status_code == 503
-    assert answer.json()["reason"] == "the server is being stopped"

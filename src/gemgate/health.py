@@ -4,7 +4,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from gemgate.limits import DRAINING
 from gemgate.services import services_of
 
 router = APIRouter(tags=["health"])
@@ -16,14 +15,12 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: {"description": "The server is being stopped, or the store does not answer."}})
+@router.get("/readyz", responses={503: {"description": "The store does not answer."}})
 async def readyz(request: Request) -> JSONResponse:
     """Answers whether requests should be sent here; does not ask Google.
 
     With GEMGATE_REDIS_URL it tells whether Redis is `up` or `down`: without Redis the gateway serves all the same.
     """
-    if request.scope.get("state", {}).get(DRAINING):
-        return _unready("the server is being stopped")
     if not await services_of(request).readiness.is_ready():
         return _unready("the store does not answer")
     redis = services_of(request).redis

@@ -8,9 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gemgate.errors import ApiError, overloaded
 from gemgate.handlers import answer
 
-DRAINING = "draining"
-"""The key of an ASGI scope's `state` that is there once the server has been told to stop."""
-
 LEAST_RATE = 1024
 """Bytes a second that a caller must send, or take, at least."""
 

@@ -14,7 +14,7 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gemgate.errors import ApiError
-from gemgate.limits import DRAINING, LEAST_RATE, ConnectionLimits
+from gemgate.limits import LEAST_RATE, ConnectionLimits
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -192,11 +192,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._watch_sending()
-
-    def shutdown(self) -> None:
-        """The server stops: requests of this connection can see it, in `scope["state"]`."""
-        self.app_state[DRAINING] = True
-        super().shutdown()
 
 
 def _cancel(*timers: asyncio.TimerHandle | None) -> None:
