@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, values
 from sqlalchemy.exc import OperationalError
 from tests.support.scrape import Scrape, scrape
 from tests.support.stack import KEY, stack
@@ -222,3 +222,20 @@ def test_a_process_that_has_ended_is_no_longer_counted(tmp_path: Path) -> None:
 def test_a_single_process_shows_its_own_registry() -> None:
     registry = CollectorRegistry()
     assert of_all_workers(registry) is registry
+
+
+def test_whoever_is_asked_reads_the_files_of_all_and_removes_those_of_the_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = os.environ | {VARIABLE: str(tmp_path)}
+    subprocess.run([sys.executable, "-c", SHARED, "5"], env=environment, capture_output=True, check=True)
+    (dead,) = tmp_path.glob("gauge_livesum_*.db")
+    alive = tmp_path / f"gauge_livesum_{os.getpid()}.db"
+    first = tmp_path / "gauge_livesum_1.db"  # a process that belongs to somebody else, or to us
+    for copy in (alive, first):
+        copy.write_bytes(dead.read_bytes())
+    monkeypatch.setattr(values, "ValueClass", object)
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    shared = of_all_workers(CollectorRegistry())
+    assert not dead.exists()
+    assert shared.get_sample_value("open") == 10

@@ -210,3 +210,17 @@ def test_a_call_that_was_made_again_is_told_with_the_key_that_succeeded() -> Non
     assert {entry["gemini_key"] for entry in told} == {label_of("AIza-good")}
     assert sum(entry.get("retries", 0) for entry in told) == 1
     assert {entry["caller"] for entry in told} == {"local"}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"model": ', '{"model": '),
+        (b"", None),
+    ],
+)
+def test_a_body_that_is_no_json_is_shown_as_it_came(body: bytes, expected: str | None) -> None:
+    with logged(log_bodies=True) as (running, lines):
+        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+        httpx.post(f"{running.base()}/chat/completions", content=body, headers=headers)
+        assert line(lines, "bodies")["request_body"] == expected

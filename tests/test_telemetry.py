@@ -17,7 +17,7 @@ from tests.support.apps import app_with
 from tests.support.server import serve
 
 from gemgate.logs import add_request_id, configure_logging
-from gemgate.record import request_id
+from gemgate.record import current, request_id
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
 
@@ -255,3 +255,26 @@ def test_a_cancellation_at_the_deadline_leaves_no_traceback(capsys: pytest.Captu
 def test_a_key_that_is_sent_as_request_id_is_not_told_back() -> None:
     answer = client().get("/", headers={"x-request-id": KEY})
     assert answer.headers["x-request-id"].startswith("req_")
+
+
+async def test_counts_that_make_no_sense_harm_no_answer() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        current().asks("chat", "gemini-2.5-flash")
+        nonsense: Any = {"promptTokenCount": "many"}
+        current().answered("gemini-2.5-flash", nonsense)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"fine"})
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    with capture_logs() as logs:
+        await TelemetryMiddleware(app)(HTTP, receive, send)
+    assert sent[-1]["body"] == b"fine"
+    assert [line["event"] for line in logs] == ["internal error", "request"]
+    assert "prompt_tokens" not in logs[1]

@@ -15,7 +15,7 @@ from gemgate.errors import ApiError, from_gemini, internal_error
 from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
 from gemgate.record import current
-from gemgate.redact import traceback_of
+from gemgate.redact import redact, traceback_of
 from gemgate.shapes import error_body
 from gemgate.validation import from_details
 
@@ -79,7 +79,7 @@ async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
 
 async def _http(request: Request, error: HTTPException) -> Response:
     """What Starlette itself refuses: an unknown path, a wrong method."""
-    method, path = request.method, request.url.path
+    method, path = request.method, redact(request.url.path)
     match error.status_code:
         case 404:
             api_error = ApiError(404, f"Invalid URL ({method} {path})")

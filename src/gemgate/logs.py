@@ -14,7 +14,7 @@ from structlog.typing import EventDict, Processor
 
 from gemgate.gemini.usage import Counts
 from gemgate.record import Record, request_id
-from gemgate.redact import redact_value
+from gemgate.redact import redact, redact_value
 from gemgate.settings import Settings
 
 _CHATTY = ("alembic", "uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
@@ -107,7 +107,7 @@ def line(record: Record) -> dict[str, Any]:
     """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
     fields: dict[str, Any] = {
         "method": record.method,
-        "path": record.path[:_LONGEST],
+        "path": redact(record.path)[:_LONGEST],
         "status": record.status,
         "outcome": record.outcome,
         "ms": _ms(record.ended - record.began),

@@ -103,21 +103,27 @@ def _plant_credentials(scope: Scope) -> None:
 
 
 def _watch_logs() -> None:
-    write = structlog.PrintLogger.msg
     form = structlog.stdlib.ProcessorFormatter.format
-
-    def written(self: structlog.PrintLogger, message: str) -> None:
-        watch(str(message).encode("utf-8", "replace"), "a line of the log")
-        write(self, message)
 
     def formatted(self: structlog.stdlib.ProcessorFormatter, record: logging.LogRecord) -> str:
         text = form(self, record)
         watch(text.encode("utf-8", "replace"), "a line of a library's log")
         return text
 
-    for name in ("msg", "log", "debug", "info", "warn", "warning", "err", "error", "critical", "exception", "fatal"):
-        setattr(structlog.PrintLogger, name, written)
+    for logger in (structlog.PrintLogger, structlog.WriteLogger):
+        _watch_logger(logger)
     structlog.stdlib.ProcessorFormatter.format = formatted  # type: ignore[method-assign]
+
+
+def _watch_logger(logger: Any) -> None:
+    write = logger.msg
+
+    def written(self: Any, message: str) -> None:
+        watch(str(message).encode("utf-8", "replace"), "a line of the log")
+        write(self, message)
+
+    for name in ("msg", "log", "debug", "info", "warn", "warning", "err", "error", "critical", "exception", "fatal"):
+        setattr(logger, name, written)
 
 
 def _watch_spans() -> None:
