@@ -130,10 +130,12 @@ async def test_the_next_model_stands_in_when_the_first_cannot_answer(
 async def test_the_next_model_is_not_asked_what_it_would_not_answer_either(
     fault: httpx.Response, status: int, stream: bool
 ) -> None:
-    google = Google(gemini_2_5_flash=fault, gemini_2_5_flash_lite=GOOD)
-    response = await ask(google, body={**CHAT, "stream": stream})
+    google, seen = Google(gemini_2_5_flash=fault, gemini_2_5_flash_lite=GOOD), Seen()
+    async with gateway(google, seen) as client:
+        response = await client.post("/v1/chat/completions", json={**CHAT, "stream": stream})
     assert response.status_code == status
     assert google.asked == [FLASH]
+    assert seen.fell_back == []
 
 
 async def test_every_key_is_asked_before_the_next_model() -> None:

@@ -3,6 +3,7 @@
 import re
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
+from gemgate.upstream.errors import NoUsableKeyError
 from gemgate.upstream.rests import RestKind
 
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
@@ -81,4 +82,6 @@ def may_repeat(error: GeminiError, *, is_repeatable: bool) -> bool:
 
 def lets_fall_back(error: GeminiError) -> bool:
     """Whether another model may answer what this one could not."""
+    if isinstance(error, NoUsableKeyError):
+        return False
     return error.status == 429 or is_fault(error) or error.is_missing_model
