@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
+from tests.callers.support import settings_with, write_keys
 from typer.testing import CliRunner
 
 from gemgate import cli
@@ -70,3 +72,30 @@ def test_a_bad_file_is_told_before_anything_is_served(monkeypatch: pytest.Monkey
     result = run("serve", "--port", "0")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "keys.yaml, line 2: 'keys[0].hash' is missing.\n"
+
+
+def test_a_missing_package_for_redis_is_told_before_anything_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMGATE_REDIS_URL", "redis://redis.test")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    result = run("serve", "--port", "0")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "GEMGATE_REDIS_URL needs the package redis: pip install 'gemgate[redis]'\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "limits", "is_told"),
+    [
+        ({"workers": 2}, {"requests_per_minute": 1}, True),
+        ({"workers": 1}, {"requests_per_minute": 1}, False),
+        ({"workers": 2}, {}, False),
+        ({"workers": 2, "redis_url": "redis://redis.test"}, {"requests_per_minute": 1}, False),
+    ],
+)
+def test_workers_that_count_each_for_itself_are_told_at_the_start(
+    changes: dict[str, Any], limits: dict[str, int], is_told: bool
+) -> None:
+    path = write_keys(Path("keys.yaml"), web={"limits": limits})
+    settings = Settings.model_validate({**settings_with(path), **changes})
+    with capture_logs() as logs:
+        cli._warn_of_limits(settings, cli._client_keys(settings))
+    assert [(line["log_level"], line["workers"]) for line in logs] == ([("warning", 2)] if is_told else [])

@@ -138,6 +138,19 @@ def test_a_file_of_client_keys_that_could_not_hold_is_refused() -> None:
     assert sentence.startswith("GEMGATE_CLIENT_KEYS_FILE names client keys, and without GEMINI_API_KEY")
 
 
+@pytest.mark.parametrize("url", ["redis://:secret@redis:6379/0", "rediss://redis", "unix:///run/redis.sock?db=1"])
+def test_redis_is_named_by_a_url_that_nobody_sees(url: str) -> None:
+    settings = Settings.model_validate({"redis_url": url})
+    assert settings.redis_url == SecretStr(url)
+    assert url not in repr(settings)
+
+
+def test_another_url_is_no_redis() -> None:
+    (sentence,) = sentences(redis_url="http://:secret@redis:6379")
+    assert sentence.startswith("GEMGATE_REDIS_URL: this is no URL of a Redis, such as redis://redis:6379/0")
+    assert "secret" not in sentence
+
+
 def test_each_problem_is_a_sentence_that_names_the_variable() -> None:
     assert sentences(port=70000, upstream="ftp://x", log_level="loud") == [
         "GEMGATE_UPSTREAM: 'ftp://x' is not an http(s) URL, such as https://generativelanguage.googleapis.com.",

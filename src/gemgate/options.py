@@ -26,17 +26,12 @@ def chat_options(settings: Settings) -> Options:
     """How chat requests are translated under these settings."""
     return Options(
         catalog=Catalog(settings.model_facts),
-        signatures=signature_store(settings),
+        signatures=SignatureStore(settings.signature_store_size, settings.signature_ttl),
         unsupported_params=settings.unsupported_params,
         trailing_assistant=settings.trailing_assistant,
         remote_media=settings.remote_media,
         max_tools=settings.max_tools,
     )
-
-
-def signature_store(settings: Settings) -> SignatureStore:
-    """Where this process keeps thought signatures."""
-    return SignatureStore(settings.signature_store_size, settings.signature_ttl)
 
 
 def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:

@@ -29,7 +29,6 @@ from gemgate.options import (
     file_options,
     image_options,
     shared_calls,
-    signature_store,
 )
 from gemgate.readiness import Readiness
 from gemgate.redact import traceback_of
@@ -70,7 +69,7 @@ async def services(
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-        common = await enter(common_state(redis_url, signature_store(settings), settings.signature_ttl, gemini))
+        common = await enter(common_state(redis_url, chat.signatures, settings.signature_ttl, gemini))
         chat = replace(chat, signatures=common.signatures)
         database_url = settings.database_url.get_secret_value() if settings.database_url else None
         store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))

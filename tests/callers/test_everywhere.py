@@ -141,6 +141,13 @@ async def test_what_google_refuses_costs_no_tokens(client: httpx.AsyncClient) ->
     assert answer.headers["x-ratelimit-remaining-tokens"] == str(MINUTE)
 
 
+async def test_bytes_that_are_called_json_are_no_text(client: httpx.AsyncClient) -> None:
+    url = "/upload/v1beta/files?upload_id=none"
+    headers = {**bearer("web"), "content-type": "application/json"}
+    answer = await client.post(url, content=b"word " * 1000, headers=headers)
+    assert answer.headers["x-ratelimit-remaining-tokens"] == str(MINUTE)
+
+
 @pytest.mark.parametrize("url", ["/healthz", "/readyz", "/metrics"])
 async def test_health_and_metrics_know_no_limits(client: httpx.AsyncClient, url: str) -> None:
     for _ in range(5):

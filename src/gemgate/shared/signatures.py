@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gemgate.chat.signatures import SignatureStore
+from gemgate.chat.signatures import Signatures
 from gemgate.shared.behind import WriteBehind
 from gemgate.shared.link import Link, RedisDownError
 
@@ -18,7 +18,7 @@ class RedisSignatures:
         ttl: Seconds for which they are kept.
     """
 
-    def __init__(self, local: SignatureStore, link: Link, behind: WriteBehind, ttl: float) -> None:
+    def __init__(self, local: Signatures, link: Link, behind: WriteBehind, ttl: float) -> None:
         self._local = local
         self._link = link
         self._behind = behind

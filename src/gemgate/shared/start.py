@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gemgate.callers.quotas import LocalQuotas, Quotas
-from gemgate.chat.signatures import Signatures, SignatureStore
+from gemgate.chat.signatures import Signatures
 from gemgate.shared.behind import WriteBehind
 from gemgate.shared.link import Link
 from gemgate.shared.quotas import RedisQuotas, SharedQuotas
@@ -31,7 +31,7 @@ class Common:
 
 @asynccontextmanager
 async def common_state(
-    url: str | None, signatures: SignatureStore, signature_ttl: float, upstream: Upstream
+    url: str | None, signatures: Signatures, signature_ttl: float, upstream: Upstream
 ) -> AsyncIterator[Common]:
     """What is shared by the Redis at `url`, cool-downs of `upstream` included; without one, what this process has.
 
