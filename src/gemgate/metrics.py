@@ -6,9 +6,9 @@ word of a fixed list; everything else is `other`. docs/monitoring.md describes e
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
@@ -20,6 +20,8 @@ from gemgate.gemini.usage import Counts
 from gemgate.record import Record, current
 from gemgate.upstream.observe import Observer
 from gemgate.upstream.rests import Rest
+
+GaugeMode = Literal["livesum", "livemax", "mostrecent", "max"]
 
 OTHER = "other"
 NO_MODEL = ""
@@ -81,118 +83,54 @@ class Metrics(Observer):
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"gemgate_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, mode: GaugeMode, *labels: str) -> Gauge:
+        """`mode` says how the values of several workers become one."""
+        return Gauge(f"gemgate_{name}", text, labels, multiprocess_mode=mode, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"gemgate_{name}", text, ["route", "model"], buckets=buckets, registry=self.registry)
+
     def _define_requests(self) -> None:
-        registry = self.registry
-        self._requests = Counter(
-            "gemgate_requests",
-            "Requests that have ended.",
-            ["method", "route", "model", "status", "caller"],
-            registry=registry,
-        )
-        self._duration = Histogram(
-            "gemgate_request_duration_seconds",
-            "From the first byte of a request to the last one of its answer.",
-            ["route", "model"],
-            buckets=_DURATIONS,
-            registry=registry,
-        )
-        self._first = Histogram(
-            "gemgate_time_to_first_token_seconds",
-            "From the first byte of a request to the first event of its stream.",
-            ["route", "model"],
-            buckets=_FIRST_EVENTS,
-            registry=registry,
-        )
-        self._per_token = Histogram(
-            "gemgate_time_per_output_token_seconds",
-            "Of one stream, the mean time between two tokens after the first event.",
-            ["route", "model"],
-            buckets=_PER_TOKEN,
-            registry=registry,
-        )
-        self._gap = Histogram(
-            "gemgate_stream_longest_gap_seconds",
-            "Of one stream, the longest time between two events.",
-            ["route", "model"],
-            buckets=_GAPS,
-            registry=registry,
-        )
-        self._streams = Counter(
-            "gemgate_streams", "Streams that have ended, and how.", ["route", "model", "outcome"], registry=registry
-        )
-        self._in_progress = Gauge(
-            "gemgate_requests_in_progress", "Requests being served.", multiprocess_mode="livesum", registry=registry
-        )
-        self._open_streams = Gauge(
-            "gemgate_open_streams", "Streams being sent.", multiprocess_mode="livesum", registry=registry
-        )
-        self._tokens = Counter(
-            "gemgate_tokens",
-            "Tokens by kind: prompt (without cached), cached, completion (without thoughts), thoughts.",
-            ["model", "caller", "kind"],
-            registry=registry,
-        )
-        self._cost = Counter(
-            "gemgate_cost_usd",
-            "What the tokens cost by the price table, in US dollars.",
-            ["model", "caller"],
-            registry=registry,
-        )
-        self._unpriced = Counter(
-            "gemgate_unpriced_requests", "Requests with tokens whose cost is not known.", ["model"], registry=registry
-        )
-        self._dropped = Counter(
-            "gemgate_dropped_params", "Parameters that Gemini did not get.", ["param"], registry=registry
-        )
-        self._adjusted = Counter(
-            "gemgate_adjusted_params", "Parameters that reached Gemini changed.", ["param"], registry=registry
-        )
+        counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        text = "Requests that have ended."
+        self._requests = counter("requests", text, "method", "route", "model", "status", "caller")
+        text = "From a request's beginning to the last byte of its answer."
+        self._duration = histogram("request_duration_seconds", text, _DURATIONS)
+        text = "From a request's beginning to the first event of its stream."
+        self._first = histogram("time_to_first_token_seconds", text, _FIRST_EVENTS)
+        text = "Of one stream, the mean time between two tokens after the first event."
+        self._per_token = histogram("time_per_output_token_seconds", text, _PER_TOKEN)
+        text = "Of one stream, the longest time between two events."
+        self._gap = histogram("stream_longest_gap_seconds", text, _GAPS)
+        self._streams = counter("streams", "Streams that have ended, and how.", "route", "model", "outcome")
+        self._in_progress = gauge("requests_in_progress", "Requests being served.", "livesum")
+        self._open_streams = gauge("open_streams", "Streams being sent.", "livesum")
+        text = "Tokens by kind: prompt (without cached), cached, completion (without thoughts), thoughts."
+        self._tokens = counter("tokens", text, "model", "caller", "kind")
+        text = "What the tokens cost by the price table, in US dollars."
+        self._cost = counter("cost_usd", text, "model", "caller")
+        self._unpriced = counter("unpriced_requests", "Requests with tokens whose cost is not known.", "model")
+        self._dropped = counter("dropped_params", "Parameters that Gemini did not get.", "param")
+        self._adjusted = counter("adjusted_params", "Parameters that reached Gemini changed.", "param")
 
     def _define_upstream(self) -> None:
-        registry = self.registry
-        self._upstream_errors = Counter(
-            "gemgate_upstream_errors",
-            "Calls to Google that failed, by HTTP status and by Google's status, or by what happened on the way.",
-            ["model", "code", "status"],
-            registry=registry,
-        )
-        self._calls = Counter(
-            "gemgate_upstream_calls",
-            "Calls to Google, by the gateway's key; an empty key is a caller's own.",
-            ["model", "key"],
-            registry=registry,
-        )
-        self._retries = Counter(
-            "gemgate_retries", "Calls to Google that were made again, and why.", ["model", "reason"], registry=registry
-        )
-        self._fallbacks = Counter(
-            "gemgate_fallbacks", "Times a model answered in place of another.", ["model", "reason"], registry=registry
-        )
-        self._rests = Counter(
-            "gemgate_rests",
-            "Times that a key, a model or a key for a model was set aside; an empty label means all of them.",
-            ["key", "model", "kind"],
-            registry=registry,
-        )
-        self._rest_until = Gauge(
-            "gemgate_rest_until_timestamp_seconds",
-            "Until when a key, a model or a key for a model is set aside, in Unix seconds; in the past: it is used.",
-            ["key", "model", "kind"],
-            multiprocess_mode="livemax",
-            registry=registry,
-        )
-        self._keys = Gauge(
-            "gemgate_keys", "Gemini keys of the gateway's own.", multiprocess_mode="livemax", registry=registry
-        )
-        self._batches = Gauge(
-            "gemgate_batches",
-            "Batches in the store, by status.",
-            ["status"],
-            multiprocess_mode="mostrecent",
-            registry=registry,
-        )
-        info = Gauge("gemgate_build_info", "Always 1.", ["version"], multiprocess_mode="max", registry=registry)
-        info.labels(__version__).set(1)
+        counter, gauge = self._counter, self._gauge
+        text = "Calls to Google, by the gateway's key; an empty key is a caller's own."
+        self._calls = counter("upstream_calls", text, "model", "key")
+        text = "Calls to Google that failed, by HTTP status and by Google's status, or by what happened on the way."
+        self._upstream_errors = counter("upstream_errors", text, "model", "code", "status")
+        self._retries = counter("retries", "Calls to Google that were made again, and why.", "model", "reason")
+        self._fallbacks = counter("fallbacks", "Times a model answered in place of another.", "model", "reason")
+        text = "Times that a key, a model or a key for a model was set aside; an empty label means all of them."
+        self._rests = counter("rests", text, "key", "model", "kind")
+        text = "Until when a key, a model or a key for a model is set aside, in Unix seconds; in the past: it is used."
+        self._rest_until = gauge("rest_until_timestamp_seconds", text, "livemax", "key", "model", "kind")
+        self._keys = gauge("keys", "Gemini keys of the gateway's own.", "livemax")
+        self._batches = gauge("batches", "Batches in the store, by status.", "mostrecent", "status")
+        gauge("build_info", "Always 1.", "max", "version").labels(__version__).set(1)
 
     def began(self) -> None:
         """A request has come in."""

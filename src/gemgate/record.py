@@ -68,7 +68,7 @@ class Record:
         request_id: What `x-request-id` says.
         method: The HTTP method.
         path: The path that was asked for.
-        route: The template of the path, such as `/batches/{batch_id:path}`.
+        route: The template of the path, such as `/v1/batches/{batch_id:path}`.
         status: The HTTP status; 499 when the caller went before the end.
         outcome: How it ended: `completed`, `refused` (a 4xx), `failed` (a 5xx, or an error in mid-stream),
             `client_gone`, or `shutdown`.
