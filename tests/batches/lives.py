@@ -243,9 +243,11 @@ class World:
 
     def ended(self, batch_id: str, cancel_in: str = "") -> Json:
         """The batch, once it has ended; it is cancelled as soon as it is `cancel_in`."""
-        end = time.monotonic() + PATIENCE
+        deaths, end = self.deaths, time.monotonic() + PATIENCE
         while time.monotonic() < end:
             batch = self.asked("GET", f"/batches/{batch_id}").json()
+            if deaths != self.deaths:
+                deaths, end = self.deaths, time.monotonic() + PATIENCE
             if batch["status"] in FINAL:
                 return dict(batch)
             if batch["status"] == cancel_in:

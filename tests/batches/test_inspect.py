@@ -7,11 +7,12 @@ from contextlib import aclosing
 from typing import Any, cast
 
 import orjson
+import pytest
 from tests.batches.support import Here, Json, chat
 
 from gemgate.batches.inspect import PIECE, Inspector
 from gemgate.batches.lines import MOST_LINES
-from gemgate.batches.process import Setup, Workshop
+from gemgate.batches.process import SessionLostError, Setup, Workshop
 
 
 async def pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:
@@ -83,6 +84,25 @@ async def test_when_the_process_dies_the_bytes_go_on_and_nothing_is_told() -> No
         async with workshop.check() as call:
             os.kill(await call.run(os.getpid), signal.SIGKILL)
         assert first + b"".join([chunk async for chunk in passed]) == raw
+    assert told == []
+
+
+@pytest.mark.parametrize("method", ["open", "finish"])
+async def test_a_process_that_cannot_be_used_does_not_stop_an_upload(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    here = Here()
+    real = here.bench.call
+
+    def lost(*args: Any, **_more: Any) -> Any:
+        if method in ("open", args[1]):
+            raise SessionLostError
+        return real(*args)
+
+    monkeypatch.setattr(here.bench, "open" if method == "open" else "call", lost)
+    told: list[Any] = []
+    passed = Inspector(cast("Workshop", here))(pieces(b"{", 1), told.append)
+    assert [chunk async for chunk in passed] == [b"{"]
     assert told == []
 
 

@@ -1,6 +1,7 @@
 """Looks at the input of a batch while it is uploaded, in the process that translates it later."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import structlog
@@ -26,23 +27,34 @@ class Inspector:
 
         When the process dies on the way, the bytes go on and nothing is reported: the batch is validated in any case.
         """
-        async with self._workshop.check() as call:
-            is_alive = True
+        async with AsyncExitStack() as stack:
+            call: Call | None = None
+            with _told():
+                call = await stack.enter_async_context(self._workshop.check())
             async for chunk in chunks:
-                is_alive = is_alive and await _fed(call, chunk)
+                call = await _fed(call, chunk)
                 yield chunk
-            if is_alive:
-                report(await call("finish"))
+            if call:
+                with _told():
+                    report(await call("finish"))
 
 
-async def _fed(call: Call, chunk: bytes) -> bool:
+async def _fed(call: Call | None, chunk: bytes) -> Call | None:
+    """`call`, or None when its process has died."""
+    if call:
+        with _told():
+            for piece in cut(chunk):
+                await call("feed", piece)
+            return call
+    return None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        for piece in cut(chunk):
-            await call("feed", piece)
+        yield
     except SessionLostError:
         _log.warning("an upload was not validated: the process for batches has ended")
-        return False
-    return True
 
 
 def cut(chunk: bytes) -> Iterable[bytes]:
