@@ -4,6 +4,7 @@ Translation is measured in CPU seconds of one process, which a busy machine does
 request is wall time, over sockets, and does depend on the machine.
 """
 
+import asyncio
 import os
 import re
 import socket
@@ -12,17 +13,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from unittest import mock
 
 import httpx
 import orjson
 
-from gemgate.batches.process import Setup
+from gemgate.auth import Caller
+from gemgate.batches.process import Setup, Workshop
 from gemgate.batches.sessions import ResultSession, TranslateSession
+from gemgate.batches.transfer import Transfer
 from gemgate.batches.translate import Job
+from gemgate.batches.work import Places
+from gemgate.store import Store
 
 FEW, MANY = 5_000, 50_000
 CHAT = "/v1/chat/completions"
@@ -200,9 +206,55 @@ def measure_live() -> tuple[list[float], list[float], float]:
         return idle, busy, peak(process_id) - before
 
 
+def measure_hold() -> list[float]:
+    """CPU milliseconds of each callback of the event loop while an input of `MANY` lines is translated beside it."""
+    with tempfile.TemporaryDirectory() as name:
+        requests = _written(Path(name), "requests", _line, MANY)
+        return sorted(asyncio.run(_translate_beside(Path(name), requests)))
+
+
+async def _translate_beside(directory: Path, requests: Path) -> list[float]:
+    job = Job("batch_benchmark", CHAT, 1_800_000_000)
+
+    async def resolve(*_: object) -> NoReturn:
+        raise NotImplementedError
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in _pieces(requests):
+            yield piece
+
+    async with (
+        Store.open(data_dir=directory / "data") as store,
+        aclosing(Workshop(Setup({}, directory=directory))) as workshop,
+    ):
+        await store.blobs.put(Places(job.batch_id).input, pieces())
+        transfer = Transfer(store.blobs, store.files, workshop, resolve)
+        with _held() as held:
+            intake = await transfer.translate(job, Caller("key", "caller"))
+    if intake.summary.requests != MANY:
+        raise RuntimeError(intake.summary)
+    return held
+
+
+@contextmanager
+def _held() -> Iterator[list[float]]:
+    """CPU milliseconds of each callback of asyncio's event loop in the block."""
+    held: list[float] = []
+    real = asyncio.Handle._run  # noqa: SLF001  where asyncio's own loop calls everything
+
+    def run(self: asyncio.Handle) -> None:
+        begun = time.thread_time()
+        real(self)
+        held.append((time.thread_time() - begun) * 1e3)
+
+    with mock.patch.object(asyncio.Handle, "_run", run):
+        yield held
+
+
 def rows() -> list[tuple[str, str]]:
     """What is measured, and the figure."""
     few, many = _in_fresh_process(FEW), _in_fresh_process(MANY)
+    held = measure_hold()
     idle, busy, growth = measure_live()
     return [
         ("chat lines translated for Google", f"{MANY / many[0]:,.0f} a CPU second"),
@@ -210,6 +262,10 @@ def rows() -> list[tuple[str, str]]:
         (f"memory of the translator, {FEW:,} lines in and out", f"{few[2]:.0f} MB more at the peak"),
         (f"memory of the translator, {MANY:,} lines in and out", f"{many[2]:.0f} MB more at the peak"),
         (f"memory of the gateway, {MANY:,} lines uploaded and translated", f"{growth:.0f} MB more at the peak"),
+        (
+            f"{MANY:,} lines translated beside the event loop hold it",
+            f"p99 {held[len(held) * 99 // 100]:.1f} ms, at most {held[-1]:.1f} ms (CPU)",
+        ),
         ("live request, nothing else to do", _spread(idle)),
         (f"live request while {MANY:,} lines are translated", _spread(busy)),
     ]

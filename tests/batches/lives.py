@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,33 +31,37 @@ FINAL = {"completed", "failed", "expired", "cancelled"}
 
 @dataclass(frozen=True)
 class Kill:
-    """When a gateway dies: at a touch of its own, or of Google's, which is told by its number or its text."""
+    """When a gateway dies: at a touch of its own, or of Google's, which is told by its text."""
 
-    by: Literal["gateway", "google", "nobody"]
-    at: str = ""
+    by: Literal["gateway", "google"]
+    at: str
 
 
 class Gate:
     """Google's door: the requests of gateways, each of which may be the last thing that a gateway does.
 
     Attributes:
-        kill_at: The number of a touch, or its text: `before …` it is looked at, `after …` it is done and unanswered,
-            `during …` its answer.
-        kill: Called then.
+        kill_at: Texts of touches: `before …` it is looked at, `after …` it is done and not answered, `during …` its
+            answer.
+        kill: Called at the first of them.
+        killed_at: That one; empty before.
         tell: Called with each touch.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self.kill_at = ""
+        self.kill_at: set[str] = set()
+        self.killed_at = ""
         self.kill: Callable[[], None] = lambda: None
         self.tell: Callable[[str], object] = lambda _what: None
-        self._count = 0
         self._is_armed = False
 
-    def arm(self, kill_at: str, kill: Callable[[], None], tell: Callable[[str], object] = lambda _what: None) -> None:
-        """Count from here on."""
-        self.kill_at, self.kill, self.tell, self._count, self._is_armed = kill_at, kill, tell, 0, True
+    def arm(
+        self, kill_at: Iterable[str], kill: Callable[[], None], tell: Callable[[str], object] = lambda _what: None
+    ) -> None:
+        """Watch from here on."""
+        self.kill_at, self.kill, self.tell = set(kill_at), kill, tell
+        self.killed_at, self._is_armed = "", True
 
     def disarm(self) -> None:
         """Let everything pass."""
@@ -66,11 +70,10 @@ class Gate:
     def _touch(self, what: str) -> bool:
         if not self._is_armed:
             return False
-        is_reached = self.kill_at in (str(self._count), what)
-        self._count += 1
+        is_reached = what in self.kill_at
         self.tell(what)
         if is_reached:
-            self._is_armed = False
+            self._is_armed, self.killed_at = False, what
             self.kill()
         return is_reached
 
@@ -108,7 +111,7 @@ class Replica:
     directory: Path
     upstream: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    kill_at: str = ""
+    kill_at: Sequence[str] = ()
     command: Sequence[str] = REPLICA
     process: "subprocess.Popen[str]" = field(init=False)
     url: str = field(init=False)
@@ -123,7 +126,7 @@ class Replica:
             "GEMINI_API_KEY": "",
             "GEMGATE_CLIENT_KEYS": "",
             "TOUCHES": str(self.touches),
-            "KILL_AT": self.kill_at,
+            "KILL_AT": "\n".join(self.kill_at),
             **self.environment,
         }
         with (self.directory / "log").open("a") as log:
@@ -152,13 +155,16 @@ class Replica:
         with self.touches.open("a") as log:
             log.write(f"google {what}\n")
 
-    def seen(self) -> "list[Kill]":
-        """All touches, in their order; of those with the same text the first."""
-        texts = dict.fromkeys(self.touches.read_text().splitlines())
+    def seen(self) -> list[Kill]:
+        """All touches, in their order."""
         return [
             Kill("google", text.removeprefix("google ")) if text.startswith("google ") else Kill("gateway", text)
-            for text in texts
+            for text in self.touches.read_text().splitlines()
         ]
+
+    def last(self) -> Kill:
+        """Its own last touch."""
+        return [kill for kill in self.seen() if kill.by == "gateway"][-1]
 
 
 class World:
@@ -188,12 +194,15 @@ class World:
         return self._replica
 
     def renew(self) -> None:
-        """Another process in place of this one, which dies by the next of `kills`."""
+        """Another process in place of this one, which dies at the first of `kills` that it meets."""
         self.close()
-        kill = self.kills.pop(0) if self.kills else Kill("nobody")
-        at = kill.at if kill.by == "gateway" else ""
-        self._replica = Replica(self.directory, self.upstream, self.environment, at, self.command)
-        self.gate.arm(kill.at if kill.by == "google" else "", self._replica.kill, self._replica.tell)
+        own = [kill.at for kill in self.kills if kill.by == "gateway"]
+        self._replica = Replica(self.directory, self.upstream, self.environment, own, self.command)
+        self.gate.arm(self.at_google(), self._replica.kill, self._replica.tell)
+
+    def at_google(self) -> list[str]:
+        """The touches of Google's among `kills`."""
+        return [kill.at for kill in self.kills if kill.by == "google"]
 
     def close(self) -> None:
         """Make sure that no gateway lives."""
@@ -204,6 +213,8 @@ class World:
         """The gateway died as it should: go on with another one."""
         assert self.replica.process.wait(PATIENCE) == -signal.SIGKILL, self.log()
         self.deaths += 1
+        at_google = self.gate.killed_at
+        self.kills.remove(Kill("google", at_google) if at_google else self.replica.last())
         self.renew()
 
     def log(self) -> str:
@@ -303,7 +314,7 @@ def world(directory: Path, environment: Mapping[str, str] | None = None) -> Iter
 
 
 def live(there: World, lines: Sequence[Json], endpoint: str, *kills: Kill, cancel_in: str = "") -> Json:
-    """One batch through gateways, each of which dies by the next of `kills`.
+    """One batch through gateways, each of which dies at the first of the `kills` that are left.
 
     Raises:
         AssertionError: something was lost, or done twice.

@@ -30,7 +30,7 @@ SCENARIOS: Mapping[str, Scenario] = {
 }
 
 
-SHARES = {"in a file": 8, "inline": 4, "embeddings": 4, "cancelled": 4}
+SHARES = {"in a file": 6, "inline": 4, "embeddings": 3, "cancelled": 3}
 
 
 @pytest.fixture
@@ -71,20 +71,22 @@ def test_killed_anywhere_a_gateway_loses_nothing_and_submits_once(
 ) -> None:
     """All points of a batch's life, shared out among some lives, in each of which gateways die again and again."""
     run(there, name)
-    points = there.replica.seen()
+    points = list(dict.fromkeys(there.replica.seen()))
     assert len(points) >= 40
     kills = points[share::shares]
     run(there, name, *kills)
-    # A point that is over when the process before it dies is not met again, nor are those that wait behind it.
-    assert there.deaths >= len(kills) // 2, kills
+    # A death may let the batch take another way, past a point or two.
+    assert there.deaths >= len(kills) * 2 // 3, (there.deaths, kills)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(10))
-def test_killed_again_and_again_a_gateway_loses_nothing_and_submits_once(there: World, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_by_chance_a_gateway_loses_nothing_and_submits_once(there: World, seed: int) -> None:
     chance = random.Random(seed)
     name = chance.choice(list(SCENARIOS))
-    run(there, name, *(Kill(chance.choice(["gateway", "google"]), str(chance.randrange(20))) for _ in range(6)))
+    run(there, name)
+    points = list(dict.fromkeys(there.replica.seen()))
+    run(there, name, *chance.sample(points, 6))
     assert there.deaths >= 3
 
 

@@ -41,7 +41,7 @@ class Pair(World):
         self.frozen: Replica | None = None
 
     def renew(self) -> None:
-        """Fill the places of the dead, and let the next of `kills` be the end of whoever holds the batch then."""
+        """Fill the places of the dead, and let the first of `kills` be the end of whoever holds the batch then."""
         for replica in self.killed:
             replica.close()
             self.pair.remove(replica)
@@ -51,7 +51,7 @@ class Pair(World):
             place.mkdir()
             self.pair.append(Replica(place, self.upstream, self.environment))
         self._replica = self.pair[0]
-        self.gate.arm(self.kills.pop(0).at if self.kills else "", self.kill_holder)
+        self.gate.arm(self.at_google(), self.kill_holder)
 
     def holder(self) -> Replica:
         """The gateway that holds the lease of the batch."""
@@ -148,7 +148,7 @@ def test_a_gateway_that_was_frozen_and_wakes_up_spoils_nothing(there: Pair, when
     """A lease that runs out while its holder stands still: what the holder does later is refused."""
     there.renew()
     file_id = there.upload(LINES)
-    there.gate.arm(f"{when} {CREATE}", there.freeze_holder)
+    there.gate.arm([f"{when} {CREATE}"], there.freeze_holder)
     first, second = there.pair
     batch = there.create(file_id, CHAT)
     try:

@@ -203,22 +203,27 @@ class Workshop:
             self._closing.cancel()
         self._open_sessions += 1
         number = next(self._numbers)
-        pool = self._started()
-        call = Call(self, pool, number)
+        pool: ProcessPoolExecutor | None = None
         try:
+            pool = await self._started()
+            call = Call(self, pool, number)
             await call.run(_open, number, kind, self._setup, *job, **more)
             yield call
         finally:
             self._open_sessions -= 1
-            with suppress(RuntimeError):
-                pool.submit(_close, number)
+            if pool is not None:
+                with suppress(RuntimeError):
+                    pool.submit(_close, number)
             if not self._open_sessions:
                 self._closing = asyncio.get_running_loop().call_later(self._idle, self._rest)
 
-    def _started(self) -> ProcessPoolExecutor:
+    async def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare)
+            pool = self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare)
+            # The first submission starts the process, which takes milliseconds that the event loop does not have.
+            await asyncio.to_thread(pool.submit, os.getpid)
+            return pool
         return self._pool
 
     def _rest(self) -> None:
