@@ -33,7 +33,7 @@ serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; r
 test: $(VENV)/.installed-dev ## all tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-soak: $(VENV)/.installed-dev ## the tests that take minutes: gateways killed at every point, large files
+soak: $(VENV)/.installed-dev ## the tests that take minutes: gateways killed at every point of a batch
 	$(BIN)/python -m pytest -n auto -m soak
 
 check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
-from benchmarks import load, nginx
+from benchmarks import batches, load, nginx
 from benchmarks.contestants import Contestant, contestants, versions
 from benchmarks.machine import describe
 from benchmarks.micro import timed
@@ -127,16 +127,6 @@ async def main() -> None:
         for sentence in bench.missing:
             print(f"- {sentence}")
     print(await timed(), flush=True)
-    _print_batches(quick=options.quick)
-
-
-def _print_batches(*, quick: bool) -> None:
-    """The rows of batches, which have a harness of their own."""
-    try:
-        from benchmarks import batches  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return
-    print(batches.table(quick=quick), flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -149,3 +139,6 @@ def _options() -> argparse.Namespace:
 
 if __name__ == "__main__":
     uvloop.run(main())
+    # Not within the loop: it measures loops of its own.
+    if not _options().rows:
+        print(batches.table(quick=_options().quick), flush=True)

@@ -206,14 +206,14 @@ def measure_live() -> tuple[list[float], list[float], float]:
         return idle, busy, peak(process_id) - before
 
 
-def measure_hold() -> list[float]:
-    """CPU milliseconds of each callback of the event loop while an input of `MANY` lines is translated beside it."""
+def measure_hold(lines: int) -> list[float]:
+    """CPU milliseconds of each callback of the event loop while an input of so many lines is translated beside it."""
     with tempfile.TemporaryDirectory() as name:
-        requests = _written(Path(name), "requests", _line, MANY)
-        return sorted(asyncio.run(_translate_beside(Path(name), requests)))
+        requests = _written(Path(name), "requests", _line, lines)
+        return sorted(asyncio.run(_translate_beside(Path(name), requests, lines)))
 
 
-async def _translate_beside(directory: Path, requests: Path) -> list[float]:
+async def _translate_beside(directory: Path, requests: Path, lines: int) -> list[float]:
     job = Job("batch_benchmark", CHAT, 1_800_000_000)
 
     async def resolve(*_: object) -> NoReturn:
@@ -231,7 +231,7 @@ async def _translate_beside(directory: Path, requests: Path) -> list[float]:
         transfer = Transfer(store.blobs, store.files, workshop, resolve)
         with _held() as held:
             intake = await transfer.translate(job, Caller("key", "caller"))
-    if intake.summary.requests != MANY:
+    if intake.summary.requests != lines:
         raise RuntimeError(intake.summary)
     return held
 
@@ -251,24 +251,35 @@ def _held() -> Iterator[list[float]]:
         yield held
 
 
-def rows() -> list[tuple[str, str]]:
-    """What is measured, and the figure."""
-    few, many = _in_fresh_process(FEW), _in_fresh_process(MANY)
-    held = measure_hold()
-    idle, busy, growth = measure_live()
-    return [
-        ("chat lines translated for Google", f"{MANY / many[0]:,.0f} a CPU second"),
-        ("Google's answers translated back", f"{MANY / many[1]:,.0f} a CPU second"),
-        (f"memory of the translator, {FEW:,} lines in and out", f"{few[2]:.0f} MB more at the peak"),
-        (f"memory of the translator, {MANY:,} lines in and out", f"{many[2]:.0f} MB more at the peak"),
-        (f"memory of the gateway, {MANY:,} lines uploaded and translated", f"{growth:.0f} MB more at the peak"),
+def rows(*, quick: bool = False) -> list[tuple[str, str]]:
+    """What is measured, and the figure; `quick` takes a tenth of the lines and no live requests."""
+    few, many = (FEW // 10, MANY // 10) if quick else (FEW, MANY)
+    small, large, held = _in_fresh_process(few), _in_fresh_process(many), measure_hold(many)
+    found = [
+        ("chat lines translated for Google", f"{many / large[0]:,.0f} a CPU second"),
+        ("Google's answers translated back", f"{many / large[1]:,.0f} a CPU second"),
+        (f"memory of the translator, {few:,} lines in and out", f"{small[2]:.0f} MB more at the peak"),
+        (f"memory of the translator, {many:,} lines in and out", f"{large[2]:.0f} MB more at the peak"),
         (
-            f"{MANY:,} lines translated beside the event loop hold it",
+            f"{many:,} lines translated beside the event loop hold it",
             f"p99 {held[len(held) * 99 // 100]:.1f} ms, at most {held[-1]:.1f} ms (CPU)",
         ),
+    ]
+    return found if quick else found + _live_rows()
+
+
+def _live_rows() -> list[tuple[str, str]]:
+    idle, busy, growth = measure_live()
+    return [
+        (f"memory of the gateway, {MANY:,} lines uploaded and translated", f"{growth:.0f} MB more at the peak"),
         ("live request, nothing else to do", _spread(idle)),
         (f"live request while {MANY:,} lines are translated", _spread(busy)),
     ]
+
+
+def table(*, quick: bool = False) -> str:
+    """The rows as Markdown."""
+    return "\n".join(["| batches | |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in rows(quick=quick))])
 
 
 def _spread(milliseconds: list[float]) -> str:
@@ -281,9 +292,7 @@ def main() -> None:
     if len(sys.argv) == 2 and re.fullmatch(r"\d+", sys.argv[1]):
         measure_translation(int(sys.argv[1]))
         return
-    print("| batches | |\n|---|---|")
-    for name, figure in rows():
-        print(f"| {name} | {figure} |")
+    print(table())
 
 
 if __name__ == "__main__":
