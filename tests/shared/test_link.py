@@ -57,6 +57,15 @@ async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server:
     assert [line["event"].partition(":")[0] for line in logs] == ["Redis is down", "Redis is back"]
 
 
+async def test_connections_that_redis_has_closed_are_opened_again(redis_server: RedisServer) -> None:
+    """It closes idle ones, as balancers do: that is no outage."""
+    async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link:
+        await set_and_get(link)
+        redis_server.command("CLIENT", "KILL", "TYPE", "normal")
+        assert await set_and_get(link) == b"b"
+        assert link.outages == 0
+
+
 async def test_a_redis_that_does_not_answer_costs_half_a_second_once(redis_server: RedisServer) -> None:
     async with Link(redis_server.url, patience=0.2).kept() as link, asyncio.timeout(TIME_LIMIT):
         await set_and_get(link)

@@ -159,6 +159,7 @@ def _client(url: str, patience: float) -> "Redis":
     from redis.asyncio import BlockingConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError  # noqa: A004  Redis' own
 
     pool = BlockingConnectionPool.from_url(
         url,
@@ -166,7 +167,7 @@ def _client(url: str, patience: float) -> "Redis":
         timeout=patience,
         socket_timeout=patience,
         socket_connect_timeout=patience,
-        retry=Retry(NoBackoff(), 0),
+        retry=Retry(NoBackoff(), 1, (ConnectionError,)),  # once more, for a connection that was closed while idle
         protocol=2,
     )
     return Redis.from_pool(pool)
