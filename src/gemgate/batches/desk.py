@@ -55,6 +55,10 @@ class BatchDesk:
         file = await self.files.get(caller.id, request.input_file_id)
         if file is None:
             msg = f"No such file: '{request.input_file_id[:80]}'. Upload the input with purpose 'batch' first."
+            if request.input_file_id.startswith("files/"):
+                msg += (
+                    " Of what Google's client uploads, the gateway keeps .jsonl files whose first line has a custom_id."
+                )
             raise ApiError(400, msg, param="input_file_id", code="file_not_found")
         if file.purpose != "batch":
             msg = f"The file '{file.id}' has the purpose '{file.purpose}', and the input of a batch has 'batch'."

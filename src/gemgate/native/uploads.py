@@ -4,7 +4,6 @@ The address of a resumable upload is the gateway's own, and is all the credentia
 libraries send no key with them. What it holds is sealed, so that any replica can go on with the upload.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
@@ -77,7 +76,7 @@ async def start(exchange: Exchange) -> None:
 async def _at_once(exchange: Exchange) -> None:
     request, services = exchange.request, exchange.services
     await check(exchange)
-    body = Body(request, services.settings.event_timeout)
+    body = Body(request)
     try:
         answer = await exchange.gemini.open(
             exchange.verb,
@@ -107,7 +106,7 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
     ticket = _ticket(request, services)
     gemini, settings = services.gemini, services.settings
     copying = begin(services.store, ticket.owner, ticket.copy, request.headers)
-    body = Body(request, settings.event_timeout, copying)
+    body = Body(request, copying)
     headers = _with_length(request, passed_headers(request.headers, packed=False))
     try:
         answer = await gemini.open(
@@ -175,33 +174,24 @@ class Body(httpx.AsyncByteStream):
         error: What reading raised: the HTTP client puts an error of its own in its place.
     """
 
-    def __init__(self, request: Request, idle: float, copying: "Copying | None" = None) -> None:
+    def __init__(self, request: Request, copying: Copying | None = None) -> None:
         self.error: Exception | None = None
         self._request = request
-        self._idle = idle
         self._copying = copying
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         try:
-            pieces = self._request.stream()
-            while piece := await self._next(pieces):
+            async for piece in self._request.stream():
                 size += len(piece)
                 _check(size)
                 if self._copying is not None:
                     await self._copying.feed(piece)
-                yield piece
+                if piece:
+                    yield piece
         except Exception as error:
             self.error = error
             raise
-
-    async def _next(self, pieces: AsyncIterator[bytes]) -> bytes:
-        try:
-            async with asyncio.timeout(self._idle):
-                return await anext(pieces, b"")
-        except TimeoutError:
-            msg = f"Nothing of the body has come for {self._idle:g} seconds."
-            raise ApiError(408, msg, code="request_timeout") from None
 
     def complain(self) -> None:
         """Raise what reading raised, if anything: it is why the call failed."""
