@@ -36,13 +36,15 @@ test: $(VENV)/.installed-dev ## all tests, with branch coverage
 soak: $(VENV)/.installed-dev ## the tests that take minutes: gateways killed at every point of a batch
 	$(BIN)/python -m pytest -n auto -m soak
 
-check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation
+check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation, workflows, advisories
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile docker/app/Dockerfile
 	$(BIN)/zensical build --strict --clean
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
+	$(BIN)/python scripts/audit.py
 
 docs: $(VENV)/.installed-dev ## the documentation's site, in site/; a broken link fails
 	$(BIN)/python scripts/write_docs.py

@@ -193,3 +193,24 @@ def test_a_client_that_goes_ends_the_call_to_google_within_a_second(stream: bool
             if begins:
                 assert caller.recv(65536).startswith(b"HTTP/1.1 200 ")
         assert google.left.wait(1)
+
+
+def references(value: Any) -> set[str]:
+    """Every `$ref` in `value`."""
+    if isinstance(value, list):
+        return {found for item in value for found in references(item)}
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own | {found for item in value.values() for found in references(item)}
+    return set()
+
+
+def test_every_reference_of_the_openapi_document_leads_somewhere() -> None:
+    with client() as gateway:
+        document = gateway.get("/openapi.json").json()
+        assert gateway.get("/openapi.json").json() == document
+    names = references(document)
+    assert "#/components/schemas/TextPart" in names
+    for name in names:
+        assert name.removeprefix("#/components/schemas/") in document["components"]["schemas"]
+    assert "$defs" not in str(document)

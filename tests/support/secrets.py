@@ -6,6 +6,7 @@ fails the test that made it leave. `tests/faults/test_secrets.py` does the same 
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,13 +26,16 @@ LEAST = 12
 _SAID_ON_PURPOSE = frozenset({"AIza-any-key-will-do"})
 """What the emulator and its documentation tell everybody to send."""
 
+_LIKE_A_KEY = re.compile(r"\d|://|-.*-")
+"""A fuzzer may put any word of a request into a credential's place."""
+
 _secrets: dict[bytes, str] = {}
 _leaks: list[str] = []
 
 
 def plant(value: str | None) -> None:
     """From here on, `value` must not leave."""
-    if value and len(value) >= LEAST and value not in _SAID_ON_PURPOSE:
+    if value and len(value) >= LEAST and value not in _SAID_ON_PURPOSE and _LIKE_A_KEY.search(value):
         _secrets.setdefault(value.encode("utf-8", "surrogateescape"), value)
 
 
