@@ -14,8 +14,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /build
 
 # The libraries first: this layer is made anew only when the lock file changes. Every one has a wheel, so the image needs
-# no compiler. The lock file includes the emulator's libraries (25 of 95 MB, nearly all Pillow): the image also runs
-# `gemgate serve --emulator` for other people's tests, and there is one lock file to keep instead of two.
+# no compiler. The lock file includes the emulator's libraries (25 of 155 MB, nearly all Pillow) and those of tracing (12):
+# the image also runs `gemgate serve --emulator` for other people's tests, and traces if GEMGATE_TRACING is set; and there
+# is one lock file to keep instead of several.
 COPY requirements/run.txt ./
 RUN python -m venv --without-pip /opt/gemgate \
     && python -m pip --python /opt/gemgate/bin/python install --require-hashes --only-binary :all: --requirement run.txt

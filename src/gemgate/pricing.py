@@ -10,12 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import Counts, by_modality
-
-Policy = Literal["bundled", "refresh", "off"]
 
 _PER = 1_000_000
 _PROVIDER = "google"
