@@ -1,5 +1,6 @@
 """Helm, as the program that operators run."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ def helm(request: pytest.FixtureRequest) -> Helm:
     program = project / "helm"
     if not program.exists():
         (layer,) = project.glob("node_modules/@aws-cdk/*/lib/layer.zip")
-        draft = project / f"helm-{id(program)}"
+        draft = project / f"helm-{os.getpid()}"
         with ZipFile(layer) as archive:
             draft.write_bytes(archive.read("helm/helm"))
         draft.chmod(0o755)
