@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -210,8 +211,9 @@ def test_counts_that_make_no_sense_do_not_make_a_counter_fall() -> None:
     assert metrics.registry.get_sample_value("gemgate_requests_in_progress") == 0
 
 
-def test_batches_are_counted_by_status(running: Stack) -> None:
-    found = scrape(running.gateway)
+def test_batches_are_counted_by_status(running: Stack, tmp_path: Path) -> None:
+    with gateway(running.emulator, data_dir=tmp_path) as origin:
+        found = scrape(origin)
     assert found.labels("gemgate_batches", "status") >= {"validating", "in_progress", "completed", "failed"}
     assert found.value("gemgate_batches") == 0
 
