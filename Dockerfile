@@ -30,6 +30,9 @@ RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m pip --python /opt/gemgate/bin/python install --no-deps dist/*.whl \
     && python -m pip --python /opt/gemgate/bin/python check
 
+# What is in the image, for whoever has to look for a vulnerable library: a bill of materials in CycloneDX's form.
+RUN python -m cyclonedx_py environment --output-reproducible --output-file /opt/gemgate/sbom.cdx.json /opt/gemgate/bin/python
+
 
 FROM ${BASE}
 ARG VERSION=0.1.0

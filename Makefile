@@ -69,7 +69,7 @@ lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*
 	$(COMPILE) $(EXTRAS) pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) $(EXTRAS) --group dev --constraint requirements/run.txt pyproject.toml --output-file requirements/dev.txt
 	for group in $(CLIENTS); do $(COMPILE) --no-annotate --group $$group --output-file requirements/$$group.txt || exit 1; done
-	echo 'hatchling>=1.27' | $(COMPILE) --no-annotate --constraint requirements/run.txt - --output-file docker/build.txt
+	printf 'hatchling>=1.27\ncyclonedx-bom>=7.5\n' | $(COMPILE) --no-annotate --constraint requirements/run.txt - --output-file docker/build.txt
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .conformance site .cache .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

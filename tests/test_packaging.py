@@ -148,6 +148,12 @@ def test_the_image_builds_with_the_backend_of_the_project() -> None:
     assert wanted.specifier.contains(found[1])
 
 
+def test_the_image_gets_a_bill_of_materials_from_a_locked_tool() -> None:
+    (made,) = [line for line in instructions("RUN") if "cyclonedx_py" in line]
+    assert made.endswith("--output-file /opt/gemgate/sbom.cdx.json /opt/gemgate/bin/python")
+    assert re.search(r"^cyclonedx-bom==", (ROOT / "docker/build.txt").read_text(), re.MULTILINE)
+
+
 def test_what_the_image_copies_exists_and_is_not_ignored() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert set(copied()) == allowed
