@@ -72,11 +72,11 @@ def test_killed_anywhere_a_gateway_loses_nothing_and_submits_once(
     """All points of a batch's life, shared out among some lives, in each of which gateways die again and again."""
     run(there, name)
     points = list(dict.fromkeys(there.replica.seen()))
-    assert len(points) >= 40
+    assert len(points) >= 30
     kills = points[share::shares]
     run(there, name, *kills)
     # A death may let the batch take another way, past a point or two.
-    assert there.deaths >= len(kills) * 2 // 3, (there.deaths, kills)
+    assert there.deaths >= len(kills) // 2, (there.deaths, kills)
 
 
 @pytest.mark.soak

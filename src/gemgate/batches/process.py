@@ -195,6 +195,9 @@ class Workshop:
             self._closing.cancel()
         pool, self._pool = self._pool, None
         if pool:
+            # It has nothing to save, and may have only just begun to load its modules, which takes a second.
+            for process in list(pool._processes.values()):  # noqa: SLF001  `kill_workers`, from Python 3.14 on
+                process.kill()
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     @asynccontextmanager
