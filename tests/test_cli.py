@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from sse_starlette.sse import AppStatus
 from typer.testing import CliRunner
 
 from gemgate import cli
@@ -33,7 +32,7 @@ def _no_settings_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 @pytest.fixture(autouse=True)
-def _a_process_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _a_process_left_as_it_was() -> Iterator[None]:
     """Signals, logging and environment as they were: the command owns its process, a test does not."""
     import logging
 
@@ -41,7 +40,6 @@ def _a_process_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     handlers, level = root.handlers[:], root.level
     root.handlers = []
     environment, terminate = dict(os.environ), signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(AppStatus, "should_exit", False)
     yield
     signal.signal(signal.SIGTERM, terminate)
     os.environ.clear()

@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from sse_starlette.sse import AppStatus
 from starlette.requests import Request
 from starlette.responses import Response
 from tests.support.apps import app_with
@@ -281,18 +280,6 @@ def test_a_stream_that_outlasts_the_servers_patience_ends_with_an_error_event() 
         rest = client.makefile("rb").read()
     assert b'"code":"server_shutting_down"' in rest
     assert rest.endswith(b"0\r\n\r\n")
-    assert source.closed.is_set()
-
-
-def test_the_stop_signal_leaves_a_stream_its_time_and_then_ends_it_with_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source = Source(hello_then_wait)
-    with serve(app_for(source, shutdown_timeout=0.2)) as url, httpx.stream("POST", url) as answer:
-        monkeypatch.setattr(AppStatus, "should_exit", True)
-        body = answer.read()
-    assert events(body)[0] == {"text": "hello"}
-    assert events(body)[1]["error"]["code"] == "server_shutting_down"
     assert source.closed.is_set()
 
 

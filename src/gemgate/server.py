@@ -59,8 +59,7 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
         "backlog": BACKLOG,
         "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
         "timeout_worker_healthcheck": _HUNG_SECONDS,
-        "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout)
-        + 1,  # streams end themselves a little earlier
+        "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
     }
     return ServerConfig(application, limits, **(defaults | options))
 

@@ -6,13 +6,15 @@ of a stream that succeeded. Never an `id:` line: openai-python would dispatch an
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import anyio
 import orjson
-from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.requests import Request
+from sse_starlette import EventSourceResponse
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.errors import ApiError
@@ -55,21 +57,42 @@ async def respond(
 
 
 def event_stream(body: Batches, settings: Settings, headers: Mapping[str, str] | None = None) -> Response:
-    """The response around `body`: its headers, a keep-alive comment every `keepalive_interval`, no cut at shutdown."""
-    response = EventSourceResponse(
-        body,
-        headers={"cache-control": "no-cache", **(headers or {})},
-        sep="\n",
-        ping=settings.keepalive_interval,
-        ping_message_factory=_keep_alive,
-        shutdown_grace_period=settings.shutdown_timeout,
+    """The response around `body`: its headers, and a keep-alive comment every `keepalive_interval`."""
+    response = _EventStream(
+        body, headers={"cache-control": "no-cache", **(headers or {})}, sep="\n", ping=settings.keepalive_interval
     )
     del response.headers["connection"]  # HTTP/2 forbids it, and the server decides
     return response
 
 
-def _keep_alive() -> ServerSentEvent:
-    return ServerSentEvent(comment="keep-alive", sep="\n")
+class _EventStream(EventSourceResponse):
+    """sse-starlette's response without its group of four tasks and its cancel scope for each event: 150 µs a stream.
+
+    At a shutdown the server's own deadline ends it, as it ends every request.
+    """
+
+    def __init__(self, body: Batches, **options: Any) -> None:
+        super().__init__(body, **options)
+        self._body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the body until it ends, or until the client goes."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        comments = asyncio.create_task(self._comment(send))
+        try:
+            async with cancelled_on_disconnect(Request(scope, receive)), aclosing(self._body) as pieces:
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except ClientDisconnect:
+            return
+        finally:
+            comments.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _comment(self, send: Send) -> None:
+        while True:
+            await asyncio.sleep(self.ping_interval)
+            await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
 
 
 async def peek(source: Batches, start_after: float) -> asyncio.Task[bytes | None]:

@@ -273,10 +273,10 @@ class Choice:
     def _take_beside(self, candidate: Candidate) -> None:
         if reason := candidate.get("finishReason"):
             self.reason = reason
-        for native, name in _BESIDE.items():
+        for native, value in candidate.items():
             # An empty groundingMetadata stands on all but the last event of some streams.
-            if value := candidate.get(native):
-                self.beside[name] = value
+            if value and native in _BESIDE:
+                self.beside[_BESIDE[native]] = value
         if result := candidate.get("logprobsResult"):
             self.logprobs.extend(token_logprobs(result))
 

@@ -47,7 +47,8 @@ class ChatStream:
             if choice is None:
                 choice = self._choices[index] = Choice(self._context, index, event.get("responseId") or self._seed)
             if delta := choice.feed(candidate):
-                chunks.extend(self._announce(index))
+                if index >= self._announced:
+                    chunks.extend(self._announce(index))
                 chunks.append(self._chunk(index, delta))
         return chunks
 

@@ -9,7 +9,7 @@ import orjson
 
 from gemgate.gemini.errors import Failure, GeminiError, Refusal, TransportError, decode_error, error_in
 from gemgate.gemini.framing import MOST_BYTES, Inflater
-from gemgate.gemini.transport import TRANSPORT_ERRORS
+from gemgate.gemini.transport import TRANSPORT_ERRORS, Incoming
 
 _MOST_ERROR_BODY = 1_048_576
 
@@ -53,6 +53,7 @@ class Answer:
         self._response = response
         # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
         self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
+        self._incoming = response.stream if isinstance(response.stream, Incoming) else None
         self._event_timeout = event_timeout
         self._first_byte_at = first_byte_at
         self._deadline = deadline
@@ -156,7 +157,15 @@ class Answer:
                 self.on_close()
 
     async def _receive(self) -> bytes | None:
-        """What came over the wire; None at the end."""
+        """What came over the wire; None at the end. A timer is set only for what has not come yet."""
+        if self._incoming is not None:
+            try:
+                at_hand = self._incoming.at_hand()
+            except TRANSPORT_ERRORS as error:
+                raise TransportError(Failure.ANSWER_CUT) from error
+            if at_hand is not None:
+                self._begun = True
+                return at_hand or None
         limit = asyncio.get_running_loop().time() + self._event_timeout
         if not self._begun:
             limit = max(limit, self._first_byte_at)

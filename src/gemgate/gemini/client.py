@@ -48,6 +48,7 @@ class ClientOptions:
 
 
 _HEADERS = httpx.Headers({"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"})
+_JSON_HEADERS = httpx.Headers({**_HEADERS, "content-type": "application/json"})
 _NOTHING = Bytes(b"")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
 _KEY = re.compile(r"[!-~]*", re.ASCII)
@@ -287,16 +288,18 @@ class GeminiClient:
     ) -> httpx.Request:
         if not _KEY.fullmatch(key):
             raise _unsendable_key()
-        headers = _HEADERS.copy()
-        if key:
-            headers["x-goog-api-key"] = key
-        if body is not None and not isinstance(body, httpx.AsyncByteStream):
-            headers["content-type"] = "application/json"
+        if body is None or isinstance(body, httpx.AsyncByteStream):
+            headers = _HEADERS.copy()
+        else:
+            headers = _JSON_HEADERS.copy()
             body = Bytes(encode(body))
             headers["content-length"] = str(len(body.whole))
+        if key:
+            headers["x-goog-api-key"] = key
         if self._carry is not None:
             headers.update(self._carry())
-        headers.update(more)
+        if more:
+            headers.update(more)
         return httpx.Request(method, url, headers=headers, stream=body or _NOTHING)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
 
-def check(answer: Mapping[str, Any], shape: Any = GenerateContentResponse) -> None:
+def check(answer: object, shape: Any = GenerateContentResponse) -> None:
     """Look at a whole answer, or at an event of a stream: two microseconds where all is well.
 
     Args:
@@ -37,7 +37,21 @@ def check(answer: Mapping[str, Any], shape: Any = GenerateContentResponse) -> No
 
 
 def check_events(events: Sequence[Mapping[str, Any]]) -> tuple[int, TransportError | None]:
-    """How many of `events` are good before the first that is not, and what is wrong with that one."""
+    """How many of `events` are good before the first that is not, and what is wrong with that one.
+
+    All are looked at in one call, and one by one only if that finds something.
+    """
+    try:
+        check(events, _EVENTS)
+    except TransportError:
+        return _first_bad(events)
+    return len(events), None
+
+
+_EVENTS = list[GenerateContentResponse]
+
+
+def _first_bad(events: Sequence[Mapping[str, Any]]) -> tuple[int, TransportError | None]:
     for number, event in enumerate(events):
         try:
             check(event)

@@ -58,7 +58,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             data=(body.whole or None) if isinstance(body, Body) and body.is_small else body,
             allow_redirects=False,
         )
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Incoming(response))
+        return httpx.Response(response.status, headers=response.raw_headers, stream=Incoming(response))
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Inside the loop that uses it."""
@@ -81,11 +81,21 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
 
-class _Incoming(httpx.AsyncByteStream):
+class Incoming(httpx.AsyncByteStream):
     """The body of an answer: with each step, all that has arrived."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+
+    def at_hand(self) -> bytes | None:
+        """What has arrived already: nothing at the end, None when there is something to wait for.
+
+        Raises:
+            aiohttp.ClientError: the connection broke.
+        """
+        content = self._response.content
+        piece = content.read_nowait()
+        return piece if piece or content.at_eof() else None
 
     def __aiter__(self) -> Self:
         return self
@@ -97,6 +107,7 @@ class _Incoming(httpx.AsyncByteStream):
         return piece
 
     async def aclose(self) -> None:
+        """Give the connection back if the body was read to its end, else close it."""
         self._response.release()
         await self._response.wait_for_close()
 
