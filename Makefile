@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-.PHONY: help demo serve test soak check docs conformance bench fix lock clean
+.PHONY: help demo serve test soak check docs conformance bench guard fix lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -55,6 +55,9 @@ conformance: $(VENV)/.installed-dev ## what people use, against the gateway: a t
 
 bench: $(VENV)/.installed-dev ## what a request costs, beside other gateways, over real sockets (QUICK=1: in two minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+guard: $(VENV)/.installed-dev ## whether a hot path became slower than its baseline (WRITE=1: write the baseline)
+	$(BIN)/python -m benchmarks.guard $(if $(WRITE),--write)
 
 fix: $(VENV)/.installed-dev ## format, and mend what the linter can mend
 	$(BIN)/ruff format .
