@@ -1,7 +1,7 @@
 """`make guard`: fails when a hot piece of work costs over 15 % more than when `baseline.json` was written.
 
-What is compared is a ratio: the work's instructions, as callgrind counts them, by those of `floor`, plain Python that no
-change to gemgate touches, counted in the same run. Neither the machine nor its load matters then. Where valgrind is
+What is compared is a ratio: the work's instructions, as callgrind counts them, by those of `floor`, plain Python that
+no change to gemgate touches, counted in the same run. Neither the machine nor its load matters then. Where valgrind is
 missing, the least CPU times of many rounds take the place of instructions; those are less exact, and so is a ratio of
 another build of Python than the baseline's: there, only a rise of 50 % fails.
 
@@ -21,7 +21,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
-
 from benchmarks.micro import works
 
 BASELINE = Path(__file__).parent / "baseline.json"
