@@ -53,11 +53,6 @@ def test_a_scraper_can_have_openmetrics() -> None:
     assert answer.text.endswith("# EOF\n")
 
 
-def test_the_metrics_are_not_part_of_the_documented_interface() -> None:
-    with stack() as running:
-        assert "/metrics" not in httpx.get(f"{running.gateway}/openapi.json").json()["paths"]
-
-
 def test_a_store_that_does_not_answer_leaves_the_other_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(_: Any) -> Any:
         raise OperationalError("select", {}, Exception("gone"))

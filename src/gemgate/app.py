@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from gemgate import __version__, cors, exposition, handlers, health, openapi
@@ -57,6 +59,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
@@ -89,8 +92,20 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     return app
 
 
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
 class _Gateway(FastAPI):
     """Our middleware stands around FastAPI's own layers, so that a hot request passes none of them."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document. It is made when the first one asks for it: most gateways are never asked."""
+        if self.openapi_schema is None:
+            from gemgate.openapi.document import document
+
+            self.openapi_schema = document(self)
+        return self.openapi_schema
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once, at the first request."""

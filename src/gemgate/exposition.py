@@ -23,7 +23,7 @@ router = APIRouter(tags=["metrics"])
 _log = structlog.get_logger()
 
 
-@router.get("/metrics", include_in_schema=False)
+@router.get("/metrics", summary="Metrics")
 async def metrics(request: Request) -> Response:
     """Answer with the metrics in the format of Prometheus, or in OpenMetrics' where the scraper asks for it."""
     services: Services = request.app.state.services

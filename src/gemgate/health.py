@@ -9,13 +9,13 @@ from gemgate.services import services_of
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", summary="Is it alive?")
 async def healthz() -> dict[str, str]:
     """Answers as long as the event loop turns."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: {"description": "The store does not answer."}})
+@router.get("/readyz", summary="Does it take requests?")
 async def readyz(request: Request) -> JSONResponse:
     """Answers whether requests should be sent here; does not ask Google.
 

@@ -17,11 +17,10 @@ from gemgate.validation import parse
 
 router = APIRouter(tags=["batches"])
 
-_BODY = {"content": {"application/json": {"schema": BatchRequest.model_json_schema()}}, "required": True}
 _PAGE = 20
 
 
-@router.post("/batches", openapi_extra={"requestBody": _BODY}, summary="Create a batch")
+@router.post("/batches", summary="Create a batch")
 async def create_batch(request: Request) -> Response:
     """Answer with a `batch` that is being validated; its lines are translated and sent to Google in the background."""
     services = services_of(request)

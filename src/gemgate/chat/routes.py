@@ -37,10 +37,8 @@ from gemgate.validation import parse
 
 router = APIRouter(tags=["chat"])
 
-_BODY = {"content": {"application/json": {"schema": ChatCompletionRequest.model_json_schema()}}, "required": True}
 
-
-@router.post("/chat/completions", openapi_extra={"requestBody": _BODY}, summary="Create a chat completion")
+@router.post("/chat/completions", summary="Create a chat completion")
 async def create_chat_completion(request: Request) -> Response:
     """Answer with a `chat.completion`, or with a stream of `chat.completion.chunk`s.
 

@@ -37,10 +37,8 @@ from gemgate.validation import parse
 
 router = APIRouter(tags=["embeddings"])
 
-_BODY = {"content": {"application/json": {"schema": EmbeddingRequest.model_json_schema()}}, "required": True}
 
-
-@router.post("/embeddings", openapi_extra={"requestBody": _BODY}, summary="Create embeddings")
+@router.post("/embeddings", summary="Create embeddings")
 async def create_embeddings(request: Request) -> Response:
     """Answer with a list of vectors of length 1, one for each item of `input`, in its order.
 

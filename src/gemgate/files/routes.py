@@ -1,7 +1,7 @@
 """`/files`: upload, list, look at, download, delete."""
 
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -19,7 +19,7 @@ from gemgate.files.translate import (
     lifetime,
     no_such_file,
 )
-from gemgate.files.wire import MOST_LISTED, FileRequest
+from gemgate.files.wire import MOST_LISTED
 from gemgate.services import caller_of
 from gemgate.store import BlobMissingError, FileRow, Store, UnknownCursorError
 from gemgate.store.files import blob_key, storable
@@ -28,14 +28,7 @@ from gemgate.store.ids import second_of
 router = APIRouter(tags=["files"])
 
 
-def _form() -> dict[str, Any]:
-    schema = FileRequest.model_json_schema()
-    schema["properties"] = {"file": {"type": "string", "format": "binary"}} | schema["properties"]
-    schema["required"] = ["file", *schema["required"]]
-    return {"content": {"multipart/form-data": {"schema": schema}}, "required": True}
-
-
-@router.post("/files", openapi_extra={"requestBody": _form()}, summary="Upload a file")
+@router.post("/files", summary="Upload a file")
 async def create_file(request: Request) -> Response:
     """Answer with the `file`, which is there whole. When the upload breaks off, nothing of it is kept."""
     caller = caller_of(request)

@@ -29,23 +29,8 @@ from gemgate.validation import parse
 
 router = APIRouter(tags=["uploads"])
 
-_CREATE = {"content": {"application/json": {"schema": UploadRequest.model_json_schema()}}, "required": True}
-_COMPLETE = {"content": {"application/json": {"schema": CompleteRequest.model_json_schema()}}, "required": True}
-_PART = {
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {"data": {"type": "string", "format": "binary"}},
-                "required": ["data"],
-            }
-        }
-    },
-    "required": True,
-}
 
-
-@router.post("/uploads", openapi_extra={"requestBody": _CREATE}, summary="Begin an upload")
+@router.post("/uploads", summary="Begin an upload")
 async def create_upload(request: Request) -> Response:
     """Answer with an `upload` that takes parts for an hour."""
     caller, raw = await _asked(request)
@@ -66,7 +51,7 @@ async def create_upload(request: Request) -> Response:
     return json_response(upload_object(row), headers)
 
 
-@router.post("/uploads/{upload_id}/parts", openapi_extra={"requestBody": _PART}, summary="Add a part to an upload")
+@router.post("/uploads/{upload_id}/parts", summary="Add a part to an upload")
 async def add_part(request: Request, upload_id: str) -> Response:
     """Answer with the `upload.part`. When it breaks off, nothing of it is kept; parts may come at the same time."""
     caller = caller_of(request)
@@ -77,9 +62,7 @@ async def add_part(request: Request, upload_id: str) -> Response:
     return json_response(part_object(row))
 
 
-@router.post(
-    "/uploads/{upload_id}/complete", openapi_extra={"requestBody": _COMPLETE}, summary="Make a file of an upload"
-)
+@router.post("/uploads/{upload_id}/complete", summary="Make a file of an upload")
 async def complete_upload(request: Request, upload_id: str) -> Response:
     """Answer with the `upload` and its `file`. After an error the upload is pending as before."""
     caller, raw = await _asked(request)

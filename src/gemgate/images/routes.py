@@ -44,17 +44,8 @@ router = APIRouter(tags=["images"])
 Kind = Literal["image_generation", "image_edit"]
 Outcome = Answer | ApiError
 
-_GENERATION = {"content": {"application/json": {"schema": GenerationRequest.model_json_schema()}}, "required": True}
-_EDIT = {
-    "content": {
-        "multipart/form-data": {"schema": EditRequest.model_json_schema()},
-        "application/json": {"schema": EditRequest.model_json_schema()},
-    },
-    "required": True,
-}
 
-
-@router.post("/images/generations", openapi_extra={"requestBody": _GENERATION}, summary="Make images")
+@router.post("/images/generations", summary="Make images")
 async def create_image(request: Request) -> Response:
     """Answer with images made from a text, or with a stream of one event an image.
 
@@ -66,7 +57,7 @@ async def create_image(request: Request) -> Response:
     return await _serve(request, services, caller, parse(GenerationRequest, raw), ())
 
 
-@router.post("/images/edits", openapi_extra={"requestBody": _EDIT}, summary="Make images from images")
+@router.post("/images/edits", summary="Make images from images")
 async def edit_image(request: Request) -> Response:
     """Answer with images made from a text and up to 16 images, of a form or of a JSON body.
 

@@ -3,7 +3,9 @@
 Source: https://platform.openai.com/docs/api-reference/models/object
 """
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
 
 
 class Range(TypedDict):

@@ -1,0 +1,76 @@
+"""What answers of several endpoints share."""
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
+
+
+class ExtraContent(TypedDict):
+    """What Gemini says and OpenAI has no place for, such as `thought_signature`."""
+
+    google: dict[str, Any]
+
+
+class GoogleStatus(TypedDict):
+    """Google's own words on an error of Google's."""
+
+    status: str
+    details: list[Any]
+
+
+class ErrorDetail(TypedDict):
+    """What went wrong, and where: `param` names the parameter."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+    google: NotRequired[GoogleStatus]
+
+
+class ErrorBody(TypedDict):
+    """The body of every failure, and the event that ends a stream which fails."""
+
+    error: ErrorDetail
+
+
+class InputError(TypedDict):
+    """An error in the input of a batch; `line` counts from 1."""
+
+    code: str
+    line: int | None
+    message: str
+    param: str | None
+
+
+class InputErrors(TypedDict):
+    """The errors in the input of a batch."""
+
+    object: Literal["list"]
+    data: list[InputError]
+
+
+class DryRun(TypedDict):
+    """What would be sent to Google: the first of `calls` requests."""
+
+    object: Literal["gemgate.dry_run"]
+    method: Literal["GET", "POST"]
+    path: str
+    body: dict[str, Any] | None
+    calls: int
+    dropped_params: list[str]
+    adjusted: list[str]
+
+
+class Health(TypedDict):
+    """The process lives; with GEMGATE_REDIS_URL, whether Redis does."""
+
+    status: Literal["ok"]
+    redis: NotRequired[Literal["up", "down"]]
+
+
+class Unready(TypedDict):
+    """Why no requests should be sent here."""
+
+    status: Literal["unavailable"]
+    reason: str
