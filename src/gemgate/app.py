@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from gemgate import __version__, cors, exposition, handlers, health, openapi
+from gemgate import __version__, cors, exposition, handlers, health
 from gemgate.batches.routes import router as batches_router
 from gemgate.callers.middleware import QuotaMiddleware
 from gemgate.chat.routes import create_chat_completion
@@ -88,7 +88,6 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         app.include_router(router, prefix=OPENAI)
         app.include_router(router, prefix=GOOGLE, include_in_schema=False)
     native.install(app)
-    openapi.install(app)
     return app
 
 
