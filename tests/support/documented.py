@@ -3,7 +3,7 @@
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 _NAME = "urn:document"
@@ -28,7 +28,7 @@ class Documented:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = _closed(document)
-        self._registry: Registry[Any] = Registry().with_resource(_NAME, Resource(self.document, DRAFT202012))
+        self._registry: Registry[Any] = Registry().with_resource(_NAME, DRAFT202012.create_resource(self.document))
 
     def conform(self, schema: dict[str, Any], value: Any) -> None:
         """Raises jsonschema.ValidationError when `value` is not as `schema`, a part of `document`, says."""
