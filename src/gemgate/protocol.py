@@ -6,6 +6,7 @@ request that behaves more than a fraction of a microsecond: timers run only whil
 """
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _log = structlog.get_logger()
+
+_NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
+_MOST_UNSENT = 65_536
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -49,6 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection on which nothing is asked is closed like one on which nothing more is asked."""
         super().connection_made(transport)
+        _keep_little_unsent(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -192,6 +197,17 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._watch_sending()
+
+
+def _keep_little_unsent(transport: asyncio.Transport) -> None:
+    """Lets the kernel hold no more than a little for a slow reader, beyond what is on its way.
+
+    Otherwise it takes megabytes, asks for more only once a third of them is gone, and whoever reads a few kilobytes a
+    second looks like one that reads nothing.
+    """
+    peer = transport.get_extra_info("socket")
+    if _NOTSENT_LOWAT is not None and peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
+        peer.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _MOST_UNSENT)
 
 
 def _cancel(*timers: asyncio.TimerHandle | None) -> None:

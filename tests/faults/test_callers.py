@@ -81,8 +81,7 @@ def test_a_client_that_never_reads_stops_the_upstream_and_is_cut_off(running: Ri
         running.upstream.script = flood
         with caller(running, narrow=True):
             wait_until(lambda: flood.ended, "the upstream's connection stays open")
-    # Bounded by the send timeout; how much sockets take until then depends on the machine (128 MB were seen).
-    assert flood.sent < 512 * MEGABYTE
+    assert flood.sent < 32 * MEGABYTE  # buffers of two sockets and of the gateway, whatever the stream's length
 
 
 @BOTH
@@ -147,7 +146,9 @@ def test_a_slow_reader_gets_the_whole_stream_and_holds_the_upstream_back(running
         with caller(running, narrow=True) as client:
             seen = b""
             while not seen.endswith(b"0\r\n\r\n"):
-                seen += client.recv(16_384)
+                piece = client.recv(16_384)
+                assert piece, "the reader was cut off"
+                seen += piece
     assert seen.count(b"x" * 65_536) + seen.count(b"\r\nx") >= 1
     assert b"data: [DONE]" in seen
     assert seen.count(b"x") > count * 65_536
