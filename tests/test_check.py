@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,3 +151,10 @@ async def test_without_a_key_a_web_page_is_told() -> None:
     found = await finding(Starlette(routes=[Route("/v1beta/models", page)]))
     assert not found.is_good
     assert "is not the Gemini API" in found.sentence
+
+
+async def test_certificates_that_cannot_be_read_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    (found,) = await findings("http://gateway.invalid", KEY)
+    assert not found.is_good
+    assert found.sentence.endswith("SSL_CERT_FILE or SSL_CERT_DIR says that they are: No such file or directory.")

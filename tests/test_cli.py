@@ -170,6 +170,43 @@ def test_wrong_settings_are_a_sentence_each(monkeypatch: pytest.MonkeyPatch) -> 
     assert workers.startswith("GEMGATE_WORKERS: ")
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"GEMGATE_DATA_DIR": "{taken}/data"}, "data cannot be made: Not a directory. Check GEMGATE_DATA_DIR."),
+        ({"GEMGATE_DATA_DIR": "{half}"}, "blobs cannot be made: File exists. Check GEMGATE_DATA_DIR."),
+        ({"GEMGATE_DATABASE_URL": "secret"}, "is not a URL, such as postgresql://user:password@host/name"),
+        ({"GEMGATE_DATABASE_URL": "mysql://me:secret@db/x"}, "the database is PostgreSQL or SQLite, not mysql"),
+        ({"GEMGATE_DATABASE_URL": "sqlite:///{taken}/x"}, "cannot be opened: [Errno 20] Not a directory"),
+        ({"GEMGATE_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/x"}, "Check GEMGATE_DATABASE_URL and"),
+        ({"GEMGATE_BLOBS_URL": "ftp://x"}, "the blobs URL is one of s3://bucket, gs://bucket and"),
+        ({"HTTPS_PROXY": "socks5://127.0.0.1:1"}, "proxy must be an http or https one, not socks5: check HTTPS_PROXY"),
+        ({"SSL_CERT_FILE": "{taken}/none"}, "No certificates can be read where SSL_CERT_FILE or SSL_CERT_DIR says"),
+    ],
+)
+def test_a_gateway_that_cannot_start_says_why_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    places = {"taken": tmp_path / "taken", "half": tmp_path / "half"}
+    places["taken"].write_text("not a directory, and no certificate")
+    places["half"].mkdir()
+    (places["half"] / "blobs").write_text("not a directory")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.format_map(places))
+    result = run("serve", "--port", "0")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "secret" not in result.output
+    assert "listens on" not in result.stdout
+
+
+def test_workers_that_cannot_start_are_not_tried_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMGATE_BLOBS_URL", "ftp://x")
+    result = run("serve", "--port", "0", "--workers", "2")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+
+
 def test_a_setting_that_is_not_json_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMGATE_MODEL_FACTS", "{x")
     assert run("serve").stderr == "GEMGATE_MODEL_FACTS is not valid JSON.\n"

@@ -7,6 +7,7 @@ import aiohttp
 
 from gemgate.gemini.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
+from gemgate.gemini.transport import UnusableEnvironmentError
 from gemgate.redact import redact
 from gemgate.settings import Settings
 from gemgate.upstream.keys import label_of
@@ -32,8 +33,8 @@ async def check(settings: Settings) -> list[Finding]:
     )
     try:
         client = GeminiClient(options)
-    except ValueError as error:
-        return [Finding(is_good=False, sentence=f"The environment's proxy cannot be used: {error}.")]
+    except UnusableEnvironmentError as error:
+        return [Finding(is_good=False, sentence=str(error))]
     async with client:
         if settings.passes_keys_through:
             return [await _check_way(client)]

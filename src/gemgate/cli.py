@@ -73,6 +73,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
 
             configure_logging(settings)
             _warn_of_limits(settings, keys)
+            _rehearse(settings)
             _say(_banner(settings, [url_of(each) for each in listeners], emulated=emulator))
             _run(settings, listeners)
 
@@ -190,6 +191,32 @@ def _check_tracing(settings: "Settings") -> None:
         check_tracing(settings)
     except TracingError as error:
         _stop(str(error))
+
+
+def _rehearse(settings: "Settings") -> None:
+    """Stops before anything is told, when the store, the proxy or the certificates cannot be used."""
+    if settings.workers == 1:
+        obstacle = _obstacle(settings)
+    else:  # in a process of its own: the one that looks after the workers stays half as large
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            obstacle = pool.submit(_obstacle, settings).result()
+    if obstacle:
+        _stop(obstacle)
+
+
+def _obstacle(settings: "Settings") -> str | None:
+    import asyncio
+
+    from gemgate.startup import StartError, rehearse
+
+    try:
+        asyncio.run(rehearse(settings))
+    except StartError as error:
+        return str(error)
+    return None
 
 
 def _check_redis(settings: "Settings") -> None:

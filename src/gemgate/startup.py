@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from gemgate.chat.request import Options
 from gemgate.gemini.client import GeminiClient
 from gemgate.gemini.directory import ModelDirectory
 from gemgate.gemini.files import GeminiFiles
+from gemgate.gemini.transport import UnusableEnvironmentError
 from gemgate.media.fetch import MediaFetcher
 from gemgate.metrics import Metrics
 from gemgate.options import (
@@ -35,9 +36,9 @@ from gemgate.redact import traceback_of
 from gemgate.resolve import MediaResolver
 from gemgate.sealing import Seal, secret_of
 from gemgate.services import Services
-from gemgate.settings import Settings
+from gemgate.settings import Settings, variable
 from gemgate.shared.start import common_state
-from gemgate.store import Store
+from gemgate.store import Store, StoreError
 from gemgate.upstream.calls import Upstream
 
 if TYPE_CHECKING:
@@ -48,6 +49,36 @@ SWEEP_SECONDS = 3600.0
 _UPLOADS = b"gemgate native: addresses of uploads"
 
 _log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """Why the gateway cannot start; the text is a sentence for the operator."""
+
+
+async def rehearse(settings: Settings) -> None:
+    """Opens and closes what depends on the machine, before anything is served. It calls nobody but the database.
+
+    So a failure is one sentence, not the traceback of each worker; and the schema is brought up to date once.
+
+    Raises:
+        StartError: the store, the proxy or the certificates cannot be used.
+    """
+    try:
+        GeminiClient(client_options(settings))
+    except UnusableEnvironmentError as error:
+        raise StartError(str(error)) from error
+    try:
+        async with _store(settings):
+            pass
+    except StoreError as error:
+        names = [name for name in ("database_url", "blobs_url") if getattr(settings, name)]
+        where = " and ".join(variable(name) for name in (*names, *(["data_dir"] if len(names) < 2 else [])))
+        raise StartError(f"The store cannot be opened: {error}. Check {where}.") from error
+
+
+def _store(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    database_url = settings.database_url.get_secret_value() if settings.database_url else None
+    return Store.open(database_url, settings.blobs_url, settings.data_dir)
 
 
 @asynccontextmanager
@@ -71,8 +102,7 @@ async def services(
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
         common = await enter(common_state(redis_url, chat.signatures, settings.signature_ttl, gemini))
         chat = replace(chat, signatures=common.signatures)
-        database_url = settings.database_url.get_secret_value() if settings.database_url else None
-        store = await enter(Store.open(database_url, settings.blobs_url, settings.data_dir))
+        store = await enter(_store(settings))
         await enter(_swept(store))
         fetcher = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
         attachments = await enter(Attachments(store, GeminiFiles(client)))

@@ -22,6 +22,10 @@ _KEEPALIVE = 60.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+class UnusableEnvironmentError(ValueError):
+    """The proxy or the certificates that the environment names; the text is a sentence for the operator."""
+
+
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """The network. Exceptions are aiohttp's own.
 
@@ -37,11 +41,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         ssl_context: Trusts the certificates that the environment names, or certifi's.
 
     Raises:
-        ValueError: the environment names a proxy of a kind that aiohttp does not speak.
+        UnusableEnvironmentError: the environment names a proxy of a kind that aiohttp does not speak, or certificates
+            that cannot be read.
     """
 
     def __init__(self, upstream: str, max_connections: int, connect_timeout: float) -> None:
-        self.ssl_context = httpx.create_ssl_context()
+        self.ssl_context = _ssl_context()
         self._max_connections = max_connections
         self._timeout = aiohttp.ClientTimeout(connect=connect_timeout, sock_connect=connect_timeout)
         self._proxy = _proxy_for(upstream)
@@ -128,6 +133,15 @@ class Body(httpx.AsyncByteStream):
             yield self.whole[start : start + _PIECE]
 
 
+def _ssl_context() -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        why = error.strerror or error
+        msg = f"No certificates can be read where SSL_CERT_FILE or SSL_CERT_DIR says that they are: {why}."
+        raise UnusableEnvironmentError(msg) from None
+
+
 def _proxy_for(upstream: str) -> str | None:
     """The proxy that the environment names for `upstream`."""
     parts = urlsplit(upstream)
@@ -140,8 +154,9 @@ def _proxy_for(upstream: str) -> str | None:
     if "://" not in proxy:
         proxy = f"http://{proxy}"
     if not proxy.startswith(("http://", "https://")):
-        msg = f"a proxy must be an http or https one, not {urlsplit(proxy).scheme}: check HTTPS_PROXY and ALL_PROXY"
-        raise ValueError(msg)
+        scheme = urlsplit(proxy).scheme
+        msg = f"The environment's proxy must be an http or https one, not {scheme}: check HTTPS_PROXY and ALL_PROXY."
+        raise UnusableEnvironmentError(msg)
     return proxy
 
 

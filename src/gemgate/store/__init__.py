@@ -123,7 +123,8 @@ class Store:
 def _blobs(url: str | None, options: Mapping[str, str] | None, data_dir: Path) -> Blobs:
     if url is not None:
         return Blobs.at(url, options)
-    _make(data_dir)
+    for directory in (data_dir, data_dir / "blobs"):
+        _make(directory)
     return Blobs.in_directory(data_dir / "blobs")
 
 
