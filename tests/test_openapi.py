@@ -94,6 +94,11 @@ def test_every_route_of_openais_is_in_the_document(document: dict[str, Any]) -> 
     assert served == document["paths"].keys()
 
 
+def test_what_callers_read_says_nothing_of_the_code(document: dict[str, Any]) -> None:
+    text = orjson.dumps(document).decode()
+    assert [word for word in ("Raises:", "ApiError", ".py`", "fates", "FATES", "model_extra") if word in text] == []
+
+
 def test_no_operation_answers_with_a_422(document: dict[str, Any]) -> None:
     statuses = {s for methods in document["paths"].values() for shown in methods.values() for s in shown["responses"]}
     assert "422" not in statuses

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import httpx
 import orjson
 import pytest
 from packaging.requirements import Requirement
 from tests.support.raw_upstream import unused_port
 
+from gemgate.emulator.app import create_emulator
+from gemgate.emulator.server import serve_in_thread
 from gemgate.settings import ClientSettings, Settings, variable
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +104,65 @@ def test_the_wheel_carries_the_licence_and_the_command(built: Path) -> None:
         assert archive.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
         assert b"gemgate = gemgate.cli:app" in archive.read(f"{info}/entry_points.txt")
         assert b"License-Expression: Apache-2.0" in archive.read(f"{info}/METADATA")
+
+
+def wheel_of(folder: Path) -> Path:
+    (wheel,) = folder.glob("gemgate-*.whl")
+    return wheel
+
+
+def test_what_the_wheel_holds_runs_without_the_sources(built: Path, tmp_path: Path) -> None:
+    with ZipFile(wheel_of(built)) as archive:
+        archive.extractall(tmp_path)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "GEMGATE_UPSTREAM": "http://127.0.0.1:1"}
+    where = [sys.executable, "-c", "import gemgate; print(gemgate.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, env=env, check=True, capture_output=True, timeout=MOST_SECONDS)
+    assert Path(found.stdout.decode().strip()).is_relative_to(tmp_path)
+    check = [sys.executable, "-m", "gemgate", "check"]
+    done = subprocess.run(check, cwd=tmp_path, env=env, check=False, capture_output=True, timeout=MOST_SECONDS)
+    assert done.returncode == 1
+    assert b"http://127.0.0.1:1 cannot be reached" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.soak
+def test_the_wheel_installs_into_an_empty_environment_and_serves(built: Path, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "v")], check=True, timeout=120)
+    bin_ = tmp_path / "v" / "bin"
+    install = [str(bin_ / "python"), "-m", "pip", "install", "--quiet", str(wheel_of(built))]
+    subprocess.run(install, cwd=tmp_path, check=True, timeout=600)
+    env = {name: value for name, value in os.environ.items() if name not in SETTINGS} | {"GEMGATE_PORT": "0"}
+    gemgate = str(bin_ / "gemgate")
+    helped = subprocess.run([gemgate, "--help"], cwd=tmp_path, env=env, check=True, capture_output=True, timeout=60)
+    assert b"serve" in helped.stdout
+    emulator = subprocess.run([gemgate, "emulate"], cwd=tmp_path, env=env, check=False, capture_output=True, timeout=60)
+    assert emulator.returncode == 1
+    assert b"pip install 'gemgate[emulator]'" in emulator.stderr
+    app = create_emulator()
+    with serve_in_thread(app=app) as google:
+        env["GEMGATE_UPSTREAM"] = google
+        checked = subprocess.run([gemgate, "check"], cwd=tmp_path, env=env, check=True, capture_output=True, timeout=60)
+        assert f"{google} answers." in checked.stdout.decode()
+        with subprocess.Popen([gemgate, "serve"], cwd=tmp_path, env=env, stdout=subprocess.PIPE) as gateway:
+            try:
+                assert gateway.stdout
+                url = gateway.stdout.readline().decode().rsplit(maxsplit=1)[-1]
+                body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}
+                answer = httpx.post(f"{url}/chat/completions", json=body, headers={"api-key": "k"}, timeout=30)
+                assert answer.json()["choices"][0]["message"]["content"]
+            finally:
+                gateway.send_signal(signal.SIGTERM)
+                assert gateway.wait(MOST_SECONDS) == 0
+
+
+@pytest.mark.soak
+def test_the_wheel_runs_with_uvx(built: Path, tmp_path: Path) -> None:
+    if find_spec("uv") is None:
+        pytest.skip("uv is not installed; `make lock` installs it")
+    uvx = Path(sys.executable).with_name("uvx")
+    run = [str(uvx), "--from", str(wheel_of(built)), "gemgate", "--help"]
+    done = subprocess.run(run, cwd=tmp_path, check=True, capture_output=True, timeout=600)
+    assert b"serve" in done.stdout
 
 
 def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -> None:

@@ -271,7 +271,7 @@ def _import_emulator() -> "Callable[..., AbstractContextManager[str]]":
     try:
         from gemgate.emulator.server import serve_in_thread
     except ModuleNotFoundError as error:
-        _stop(f"The emulator needs the package {error.name}: pip install 'gemgate[emulator]'")
+        _stop(f"The emulator needs more packages ({error.name} is missing): pip install 'gemgate[emulator]'")
     return serve_in_thread
 
 

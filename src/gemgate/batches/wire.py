@@ -1,5 +1,7 @@
 """The request of `POST /v1/batches`, and the object that all methods answer with.
 
+What becomes of each field of the request is in `fates.FATES`.
+
 Source: https://platform.openai.com/docs/api-reference/batch, and openai-python 3.54.
 """
 
@@ -23,7 +25,7 @@ class OutputExpiresAfter(Wire):
 
 
 class BatchRequest(Wire):
-    """What becomes of each field is in `fates.FATES`."""
+    """A file of requests, and where each of them goes."""
 
     input_file_id: Annotated[str, Field(min_length=1)]
     endpoint: Literal["/v1/chat/completions", "/v1/embeddings"]

@@ -1,5 +1,7 @@
 """The request of `POST /v1/chat/completions`, named and optional as in OpenAI's reference.
 
+What becomes of each field is in `fates.FATES`.
+
 Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-python 3.54. Objects keep the fields
 they do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
 """
@@ -97,7 +99,7 @@ class Function(Wire):
 
 
 class ToolDefinition(Wire):
-    """`function`, `custom`, or a built-in tool such as `web_search`, which `tools.py` knows by its type."""
+    """`function`, `custom`, or a built-in tool such as `web_search`."""
 
     type: str
     function: Function | None = None
@@ -135,7 +137,7 @@ class Audio(Wire):
 
 
 class ChatCompletionRequest(Wire):
-    """The body. `request.FATES` says what becomes of each field."""
+    """A conversation, and how it is to be answered."""
 
     model: Annotated[str, Field(min_length=1)]
     messages: Annotated[Items[Message], Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""The request of `POST /v1/embeddings`.
+"""The request of `POST /v1/embeddings`; what becomes of each field is in `fates.FATES`.
 
 Source: https://platform.openai.com/docs/api-reference/embeddings/create, and openai-python 3.54; content parts are
 Google's addition for multimodal models. Objects keep the fields they do not know (`model_extra`).
@@ -16,7 +16,7 @@ Item = str | Part | Items[Part | int] | int
 
 
 class EmbeddingRequest(Wire):
-    """What becomes of each field is in `fates.FATES`."""
+    """What is to be embedded, and how."""
 
     model: str
     input: str | Items[Item]

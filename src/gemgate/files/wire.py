@@ -1,4 +1,4 @@
-"""The requests of `/v1/files` and `/v1/uploads`, and their limits.
+"""The requests of `/v1/files` and `/v1/uploads`, and their limits; `fates` says what becomes of each field.
 
 Source: https://platform.openai.com/docs/api-reference/files and /uploads, and openai-python 3.54.
 """
@@ -38,7 +38,7 @@ class FileRequest(Wire):
 
 
 class UploadRequest(Wire):
-    """`POST /v1/uploads`; `bytes` is the size of the whole. What becomes of each field is in `fates.UPLOADS`."""
+    """`POST /v1/uploads`; `bytes` is the size of the whole."""
 
     filename: Annotated[str, Field(min_length=1, max_length=1024)]
     purpose: Purpose

@@ -113,6 +113,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 def _complete(shown: dict[str, Any], operation: Operation, schemas: Schemas) -> None:
     """Puts into FastAPI's `shown`, which knows only the path and the query, what `operation` tells."""
+    shown["description"] = shown["description"].partition("\n\nRaises:")[0]
     if operation.takes:
         shown["requestBody"] = {"content": _content(operation.takes, schemas), "required": True}
     for name in (*operation.asks, "x-request-id"):
