@@ -199,7 +199,7 @@ def test_google_gets_no_trace_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_neither_prompts_nor_answers_nor_keys_are_in_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
     with traced(monkeypatch) as running:
-        running.post(model="AIzaSyA-0123456789abcdefghijklmnopqrstu")
+        running.post(model="AIzaSyA-9876543210zyxwvutsrqponmlkjihg")
         running.post()
         spans = running.spans(4)
     text = "".join(span.to_json() for span in spans)
