@@ -157,7 +157,7 @@ def main() -> int:
     for sentence, is_good in found:
         print("ok  " if is_good else "FAIL", sentence)
     if not all(is_good for _, is_good in found):
-        print("A hot path became slower. Profile it (docs/performance.md); if the cost is worth it: make guard WRITE=1")
+        print("A hot path became slower. Profile it; if the cost is worth it: make guard WRITE=1")
         return 1
     return 0
 

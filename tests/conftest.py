@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support import secrets
+from tests.support.schemas import unchanged_schemas
 from tests.support.secrets import no_secret_leaves
 
-__all__ = ["no_secret_leaves", "surroundings"]
+__all__ = ["no_secret_leaves", "surroundings", "unchanged_schemas"]
 
 secrets.install()
 

@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import socket
 import threading
+import weakref
 
 import httpx
 import pytest
@@ -35,6 +37,20 @@ async def test_a_block_whose_client_stays_runs_to_its_end() -> None:
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+async def test_what_has_watched_is_freed_without_the_garbage_collector() -> None:
+    watched = request()
+    gone = weakref.ref(watched)
+    gc.disable()
+    try:
+        async with cancelled_on_disconnect(watched):
+            await asyncio.sleep(0)
+        del watched
+        await asyncio.sleep(0)
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_block_whose_client_goes_is_cancelled() -> None:

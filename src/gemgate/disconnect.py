@@ -32,6 +32,7 @@ class cancelled_on_disconnect:  # noqa: N801  used like a function; a generator 
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watcher.cancel()
+        del self._watcher  # it keeps how it ended, which leads to `self`: a cycle for each request
         if self._gone and isinstance(error, asyncio.CancelledError) and self._task.uncancel() <= self._cancelling:
             raise ClientDisconnect from None
 

@@ -46,6 +46,14 @@ class TestFunctions:
         tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
         assert translate(tools=[tool]).body["tools"][0]["functionDeclarations"] == [{"name": "f", "description": "f"}]
 
+    def test_what_a_schema_loses_is_told_by_each_request(self) -> None:
+        tool = function_tool(
+            "f", parameters={"type": "object", "properties": {"a": {"type": "string", "pattern": "x"}}}
+        )
+        told = "function.parameters.properties.a: pattern moved to the description"
+        assert translate(tools=[tool]).notes.adjusted == [f"tools[0].{told}"]
+        assert translate(tools=[function_tool("g"), tool]).notes.adjusted == [f"tools[1].{told}"]
+
     def test_legacy_functions_are_tools(self) -> None:
         translation = translate(functions=[{"name": "f"}], function_call={"name": "f"})
         assert translation.body["toolConfig"] == {

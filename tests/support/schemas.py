@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
+import pytest
 from jsonschema import Draft202012Validator
 
+from gemgate.gemini import schema as schemas
 from gemgate.gemini.schema import to_gemini_schema
 
 Json = dict[str, Any]
@@ -112,3 +114,11 @@ def _any_of(schema: Json) -> Json:
     if "oneOf" in out:
         out.setdefault("allOf", []).append({"anyOf": out.pop("oneOf")})
     return out
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unchanged_schemas() -> Iterator[None]:
+    """At the end of all tests, what was remembered is what the conversion gives: nobody has changed it."""
+    yield
+    for text, known in schemas._KNOWN._kept.items():
+        assert known == to_gemini_schema(orjson.loads(text), param="p")

@@ -13,8 +13,8 @@ from gemgate.gemini.schema import (
     ConvertedSchema,
     UnsupportedSchemaError,
     is_object_schema,
+    known_gemini_schema,
     object_root,
-    to_gemini_schema,
 )
 from gemgate.gemini.types import GenerationConfig
 from gemgate.notes import Notes
@@ -63,7 +63,7 @@ def read_format(request: ChatCompletionRequest, notes: Notes) -> Format:
     if wanted.json_schema is None or wanted.json_schema.schema_ is None:
         raise ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     try:
-        converted = to_gemini_schema(wanted.json_schema.schema_, param=param)
+        converted = known_gemini_schema(wanted.json_schema.schema_, param=param)
     except UnsupportedSchemaError as error:
         raise ApiError(400, str(error), param=param, code="invalid_json_schema") from error
     for change in converted.changes:

@@ -37,14 +37,15 @@ class ToolPlan:
         built_in: Built-in tools, an entry each.
         calling: The function calling config; empty when the model may decide.
         names: The callers' names and Gemini's.
+        declared: Names (Gemini's) of the functions of `tools` and `functions`.
         custom: Names (Gemini's) of custom tools, which take free text.
-        allowed: Names (Gemini's) that `tool_choice` leaves; None when all.
     """
 
     names: NameMap
     declarations: list[FunctionDeclaration] = field(default_factory=list)
     built_in: list[Tool] = field(default_factory=list)
     calling: FunctionCallingConfig = field(default_factory=FunctionCallingConfig)
+    declared: set[str] = field(default_factory=set)
     custom: set[str] = field(default_factory=set)
     strict: bool = False
 
@@ -149,11 +150,12 @@ def _declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> No
     if not function.name:
         raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
     native = plan.names.to_gemini(function.name)
-    if any(known.get("name") == native for known in plan.declarations):
+    if native in plan.declared:
         msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
         raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
     if native != function.name:
         notes.adjust(f"{param}.name={function.name}->{native}")
+    plan.declared.add(native)
     declaration: FunctionDeclaration = {"name": native, "description": function.description or function.name}
     _add_parameters(declaration, function.parameters, f"{param}.parameters", notes)
     plan.declarations.append(declaration)

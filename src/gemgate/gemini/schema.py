@@ -10,6 +10,7 @@ listed in `changes`. The result never refuses what the source allows, with one e
 `required` or `items` but no `type` is taken to mean an object or an array.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "function_parameters",
     "has_properties",
     "is_object_schema",
+    "known_gemini_schema",
     "object_root",
     "to_gemini_schema",
 ]
@@ -49,11 +51,71 @@ def to_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
     Raises UnsupportedSchemaError, with `param` in it, for what is no schema, for a reference that leads nowhere,
     and for a schema too deep or too large.
     """
+    return _converted(_text(schema, param), param)
+
+
+class KnownSchemas:
+    """Conversions of the past, by the JSON of their sources; those not used for the longest time make room.
+
+    Callers send the same tools with each request, and to convert those of an agent takes longer than all the rest of
+    its request. What comes out is shared by requests, so nobody may change it.
+
+    Args:
+        most: Bytes of the sources in all, which is also a bound of their number; what comes out takes about five times
+            as many. A source of over a quarter of it is not kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[bytes, ConvertedSchema] = OrderedDict()
+
+    def get(self, text: bytes) -> ConvertedSchema | None:
+        """What `text` was converted to."""
+        found = self._kept.get(text)
+        if found is not None:
+            self._kept.move_to_end(text)
+        return found
+
+    def put(self, text: bytes, converted: ConvertedSchema) -> None:
+        """Keep what `text`, which is not known, was converted to."""
+        size = len(text) + _ENTRY
+        if size > self._most // 4:
+            return
+        self._kept[text] = converted
+        self._size += size
+        while self._size > self._most:
+            oldest, _ = self._kept.popitem(last=False)
+            self._size -= len(oldest) + _ENTRY
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+_ENTRY = 100  # bytes for what stands around each text
+_KNOWN = KnownSchemas(2**20)
+
+
+def known_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
+    """As `to_gemini_schema`, and remembers: what it gives must not be changed."""
+    text = _text(schema, param)
+    known = _KNOWN.get(text)
+    if known is None:
+        known = _converted(text, param)
+        _KNOWN.put(text, known)
+    return known
+
+
+def _text(schema: object, param: str) -> bytes:
     try:
-        source = orjson.loads(orjson.dumps(schema))
+        return orjson.dumps(schema)
     except TypeError as error:
         message = "the schema is no JSON, is nested too deeply, or has a number beyond 64 bits; simplify it"
         raise UnsupportedSchemaError(param, message) from error
+
+
+def _converted(text: bytes, param: str) -> ConvertedSchema:
+    source = orjson.loads(text)
     if not isinstance(source, dict):
         raise UnsupportedSchemaError(param, f"the schema must be an object, not {compact(source)[:60]}")
     return ConvertedSchema(*Converter(source, param).run())
@@ -62,12 +124,12 @@ def to_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
 def function_parameters(schema: object, *, param: str) -> ConvertedSchema | None:
     """The parameters of a function, an object at the root; None when it takes none and `parameters` is to be omitted.
 
-    That is so for None, `{}` and an object without properties. Raises UnsupportedSchemaError as `to_gemini_schema`
-    does, and when the root is not an object.
+    That is so for None, `{}` and an object without properties. It must not be changed (`known_gemini_schema`). Raises
+    UnsupportedSchemaError as `to_gemini_schema` does, and when the root is not an object.
     """
     if schema is None:
         return None
-    converted = object_root(to_gemini_schema(schema, param=param), param=param)
+    converted = object_root(known_gemini_schema(schema, param=param), param=param)
     return converted if has_properties(converted) else None
 
 

@@ -1,6 +1,6 @@
 """The walk over a JSON Schema that rewrites it in Gemini's keywords. `schema` is the way in."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gemgate.gemini.schema_finish import Place, finish
 from gemgate.gemini.schema_hints import HINTS, compact, conditional_hint, contains_hint
@@ -31,34 +31,6 @@ class Converter:
         self._schemas = 0
         self._depth = 0
         self._expanded: frozenset[Pointer] = frozenset()
-        self._handlers: dict[str, Callable[[Place, str, Any], None]] = {
-            "$ref": self._ref,
-            "type": self._type,
-            "properties": self._properties,
-            "additionalProperties": self._additional,
-            "patternProperties": self._pattern_properties,
-            "unevaluatedProperties": self._unevaluated_properties,
-            "items": self._items,
-            "unevaluatedItems": self._unevaluated_items,
-            "prefixItems": self._schemas_of,
-            "anyOf": self._schemas_of,
-            "oneOf": self._schemas_of,
-            "contains": self._contains,
-            "if": self._if,
-            "const": self._const,
-            "enum": self._enum,
-            "required": self._names,
-            "propertyOrdering": self._names,
-            "title": self._text,
-            "description": self._text,
-            "format": self._text,
-            "minimum": self._number,
-            "maximum": self._number,
-            "exclusiveMinimum": self._exclusive,
-            "exclusiveMaximum": self._exclusive,
-            "minItems": self._count,
-            "maxItems": self._count,
-        }
 
     def run(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Convert the source, then everything it refers to: the schema, and a line for each loss."""
@@ -113,12 +85,12 @@ class Converter:
         return place
 
     def _emit(self, place: Place) -> dict[str, Any]:
-        node, out, handlers = place.node, place.out, self._handlers
+        node, out, handlers = place.node, place.out, self._HANDLERS
         for key, value in node.items():
             handler = handlers.get(key)
             if handler is not None:
                 if value is not None or key == "const":
-                    handler(place, key, value)
+                    handler(self, place, key, value)
             elif key in HINTS:
                 if value is not None or key in ("default", "example"):
                     hint = HINTS[key](value)
@@ -289,6 +261,35 @@ class Converter:
         if not is_count or value != int(value):
             raise self._error(_join(place.path, key), "must be a whole number, 0 or more")
         place.out[key] = min(int(value), place.out.get(key, _MAX_COUNT)) if key == "maxItems" else int(value)
+
+    _HANDLERS: ClassVar[dict[str, "Callable[[Converter, Place, str, Any], None]"]] = {
+        "$ref": _ref,
+        "type": _type,
+        "properties": _properties,
+        "additionalProperties": _additional,
+        "patternProperties": _pattern_properties,
+        "unevaluatedProperties": _unevaluated_properties,
+        "items": _items,
+        "unevaluatedItems": _unevaluated_items,
+        "prefixItems": _schemas_of,
+        "anyOf": _schemas_of,
+        "oneOf": _schemas_of,
+        "contains": _contains,
+        "if": _if,
+        "const": _const,
+        "enum": _enum,
+        "required": _names,
+        "propertyOrdering": _names,
+        "title": _text,
+        "description": _text,
+        "format": _text,
+        "minimum": _number,
+        "maximum": _number,
+        "exclusiveMinimum": _exclusive,
+        "exclusiveMaximum": _exclusive,
+        "minItems": _count,
+        "maxItems": _count,
+    }
 
     # Limits and reports -------------------------------------------------------------------------------------------
 
