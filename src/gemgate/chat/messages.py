@@ -1,7 +1,7 @@
 """`messages` as `systemInstruction` and `contents`."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -19,6 +19,7 @@ from gemgate.chat.wire import (
     ToolCall,
     ToolMessage,
     UserMessage,
+    unknown_fields,
 )
 from gemgate.content import ContentTranslator
 from gemgate.errors import ApiError
@@ -51,8 +52,9 @@ def inline_media_of(messages: Sequence[Message]) -> list[InlineRef]:
 
 def _part_lists(messages: Sequence[Message]) -> Iterator[tuple[list[Any], str]]:
     for index, message in enumerate(messages):
-        if isinstance(message.content, list):
-            yield message.content, f"messages[{index}].content"
+        content = message.get("content")
+        if isinstance(content, list):
+            yield content, f"messages[{index}].content"
 
 
 @dataclass(slots=True)
@@ -94,68 +96,82 @@ class MessageTranslator:
             ApiError: 400 naming the message that Gemini could not follow.
         """
         for index, message in enumerate(messages):
-            param = f"messages[{index}]"
-            if not isinstance(message, ToolMessage | FunctionMessage):
-                self._close_calls(param)
-            self._add(message, param)
+            if self.pending and message["role"] not in {"tool", "function"}:
+                self._close_calls(f"messages[{index}]")
+            if not self._add_text(message):
+                self._add(message, f"messages[{index}]")
         self._close_calls(f"messages[{len(messages) - 1}]")
         self._end(f"messages[{len(messages) - 1}]")
         return self.turns.contents, self.system
 
+    def _add_text(self, message: Message) -> bool:
+        """Add a turn of text and of nothing else, as most of a long history are; False when there is more to it."""
+        role, content = message["role"], message.get("content")
+        if len(message) != 2 or not isinstance(content, str) or not content:
+            return False
+        if role == "user":
+            self.turns.add("user", [{"text": content}])
+        elif role == "assistant" and not self.has_thought_tags:
+            self.turns.add("model", [{"text": content}])
+        else:
+            return False
+        return True
+
     def _add(self, message: Message, param: str) -> None:
-        if message.model_extra:
-            self._note_extra(message.model_extra)
-        if isinstance(message, SystemMessage):
-            self._add_system(message, param)
-        elif isinstance(message, UserMessage):
-            self._drop_name(message.name)
-            self.turns.add("user", self.content.parts(message.content, f"{param}.content"))
-        elif isinstance(message, AssistantMessage):
-            self._drop_name(message.name)
+        if unknown := unknown_fields(message):
+            self._note_extra(unknown)
+        if message["role"] == "user":
+            self._drop_name(message)
+            self.turns.add("user", self.content.parts(message.get("content"), f"{param}.content"))
+        elif message["role"] == "assistant":
+            self._drop_name(message)
             self._add_assistant(message, param)
+        elif message["role"] == "system" or message["role"] == "developer":
+            self._add_system(message, param)
         else:
             self._add_result(message, param)
 
-    def _note_extra(self, extra: dict[str, Any]) -> None:
+    def _note_extra(self, extra: Mapping[str, Any]) -> None:
         """What a client echoes of an answer of ours is no parameter of its own, so it is never refused."""
         for name in _ECHOES & extra.keys():
             if extra[name]:
                 self.notes.adjust(f"messages[].{name}->none")
         self.notes.drop_unknown({name: value for name, value in extra.items() if name not in _OWN}, "messages[].")
 
-    def _drop_name(self, name: str | None) -> None:
-        if name:
+    def _drop_name(self, message: SystemMessage | UserMessage | AssistantMessage) -> None:
+        if message.get("name"):
             self.notes.drop("messages[].name")
 
     def _add_system(self, message: SystemMessage, param: str) -> None:
-        self._drop_name(message.name)
-        parts = self.content.parts(message.content, f"{param}.content")
+        self._drop_name(message)
+        parts = self.content.parts(message.get("content"), f"{param}.content")
         for part in parts:
             if "text" not in part:
-                msg = f"'{param}.content' holds media, and a {message.role} message can hold text only."
+                msg = f"'{param}.content' holds media, and a {message['role']} message can hold text only."
                 raise ApiError(400, msg, param=f"{param}.content", code="invalid_value")
         if not self.turns.contents and self.facts.system_instruction:
             self.system.extend(parts)
         else:
-            self.notes.adjust(f"{param}.role={message.role}->user")
+            self.notes.adjust(f"{param}.role={message['role']}->user")
             self.turns.add("user", parts)
 
     def _add_assistant(self, message: AssistantMessage, param: str) -> None:
-        google = _google(message.extra_content)
-        parts: list[Part] = [cast("Part", part) for part in google.get("parts") or [] if isinstance(part, dict)]
         texts = self.content.parts(self._without_thoughts(message), f"{param}.content")
-        if message.refusal and not texts:
-            texts = [{"text": message.refusal}]
-        signature = google.get("thought_signature")
-        if isinstance(signature, str) and signature:
-            _sign(texts, signature)
+        if (refusal := message.get("refusal")) and not texts:
+            texts = [{"text": refusal}]
+        parts: list[Part] = []
+        if google := _google(message.get("extra_content")):
+            parts += [cast("Part", part) for part in google.get("parts") or [] if isinstance(part, dict)]
+            signature = google.get("thought_signature")
+            if isinstance(signature, str) and signature:
+                _sign(texts, signature)
         parts += texts
-        parts += [part for image in message.images or [] if (part := self._own_image(image, param))]
+        parts += [part for image in message.get("images") or () if (part := self._own_image(image, param))]
         parts += self._calls(message, param)
         self.turns.add("model", parts)
 
     def _without_thoughts(self, message: AssistantMessage) -> Any:
-        content = message.content
+        content = message.get("content")
         if self.has_thought_tags and isinstance(content, str) and (found := _THOUGHTS.match(content)):
             self.notes.adjust("messages[].content=<thought>->none")
             return content[found.end() :]
@@ -172,18 +188,18 @@ class MessageTranslator:
         return part
 
     def _calls(self, message: AssistantMessage, param: str) -> list[Part]:
-        calls = list(message.tool_calls or [])
-        if message.function_call is not None:
-            calls.append(ToolCall(id="", function=message.function_call))
-        parts: list[Part] = []
-        for index, call in enumerate(calls):
-            path = f"{param}.tool_calls[{index}]" if message.tool_calls else f"{param}.function_call"
-            parts.append(self._call(call, path, is_first=index == 0))
-        return parts
+        calls, place = message.get("tool_calls"), "tool_calls[{}]"
+        legacy = message.get("function_call")
+        if legacy is not None:
+            calls, place = [*(calls or ()), {"id": "", "function": legacy}], place if calls else "function_call"
+        return [
+            self._call(call, f"{param}.{place.format(index)}", is_first=index == 0)
+            for index, call in enumerate(calls or ())
+        ]
 
     def _call(self, call: ToolCall, param: str, *, is_first: bool) -> Part:
         name, args = _name_and_args(call, param)
-        call_id = call.id or ""
+        call_id = call.get("id") or ""
         if any(known.id == call_id for known in self.pending):
             msg = f"'{param}.id' is {call_id!r}, and another call of this message has that id: ids must differ."
             raise ApiError(400, msg, param=f"{param}.id", code="invalid_value")
@@ -201,7 +217,7 @@ class MessageTranslator:
         sent = _sent_signature(call)
         if sent:
             return sent
-        kept = self.signatures.get(call_key(self.caller_id, call.id or "", name, args))
+        kept = self.signatures.get(call_key(self.caller_id, call.get("id") or "", name, args))
         if kept:
             return kept
         # Gemini 3 checks the first call of each step only, and takes a documented stand-in there.
@@ -210,15 +226,15 @@ class MessageTranslator:
     def _add_result(self, message: ToolMessage | FunctionMessage, param: str) -> None:
         call = self._called(message, param)
         call.result = function_result(
-            self.names.to_gemini(call.name), call.native_id, message.content, f"{param}.content", self.content
+            self.names.to_gemini(call.name), call.native_id, message.get("content"), f"{param}.content", self.content
         )
 
     def _called(self, message: ToolMessage | FunctionMessage, param: str) -> PendingCall:
-        if isinstance(message, FunctionMessage):
-            path, wanted = f"{param}.name", message.name
+        if message["role"] == "function":
+            path, wanted = f"{param}.name", message["name"]
             found = [call for call in self.pending if call.name == wanted]
         else:
-            path, wanted = f"{param}.tool_call_id", message.tool_call_id
+            path, wanted = f"{param}.tool_call_id", message["tool_call_id"]
             found = [call for call in self.pending if call.id == wanted]
         if not found:
             known = ", ".join(repr(call.id or call.name) for call in self.pending) or "none"
@@ -276,10 +292,10 @@ def unsigned_calls(messages: Sequence[Message], caller_id: str) -> list[bytes]:
     """The keys of calls that came back without their signatures: what `Signatures.recall` is to find out."""
     keys = []
     for message in messages:
-        for call in (isinstance(message, AssistantMessage) and message.tool_calls) or ():
+        for call in (message["role"] == "assistant" and message.get("tool_calls")) or ():
             if _sent_signature(call) is None:
                 with suppress(ApiError):  # it has its place, which is where the call is translated
-                    keys.append(call_key(caller_id, call.id or "", *_name_and_args(call, "")))
+                    keys.append(call_key(caller_id, call.get("id") or "", *_name_and_args(call, "")))
     return keys
 
 
@@ -295,13 +311,14 @@ def _sign(texts: list[Part], signature: str) -> None:
 
 
 def _name_and_args(call: ToolCall, param: str) -> tuple[str, dict[str, Any]]:
-    if call.custom is not None:
-        return call.custom.name, {"input": call.custom.input}
-    if call.function is None:
+    custom, function = call.get("custom"), call.get("function")
+    if custom is not None:
+        return custom["name"], {"input": custom.get("input", "")}
+    if function is None:
         path = f"{param}.function"
         raise ApiError(400, f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter")
     path = f"{param}.function.arguments" if not param.endswith("function_call") else f"{param}.arguments"
-    return call.function.name, parse_arguments(call.function.arguments, path)
+    return function["name"], parse_arguments(function.get("arguments"), path)
 
 
 def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
@@ -329,13 +346,14 @@ def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[
 
 def _sent_signature(call: ToolCall) -> str | None:
     """The signature a client sent back: Google's spelling first, then those of other gateways."""
-    candidates = [_google(call.extra_content).get("thought_signature")]
-    extra = call.model_extra or {}
-    function_extra = (call.function.model_extra or {}) if call.function else {}
-    candidates += [extra.get("thought_signature"), function_extra.get("thought_signature")]
-    for fields in (extra.get("provider_specific_fields"), function_extra.get("provider_specific_fields")):
+    outer: Mapping[str, Any] = call
+    inner: Mapping[str, Any] = call.get("function") or {}
+    candidates = [_google(outer.get("extra_content")).get("thought_signature")]
+    candidates += [outer.get("thought_signature"), inner.get("thought_signature")]
+    for fields in (outer.get("provider_specific_fields"), inner.get("provider_specific_fields")):
         if isinstance(fields, dict):
             candidates.append(fields.get("thought_signature"))
-    if call.id and "__thought__" in call.id:
-        candidates.append(call.id.partition("__thought__")[2])
+    call_id = call.get("id")
+    if call_id and "__thought__" in call_id:
+        candidates.append(call_id.partition("__thought__")[2])
     return next((value for value in candidates if isinstance(value, str) and value), None)
