@@ -34,8 +34,9 @@ serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; r
 test: $(VENV)/.installed-dev ## all tests, with branch coverage
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
-soak: $(VENV)/.installed-dev ## the tests that take minutes: gateways killed at every point of a batch
+soak: $(VENV)/.installed-dev ## what takes minutes: gateways killed at every point of a batch, long fuzzing, mixed load with faults (SOAK_SECONDS=60: less of it)
 	$(BIN)/python -m pytest -n auto -m soak
+	$(BIN)/python -m benchmarks.soak
 
 check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation, workflows, advisories
 	$(BIN)/ruff format --check .

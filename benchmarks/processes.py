@@ -92,6 +92,10 @@ class Process:
         """Count `peak` from now on."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
+    def children(self) -> list[int]:
+        """Their ids, and those of their children."""
+        return self._tree()[1:]
+
     def _tree(self) -> list[int]:
         parents: dict[int, list[int]] = {}
         for entry in Path("/proc").iterdir():
