@@ -1,5 +1,6 @@
 """Who may read `/metrics`, and that several workers are read as one."""
 
+import math
 import os
 import re
 import signal
@@ -129,6 +130,7 @@ def test_the_metrics_of_two_workers_are_one_and_their_directory_goes_with_them(t
             assert kinds["completion"] + kinds["thoughts"] == total["completion"]
             assert found.value("gemgate_requests_in_progress") == 0
             assert found.value("gemgate_build_info") == 1
+            assert math.isnan(found.value("gemgate_redis_up"))  # there is none
         (directory,) = directories_of(process.pid)
         assert directory.is_dir()
         process.send_signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ from gemgate.record import Record, current
 from gemgate.upstream.observe import Observer
 from gemgate.upstream.rests import Rest
 
-GaugeMode = Literal["livesum", "livemax", "mostrecent", "max"]
+GaugeMode = Literal["livesum", "livemax", "livemin", "mostrecent", "max"]
 
 OTHER = "other"
 NO_MODEL = ""
@@ -130,6 +130,9 @@ class Metrics(Observer):
         self._rest_until = gauge("rest_until_timestamp_seconds", text, "livemax", "key", "model", "kind")
         self._keys = gauge("keys", "Gemini keys of the gateway's own.", "livemax")
         self._batches = gauge("batches", "Batches in the store, by status.", "mostrecent", "status")
+        text = "Whether the Redis of GEMGATE_REDIS_URL can be used, by all workers: 1 or 0; NaN where there is none."
+        self._redis_up = gauge("redis_up", text, "livemin")
+        self._redis_up.set(math.nan)
         gauge("build_info", "Always 1.", "max", "version").labels(__version__).set(1)
 
     def began(self) -> None:
@@ -194,6 +197,10 @@ class Metrics(Observer):
     def keys_held(self, number: int) -> None:
         """The gateway has so many keys of its own."""
         self._keys.set(number)
+
+    def redis(self, is_up: bool) -> None:
+        """Redis can be used from now on, or can no longer."""
+        self._redis_up.set(is_up)
 
     def calls(self, model: str, key: str) -> None:
         """A call is made with the key of this label."""

@@ -100,7 +100,7 @@ async def services(
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
         redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-        common = await enter(common_state(redis_url, chat.signatures, settings.signature_ttl, gemini))
+        common = await enter(common_state(redis_url, chat.signatures, settings.signature_ttl, gemini, metrics.redis))
         chat = replace(chat, signatures=common.signatures)
         store = await enter(_store(settings))
         await enter(_swept(store))

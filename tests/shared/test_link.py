@@ -43,8 +43,10 @@ async def test_a_redis_that_is_not_there_stops_nobody() -> None:
 
 
 async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server: RedisServer) -> None:
+    told: list[bool] = []
     with capture_logs() as logs:
-        async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link, asyncio.timeout(TIME_LIMIT):
+        kept = Link(redis_server.url, patience=TIME_LIMIT, tell=told.append).kept()
+        async with kept as link, asyncio.timeout(TIME_LIMIT):
             assert await set_and_get(link) == b"b"
             redis_server.stop()
             for _ in range(3):
@@ -55,6 +57,7 @@ async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server:
             await link.wait_until_up()
             assert await set_and_get(link) == b"b"
     assert [line["event"].partition(":")[0] for line in logs] == ["Redis is down", "Redis is back"]
+    assert told == [True, False, True]
 
 
 async def test_connections_that_redis_has_closed_are_opened_again(redis_server: RedisServer) -> None:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from tests.callers.support import bearer, write_keys
 from tests.shared.support import eventually
 from tests.support.redis import RedisServer
+from tests.support.scrape import Scrape
 from tests.support.slices import client_of
 from tests.support.stack import gateway
 
@@ -129,13 +130,17 @@ async def test_a_signature_of_one_is_put_back_by_the_other(redis_server: RedisSe
     assert bodies[1]["contents"][1]["parts"][0]["thoughtSignature"] == "c2lnbmVk"
 
 
-async def test_readiness_tells_of_redis_and_does_not_depend_on_it(redis_server: RedisServer, tmp_path: Path) -> None:
+async def test_readiness_and_metrics_tell_of_redis_and_do_not_depend_on_it(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
     async with two(redis_server.url, tmp_path, lambda _: answer(PLAIN), requests_per_minute=100) as (one, _):
         assert (await one.get("/readyz")).json() == {"status": "ok", "redis": "up"}
+        assert Scrape((await one.get("/metrics")).text).value("gemgate_redis_up") == 1
         redis_server.stop()
         assert (await chat(one)).status_code == 200
         ready = await one.get("/readyz")
         assert (ready.status_code, ready.json()) == (200, {"status": "ok", "redis": "down"})
+        assert Scrape((await one.get("/metrics")).text).value("gemgate_redis_up") == 0
 
 
 async def test_they_start_without_redis_and_join_when_it_comes(redis_server: RedisServer, tmp_path: Path) -> None:

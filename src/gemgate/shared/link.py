@@ -42,6 +42,7 @@ class Link:
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         patience: Seconds that one call may take; `PATIENCE` unless given.
+        tell: Called with whether it can be used, once that is known and when it changes.
 
     Attributes:
         is_up: Whether it can be used.
@@ -52,13 +53,21 @@ class Link:
         ValueError: the URL is none.
     """
 
-    def __init__(self, url: str, *, patience: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience: float | None = None,
+        tell: Callable[[bool], None] = lambda _is_up: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         from redis import exceptions
 
         self.is_up = False
         self.outages = 0
         self._patience = PATIENCE if patience is None else patience
         self._clock = clock
+        self._tell = tell
         self._redis = _client(url, self._patience)
         self._failures = (exceptions.RedisError, OSError, TimeoutError)
         self._up = asyncio.Event()
@@ -123,6 +132,7 @@ class Link:
             return
         self.is_up = False
         self.outages += 1
+        self._tell(False)
         self._up.clear()
         self._down.set()
         self._lost_at = self._clock()
@@ -144,6 +154,7 @@ class Link:
         if self._down.is_set() and self._told_at == self._lost_at:
             _log.warning("Redis is back", seconds=round(self._clock() - self._lost_at, 1))
         self.is_up = True
+        self._tell(True)
         self._down.clear()
         self._up.set()
 

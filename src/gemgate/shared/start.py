@@ -1,6 +1,6 @@
 """Puts together what an application shares with the others, or has for itself."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -31,9 +31,11 @@ class Common:
 
 @asynccontextmanager
 async def common_state(
-    url: str | None, signatures: Signatures, signature_ttl: float, upstream: Upstream
+    url: str | None, signatures: Signatures, signature_ttl: float, upstream: Upstream, tell: Callable[[bool], None]
 ) -> AsyncIterator[Common]:
     """What is shared by the Redis at `url`, cool-downs of `upstream` included; without one, what this process has.
+
+    `tell` is called with whether Redis can be used.
 
     Raises:
         ModuleNotFoundError: the extra `redis` is not installed.
@@ -44,7 +46,7 @@ async def common_state(
         return
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        link = await enter(Link(url).kept())
+        link = await enter(Link(url, tell=tell).kept())
         behind = await enter(WriteBehind(link).running())
         rests = SharedRests(link, behind, upstream.apply)
         upstream.observe(rests)
