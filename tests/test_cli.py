@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
+from tests.support.command import command, refuses
 from typer.testing import CliRunner
 
 from gemgate import cli
@@ -286,28 +287,6 @@ def test_help_does_not_wait_for_the_web_framework() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@contextmanager
-def command(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, and the address it tells."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gemgate", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://[\d.]+:\d+", process.stdout.readline())
-        assert found is not None
-        yield process, found[0]
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # its workers too: they hold the pipes
-        process.communicate()
-
-
 def test_the_line_to_try_works_as_pasted() -> None:
     with command("serve", "--emulator", "--port", "0") as (process, _):
         assert process.stdout is not None
@@ -349,18 +328,6 @@ def test_a_stream_that_outlasts_the_time_it_is_given_ends_with_an_error() -> Non
         assert process.wait(PATIENCE) == 0
     assert '"code":"server_shutting_down"' in received
     assert "[DONE]" not in received
-
-
-def refuses(url: str) -> bool:
-    """Whether nobody listens there."""
-    host, port = url.removeprefix("http://").split(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
-    except ConnectionRefusedError:
-        return True
-    except ConnectionResetError:  # it was in the queue of a socket that has just been closed
-        return False
-    return False
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

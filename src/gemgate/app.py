@@ -15,6 +15,7 @@ from gemgate.callers.middleware import QuotaMiddleware
 from gemgate.chat.routes import create_chat_completion
 from gemgate.chat.routes import router as chat_router
 from gemgate.direct import DirectRoutes
+from gemgate.drain import STATE, Drain
 from gemgate.embeddings.routes import router as embeddings_router
 from gemgate.files.routes import router as files_router
 from gemgate.files.uploads_routes import router as uploads_router
@@ -47,10 +48,12 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     tracing = tracing_of(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        app.state.drain = Drain(settings.shutdown_delay)
         async with services(settings, chat, metrics, tracing, transport) as opened:
             app.state.services = opened
-            yield
+            with app.state.drain.heard():
+                yield {STATE: app.state.drain}
 
     app = _Gateway(
         title="gemgate",

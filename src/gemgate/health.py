@@ -21,6 +21,8 @@ async def readyz(request: Request) -> JSONResponse:
 
     With GEMGATE_REDIS_URL it tells whether Redis is `up` or `down`: without Redis the gateway serves all the same.
     """
+    if request.app.state.drain.begun:
+        return _unready("the gateway is shutting down")
     if not await services_of(request).readiness.is_ready():
         return _unready("the store does not answer")
     redis = services_of(request).redis

@@ -14,6 +14,7 @@ import orjson
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from gemgate.drain import STATE, Drain
 from gemgate.errors import ApiError
 from gemgate.limits import LEAST_RATE, ConnectionLimits
 
@@ -40,6 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         limits: ConnectionLimits = getattr(config, "limits", None) or ConnectionLimits()
         self._limits = limits
+        self._drain: Drain | None = app_state.get(STATE)
         self._in_body = False
         self._parsed = False  # whether the read in hand held the end of a head or of a body
         self._head_size = 0
@@ -124,6 +126,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._send_timer.cancel()  # whoever asks again has read
             self._send_timer = None
         super().on_headers_complete()
+        if self._drain is not None and self._drain.begun:
+            self.cycle.keep_alive = False  # the caller's next request goes to another replica
 
     def _head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -2,7 +2,11 @@
 
 import gc
 import math
+import os
+import signal
+from contextlib import suppress
 from importlib.util import find_spec
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -23,6 +27,7 @@ _YOUNG_OBJECTS = (
     10_000  # that outlive each other before the garbage collector looks; Python's 700 are one large request
 )
 _HUNG_SECONDS = 30  # a worker that gives no sign of life for so long is replaced
+_LISTEN_SECONDS = 0.1  # between two looks for signals
 
 
 class ServerConfig(uvicorn.Config):
@@ -113,3 +118,14 @@ class Workers(Multiprocess):
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
+
+    def join_all(self) -> None:
+        """Wait until all have ended. Signals that come meanwhile are theirs: a second SIGTERM ends the delay."""
+        while living := [each.process for each in self.processes if each.process.is_alive()]:
+            wait([each.sentinel for each in living], _LISTEN_SECONDS)
+            while self.signal_queue:
+                number = self.signal_queue.pop(0)
+                for each in living:
+                    if number in (signal.SIGTERM, signal.SIGINT) and each.pid is not None:
+                        with suppress(ProcessLookupError):
+                            os.kill(each.pid, number)

@@ -85,6 +85,11 @@ class Settings(BaseSettings):
     shutdown_timeout: PositiveFloat = Field(
         default=30, description="How long running answers may go on once the gateway is told to stop."
     )
+    shutdown_delay: NonNegativeFloat = Field(
+        default=0,
+        description="How long the gateway goes on taking requests after SIGTERM, while /readyz says 503: for a load "
+        "balancer to notice.",
+    )
     data_dir: Path = Field(default=Path("data"), description="Where files and batches are kept.")
 
     database_url: SecretStr | None = Field(

@@ -125,8 +125,10 @@ def test_running_answers_have_the_time_that_the_gateway_gives_them(helm: Helm) -
     pod = of_kind(rendered(helm), "Deployment")["spec"]["template"]["spec"]
     for found in (pod, *pods()):
         (gateway,) = gateways(found)
-        pause = gateway.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        assert found["terminationGracePeriodSeconds"] > pause + DEFAULTS.shutdown_timeout
+        settings = {each["name"]: each["value"] for each in gateway["env"]}
+        delay = float(settings.get("GEMGATE_SHUTDOWN_DELAY", DEFAULTS.shutdown_delay))
+        assert found["terminationGracePeriodSeconds"] > delay + DEFAULTS.shutdown_timeout
+        assert (delay > 0) == ("readinessProbe" in gateway)  # where a service has to notice
 
 
 def test_the_gateway_runs_without_privileges(helm: Helm) -> None:
