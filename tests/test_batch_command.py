@@ -106,6 +106,7 @@ def test_a_line_that_fails_is_in_the_error_file_and_in_the_exit_code(servers: St
     write(chat("good"), chat("bad", n=99))
     result = run(*(["--error-file", named] if named else []))
     assert result.exit_code == 1
+    assert Path("out.jsonl").exists(), result.output
     assert list(read("out.jsonl")) == ["good"]
     assert list(read(named or "out.errors.jsonl")) == ["bad"]
     assert "1 of 2 lines were answered." in result.stderr
@@ -357,6 +358,43 @@ def test_a_gateway_that_is_away_for_a_while_is_waited_for(servers: Stack, monkey
     assert result.stderr.count("busy Trying again.") == 2
 
 
+def test_a_batch_whose_creation_is_not_answered_is_looked_for_before_there_is_another(
+    servers: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(chat("a"))
+    create, before = batch_client.GatewayClient.create, len(batches(servers))
+    lost = iter(["it", "the answer"])
+
+    def losing(self: batch_client.GatewayClient, file_id: str, endpoint: str) -> Any:
+        what = next(lost, None)
+        made = create(self, file_id, endpoint) if what != "it" else None
+        if what:
+            raise batch_client.GatewayError("The connection broke.", is_passing=True)
+        return made
+
+    monkeypatch.setattr(batch_client.GatewayClient, "create", losing)
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("Trying again.") == 2
+    assert len(batches(servers)) == before + 1
+
+
+def test_a_download_that_breaks_is_begun_again(servers: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(chat("a"))
+    failures = [batch_client.GatewayError("The connection broke.", is_passing=True)]
+    download = batch_client.GatewayClient.download
+
+    def flaky(self: batch_client.GatewayClient, file_id: str, target: Path) -> None:
+        if failures:
+            raise failures.pop()
+        download(self, file_id, target)
+
+    monkeypatch.setattr(batch_client.GatewayClient, "download", flaky)
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert list(read("out.jsonl")) == ["a"]
+
+
 def test_a_gateway_that_stays_away_ends_the_command_and_the_state_stays(
     servers: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +426,7 @@ def test_a_download_that_breaks_leaves_no_half_file(servers: Stack, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(batch_client.GatewayClient, "_check", broken_content)
+        patch.setattr(batch_cli, "PATIENCE", 0.0)
         result = run()
     assert result.exit_code == 1
     assert "The connection to " in result.stderr

@@ -2,8 +2,9 @@
 
 import shlex
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from gemgate.batch_client import GatewayClient, GatewayError, Json
     from gemgate.batch_state import Input, State
+
+T = TypeVar("T")
 
 app = typer.Typer(help="Run batches at a gateway.", no_args_is_help=True)
 
@@ -157,10 +160,27 @@ class _Run:
         if self._state.file_id is None:
             self._state.file_id = self._uploaded(progress)["id"]
             self._state.save(self._state_path)
-        batch = self._gateway.create(self._state.file_id, self._source.endpoint)
+        batch = self._patiently(self._create_once(self._state.file_id))
         self._remember(batch)
         self._console.print(f"Created {batch['id']}.")
         return batch
+
+    def _create_once(self, file_id: str) -> "Callable[[], Json]":
+        """A call that may be repeated: a creation whose answer was lost is looked for before there is another one."""
+        is_first = True
+
+        def create() -> "Json":
+            nonlocal is_first
+            found = None if is_first else self._gateway.find_batch(file_id)
+            is_first = False
+            return found or self._gateway.create(file_id, self._source.endpoint)
+
+        return create
+
+    def _patiently(self, call: "Callable[[], T]") -> "T":
+        from gemgate.batch_client import patient
+
+        return patient(call, PATIENCE, _FIRST_PAUSE * 5, self._grumble)
 
     def _uploaded(self, progress: "Progress") -> "Json":
         told = f"{self._source.size / 1e6:.1f} MB"
@@ -173,8 +193,6 @@ class _Run:
         self._state.save(self._state_path)
 
     def _waited_for(self, batch: "Json", progress: "Progress") -> "Json":
-        from gemgate.batch_client import patient
-
         task = progress.add_task("Waiting", total=None, told="")
         began, batch_id, status = time.monotonic(), batch["id"], ""
         while True:
@@ -190,7 +208,7 @@ class _Run:
                 return batch
             pause = min(max((time.monotonic() - began) / 10, _FIRST_PAUSE), _MOST_PAUSE)
             time.sleep(pause)
-            batch = patient(lambda: self._gateway.batch(batch_id), PATIENCE, _FIRST_PAUSE * 5, self._grumble)
+            batch = self._patiently(lambda: self._gateway.batch(batch_id))
 
     def _grumble(self, error: "GatewayError") -> None:
         self._console.print(f"{error} Trying again.")
@@ -199,7 +217,7 @@ class _Run:
         """Write the files, and say what they hold."""
         for file_id, place in ((batch["output_file_id"], self._output), (batch["error_file_id"], self._errors)):
             if file_id:
-                self._gateway.download(file_id, place)
+                self._patiently(partial(self._gateway.download, file_id, place))
             elif batch["status"] == "completed":
                 place.unlink(missing_ok=True)
         counts, status = batch["request_counts"], batch["status"]

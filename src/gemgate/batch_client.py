@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeVar
 
 import httpx
 import orjson
@@ -14,6 +14,7 @@ _PAGE = 100
 _MOST_PAGES = 20
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 class GatewayError(Exception):
@@ -130,7 +131,7 @@ class GatewayClient:
         raise GatewayError(msg, status=status, is_passing=is_passing)
 
 
-def patient(call: Callable[[], Json], seconds: float, pause: float, on_failure: Callable[[GatewayError], None]) -> Json:
+def patient(call: Callable[[], T], seconds: float, pause: float, on_failure: Callable[[GatewayError], None]) -> T:
     """What `call` gives, tried again for `seconds` as long as its failure may pass."""
     end = time.monotonic() + seconds
     while True:

@@ -184,6 +184,7 @@ class World:
         self.environment = environment
         self.command = command
         self.deaths = 0
+        self.patience = PATIENCE
         self.kills: list[Kill] = []
         self._replica: Replica | None = None
 
@@ -225,7 +226,7 @@ class World:
         """An answer, or None when the gateway died of the question: then there is another one."""
         headers = {"authorization": f"Bearer {KEY}"}
         try:
-            answer = httpx.request(method, self.replica.url + path, headers=headers, timeout=PATIENCE, **more)
+            answer = httpx.request(method, self.replica.url + path, headers=headers, timeout=self.patience, **more)
         except httpx.TransportError:
             self._bury()
             return None
