@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tests.support.raw_upstream import RawUpstream, Script, answer, once
+from tests.support.raw_upstream import STREAM_HEAD, RawUpstream, Script, answer, once
 from tests.support.server import serve
 
 from gemgate.app import create_app
@@ -38,7 +38,9 @@ LAST_EVENT = {
     "responseId": "r",
 }
 WHOLE = {**LAST_EVENT, "candidates": [{**LAST_EVENT["candidates"][0], "content": {"parts": [{"text": "Hello"}]}}]}  # type: ignore[index]
-HEALTHY = once(answer(200, WHOLE, {"connection": "close"}))  # so that each request is a connection, and a script
+# Each request is a connection, and a script.
+HEALTHY = once(answer(200, WHOLE, {"connection": "close"}))
+HEAD = STREAM_HEAD.removesuffix(b"\r\n") + b"Connection: close\r\n\r\n"
 
 
 @dataclass

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.faults.hostile import EVENT, KEY, PATH, PATIENCE, SHORT, Rig, nothing_left_behind, rig, wait_until
-from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, chunk, sse
+from tests.faults.hostile import EVENT, HEAD, KEY, PATH, PATIENCE, SHORT, Rig, nothing_left_behind, rig, wait_until
+from tests.support.raw_upstream import LAST_CHUNK, Peer, chunk, sse
 
 MEGABYTE = 1_048_576
 LARGE = {
@@ -65,7 +65,7 @@ class Flood:
 
     async def __call__(self, peer: Peer) -> None:
         await peer.request()
-        await peer.send(STREAM_HEAD)
+        await peer.send(HEAD)
         piece = chunk(sse(LARGE))
         try:
             while True:
@@ -92,7 +92,7 @@ def test_a_client_that_vanishes_ends_the_call(running: Rig, stream: bool, reset:
     async def patient(peer: Peer) -> None:
         await peer.request()
         if stream:
-            await peer.send(STREAM_HEAD, chunk(sse(EVENT)))
+            await peer.send(HEAD, chunk(sse(EVENT)))
         asked.set()
         await peer.gone()
         ended.set()
@@ -135,7 +135,7 @@ def test_a_slow_reader_gets_the_whole_stream_and_holds_the_upstream_back(running
 
     async def much(peer: Peer) -> None:
         await peer.request()
-        await peer.send(STREAM_HEAD)
+        await peer.send(HEAD)
         for _ in range(count):
             await peer.send(chunk(sse(LARGE)))
         last: dict[str, Any] = {"candidates": [{"finishReason": "STOP", "index": 0}]}

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.faults.hostile import EVENT, LAST_EVENT, SHORT, WHOLE, Outcome, Rig, nothing_left_behind, outcome, rig
-from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, Script, answer, chunk, once, sse, unused_port
+from tests.faults.hostile import EVENT, HEAD, LAST_EVENT, SHORT, WHOLE, Outcome, Rig, nothing_left_behind, outcome, rig
+from tests.support.raw_upstream import LAST_CHUNK, Peer, Script, answer, chunk, once, sse, unused_port
 
-JSON_HEAD = STREAM_HEAD.replace(b"text/event-stream", b"application/json")
-GOOD = STREAM_HEAD + chunk(sse(EVENT))
+JSON_HEAD = HEAD.replace(b"text/event-stream", b"application/json")
+GOOD = HEAD + chunk(sse(EVENT))
 PAGE = b"<html><head><title>Sorry</title></head><body>down</body></html>"
 REFUSAL = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 BOTH = pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])
@@ -47,7 +47,7 @@ async def reset_before_headers(peer: Peer) -> None:
 
 async def reset_after_headers(peer: Peer) -> None:
     await peer.request()
-    await peer.send(STREAM_HEAD)
+    await peer.send(HEAD)
     await asyncio.sleep(SHORT / 5)  # lets the headers arrive: a reset takes away what is not read
     peer.reset()
 
@@ -66,7 +66,7 @@ async def blackhole(peer: Peer) -> None:
 
 async def headers_and_silence(peer: Peer) -> None:
     await peer.request()
-    await peer.send(STREAM_HEAD)
+    await peer.send(HEAD)
     await peer.gone()
 
 
@@ -116,7 +116,7 @@ async def endless_answer(peer: Peer) -> None:
 async def trickled_answer(peer: Peer) -> None:
     await peer.request()
     body = sse(EVENT, LAST_EVENT)
-    await peer.send(STREAM_HEAD)
+    await peer.send(HEAD)
     for at in range(len(body)):
         await peer.send(chunk(body[at : at + 1]))
         await asyncio.sleep(SHORT / 3)
@@ -124,14 +124,14 @@ async def trickled_answer(peer: Peer) -> None:
 
 async def trickled_headers(peer: Peer) -> None:
     await peer.request()
-    for at in range(len(STREAM_HEAD)):
-        await peer.send(STREAM_HEAD[at : at + 1])
+    for at in range(len(HEAD)):
+        await peer.send(HEAD[at : at + 1])
         await asyncio.sleep(SHORT / 3)
 
 
 async def endless_events(peer: Peer) -> None:
     await peer.request()
-    await peer.send(STREAM_HEAD)
+    await peer.send(HEAD)
     while True:
         await peer.send(chunk(sse({"candidates": []})))
         await asyncio.sleep(0.001)
@@ -143,7 +143,7 @@ def raw(status: int, body: bytes | dict[str, Any], **headers: str) -> Script:
 
 
 def streamed(*pieces: bytes) -> Script:
-    return once(STREAM_HEAD, *map(chunk, pieces), LAST_CHUNK)
+    return once(HEAD, *map(chunk, pieces), LAST_CHUNK)
 
 
 PACKED = gzip.compress(orjson.dumps(WHOLE))

@@ -106,7 +106,10 @@ class Incoming(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        piece = await self._response.content.readany()
+        try:
+            piece = await self._response.content.readany()
+        except RuntimeError as error:  # aiohttp has closed the connection, and has not said why
+            raise aiohttp.ServerDisconnectedError from error
         if not piece:
             raise StopAsyncIteration
         return piece
