@@ -251,14 +251,18 @@ async def test_a_broken_chunk_is_an_error_at_the_latest_when_events_are_overdue(
 
 
 async def test_a_connection_that_was_closed_between_two_reads_is_a_cut_answer() -> None:
+    read = asyncio.Event()
+
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.send(STREAM_HEAD + chunk(sse(HELLO)))
+        await read.wait()
         await peer.send(b"zz\r\n")
         await peer.gone()
 
     async with RawUpstream(script) as upstream, to(upstream.url) as client, client.stream(MODEL, BODY, KEY) as batches:
         assert await anext(batches) == [HELLO]
+        read.set()
         await upstream.settled()
         with pytest.raises(TransportError) as failed:
             await anext(batches)
