@@ -4,6 +4,40 @@ import asyncio
 from types import TracebackType
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Scope
+
+_HANGUP = "gemgate.hangup"
+
+
+class Hangup:
+    """Tells that the client of a connection has gone, so that no task need wait for each request's `http.disconnect`.
+
+    Attributes:
+        has_come: Whether it has.
+        watched: Blocks that are cancelled when it does.
+    """
+
+    __slots__ = ("has_come", "watched")
+
+    def __init__(self) -> None:
+        self.has_come = False
+        self.watched: set[cancelled_on_disconnect] = set()
+
+    def enter(self, scope: Scope) -> None:
+        """The request of `scope` came over this connection."""
+        scope[_HANGUP] = self
+
+    def come(self) -> None:
+        """The client has gone."""
+        self.has_come = True
+        for block in tuple(self.watched):
+            block.cancel()
+
+
+def hangup_of(scope: Scope) -> Hangup | None:
+    """That of the request's connection; None where the server is not ours, and knows ASGI alone."""
+    found: Hangup | None = scope.get(_HANGUP)
+    return found
 
 
 class cancelled_on_disconnect:  # noqa: N801  used like a function; a generator would cost each request a little more
@@ -13,10 +47,12 @@ class cancelled_on_disconnect:  # noqa: N801  used like a function; a generator 
         ClientDisconnect: in place of the cancellation that the disconnect caused. Any other cancellation passes.
     """
 
-    __slots__ = ("_cancelling", "_gone", "_request", "_task", "_watcher")
+    __slots__ = ("_cancelling", "_gone", "_hangup", "_request", "_task", "_watcher")
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._hangup = hangup_of(request.scope)
+        self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 
     async def __aenter__(self) -> None:
@@ -26,18 +62,30 @@ class cancelled_on_disconnect:  # noqa: N801  used like a function; a generator 
             raise RuntimeError(msg)
         self._task = task
         self._cancelling = task.cancelling()
-        self._watcher = asyncio.create_task(self._watch())
+        if self._hangup is None:
+            self._watcher = asyncio.create_task(self._watch())
+        elif self._hangup.has_come:
+            self.cancel()
+        else:
+            self._hangup.watched.add(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._watcher.cancel()
-        del self._watcher  # it keeps how it ended, which leads to `self`: a cycle for each request
+        if self._watcher is not None:
+            self._watcher.cancel()
+            self._watcher = None  # it keeps how it ended, which leads to `self`: a cycle for each request
+        elif self._hangup is not None:
+            self._hangup.watched.discard(self)
         if self._gone and isinstance(error, asyncio.CancelledError) and self._task.uncancel() <= self._cancelling:
             raise ClientDisconnect from None
 
     async def _watch(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
+        self.cancel()
+
+    def cancel(self) -> None:
+        """The client has gone."""
         self._gone = True
         self._task.cancel()

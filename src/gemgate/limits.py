@@ -14,6 +14,9 @@ LEAST_RATE = 1024
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 """A gateway that is busy must still be able to say so."""
 
+WHOLE_BODY = "gemgate.whole_body"
+"""In the scope of a request whose body has arrived to its end, though nobody may have read it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
@@ -59,7 +62,7 @@ class LimitsMiddleware:
             return
         self._running += 1
         try:
-            await self._app(scope, _Body(receive, self._body_timeout).receive, send)
+            await self._app(scope, _Body(scope, receive, self._body_timeout).receive, send)
         finally:
             self._running -= 1
 
@@ -67,9 +70,10 @@ class LimitsMiddleware:
 class _Body:
     """The body of one request as it comes in."""
 
-    __slots__ = ("_began", "_receive", "_size", "_timeout", "_whole")
+    __slots__ = ("_began", "_receive", "_scope", "_size", "_timeout", "_whole")
 
-    def __init__(self, receive: Receive, timeout: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, timeout: float) -> None:
+        self._scope = scope
         self._receive = receive
         self._timeout = timeout
         self._began: float | None = None
@@ -82,7 +86,7 @@ class _Body:
         Raises:
             ApiError: 408, when the caller lets the gateway wait for its body.
         """
-        if self._whole:
+        if self._whole or WHOLE_BODY in self._scope:
             return await self._receive()
         now = asyncio.get_running_loop().time()
         if self._began is None:

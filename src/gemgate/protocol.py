@@ -14,9 +14,10 @@ import orjson
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from gemgate.disconnect import Hangup
 from gemgate.drain import STATE, Drain
 from gemgate.errors import ApiError
-from gemgate.limits import LEAST_RATE, ConnectionLimits
+from gemgate.limits import LEAST_RATE, WHOLE_BODY, ConnectionLimits
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -42,6 +43,7 @@ class GuardedProtocol(HttpToolsProtocol):
         limits: ConnectionLimits = getattr(config, "limits", None) or ConnectionLimits()
         self._limits = limits
         self._drain: Drain | None = app_state.get(STATE)
+        self._hangup = Hangup()
         self._in_body = False
         self._parsed = False  # whether the read in hand held the end of a head or of a body
         self._head_size = 0
@@ -61,6 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """No timer outlives the connection."""
         super().connection_lost(exc)
+        self._hangup.come()
         self._unset_keepalive_if_required()
         _cancel(self._head_timer, self._rest_timer, self._send_timer)
         self._head_timer = self._rest_timer = self._send_timer = None
@@ -125,6 +128,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._send_timer is not None and not self.flow.write_paused:
             self._send_timer.cancel()  # whoever asks again has read
             self._send_timer = None
+        self._hangup.enter(self.scope)
         super().on_headers_complete()
         if self._drain is not None and self._drain.begun:
             self.cycle.keep_alive = False  # the caller's next request goes to another replica
@@ -141,6 +145,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._rest_timer is not None:
             self._rest_timer.cancel()
             self._rest_timer = None
+        self.scope[WHOLE_BODY] = True
         super().on_message_complete()
 
     def _refuse(self, error: ApiError) -> None:

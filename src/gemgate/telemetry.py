@@ -12,6 +12,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.bodies import Bodies
+from gemgate.disconnect import Hangup, hangup_of
 from gemgate.errors import internal_error, shutting_down
 from gemgate.handlers import CLIENT_CLOSED_REQUEST, answer
 from gemgate.logs import line
@@ -61,7 +62,7 @@ class TelemetryMiddleware:
             return
         record = Record(_request_id(scope), scope["method"], scope["path"])
         bodies = Bodies(scope) if self._log_bodies else None
-        exchange = _Exchange(record, self._metrics, receive, send, bodies)
+        exchange = _Exchange(record, self._metrics, receive, send, bodies, hangup_of(scope))
         is_quiet = record.path in _QUIET_PATHS
         if not is_quiet:
             self._metrics.began()
@@ -114,23 +115,37 @@ class TelemetryMiddleware:
 class _Exchange:
     """One request and how far its answer has come."""
 
-    __slots__ = ("_bodies", "_metrics", "_receive", "_record", "_send", "_status", "complete", "gone")
+    __slots__ = ("_bodies", "_gone", "_hangup", "_metrics", "_receive", "_record", "_send", "_status", "complete")
 
-    def __init__(self, record: Record, metrics: Metrics, receive: Receive, send: Send, bodies: Bodies | None) -> None:
+    def __init__(
+        self,
+        record: Record,
+        metrics: Metrics,
+        receive: Receive,
+        send: Send,
+        bodies: Bodies | None,
+        hangup: Hangup | None,
+    ) -> None:
         self._record = record
         self._metrics = metrics
         self._receive = receive
         self._send = send
         self._bodies = bodies
         self._status: int | None = None
+        self._hangup = hangup
+        self._gone = False
         self.complete = False
-        self.gone = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client went before the end."""
+        return self._gone or (self._hangup is not None and self._hangup.has_come and not self.complete)
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             if not self.complete:
-                self.gone = True
+                self._gone = True
         elif self._bodies is not None:
             self._bodies.received(message)
         return message
