@@ -1,7 +1,9 @@
 """The hot paths, answered without FastAPI's router: it costs more than the translation (docs/performance.md)."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,7 +32,7 @@ class DirectRoutes:
             await self._app(scope, receive, send)
             return
         endpoint, scope["route"] = found
-        request = Request(scope, receive)
+        request = _Request(scope, receive)
         try:
             response = await endpoint(request)
         except Exception as error:
@@ -39,3 +41,32 @@ class DirectRoutes:
                 raise
             response = known
         await response(scope, receive, send)
+
+
+class _Request(Request):
+    """Starlette's, which looks through all headers for each that is asked for."""
+
+    @property
+    def headers(self) -> Headers:
+        """The headers."""
+        if not hasattr(self, "_headers"):
+            self._headers = _Headers(scope=self.scope)
+        return self._headers
+
+
+class _Headers(Headers):
+    """The first value of each name at hand."""
+
+    def __init__(self, *, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._first = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(self.raw)}
+
+    def __getitem__(self, key: str) -> str:
+        return self._first[key.lower()]
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower() in self._first
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The first value, or `default`."""
+        return self._first.get(key.lower(), default)

@@ -7,7 +7,7 @@ request that behaves more than a fraction of a microsecond: timers run only whil
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 import orjson
@@ -128,10 +128,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._send_timer is not None and not self.flow.write_paused:
             self._send_timer.cancel()  # whoever asks again has read
             self._send_timer = None
-        self._hangup.enter(self.scope)
+        self._hangup.enter(self._scope())
         super().on_headers_complete()
         if self._drain is not None and self._drain.begun:
             self.cycle.keep_alive = False  # the caller's next request goes to another replica
+
+    def _scope(self) -> dict[str, Any]:
+        """Of the request in hand: in it there may be more than uvicorn's type says."""
+        return cast("dict[str, Any]", self.scope)
 
     def _head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -145,7 +149,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._rest_timer is not None:
             self._rest_timer.cancel()
             self._rest_timer = None
-        self.scope[WHOLE_BODY] = True
+        self._scope()[WHOLE_BODY] = True
         super().on_message_complete()
 
     def _refuse(self, error: ApiError) -> None:

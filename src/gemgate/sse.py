@@ -6,7 +6,6 @@ of a stream that succeeded. Never an `id:` line: openai-python would dispatch an
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Any
 
 import anyio
@@ -53,13 +52,12 @@ async def respond(
     """
     async with cancelled_on_disconnect(request):
         first = await peek(batches, settings.stream_start_after)
-    return event_stream(_run(first, batches), settings, headers)
-
-
-def event_stream(body: Batches, settings: Settings, headers: Mapping[str, str] | None = None) -> Response:
-    """The response around `body`: its headers, and a keep-alive comment every `keepalive_interval`."""
     response = _EventStream(
-        body, headers={"cache-control": "no-cache", **(headers or {})}, sep="\n", ping=settings.keepalive_interval
+        first,
+        batches,
+        headers={"cache-control": "no-cache", **(headers or {})},
+        sep="\n",
+        ping=settings.keepalive_interval,
     )
     del response.headers["connection"]  # HTTP/2 forbids it, and the server decides
     return response
@@ -71,28 +69,67 @@ class _EventStream(EventSourceResponse):
     At a shutdown the server's own deadline ends it, as it ends every request.
     """
 
-    def __init__(self, body: Batches, **options: Any) -> None:
-        super().__init__(body, **options)
-        self._body = body
+    def __init__(self, first: asyncio.Task[bytes | None], batches: Batches, **options: Any) -> None:
+        super().__init__(batches, **options)
+        self._first = first
+        self._batches = batches
+        self._is_read = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the body until it ends, or until the client goes."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        comments = asyncio.create_task(self._comment(send))
         try:
-            async with cancelled_on_disconnect(Request(scope, receive)), aclosing(self._body) as pieces:
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            with _Comments(send, self.ping_interval):
+                async with cancelled_on_disconnect(Request(scope, receive)):
+                    await self._send_batches(send)
         except ClientDisconnect:
             return
         finally:
-            comments.cancel()
+            if not self._is_read:
+                await _close(self._first, self._batches)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _comment(self, send: Send) -> None:
-        while True:
-            await asyncio.sleep(self.ping_interval)
-            await send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+    async def _send_batches(self, send: Send) -> None:
+        try:
+            if not self._first.done():
+                await _send_piece(send, KEEP_ALIVE)
+            batch = await self._first
+            if batch is not None:
+                await _send_piece(send, batch)
+                async for batch in self._batches:
+                    await _send_piece(send, batch)
+            self._is_read = True
+        except Exception as error:  # noqa: BLE001  the headers are sent: every failure becomes the last event
+            await _send_piece(send, error_frame(as_api_error(error)))
+
+
+async def _send_piece(send: Send, piece: bytes) -> None:
+    await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+class _Comments:
+    """Sends a comment every so many seconds until the block ends. There is a task only while one is being sent."""
+
+    def __init__(self, send: Send, seconds: float) -> None:
+        self._send = send
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._timer = self._loop.call_later(self._seconds, self._begin)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._comment())
+
+    async def _comment(self) -> None:
+        await _send_piece(self._send, KEEP_ALIVE)
+        self._timer = self._loop.call_later(self._seconds, self._begin)
 
 
 async def peek(source: Batches, start_after: float) -> asyncio.Task[bytes | None]:
@@ -114,21 +151,6 @@ async def peek(source: Batches, start_after: float) -> asyncio.Task[bytes | None
 
 async def _first(source: Batches) -> bytes | None:
     return await anext(source, None)
-
-
-async def _run(first: asyncio.Task[bytes | None], source: Batches) -> Batches:
-    try:
-        if not first.done():
-            yield KEEP_ALIVE
-        batch = await first
-        if batch is not None:
-            yield batch
-            async for batch in source:
-                yield batch
-    except Exception as error:  # noqa: BLE001  the headers are sent: every failure becomes the last event
-        yield error_frame(as_api_error(error))
-    finally:
-        await _close(first, source)
 
 
 async def _close(first: asyncio.Task[bytes | None], source: Batches) -> None:
