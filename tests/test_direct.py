@@ -67,3 +67,22 @@ async def test_what_is_no_http_goes_on() -> None:
 def test_a_hot_path_is_in_the_openapi_document() -> None:
     paths = create_app(Settings(_env_file=None)).openapi()["paths"]
     assert "post" in paths["/v1/chat/completions"]
+
+
+async def test_headers_are_found_as_starlette_finds_them() -> None:
+    found: list[object] = []
+
+    async def endpoint(request: Request) -> Response:
+        headers = request.headers
+        found.extend(
+            (headers["X-Twice"], headers.get("x-none", "-"), "x-Twice" in headers, "x-none" in headers, 1 in headers)
+        )
+        found.append(headers.getlist("x-twice"))
+        with pytest.raises(KeyError):
+            _ = headers["x-none"]
+        return Response()
+
+    app = DirectRoutes(rest, {"/": endpoint})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as http:
+        await http.post("/", headers=[("x-twice", "first"), ("x-twice", "second")])
+    assert found == ["first", "-", True, False, False, ["first", "second"]]

@@ -12,7 +12,7 @@ from starlette.types import Message
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate.disconnect import cancelled_on_disconnect
+from gemgate.disconnect import Hangup, cancelled_on_disconnect
 
 
 def request(*messages: Message) -> Request:
@@ -141,3 +141,35 @@ def test_a_buffered_call_whose_client_goes_is_cancelled_within_a_second() -> Non
             client.sendall(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
             assert started.wait(5)
         assert cancelled.wait(1)
+
+
+def request_over(hangup: Hangup) -> Request:
+    """A request over a connection of ours, whose disconnect no message tells."""
+    over = request()
+    hangup.enter(over.scope)
+    return over
+
+
+async def test_a_block_whose_connection_breaks_is_cancelled_without_a_task_that_waits_for_it() -> None:
+    hangup, before = Hangup(), asyncio.all_tasks()
+    asyncio.get_running_loop().call_soon(hangup.come)
+    with pytest.raises(ClientDisconnect):
+        async with cancelled_on_disconnect(request_over(hangup)):
+            await asyncio.wait_for(asyncio.Event().wait(), 5) if asyncio.all_tasks() == before else None
+    assert not hangup.watched
+
+
+async def test_a_block_whose_connection_broke_before_is_cancelled_at_once() -> None:
+    hangup = Hangup()
+    hangup.come()
+    with pytest.raises(ClientDisconnect):
+        async with cancelled_on_disconnect(request_over(hangup)):
+            await asyncio.Event().wait()
+
+
+async def test_a_connection_that_breaks_after_the_block_harms_nobody() -> None:
+    hangup = Hangup()
+    async with cancelled_on_disconnect(request_over(hangup)):
+        await asyncio.sleep(0)
+    hangup.come()
+    await asyncio.sleep(0)

@@ -2,6 +2,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,10 +17,11 @@ from structlog.testing import capture_logs
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate.logs import add_request_id, configure_logging
+from gemgate.logs import PlainRenderer, add_request_id, add_timestamp, configure_logging
 from gemgate.record import current, request_id
 from gemgate.settings import Settings
 from gemgate.telemetry import TelemetryMiddleware
+from gemgate.upstream.rests import RestKind
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 
@@ -231,6 +233,31 @@ def test_console_logs_hold_no_secrets_either(capsys: pytest.CaptureFixture[str])
     assert "a library's" in text
     assert KEY not in text
     assert "abcdef" not in text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"model": "gemini-2.5-flash", "ms": 1.5, "status": 200, "cost_usd": None, "dropped": ["a", "b c"]},
+        {"path": "/a b", "note": "k=v", "quoted": "it's", "empty": "", "kind": RestKind.BROKEN},
+        {"exception": "Traceback\nKeyError"},
+        {"stack": "here"},
+        {"logger": "alembic"},
+    ],
+)
+def test_a_line_without_colours_is_what_structlog_would_write(fields: dict[str, Any]) -> None:
+    event = {"timestamp": "2026-01-02T03:04:05.678901Z", "level": "info", "event": "something happened", **fields}
+    expected = structlog.dev.ConsoleRenderer(colors=False)(None, "info", dict(event))
+    assert PlainRenderer()(None, "info", dict(event)) == expected
+
+
+def test_the_time_of_a_line_is_that_of_the_clock() -> None:
+    before = datetime.now(UTC)
+    stamp = add_timestamp(None, "info", {})["timestamp"]
+    told = datetime.fromisoformat(stamp)
+    assert before - timedelta(microseconds=1) <= told <= datetime.now(UTC)
+    assert len(stamp) == len("2026-01-02T03:04:05.678901Z")
 
 
 @pytest.mark.usefixtures("logging_restored")
