@@ -74,9 +74,7 @@ async def test_headers_are_found_as_starlette_finds_them() -> None:
 
     async def endpoint(request: Request) -> Response:
         headers = request.headers
-        found.extend(
-            (headers["X-Twice"], headers.get("x-none", "-"), "x-Twice" in headers, "x-none" in headers, 1 in headers)
-        )
+        found.extend((headers["X-Twice"], headers.get("x-none", "-"), "x-Twice" in headers, "x-none" in headers))
         found.append(headers.getlist("x-twice"))
         with pytest.raises(KeyError):
             _ = headers["x-none"]
@@ -85,4 +83,4 @@ async def test_headers_are_found_as_starlette_finds_them() -> None:
     app = DirectRoutes(rest, {"/": endpoint})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as http:
         await http.post("/", headers=[("x-twice", "first"), ("x-twice", "second")])
-    assert found == ["first", "-", True, False, False, ["first", "second"]]
+    assert found == ["first", "-", True, False, ["first", "second"]]
