@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: the fates of parameters, and the settings.
+"""Writes the generated parts of the documentation: the fates of parameters, the settings, and what was measured.
 
 A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -->`.
 """
@@ -15,7 +15,8 @@ from gemgate.files.fates import COMPLETE, FILES, UPLOADS
 from gemgate.images.fates import EDITS, GENERATIONS
 from gemgate.settings import Settings, variable
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 _PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
@@ -47,7 +48,8 @@ def pages() -> list[Path]:
 
 
 def _generated(name: str) -> str:
-    return _settings() if name == "settings" else _fates(name)
+    others = {"settings": _settings, "figures": _figures}
+    return others[name]() if name in others else _fates(name)
 
 
 def _fates(path: str) -> str:
@@ -61,6 +63,11 @@ def _settings() -> str:
         for name, field in Settings.model_fields.items()
     ]
     return "\n| variable | default | |\n|---|---|---|\n" + "".join(rows) + "\n"
+
+
+def _figures() -> str:
+    report = (ROOT / "benchmarks" / "REPORT.md").read_text()
+    return "\n" + report.partition("## Figures\n")[2].strip() + "\n\n"
 
 
 def _default(value: object) -> str:

@@ -15,7 +15,7 @@ def test_the_page_is_up_to_date(page: Path) -> None:
     assert text == SCRIPT["rewritten"](text), "run scripts/write_docs.py"
 
 
-def test_every_table_of_fates_and_every_setting_is_on_a_page() -> None:
+def test_every_generated_part_is_on_a_page() -> None:
     text = "".join(page.read_text() for page in SCRIPT["pages"]())
-    for name in ("settings", *SCRIPT["_FATES"]):
+    for name in ("settings", "figures", *SCRIPT["_FATES"]):
         assert f"<!-- begin generated: {name} -->" in text
