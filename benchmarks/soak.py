@@ -9,6 +9,7 @@ sockets and descriptors not at all between two quiet moments, after the warm-up 
 import asyncio
 import os
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -30,6 +31,8 @@ from benchmarks.soak_report import REPORT, report
 SECONDS = 600.0
 RATE = 20.0
 """Requests that begin in a second."""
+BURST = 8
+"""Of each kind at once, at the beginning."""
 WARM_UP = 0.25
 """Of the time."""
 MOST_GROWTH = 1.05
@@ -62,6 +65,7 @@ class Sample:
         tasks, sockets, descriptors: How many.
         asked: Requests so far.
         under_way: Of them, now.
+        opened: What the descriptors are, by kind of thing and name.
     """
 
     at: float
@@ -72,6 +76,7 @@ class Sample:
     descriptors: int
     asked: int
     under_way: int
+    opened: Counter[str]
 
     @property
     def held(self) -> tuple[int, int, int]:
@@ -162,6 +167,13 @@ class Soak:
             await asyncio.gather(*self._jobs)
         await caller.close()
 
+    async def burst(self) -> None:
+        """Several of each kind at once: what is pooled, such as connections to the database, is full after it."""
+        caller = Caller(self._origin, self._chance)
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*(self._one(kind, caller) for kind in KINDS * BURST))
+        await caller.close()
+
     async def _one(self, kind: Kind, caller: Caller) -> None:
         try:
             seen = await kind.ask(caller)
@@ -191,6 +203,7 @@ class Soak:
             descriptors=len(links),
             asked=self.run.asked,
             under_way=len(self._jobs),
+            opened=Counter(re.sub(r"\d+", "", Path(link).name) for link in links),
         )
 
     def _helps(self) -> bool:
@@ -252,7 +265,8 @@ def judge(run: Run) -> tuple[float, float]:
     before, after = run.quiet
     for name in ("tasks", "sockets", "descriptors"):
         if getattr(after, name) > getattr(before, name):
-            run.faults.append(f"{name} grew from {getattr(before, name)} to {getattr(after, name)}")
+            what = ", ".join((after.opened - before.opened).elements())
+            run.faults.append(f"{name} grew from {getattr(before, name)} to {getattr(after, name)}: {what}")
     return growth[0], growth[1]
 
 
@@ -263,6 +277,7 @@ async def soak(seconds: float) -> tuple[Run, tuple[float, float]]:
         soaking = Soak(stack, directory, seconds)
         await soaking.ready()
         every = max(seconds / 60, 1)
+        await soaking.burst()
         await soaking.load(seconds * WARM_UP, every)
         await soaking.quiet()
         await soaking.load(seconds * (1 - WARM_UP), every)

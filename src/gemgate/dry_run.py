@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.gemini.client import encode
 from gemgate.notes import Notes
 
 
@@ -15,7 +15,11 @@ def is_dry_run(request: Request) -> bool:
 
 
 def dry_run(path: str, body: Mapping[str, object], calls: int, notes: Notes) -> Response:
-    """The native request (of the first call, when there are several), and what was dropped and adjusted."""
+    """The native request (of the first call, when there are several), and what was dropped and adjusted.
+
+    Raises:
+        GeminiError: 400, it cannot be written as JSON.
+    """
     shown = {
         "object": "gemgate.dry_run",
         "method": "POST",
@@ -25,4 +29,4 @@ def dry_run(path: str, body: Mapping[str, object], calls: int, notes: Notes) -> 
         "dropped_params": notes.dropped,
         "adjusted": notes.adjusted,
     }
-    return Response(orjson.dumps(shown), headers=notes.headers(), media_type="application/json")
+    return Response(encode(shown), headers=notes.headers(), media_type="application/json")

@@ -46,7 +46,8 @@ def as_api_error(error: Exception) -> ApiError:
 def answer(error: Exception) -> Response:
     """The answer that tells of `error`, which is noted for the log."""
     told = as_api_error(error)
-    body = orjson.dumps(error_body(told, current().path))
+    record = current()
+    body = orjson.dumps(error_body(told, record.method, record.path))
     return Response(body, status_code=told.status, headers=told.headers, media_type="application/json")
 
 

@@ -11,20 +11,21 @@ DOMAIN = "gemgate"
 
 _GOOGLE = re.compile(
     r"/(?:(?:upload|download)/v1(?:beta|alpha)?(?:/.*)?"
-    r"|v1(?:beta|alpha)(?:/(?!(?:openai|chat|embeddings|images)(?:/|\Z)).*)?"
-    r"|v1/(?:models|tunedModels|dynamic)/[^/]*:\w+)",
+    r"|v1(?:beta|alpha)(?:/(?!(?:openai|chat|embeddings|images)(?:/|\Z)).*)?)",
     re.DOTALL,
 )
+_CALL = re.compile(r"/v1/(?:models|tunedModels|dynamic)/[^/]*:\w+", re.DOTALL)
+"""Google's if it is posted to; else the name of a model of OpenAI's, such as `ft:gpt-4o:acme`."""
 
 
-def is_google_path(path: str) -> bool:
-    """Whether a path can be nobody's but Google's: not that of its compatible endpoint, and not one of both APIs."""
-    return _GOOGLE.fullmatch(path) is not None
+def is_google_path(method: str, path: str) -> bool:
+    """Whether a request can be nobody's but Google's: not of its compatible endpoint, and not one of both APIs."""
+    return _GOOGLE.fullmatch(path) is not None or (method == "POST" and _CALL.fullmatch(path) is not None)
 
 
-def error_body(error: ApiError, path: str) -> dict[str, Any]:
+def error_body(error: ApiError, method: str, path: str) -> dict[str, Any]:
     """The body that tells of `error` to who has asked for `path`."""
-    return google_body(error) if is_google_path(path) else error.body()
+    return google_body(error) if is_google_path(method, path) else error.body()
 
 
 def google_body(error: ApiError) -> dict[str, Any]:

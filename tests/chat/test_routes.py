@@ -116,6 +116,15 @@ async def test_one_failure_of_several_calls_is_the_answer(google: respx.MockRout
     assert response.json()["error"]["code"] == "server_overloaded"
 
 
+async def test_a_number_that_json_cannot_carry_is_the_callers_mistake_dry_or_not(google: respx.MockRouter) -> None:
+    async with gateway(google) as client:
+        for dry in ({}, {"x-gemgate-dry-run": "true"}):
+            response = await client.post("/v1/chat/completions", json={**HI, "max_tokens": 10**20}, headers=KEY | dry)
+            assert response.status_code == 400
+            assert "64-bit" in response.json()["error"]["message"]
+    assert not google.calls
+
+
 async def test_a_dry_run_shows_the_native_request_and_calls_nobody(google: respx.MockRouter) -> None:
     body = {**HI, "n": 2, "stream": True, "user": "u", "seed": 2**31}
     async with gateway(google) as client:

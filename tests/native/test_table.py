@@ -152,7 +152,12 @@ def test_a_call_of_a_model_is_googles_alone(call: str) -> None:
     ],
 )
 def test_which_paths_are_googles_alone(path: str, is_google: bool) -> None:
-    assert is_google_path(path) is is_google
+    assert is_google_path("POST", path) is is_google
+
+
+def test_a_colon_in_the_name_of_a_model_that_is_looked_at_is_no_call() -> None:
+    assert not is_google_path("GET", "/v1/models/ft:gpt-4o:acme")
+    assert is_google_path("GET", "/v1beta/models/ft:gpt-4o:acme")
 
 
 def test_the_collections_are_named_once() -> None:

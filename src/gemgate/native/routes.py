@@ -114,7 +114,7 @@ class UnknownRoute(_Route):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """A partial match, so that a wrong verb on a path of OpenAI's is told as that."""
-        is_google = scope["type"] == "http" and is_google_path(_path(scope))
+        is_google = scope["type"] == "http" and is_google_path(scope["method"], _path(scope))
         return (Match.PARTIAL if is_google else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
