@@ -142,7 +142,7 @@ def _rates(prices: dict[str, Any], start: int) -> Rates:
 
 
 def load() -> None:
-    """Read the table now, which takes a fifth of a second, so that no request waits for it."""
+    """Read the table now, which takes a fifth of a second, so that hardly a request waits for it."""
     rates_of("gemini-2.5-flash", None, int(time.time()) // _HOUR)
 
 

@@ -4,12 +4,14 @@ import os
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pybase64 import urlsafe_b64encode
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 _FILE_NAME = "secret.key"
 _SECRET_BYTES = 32
@@ -24,7 +26,15 @@ class Seal:
     """
 
     def __init__(self, secret_keys: Sequence[str], purpose: bytes) -> None:
-        self._fernet = MultiFernet([Fernet(_derived(secret, purpose)) for secret in secret_keys])
+        self._secret_keys = tuple(secret_keys)
+        self._purpose = purpose
+
+    @cached_property
+    def _fernet(self) -> "MultiFernet":
+        """Made when something is sealed or opened, which most gateways are never asked for: the package takes 6 MB."""
+        from cryptography.fernet import Fernet, MultiFernet
+
+        return MultiFernet([Fernet(_derived(secret, self._purpose)) for secret in self._secret_keys])
 
     def seal(self, data: bytes) -> bytes:
         """Text that is safe in a URL."""
@@ -32,6 +42,8 @@ class Seal:
 
     def open(self, sealed: bytes, lifetime: int | None = None) -> bytes | None:
         """The data; None when it was sealed with another secret, for another purpose, or too long ago (seconds)."""
+        from cryptography.fernet import InvalidToken
+
         try:
             return self._fernet.decrypt(sealed, lifetime)
         except InvalidToken:
@@ -57,4 +69,7 @@ def secret_of(data_dir: Path) -> str:
 
 
 def _derived(secret: str, purpose: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode()))

@@ -94,9 +94,9 @@ class _Lifespan(LifespanOn):
     async def startup(self) -> None:
         """Start the application."""
         await super().startup()
-        gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG_OBJECTS)
+        gc.enable()
 
 
 def serve_here(application: "ASGIApp", settings: Settings, listeners: "list[socket.socket]") -> None:
@@ -107,6 +107,7 @@ def serve_here(application: "ASGIApp", settings: Settings, listeners: "list[sock
 def serve_in_workers(factory: str, settings: Settings, listeners: "list[socket.socket]") -> None:
     """The same in `settings.workers` processes, which make their application with `factory` (`module:name`)."""
     config = server_config(factory, settings, factory=True, workers=settings.workers, owns_process=True)
+    gc.enable()
     Workers(config, sockets=listeners).run()
 
 

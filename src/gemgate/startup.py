@@ -149,13 +149,16 @@ async def _traced(tracing: "Tracing | None") -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _priced(settings: Settings) -> AsyncIterator[None]:
-    """With a price table at hand."""
+    """With a price table at hand soon: the line about a request waits for it, and its answer does not."""
     if settings.prices == "off":
         yield
         return
-    await to_thread.run_sync(pricing.load)
-    with pricing.refreshed() if settings.prices == "refresh" else nullcontext():
-        yield
+    loading = asyncio.create_task(to_thread.run_sync(pricing.load))
+    try:
+        with pricing.refreshed() if settings.prices == "refresh" else nullcontext():
+            yield
+    finally:
+        await asyncio.wait({loading})
 
 
 @asynccontextmanager

@@ -11,11 +11,12 @@ import anyio
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gemgate.store import Store, database
+from gemgate.store import Store, database, schema
 from gemgate.store.database import Database
 from gemgate.store.errors import StoreError
 from gemgate.store.tables import Base
@@ -41,18 +42,44 @@ asyncio.run(main())
 """
 
 
-async def test_the_migrations_arrive_at_the_tables(database_url: str) -> None:
-    def differences(connection: Connection) -> object:
-        return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata)
+def differences(connection: Connection) -> object:
+    return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata)
 
+
+async def test_an_empty_database_gets_the_tables_at_once(database_url: str) -> None:
     async with Database.open(database_url) as opened, opened.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+
+
+def test_alembic_is_imported_for_migrations_only(database_url: str) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from gemgate.store.database import Database\n"
+        "async def main():\n"
+        f"    async with Database.open({database_url!r}): print('alembic' in sys.modules)\n"
+        "asyncio.run(main())"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
+
+
+async def test_the_migrations_arrive_at_the_tables(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:  # as the first version left it
+        patch.setattr(schema, "_upgrade", lambda connection: schema._run_migrations(connection, "r0001"))
+        async with Database.open(database_url) as opened, opened.engine.connect() as connection:
+            assert await connection.run_sync(differences) != []
+    async with Database.open(database_url) as opened, opened.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).all() == [(schema.HEAD,)]
+
+
+def test_the_last_migration_is_the_one_that_an_empty_database_is_taken_for() -> None:
+    assert ScriptDirectory.from_config(schema.alembic_config()).get_current_head() == schema.HEAD
 
 
 async def test_opening_again_changes_nothing(database_url: str) -> None:
     for _ in range(2):
         async with Database.open(database_url) as opened, opened.read() as session:
-            assert (await session.execute(text("SELECT version_num FROM alembic_version"))).all() == [("r0004",)]
+            assert (await session.execute(text("SELECT version_num FROM alembic_version"))).all() == [(schema.HEAD,)]
 
 
 def test_processes_may_open_a_fresh_database_at_once_and_claim_each_job_once(database_url: str) -> None:

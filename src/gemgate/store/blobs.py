@@ -1,4 +1,8 @@
-"""Bytes under keys: a directory, or a bucket at S3, Google or Azure."""
+"""Bytes under keys: a directory, or a bucket at S3, Google or Azure.
+
+obstore takes 5 MB and threads of its own, so it is imported when there is something to do for it: for a directory, when
+the first bytes are written or read.
+"""
 
 import hashlib
 import os
@@ -17,13 +21,11 @@ from collections.abc import (
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import obstore
 from anyio import to_thread
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, from_url
 
 from gemgate.store.errors import BlobMissingError, StoreError
 from gemgate.store.feed import Feed, blocks
@@ -62,15 +64,25 @@ class Blobs:
     A blob appears whole or not at all: while it is written, readers see nothing, or the blob it replaces.
     """
 
-    def __init__(self, store: "ObjectStore", directory: Path | None = None) -> None:
-        self._store = store
+    def __init__(self, open_store: "Callable[[], ObjectStore]", directory: Path | None = None) -> None:
+        self._open_store = open_store
         self._directory = directory
+
+    @cached_property
+    def _store(self) -> "ObjectStore":
+        return self._open_store()
 
     @classmethod
     def in_directory(cls, directory: Path) -> "Blobs":
         """Blobs as files under `directory`, which is made if it is missing."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return cls(LocalStore(directory), directory)
+
+        def open_store() -> "ObjectStore":
+            from obstore.store import LocalStore
+
+            return LocalStore(directory)
+
+        return cls(open_store, directory)
 
     @classmethod
     def at(cls, url: str, options: Mapping[str, str] | None = None) -> "Blobs":
@@ -82,6 +94,9 @@ class Blobs:
         Raises:
             StoreError: the URL or an option is not understood.
         """
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+
         if not url.startswith(_SCHEMES):
             raise StoreError("the blobs URL is one of s3://bucket, gs://bucket and az://account/container")
         given = cast("S3Config", dict(options or {}))
@@ -93,9 +108,10 @@ class Blobs:
         }
         retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
         try:
-            return cls(from_url(url, config=given, client_options=client, retry_config=retry))
+            store = from_url(url, config=given, client_options=client, retry_config=retry)
         except BaseError as error:
             raise StoreError(f"the blobs URL or its options are not understood: {_reason(error)}") from None
+        return cls(lambda: store)
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
         """Write `chunks`, however many they are, and answer with their size in bytes and their SHA-256 in hex.
@@ -122,7 +138,7 @@ class Blobs:
         async with aclosing(measured()) as source:
             first = await anext(source)
             if len(first) < _PART:
-                await _asked(obstore.put_async(self._store, key, first, use_multipart=False), key)
+                await _asked(self._store.put_async(key, first, use_multipart=False), key)
             else:
                 await self._put_parts(key, first, source)
         if self._directory:
@@ -131,8 +147,8 @@ class Blobs:
 
     async def _put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes]) -> None:
         def upload(source: AsyncIterator[bytes]) -> Coroutine[Any, Any, object]:
-            return obstore.put_async(
-                self._store, key, source, use_multipart=True, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
+            return self._store.put_async(
+                key, source, use_multipart=True, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
             )
 
         async with Feed(upload) as feed:
@@ -154,7 +170,7 @@ class Blobs:
             if start >= end:
                 return
             options = {"range": (start, end)}
-        result = await _asked(obstore.get_async(self._store, _check(key), options=options), key)
+        result = await _asked(self._store.get_async(_check(key), options=options), key)
         with _failing(key):
             async for chunk in result.stream(min_chunk_size=_READ):
                 yield bytes(chunk)
@@ -165,13 +181,13 @@ class Blobs:
         Raises:
             BlobMissingError: there is no such blob.
         """
-        return int((await _asked(obstore.head_async(self._store, _check(key)), key))["size"])
+        return int((await _asked(self._store.head_async(_check(key)), key))["size"])
 
     async def delete(self, *keys: str) -> None:
         """Remove these blobs; the ones that are gone already are none the worse."""
         for key in keys:
             try:
-                await _asked(obstore.delete_async(self._store, _check(key)), key)
+                await _asked(self._store.delete_async(_check(key)), key)
             except BlobMissingError:
                 continue
 
@@ -192,7 +208,9 @@ class Blobs:
 
     async def listing(self, prefix: str) -> AsyncGenerator[list[BlobInfo]]:
         """All blobs whose keys begin with the word `prefix`, some hundreds at a time."""
-        pages = obstore.list(self._store, prefix, chunk_size=_LISTED_AT_ONCE)
+        if self._directory and not await to_thread.run_sync((self._directory / prefix).exists):
+            return
+        pages = self._store.list(prefix, chunk_size=_LISTED_AT_ONCE)
         with _failing(prefix):
             async for found in pages:
                 yield [BlobInfo(meta["path"], meta["size"], meta["last_modified"].timestamp()) for meta in found]
@@ -231,7 +249,11 @@ def _failing(key: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise BlobMissingError(key) from None
-    except BaseError as error:
+    except Exception as error:
+        from obstore.exceptions import BaseError
+
+        if not isinstance(error, BaseError):
+            raise
         raise StoreError(f"the blob store failed at {key}: {_reason(error)}") from error
 
 

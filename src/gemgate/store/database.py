@@ -9,21 +9,22 @@ from weakref import WeakSet
 
 import aiosqlite
 import orjson
-from alembic.util.exc import CommandError
 from anyio import to_thread
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gemgate.store.errors import StoreError
-from gemgate.store.schema import migrate
+from gemgate.store.schema import UnknownSchemaError, migrate
 from gemgate.store.tables import Base
 
 if TYPE_CHECKING:
     from threading import Thread
+
+    from sqlalchemy.dialects import postgresql
 
 Clock = Callable[[], float]
 
@@ -90,7 +91,11 @@ class Database:
 
     def upsert(self, table: type[Base]) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that takes `on_conflict_do_update`."""
-        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+        if self._is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -184,7 +189,7 @@ def _serve_transactions(engine: Engine) -> None:
 async def _up_to_date(url: URL) -> None:
     try:
         await to_thread.run_sync(migrate, url)
-    except CommandError as error:
+    except UnknownSchemaError as error:
         msg = f"the database {url.render_as_string()} has a schema this version does not know: {error}"
         raise StoreError(msg) from error
     except (SQLAlchemyError, OSError) as error:

@@ -1,16 +1,38 @@
-"""The schema, brought up to date under a lock, whoever else starts at the same moment."""
+"""The schema, brought up to date under a lock, whoever else starts at the same moment.
+
+Alembic runs the migrations, and only then is imported: it takes 10 MB and a seventh of a second. A schema that is up to
+date needs none, and an empty database gets the tables as they are now.
+"""
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import URL, Connection, NullPool, create_engine, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
+
+from gemgate.store.tables import Base
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "r0004"
+"""The newest of the migrations, which arrives at the tables of `Base`."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _ADVISORY_LOCK = 0x67656D67617465  # "gemgate" in ASCII
+
+
+# As Alembic makes it.
+_VERSION_TABLE = (
+    "CREATE TABLE alembic_version "
+    "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+
+
+class UnknownSchemaError(Exception):
+    """The database is of a newer version, or of something else."""
 
 
 def migrate(url: URL) -> None:
@@ -18,6 +40,9 @@ def migrate(url: URL) -> None:
 
     Processes that start together wait for each other: on PostgreSQL by an advisory lock that ends with the
     transaction (so a pooler may stand between), on SQLite by a lock on a file beside the database.
+
+    Raises:
+        UnknownSchemaError: the database was migrated beyond what this code knows.
     """
     if url.get_backend_name() == "sqlite":
         with _lock_beside(Path(str(url.database))):
@@ -47,7 +72,34 @@ def _migrate_sqlite(url: URL) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    inspector = inspect(connection)
+    if inspector.has_table("alembic_version"):
+        if connection.scalar(text("SELECT version_num FROM alembic_version")) == HEAD:
+            return
+    elif not any(inspector.has_table(name) for name in Base.metadata.tables):
+        Base.metadata.create_all(connection)
+        connection.execute(text(_VERSION_TABLE))
+        connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+        return
+    _run_migrations(connection, "head")
+
+
+def _run_migrations(connection: Connection, revision: str) -> None:
+    from alembic import command
+    from alembic.util.exc import CommandError
+
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise UnknownSchemaError(str(error)) from error
+
+
+def alembic_config() -> "Config":
+    """How Alembic finds the migrations."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
