@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.support.server import serve
@@ -43,12 +45,19 @@ class Stack:
 def gateway(upstream: str, **settings: Any) -> Iterator[str]:
     """A gateway before `upstream`, which passes callers' keys through; gives its origin.
 
+    It has a store of its own: one that serves at the same time before another upstream would take its batches over.
     `settings` are fields of `Settings`; neither `.env` nor a key in the environment counts.
     """
-    chosen: dict[str, Any] = {"gemini_api_key": (), "client_keys": (), "upstream": upstream} | settings
-    made = Settings(_env_file=None, **chosen)
-    with serve(create_app(made), made) as origin:
-        yield origin
+    with TemporaryDirectory(prefix="gemgate-store-") as directory:
+        chosen: dict[str, Any] = {
+            "gemini_api_key": (),
+            "client_keys": (),
+            "upstream": upstream,
+            "data_dir": Path(directory),
+        } | settings
+        made = Settings(_env_file=None, **chosen)
+        with serve(create_app(made), made) as origin:
+            yield origin
 
 
 @contextmanager
