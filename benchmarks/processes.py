@@ -78,7 +78,11 @@ class Process:
         """Megabytes of the tree: each page once, shared ones in shares."""
         kilobytes = 0
         for pid in self._tree():
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            try:
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            except OSError:  # it has ended meanwhile
+                continue
+            for line in lines:
                 if line.startswith("Pss:"):
                     kilobytes += int(line.split()[1])
         return kilobytes / 1024
@@ -92,9 +96,15 @@ class Process:
         """Count `peak` from now on."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
-    def children(self) -> list[int]:
-        """Their ids, and those of their children."""
-        return self._tree()[1:]
+    def helpers(self) -> list[str]:
+        """The commands of its children and of theirs."""
+        commands = []
+        for pid in self._tree()[1:]:
+            try:
+                commands.append(Path(f"/proc/{pid}/cmdline").read_text())
+            except OSError:  # it has ended meanwhile
+                continue
+        return commands
 
     def _tree(self) -> list[int]:
         parents: dict[int, list[int]] = {}

@@ -208,8 +208,7 @@ class Soak:
 
     def _helps(self) -> bool:
         """Whether the process that reads inputs of batches lives; multiprocessing's own, which tracks, stays."""
-        commands = [Path(f"/proc/{pid}/cmdline") for pid in self._gateway.children()]
-        return any(b"spawn_main" in command.read_bytes() for command in commands)
+        return any("spawn_main" in command for command in self._gateway.helpers())
 
     async def quiet(self) -> None:
         """Wait without load until nothing changes any more, and take a sample."""

@@ -6,17 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 PATIENCE = 30.0
 
 
 @contextmanager
-def command(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, and the address it tells."""
+def command(
+    *arguments: str, program: Sequence[str] = ("-m", "gemgate"), **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command in a process of its own, and the address it tells; `program` is what Python runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gemgate", *arguments],
+        [sys.executable, *program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

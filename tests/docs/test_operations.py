@@ -1,0 +1,52 @@
+"""The page on what fails names what there is: every alert and header, and settings, metrics and codes that exist."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from gemgate.cors import EXPOSED
+from gemgate.metrics import Metrics
+from gemgate.settings import Settings, variable
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+FAILURES, HEADERS = PAGE.partition("## Headers of answers")[::2]
+ERRORS = (ROOT / "docs" / "errors.md").read_text()
+
+
+def test_every_alert_belongs_to_a_failure() -> None:
+    groups = yaml.safe_load((ROOT / "docker" / "monitoring" / "alerts.yaml").read_text())["groups"]
+    assert set(re.findall(r"`(Gemgate\w+)`", FAILURES)) == {
+        rule["alert"] for group in groups for rule in group["rules"]
+    }
+
+
+def test_every_header_of_the_gateways_is_explained() -> None:
+    assert set(re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (`.*?) \|", HEADERS, re.MULTILINE)))) == set(EXPOSED)
+
+
+def test_it_names_no_metric_setting_or_code_that_there_is_not() -> None:
+    metrics = set(Metrics().registry._names_to_collectors)
+    assert set(re.findall(r"gemgate_[a-z_]+", FAILURES)) <= metrics
+    settings = {variable(name) for name in Settings.model_fields}
+    assert set(re.findall(r"`(GEMGATE_\w+|GEMINI_\w+)", PAGE)) <= settings
+    assert set(re.findall(r"[45]\d\d `([a-z_]+)`", FAILURES)) <= set(re.findall(r"`([a-z_]+)`", ERRORS))
+
+
+def test_it_says_what_the_log_says() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "src" / "gemgate").rglob("*.py"))
+    events = [
+        event for text in re.findall(r"in the log ((?:`[^`]+`)+)", FAILURES) for event in re.findall(r"`(.*?)`", text)
+    ]
+    assert len(events) >= 6
+    assert [event for event in events if f'"{event}' not in source] == []
+
+
+def test_every_code_is_explained() -> None:
+    source = "".join(
+        path.read_text() for path in (ROOT / "src" / "gemgate").rglob("*.py") if "emulator" not in path.parts
+    )
+    codes = set(re.findall(r'\bcode="([a-z_]+)"', source))
+    assert len(codes) > 40
+    assert sorted(codes - set(re.findall(r"`([a-z_]+)`", ERRORS))) == []
