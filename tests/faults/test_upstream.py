@@ -162,7 +162,7 @@ FAULTS: dict[str, tuple[Script, Outcome | None, Outcome | None]] = {
     "one endless header": (one_endless_header, NO_ANSWER, NO_ANSWER),
     "endless 103s": (endless_hints, TOO_LATE, TOO_LATE),
     "a 103 and then the answer": (
-        once(b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", answer(200, WHOLE)),
+        once(b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", answer(200, WHOLE, {"connection": "close"})),
         Outcome(200, None, "Hello", done=True),
         Outcome(200, None, "Hello", done=True),
     ),
