@@ -1,24 +1,25 @@
 """One answer of Google's, read under the limits of time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx
 import orjson
 
 from gemgate.gemini.errors import Failure, GeminiError, Refusal, TransportError, decode_error, error_in
 from gemgate.gemini.framing import MOST_BYTES, Inflater
-from gemgate.gemini.transport import TRANSPORT_ERRORS, Incoming
+from gemgate.gemini.transport import TRANSPORT_ERRORS, Reply
 
 _MOST_ERROR_BODY = 1_048_576
+_PLAIN = "identity"
 
 
 class Answer:
     """The body of a response, decompressed: `async for piece in answer: …`, then `aclose`.
 
     Args:
-        response: What httpx gave, unread.
+        reply: What the transport gave, unread.
         event_timeout: Seconds between two reads; the time that the caller takes does not count.
         first_byte_at: When, on the clock of the loop, the first bytes must be here.
         deadline: When the last ones must be.
@@ -27,7 +28,6 @@ class Answer:
 
     Attributes:
         status: The HTTP status.
-        headers: The headers of the response.
         ended: Whether the last byte was read.
         on_close: Is called once the answer is closed; it may be called again.
         key_label: What the gateway's key that was used is called; empty for a caller's own.
@@ -35,7 +35,7 @@ class Answer:
 
     def __init__(
         self,
-        response: httpx.Response,
+        reply: Reply,
         *,
         event_timeout: float,
         first_byte_at: float,
@@ -43,23 +43,24 @@ class Answer:
         secret: str,
         most: int = MOST_BYTES,
     ) -> None:
-        self.status = response.status_code
-        self.headers = response.headers
+        self.status = reply.status
         self.ended = False
         self.on_close: Callable[[], None] | None = None
         self.key_label = ""
-        self._encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        self._encoding = reply.encoding.strip().lower() or _PLAIN
         self._inflater = Inflater(most) if self._encoding in ("gzip", "x-gzip", "deflate") else None
-        self._response = response
-        # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
-        self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
-        self._incoming = response.stream if isinstance(response.stream, Incoming) else None
+        self._reply = reply
         self._event_timeout = event_timeout
         self._first_byte_at = first_byte_at
         self._deadline = deadline
         self._secret = secret
         self._most = most
         self._begun = False
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """The headers of the response."""
+        return self._reply.headers
 
     @property
     def content_type(self) -> str:
@@ -69,7 +70,7 @@ class Answer:
 
     def leave_encoded(self) -> None:
         """Give the body as it comes, compressed or not: for whoever hands `content-encoding` on."""
-        self._inflater, self._encoding = None, "identity"
+        self._inflater, self._encoding = None, _PLAIN
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while piece := await self.read():
@@ -81,7 +82,7 @@ class Answer:
         Raises:
             TransportError: nothing came in time, the connection broke, or the compressed data is broken or cut.
         """
-        if self._inflater is None and self._encoding != "identity":
+        if self._inflater is None and self._encoding != _PLAIN:
             raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer is compressed in an unknown way.")
         while not self.ended:
             piece = await self._receive()
@@ -150,36 +151,32 @@ class Answer:
     async def aclose(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""
         try:
-            await self._response.aclose()
-            await self._pieces.aclose()
+            await self._reply.aclose()
         finally:
             if self.on_close is not None:
                 self.on_close()
 
     async def _receive(self) -> bytes | None:
         """What came over the wire; None at the end. A timer is set only for what has not come yet."""
-        if self._incoming is not None:
-            try:
-                at_hand = self._incoming.at_hand()
-            except TRANSPORT_ERRORS as error:
-                raise TransportError(Failure.ANSWER_CUT) from error
-            if at_hand is not None:
-                self._begun = True
-                return at_hand or None
+        try:
+            at_hand = self._reply.at_hand()
+        except TRANSPORT_ERRORS as error:
+            raise TransportError(Failure.ANSWER_CUT) from error
+        if at_hand is not None:
+            self._begun = True
+            return at_hand or None
         limit = asyncio.get_running_loop().time() + self._event_timeout
         if not self._begun:
             limit = max(limit, self._first_byte_at)
         try:
             async with asyncio.timeout_at(min(limit, self._deadline)):
-                piece = await anext(self._pieces)
-        except StopAsyncIteration:
-            return None
+                piece = await self._reply.read()
         except TimeoutError as error:
             raise TransportError(self._lateness(limit)) from error
         except TRANSPORT_ERRORS as error:
             raise TransportError(Failure.ANSWER_CUT) from error
         self._begun = True
-        return piece
+        return piece or None
 
     def _lateness(self, limit: float) -> Failure:
         if self._deadline <= limit:

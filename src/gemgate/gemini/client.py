@@ -17,8 +17,14 @@ from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, Transp
 from gemgate.gemini.framing import MOST_BYTES, Event, EventDecoder
 from gemgate.gemini.names import model_path
 from gemgate.gemini.shape import check, check_events
-from gemgate.gemini.transport import TRANSPORT_ERRORS, AiohttpTransport, failure_before_answer
-from gemgate.gemini.transport import Body as Bytes
+from gemgate.gemini.transport import (
+    TRANSPORT_ERRORS,
+    AiohttpTransport,
+    Call,
+    HttpxTransport,
+    Transport,
+    failure_before_answer,
+)
 from gemgate.gemini.types import GenerateContentResponse
 
 Body = bytes | Mapping[str, Any]
@@ -47,16 +53,15 @@ class ClientOptions:
     max_answer_bytes: int = MOST_BYTES
 
 
-_HEADERS = httpx.Headers({"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"})
-_JSON_HEADERS = httpx.Headers({**_HEADERS, "content-type": "application/json"})
-_NOTHING = Bytes(b"")
+_HEADERS = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
+_JSON_HEADERS = {**_HEADERS, "content-type": "application/json"}
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
 _KEY = re.compile(r"[!-~]*", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
-def _model_url(upstream: str, model: str, method: str) -> httpx.URL:
-    return httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}")
+def _model_url(upstream: str, model: str, method: str) -> str:
+    return str(httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}"))
 
 
 class GeminiClient:
@@ -83,18 +88,19 @@ class GeminiClient:
         self._on_failure = on_failure
         self._carry = carry
         self._origin = httpx.URL(options.upstream)
-        self._transport = transport or AiohttpTransport(
-            options.upstream, options.max_connections, options.connect_timeout
+        self._transport: Transport = (
+            HttpxTransport(transport)
+            if transport is not None
+            else AiohttpTransport(options.upstream, options.max_connections, options.connect_timeout)
         )
 
     async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._transport.__aexit__(kind, error, trace)
+        await self._transport.aclose()
 
     async def generate(
         self, model: str, body: Body, key: str, *, within: float | None = None
@@ -144,8 +150,8 @@ class GeminiClient:
             GeminiError: Google refused, or no whole answer came.
             InvalidNameError: a segment of `path` is not a name.
         """
-        request = self._prepare(method, self.url(path, params), key, json)
-        return await self._json(request, key, empty=b"{}", within=within)
+        call = self._prepare(method, str(self.url(path, params)), key, json)
+        return await self._json(call, key, empty=b"{}", within=within)
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
         """Where a resource is.
@@ -203,7 +209,7 @@ class GeminiClient:
             GeminiError: the status is not 2xx, or there is none (`TransportError`).
         """
         self._check_origin(url)
-        prepared = self._prepare(method, url, key, body, headers)
+        prepared = self._prepare(method, str(url), key, body, headers)
         return await self._open(prepared, key, redirect=redirect, patience=patience, within=within)
 
     def _check_origin(self, url: httpx.URL) -> None:
@@ -222,27 +228,27 @@ class GeminiClient:
             self._on_failure(error)
 
     async def _json(
-        self, request: httpx.Request, key: str, empty: bytes = b"", within: float | None = None
+        self, call: Call, key: str, empty: bytes = b"", within: float | None = None
     ) -> dict[str, Any]:
         """The object in the answer; `empty` stands for a body without a byte."""
-        answer = await self._open(request, key, within=within)
+        answer = await self._open(call, key, within=within)
         try:
             return await answer.json_object(empty)
         except GeminiError as error:
             self.note_failure(error)
             raise
 
-    async def _open(self, request: httpx.Request, key: str, **options: Any) -> Answer:
+    async def _open(self, call: Call, key: str, **options: Any) -> Answer:
         """As `_send`, and says when it fails."""
         try:
-            return await self._send(request, key, **options)
+            return await self._send(call, key, **options)
         except GeminiError as error:
             self.note_failure(error)
             raise
 
     async def _send(
         self,
-        request: httpx.Request,
+        call: Call,
         key: str,
         *,
         redirect: bool = False,
@@ -260,14 +266,14 @@ class GeminiClient:
         patience = min(patience or options.first_byte_timeout, whole)
         try:
             async with asyncio.timeout_at(start + patience) as limit:
-                response = await self._transport.handle_async_request(request)
+                reply = await self._transport.send(call)
         except TRANSPORT_ERRORS as error:
             if not limit.expired():
                 raise TransportError(failure_before_answer(error)) from error
             is_whole = whole <= patience
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
         answer = Answer(
-            response,
+            reply,
             event_timeout=options.event_timeout,
             first_byte_at=start + patience,
             deadline=start + whole,
@@ -281,26 +287,26 @@ class GeminiClient:
     def _prepare(
         self,
         method: str,
-        url: httpx.URL,
+        url: str,
         key: str,
         body: "Body | httpx.AsyncByteStream | None",
         more: Mapping[str, str] | None = None,
-    ) -> httpx.Request:
+    ) -> Call:
         if not _KEY.fullmatch(key):
             raise _unsendable_key()
         if body is None or isinstance(body, httpx.AsyncByteStream):
             headers = _HEADERS.copy()
         else:
             headers = _JSON_HEADERS.copy()
-            body = Bytes(encode(body))
-            headers["content-length"] = str(len(body.whole))
+            body = encode(body)
+            headers["content-length"] = str(len(body))
         if key:
             headers["x-goog-api-key"] = key
         if self._carry is not None:
-            headers.update(self._carry())
+            headers |= _lowered(self._carry())
         if more:
-            headers.update(more)
-        return httpx.Request(method, url, headers=headers, stream=body or _NOTHING)
+            headers |= _lowered(more)
+        return Call(method, url, headers, body)
 
 
 class EventStream:
@@ -314,9 +320,9 @@ class EventStream:
     `asyncio.wait`. The tasks that enter, iterate and leave may be different ones.
     """
 
-    def __init__(self, client: GeminiClient, request: httpx.Request, key: str, within: float | None = None) -> None:
+    def __init__(self, client: GeminiClient, call: Call, key: str, within: float | None = None) -> None:
         self._client = client
-        self._request = request
+        self._call = call
         self._key = key
         self._within = within
         self._decoder = EventDecoder(client.options.max_answer_bytes)
@@ -324,7 +330,7 @@ class EventStream:
         self._has_failed = False
 
     async def __aenter__(self) -> Self:
-        self._answer = await self._client._open(self._request, self._key, within=self._within)  # noqa: SLF001  one door
+        self._answer = await self._client._open(self._call, self._key, within=self._within)  # noqa: SLF001  one door
         return self
 
     async def __aexit__(
@@ -363,6 +369,10 @@ class EventStream:
             if error is not None:
                 raise error
         raise StopAsyncIteration
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def encode(body: Body) -> bytes:

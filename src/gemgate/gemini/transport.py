@@ -1,12 +1,13 @@
-"""aiohttp as a transport of httpx: how it is set up, and what its exceptions mean.
+"""The network, by way of aiohttp: how it is set up, and what its exceptions mean.
 
-httpx's own engine costs three times the CPU, and its client above a transport as much again as a whole translation. So
-requests are handed to the transport itself, and test doubles are httpx's transports.
+httpx's own engine costs three times the CPU, its client above a transport as much again as a whole translation, and its
+requests and responses a third of one. They are made for test doubles alone, which are httpx's transports.
 """
 
 import ssl
-from collections.abc import AsyncIterator
-from typing import Self
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,7 +27,71 @@ class UnusableEnvironmentError(ValueError):
     """The proxy or the certificates that the environment names; the text is a sentence for the operator."""
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
+@dataclass(slots=True)
+class Call:
+    """A request to be sent.
+
+    Attributes:
+        method: The HTTP method.
+        url: Where to.
+        headers: By lower-case names; a body has a `content-length` among them.
+        body: Bytes, or a stream of them; None for nothing.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | httpx.AsyncByteStream | None = None
+
+
+class Reply(Protocol):
+    """What is answered, once its headers are here.
+
+    Attributes:
+        status: The HTTP status.
+        encoding: The `content-encoding`.
+    """
+
+    status: int
+    encoding: str
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """All headers."""
+
+    def at_hand(self) -> bytes | None:
+        """What of the body has arrived already: nothing at the end, None when there is something to wait for.
+
+        Raises:
+            Exception: one of `TRANSPORT_ERRORS`: the connection broke.
+        """
+
+    async def read(self) -> bytes:
+        """All that comes next of the body; nothing at the end.
+
+        Raises:
+            Exception: one of `TRANSPORT_ERRORS`: the connection broke.
+        """
+
+    async def aclose(self) -> None:
+        """Give the connection back if the body was read to its end, else close it."""
+
+
+class Transport(Protocol):
+    """Sends requests until it is closed."""
+
+    async def send(self, call: Call) -> Reply:
+        """The answer, once its headers are here.
+
+        Raises:
+            Exception: one of `TRANSPORT_ERRORS`.
+        """
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+class AiohttpTransport:
     """The network. Exceptions are aiohttp's own.
 
     aiohttp's timeouts (but that for connecting), cookies, `.netrc`, redirects and decompression stay off, and no limit
@@ -52,18 +117,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._proxy = _proxy_for(upstream)
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send `request`, and give the answer once its headers are here."""
+    async def send(self, call: Call) -> Reply:
+        """See `Transport`."""
         session = self._session or self._open_session()
-        body = request.stream
+        body: Any = call.body
+        if isinstance(body, bytes) and len(body) > _PIECE:
+            body = Pieces(body)
         response = await session.request(
-            request.method,
-            str(request.url),
-            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
-            data=(body.whole or None) if isinstance(body, Body) and body.is_small else body,
-            allow_redirects=False,
+            call.method, call.url, headers=call.headers, data=body or None, allow_redirects=False
         )
-        return httpx.Response(response.status, headers=response.raw_headers, stream=Incoming(response))
+        return _Incoming(response)
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Inside the loop that uses it."""
@@ -86,54 +149,87 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             await self._session.close()
 
 
-class Incoming(httpx.AsyncByteStream):
-    """The body of an answer: with each step, all that has arrived."""
+class _Incoming:
+    """The answer of aiohttp."""
+
+    __slots__ = ("_content", "_response", "encoding", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.status = response.status
+        self.encoding = response.headers.get("content-encoding", "")
         self._response = response
+        self._content = response.content
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return httpx.Headers(self._response.raw_headers)
 
     def at_hand(self) -> bytes | None:
-        """What has arrived already: nothing at the end, None when there is something to wait for.
+        piece = self._content.read_nowait()
+        return piece if piece or self._content.at_eof() else None
 
-        Raises:
-            aiohttp.ClientError: the connection broke.
-        """
-        content = self._response.content
-        piece = content.read_nowait()
-        return piece if piece or content.at_eof() else None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
+    async def read(self) -> bytes:
         try:
-            piece = await self._response.content.readany()
+            return await self._content.readany()
         except RuntimeError as error:  # aiohttp has closed the connection, and has not said why
             raise aiohttp.ServerDisconnectedError from error
-        if not piece:
-            raise StopAsyncIteration
-        return piece
 
     async def aclose(self) -> None:
-        """Give the connection back if the body was read to its end, else close it."""
         self._response.release()
         await self._response.wait_for_close()
 
 
-class Body(httpx.AsyncByteStream):
-    """Bytes to send. aiohttp wants a large body in pieces, so that the loop is not held up."""
+class HttpxTransport:
+    """One of httpx's transports in the place of the network, in tests."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def send(self, call: Call) -> Reply:
+        """See `Transport`."""
+        body = call.body if isinstance(call.body, httpx.AsyncByteStream) else httpx.ByteStream(call.body or b"")
+        request = httpx.Request(call.method, call.url, headers=call.headers, stream=body)
+        return _Scripted(await self._transport.handle_async_request(request))
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()
+
+
+class _Scripted:
+    """The answer of a test double."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.encoding = response.headers.get("content-encoding", "")
+        self._response = response
+        # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
+        self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
+
+    def at_hand(self) -> bytes | None:
+        return None
+
+    async def read(self) -> bytes:
+        async for piece in self._pieces:
+            if piece:
+                return piece
+        return b""
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+        await self._pieces.aclose()
+
+
+class Pieces(httpx.AsyncByteStream):
+    """Bytes to send, in pieces, as aiohttp wants a large body, so that the loop is not held up."""
 
     def __init__(self, whole: bytes) -> None:
-        self.whole = whole
-
-    @property
-    def is_small(self) -> bool:
-        """Whether it can be sent at once."""
-        return len(self.whole) <= _PIECE
+        self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self.whole), _PIECE):
-            yield self.whole[start : start + _PIECE]
+        for start in range(0, len(self._whole), _PIECE):
+            yield self._whole[start : start + _PIECE]
 
 
 def _ssl_context() -> ssl.SSLContext:
