@@ -32,6 +32,8 @@ def google_options(
     Raises:
         ApiError: 400 when a nesting is not an object; under the strict policy also for unknown options.
     """
+    if google is None and extra_body is None:
+        return {}
     options: dict[str, Any] = {}
     if google is not None:
         _take(options, google, "google")
@@ -79,8 +81,9 @@ def object_option(options: dict[str, Any], name: str) -> dict[str, Any]:
     Raises:
         ApiError: 400 when it is not an object.
     """
-    value = _object(options.get(name), f"extra_body.google.{name}")
-    renamed: dict[str, Any] = camel(value or {})
+    if name not in options:
+        return {}
+    renamed: dict[str, Any] = camel(_object(options[name], f"extra_body.google.{name}") or {})
     return renamed
 
 
@@ -90,8 +93,9 @@ def list_option(options: dict[str, Any], name: str) -> list[Any]:
     Raises:
         ApiError: 400 when it is not a list of objects.
     """
-    value = options.get(name)
-    path = f"extra_body.google.{name}"
+    if name not in options:
+        return []
+    value, path = options[name], f"extra_body.google.{name}"
     if value is not None and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
         raise ApiError(400, f"'{path}' must be a list of objects.", param=path, code="invalid_type")
     renamed: list[Any] = camel(value or [])

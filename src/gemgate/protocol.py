@@ -130,6 +130,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._send_timer = None
         self._hangup.enter(self._scope())
         super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", _HeadFirst(self.transport, self.loop))
         if self._drain is not None and self._drain.begun:
             self.cycle.keep_alive = False  # the caller's next request goes to another replica
 
@@ -210,6 +211,46 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._watch_sending()
+
+
+class _HeadFirst:
+    """What uvicorn writes one answer to: the head waits for the body's first bytes, as long as nobody awaits anything.
+
+    Two packets for a small answer cost the gateway a twentieth of a request, and the caller a second read.
+    """
+
+    __slots__ = ("_held", "_is_begun", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+        self._is_begun = False
+
+    def write(self, data: bytes) -> None:
+        """The first one waits, until the next or until the loop's next turn."""
+        if not self._is_begun:
+            self._is_begun, self._held = True, data
+            self._loop.call_soon(self._flush)
+        elif self._held:
+            head, self._held = self._held, b""
+            self._transport.writelines((head, data))
+        else:
+            self._transport.write(data)
+
+    def _flush(self) -> None:
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
+
+    def close(self) -> None:
+        """Close the connection, once all is sent."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is being closed."""
+        return self._transport.is_closing()
 
 
 def _keep_little_unsent(transport: asyncio.Transport) -> None:

@@ -1,7 +1,7 @@
 """`POST /chat/completions`: the I/O around the translation."""
 
+import random
 import time
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field, replace
@@ -72,7 +72,7 @@ async def create_chat_completion(request: Request) -> Response:
         translation, answers = await course.answer()
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
-    completion = from_gemini(answers, translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()))
+    completion = from_gemini(answers, translation.context, fallback_id=_new_id(), created=int(time.time()))
     record.response_id = completion["id"]
     record.finish_reasons = [choice["finish_reason"] for choice in completion["choices"]]
     return Response(orjson.dumps(completion), headers=course.headers, media_type="application/json")
@@ -246,7 +246,7 @@ async def _resolved(call: _Call, models: Sequence[str], headers: dict[str, str])
 async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
     stream = ChatStream(
-        translation.context, fallback_id=uuid.uuid4().hex, created=int(time.time()), calls=translation.calls
+        translation.context, fallback_id=_new_id(), created=int(time.time()), calls=translation.calls
     )
     current().told_at_end(stream.told)
     async with aclosing(call.stream(translation)) as batches:
@@ -254,6 +254,11 @@ async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes
             if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:
                 yield b"".join(chunks)
     yield b"".join(frame(chunk) for chunk in stream.finish()) + DONE
+
+
+def _new_id() -> str:
+    """Where Google gives none: 32 hex digits, which need not be secret."""
+    return f"{random.getrandbits(128):032x}"
 
 
 async def _events(
