@@ -245,9 +245,7 @@ async def _resolved(call: _Call, models: Sequence[str], headers: dict[str, str])
 
 async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
-    stream = ChatStream(
-        translation.context, fallback_id=_new_id(), created=int(time.time()), calls=translation.calls
-    )
+    stream = ChatStream(translation.context, fallback_id=_new_id(), created=int(time.time()), calls=translation.calls)
     current().told_at_end(stream.told)
     async with aclosing(call.stream(translation)) as batches:
         async for number, batch in batches:

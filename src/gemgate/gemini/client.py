@@ -227,9 +227,7 @@ class GeminiClient:
         if self._on_failure is not None:
             self._on_failure(error)
 
-    async def _json(
-        self, call: Call, key: str, empty: bytes = b"", within: float | None = None
-    ) -> dict[str, Any]:
+    async def _json(self, call: Call, key: str, empty: bytes = b"", within: float | None = None) -> dict[str, Any]:
         """The object in the answer; `empty` stands for a body without a byte."""
         answer = await self._open(call, key, within=within)
         try:
