@@ -130,7 +130,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._send_timer = None
         self._hangup.enter(self._scope())
         super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", _HeadFirst(self.transport, self.loop))
+        self.cycle.transport = cast("asyncio.Transport", _HeadFirst(self.cycle, self.loop))
         if self._drain is not None and self._drain.begun:
             self.cycle.keep_alive = False  # the caller's next request goes to another replica
 
@@ -219,29 +219,29 @@ class _HeadFirst:
     Two packets for a small answer cost the gateway a twentieth of a request, and the caller a second read.
     """
 
-    __slots__ = ("_held", "_is_begun", "_loop", "_transport")
+    __slots__ = ("_cycle", "_head", "_loop", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
+        self._cycle = cycle
+        self._transport = cycle.transport
         self._loop = loop
-        self._held = b""
-        self._is_begun = False
+        self._head = b""
 
     def write(self, data: bytes) -> None:
-        """The first one waits, until the next or until the loop's next turn."""
-        if not self._is_begun:
-            self._is_begun, self._held = True, data
+        """The first one waits, until the second or until the loop's next turn. From then on all go past."""
+        if not self._head:
+            self._head = data
             self._loop.call_soon(self._flush)
-        elif self._held:
-            head, self._held = self._held, b""
-            self._transport.writelines((head, data))
         else:
-            self._transport.write(data)
+            self._go_past(data)
 
     def _flush(self) -> None:
-        if self._held:
-            self._transport.write(self._held)
-            self._held = b""
+        if self._cycle.transport is not self._transport and not self._transport.is_closing():
+            self._go_past(b"")
+
+    def _go_past(self, data: bytes) -> None:
+        self._cycle.transport = self._transport
+        self._transport.writelines((self._head, data))
 
     def close(self) -> None:
         """Close the connection, once all is sent."""

@@ -97,7 +97,7 @@ class _EventStream(EventSourceResponse):
             if batch is not None:
                 await _send_piece(send, batch)
                 async for batch in self._batches:
-                    await _send_piece(send, batch)
+                    await send({"type": "http.response.body", "body": batch, "more_body": True})
             self._is_read = True
         except Exception as error:  # noqa: BLE001  the headers are sent: every failure becomes the last event
             await _send_piece(send, error_frame(as_api_error(error)))

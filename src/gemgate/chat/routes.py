@@ -23,7 +23,7 @@ from gemgate.disconnect import cancelled_on_disconnect
 from gemgate.dry_run import dry_run, is_dry_run
 from gemgate.fallback import Fallback, Turn
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
+from gemgate.gemini.types import GenerateContentResponse
 from gemgate.naming import model_name
 from gemgate.notes import served_by
 from gemgate.record import current
@@ -32,7 +32,7 @@ from gemgate.services import Services, caller_of, dialect_of, services_of
 from gemgate.sse import DONE, frame, respond
 from gemgate.tasks import all_of, merged
 from gemgate.upstream.attempts import USUAL, Terms
-from gemgate.upstream.calls import Upstream
+from gemgate.upstream.stream import SteadyStream
 from gemgate.validation import parse
 
 router = APIRouter(tags=["chat"])
@@ -204,8 +204,10 @@ class _Call:
 
     def _events(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         gemini, key = self.services.gemini, self.caller.key
-        sources = [_events(gemini, translation.model, body, key, self.terms) for body in translation.bodies()]
-        return _numbered(sources[0]) if len(sources) == 1 else merged(sources)
+        bodies = translation.bodies()
+        if len(bodies) == 1:
+            return _single(gemini.stream(translation.model, bodies[0], key, terms=self.terms))
+        return merged([_events(gemini.stream(translation.model, body, key, terms=self.terms)) for body in bodies])
 
     async def _renewed(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         """As `_events`; if nothing has come and the files are why, they are uploaded again, once."""
@@ -259,15 +261,13 @@ def _new_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-async def _events(
-    gemini: Upstream, model: str, body: GenerateContentRequest, key: str | None, terms: Terms
-) -> AsyncGenerator[Batch, None]:
-    async with gemini.stream(model, body, key, terms=terms) as batches:
+async def _events(stream: SteadyStream) -> AsyncGenerator[Batch, None]:
+    async with stream as batches:
         async for batch in batches:
             yield batch
 
 
-async def _numbered(source: AsyncGenerator[Batch, None]) -> AsyncGenerator[tuple[int, Batch], None]:
-    async with aclosing(source):
-        async for batch in source:
+async def _single(stream: SteadyStream) -> AsyncGenerator[tuple[int, Batch], None]:
+    async with stream as batches:
+        async for batch in batches:
             yield 0, batch

@@ -1,6 +1,5 @@
 """One answer of Google's, read under the limits of time."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import orjson
 
 from gemgate.gemini.errors import Failure, GeminiError, Refusal, TransportError, decode_error, error_in
 from gemgate.gemini.framing import MOST_BYTES, Inflater
+from gemgate.gemini.patience import Patience
 from gemgate.gemini.transport import TRANSPORT_ERRORS, Reply
 
 _MOST_ERROR_BODY = 1_048_576
@@ -20,6 +20,7 @@ class Answer:
 
     Args:
         reply: What the transport gave, unread.
+        waits: Limits the time of each read.
         event_timeout: Seconds between two reads; the time that the caller takes does not count.
         first_byte_at: When, on the clock of the loop, the first bytes must be here.
         deadline: When the last ones must be.
@@ -36,6 +37,7 @@ class Answer:
     def __init__(
         self,
         reply: Reply,
+        waits: Patience,
         *,
         event_timeout: float,
         first_byte_at: float,
@@ -50,6 +52,7 @@ class Answer:
         self._encoding = reply.encoding.strip().lower() or _PLAIN
         self._inflater = Inflater(most) if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._reply = reply
+        self._waits = waits
         self._event_timeout = event_timeout
         self._first_byte_at = first_byte_at
         self._deadline = deadline
@@ -150,6 +153,7 @@ class Answer:
 
     async def aclose(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""
+        self._waits.close()
         try:
             await self._reply.aclose()
         finally:
@@ -165,11 +169,11 @@ class Answer:
         if at_hand is not None:
             self._begun = True
             return at_hand or None
-        limit = asyncio.get_running_loop().time() + self._event_timeout
+        limit = self._waits.now + self._event_timeout
         if not self._begun:
             limit = max(limit, self._first_byte_at)
         try:
-            async with asyncio.timeout_at(min(limit, self._deadline)):
+            with self._waits.until(min(limit, self._deadline)):
                 piece = await self._reply.read()
         except TimeoutError as error:
             raise TransportError(self._lateness(limit)) from error

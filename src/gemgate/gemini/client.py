@@ -1,6 +1,5 @@
 """The one door to Google: pooled connections, the timeouts, and every failure as a `GeminiError`."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ import orjson
 from gemgate import __version__
 from gemgate.gemini.answer import Answer
 from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError
-from gemgate.gemini.framing import MOST_BYTES, Event, EventDecoder
+from gemgate.gemini.framing import MOST_BYTES, EventDecoder
 from gemgate.gemini.names import model_path
+from gemgate.gemini.patience import Patience
 from gemgate.gemini.shape import check, check_events
 from gemgate.gemini.transport import (
     TRANSPORT_ERRORS,
@@ -258,20 +258,24 @@ class GeminiClient:
         Raises:
             GeminiError: the status is not 2xx; the connection is closed then.
         """
-        loop = asyncio.get_running_loop()
-        options, start = self.options, loop.time()
+        options, waits = self.options, Patience()
+        start = waits.now
         whole = options.request_timeout if within is None else min(within, options.request_timeout)
         patience = min(patience or options.first_byte_timeout, whole)
         try:
-            async with asyncio.timeout_at(start + patience) as limit:
+            with waits.until(start + patience):
                 reply = await self._transport.send(call)
-        except TRANSPORT_ERRORS as error:
-            if not limit.expired():
+        except BaseException as error:
+            waits.close()
+            if not isinstance(error, TRANSPORT_ERRORS):
+                raise
+            if not waits.has_expired:
                 raise TransportError(failure_before_answer(error)) from error
             is_whole = whole <= patience
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
         answer = Answer(
             reply,
+            waits,
             event_timeout=options.event_timeout,
             first_byte_at=start + patience,
             deadline=start + whole,
@@ -342,31 +346,29 @@ class EventStream:
         return self
 
     async def __anext__(self) -> list[GenerateContentResponse]:
-        try:
-            return cast("list[GenerateContentResponse]", await self._next())
-        except GeminiError as error:
-            error.hide(self._key)
-            if not self._has_failed:
-                self._has_failed = True
-                self._client.note_failure(error)
-            self._decoder.error = error
-            raise
-
-    async def _next(self) -> list[Event]:
         answer, decoder = self._answer, self._decoder
-        if decoder.error is not None:
-            raise decoder.error
-        while answer is not None and not answer.ended:
-            piece = await answer.read()
-            events = decoder.feed(piece) if piece else decoder.finish()
-            good, error = check_events(events)
-            if error is not None:
-                decoder.error = error
-            if good:
-                return events[:good] if error is not None else events
-            if error is not None:
-                raise error
+        try:
+            while answer is not None and not answer.ended and decoder.error is None:
+                piece = await answer.read()
+                events = decoder.feed(piece) if piece else decoder.finish()
+                good, error = check_events(events)
+                if error is not None:
+                    decoder.error, events = error, events[:good]
+                if events:
+                    return cast("list[GenerateContentResponse]", events)
+            if decoder.error is not None:
+                raise decoder.error
+        except GeminiError as error:
+            self._fail(error)
+            raise
         raise StopAsyncIteration
+
+    def _fail(self, error: GeminiError) -> None:
+        error.hide(self._key)
+        if not self._has_failed:
+            self._has_failed = True
+            self._client.note_failure(error)
+        self._decoder.error = error
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

@@ -152,27 +152,34 @@ class AiohttpTransport:
 class _Incoming:
     """The answer of aiohttp."""
 
-    __slots__ = ("_content", "_response", "encoding", "status")
+    __slots__ = ("_content", "_response", "_taken", "encoding", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
         self.encoding = response.headers.get("content-encoding", "")
         self._response = response
         self._content = response.content
+        self._taken = 0
 
     @property
     def headers(self) -> httpx.Headers:
         return httpx.Headers(self._response.raw_headers)
 
     def at_hand(self) -> bytes | None:
-        piece = self._content.read_nowait()
-        return piece if piece or self._content.at_eof() else None
+        content = self._content
+        if content.total_bytes == self._taken and not content.is_eof() and content.exception() is None:
+            return None
+        piece = content.read_nowait()
+        self._taken += len(piece)
+        return piece
 
     async def read(self) -> bytes:
         try:
-            return await self._content.readany()
+            piece = await self._content.readany()
         except RuntimeError as error:  # aiohttp has closed the connection, and has not said why
             raise aiohttp.ServerDisconnectedError from error
+        self._taken += len(piece)
+        return piece
 
     async def aclose(self) -> None:
         self._response.release()

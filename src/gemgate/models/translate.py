@@ -52,7 +52,7 @@ def resource_name(asked: str) -> str:
 
 def _capabilities(native: ModelResource, facts: ModelFacts) -> Capabilities:
     """Google says which methods a model has; the catalog, what comes out of them."""
-    methods = set(native.get("supportedGenerationMethods", ()))
+    methods = set(native.get("supportedGenerationMethods") or ())
     generates = "generateContent" in methods
     thinks = generates and native.get("thinking", False)
     capabilities: Capabilities = {
