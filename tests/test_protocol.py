@@ -283,3 +283,37 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
 def test_without_httptools_uvicorns_own_protocol_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "httptools" else find_spec(name))
     assert server.server_config("gemgate.cli:worker_app", Settings(_env_file=None), factory=True).http == "h11"
+
+
+def test_head_and_body_of_a_small_answer_come_in_one_read() -> None:
+    with served() as address, connection(address) as client:
+        for _ in range(2):
+            client.sendall(GET)
+            assert client.recv(65_536).endswith(b"\r\n\r\nhello")
+
+
+def test_a_head_does_not_wait_for_a_body_that_takes_its_time() -> None:
+    read = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def late(_: Request) -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            loops.append(asyncio.get_running_loop())
+            await read.wait()
+            yield b"late"
+
+        return StreamingResponse(body())
+
+    with served(late) as address, connection(address) as client:
+        client.sendall(GET)
+        assert client.recv(65_536).endswith(b"\r\n\r\n")
+        loops[0].call_soon_threadsafe(read.set)
+        assert b"late" in client.recv(65_536)
+
+
+def test_an_answer_without_a_body_is_whole() -> None:
+    with served() as address, connection(address) as client:
+        client.sendall(b"HEAD / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answer = until_closed(client)
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert answer.endswith(b"\r\n\r\n")
