@@ -7,6 +7,8 @@ from tests.support import secrets
 from tests.support.schemas import unchanged_schemas
 from tests.support.secrets import no_secret_leaves
 
+from gemgate import pricing
+
 __all__ = ["no_secret_leaves", "surroundings", "unchanged_schemas"]
 
 secrets.install()
@@ -14,7 +16,11 @@ secrets.install()
 
 @pytest.fixture(scope="session", autouse=True)
 def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Gateways keep their files and batches in a directory of this run, and make calls again without a pause."""
+    """Gateways keep their files and batches in a directory of this run, and make calls again without a pause.
+
+    Prices are there: a gateway reads them beside its first answers, of which some tests take the time.
+    """
+    pricing.load()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMGATE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         patch.setenv("GEMGATE_RETRY_MAX_WAIT", "0")
