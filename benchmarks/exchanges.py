@@ -1,6 +1,7 @@
 """What the load sends and what Google answers: canned, and the same for every contestant."""
 
 import base64
+import math
 from typing import Any
 
 import orjson
@@ -33,9 +34,15 @@ def event(*, last: bool = False) -> bytes:
     return b"data: " + orjson.dumps({**_ANSWER, "candidates": [candidate]}) + b"\r\n\r\n"
 
 
+def _unit(values: list[float]) -> list[float]:
+    """As Google sends vectors of 3072 numbers: of length 1, in the digits of a float32."""
+    length = math.hypot(*values)
+    return [float(f"{value / length:.8g}") for value in values]
+
+
 BUFFERED = orjson.dumps(_ANSWER)
 STREAM = event() * (EVENTS - 1) + event(last=True)
-_VECTOR = [((number * 7919) % 2003 - 1001) / 29000 for number in range(3072)]
+_VECTOR = _unit([((number * 7919) % 2003 - 1001) / 29000 for number in range(3072)])
 EMBEDDINGS = orjson.dumps({"embeddings": [{"values": _VECTOR}] * 100})
 TOKENS = orjson.dumps({"totalTokens": 500})
 

@@ -289,6 +289,8 @@ class TestVectors:
             {"embeddings": [{}]},
             {"embeddings": [{"values": None}]},
             {"embeddings": [{"values": ["x"]}]},
+            {"embeddings": [{"values": {}}]},
+            {"embeddings": [{"values": "12"}]},
             {"embeddings": [None]},
         ],
     )

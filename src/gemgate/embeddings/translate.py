@@ -156,7 +156,12 @@ def unit(values: list[float]) -> list[float]:
     """`values` scaled to length 1; what has it already, and what has no direction, stays as it is.
 
     `math.hypot` is the quickest norm there is without a numerical library: a quarter of `sum(map(mul, v, v))`.
+
+    Raises:
+        TypeError: they are not a list of numbers.
     """
+    if not isinstance(values, list):
+        raise TypeError
     length = math.hypot(*values)
     if abs(length - 1) <= UNIT or not length:
         return values

@@ -4,8 +4,9 @@ Source: https://ai.google.dev/api/generate-content. Every field is optional, bec
 empty or default. A dict may hold fields that are newer than this file: they are passed on, never an error.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import SkipValidation
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
 
 
@@ -324,9 +325,12 @@ class BatchEmbedContentsRequest(TypedDict, total=False):
 
 
 class ContentEmbedding(TypedDict, total=False):
-    """A vector; its length is 1 only on some models and sizes."""
+    """A vector; its length is 1 only on some models and sizes.
 
-    values: list[float]
+    Whoever uses the numbers finds out whether they are some: there may be 300,000, and to look at each takes 4 ms.
+    """
+
+    values: Annotated[list[float], SkipValidation]
 
 
 class EmbeddingUsageMetadata(TypedDict, total=False):
