@@ -2,13 +2,12 @@
 
 import math
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, values
 from sqlalchemy.exc import OperationalError
+from tests.support.command import command
 from tests.support.scrape import Scrape, scrape
 from tests.support.stack import KEY, stack
 
@@ -76,23 +76,10 @@ def test_no_key_is_in_the_metrics() -> None:
     assert "planted" not in text
 
 
-@contextmanager
-def workers(number: int, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def workers(number: int, temporary: Path) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """The command with so many workers, and its address."""
-    command = [sys.executable, "-m", "gemgate", "serve", "--emulator", "--port", "0", "--workers", str(number)]
-    environment = os.environ | {"GEMGATE_LOG_LEVEL": "error", "TMPDIR": str(temporary)}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://[\d.]+:\d+", process.stdout.readline())
-        assert found is not None
-        yield process, found[0]
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    arguments = ("serve", "--emulator", "--port", "0", "--workers", str(number))
+    return command(*arguments, GEMGATE_LOG_LEVEL="error", TMPDIR=str(temporary))
 
 
 def until(origin: str, is_right: Callable[[Scrape], bool]) -> Scrape:

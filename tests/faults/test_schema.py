@@ -142,17 +142,25 @@ def check(servers: Stack, session: requests.Session, case: Case) -> None:
             DOCUMENTED.conform(schema, orjson.loads(line.removeprefix("data: ")))
 
 
-@EACH
-def test_no_request_is_a_fault_and_each_answer_is_documented(
-    servers: Stack, names: dict[str, str], session: requests.Session, method: str, path: str
+def prove(
+    how: settings, servers: Stack, names: dict[str, str], session: requests.Session, operation: Operation
 ) -> None:
-    @QUICK
-    @given(case=cases(SCHEMA[path][method]), draw=st.data())
+    """Sends as many requests as `how` says."""
+
+    @how
+    @given(case=cases(operation), draw=st.data())
     def holds(case: Case, draw: st.DataObject) -> None:
         reach(case, names, draw)
         check(servers, session, case)
 
     holds()
+
+
+@EACH
+def test_no_request_is_a_fault_and_each_answer_is_documented(
+    servers: Stack, names: dict[str, str], session: requests.Session, method: str, path: str
+) -> None:
+    prove(QUICK, servers, names, session, SCHEMA[path][method])
 
 
 @pytest.mark.soak
@@ -160,10 +168,4 @@ def test_no_request_is_a_fault_and_each_answer_is_documented(
 def test_no_request_is_a_fault_and_each_answer_is_documented_for_long(
     servers: Stack, names: dict[str, str], session: requests.Session, method: str, path: str
 ) -> None:
-    @LONG
-    @given(case=cases(SCHEMA[path][method]), draw=st.data())
-    def holds(case: Case, draw: st.DataObject) -> None:
-        reach(case, names, draw)
-        check(servers, session, case)
-
-    holds()
+    prove(LONG, servers, names, session, SCHEMA[path][method])
