@@ -84,15 +84,28 @@ class Choice:
         parts = (candidate.get("content") or {}).get("parts") or []
         if candidate.get("groundingMetadata"):
             self._note_starts(parts)
-        decoded = decode(parts, ("image/", "audio/") if self.context.audio_format else ("image/",))
         delta: dict[str, Any] = {}
+        # Most events are one piece of text and nothing else.
+        if len(parts) == 1 and len(parts[0]) == 1 and (text := parts[0].get("text")):
+            self._take_text(text, delta)
+        else:
+            self._take_parts(parts, delta)
+        self._take_beside(candidate)
+        return delta
+
+    def _take_text(self, text: str, delta: dict[str, Any]) -> None:
+        if self.context.hidden is not None:
+            self.aside.append(text)
+        else:
+            self._say(text, delta)
+
+    def _take_parts(self, parts: list[Part], delta: dict[str, Any]) -> None:
+        decoded = decode(parts, ("image/", "audio/") if self.context.audio_format else ("image/",))
         for is_thought, text in decoded.texts:
             if is_thought:
                 self._think(text, delta)
-            elif self.context.hidden is not None:
-                self.aside.append(text)
             else:
-                self._say(text, delta)
+                self._take_text(text, delta)
         if decoded.signature:
             self.signature = decoded.signature
         self.others.extend(decoded.others)
@@ -100,8 +113,6 @@ class Choice:
             self._take_calls(decoded.calls, delta)
         for media in decoded.media:
             self._take_media(media, delta)
-        self._take_beside(candidate)
-        return delta
 
     def finish(self) -> dict[str, Any]:
         """The last delta: what can be said only when everything has arrived."""

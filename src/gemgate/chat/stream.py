@@ -38,7 +38,7 @@ class ChatStream:
         if meta := event.get("usageMetadata"):
             # Counts start again between the rounds of built-in tools: what the last event leaves out is not of before.
             self._usage[call] = meta if "totalTokenCount" in meta else {**self._usage[call], **meta}
-        if feedback := block(event):
+        if "promptFeedback" in event and (feedback := block(event)):
             self._blocked[call] = feedback
         chunks: list[dict[str, Any]] = []
         for candidate in event.get("candidates") or ():
@@ -110,9 +110,9 @@ class ChatStream:
         finish: tuple[str, str | None] | None = None,
         logprobs: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish[0] if finish else None}
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
         if finish:
-            choice["native_finish_reason"] = finish[1]
+            choice["finish_reason"], choice["native_finish_reason"] = finish
         return {**(self._head or {}), "choices": [choice]}
 
     def _usage_chunk(self) -> list[dict[str, Any]]:

@@ -124,7 +124,10 @@ class EventDecoder:
             if payload.strip() not in (b"", b"[DONE]"):
                 self.error = TransportError(Failure.INVALID_BODY, "The Gemini API sent an event that is not JSON.")
             return
-        self._add(value, events)
+        if type(value) is dict and "error" not in value:
+            events.append(value)
+        else:
+            self._add(value, events)
 
     def _add(self, value: Any, events: list[Event]) -> None:
         if isinstance(value, dict) and not value.get("error"):
