@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NoReturn
 
 from gemgate.callers.keys import is_allowed, owner_of_key
@@ -75,7 +76,13 @@ def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKey
     entry = keys.find(presented)
     if entry is None:
         _refuse(f"Incorrect API key provided: {_mask(presented)}. The gateway's operator hands out keys.")
-    return Caller(None, entry.owner, entry.name, entry.models)
+    return _holder(entry.owner, entry.name, entry.models)
+
+
+@lru_cache(maxsize=1024)
+def _holder(owner: str, name: str, models: tuple[str, ...] | None) -> Caller:
+    """The caller who has a client key."""
+    return Caller(None, owner, name, models)
 
 
 def credential(headers: Mapping[str, str]) -> str:
@@ -84,8 +91,8 @@ def credential(headers: Mapping[str, str]) -> str:
     Raises:
         ApiError: 401 when there is none, or one that can be none; 400 when there are two.
     """
-    found = [text for text in (_bearer(headers), headers.get("x-goog-api-key"), headers.get("api-key")) if text]
-    credentials = {text.strip() for text in found} - {""}
+    found = (_bearer(headers), headers.get("x-goog-api-key"), headers.get("api-key"))
+    credentials = {text.strip() for text in found if text} - {""}
     if not credentials:
         raise ApiError(401, _NO_KEY, headers={"www-authenticate": "Bearer"})
     if len(credentials) > 1:

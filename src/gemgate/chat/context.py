@@ -1,7 +1,6 @@
 """What an answer must know of its request."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gemgate.chat.names import NameMap
 from gemgate.chat.signatures import Signatures
@@ -10,8 +9,7 @@ from gemgate.chat.structured import HiddenFunction
 Dialect = Literal["openai", "google"]
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerContext:
+class AnswerContext(NamedTuple):
     """What an answer must know of its request.
 
     Attributes:

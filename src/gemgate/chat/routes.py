@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -58,8 +58,11 @@ async def create_chat_completion(request: Request) -> Response:
     if chat.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
         return await respond(request, _resolved(call, models, late), services.settings, late)
-    async with cancelled_on_disconnect(request) if call.needs_media else nullcontext():
-        translation = await call.translate()
+    if call.needs_media:
+        async with cancelled_on_disconnect(request):
+            translation = await call.translate()
+    else:
+        translation = call.translated()
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
@@ -93,6 +96,8 @@ class _Course:
 
     async def answer(self) -> tuple[Translation, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
+        if len(self._models) == 1:
+            return await self._generate(Turn(self._models[0]))
         return await self._fallback().answer(self._generate)
 
     def stream(self) -> AsyncGenerator[bytes, None]:

@@ -1,7 +1,7 @@
 """`response_format`, and the hidden function that stands in for it where a model takes no JSON format beside tools."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -42,8 +42,7 @@ class HiddenFunction:
         return value if self.is_text and isinstance(value, str) else orjson.dumps(value).decode()
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """What the caller wants the answer to be."""
 
     kind: Literal["text", "json_object", "json_schema"] = "text"
