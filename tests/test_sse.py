@@ -1,7 +1,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,7 +15,7 @@ from tests.support.server import serve
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.settings import Settings
-from gemgate.sse import DONE, KEEP_ALIVE, Batches, error_frame, frame, peek, respond
+from gemgate.sse import DONE, KEEP_ALIVE, Batches, error_frame, frame, respond
 
 HELLO = frame({"text": "hello"})
 PATIENCE = 5.0
@@ -60,7 +60,7 @@ def settings(**changes: Any) -> Settings:
 
 def app_for(source: Source, **changes: Any) -> Any:
     async def endpoint(request: Request) -> Response:
-        return await respond(request, source.batches(), settings(**changes), {"x-extra": "1"})
+        return respond(request, source.batches(), settings(**changes), {"x-extra": "1"})
 
     return app_with(endpoint)
 
@@ -283,42 +283,37 @@ def test_a_stream_that_outlasts_the_servers_patience_ends_with_an_error_event() 
     assert source.closed.is_set()
 
 
-async def test_peek_hands_on_the_first_batch() -> None:
-    source = Source(say_hello)
-    batches = source.batches()
-    first = await peek(batches, 1)
-    assert (first.done(), await first) == (True, HELLO)
-    await batches.aclose()
-
-
-async def test_peek_leaves_a_pending_read_alone() -> None:
+async def test_a_stream_that_is_cancelled_before_it_begins_closes_the_source() -> None:
     source = Source(wait_then_hello)
-    batches = source.batches()
-    first = await peek(batches, 0.001)
-    assert not first.done()
-    source.release()
-    assert await first == HELLO
-    await batches.aclose()
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive=asyncio.Event().wait)  # type: ignore[arg-type]
+    sent: list[Any] = []
 
+    async def send(message: Any) -> None:
+        sent.append(message)
 
-async def test_peek_that_is_cancelled_closes_the_source() -> None:
-    source = Source(wait_then_hello)
-    peeking = asyncio.ensure_future(peek(source.batches(), 10))
+    response = respond(request, source.batches(), settings())
+    answering = asyncio.ensure_future(response(request.scope, request.receive, send))
     await asyncio.to_thread(source.started.wait, PATIENCE)
-    peeking.cancel()
+    answering.cancel()
     with pytest.raises(asyncio.CancelledError):
-        _ = await peeking
+        await answering
     assert source.closed.is_set()
+    assert not sent
 
 
-async def test_peek_that_is_cancelled_when_the_source_has_failed_leaves_no_failure_behind() -> None:
-    async def script() -> AsyncGenerator[bytes, None]:
-        raise ApiError(400, "no")
-        yield b""  # it makes this a generator
+async def test_no_piece_overtakes_a_comment_that_is_being_sent() -> None:
+    source, taken = Source(wait_then_hello), asyncio.Event()
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive=asyncio.Event().wait)  # type: ignore[arg-type]
+    sent: list[bytes] = []
 
-    peeking = asyncio.ensure_future(peek(script(), 10))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    peeking.cancel()
-    with pytest.raises((asyncio.CancelledError, ApiError)):
-        _ = await peeking
+    async def slow(message: Any) -> None:
+        sent.append(message.get("body", b"head"))
+        if message.get("body") == KEEP_ALIVE:
+            source.release()
+            await asyncio.sleep(0.02)
+            taken.set()
+        elif message.get("body"):
+            assert taken.is_set()
+
+    await respond(request, source.batches(), settings(stream_start_after=0.01))(request.scope, request.receive, slow)
+    assert sent == [b"head", KEEP_ALIVE, HELLO, b""]

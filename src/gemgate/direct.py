@@ -18,7 +18,8 @@ class DirectRoutes:
     """`POST` on one of `endpoints` is answered by its endpoint at once; everything else goes on to the application.
 
     An endpoint takes the request alone, and is a route of the application as well: for the OpenAPI document, and for
-    the methods that it does not take. What it raises is answered as the application's exception handlers would.
+    the methods that it does not take. What it raises is answered as the application's exception handlers would, and so
+    is what its response raises, which is nothing once it has begun.
     """
 
     def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint]) -> None:
@@ -35,12 +36,12 @@ class DirectRoutes:
         request = _Request(scope, receive)
         try:
             response = await endpoint(request)
+            await response(scope, receive, send)
         except Exception as error:
             known = await answer_to(request, error)
             if known is None:
                 raise
-            response = known
-        await response(scope, receive, send)
+            await known(scope, receive, send)
 
 
 class _Request(Request):

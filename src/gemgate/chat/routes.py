@@ -57,7 +57,7 @@ async def create_chat_completion(request: Request) -> Response:
     call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
     if chat.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
-        return await respond(request, _resolved(call, models, late), services.settings, late)
+        return respond(request, _resolved(call, models, late), services.settings, late)
     if call.needs_media:
         async with cancelled_on_disconnect(request):
             translation = await call.translate()
@@ -70,7 +70,7 @@ async def create_chat_completion(request: Request) -> Response:
         return dry_run(path, translation.body, translation.calls, translation.notes)
     course = _Course(call, translation, models)
     if chat.stream:
-        return await respond(request, course.stream(), services.settings, course.headers)
+        return respond(request, course.stream(), services.settings, course.headers)
     async with cancelled_on_disconnect(request):
         translation, answers = await course.answer()
     for answer in answers:
