@@ -35,7 +35,7 @@ def told_to_stop(process: subprocess.Popen[str], url: str) -> None:
     process.send_signal(signal.SIGTERM)
 
     def is_ready() -> bool:  # the kernel gives each of these connections to one of the workers
-        return any(httpx.get(f"{url}/readyz").status_code == 200 for _ in range(20))
+        return any(httpx.get(f"{url}/readyz", timeout=PATIENCE).status_code == 200 for _ in range(20))
 
     until(lambda: not is_ready())
 
@@ -87,7 +87,7 @@ def test_after_the_delay_it_listens_no_more_and_streams_end_as_ever(workers: str
 
 def test_ctrl_c_knows_no_delay() -> None:
     with command("serve", "--emulator", "--port", "0", GEMGATE_SHUTDOWN_DELAY=LONG) as (process, url):
-        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=PATIENCE).status_code == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
 

@@ -33,7 +33,8 @@ from gemgate.settings import Settings
 Case = schemathesis.Case[Any]
 Operation = APIOperation[Any, Any, Any, Any]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""The process that reads inputs of batches takes seconds to start on a busy machine."""
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
@@ -80,7 +81,8 @@ def servers() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def names(servers: Stack) -> dict[str, str]:
     """What there is to be named in a path, by the parameter."""
-    with httpx.Client(base_url=f"{servers.gateway}/v1", headers={"authorization": f"Bearer {KEY}"}) as client:
+    headers = {"authorization": f"Bearer {KEY}"}
+    with httpx.Client(base_url=f"{servers.gateway}/v1", headers=headers, timeout=PATIENCE) as client:
         line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
         line["body"] = {"model": CHAT[0], "messages": [{"role": "user", "content": "Hi"}]}  # type: ignore[assignment]
         held = {"file": ("input.jsonl", orjson.dumps(line), "application/jsonl")}
