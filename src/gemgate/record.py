@@ -92,7 +92,7 @@ class Record:
         cost: US dollars; None when not known.
         response_id: The id that the answer has.
         finish_reasons: Why each choice ended, in OpenAI's words.
-        request: The parsed request, for its parameters.
+        request: The parsed request, for its parameters, until a model is asked: an answer may take long.
         trace: The spans, where requests are traced.
     """
 
@@ -178,8 +178,10 @@ class Record:
         """
         self.model = model.removeprefix("models/")
         self.notes = notes
-        if is_asked and self.trace is not None:
-            self.trace.asks(self)
+        if is_asked:
+            if self.trace is not None:
+                self.trace.asks(self)
+            self.request = None
 
     def answered(self, served: str | None, usage: UsageMetadata | None) -> None:
         """A call was answered: by this `modelVersion`, for these tokens."""

@@ -254,7 +254,9 @@ async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
     stream = ChatStream(translation.context, fallback_id=_new_id(), created=int(time.time()), calls=translation.calls)
     current().told_at_end(stream.told)
-    async with aclosing(call.stream(translation)) as batches:
+    events = call.stream(translation)
+    del call, translation  # what was asked may be long, and so may the answer, which does not need it
+    async with aclosing(events) as batches:
         async for number, batch in batches:
             if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:
                 yield b"".join(chunks)

@@ -324,7 +324,7 @@ class EventStream:
 
     def __init__(self, client: GeminiClient, call: Call, key: str, within: float | None = None) -> None:
         self._client = client
-        self._call = call
+        self._call: Call | None = call
         self._key = key
         self._within = within
         self._decoder = EventDecoder(client.options.max_answer_bytes)
@@ -332,7 +332,11 @@ class EventStream:
         self._has_failed = False
 
     async def __aenter__(self) -> Self:
-        self._answer = await self._client._open(self._call, self._key, within=self._within)  # noqa: SLF001  one door
+        call, self._call = self._call, None  # nobody needs the body while the answer comes
+        if call is None:
+            msg = "a stream can be entered once"
+            raise RuntimeError(msg)
+        self._answer = await self._client._open(call, self._key, within=self._within)  # noqa: SLF001  one door
         return self
 
     async def __aexit__(

@@ -27,13 +27,17 @@ class SteadyStream:
 
     def __init__(self, attempts: Attempts, opened: Open) -> None:
         self._attempts = attempts
-        self._opened = opened
+        self._opened: Open | None = opened
         self._stream: EventStream | None = None
         self._lease: Lease | None = None
         self._held: Batch = []
 
     async def __aenter__(self) -> Self:
-        while not await self._begin():
+        opened, self._opened = self._opened, None  # it holds the body, which nobody needs while the answer comes
+        if opened is None:
+            msg = "a stream can be entered once"
+            raise RuntimeError(msg)
+        while not await self._begin(opened):
             pass
         return self
 
@@ -67,12 +71,12 @@ class SteadyStream:
             self._attempts.broke_off(self._lease, error)
             raise
 
-    async def _begin(self) -> bool:
+    async def _begin(self, opened: Open) -> bool:
         """One attempt: whether its answer is the one to give on."""
         attempts = self._attempts
         lease = self._lease = attempts.begin()
         try:
-            stream = self._stream = self._opened(lease.secret, attempts.remaining)
+            stream = self._stream = opened(lease.secret, attempts.remaining)
             await stream.__aenter__()
             held = await _until_content(stream)
         except GeminiError as error:
