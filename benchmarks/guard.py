@@ -3,13 +3,13 @@
 What is compared is a ratio: the work's instructions, as callgrind counts them, by those of `floor`, plain Python that
 no change to gemgate touches, counted in the same run. Neither the machine nor its load matters then. Where valgrind is
 missing, the least CPU times of many rounds take the place of instructions; those are less exact, and so is a ratio of
-another build of Python than the baseline's: there, only a rise of 50 % fails.
+another build of Python than the baseline's: there, only a rise of 50 % fails. `served` is the whole gateway, with its
+sockets.
 
     python -m benchmarks.guard           compare
     python -m benchmarks.guard --write   write the baseline, after a change that is worth its cost
 """
 
-import asyncio
 import os
 import platform
 import shutil
@@ -21,12 +21,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
+import uvloop
 from benchmarks.micro import works
 
 BASELINE = Path(__file__).parent / "baseline.json"
-NAMES = ("floor", "feed", "translate", "request", "stream")
+NAMES = ("floor", "feed", "translate", "request", "stream", "served", "served_stream")
 RISE, ROUGH_RISE = 1.15, 1.50
-_COUNTED = {"floor": 20, "feed": 20, "translate": 300, "request": 60, "stream": 20}
+_COUNTED = {"floor": 20, "feed": 20, "translate": 300, "request": 60, "stream": 20, "served": 10, "served_stream": 10}
 _WARM = 20
 _ROUNDS = 120
 
@@ -116,7 +117,7 @@ def measured() -> tuple[str, dict[str, float]]:
         kind, costs = "instructions", counted(valgrind, control)
     else:
         print("valgrind is not installed: CPU times are compared in place of instructions")
-        kind, costs = "time", asyncio.run(timed())
+        kind, costs = "time", uvloop.run(timed())
     return kind, {name: costs[name] / costs["floor"] for name in NAMES if name != "floor"}
 
 
@@ -146,7 +147,7 @@ def verdicts(
 def main() -> int:
     """The command."""
     if "--serve" in sys.argv:
-        asyncio.run(serve_counts())
+        uvloop.run(serve_counts())
         return 0
     kind, ratios = measured()
     baseline = orjson.loads(BASELINE.read_bytes()) if BASELINE.exists() else {}

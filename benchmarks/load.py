@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from gemgate.tasks import all_of
+
 _SPREAD = 0.02
 """Seconds over which paced streams begin, so that their events do not come all at once."""
 
@@ -139,9 +141,13 @@ async def run(target: Target, connections: int, *, seconds: float = 0, each: int
     async def one(number: int) -> None:
         if target.has_gaps:
             await asyncio.sleep(_SPREAD * number / connections)
-        await (await _connect(target, result, until, each)).done
+        client = await _connect(target, result, until, each)
+        try:
+            await client.done
+        finally:
+            client.close()
 
-    await asyncio.gather(*(one(number) for number in range(connections)))
+    await all_of([one(number) for number in range(connections)])
     result.wall, result.cpu = time.perf_counter() - begun, time.process_time() - cpu
     return result
 
@@ -155,11 +161,15 @@ class Held:
 
     async def __aenter__(self) -> None:
         result = Result()
-        for _ in range(self._count):
-            self._clients.append(await _connect(self._target, result, 0, 1))
-        async with asyncio.timeout(60):
-            for client in self._clients:
-                await client.first.wait()
+        try:
+            async with asyncio.timeout(60):
+                for _ in range(self._count):
+                    self._clients.append(await _connect(self._target, result, 0, 1))
+                for client in self._clients:
+                    await client.first.wait()
+        except BaseException:
+            await self.__aexit__()
+            raise
 
     async def __aexit__(self, *_: object) -> None:
         for client in self._clients:

@@ -17,12 +17,15 @@ from typing import Any, cast
 import httpx
 import orjson
 from benchmarks.exchanges import BUFFERED, CHAT, EVENTS, STREAM, chat_request
+from benchmarks.served import served
 
 from gemgate.app import create_app
 from gemgate.chat.request import to_gemini
 from gemgate.chat.stream import ChatStream
 from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.disconnect import Hangup
 from gemgate.gemini.framing import EventDecoder
+from gemgate.limits import WHOLE_BODY
 from gemgate.logs import configure_logging
 from gemgate.options import chat_options
 from gemgate.settings import Settings
@@ -48,7 +51,7 @@ def _settings(directory: Path) -> Settings:
 
 @asynccontextmanager
 async def works() -> AsyncIterator[dict[str, Work]]:
-    """The pieces of work, by name; the application behind the last two is up until the block ends."""
+    """The pieces of work, by name; what is behind those of an application or a gateway is up until the block ends."""
     with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230  once
         settings = _settings(Path(directory))
         with contextlib.redirect_stderr(nowhere):
@@ -57,13 +60,15 @@ async def works() -> AsyncIterator[dict[str, Work]]:
         async with app.router.lifespan_context(app):
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()  # what an application does in the background is not what is measured
-            yield {
-                "floor": _floor,
-                "feed": _feed(settings),
-                "translate": _translate(settings),
-                "request": _request(app, chat_request()),
-                "stream": _request(app, chat_request(stream=True)),
-            }
+            async with served(Path(directory) / "served") as real:
+                yield {
+                    "floor": _floor,
+                    "feed": _feed(settings),
+                    "translate": _translate(settings),
+                    "request": _request(app, chat_request()),
+                    "stream": _request(app, chat_request(stream=True)),
+                    **real,
+                }
 
 
 def _feed(settings: Settings) -> Work:
@@ -101,7 +106,7 @@ def _request(app: Any, raw: bytes) -> Work:
     path = "/v1/chat/completions"
 
     async def request() -> int:
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
@@ -115,6 +120,8 @@ def _request(app: Any, raw: bytes) -> Work:
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8080),
         }
+        Hangup().enter(scope)
+        scope[WHOLE_BODY] = True  # as the gateway's own server says of a small one
         given, answered, sent = [raw], asyncio.Event(), io.BytesIO()
 
         async def receive() -> dict[str, Any]:

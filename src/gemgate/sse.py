@@ -138,15 +138,20 @@ class _Outlet:
         if self._task is not None:
             await asyncio.wait((self._task,))
             self._task = None
-        await self._write(piece, more=more)
-
-    async def _write(self, piece: bytes, *, more: bool = True) -> None:
         if not self.has_begun:
-            head, self.has_begun = self._head(), True
-            self._timer.cancel()
-            self._set(self._settings.keepalive_interval)
-            await self._send(head)
+            await self._begin()
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    async def _begin(self) -> None:
+        head, self.has_begun = self._head(), True
+        self._timer.cancel()
+        self._set(self._settings.keepalive_interval)
+        await self._send(head)
+
+    async def _comment(self) -> None:
+        if not self.has_begun:
+            await self._begin()
+        await self._send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
 
     def _set(self, seconds: float) -> None:
         self._timer = self._loop.call_later(seconds, self._ring)
@@ -154,7 +159,7 @@ class _Outlet:
     def _ring(self) -> None:
         self._set(self._settings.keepalive_interval)
         if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._write(KEEP_ALIVE))
+            self._task = self._loop.create_task(self._comment())
 
 
 async def _close(source: Batches) -> None:

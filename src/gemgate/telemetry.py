@@ -166,9 +166,11 @@ class _Exchange:
         self._status = message["status"]
         headers = message["headers"] = list(message.get("headers", ()))
         headers.append((b"x-request-id", self._record.request_id.encode()))
-        if any(name == b"content-type" and b"event-stream" in value for name, value in headers):
-            self._record.is_stream = True
-            self._metrics.stream_began()
+        for name, value in headers:
+            if name == b"content-type" and b"event-stream" in value:
+                self._record.is_stream = True
+                self._metrics.stream_began()
+                break
 
     def _time(self, body: bytes) -> None:
         """Note when an event is sent. Comments, which keep a stream alive, are none."""
