@@ -54,6 +54,9 @@ class ClientOptions:
 
 
 _HEADERS = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
+# orjson leaves room for the escapes that each character might have needed, and keeps it: ten times the size of a body,
+# as long as the call lasts. Of larger ones, the system gives no memory for what was never written.
+_MOST_COPIED = 131_072
 _JSON_HEADERS = {**_HEADERS, "content-type": "application/json"}
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
 _KEY = re.compile(r"[!-~]*", re.ASCII)
@@ -388,10 +391,11 @@ def encode(body: Body) -> bytes:
     if isinstance(body, bytes):
         return body
     try:
-        return orjson.dumps(body)
+        written = orjson.dumps(body)
     except TypeError as error:
         message = f"The request cannot be written as JSON: {error}"
         raise GeminiError(400, message, "INVALID_ARGUMENT") from error
+    return bytes(memoryview(written)) if len(written) <= _MOST_COPIED else written
 
 
 def _unsendable_key() -> GeminiError:

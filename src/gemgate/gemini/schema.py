@@ -82,7 +82,7 @@ class KnownSchemas:
         size = len(text) + _ENTRY
         if size > self._most // 4:
             return
-        self._kept[text] = converted
+        self._kept[bytes(memoryview(text))] = converted  # a copy: orjson keeps ten times the room for what it writes
         self._size += size
         while self._size > self._most:
             oldest, _ = self._kept.popitem(last=False)
