@@ -47,7 +47,7 @@ class Translation:
 
     Attributes:
         model: The model's resource name, such as `models/gemini-2.5-flash`.
-        body: The native request.
+        body: The native request; empty once it was taken.
         calls: How many times to send it; above 1 where the model has no `candidateCount`.
         context: What `from_gemini` and `ChatStream` need to know.
         notes: What was dropped and adjusted.
@@ -68,6 +68,11 @@ class Translation:
         return [
             {**self.body, "generationConfig": {**config, "seed": fold_seed(seed + call)}} for call in range(self.calls)
         ]
+
+    def take_bodies(self) -> list[GenerateContentRequest]:
+        """As `bodies`, for the one time that they are sent: they may be long, and the answer long in coming."""
+        bodies, self.body = self.bodies(), {}
+        return bodies
 
 
 def to_gemini(

@@ -71,6 +71,7 @@ async def create_chat_completion(request: Request) -> Response:
     course = _Course(call, translation, models)
     if chat.stream:
         return respond(request, course.stream(), services.settings, course.headers)
+    del raw, chat  # what was asked may be long, and the answer long in coming
     async with cancelled_on_disconnect(request):
         translation, answers = await course.answer()
     for answer in answers:
@@ -97,6 +98,8 @@ class _Course:
     async def answer(self) -> tuple[Translation, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
         if len(self._models) == 1:
+            if not self._call.media:
+                del self._call.chat  # nobody will translate it again
             return await self._generate(Turn(self._models[0]))
         return await self._fallback().answer(self._generate)
 
@@ -200,8 +203,9 @@ class _Call:
 
     async def _generate(self, translation: Translation) -> list[GenerateContentResponse]:
         generate = self.services.gemini.generate
-        bodies = translation.bodies()
-        return await all_of([generate(translation.model, body, self.caller.key, terms=self.terms) for body in bodies])
+        key, terms = self.caller.key, self.terms
+        calls = [generate(translation.model, body, key, terms=terms) for body in translation.take_bodies()]
+        return await all_of(calls)
 
     def stream(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         """The events of Google's answers, each with the number of its call."""
@@ -209,7 +213,7 @@ class _Call:
 
     def _events(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
         gemini, key = self.services.gemini, self.caller.key
-        bodies = translation.bodies()
+        bodies = translation.take_bodies()
         if len(bodies) == 1:
             return _single(gemini.stream(translation.model, bodies[0], key, terms=self.terms))
         return merged([_events(gemini.stream(translation.model, body, key, terms=self.terms)) for body in bodies])
@@ -255,7 +259,7 @@ async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes
     stream = ChatStream(translation.context, fallback_id=_new_id(), created=int(time.time()), calls=translation.calls)
     current().told_at_end(stream.told)
     events = call.stream(translation)
-    del call, translation  # what was asked may be long, and so may the answer, which does not need it
+    del call, translation  # as for a whole answer: what was asked is needed no more
     async with aclosing(events) as batches:
         async for number, batch in batches:
             if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:

@@ -105,6 +105,7 @@ class Upstream:
         """
         attempts = self._attempts(model, body, key, terms)
         content = encode(body)
+        del body  # it may be long, and so may the call
 
         async def send(secret: str, within: float | None) -> GenerateContentResponse:
             return await self.client.generate(model, content, secret, within=within)
