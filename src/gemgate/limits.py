@@ -62,7 +62,8 @@ class LimitsMiddleware:
             return
         self._running += 1
         try:
-            await self._app(scope, _Body(scope, receive, self._body_timeout).receive, send)
+            body = receive if WHOLE_BODY in scope else _Body(scope, receive, self._body_timeout).receive
+            await self._app(scope, body, send)
         finally:
             self._running -= 1
 

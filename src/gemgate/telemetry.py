@@ -62,15 +62,18 @@ class TelemetryMiddleware:
             return
         record = Record(_request_id(scope), scope["method"], scope["path"])
         bodies = Bodies(scope) if self._log_bodies else None
-        exchange = _Exchange(record, self._metrics, receive, send, bodies, hangup_of(scope))
+        hangup = hangup_of(scope)
+        exchange = _Exchange(record, self._metrics, receive, send, bodies, hangup)
         is_quiet = record.path in _QUIET_PATHS
         if not is_quiet:
             self._metrics.began()
         if self._tracing is not None and not is_quiet:
             self._tracing.begin(scope, record)
         token = make_current(record)
+        # Where the connection tells of a hangup, no message has to be looked at.
+        heard = receive if hangup is not None and bodies is None else exchange.receive
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            await self._app(scope, heard, exchange.send)
             await exchange.finish()
         except asyncio.CancelledError:
             await exchange.finish()
