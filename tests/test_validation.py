@@ -262,7 +262,7 @@ def error_of(raw: bytes) -> ApiError | None:
     return None
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=strategies.dictionaries(strategies.sampled_from(sorted(ChatCompletionRequest.model_fields)), JSON))
 def test_no_body_is_worse_than_a_400_that_names_a_parameter_of_it(body: dict[str, Any]) -> None:
     if error := error_of(json.dumps(body).encode()):

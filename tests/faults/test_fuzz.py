@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.support.stack import KEY, Stack, stack
 
 PATIENCE = 10.0
-QUICK = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-LONG = settings(QUICK, max_examples=3000)
+QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
+LONG = settings(QUICK, max_examples=3000, derandomize=False)
 
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {

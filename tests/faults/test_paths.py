@@ -181,7 +181,7 @@ def test_an_id_in_our_own_path_changes_no_path(client: TestClient, google: Googl
                 is_clean(google, client.request(method, path.format(written)))
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(name=st.text(max_size=40))
 def test_no_text_leads_elsewhere(client: TestClient, google: Google, name: str) -> None:
     for path, body in bodies(name).values():

@@ -42,9 +42,7 @@ CHECKS: list[Any] = [
     response_headers_conformance,
 ]
 EVENTS = "text/event-stream"
-QUICK = settings(
-    max_examples=20, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+QUICK = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 LONG = settings(QUICK, max_examples=400, derandomize=False)
 
 DOCUMENT: dict[str, Any] = create_app(Settings(_env_file=None)).openapi()

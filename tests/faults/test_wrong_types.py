@@ -16,7 +16,7 @@ from gemgate.settings import Settings
 
 Json = Any
 AUTHORIZED = {"authorization": "Bearer key"}
-EXAMPLES = settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Google:

@@ -397,7 +397,7 @@ async def test_a_cancelled_fetch_closes_its_connection() -> None:
         await asyncio.wait_for(left.wait(), 10)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(alphabet="abxn-.é①%/?#[]:@0 ", max_size=30).map("https://".__add__) | st.text())
 def test_no_url_crashes_it(url: str) -> None:
     async def resolve(host: str, port: int) -> Sequence[str]:

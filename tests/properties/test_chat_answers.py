@@ -14,7 +14,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.framing import EventDecoder
 
-moderate = settings(derandomize=True, max_examples=120, deadline=None)
+moderate = settings(max_examples=120)
 
 DIALECT = {"dialect": st.sampled_from(["openai", "google"])}
 OPTIONS: dict[str, st.SearchStrategy[Any]] = {

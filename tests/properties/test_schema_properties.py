@@ -167,7 +167,7 @@ def refs_in_place(schema: Json | bool) -> Iterator[str]:
 
 
 @given(ANY_JSON)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_json_is_converted_or_refused_by_name(value: Any) -> None:
     before = copy.deepcopy(value)
     for way_in in (to_gemini_schema, function_parameters):
@@ -182,7 +182,7 @@ def test_any_json_is_converted_or_refused_by_name(value: Any) -> None:
 
 
 @given(documents())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_converted_schema_allows_all_that_its_source_allows(schema: Json) -> None:
     try:
         result = to_gemini_schema(schema, param="p").schema
@@ -196,7 +196,7 @@ def test_the_converted_schema_allows_all_that_its_source_allows(schema: Json) ->
 
 
 @given(documents())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_converting_again_changes_nothing(schema: Json) -> None:
     try:
         once = to_gemini_schema(schema, param="p").schema
@@ -208,7 +208,7 @@ def test_converting_again_changes_nothing(schema: Json) -> None:
 
 
 @given(documents())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_same_schema_gives_the_same_bytes(schema: Json) -> None:
     assert outcome(schema) == outcome(orjson.loads(orjson.dumps(schema)))
 
