@@ -7,6 +7,7 @@ less. `--quick` takes two minutes instead of ten.
 
 import argparse
 import asyncio
+import compileall
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 from benchmarks import batches, load, nginx
-from benchmarks.contestants import Contestant, contestants, versions
+from benchmarks.contestants import ROOT, Contestant, contestants, versions
 from benchmarks.machine import describe
 from benchmarks.micro import timed
 from benchmarks.processes import GATEWAY_CORE, LOAD_CORE, Process, allow_many_connections, free_port
@@ -99,6 +100,8 @@ async def main() -> None:
     """Run everything, and print the tables."""
     options = _options()
     allow_many_connections()
+    # As where a package is installed, whatever PYTHONDONTWRITEBYTECODE says.
+    compileall.compile_dir(ROOT / "src", quiet=2)
     print(describe(), versions(), sep="\n", flush=True)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gemgate-bench-")))
