@@ -59,6 +59,7 @@ class Bench:
         environment = contestant.environment(port, self.upstream, directory)
         process = self._start(contestant.name, command, GATEWAY_CORE, environment)
         await first_answer(process, ROWS[0].target(contestant, port, self.upstream))
+        await settled(process)
         self.running[contestant.name] = contestant, port, process
 
     async def measure(self, row: Row, name: str) -> None:
@@ -94,6 +95,16 @@ async def first_answer(process: Process, target: load.Target, patience: float = 
             await asyncio.sleep(0.005)
         else:
             return time.perf_counter() - begun
+
+
+async def settled(process: Process, patience: float = 10) -> None:
+    """Wait until what a process goes on doing after its first answer, such as loading tables, is done."""
+    until = time.perf_counter() + patience
+    busy = True
+    while busy and time.perf_counter() < until:
+        cpu = process.cpu()
+        await asyncio.sleep(0.5)
+        busy = process.cpu() - cpu > 0.05
 
 
 async def main() -> None:
