@@ -85,13 +85,13 @@ def test_prices_can_be_switched_off() -> None:
 
 
 def test_a_stream_tells_its_first_token_its_pace_and_its_end(running: Stack) -> None:
-    post(running, model="emulator-slow-stream-0.02", stream=True)
+    post(running, model="emulator-slow-stream-0.2", stream=True)
     found = after(running)
-    labels = {"route": CHAT, "model": "emulator-slow-stream-0.02"}
+    labels = {"route": CHAT, "model": "emulator-slow-stream-0.2"}
     assert found.value("gemgate_streams_total", outcome="completed", **labels) == 1
     assert found.value("gemgate_time_to_first_token_seconds_count", **labels) == 1
     assert found.value("gemgate_time_per_output_token_seconds_count", **labels) == 1
-    assert found.value("gemgate_stream_longest_gap_seconds_sum", **labels) >= 0.015
+    assert found.value("gemgate_stream_longest_gap_seconds_sum", **labels) >= 0.1
     assert found.value("gemgate_tokens_total", kind="completion", model=labels["model"]) > 0
 
 
