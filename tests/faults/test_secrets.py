@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -87,12 +88,14 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             first = process.stdout.readline()
             found = re.search(r"http://[\d.]+:\d+", first)
             assert found is not None, first
-            try:
-                answers = "".join(visit(found[0]))
-            finally:
-                process.send_signal(signal.SIGTERM)
-            rest, _ = process.communicate(timeout=PATIENCE)
-        yield first + answers + rest
+            with ThreadPoolExecutor(1) as reader:  # a full pipe would hold the gateway up
+                rest = reader.submit(process.stdout.read)
+                try:
+                    answers = "".join(visit(found[0]))
+                finally:
+                    process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+        yield first + answers + rest.result()
 
 
 def visit(origin: str) -> Iterator[str]:
