@@ -279,7 +279,9 @@ def _live_rows() -> list[tuple[str, str]]:
 
 def table(*, quick: bool = False) -> str:
     """The rows as Markdown."""
-    return "\n".join(["| batches | |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in rows(quick=quick))])
+    return "\n".join(
+        ["\n| batches | |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in rows(quick=quick))]
+    )
 
 
 def _spread(milliseconds: list[float]) -> str:
