@@ -37,7 +37,8 @@ class ServerConfig(uvicorn.Config):
 
     Attributes:
         limits: What one connection may cost.
-        owns_process: Whether the process is there for this server alone, which may then set the garbage collector.
+        owns_process: Whether the process is there for this server alone, which may then set the garbage collector
+            and the allocator of memory.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
 
 
 class _Lifespan(LifespanOn):
-    """Starts the application, and has the garbage collector pass over what is there for good from then on.
+    """Starts the application; from then on the collector of garbage passes over what is there, and memory is kept.
 
     Each full collection would look at half a million objects of modules otherwise, and large requests bring one about
     every few hundred. Requests leave no cycles behind, so that there is little to collect.
@@ -105,8 +106,8 @@ class _Lifespan(LifespanOn):
 def _keep_memory_at_hand() -> None:
     """Has glibc keep some of the memory that large requests have given back.
 
-    It hands it to the kernel otherwise, which clears each page anew: two thirds of what a request with 5 MB inline
-    costs. Other C libraries have no `mallopt`, and do without.
+    It hands it to the kernel otherwise, which clears each page anew: half of what a request with 5 MB inline costs.
+    Other C libraries have no `mallopt`, and do without.
     """
     import ctypes
 
