@@ -22,12 +22,12 @@ from unittest import mock
 import httpx
 import orjson
 
-from gemgate.auth import Caller
-from gemgate.batches.process import Setup, Workshop
-from gemgate.batches.sessions import ResultSession, TranslateSession
-from gemgate.batches.transfer import Transfer
-from gemgate.batches.translate import Job
-from gemgate.batches.work import Places
+from gemgate.api.batches.claimed import Places
+from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.process_sessions import ResultSession, TranslateSession
+from gemgate.api.batches.transfer import Transfer
+from gemgate.api.batches.worker_process import Setup, Workshop
+from gemgate.auth.caller import Caller
 from gemgate.store import Store
 
 FEW, MANY = 5_000, 50_000

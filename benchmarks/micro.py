@@ -19,18 +19,18 @@ import orjson
 from benchmarks.exchanges import BUFFERED, CHAT, EVENTS, STREAM, chat_request
 from benchmarks.served import served
 
+from gemgate.api.chat.request import to_gemini
+from gemgate.api.chat.stream import ChatStream
+from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.app import create_app
-from gemgate.chat.request import to_gemini
-from gemgate.chat.stream import ChatStream
-from gemgate.chat.wire import ChatCompletionRequest
-from gemgate.disconnect import Hangup
-from gemgate.gemini.framing import EventDecoder
-from gemgate.limits import WHOLE_BODY
-from gemgate.logs import configure_logging
-from gemgate.options import chat_options
+from gemgate.gemini.client.event_decoder import EventDecoder
+from gemgate.observability.logs import configure_logging
 from gemgate.settings import Settings
-from gemgate.sse import frame
-from gemgate.validation import parse
+from gemgate.startup.options import chat_options
+from gemgate.translation.validation import parse
+from gemgate.web.disconnect import Hangup
+from gemgate.web.limits_middleware import WHOLE_BODY
+from gemgate.web.sse import frame
 
 Work = Callable[[], Awaitable[object]]
 """One unit of work; it waits for nothing that takes time."""

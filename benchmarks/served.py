@@ -16,7 +16,7 @@ from benchmarks.paced import Google
 from benchmarks.rows import ROWS
 
 from gemgate.app import create_app
-from gemgate.server import server_config
+from gemgate.server.run import server_config
 from gemgate.settings import Settings
 
 _REQUESTS, _STREAMS = 10, 2

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemgate.app import create_app
-from gemgate.listen import listening
-from gemgate.logs import configure_logging
-from gemgate.server import serve_here
+from gemgate.observability.logs import configure_logging
+from gemgate.server.run import serve_here
+from gemgate.server.sockets import listening
 from gemgate.settings import Settings
 
 PATH = "/soak/tasks"

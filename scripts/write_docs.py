@@ -7,13 +7,13 @@ import re
 import sys
 from pathlib import Path
 
-from gemgate.batches.fates import FATES as BATCHES
-from gemgate.chat.fates import FATES as CHAT
-from gemgate.embeddings.fates import FATES as EMBEDDINGS
-from gemgate.fates import Fate
-from gemgate.files.fates import COMPLETE, FILES, UPLOADS
-from gemgate.images.fates import EDITS, GENERATIONS
+from gemgate.api.batches.parameters import FATES as BATCHES
+from gemgate.api.chat.parameters import FATES as CHAT
+from gemgate.api.embeddings.parameters import FATES as EMBEDDINGS
+from gemgate.api.files.parameters import COMPLETE, FILES, UPLOADS
+from gemgate.api.images.parameters import EDITS, GENERATIONS
 from gemgate.settings import Settings, variable
+from gemgate.translation.parameters import Fate
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -8,7 +8,7 @@ from tests.support import secrets
 from tests.support.schemas import unchanged_schemas
 from tests.support.secrets import no_secret_leaves
 
-from gemgate import pricing
+from gemgate.observability import pricing
 
 __all__ = ["no_secret_leaves", "surroundings", "unchanged_schemas"]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gemgate.aliases import ModelAliases, parse_models, written
+from gemgate.model_routing.aliases import ModelAliases, parse_models, written
 
 TEXT = "gpt-4o=gemini-2.5-flash,gemini-2.5-flash-lite;text-embedding-3-small=gemini-embedding-001"
 LISTS = {

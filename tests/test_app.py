@@ -102,7 +102,7 @@ def test_two_gateways_with_two_settings_live_in_one_process() -> None:
 
 def test_nothing_is_read_from_the_environment_at_import() -> None:
     environment = os.environ | {"GEMGATE_PORT": "nonsense"}
-    code = "import gemgate.app, gemgate.cli, gemgate.sse"
+    code = "import gemgate.app, gemgate.cli.main, gemgate.web.sse"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pybase64
 import pytest
 
-from gemgate.attachments import LIFETIME, Attachments, Owner
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.file_wire import MOST_BYTES, File
+from gemgate.gemini.file_types import MOST_BYTES, File
 from gemgate.gemini.uploads import OpenAt
+from gemgate.media.google_uploads import LIFETIME, Attachments, Owner
 from gemgate.media.inline import Inline
-from gemgate.references import FileRef
+from gemgate.media.references import FileRef
 from gemgate.store import FileRow, Store
 
 if TYPE_CHECKING:

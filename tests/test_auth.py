@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 from starlette.datastructures import Headers
 
-from gemgate.auth import Caller, authenticate
-from gemgate.callers.registry import ClientKeys
+from gemgate.auth.caller import Caller, authenticate
+from gemgate.auth.key_registry import ClientKeys
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
 

@@ -17,15 +17,18 @@ import pytest
 from tests.support.stack import KEY, Stack, gateway
 from typer.testing import CliRunner
 
-from gemgate import batch_cli, batch_client, cli, startup
-from gemgate.batch_state import Input, State, state_path
-from gemgate.batches.machine import Pace
-from gemgate.batches.start import BatchOptions
+from gemgate.api.batches.startup import BatchOptions
+from gemgate.api.batches.state_machine import Pace
+from gemgate.cli import batch as batch_cli
+from gemgate.cli import batch_client
+from gemgate.cli import main as cli
+from gemgate.cli.batch_state import Input, State, state_path
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
 from gemgate.emulator.timing import Timing
-from gemgate.options import batch_options
 from gemgate.settings import Settings
+from gemgate.startup import lifespan as startup
+from gemgate.startup.options import batch_options
 
 PATIENCE = 30.0
 CHAT = "/v1/chat/completions"

@@ -9,10 +9,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from tests.support.server import serve
 
-from gemgate.check import Finding, check, explain
+from gemgate.cli.check import Finding, check, explain
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.settings import Settings
-from gemgate.upstream.keys import label_of
+from gemgate.upstream.key_pool import label_of
 
 KEY = "gemini-key-0123456789"
 

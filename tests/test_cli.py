@@ -17,8 +17,8 @@ import structlog
 from tests.support.command import command, refuses
 from typer.testing import CliRunner
 
-from gemgate import cli
-from gemgate.check import Finding
+from gemgate.cli import main as cli
+from gemgate.cli.check import Finding
 from gemgate.settings import Settings, variable
 
 SECRET = "gemini-key-0123456789"
@@ -248,7 +248,7 @@ def test_check_tells_what_it_found(monkeypatch: pytest.MonkeyPatch, is_good: boo
     async def found(_: Settings) -> list[Finding]:
         return [Finding(is_good=is_good, sentence="The key is so.")]
 
-    monkeypatch.setattr("gemgate.check.check", found)
+    monkeypatch.setattr("gemgate.cli.check.check", found)
     result = run("check")
     assert (result.exit_code, result.stdout) == (code, "The key is so.\n")
 
@@ -262,14 +262,14 @@ def test_a_worker_takes_its_settings_from_the_environment_alone(monkeypatch: pyt
 def test_several_workers_are_given_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     class Supervisor:
         def __init__(self, config: Any, sockets: list[socket.socket]) -> None:
-            assert (config.app, config.factory, config.workers) == ("gemgate.cli:worker_app", True, 2)
+            assert (config.app, config.factory, config.workers) == ("gemgate.cli.main:worker_app", True, 2)
             assert sockets[0].getsockname()[1]
 
         def run(self) -> None:
             assert os.environ["GEMGATE_HOST"] == "127.0.0.1"
             assert os.environ["GEMINI_API_KEY"] == ""
 
-    monkeypatch.setattr("gemgate.server.Workers", Supervisor)
+    monkeypatch.setattr("gemgate.server.run.Workers", Supervisor)
     result = run("serve", "--port", "0", "--workers", "2")
     assert result.exit_code == 0, result.output
 
@@ -283,7 +283,9 @@ def test_tracing_without_its_exporter_is_one_clear_sentence(monkeypatch: pytest.
 
 
 def test_help_does_not_wait_for_the_web_framework() -> None:
-    code = "import gemgate.cli, sys; sys.exit(bool({'fastapi', 'uvicorn', 'aiohttp', 'pydantic'} & set(sys.modules)))"
+    code = (
+        "import gemgate.cli.main, sys; sys.exit(bool({'fastapi', 'uvicorn', 'aiohttp', 'pydantic'} & set(sys.modules)))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

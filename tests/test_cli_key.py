@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 from tests.callers.support import settings_with, write_keys
 from typer.testing import CliRunner
 
-from gemgate import cli
-from gemgate.callers.file import parse_keys
-from gemgate.callers.keys import digest_of, owner_of_key, owner_of_name
+from gemgate.auth.client_keys import digest_of, owner_of_key, owner_of_name
+from gemgate.auth.keys_file import parse_keys
+from gemgate.cli import main as cli
 from gemgate.settings import Settings, variable
 
 

@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from gemgate.app import create_app
-from gemgate.cors import EXPOSED
 from gemgate.settings import Settings
+from gemgate.web.cors import EXPOSED
 
 PAGE = "https://app.example.com"
 CHAT = {

@@ -8,9 +8,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from gemgate.app import create_app
-from gemgate.direct import DirectRoutes
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
+from gemgate.web.fast_path import DirectRoutes
 
 
 async def rest(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from starlette.types import Message
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate.disconnect import Hangup, cancelled_on_disconnect
+from gemgate.web.disconnect import Hangup, cancelled_on_disconnect
 
 
 def request(*messages: Message) -> Request:

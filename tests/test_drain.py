@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.support.command import PATIENCE, command, refuses
 
-from gemgate.drain import Drain
+from gemgate.server.draining import Drain
 
 CHAT = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}
 LONG = "600"

@@ -3,8 +3,14 @@ from typing import Any
 
 import pytest
 
-from gemgate.errors import ApiError, from_gemini, internal_error, shutting_down
-from gemgate.gemini.errors import Failure, GeminiError, TransportError, decode_error
+from gemgate.errors import ApiError, internal_error, shutting_down
+from gemgate.gemini.errors import (
+    Failure,
+    GeminiError,
+    TransportError,
+    decode_error,
+)
+from gemgate.translation.google_errors import from_gemini
 from gemgate.upstream.errors import NoUsableKeyError
 
 RPC = "type.googleapis.com/google.rpc."

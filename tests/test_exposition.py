@@ -19,7 +19,7 @@ from tests.support.command import command
 from tests.support.scrape import Scrape, scrape
 from tests.support.stack import KEY, stack
 
-from gemgate.multiprocess import VARIABLE, of_all_workers, shared_by_workers
+from gemgate.observability.multiprocess import VARIABLE, of_all_workers, shared_by_workers
 from gemgate.store.batches import BatchRows
 
 PATIENCE = 60.0
@@ -183,7 +183,7 @@ def test_several_workers_have_a_directory_for_as_long_as_they_run(monkeypatch: p
 SHARED = """
 import os, sys
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from gemgate.multiprocess import of_all_workers
+from gemgate.observability.multiprocess import of_all_workers
 registry = CollectorRegistry()
 gauge = Gauge("open", "-", multiprocess_mode="livesum", registry=registry)
 gauge.set(int(sys.argv[1]))

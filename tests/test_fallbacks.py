@@ -13,7 +13,7 @@ from tests.upstream.support import HELLO, Seen, bad_key, daily, failure, overloa
 
 from gemgate.app import create_app
 from gemgate.settings import Settings
-from gemgate.upstream.observe import Observer
+from gemgate.upstream.observer import Observer
 
 Json = dict[str, Any]
 Answers = dict[str, httpx.Response | list[httpx.Response]]

@@ -13,7 +13,12 @@ from starlette.responses import JSONResponse, Response
 from tests.support.apps import app_with
 
 from gemgate.errors import ApiError
-from gemgate.form import MOST_PARTS, FormPart, is_form, read_form
+from gemgate.web.multipart import (
+    MOST_PARTS,
+    FormPart,
+    is_form,
+    read_form,
+)
 
 LIMIT = 2000
 TYPE = "multipart/form-data; boundary=b"

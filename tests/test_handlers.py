@@ -6,9 +6,9 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 from tests.support.apps import app_with
 
-from gemgate import handlers
 from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
+from gemgate.web import error_handlers as handlers
 
 
 def failing(error: Exception) -> TestClient:

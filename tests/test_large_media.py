@@ -10,21 +10,21 @@ import pybase64
 import pytest
 from tests.support.stack import KEY, Stack, stack
 
-from gemgate import resolve
-from gemgate.attachments import Owner
-from gemgate.auth import Caller
+from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
-from gemgate.gemini.file_wire import File
+from gemgate.gemini.file_types import File
+from gemgate.media import resolver as resolve
+from gemgate.media.google_uploads import Owner
 from gemgate.media.inline import Inline
-from gemgate.references import InlineRef, RemoteRef, Resolved
-from gemgate.resolve import MediaResolver
+from gemgate.media.references import InlineRef, RemoteRef, Resolved
+from gemgate.media.resolver import MediaResolver
 from gemgate.settings import Settings
-from gemgate.upstream.calls import Upstream
+from gemgate.upstream.client import Upstream
 
 if TYPE_CHECKING:
-    from gemgate.attachments import Attachments
-    from gemgate.gemini.client import GeminiClient
+    from gemgate.gemini.client.client import GeminiClient
     from gemgate.media.fetch import MediaFetcher
+    from gemgate.media.google_uploads import Attachments
 
 MOST = 20_000
 CALLER = Caller("key", "0123456789abcdef")

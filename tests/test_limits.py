@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 from tests.support.stack import KEY, OPENAI, Stack, stack
 
-from gemgate.body import read_json_body
 from gemgate.errors import ApiError
-from gemgate.limits import LEAST_RATE, LimitsMiddleware
+from gemgate.web.json_body import read_json_body
+from gemgate.web.limits_middleware import LEAST_RATE, LimitsMiddleware
 
 SHORT = 0.2
 PATIENCE = 5.0

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gemgate.listen import ListenError, listening, url_of
+from gemgate.server.sockets import ListenError, listening, url_of
 from gemgate.settings import Settings
 
 PATIENCE = 30

@@ -13,10 +13,10 @@ from tests.support.scrape import Scrape, scrape
 from tests.support.stack import KEY, Stack, gateway, stack
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.metrics import MOST_MODELS, OTHER, Metrics
-from gemgate.record import Record
-from gemgate.upstream.keys import label_of
-from gemgate.upstream.rests import Rest, RestKind
+from gemgate.observability.metrics import MOST_MODELS, OTHER, Metrics
+from gemgate.observability.record import Record
+from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.key_pool import label_of
 
 FLASH = "gemini-2.5-flash"
 CHAT = "/v1/chat/completions"

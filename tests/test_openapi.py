@@ -15,10 +15,10 @@ from tests.support.chat import FLASH_25, USER, function_tool
 from tests.support.documented import Documented
 from tests.support.stack import KEY, Stack, stack
 
+from gemgate.api.openapi.operations import OPERATIONS
 from gemgate.app import create_app
-from gemgate.cors import EXPOSED
-from gemgate.openapi.operations import OPERATIONS
 from gemgate.settings import Settings
+from gemgate.web.cors import EXPOSED
 
 EVENTS = "text/event-stream"
 CHAT = "/v1/chat/completions"
@@ -108,7 +108,7 @@ def test_no_operation_answers_with_a_422(document: dict[str, Any]) -> None:
 def test_nobody_pays_for_the_document_who_does_not_ask_for_it() -> None:
     code = (
         "import sys; from gemgate.app import create_app; from gemgate.settings import Settings; "
-        "create_app(Settings(_env_file=None)); sys.exit('gemgate.openapi.document' in sys.modules)"
+        "create_app(Settings(_env_file=None)); sys.exit('gemgate.api.openapi.document' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -102,7 +102,7 @@ def test_the_wheel_carries_the_licence_and_the_command(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     with ZipFile(wheel) as archive:
         assert archive.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
-        assert b"gemgate = gemgate.cli:app" in archive.read(f"{info}/entry_points.txt")
+        assert b"gemgate = gemgate.cli.main:app" in archive.read(f"{info}/entry_points.txt")
         assert b"License-Expression: Apache-2.0" in archive.read(f"{info}/METADATA")
 
 
@@ -182,7 +182,7 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -
 
 def test_the_source_archive_holds_nothing_that_git_ignores(built: Path) -> None:
     names = archive_names(built)
-    assert {"LICENSE", "README.md", "SECURITY.md", "pyproject.toml", "src/gemgate/cli.py"} <= names
+    assert {"LICENSE", "README.md", "SECURITY.md", "pyproject.toml", "src/gemgate/cli/main.py"} <= names
     unwanted = re.compile(r"(^|/)(\.env|\.venv|node_modules|__pycache__|\.coverage.*)(/|$)")
     assert not [name for name in names if unwanted.search(name)]
 

@@ -8,10 +8,10 @@ from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate import pricing
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import counts
-from gemgate.pricing import cost_of, rates_of
+from gemgate.observability import pricing
+from gemgate.observability.pricing import cost_of, rates_of
 
 HOUR = 3600
 

@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate import server
+from gemgate.server import run as server
 from gemgate.settings import Settings
 
 SHORT = 0.2
@@ -282,7 +282,7 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
 
 def test_without_httptools_uvicorns_own_protocol_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "httptools" else find_spec(name))
-    assert server.server_config("gemgate.cli:worker_app", Settings(_env_file=None), factory=True).http == "h11"
+    assert server.server_config("gemgate.cli.main:worker_app", Settings(_env_file=None), factory=True).http == "h11"
 
 
 def test_head_and_body_of_a_small_answer_come_in_one_read() -> None:

@@ -6,8 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
+from gemgate.api.readiness import Readiness
 from gemgate.app import create_app
-from gemgate.readiness import Readiness
 from gemgate.settings import Settings
 from gemgate.store import StoreError
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gemgate.redact import redact, redact_value
+from gemgate.redaction import redact, redact_value
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 

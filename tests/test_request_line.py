@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 from tests.support.stack import KEY, Stack, gateway, stack
 
-from gemgate.bodies import elided
 from gemgate.emulator.server import serve_in_thread
-from gemgate.logs import add_request_id, hide_secrets
-from gemgate.upstream.keys import label_of
+from gemgate.observability.logged_bodies import elided
+from gemgate.observability.logs import add_request_id, hide_secrets
+from gemgate.upstream.key_pool import label_of
 
 PICTURE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJg"

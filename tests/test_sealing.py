@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gemgate.sealing import Seal, secret_of
+from gemgate.encryption import Seal, secret_of
 
 
 def test_what_is_sealed_comes_back_and_shows_nothing() -> None:

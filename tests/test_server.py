@@ -6,13 +6,13 @@ import sys
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gemgate.server import server_config
+from gemgate.server.run import server_config
 from gemgate.settings import Settings
 
 _SERVE = """
 import gc, os, resource, signal
-from gemgate.listen import listening
-from gemgate.server import serve_here
+from gemgate.server.sockets import listening
+from gemgate.server.run import serve_here
 from gemgate.settings import Settings
 
 gc.disable()  # as the command does while it starts

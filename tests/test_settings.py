@@ -6,8 +6,14 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
-from gemgate.aliases import ModelLists
-from gemgate.settings import ClientSettings, Settings, misspelt, problems, variable
+from gemgate.model_routing.aliases import ModelLists
+from gemgate.settings import (
+    ClientSettings,
+    Settings,
+    misspelt,
+    problems,
+    variable,
+)
 
 ROOT = Path(__file__).parent.parent
 SECRET = "gemini-key-0123456789"

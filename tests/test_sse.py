@@ -15,7 +15,14 @@ from tests.support.server import serve
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.settings import Settings
-from gemgate.sse import DONE, KEEP_ALIVE, Batches, error_frame, frame, respond
+from gemgate.web.sse import (
+    DONE,
+    KEEP_ALIVE,
+    Batches,
+    error_frame,
+    frame,
+    respond,
+)
 
 HELLO = frame({"text": "hello"})
 PATIENCE = 5.0

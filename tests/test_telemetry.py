@@ -17,11 +17,16 @@ from structlog.testing import capture_logs
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate.logs import PlainRenderer, add_request_id, add_timestamp, configure_logging
-from gemgate.record import current, request_id
+from gemgate.observability.logs import (
+    PlainRenderer,
+    add_request_id,
+    add_timestamp,
+    configure_logging,
+)
+from gemgate.observability.record import current, request_id
 from gemgate.settings import Settings
-from gemgate.telemetry import TelemetryMiddleware
-from gemgate.upstream.rests import RestKind
+from gemgate.upstream.cooldowns import RestKind
+from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 

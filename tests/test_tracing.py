@@ -17,12 +17,12 @@ from structlog.testing import capture_logs
 from tests.support.stack import KEY, gateway
 
 from gemgate import app as app_module
-from gemgate import tracing_setup
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
+from gemgate.observability import tracing_setup
+from gemgate.observability.tracing import Tracing
+from gemgate.observability.tracing_setup import TracingError, check_tracing, tracing_of
 from gemgate.settings import Settings, trace_exporters
-from gemgate.tracing import Tracing
-from gemgate.tracing_setup import TracingError, check_tracing, tracing_of
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -303,6 +303,6 @@ def test_without_the_extra_tracing_is_refused_in_a_sentence(monkeypatch: pytest.
     import sys
 
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    monkeypatch.delitem(sys.modules, "gemgate.tracing")
+    monkeypatch.delitem(sys.modules, "gemgate.observability.tracing")
     with pytest.raises(TracingError, match=r"pip install 'gemgate\[otel\]'"):
         tracing_setup.tracing_of(Settings(_env_file=None, tracing=True))

@@ -9,10 +9,16 @@ from hypothesis import given, settings, strategies
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
-from gemgate.notes import Notes
-from gemgate.validation import from_details, from_validation, parse, path_of, show
+from gemgate.translation.notes import Notes
+from gemgate.translation.validation import (
+    from_details,
+    from_validation,
+    parse,
+    path_of,
+    show,
+)
 
 MOST_SECONDS = 2.0
 

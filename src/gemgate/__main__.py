@@ -1,5 +1,5 @@
 """`python -m gemgate` is the command `gemgate`."""
 
-from gemgate.cli import app
+from gemgate.cli.main import app
 
 app()

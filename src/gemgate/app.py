@@ -9,26 +9,30 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
-from gemgate import __version__, cors, exposition, handlers, health
-from gemgate.batches.routes import router as batches_router
-from gemgate.callers.middleware import QuotaMiddleware
-from gemgate.chat.routes import create_chat_completion
-from gemgate.chat.routes import router as chat_router
-from gemgate.direct import DirectRoutes
-from gemgate.drain import STATE, Drain
-from gemgate.embeddings.routes import router as embeddings_router
-from gemgate.files.routes import router as files_router
-from gemgate.files.uploads_routes import router as uploads_router
-from gemgate.images.routes import router as images_router
-from gemgate.limits import LimitsMiddleware
-from gemgate.metrics import Metrics
-from gemgate.models.routes import router as models_router
-from gemgate.native import routes as native
-from gemgate.options import chat_options, known_params
+from gemgate import __version__
+from gemgate.api import health
+from gemgate.api import metrics_endpoint as exposition
+from gemgate.api.batches.routes import router as batches_router
+from gemgate.api.chat.routes import create_chat_completion
+from gemgate.api.chat.routes import router as chat_router
+from gemgate.api.embeddings.routes import router as embeddings_router
+from gemgate.api.files.routes import router as files_router
+from gemgate.api.files.uploads_routes import router as uploads_router
+from gemgate.api.images.routes import router as images_router
+from gemgate.api.models.routes import router as models_router
+from gemgate.api.native import routes as native
+from gemgate.observability.metrics import Metrics
+from gemgate.observability.tracing_setup import tracing_of
+from gemgate.server.draining import STATE, Drain
 from gemgate.settings import Settings
-from gemgate.startup import services
-from gemgate.telemetry import TelemetryMiddleware
-from gemgate.tracing_setup import tracing_of
+from gemgate.startup.lifespan import services
+from gemgate.startup.options import chat_options, known_params
+from gemgate.web import cors
+from gemgate.web import error_handlers as handlers
+from gemgate.web.fast_path import DirectRoutes
+from gemgate.web.limits_middleware import LimitsMiddleware
+from gemgate.web.rate_limit_middleware import QuotaMiddleware
+from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 OPENAI = "/v1"
 GOOGLE = "/v1beta/openai"
@@ -104,7 +108,7 @@ class _Gateway(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document. It is made when the first one asks for it: most gateways are never asked."""
         if self.openapi_schema is None:
-            from gemgate.openapi.document import document
+            from gemgate.api.openapi.document import document
 
             self.openapi_schema = document(self)
         return self.openapi_schema

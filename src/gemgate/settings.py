@@ -22,15 +22,22 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from gemgate.aliases import ModelLists, checked, parse_models, written
-from gemgate.gemini.catalog import Catalog
-from gemgate.listen import UNIX
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.model_routing.aliases import (
+    ModelLists,
+    checked,
+    parse_models,
+    written,
+)
 
 Secrets = tuple[SecretStr, ...]
 _SECRET_TYPES = (Secrets, SecretStr | None)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
+
+UNIX = "unix:"
+"""What an address that is a Unix domain socket begins with."""
 
 _PREFIX = "GEMGATE_"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)

@@ -89,11 +89,11 @@ def _place(key: str) -> str:
 
 def hurry() -> None:
     """Shorten what a test would wait for."""
-    from gemgate import startup
-    from gemgate.batches.machine import Pace
-    from gemgate.batches.start import BatchOptions
-    from gemgate.batches.worker import WorkOptions
-    from gemgate.options import batch_options
+    from gemgate.api.batches.startup import BatchOptions
+    from gemgate.api.batches.state_machine import Pace
+    from gemgate.api.batches.worker import WorkOptions
+    from gemgate.startup import lifespan as startup
+    from gemgate.startup.options import batch_options
 
     def quick(*args: Any) -> BatchOptions:
         pace = Pace(first=0.05, most=0.2, settle=LEASE / 2)

@@ -11,23 +11,23 @@ import httpx
 import orjson
 from tests.batches.google import Google
 
-from gemgate.auth import Caller
-from gemgate.batches.desk import BatchDesk
-from gemgate.batches.inspect import Inspector
-from gemgate.batches.keys import KeyVault
-from gemgate.batches.machine import Machine, Pace
-from gemgate.batches.process import Bench, Setup, Workshop
-from gemgate.batches.transfer import Transfer
-from gemgate.batches.translate import Job
-from gemgate.batches.wire import BatchRequest
-from gemgate.batches.worker import Worker, WorkOptions
-from gemgate.chat.context import Dialect
+from gemgate.api.batches.input_check import Inspector
+from gemgate.api.batches.key_vault import KeyVault
+from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.service import BatchDesk
+from gemgate.api.batches.state_machine import Machine, Pace
+from gemgate.api.batches.transfer import Transfer
+from gemgate.api.batches.wire import BatchRequest
+from gemgate.api.batches.worker import Worker, WorkOptions
+from gemgate.api.batches.worker_process import Bench, Setup, Workshop
+from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.batches import GeminiJobs
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.files import GeminiFiles
-from gemgate.gemini.jobs import GeminiJobs
-from gemgate.references import Ref, RemoteRef, Resolved
+from gemgate.media.references import Ref, RemoteRef, Resolved
 from gemgate.store import BatchRow, FileRow, Store
+from gemgate.translation.options import Dialect
 
 if TYPE_CHECKING:
     from gemgate.media.inline import Inline

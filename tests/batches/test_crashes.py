@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.batches.support import CALLER, LEASE, World, chat
 
-from gemgate.batches import machine
+from gemgate.api.batches import state_machine as machine
 from gemgate.store import BatchRow
 
 MOST_POINTS = 400

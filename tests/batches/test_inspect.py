@@ -10,9 +10,9 @@ import orjson
 import pytest
 from tests.batches.support import Here, Json, chat
 
-from gemgate.batches.inspect import PIECE, Inspector
-from gemgate.batches.lines import MOST_LINES
-from gemgate.batches.process import SessionLostError, Setup, Workshop
+from gemgate.api.batches.input_check import PIECE, Inspector
+from gemgate.api.batches.input_lines import MOST_LINES
+from gemgate.api.batches.worker_process import SessionLostError, Setup, Workshop
 
 
 async def pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:

@@ -1,6 +1,6 @@
 import pytest
 
-from gemgate.batches.keys import KeyVault
+from gemgate.api.batches.key_vault import KeyVault
 
 
 def test_a_callers_key_is_encrypted_and_comes_back() -> None:

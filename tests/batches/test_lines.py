@@ -5,8 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.batches import lines as module
-from gemgate.batches.lines import InputReader, Line, LineSplitter, read_line
+from gemgate.api.batches import input_lines as module
+from gemgate.api.batches.input_lines import (
+    InputReader,
+    Line,
+    LineSplitter,
+    read_line,
+)
 
 CHAT = "/v1/chat/completions"
 

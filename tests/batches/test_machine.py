@@ -2,8 +2,8 @@ import httpx
 import pytest
 from tests.batches.support import CALLER, CHAT, EMBEDDINGS, START, Json, World, chat, embedding
 
-from gemgate.batches import machine
-from gemgate.batches.keys import KeyVault
+from gemgate.api.batches import state_machine as machine
+from gemgate.api.batches.key_vault import KeyVault
 from gemgate.media.inline import Inline
 
 

@@ -12,9 +12,14 @@ import orjson
 import pytest
 from tests.batches.support import CHAT, chat
 
-from gemgate.batches import process
-from gemgate.batches.process import Bench, SessionLostError, Setup, Workshop
-from gemgate.batches.translate import Job
+from gemgate.api.batches import worker_process as process
+from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.worker_process import (
+    Bench,
+    SessionLostError,
+    Setup,
+    Workshop,
+)
 
 JOB = Job("batch_1", CHAT, 1)
 LINE = orjson.dumps(chat("a")) + b"\n"
@@ -95,8 +100,8 @@ def test_the_process_leaves_live_requests_and_ctrl_c_to_its_parent(monkeypatch: 
 
 _PARENT = """
 import asyncio, os, sys
-from gemgate.batches.process import Setup, Workshop
-from gemgate.batches.translate import Job
+from gemgate.api.batches.worker_process import Setup, Workshop
+from gemgate.api.batches.line_translation import Job
 
 async def main():
     async with Workshop(Setup({})).input(Job("b", "/v1/embeddings", 1)) as call:

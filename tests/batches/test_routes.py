@@ -10,13 +10,13 @@ import pytest
 from fastapi import FastAPI
 from tests.batches.support import CHAT, LEASE, START, Json, World, chat
 
-from gemgate import handlers
-from gemgate.auth import authenticate
-from gemgate.batches.fates import FATES
-from gemgate.batches.routes import router
-from gemgate.batches.wire import BatchRequest
-from gemgate.callers.registry import ClientKeys
+from gemgate.api.batches.parameters import FATES
+from gemgate.api.batches.routes import router
+from gemgate.api.batches.wire import BatchRequest
+from gemgate.auth.caller import authenticate
+from gemgate.auth.key_registry import ClientKeys
 from gemgate.settings import Settings
+from gemgate.web import error_handlers as handlers
 
 KEY = {"authorization": "Bearer caller-key"}
 OTHER = {"authorization": "Bearer another-key"}

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from tests.batches.google import echo
 from tests.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 
-from gemgate.batches import sessions
-from gemgate.batches.process import Setup
-from gemgate.batches.sessions import ResultSession, TranslateSession
-from gemgate.batches.spool import Records, Spool
-from gemgate.batches.translate import Job, Translators, prepare
+from gemgate.api.batches import process_sessions as sessions
+from gemgate.api.batches.line_translation import Job, Translators, prepare
+from gemgate.api.batches.process_sessions import ResultSession, TranslateSession
+from gemgate.api.batches.spool import Records, Spool
+from gemgate.api.batches.worker_process import Setup
 from gemgate.errors import ApiError
-from gemgate.gemini.file_wire import File
-from gemgate.references import FileRef, RemoteRef
+from gemgate.gemini.file_types import File
+from gemgate.media.references import FileRef, RemoteRef
 
 CHATS = Job("batch_1", CHAT, 1_800_000_000)
 VECTORS = Job("batch_1", EMBEDDINGS, 1_800_000_000)

@@ -7,14 +7,14 @@ import pytest
 from tests.batches.google import Google
 from tests.batches.support import CALLER, CHAT, Web, World, chat
 
-from gemgate.batches.machine import Pace
-from gemgate.batches.process import Setup
-from gemgate.batches.start import BatchOptions, batches_at_work
-from gemgate.batches.wire import BatchRequest
-from gemgate.batches.worker import WorkOptions
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.api.batches.startup import BatchOptions, batches_at_work
+from gemgate.api.batches.state_machine import Pace
+from gemgate.api.batches.wire import BatchRequest
+from gemgate.api.batches.worker import WorkOptions
+from gemgate.api.batches.worker_process import Setup
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.store import Store
-from gemgate.upstream.calls import Upstream
+from gemgate.upstream.client import Upstream
 
 
 async def test_a_batch_is_done_in_the_background_with_nobody_asking(

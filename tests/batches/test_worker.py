@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from tests.batches.support import CALLER, LEASE, World, chat
 
-from gemgate.batches.work import Held
-from gemgate.batches.worker import Worker, WorkOptions
+from gemgate.api.batches.claimed import Held
+from gemgate.api.batches.worker import Worker, WorkOptions
 from gemgate.gemini.errors import GeminiError
 from gemgate.store import StoreError
 
 if TYPE_CHECKING:
-    from gemgate.batches.machine import Machine
+    from gemgate.api.batches.state_machine import Machine
 
 
 class Scripted:

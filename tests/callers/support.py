@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from gemgate.callers.keys import digest_of
+from gemgate.auth.client_keys import digest_of
 
 GEMINI_KEY = "AIza-the-gateways-own-key"
 

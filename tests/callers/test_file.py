@@ -6,8 +6,19 @@ from textwrap import dedent
 import orjson
 import pytest
 
-from gemgate.callers.file import KeysFileError, entry_text, parse_keys, read_keys
-from gemgate.callers.keys import ClientKey, Limits, digest_of, owner_of_key, owner_of_name
+from gemgate.auth.client_keys import (
+    ClientKey,
+    Limits,
+    digest_of,
+    owner_of_key,
+    owner_of_name,
+)
+from gemgate.auth.keys_file import (
+    KeysFileError,
+    entry_text,
+    parse_keys,
+    read_keys,
+)
 
 HASH = "sha256:" + digest_of("first-key").hex()
 OTHER = "sha256:" + digest_of("other-key").hex()

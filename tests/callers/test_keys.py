@@ -1,6 +1,6 @@
 import pytest
 
-from gemgate.callers.keys import (
+from gemgate.auth.client_keys import (
     ClientKey,
     Limits,
     digest_of,
@@ -10,7 +10,7 @@ from gemgate.callers.keys import (
     owner_of_name,
     plain_key,
 )
-from gemgate.redact import HIDDEN, redact
+from gemgate.redaction import HIDDEN, redact
 
 
 def test_a_new_key_is_random_and_looks_like_one_of_openai() -> None:

@@ -15,14 +15,14 @@ from starlette.types import Message
 from tests.callers.support import bearer, key_of, write_keys
 from tests.callers.test_quotas import Clock
 
-from gemgate import handlers
-from gemgate.callers.middleware import QuotaMiddleware, duration, estimate
-from gemgate.callers.quotas import LocalQuotas
-from gemgate.callers.registry import ClientKeys
+from gemgate.api.services import caller_of
+from gemgate.auth.key_registry import ClientKeys
+from gemgate.auth.rate_limits import LocalQuotas
 from gemgate.errors import ApiError
-from gemgate.record import Record
-from gemgate.services import caller_of
+from gemgate.observability.record import Record
 from gemgate.settings import Settings
+from gemgate.web import error_handlers as handlers
+from gemgate.web.rate_limit_middleware import QuotaMiddleware, duration, estimate
 
 HELLO = b'{"text": "' + b"word " * 38 + b'"}'
 """About 50 tokens."""

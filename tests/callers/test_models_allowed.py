@@ -11,8 +11,8 @@ from tests.batches.support import CALLER, CHAT, EMBEDDINGS, chat, world
 from tests.callers.support import bearer, settings_with, write_keys
 from tests.support.slices import client_of
 
+from gemgate.api.batches.input_lines import InputReader
 from gemgate.app import create_app
-from gemgate.batches.lines import InputReader
 from gemgate.settings import Settings
 
 MODELS = {"models": [{"name": f"models/{name}"} for name in ("gemini-2.5-flash", "gemini-2.5-pro", "imagen-4")]}

@@ -6,10 +6,17 @@ from functools import partial
 import pytest
 from tests.support.redis import RedisServer, redis_server
 
-from gemgate.callers.keys import ClientKey, Limits
-from gemgate.callers.quotas import Ask, Level, LocalQuotas, Quotas, Refusal, Standing
-from gemgate.shared.link import Link
-from gemgate.shared.quotas import RedisQuotas
+from gemgate.auth.client_keys import ClientKey, Limits
+from gemgate.auth.rate_limits import (
+    Ask,
+    Level,
+    LocalQuotas,
+    Quotas,
+    Refusal,
+    Standing,
+)
+from gemgate.shared_state.connection import Link
+from gemgate.shared_state.rate_limits import RedisQuotas
 
 __all__ = ["redis_server"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gemgate.callers import registry
-from gemgate.callers.file import KeysFileError, entry_text
-from gemgate.callers.keys import Limits
-from gemgate.callers.registry import ClientKeys
+from gemgate.auth import key_registry as registry
+from gemgate.auth.client_keys import Limits
+from gemgate.auth.key_registry import ClientKeys
+from gemgate.auth.keys_file import KeysFileError, entry_text
 
 
 def write(path: Path, *names: str) -> None:

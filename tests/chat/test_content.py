@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from tests.support.chat import FLASH_3, FLASH_25, chat_options, translate
 
-from gemgate.chat.messages import media_of
-from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.api.chat.messages import media_of
+from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.media.inline import Inline
-from gemgate.references import RemoteRef
+from gemgate.media.references import RemoteRef
 
 PNG = "iVBORw0KGgo="
 PDF = "JVBERi0xLjQK"

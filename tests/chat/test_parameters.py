@@ -20,10 +20,10 @@ from tests.support.chat import (
     translate,
 )
 
-from gemgate.chat.fates import DROPPED, FATES
-from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.api.chat.parameters import DROPPED, FATES
+from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
-from gemgate.notes import Notes
+from gemgate.translation.notes import Notes
 
 
 def error(**body: Any) -> ApiError:

@@ -7,9 +7,9 @@ import pytest
 from openai.types.chat import ChatCompletion
 from tests.support.answers import CREATED, MODEL, Json, message_of, native, whole
 
-from gemgate.chat.names import NameMap
-from gemgate.chat.signatures import SignatureStore, call_key
-from gemgate.chat.structured import HiddenFunction
+from gemgate.api.chat.function_names import NameMap
+from gemgate.api.chat.response_format import HiddenFunction
+from gemgate.translation.thought_signatures import SignatureStore, call_key
 
 THOUGHT = {"text": "Let me see.", "thought": True}
 ANSWER = {"text": "It is 4."}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.chat import FLASH_3, FLASH_25, USER, assistant_calls, chat_options, contents, tool_result, translate
 
-from gemgate.chat.signatures import NO_SIGNATURE, SignatureStore, call_key
+from gemgate.translation.thought_signatures import NO_SIGNATURE, SignatureStore, call_key
 
 
 def signed(**fields: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.answers import Json, comparable, fold, native, sdk_fold, streamed, streamed_calls, whole
 
-from gemgate.chat.structured import HiddenFunction
+from gemgate.api.chat.response_format import HiddenFunction
 from gemgate.errors import ApiError
 
 STOP = native({"text": ""}, finishReason="STOP")

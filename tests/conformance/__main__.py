@@ -11,7 +11,7 @@ from tests.conformance.environments import LOCKS
 from tests.conformance.matrix import CLIENTS, FEATURES, NODE, Client, Feature, NonconformingError, attempt
 from tests.support.stack import Stack, stack
 
-from gemgate.logs import configure_logging
+from gemgate.observability.logs import configure_logging
 from gemgate.settings import Settings
 
 CACHE = Path(".conformance")

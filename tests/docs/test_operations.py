@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from gemgate.cors import EXPOSED
-from gemgate.metrics import Metrics
+from gemgate.observability.metrics import Metrics
 from gemgate.settings import Settings, variable
+from gemgate.web.cors import EXPOSED
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()

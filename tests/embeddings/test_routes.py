@@ -11,7 +11,7 @@ import pytest
 from tests.support.server import serve
 from tests.support.slices import KEY, client_of, slice_app
 
-from gemgate.embeddings.routes import router
+from gemgate.api.embeddings.routes import router
 
 OLD, NEW = "gemini-embedding-001", "gemini-embedding-2"
 OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}

@@ -9,11 +9,10 @@ import pybase64
 import pytest
 from openai.types import embedding_create_params
 
-from gemgate.embeddings.content import media_of
-from gemgate.embeddings.fates import DROPPED, FATES
-from gemgate.embeddings.translate import (
+from gemgate.api.embeddings.inputs import media_of
+from gemgate.api.embeddings.parameters import DROPPED, FATES
+from gemgate.api.embeddings.translation import (
     Answer,
-    EmbeddingOptions,
     Translation,
     count_request,
     embedding_list,
@@ -21,13 +20,13 @@ from gemgate.embeddings.translate import (
     to_gemini,
     unit,
 )
-from gemgate.embeddings.wire import EmbeddingRequest
+from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.errors import ApiError
-from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.errors import TransportError
-from gemgate.notes import Policy
-from gemgate.references import RemoteRef
-from gemgate.validation import parse
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.media.references import RemoteRef
+from gemgate.translation.options import EmbeddingOptions, Policy
+from gemgate.translation.validation import parse
 
 MODEL = "gemini-embedding-001"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

@@ -3,7 +3,12 @@ from typing import Any
 import pytest
 from tests.emulator.support import config, functions, said
 
-from gemgate.emulator.validation import Violation, decode_base64, parse, violations
+from gemgate.emulator.validation import (
+    Violation,
+    decode_base64,
+    parse,
+    violations,
+)
 
 REQUEST = "GenerateContentRequest"
 

@@ -26,8 +26,8 @@ from schemathesis.specs.openapi.checks import (
 from tests.support.documented import Documented
 from tests.support.stack import KEY, Stack, stack
 
+from gemgate.api.openapi.operations import OPERATIONS
 from gemgate.app import create_app
-from gemgate.openapi.operations import OPERATIONS
 from gemgate.settings import Settings
 
 Case = schemathesis.Case[Any]

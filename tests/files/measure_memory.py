@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.files.support import KEY, Gateway
 from tests.support.server import serve
 
-from gemgate.files.translate import FileOptions
+from gemgate.translation.options import FileOptions
 
 MEGABYTE = 1_000_000
 CHUNK = bytes(range(256)) * 256

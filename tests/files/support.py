@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from gemgate import handlers
+from gemgate.api.files.routes import router as files_router
+from gemgate.api.files.uploads_routes import router as uploads_router
 from gemgate.app import GOOGLE, OPENAI
-from gemgate.callers.registry import ClientKeys
-from gemgate.files.routes import router as files_router
-from gemgate.files.translate import FileOptions
-from gemgate.files.uploads_routes import router as uploads_router
+from gemgate.auth.key_registry import ClientKeys
 from gemgate.settings import Settings
 from gemgate.store import Store
-from gemgate.telemetry import TelemetryMiddleware
+from gemgate.translation.options import FileOptions
+from gemgate.web import error_handlers as handlers
+from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 NOW = 1_800_000_000
 KEY = {"authorization": "Bearer caller-key"}

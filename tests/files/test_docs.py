@@ -4,13 +4,18 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from gemgate.files.fates import FILES
-from gemgate.files.translate import FileOptions
-from gemgate.files.wire import BATCH_LIFETIME, MOST_LISTED, MOST_PART_BYTES, Purpose
+from gemgate.api.files.parameters import FILES
+from gemgate.api.files.wire import (
+    BATCH_LIFETIME,
+    MOST_LISTED,
+    MOST_PART_BYTES,
+    Purpose,
+)
+from gemgate.translation.options import FileOptions
 from gemgate.wire import MOST_BATCH_BYTES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "files.md").read_text()
-SOURCES = (Path(__file__).resolve().parents[2] / "src" / "gemgate" / "files").glob("*.py")
+SOURCES = (Path(__file__).resolve().parents[2] / "src" / "gemgate" / "api" / "files").glob("*.py")
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.files.support import Gateway, form
 
-from gemgate.files.translate import Errors, FileOptions
+from gemgate.translation.options import Errors, FileOptions
 
 PURPOSE, FILE = ("purpose", "batch"), ("file", "good\nbad", "in.jsonl")
 

@@ -13,7 +13,7 @@ import pytest
 from tests.files.support import KEY, NOW, Gateway, form
 from tests.support.server import serve
 
-from gemgate.files.translate import FileOptions
+from gemgate.translation.options import FileOptions
 
 LINES = b'{"custom_id": "r1"}\n' * 1000
 

@@ -9,8 +9,8 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from tests.files.support import Gateway, form
 
-from gemgate.files.receive import FormFile, NewFile
-from gemgate.files.translate import FileOptions
+from gemgate.api.files.multipart_file import FormFile, NewFile
+from gemgate.translation.options import FileOptions
 
 SENT = form(("file", "first", "f"), ("purpose", "evals"))["content"]
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from tests.files.support import KEY, NOW, OTHER, Gateway, error_of, form
 
-from gemgate.files.translate import FileOptions
 from gemgate.store import StoreError
+from gemgate.translation.options import FileOptions
 from gemgate.wire import MOST_BATCH_BYTES
 
 PURPOSE = ("purpose", "user_data")
@@ -154,7 +154,7 @@ async def test_a_file_beyond_the_limit_is_refused_and_leaves_nothing(
 async def test_a_file_for_a_batch_has_a_limit_of_its_own(
     gateway: Gateway, is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gemgate.files.translate.MOST_BATCH_BYTES", 11)
+    monkeypatch.setattr("gemgate.api.files.objects.MOST_BATCH_BYTES", 11)
     parts = [("purpose", "batch"), FILE]
     async with gateway.client() as client:
         response = await client.post("/files", **form(*(parts if is_first else reversed(parts))))

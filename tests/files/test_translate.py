@@ -7,12 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.downloads import byte_range, content_headers
+from gemgate.api.files.objects import lifetime, most_bytes, upload_error
+from gemgate.api.files.parameters import COMPLETE, FILES, UPLOADS
+from gemgate.api.files.wire import (
+    CompleteRequest,
+    ExpiresAfter,
+    FileRequest,
+    Purpose,
+    UploadRequest,
+)
 from gemgate.errors import ApiError
-from gemgate.files.fates import COMPLETE, FILES, UPLOADS
-from gemgate.files.translate import lifetime, most_bytes, upload_error
-from gemgate.files.wire import CompleteRequest, ExpiresAfter, FileRequest, Purpose, UploadRequest
 from gemgate.store import FileRow, StoreError
+from gemgate.web.file_response import byte_range, content_headers
 from gemgate.wire import MOST_BATCH_BYTES
 
 

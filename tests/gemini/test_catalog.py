@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemgate.gemini.catalog import NEWEST, Catalog
+from gemgate.gemini.model_catalog import NEWEST, Catalog
 
 
 def test_an_unknown_gemini_model_has_the_facts_of_the_newest_family() -> None:

@@ -23,10 +23,16 @@ from tests.support.raw_upstream import (
     sse,
 )
 
-from gemgate.gemini.client import ClientOptions, EventStream, GeminiClient
-from gemgate.gemini.errors import HIDDEN, Failure, GeminiError, InvalidNameError, TransportError
-from gemgate.gemini.names import model_path
-from gemgate.gemini.transport import failure_before_answer
+from gemgate.gemini.client.client import ClientOptions, EventStream, GeminiClient
+from gemgate.gemini.client.transport import failure_before_answer
+from gemgate.gemini.errors import (
+    HIDDEN,
+    Failure,
+    GeminiError,
+    InvalidNameError,
+    TransportError,
+)
+from gemgate.gemini.resource_names import model_path
 
 KEY = "AIzaSyExampleExampleExampleExampleExa"
 MODEL = "gemini-2.5-flash"

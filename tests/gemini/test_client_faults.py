@@ -22,7 +22,7 @@ from tests.support.raw_upstream import (
     unused_port,
 )
 
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 
 KEY = "AIzaSyExampleExampleExampleExampleExa"

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from tests.support.raw_upstream import Peer, RawUpstream, always, answer
 
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 
 KEY = "AIzaSyExampleExampleExampleExampleExa"

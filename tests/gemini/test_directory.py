@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from gemgate.gemini import directory as module
-from gemgate.gemini.client import ClientOptions, GeminiClient
-from gemgate.gemini.directory import REST, Listing, ModelDirectory
+from gemgate.gemini import model_list as module
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import GeminiError
-from gemgate.upstream.attempts import RetryOptions, Shared
-from gemgate.upstream.calls import Upstream
+from gemgate.gemini.model_list import REST, Listing, ModelDirectory
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.retry import RetryOptions, Shared
 
 TTL = 300.0
 ONCE = Shared(options=RetryOptions(retries=0))

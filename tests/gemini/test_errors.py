@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.gemini.errors import HIDDEN, Failure, GeminiError, TransportError, decode_error, error_in
+from gemgate.gemini.errors import (
+    HIDDEN,
+    Failure,
+    GeminiError,
+    TransportError,
+    decode_error,
+    error_in,
+)
 
 KEY = "AIzaSyExampleExampleExampleExampleExa"
 

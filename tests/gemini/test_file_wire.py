@@ -5,7 +5,7 @@ import pytest
 from tests.support.uploads import NAME
 
 from gemgate.gemini.errors import InvalidNameError, TransportError
-from gemgate.gemini.file_wire import (
+from gemgate.gemini.file_types import (
     File,
     FileState,
     digest_from_wire,
@@ -14,7 +14,7 @@ from gemgate.gemini.file_wire import (
     start_body,
 )
 from gemgate.gemini.files import new_file_name
-from gemgate.gemini.values import error_of_status, unix_seconds, whole_number
+from gemgate.gemini.proto_json import error_of_status, unix_seconds, whole_number
 
 
 def test_a_file_is_read_bare_and_wrapped() -> None:

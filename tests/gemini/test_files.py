@@ -8,9 +8,9 @@ from tests.support.files import KEY, LOST, OPTIONS, Pauses, Scripted, error, fil
 from tests.support.raw_upstream import LAST_CHUNK, Peer, RawUpstream, answer, chunk
 from tests.support.uploads import NAME
 
-from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.gemini.file_wire import FileState, MissingFileError, file_from_wire
+from gemgate.gemini.file_types import FileState, MissingFileError, file_from_wire
 
 HOME = OPTIONS.upstream
 CONTENT = bytes(range(256)) * 4

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemgate.gemini.client.event_decoder import Event, EventDecoder, Inflater
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.gemini.framing import Event, EventDecoder, Inflater
 
 RECORDED = Path(__file__).parents[3] / "shared" / "recorded"
 

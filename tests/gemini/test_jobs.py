@@ -6,9 +6,17 @@ import orjson
 import pytest
 from tests.support.files import KEY, mocked
 
+from gemgate.gemini.batch_types import (
+    Job,
+    JobCounts,
+    JobState,
+    inline_body,
+    input_line,
+    job_from_wire,
+    job_path,
+)
+from gemgate.gemini.batches import PAGE_SIZE, GeminiJobs
 from gemgate.gemini.errors import GeminiError, InvalidNameError, TransportError
-from gemgate.gemini.job_wire import Job, JobCounts, JobState, inline_body, input_line, job_from_wire, job_path
-from gemgate.gemini.jobs import PAGE_SIZE, GeminiJobs
 
 NAME = "batches/31u18uq6dr4ods3957z38i1mbfa581k01xcq"
 REQUEST = {"contents": [{"parts": [{"text": "Hi"}]}]}

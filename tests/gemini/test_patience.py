@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gemgate.gemini.patience import Patience
+from gemgate.gemini.client.deadline import Patience
 
 SOON, LATE = 0.01, 60.0
 

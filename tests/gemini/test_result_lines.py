@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemgate.gemini.batch_types import JobResult, ResultLines
 from gemgate.gemini.errors import Failure, TransportError
-from gemgate.gemini.job_wire import JobResult, ResultLines
 
 ANSWER = {"candidates": [{"content": {"parts": [{"text": "vier ✓"}]}}]}
 VECTOR = {"tokenCount": "1", "embedding": {"values": [0.5, -0.25]}}

@@ -3,7 +3,7 @@
 import pytest
 from tests.support.schemas import INT, STR, props
 
-from gemgate.gemini.schema import (
+from gemgate.gemini.schema.convert_schema import (
     ConvertedSchema,
     KnownSchemas,
     UnsupportedSchemaError,

@@ -3,7 +3,7 @@
 import pytest
 from tests.support.schemas import INT, OBJ, STR, Json, props, same_order
 
-from gemgate.gemini.schema import (
+from gemgate.gemini.schema.convert_schema import (
     UnsupportedSchemaError,
     function_parameters,
     has_properties,

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from tests.support.schemas import Json, assert_gemini_takes, gemini_validator, props
 
-from gemgate.gemini.schema import function_parameters, to_gemini_schema
+from gemgate.gemini.schema.convert_schema import function_parameters, to_gemini_schema
 
 RECORDED = Path(__file__).parents[3] / "shared" / "recorded"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.schemas import INT, NULL, OBJ, STR, Json, assert_gemini_takes, convert, props
 
-from gemgate.gemini.schema import ConvertedSchema, UnsupportedSchemaError, to_gemini_schema
+from gemgate.gemini.schema.convert_schema import ConvertedSchema, UnsupportedSchemaError, to_gemini_schema
 
 TEXT_A = {"description": "A"}
 

@@ -9,9 +9,14 @@ from tests.support.files import KEY, LOST, OPTIONS, Handler, Scripted, error, fi
 from tests.support.raw_upstream import RawUpstream
 from tests.support.uploads import NAME, Reader, Store
 
-from gemgate.gemini.client import GeminiClient
-from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError
-from gemgate.gemini.file_wire import MOST_BYTES, File
+from gemgate.gemini.client.client import GeminiClient
+from gemgate.gemini.errors import (
+    Failure,
+    GeminiError,
+    InvalidNameError,
+    TransportError,
+)
+from gemgate.gemini.file_types import MOST_BYTES, File
 from gemgate.gemini.uploads import Source
 
 CONTENT = bytes(range(256)) * 4

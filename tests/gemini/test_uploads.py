@@ -8,9 +8,9 @@ from tests.support.files import KEY, OPTIONS, Pauses, files_over
 from tests.support.raw_upstream import RawUpstream
 from tests.support.uploads import NAME, Reader, Store
 
-from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import Failure, TransportError
-from gemgate.gemini.file_wire import File
+from gemgate.gemini.file_types import File
 
 CONTENT = bytes(range(256)) * 4
 

@@ -12,19 +12,19 @@ import orjson
 from fastapi import FastAPI
 from PIL import Image
 
-from gemgate import handlers
-from gemgate.aliases import ModelAliases
+from gemgate.api.images.routes import router
 from gemgate.app import GOOGLE, OPENAI
-from gemgate.callers.registry import ClientKeys
-from gemgate.gemini.catalog import Catalog
-from gemgate.gemini.client import ClientOptions, GeminiClient
-from gemgate.gemini.directory import ModelDirectory
-from gemgate.images.routes import router
-from gemgate.images.translate import ImageOptions
-from gemgate.options import shared_calls
+from gemgate.auth.key_registry import ClientKeys
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.gemini.model_list import ModelDirectory
+from gemgate.model_routing.aliases import ModelAliases
 from gemgate.settings import Settings
-from gemgate.telemetry import TelemetryMiddleware
-from gemgate.upstream.calls import Upstream
+from gemgate.startup.options import shared_calls
+from gemgate.translation.options import ImageOptions
+from gemgate.upstream.client import Upstream
+from gemgate.web import error_handlers as handlers
+from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 Json = dict[str, Any]
 

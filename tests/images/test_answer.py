@@ -8,9 +8,8 @@ import pytest
 from openai.types import ImageEditCompletedEvent, ImageGenCompletedEvent, ImagesResponse
 from tests.images.support import IMAGEN_IS_OFF, SHOWN_USAGE, USAGE, blob, drawn, native
 
-from gemgate.errors import ApiError
-from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.images.answer import (
+from gemgate.api.images.dimensions import dimensions
+from gemgate.api.images.pictures import (
     Answer,
     Picture,
     completed_events,
@@ -18,9 +17,10 @@ from gemgate.images.answer import (
     from_predict,
     images_response,
 )
-from gemgate.images.pixels import dimensions
-from gemgate.images.refusal import told
-from gemgate.images.usage import usage
+from gemgate.api.images.refusals import told
+from gemgate.api.images.usage import usage
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import Failure, GeminiError, TransportError
 
 PNG, JPEG = drawn("png"), drawn("jpeg", (8, 4))
 

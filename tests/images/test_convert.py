@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.images.support import drawn, opened
 
-from gemgate.images.answer import Picture
-from gemgate.images.convert import converted
+from gemgate.api.images.convert import converted
+from gemgate.api.images.pictures import Picture
 
 
 def picture(kind: str = "png", **drawing: Any) -> Picture:

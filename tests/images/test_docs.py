@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from tests.images.support import native
 
+from gemgate.api.images.pictures import from_generate
+from gemgate.api.images.request import GOOGLE_OPTIONS
 from gemgate.errors import ApiError
-from gemgate.images.answer import from_generate
-from gemgate.images.translate import GOOGLE_OPTIONS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "images.md").read_text()
 

@@ -6,10 +6,10 @@ import pytest
 from openai.types import image_edit_params, image_generate_params
 from tests.images.support import FLASH_25, options
 
+from gemgate.api.images.parameters import DROPPED, EDITS, GENERATIONS
+from gemgate.api.images.request import to_gemini
+from gemgate.api.images.wire import EditRequest, GenerationRequest, ImageRequest
 from gemgate.errors import ApiError
-from gemgate.images.fates import DROPPED, EDITS, GENERATIONS
-from gemgate.images.translate import to_gemini
-from gemgate.images.wire import EditRequest, GenerationRequest, ImageRequest
 
 
 def test_every_field_of_the_wire_models_has_a_fate() -> None:

@@ -5,11 +5,16 @@ from typing import Any
 import pytest
 from tests.images.support import FLASH_25, FLASH_31, IMAGEN, IMAGEN_4, OLD_20, PRO_3
 
+from gemgate.api.images.sizes import (
+    Frame,
+    frame,
+    nearest_ratio,
+    nearest_size,
+)
+from gemgate.api.images.wire import GenerationRequest
 from gemgate.errors import ApiError
-from gemgate.gemini.catalog import Catalog
-from gemgate.images.frame import Frame, frame, nearest_ratio, nearest_size
-from gemgate.images.wire import GenerationRequest
-from gemgate.notes import Notes
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.translation.notes import Notes
 
 LITE = "gemini-3.1-flash-lite-image"
 

@@ -5,9 +5,14 @@ from typing import Any
 import pytest
 from tests.images.support import FLASH_25, IMAGEN, IMAGEN_4, OLD_20, PRO_3, blob, options
 
+from gemgate.api.images.request import (
+    Method,
+    Translation,
+    method_of,
+    to_gemini,
+)
+from gemgate.api.images.wire import EditRequest, GenerationRequest
 from gemgate.errors import ApiError
-from gemgate.images.translate import Method, Translation, method_of, to_gemini
-from gemgate.images.wire import EditRequest, GenerationRequest
 
 
 def made(model: str = FLASH_25, method: Method = "generateContent", **body: Any) -> Translation:

@@ -7,9 +7,9 @@ import orjson
 import pytest
 from tests.images.support import FLASH_25, drawn
 
+from gemgate.api.images.edit_body import Edit, from_form, from_json
 from gemgate.errors import ApiError
-from gemgate.form import FormPart
-from gemgate.images.uploads import Edit, from_form, from_json
+from gemgate.web.multipart import FormPart
 
 PNG = drawn()
 BYTES = base64.b64decode(PNG)

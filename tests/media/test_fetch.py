@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from gemgate import __version__
 from gemgate.media.errors import MediaError
 from gemgate.media.fetch import MediaFetcher
-from gemgate.media.guard import Guard, parse
 from gemgate.media.inline import Inline
+from gemgate.media.ssrf_guard import Guard, parse
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]

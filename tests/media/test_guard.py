@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from gemgate.media.errors import MediaError
 from gemgate.media.fetch import MediaFetcher
-from gemgate.media.guard import Guard, GuardedResolver, is_public, parse, shown, system_addresses
+from gemgate.media.ssrf_guard import (
+    Guard,
+    GuardedResolver,
+    is_public,
+    parse,
+    shown,
+    system_addresses,
+)
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "151.101.1.69", "2606:4700::1111", "2a00:1450:4001:82a::200e", "::ffff:8.8.8.8"]
 PUBLIC_EMBEDDED = ["64:ff9b::808:808", "2002:808:808::1"]

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.media.inline import Inline, MediaError, from_bytes, inline, parse_data_url
+from gemgate.media.inline import (
+    Inline,
+    MediaError,
+    from_bytes,
+    inline,
+    parse_data_url,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) + b"\xfb\xff\xfe"
 PNG_64 = base64.b64encode(PNG).decode()

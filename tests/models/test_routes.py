@@ -9,7 +9,7 @@ import pytest
 from tests.support.server import serve
 from tests.support.slices import client_of, slice_app
 
-from gemgate.models.routes import router
+from gemgate.api.models.routes import router
 
 MODELS = {
     "models": [

@@ -5,9 +5,9 @@ from typing import Any, get_type_hints
 import pytest
 from openai.types import Model as OpenAiModel
 
-from gemgate.gemini.catalog import Catalog
-from gemgate.models.translate import CREATED, from_gemini, resource_name
-from gemgate.models.wire import Model
+from gemgate.api.models.translation import CREATED, from_gemini, resource_name
+from gemgate.api.models.wire import Model
+from gemgate.gemini.model_catalog import Catalog
 
 NATIVE: Any = {
     "name": "models/gemini-2.5-flash",

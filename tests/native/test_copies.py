@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.native.google_files import NAME, Uploads
 from tests.native.support import OWN_KEY, Served, own, served
 
-from gemgate.native.copies import contiguous
+from gemgate.api.native.upload_copies import contiguous
 from gemgate.store.errors import StoreError
 from gemgate.store.tables import UploadPartRow
 from gemgate.store.uploads import Uploads as Rows

@@ -15,7 +15,7 @@ from tests.native.support import (
     served,
 )
 
-from gemgate.callers.keys import digest_of
+from gemgate.auth.client_keys import digest_of
 
 SHARED: dict[str, Any] = {"gemini_api_key": (HELD_KEY,), "client_keys": (CLIENT_KEY, OTHER_CLIENT_KEY)}
 SECRETS = (HELD_KEY, CLIENT_KEY, OTHER_CLIENT_KEY, OWN_KEY)

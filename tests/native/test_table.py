@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.gemini.client import GeminiClient
-from gemgate.native.table import METHODS, Call, Method, Unknown, collections, find
-from gemgate.shapes import is_google_path
+from gemgate.api.native.methods import (
+    METHODS,
+    Call,
+    Method,
+    Unknown,
+    collections,
+    find,
+)
+from gemgate.gemini.client.client import GeminiClient
+from gemgate.web.error_shapes import is_google_path
 
 VERSIONS = ["v1", "v1beta", "v1alpha"]
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -93,7 +100,7 @@ def test_any_path_that_is_found_is_plain_and_goes_to_google_as_it_is(verb: str, 
 
 async def test_each_path_is_one_that_the_client_takes() -> None:
     client = GeminiClient.__new__(GeminiClient)
-    from gemgate.gemini.client import ClientOptions
+    from gemgate.gemini.client.client import ClientOptions
 
     client.options = ClientOptions()
     for method in METHODS:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.native.usage import Watch
+from gemgate.api.native.usage_watch import Watch
 
 USAGE = {"promptTokenCount": 3, "totalTokenCount": 9, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}]}
 EVENTS = b"".join(

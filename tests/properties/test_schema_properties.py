@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from tests.support.schemas import Json, assert_gemini_takes, gemini_validator
 
-from gemgate.gemini.schema import UnsupportedSchemaError, function_parameters, to_gemini_schema
+from gemgate.gemini.schema.convert_schema import UnsupportedSchemaError, function_parameters, to_gemini_schema
 
 KEYWORDS = """$ref $id $anchor $defs definitions type format title description enum const items prefixItems anyOf oneOf
 allOf properties additionalProperties required patternProperties propertyNames not if then else minimum exclusiveMinimum

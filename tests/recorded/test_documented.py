@@ -11,9 +11,9 @@ from tests.support.answers import streamed, whole
 from tests.support.documented import Documented
 
 from gemgate.app import create_app
-from gemgate.errors import from_gemini
 from gemgate.gemini.errors import decode_error
 from gemgate.settings import Settings
+from gemgate.translation.google_errors import from_gemini
 
 skip_when_absent()
 

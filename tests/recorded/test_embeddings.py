@@ -10,13 +10,14 @@ import pybase64
 import pytest
 from tests.recorded.traffic import FOLDER, skip_when_absent
 
-from gemgate.embeddings.translate import EmbeddingOptions, count_request, from_gemini, to_gemini
-from gemgate.embeddings.wire import EmbeddingRequest
-from gemgate.errors import from_gemini as api_error
-from gemgate.extras import camel
-from gemgate.gemini.catalog import Catalog
+from gemgate.api.embeddings.translation import count_request, from_gemini, to_gemini
+from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.gemini.errors import decode_error
-from gemgate.validation import parse
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.translation.extra_body import camel
+from gemgate.translation.google_errors import from_gemini as api_error
+from gemgate.translation.options import EmbeddingOptions
+from gemgate.translation.validation import parse
 
 skip_when_absent()
 

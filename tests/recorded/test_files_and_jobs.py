@@ -11,9 +11,15 @@ import pytest
 from tests.recorded.traffic import FOLDER, skip_when_absent
 from tests.support.files import KEY, files_over, mocked
 
-from gemgate.gemini.file_wire import File, FileState, file_from_wire
-from gemgate.gemini.job_wire import JobCounts, JobState, ResultLines, inline_body, job_from_wire
-from gemgate.gemini.jobs import GeminiJobs
+from gemgate.gemini.batch_types import (
+    JobCounts,
+    JobState,
+    ResultLines,
+    inline_body,
+    job_from_wire,
+)
+from gemgate.gemini.batches import GeminiJobs
+from gemgate.gemini.file_types import File, FileState, file_from_wire
 
 skip_when_absent()
 

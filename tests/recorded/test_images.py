@@ -11,13 +11,14 @@ from openai.types import ImagesResponse
 from PIL import Image
 from tests.recorded.traffic import FOLDER, Json, skip_when_absent
 
+from gemgate.api.images.pictures import from_generate, from_predict, images_response
+from gemgate.api.images.refusals import told
+from gemgate.api.images.request import to_gemini
+from gemgate.api.images.wire import GenerationRequest
 from gemgate.errors import ApiError
-from gemgate.gemini.catalog import Catalog
 from gemgate.gemini.errors import TransportError, decode_error
-from gemgate.images.answer import from_generate, from_predict, images_response
-from gemgate.images.refusal import told
-from gemgate.images.translate import ImageOptions, to_gemini
-from gemgate.images.wire import GenerationRequest
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.translation.options import ImageOptions
 
 skip_when_absent()
 

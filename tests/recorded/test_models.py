@@ -7,11 +7,11 @@ import pytest
 from openai.types import Model as OpenAiModel
 from tests.recorded.traffic import FOLDER, skip_when_absent
 
-from gemgate.errors import from_gemini as api_error
-from gemgate.gemini.catalog import Catalog
+from gemgate.api.models.translation import from_gemini
+from gemgate.api.models.wire import Model
 from gemgate.gemini.errors import decode_error
-from gemgate.models.translate import from_gemini
-from gemgate.models.wire import Model
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.translation.google_errors import from_gemini as api_error
 
 skip_when_absent()
 

@@ -6,8 +6,9 @@ from tests.recorded.proof import expected_error, prove_completion
 from tests.recorded.traffic import Exchange, check, chosen, each, exchanges, skip_when_absent
 from tests.support.answers import whole
 
-from gemgate.errors import ApiError, from_gemini
+from gemgate.errors import ApiError
 from gemgate.gemini.errors import decode_error
+from gemgate.translation.google_errors import from_gemini
 
 skip_when_absent()
 

@@ -10,9 +10,10 @@ from tests.recorded.proof import expected_error, prove_completion, prove_stream_
 from tests.recorded.traffic import Exchange, Json, check, chosen, each, read, skip_when_absent
 from tests.support.answers import comparable, fold, merged, sdk_fold, streamed, whole
 
-from gemgate.errors import ApiError, from_gemini
+from gemgate.errors import ApiError
+from gemgate.gemini.client.event_decoder import EventDecoder
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.framing import EventDecoder
+from gemgate.translation.google_errors import from_gemini
 
 skip_when_absent()
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gemgate.shared.behind import WriteBehind
-from gemgate.shared.link import Link
+from gemgate.shared_state.connection import Link
+from gemgate.shared_state.write_behind import WriteBehind
 
 TIME_LIMIT = 20.0
 

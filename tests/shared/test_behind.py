@@ -7,10 +7,10 @@ import pytest
 from tests.shared.support import TIME_LIMIT, eventually, process
 from tests.support.redis import RedisServer
 
-from gemgate.shared import behind as behind_module
-from gemgate.shared import link as link_module
-from gemgate.shared.behind import Write, WriteBehind
-from gemgate.shared.link import Link
+from gemgate.shared_state import connection as link_module
+from gemgate.shared_state import write_behind as behind_module
+from gemgate.shared_state.connection import Link
+from gemgate.shared_state.write_behind import Write, WriteBehind
 
 
 @pytest.fixture(autouse=True)

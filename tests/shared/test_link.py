@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.support.redis import RedisServer
 
-from gemgate.shared import link as link_module
-from gemgate.shared.link import Link, RedisDownError
+from gemgate.shared_state import connection as link_module
+from gemgate.shared_state.connection import Link, RedisDownError
 
 TIME_LIMIT = 20.0
 

@@ -8,12 +8,12 @@ import pytest
 from tests.shared.support import TIME_LIMIT, eventually, process
 from tests.support.redis import RedisServer
 
-from gemgate.callers.keys import ClientKey, Limits
-from gemgate.callers.quotas import Ask, LocalQuotas
-from gemgate.shared import link as link_module
-from gemgate.shared import quotas as quotas_module
-from gemgate.shared.link import Link
-from gemgate.shared.quotas import RedisQuotas, SharedQuotas
+from gemgate.auth.client_keys import ClientKey, Limits
+from gemgate.auth.rate_limits import Ask, LocalQuotas
+from gemgate.shared_state import connection as link_module
+from gemgate.shared_state import rate_limits as quotas_module
+from gemgate.shared_state.connection import Link
+from gemgate.shared_state.rate_limits import RedisQuotas, SharedQuotas
 
 KEY = ClientKey("web", (), "owner", Limits(requests_per_minute=4, tokens_per_minute=1000, concurrent_requests=3))
 

@@ -7,15 +7,15 @@ from structlog.testing import capture_logs
 from tests.shared.support import Process, eventually, process
 from tests.support.redis import RedisServer
 
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import GeminiError
-from gemgate.shared import rests as rests_module
-from gemgate.shared.rests import SharedRests
-from gemgate.upstream.attempts import Shared
-from gemgate.upstream.breaker import Breakers
-from gemgate.upstream.calls import Upstream
-from gemgate.upstream.keys import KeyPool
-from gemgate.upstream.rests import Rest, RestKind
+from gemgate.shared_state import cooldowns as rests_module
+from gemgate.shared_state.cooldowns import SharedRests
+from gemgate.upstream.circuit_breaker import Breakers
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.key_pool import KeyPool
+from gemgate.upstream.retry import Shared
 
 MODEL = "models/gemini-2.5-flash"
 LIMIT = GeminiError(429, "Too many.", "RESOURCE_EXHAUSTED")

@@ -6,8 +6,8 @@ import pytest
 from tests.shared.support import TIME_LIMIT, Process, process
 from tests.support.redis import RedisServer
 
-from gemgate.chat.signatures import Signatures, SignatureStore
-from gemgate.shared.signatures import RedisSignatures
+from gemgate.shared_state.thought_signatures import RedisSignatures
+from gemgate.translation.thought_signatures import Signatures, SignatureStore
 
 ONE, TWO = b"\x01" * 16, b"\x02" * 16
 

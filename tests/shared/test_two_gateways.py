@@ -21,8 +21,8 @@ from tests.support.stack import gateway
 from gemgate.app import create_app
 from gemgate.emulator.server import serve_in_thread
 from gemgate.settings import Settings
-from gemgate.shared import link as link_module
-from gemgate.shared import rests as rests_module
+from gemgate.shared_state import connection as link_module
+from gemgate.shared_state import cooldowns as rests_module
 
 Json = dict[str, Any]
 Google = Callable[[httpx.Request], httpx.Response]

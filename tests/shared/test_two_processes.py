@@ -20,7 +20,10 @@ EXHAUSTED = "emulator-429-50"
 CALLS = "gemgate_upstream_calls_total"
 
 # The command, to which a machine that is busy with other tests is no outage of Redis.
-PATIENT = ("-c", f"from gemgate import cli; from gemgate.shared import link; link.PATIENCE = {PATIENCE}; cli.app()")
+PATIENT = (
+    "-c",
+    f"import gemgate.cli.main as m, gemgate.shared_state.connection as c; c.PATIENCE = {PATIENCE}; m.app()",
+)
 
 
 @contextmanager

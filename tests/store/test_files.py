@@ -9,7 +9,12 @@ import pytest
 from tests.store.conftest import NOW, Clock
 from tests.store.support import OTHER, OWNER, keys, stream, whole
 
-from gemgate.store import BlobMissingError, FileRow, Store, UnknownCursorError
+from gemgate.store import (
+    BlobMissingError,
+    FileRow,
+    Store,
+    UnknownCursorError,
+)
 
 
 async def save(store: Store, content: bytes = b"content", owner: str = OWNER, **options: str | int) -> FileRow:

@@ -7,11 +7,11 @@ import orjson
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
-from gemgate.chat.context import AnswerContext
-from gemgate.chat.names import NameMap
-from gemgate.chat.response import from_gemini
-from gemgate.chat.signatures import SignatureStore
-from gemgate.chat.stream import ChatStream
+from gemgate.api.chat.answer_context import AnswerContext
+from gemgate.api.chat.function_names import NameMap
+from gemgate.api.chat.response import from_gemini
+from gemgate.api.chat.stream import ChatStream
+from gemgate.translation.thought_signatures import SignatureStore
 
 Json = dict[str, Any]
 

@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate import handlers
-from gemgate.telemetry import TelemetryMiddleware
+from gemgate.web import error_handlers as handlers
+from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from gemgate.chat.context import Dialect
-from gemgate.chat.request import Options, Translation, to_gemini
-from gemgate.chat.signatures import SignatureStore
-from gemgate.chat.wire import ChatCompletionRequest
+from gemgate.api.chat.request import Translation, to_gemini
+from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.emulator.validation import violations
-from gemgate.gemini.catalog import Catalog
-from gemgate.references import Resolved
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.media.references import Resolved
+from gemgate.translation.options import Dialect, Options
+from gemgate.translation.thought_signatures import SignatureStore
 
 FLASH_20 = "gemini-2.0-flash"
 FLASH_25 = "gemini-2.5-flash"

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.files import GeminiFiles
 
 KEY = "AIzaSyExampleExampleExampleExampleExa"

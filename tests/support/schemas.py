@@ -7,8 +7,8 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from gemgate.gemini import schema as schemas
-from gemgate.gemini.schema import to_gemini_schema
+from gemgate.gemini.schema import convert_schema as schemas
+from gemgate.gemini.schema.convert_schema import to_gemini_schema
 
 Json = dict[str, Any]
 STR: Json = {"type": "string"}

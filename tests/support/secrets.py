@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.types import Message, Receive, Scope, Send
 
 from gemgate.settings import Settings
-from gemgate.telemetry import TelemetryMiddleware
+from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 LEAST = 12
 """Characters: the many short made-up keys of tests are words that a text may hold."""

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from gemgate.server import server_config
+from gemgate.server.run import server_config
 from gemgate.settings import Settings
 
 _PATIENCE = 10.0

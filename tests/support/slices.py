@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 from fastapi import APIRouter, FastAPI
 
-from gemgate import handlers
-from gemgate.aliases import ModelAliases
 from gemgate.app import GOOGLE, OPENAI
-from gemgate.callers.registry import ClientKeys
-from gemgate.embeddings.translate import EmbeddingOptions
-from gemgate.gemini.client import ClientOptions, GeminiClient
-from gemgate.gemini.directory import ModelDirectory
+from gemgate.auth.key_registry import ClientKeys
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
+from gemgate.gemini.model_list import ModelDirectory
 from gemgate.media.fetch import MediaFetcher
-from gemgate.options import chat_options, shared_calls
-from gemgate.resolve import MediaResolver
+from gemgate.media.resolver import MediaResolver
+from gemgate.model_routing.aliases import ModelAliases
 from gemgate.settings import Settings
-from gemgate.telemetry import TelemetryMiddleware
-from gemgate.upstream.calls import Upstream
+from gemgate.startup.options import chat_options, shared_calls
+from gemgate.translation.options import EmbeddingOptions
+from gemgate.upstream.client import Upstream
+from gemgate.web import error_handlers as handlers
+from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 if TYPE_CHECKING:
-    from gemgate.attachments import Attachments
+    from gemgate.media.google_uploads import Attachments
 
 UPSTREAM = "https://generativelanguage.googleapis.com"
 KEY = {"authorization": "Bearer caller-key"}

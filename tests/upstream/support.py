@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import orjson
 
-from gemgate.gemini.client import ClientOptions, GeminiClient
-from gemgate.upstream.attempts import RetryOptions, Shared
-from gemgate.upstream.breaker import Breakers
-from gemgate.upstream.calls import Upstream
-from gemgate.upstream.keys import KeyPool
-from gemgate.upstream.observe import Observer
-from gemgate.upstream.rests import Rest
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
+from gemgate.upstream.circuit_breaker import Breakers
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.cooldowns import Rest
+from gemgate.upstream.key_pool import KeyPool
+from gemgate.upstream.observer import Observer
+from gemgate.upstream.retry import RetryOptions, Shared
 
 Json = dict[str, Any]
 

@@ -19,9 +19,9 @@ from tests.upstream.support import (
 )
 
 from gemgate.gemini.errors import GeminiError
-from gemgate.upstream.breaker import PAUSE, WINDOW, Breakers
-from gemgate.upstream.calls import Upstream
-from gemgate.upstream.rests import Rest, RestKind
+from gemgate.upstream.circuit_breaker import PAUSE, WINDOW, Breakers
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.cooldowns import Rest, RestKind
 
 KEY = "key-one"
 GOOD = httpx.Response(200, json=HELLO)

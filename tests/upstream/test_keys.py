@@ -28,10 +28,17 @@ from tests.upstream.support import (
 )
 
 from gemgate.gemini.errors import GeminiError, decode_error
-from gemgate.upstream.day import GRACE, quota_reset
+from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.daily_quota import GRACE, quota_reset
 from gemgate.upstream.errors import NoUsableKeyError
-from gemgate.upstream.keys import COOL_DOWN, NO_QUOTA, REFUSED, Key, KeyPool, label_of
-from gemgate.upstream.rests import Rest, RestKind
+from gemgate.upstream.key_pool import (
+    COOL_DOWN,
+    NO_QUOTA,
+    REFUSED,
+    Key,
+    KeyPool,
+    label_of,
+)
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 ONE, TWO, THREE = "key-one", "key-two", "key-three"

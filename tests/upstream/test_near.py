@@ -3,9 +3,9 @@
 import pytest
 
 from gemgate.gemini.errors import GeminiError
-from gemgate.upstream.keys import KeyPool, label_of
-from gemgate.upstream.resources import resources_of
-from gemgate.upstream.rests import Rest, RestKind
+from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.key_affinity import resources_of
+from gemgate.upstream.key_pool import KeyPool, label_of
 
 KEYS = ("key-one", "key-two", "key-three")
 MODEL = "models/gemini-2.5-flash"

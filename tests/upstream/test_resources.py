@@ -5,7 +5,12 @@ import pytest
 from tests.upstream.support import BODY, HELLO, MODEL, Google, failure, quota, upstream
 
 from gemgate.gemini.errors import GeminiError
-from gemgate.upstream.resources import Whereabouts, resources_in_path, resources_made, resources_of
+from gemgate.upstream.key_affinity import (
+    Whereabouts,
+    resources_in_path,
+    resources_made,
+    resources_of,
+)
 
 ONE, TWO, THREE = "key-one", "key-two", "key-three"
 GOOD = httpx.Response(200, json=HELLO)

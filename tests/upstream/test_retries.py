@@ -28,7 +28,7 @@ from tests.upstream.support import (
 )
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.upstream.attempts import Terms
+from gemgate.upstream.retry import Terms
 
 ONE, TWO, OWN = "key-one", "key-two", "callers-own-key"
 GOOD = httpx.Response(200, json=HELLO)

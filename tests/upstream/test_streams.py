@@ -20,11 +20,11 @@ from tests.support.raw_upstream import (
 )
 from tests.upstream.support import BODY, EMPTY, HELLO, MALFORMED, MODEL, Clock
 
-from gemgate.gemini.client import ClientOptions, GeminiClient
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import GeminiError, TransportError
-from gemgate.upstream.attempts import RetryOptions, Shared
-from gemgate.upstream.calls import Upstream
-from gemgate.upstream.keys import KeyPool
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.key_pool import KeyPool
+from gemgate.upstream.retry import RetryOptions, Shared
 
 ONE, TWO = "key-one", "key-two"
 START = {"candidates": [{"content": {"parts": [{"text": "Hel"}]}}]}

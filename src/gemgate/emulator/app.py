@@ -23,7 +23,12 @@ from gemgate.emulator import (
 )
 from gemgate.emulator.attachments import attach
 from gemgate.emulator.delivery import Delivery
-from gemgate.emulator.errors import ApiError, bad_request, invalid, model_not_found
+from gemgate.emulator.errors import (
+    ApiError,
+    bad_request,
+    invalid,
+    model_not_found,
+)
 from gemgate.emulator.families import Model
 from gemgate.emulator.incoming import caller, paging, read
 from gemgate.emulator.replies import error_reply, html_reply, json_reply

@@ -4,7 +4,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from gemgate.emulator.errors import ApiError, api_key_invalid, invalid, keys_not_supported, unregistered
+from gemgate.emulator.errors import (
+    ApiError,
+    api_key_invalid,
+    invalid,
+    keys_not_supported,
+    unregistered,
+)
 from gemgate.emulator.families import SCENARIO_PREFIX
 
 INVALID_KEY = "invalid"

@@ -13,10 +13,22 @@ from gemgate.emulator import scenarios
 from gemgate.emulator.caches import paged
 from gemgate.emulator.course import begin_resource, whole
 from gemgate.emulator.delivery import Delivery, Reset
-from gemgate.emulator.errors import bad_request, file_not_active, invalid, not_found, overloaded
+from gemgate.emulator.errors import (
+    bad_request,
+    file_not_active,
+    invalid,
+    not_found,
+    overloaded,
+)
 from gemgate.emulator.families import SCENARIO_PREFIX, Model
 from gemgate.emulator.files import File
-from gemgate.emulator.incoming import Caller, caller, paging, read, too_large
+from gemgate.emulator.incoming import (
+    Caller,
+    caller,
+    paging,
+    read,
+    too_large,
+)
 from gemgate.emulator.jobs import Job, Order
 from gemgate.emulator.line_answers import answerer, check_model
 from gemgate.emulator.lines import from_file, from_inline

@@ -8,7 +8,12 @@ from typing import Any
 
 import orjson
 
-from gemgate.emulator.errors import ApiError, cache_not_found, invalid, model_not_found
+from gemgate.emulator.errors import (
+    ApiError,
+    cache_not_found,
+    invalid,
+    model_not_found,
+)
 from gemgate.emulator.families import find
 from gemgate.emulator.usage import prompt_tokens
 

@@ -3,7 +3,12 @@
 from typing import Any
 
 from gemgate.emulator import scenarios
-from gemgate.emulator.delivery import Delivery, Pause, Piece, Reset
+from gemgate.emulator.delivery import (
+    Delivery,
+    Pause,
+    Piece,
+    Reset,
+)
 from gemgate.emulator.families import Model
 from gemgate.emulator.incoming import Caller
 from gemgate.emulator.replies import JSON, headers, html_reply

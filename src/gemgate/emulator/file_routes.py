@@ -11,7 +11,12 @@ from gemgate.emulator.course import begin_resource, whole
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import ApiError, bad_request, invalid
 from gemgate.emulator.files import File
-from gemgate.emulator.incoming import caller, origin, paging, read
+from gemgate.emulator.incoming import (
+    caller,
+    origin,
+    paging,
+    read,
+)
 from gemgate.emulator.replies import JSON, headers, html_reply
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState

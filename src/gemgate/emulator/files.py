@@ -9,10 +9,20 @@ from typing import Any, Literal
 
 from gemgate.emulator import auth
 from gemgate.emulator.content import Content
-from gemgate.emulator.errors import ApiError, file_not_active, file_not_found, invalid
+from gemgate.emulator.errors import (
+    ApiError,
+    file_not_active,
+    file_not_found,
+    invalid,
+)
 from gemgate.emulator.media import seconds_of
 from gemgate.emulator.scenarios import Scenario
-from gemgate.emulator.timing import LIFE_SECONDS, Limits, Timing, rfc3339
+from gemgate.emulator.timing import (
+    LIFE_SECONDS,
+    Limits,
+    Timing,
+    rfc3339,
+)
 
 ORIGIN = "https://generativelanguage.googleapis.com"
 """What `uri` begins with: it is a name, not an address, and Google's clients read the name out of it."""

@@ -13,10 +13,21 @@ from gemgate.emulator.errors import bad_request, invalid
 from gemgate.emulator.families import Model
 from gemgate.emulator.incoming import Caller, caller
 from gemgate.emulator.prompt import read
-from gemgate.emulator.replies import EVENTS, JSON, headers, html_reply, json_reply
+from gemgate.emulator.replies import (
+    EVENTS,
+    JSON,
+    headers,
+    html_reply,
+    json_reply,
+)
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState
-from gemgate.emulator.stream import compact, events, pretty, unary
+from gemgate.emulator.stream import (
+    compact,
+    events,
+    pretty,
+    unary,
+)
 from gemgate.emulator.validation import parse
 
 _CANCELLED = {"error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}}

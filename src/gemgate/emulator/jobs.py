@@ -10,7 +10,12 @@ import orjson
 
 from gemgate.emulator.content import Content
 from gemgate.emulator.files import Files, random_id
-from gemgate.emulator.lines import Answerer, BrokenInput, Line, shuffled
+from gemgate.emulator.lines import (
+    Answerer,
+    BrokenInput,
+    Line,
+    shuffled,
+)
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.timing import LIFE_SECONDS, Timing, rfc3339
 

@@ -10,7 +10,12 @@ from typing import Any
 
 from gemgate.emulator.errors import ApiError, invalid
 from gemgate.emulator.families import Model
-from gemgate.emulator.prompt import current_turn, is_result_turn, parts_of, read
+from gemgate.emulator.prompt import (
+    current_turn,
+    is_result_turn,
+    parts_of,
+    read,
+)
 from gemgate.emulator.schema_rules import check_json_schema, check_openapi
 from gemgate.emulator.signatures import is_acceptable
 

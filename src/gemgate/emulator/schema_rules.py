@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from gemgate.emulator.errors import ApiError, invalid
-from gemgate.emulator.examples import checked, references, resolve, subschemas
+from gemgate.emulator.examples import (
+    checked,
+    references,
+    resolve,
+    subschemas,
+)
 
 _FORMATS = {
     "STRING": {"enum", "date-time"},

@@ -12,9 +12,19 @@ from gemgate.emulator import auth
 from gemgate.emulator.content import Content
 from gemgate.emulator.course import begin_resource, paced, whole
 from gemgate.emulator.delivery import Delivery, Reset
-from gemgate.emulator.errors import ApiError, bad_request, invalid, not_found
+from gemgate.emulator.errors import (
+    ApiError,
+    bad_request,
+    invalid,
+    not_found,
+)
 from gemgate.emulator.files import File, random_id
-from gemgate.emulator.incoming import caller, origin, saw, too_large
+from gemgate.emulator.incoming import (
+    caller,
+    origin,
+    saw,
+    too_large,
+)
 from gemgate.emulator.prompt import scenario_in
 from gemgate.emulator.replies import JSON, headers
 from gemgate.emulator.scenarios import Scenario

@@ -9,11 +9,24 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from uuid import uuid4
 
-from gemgate.gemini.answer import Answer
-from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.client.client import GeminiClient
+from gemgate.gemini.client.response import Answer
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.gemini.file_wire import File, FileState, MissingFileError, file_from_wire, file_path, is_missing
-from gemgate.gemini.uploads import CHUNK, OpenAt, Sleep, Upload, is_passing
+from gemgate.gemini.file_types import (
+    File,
+    FileState,
+    MissingFileError,
+    file_from_wire,
+    file_path,
+    is_missing,
+)
+from gemgate.gemini.uploads import (
+    CHUNK,
+    OpenAt,
+    Sleep,
+    Upload,
+    is_passing,
+)
 
 ATTEMPTS = 5
 MOST_PAUSE = 10.0

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 
 import httpx
 
-from gemgate.gemini.answer import Answer
-from gemgate.gemini.client import GeminiClient
+from gemgate.gemini.client.client import GeminiClient
+from gemgate.gemini.client.response import Answer
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.gemini.file_wire import File, file_from_wire, file_path, start_body, start_headers
-from gemgate.gemini.values import whole_number
+from gemgate.gemini.file_types import (
+    File,
+    file_from_wire,
+    file_path,
+    start_body,
+    start_headers,
+)
+from gemgate.gemini.proto_json import whole_number
 
 PATH = "/upload/v1beta/files"
 GRANULARITY = 8_388_608

@@ -1,7 +1,11 @@
 """The one error of this package."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
+
+from gemgate.errors import ApiError
 
 Code = Literal[
     "forbidden_url",
@@ -25,3 +29,12 @@ class MediaError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+@contextmanager
+def naming(param: str) -> Iterator[None]:
+    """Makes a `MediaError` an `ApiError` that names the parameter."""
+    try:
+        yield
+    except MediaError as error:
+        raise ApiError(400, f"'{param}': {error}", param=param, code=error.code) from error

@@ -13,8 +13,15 @@ from yarl import URL
 from gemgate import __version__
 from gemgate.media.classify import UNREADABLE
 from gemgate.media.errors import MediaError
-from gemgate.media.guard import INSTEAD, Guard, GuardedResolver, Resolve, parse, shown
 from gemgate.media.inline import Inline, from_bytes
+from gemgate.media.ssrf_guard import (
+    INSTEAD,
+    Guard,
+    GuardedResolver,
+    Resolve,
+    parse,
+    shown,
+)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Media gains nothing from compression, and what is not compressed cannot be a bomb. A server may compress all the same.

@@ -34,7 +34,14 @@ from gemgate.store.ids import Kind, new_id
 from gemgate.store.paging import Page
 from gemgate.store.resources import Resources
 from gemgate.store.sweep import GRACE, Swept, sweep
-from gemgate.store.tables import BatchRow, FileRow, GoogleFileRow, ResourceRow, UploadPartRow, UploadRow
+from gemgate.store.tables import (
+    BatchRow,
+    FileRow,
+    GoogleFileRow,
+    ResourceRow,
+    UploadPartRow,
+    UploadRow,
+)
 from gemgate.store.uploads import Uploads
 
 __all__ = [

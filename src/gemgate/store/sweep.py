@@ -8,7 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gemgate.store.blobs import Blobs
 from gemgate.store.database import Clock, Database
-from gemgate.store.tables import BatchRow, FileRow, GoogleFileRow, ResourceRow, UploadPartRow, UploadRow
+from gemgate.store.tables import (
+    BatchRow,
+    FileRow,
+    GoogleFileRow,
+    ResourceRow,
+    UploadPartRow,
+    UploadRow,
+)
 
 GRACE = 86_400
 _KEEP_CLOSED_UPLOADS = 30 * 86_400

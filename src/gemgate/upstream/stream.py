@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gemgate.gemini.client import EventStream
+from gemgate.gemini.client.client import EventStream
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
-from gemgate.upstream.attempts import Attempts
-from gemgate.upstream.void import void_reason
+from gemgate.upstream.empty_answers import void_reason
+from gemgate.upstream.retry import Attempts
 
 if TYPE_CHECKING:
-    from gemgate.upstream.lease import Lease
+    from gemgate.upstream.key_lease import Lease
 
 Batch = list[GenerateContentResponse]
 Open = Callable[[str, float | None], EventStream]

@@ -1,0 +1,56 @@
+"""Callers' Gemini keys for the time that the gateway works at their batches: encrypted, and gone with the batch.
+
+A gateway that holds GEMINI_API_KEY stores no key at all, only which one of several a batch was made with: a job belongs
+to the Google project of its key.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from gemgate.encryption import Seal
+
+_HELD = b"held:"
+_PURPOSE = b"gemgate batches: callers' keys"
+
+
+class KeyVault:
+    """Turns a Gemini key into what may be stored, and back.
+
+    Args:
+        held: The keys in GEMINI_API_KEY; empty when callers bring their own.
+        secret_keys: What to encrypt with, the first of them, and what to decrypt with, all of them.
+    """
+
+    def __init__(self, held: Sequence[str], secret_keys: Sequence[str]) -> None:
+        self._held = list(held)
+        self._seal = Seal(secret_keys, _PURPOSE) if secret_keys else None
+
+    def seal(self, key: str) -> bytes:
+        """What may be stored.
+
+        Raises:
+            ValueError: it is not a held key, and there is no secret to encrypt it with.
+        """
+        if key in self._held:
+            return _HELD + _digest(key)
+        if self._seal is None:
+            msg = "a caller's key cannot be kept without a secret"
+            raise ValueError(msg)
+        return self._seal.seal(key.encode())
+
+    def open(self, sealed: bytes | None) -> str | None:
+        """The key; None when it cannot be read, because the secret is another one now, or there is none.
+
+        A held key that was replaced since is answered with the first one there is.
+        """
+        if sealed is None:
+            return None
+        if sealed.startswith(_HELD):
+            digest = sealed.removeprefix(_HELD)
+            return next((key for key in self._held if _digest(key) == digest), self._held[0] if self._held else None)
+        opened = self._seal.open(sealed) if self._seal else None
+        return None if opened is None else opened.decode()
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(b"gemgate key\0" + key.encode()).hexdigest()[:16].encode()

@@ -1,0 +1,305 @@
+"""One line of a batch as native requests, and their answers as a line of the output or of the error file.
+
+A line goes through the translators of a live request. Nothing is kept between the two ways: whatever an answer needs
+is made again from the line itself, because translation is deterministic.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import orjson
+
+from gemgate.api.chat import messages as chat_messages
+from gemgate.api.chat.request import Translation
+from gemgate.api.chat.request import to_gemini as chat_to_gemini
+from gemgate.api.chat.response import from_gemini as chat_from_gemini
+from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.embeddings import inputs as embedding_content
+from gemgate.api.embeddings import translation as embeddings
+from gemgate.api.embeddings.wire import EmbeddingRequest
+from gemgate.errors import ApiError, internal_error
+from gemgate.gemini.batch_types import JobResult
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.proto_json import whole_number
+from gemgate.media.references import Ref, Resolved, stand_ins
+from gemgate.model_routing.aliases import ModelAliases
+from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.options import Dialect, EmbeddingOptions, Options
+from gemgate.translation.validation import parse
+
+if TYPE_CHECKING:
+    from gemgate.gemini.types import BatchEmbedContentsResponse, GenerateContentResponse
+
+Native = Mapping[str, Any]
+
+_CANCELLED = 499
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all lines of a batch share.
+
+    Attributes:
+        batch_id: `batch_…`.
+        url: The endpoint, such as `/v1/chat/completions`.
+        created: Unix seconds, for `created` of each answer.
+        dialect: How thoughts look in the answers.
+        caller_id: Whose batch it is.
+        models: Patterns of the models that its caller may use; None for all.
+    """
+
+    batch_id: str
+    url: str
+    created: int
+    dialect: Dialect = "openai"
+    caller_id: str = ""
+    models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Translators:
+    """The operator's decisions, for both endpoints. A job is for one model, so that of a list the first one counts."""
+
+    chat: Options
+    embeddings: EmbeddingOptions
+    aliases: ModelAliases = field(default_factory=ModelAliases)
+
+    def for_answers(self) -> "Translators":
+        """The same for a second translation of a line that was accepted: it may not be refused now."""
+        chat = replace(
+            self.chat,
+            remote_media="google",
+            trailing_assistant="trim" if self.chat.trailing_assistant == "reject" else self.chat.trailing_assistant,
+            unsupported_params="warn" if self.chat.unsupported_params == "strict" else self.chat.unsupported_params,
+        )
+        policy = chat.unsupported_params
+        options = replace(self.embeddings, remote_media="google", unsupported_params=policy)
+        return Translators(chat, options, self.aliases)
+
+
+class Prepared(Protocol):
+    """A line whose body was read."""
+
+    def references(self) -> list[Ref]:
+        """What must be fetched or looked up before it is translated."""
+        ...
+
+    def to_gemini(self, media: Resolved) -> list[Native]:
+        """The native requests, without `model`: one, or several whose answers are joined.
+
+        Raises:
+            ApiError: 400 that names the parameter which Gemini cannot follow.
+        """
+        ...
+
+    def from_gemini(self, responses: Sequence[Native], request_id: str) -> "Answer":
+        """The answer, from the responses to all native requests in their order.
+
+        Raises:
+            ApiError: Gemini broke off without an answer.
+            GeminiError: the responses cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of an answer as JSON, its usage, and what was dropped or adjusted on the way, as headers."""
+
+    body: bytes
+    usage: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def prepare(body: Mapping[str, Any], job: Job, translators: Translators) -> Prepared:
+    """Read the body of a line.
+
+    Raises:
+        ApiError: 400 that names what is wrong with it.
+    """
+    raw = orjson.dumps(body)
+    if job.url == "/v1/embeddings":
+        embedding = parse(EmbeddingRequest, raw)
+        return _Embeddings(embedding, translators.embeddings, translators.aliases.first(embedding.model))
+    chat = parse(ChatCompletionRequest, raw)
+    if chat.stream:
+        msg = "A batch has no streams. Leave 'stream' out of the request."
+        raise ApiError(400, msg, param="stream", code="unsupported_value")
+    return _Chat(chat, job, translators.chat, translators.aliases.first(chat.model))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chat:
+    request: ChatCompletionRequest
+    job: Job
+    options: Options
+    model: str
+
+    def references(self) -> list[Ref]:
+        return chat_messages.media_of(self.request.messages)
+
+    def to_gemini(self, media: Resolved) -> list[Native]:
+        translation = self._translation(media)
+        # A batch is a service tier of its own.
+        return [{name: value for name, value in body.items() if name != "serviceTier"} for body in translation.bodies()]
+
+    def from_gemini(self, responses: Sequence[Native], request_id: str) -> Answer:
+        translation = self._translation(stand_ins(self.references()))
+        answers = cast("Sequence[GenerateContentResponse]", responses)
+        completion = chat_from_gemini(
+            answers, translation.context, fallback_id=request_id.removeprefix("req_"), created=self.job.created
+        )
+        return Answer(orjson.dumps(completion), completion["usage"] or {}, translation.notes.headers())
+
+    def _translation(self, media: Resolved) -> Translation:
+        return chat_to_gemini(
+            self.request,
+            self.options,
+            model=self.model,
+            dialect=self.job.dialect,
+            caller_id=self.job.caller_id,
+            media=media,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Embeddings:
+    request: EmbeddingRequest
+    options: EmbeddingOptions
+    model: str
+
+    def references(self) -> list[Ref]:
+        return embedding_content.media_of(self.request)
+
+    def to_gemini(self, media: Resolved) -> list[Native]:
+        bodies = embeddings.to_gemini(self.request, self.options, media, model=self.model).bodies
+        requests = [request for body in bodies for request in body["requests"]]
+        return [{name: value for name, value in request.items() if name != "model"} for request in requests]
+
+    def from_gemini(self, responses: Sequence[Native], request_id: str) -> Answer:  # noqa: ARG002  the chat's part needs it
+        translation = embeddings.to_gemini(self.request, self.options, stand_ins(self.references()), model=self.model)
+        tokens = sum(_tokens(response) for response in responses)
+        joined = cast(
+            "BatchEmbedContentsResponse",
+            {
+                "embeddings": [response.get("embedding") or {} for response in responses],
+                "usageMetadata": {"promptTokenCount": tokens},
+            },
+        )
+        answer = embeddings.from_gemini(joined, len(responses), is_base64=translation.is_base64)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        return Answer(embeddings.embedding_list(translation, [answer]), usage, translation.notes.headers())
+
+
+def _tokens(response: Native) -> int:
+    """A line of a batch has `tokenCount` beside the embedding; a live answer has `usageMetadata`."""
+    metadata = response.get("usageMetadata")
+    counted = metadata.get("promptTokenCount") if isinstance(metadata, dict) else None
+    return whole_number(response.get("tokenCount")) or whole_number(counted)
+
+
+class ResultWriter:
+    """Makes the lines of the output file and of the error file. The same input gives the same bytes.
+
+    Attributes:
+        usage: The tokens of all answers so far.
+    """
+
+    def __init__(self, job: Job, translators: Translators) -> None:
+        self.usage = Usage()
+        self._job = job
+        self._translators = translators.for_answers()
+
+    def line(self, custom_id: str, body: Mapping[str, Any], results: Sequence[JobResult]) -> tuple[bool, bytes]:
+        """The line for the results of all native requests of one line: whether it is good, and its bytes."""
+        try:
+            prepared = prepare(body, self._job, self._translators)
+            answer = prepared.from_gemini([_response(result) for result in results], self._request_id(custom_id))
+        except ApiError as error:
+            return False, self.refused(custom_id, error)
+        except GeminiError as error:
+            if error.status == _CANCELLED:
+                return False, self.not_run(custom_id, "batch_cancelled")
+            return False, self.refused(custom_id, from_gemini(error))
+        except Exception:  # noqa: BLE001  one line must not spoil the others
+            return False, self.refused(custom_id, internal_error())
+        self.usage.add(answer.usage)
+        response: dict[str, Any] = {"status_code": 200, "request_id": self._request_id(custom_id)}
+        if answer.headers:
+            response["headers"] = answer.headers
+        return True, self._wire(custom_id, {**response, "body": orjson.Fragment(answer.body)}, None)
+
+    def refused(self, custom_id: str, error: ApiError) -> bytes:
+        """The line for a request that failed, or that could not be translated."""
+        response = {"status_code": error.status, "request_id": self._request_id(custom_id), "body": error.body()}
+        return self._wire(custom_id, response, None)
+
+    def not_run(self, custom_id: str, code: str) -> bytes:
+        """The line for a request that was never run; `code` is one of `NOT_RUN`."""
+        return self._wire(custom_id, None, {"code": code, "message": NOT_RUN[code]})
+
+    def _wire(self, custom_id: str, response: Mapping[str, Any] | None, error: Mapping[str, Any] | None) -> bytes:
+        line = {
+            "id": f"batch_req_{self._digest(custom_id)}",
+            "custom_id": custom_id,
+            "response": response,
+            "error": error,
+        }
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _request_id(self, custom_id: str) -> str:
+        return f"req_{self._digest(custom_id)}"
+
+    def _digest(self, custom_id: str) -> str:
+        return hashlib.blake2b(f"{self._job.batch_id}\0{custom_id}".encode(), digest_size=16).hexdigest()
+
+
+def _response(result: JobResult) -> Native:
+    if result.error is not None:
+        raise result.error
+    return result.response or {}
+
+
+NOT_RUN = {
+    "batch_expired": "This request could not be executed before the completion window expired.",
+    "batch_cancelled": "This request was not executed, because the batch was cancelled.",
+    "batch_failed": "This request was not executed, because Google failed the whole batch.",
+}
+
+
+def no_result() -> ApiError:
+    """The error of a line that Google's results say nothing about, though the job succeeded."""
+    msg = "Google finished the batch without a result for this request. Please send it again."
+    return ApiError(502, msg, type="server_error", code="upstream_no_answer")
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of a whole batch."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    total_tokens: int = 0
+
+    def add(self, usage: Mapping[str, Any]) -> None:
+        """Add the `usage` of a chat completion or of a list of embeddings."""
+        prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+        self.input_tokens += usage.get("prompt_tokens") or 0
+        self.cached_tokens += prompt.get("cached_tokens") or 0
+        self.output_tokens += usage.get("completion_tokens") or 0
+        self.reasoning_tokens += completion.get("reasoning_tokens") or 0
+        self.total_tokens += usage.get("total_tokens") or 0
+
+    def wire(self) -> dict[str, Any]:
+        """As `usage` of a batch."""
+        return {
+            "input_tokens": self.input_tokens,
+            "input_tokens_details": {"cached_tokens": self.cached_tokens},
+            "output_tokens": self.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "total_tokens": self.total_tokens,
+        }

@@ -1,0 +1,84 @@
+"""Puts the parts of the slice together for one application."""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from anyio import to_thread
+
+from gemgate.api.batches.input_check import Inspector
+from gemgate.api.batches.key_vault import KeyVault
+from gemgate.api.batches.service import BatchDesk
+from gemgate.api.batches.state_machine import Machine, Pace
+from gemgate.api.batches.transfer import ResolveMedia, Transfer
+from gemgate.api.batches.worker import Worker, WorkOptions
+from gemgate.api.batches.worker_process import Setup, Workshop
+from gemgate.gemini.batches import GeminiJobs
+from gemgate.gemini.files import GeminiFiles
+from gemgate.store import Store
+from gemgate.upstream.client import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What the operator decides about batches.
+
+    Attributes:
+        setup: How lines are translated.
+        held_keys: The gateway's own Gemini keys; empty when callers bring theirs.
+        secrets: What callers' keys are encrypted with: the first one, and older ones.
+        window: Seconds until a batch expires.
+        pace: How often Google is asked.
+        work: How a worker works.
+    """
+
+    setup: Setup
+    held_keys: Sequence[str] = field(default=(), repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    window: int = 86_400
+    pace: Pace = field(default_factory=Pace)
+    work: WorkOptions = field(default_factory=WorkOptions)
+
+
+@asynccontextmanager
+async def batches_at_work(
+    store: Store,
+    gemini: Upstream,
+    resolve: ResolveMedia,
+    options: BatchOptions,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[BatchDesk]:
+    """The desk, with a worker behind it until the block ends.
+
+    Raises:
+        OSError: the directory for temporary files cannot be made.
+    """
+    if directory := options.setup.directory:
+        # The store makes it only for what it keeps there, which may be nothing.
+        await to_thread.run_sync(partial(directory.mkdir, parents=True, exist_ok=True, mode=0o700))
+    vault = KeyVault(options.held_keys, options.secrets)
+    async with aclosing(Workshop(options.setup)) as workshop:
+        transfer = Transfer(store.blobs, store.files, workshop, resolve)
+        machine = Machine(GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace)
+        worker = Worker(store.batches, machine, _name(), options.work, clock)
+        async with worker.running():
+            yield BatchDesk(
+                store.batches,
+                store.files,
+                vault,
+                Inspector(workshop),
+                worker.wake,
+                gemini.hold,
+                options.window,
+                clock,
+            )
+
+
+def _name() -> str:
+    """Names this run of this process: a lease of an earlier run is another worker's."""
+    return f"{socket.gethostname()[:80]}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,0 +1,189 @@
+"""Works at the batches that are due, in the background of a gateway, together with any number of other gateways."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from gemgate.api.batches.claimed import Held, LeaseLostError, OvertakenError
+from gemgate.api.batches.state_machine import NOW, Machine
+from gemgate.gemini.errors import GeminiError
+from gemgate.redaction import traceback_of
+from gemgate.store.batches import BatchRows
+from gemgate.store.errors import StoreError
+from gemgate.store.tables import BatchRow
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOptions:
+    """How a worker works; times are seconds.
+
+    Attributes:
+        lease: For how long a batch is held without a sign of life; another worker takes it after that.
+        concurrency: Batches at once.
+        idle: Between two looks for batches that other processes have left, at most.
+    """
+
+    lease: float = 30
+    concurrency: int = 4
+    idle: float = 5
+
+
+class Worker:
+    """Claims batches that are due, one step at a time: `async with worker.running(): …`.
+
+    Args:
+        rows: The queue.
+        machine: Does the steps.
+        name: Names this run of this process, and no other.
+        options: How to work.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        rows: BatchRows,
+        machine: Machine,
+        name: str,
+        options: WorkOptions | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._rows = rows
+        self._machine = machine
+        self._name = name
+        self._options = options or WorkOptions()
+        self._clock = clock
+        self._news = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._news.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work until the block ends; what is held then is given back."""
+        loop = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            loop.cancel()
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(loop, *self._running, return_exceptions=True)
+
+    async def work_off(self) -> int:
+        """Do all steps that are due now, one after another; how many there were."""
+        steps = 0
+        while row := await self._rows.claim(self._name, self._options.lease):
+            await self._work(row)
+            steps += 1
+        return steps
+
+    async def _run(self) -> None:
+        while True:
+            self._news.clear()
+            pause = self._options.idle
+            try:
+                while len(self._running) < self._options.concurrency:
+                    row = await self._rows.claim(self._name, self._options.lease)
+                    if row is None:
+                        due = await self._rows.next_due()
+                        pause = pause if due is None else min(max(due - self._clock(), 0.05), pause)
+                        break
+                    task = asyncio.create_task(self._work(row))
+                    self._running.add(task)
+                    task.add_done_callback(self._done)
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("the store of batches does not answer", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  the loop must go on, or no batch ever ends
+                _log.error("no batch could be claimed", exception=traceback_of(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._news.set()
+
+    async def _work(self, row: BatchRow) -> None:
+        """One step, under a lease that is renewed for as long as it takes."""
+        held = Held(self._rows, row, self._name)
+        step = asyncio.create_task(self._step(held))
+        try:
+            await self._renewed(step, row.id)
+            due = await step
+        except asyncio.CancelledError:
+            step.cancel()
+            await asyncio.gather(step, return_exceptions=True)
+            await self._release(held, row.next_poll_at)
+            raise
+        except LeaseLostError:
+            _log.info("another worker has the batch", batch=row.id)
+            return
+        await self._release(held, NOW if held.is_overtaken and due is not None else due)
+
+    async def _renewed(self, step: "asyncio.Task[float | None]", batch_id: str) -> None:
+        """Keep the lease until `step` ends.
+
+        Raises:
+            LeaseLostError: it is lost; the step is cancelled.
+        """
+        lease = self._options.lease
+        good_until = self._clock() + lease
+        while not (await asyncio.wait({step}, timeout=lease / 3))[0]:
+            try:
+                is_mine = await self._rows.renew(batch_id, self._name, lease)
+                good_until = self._clock() + lease if is_mine else NOW
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("a lease could not be renewed", batch=batch_id, error=type(error).__name__)
+            if self._clock() > good_until - lease / 3:
+                step.cancel()
+                await asyncio.gather(step, return_exceptions=True)
+                raise LeaseLostError
+
+    async def _step(self, held: Held) -> float | None:
+        """The next step, and what to do when it fails."""
+        try:
+            due = await self._machine.step(held)
+            if held.row.attempt and held.row.next_poll_at is not None:
+                await held.record(attempt=0)
+        except OvertakenError:
+            return NOW
+        except LeaseLostError:
+            raise
+        except GeminiError as error:
+            _log.warning("a step of a batch failed", batch=held.row.id, status=error.status, reason=error.reason)
+            due = await self._failed(held, error)
+        except (StoreError, SQLAlchemyError, OSError) as error:
+            _log.warning("a step of a batch failed", batch=held.row.id, error=type(error).__name__)
+            due = self._clock() + self._machine.pause(held.row.attempt)
+            await self._count(held)
+        except Exception as error:  # noqa: BLE001  one batch must not stop the others
+            _log.error("a step of a batch failed", batch=held.row.id, exception=traceback_of(error))
+            due = self._clock() + self._machine.pause(held.row.attempt)
+            await self._count(held)
+        return due
+
+    async def _failed(self, held: Held, error: GeminiError) -> float | None:
+        try:
+            due = await self._machine.fail(held, error)
+        except OvertakenError:
+            return NOW
+        await self._count(held)
+        return due
+
+    async def _count(self, held: Held) -> None:
+        with suppress(SQLAlchemyError, OSError):
+            await held.record(attempt=held.row.attempt + 1)
+
+    async def _release(self, held: Held, due: float | None) -> None:
+        """Give the batch back; when that fails, its lease runs out."""
+        with suppress(SQLAlchemyError, OSError):
+            await self._rows.release(held.row.id, self._name, held.row.version, due)

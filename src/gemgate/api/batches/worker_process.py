@@ -1,0 +1,266 @@
+"""A process beside the gateway's for the CPU work of batches, so that the event loop stays free for live requests.
+
+A thread would not do: it shares Python's lock with the event loop and holds it for 5 ms at a time.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+from gemgate.api.batches.line_translation import Job, Translators
+from gemgate.api.batches.process_sessions import CheckSession, ResultSession, TranslateSession
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.model_routing.aliases import ModelAliases, ModelLists
+from gemgate.translation.options import EmbeddingOptions, Options, Policy, RemoteMedia, TrailingAssistant
+from gemgate.translation.thought_signatures import SignatureStore
+
+IDLE = 60.0
+"""Seconds without work after which the process ends."""
+
+_NICENESS = 10
+_SIGNATURES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the process needs to know of the settings; see `Settings` for the meaning of each.
+
+    Attributes:
+        directory: Where temporary files go; None: where the system puts them.
+    """
+
+    model_facts: dict[str, dict[str, Any]]
+    models: ModelLists = field(default_factory=dict)
+    unsupported_params: Policy = "warn"
+    trailing_assistant: TrailingAssistant = "trim"
+    remote_media: RemoteMedia = "fetch"
+    most_line: int = 104_857_600
+    most_request: int = 100_000_000
+    directory: Path | None = None
+
+    def translators(self) -> Translators:
+        """The translators under these settings. The store of signatures is one of its own, and empty."""
+        catalog = Catalog(self.model_facts)
+        chat = Options(
+            catalog=catalog,
+            signatures=SignatureStore(_SIGNATURES, 3600),
+            unsupported_params=self.unsupported_params,
+            trailing_assistant=self.trailing_assistant,
+            remote_media=self.remote_media,
+        )
+        embeddings = EmbeddingOptions(
+            catalog=catalog, unsupported_params=self.unsupported_params, remote_media=self.remote_media, usage="off"
+        )
+        return Translators(chat, embeddings, ModelAliases(self.models))
+
+
+Kind = Literal["check", "input", "results"]
+Session = CheckSession | TranslateSession | ResultSession
+
+
+class Bench:
+    """The sessions of one process, by number. Each method runs in that process."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[int, Session] = {}
+
+    def open(self, number: int, kind: Kind, setup: Setup, job: Job | None = None, **more: Any) -> None:
+        """Begin a session; all but `check` are about a job."""
+        self._sessions[number] = self._made(kind, setup, job, **more)
+
+    def _made(self, kind: Kind, setup: Setup, job: Job | None, **more: Any) -> Session:
+        if job is None:
+            return CheckSession(ModelAliases(setup.models), most_line=setup.most_line)
+        if kind == "input":
+            return TranslateSession(
+                job,
+                setup.translators(),
+                most_line=setup.most_line,
+                most_request=setup.most_request,
+                directory=setup.directory,
+                **more,
+            )
+        return ResultSession(job, setup.translators(), directory=setup.directory, **more)
+
+    def call(self, number: int, method: str, *args: Any) -> Any:
+        """Call a method of a session.
+
+        Raises:
+            SessionLostError: the process was started anew since it was opened.
+        """
+        session = self._sessions.get(number)
+        if session is None:
+            raise SessionLostError
+        return getattr(session, method)(*args)
+
+    def close(self, number: int) -> None:
+        """End a session, if it is there."""
+        if session := self._sessions.pop(number, None):
+            session.close()
+
+
+class SessionLostError(Exception):
+    """The process ended in the middle of the work, which must begin anew."""
+
+
+_bench = Bench()
+
+
+def _open(*args: Any, **more: Any) -> None:
+    _bench.open(*args, **more)
+
+
+def _call(*args: Any) -> Any:
+    return _bench.call(*args)
+
+
+def _close(number: int) -> None:
+    _bench.close(number)
+
+
+def _prepare() -> None:
+    """Live requests go first, Ctrl-C is the parent's, and when the parent is killed this process ends too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(OSError):
+        os.nice(_NICENESS)
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent.join,), daemon=True).start()
+
+
+def _end_with(wait: Callable[[], object]) -> None:
+    wait()
+    os._exit(1)
+
+
+class Workshop:
+    """Starts the process when there is work and ends it when there was none for a while.
+
+    Used as `async with workshop.input(job) as call: await call("feed", piece)`; calls of several sessions take turns.
+    """
+
+    def __init__(self, setup: Setup, *, idle: float = IDLE) -> None:
+        self._setup = setup
+        self._idle = idle
+        self._pool: ProcessPoolExecutor | None = None
+        self._numbers = count()
+        self._open_sessions = 0
+        self._closing: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def check(self) -> AsyncIterator["Call"]:
+        """A `CheckSession`.
+
+        Raises:
+            SessionLostError: out of a call: the process has died.
+        """
+        async with self._session("check") as call:
+            yield call
+
+    @asynccontextmanager
+    async def input(self, job: Job) -> AsyncIterator["Call"]:
+        """A `TranslateSession`.
+
+        Raises:
+            SessionLostError: out of a call: the process has died.
+        """
+        async with self._session("input", job) as call:
+            yield call
+
+    @asynccontextmanager
+    async def results(self, job: Job, *, requests: int, not_run: str | None) -> AsyncIterator["Call"]:
+        """A `ResultSession`.
+
+        Raises:
+            SessionLostError: out of a call: the process has died.
+        """
+        async with self._session("results", job, requests=requests, not_run=not_run) as call:
+            yield call
+
+    async def aclose(self) -> None:
+        """End the process."""
+        if self._closing:
+            self._closing.cancel()
+        pool, self._pool = self._pool, None
+        if pool:
+            # It has nothing to save, and may have only just begun to load its modules, which takes a second.
+            for process in list(pool._processes.values()):  # noqa: SLF001  `kill_workers`, from Python 3.14 on
+                process.kill()
+            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+
+    @asynccontextmanager
+    async def _session(self, kind: Kind, *job: Job, **more: Any) -> AsyncIterator["Call"]:
+        if self._closing:
+            self._closing.cancel()
+        self._open_sessions += 1
+        number = next(self._numbers)
+        pool: ProcessPoolExecutor | None = None
+        try:
+            pool = await self._started()
+            call = Call(self, pool, number)
+            await call.run(_open, number, kind, self._setup, *job, **more)
+            yield call
+        finally:
+            self._open_sessions -= 1
+            if pool is not None:
+                with suppress(RuntimeError):
+                    pool.submit(_close, number)
+            if not self._open_sessions:
+                self._closing = asyncio.get_running_loop().call_later(self._idle, self._rest)
+
+    async def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            spawn = multiprocessing.get_context("spawn")
+            pool = self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare)
+            # The first submission starts the process, which takes milliseconds that the event loop does not have.
+            await asyncio.to_thread(pool.submit, os.getpid)
+            return pool
+        return self._pool
+
+    def _rest(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool:
+            pool.shutdown(wait=False)
+
+    def drop(self, pool: ProcessPoolExecutor) -> None:
+        """Forget a process that has died."""
+        if self._pool is pool:
+            self._pool = None
+        pool.shutdown(wait=False)
+
+
+class Call:
+    """Calls a method of a session by name: `await call("feed", piece)`."""
+
+    def __init__(self, workshop: Workshop, pool: ProcessPoolExecutor, number: int) -> None:
+        self._workshop = workshop
+        self._pool = pool
+        self._number = number
+
+    async def __call__(self, method: str, *args: Any) -> Any:
+        """The method's result.
+
+        Raises:
+            SessionLostError: the process has died.
+        """
+        return await self.run(_call, self._number, method, *args)
+
+    async def run(self, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        """Run a function there.
+
+        Raises:
+            SessionLostError: the process has died.
+        """
+        try:
+            return await asyncio.wrap_future(self._pool.submit(function, *args, **more))
+        except RuntimeError as error:  # BrokenProcessPool is one, and so is a pool that was shut down
+            self._workshop.drop(self._pool)
+            raise SessionLostError from error

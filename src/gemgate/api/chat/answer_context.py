@@ -1,0 +1,42 @@
+"""What an answer must know of its request."""
+
+from typing import NamedTuple
+
+from gemgate.api.chat.function_names import NameMap
+from gemgate.api.chat.response_format import HiddenFunction
+from gemgate.translation.options import Dialect
+from gemgate.translation.thought_signatures import Signatures
+
+
+class AnswerContext(NamedTuple):
+    """What an answer must know of its request.
+
+    Attributes:
+        model: The model's name as it was asked for.
+        dialect: `openai`: thoughts in `reasoning_content`; `google`: between `<thought>` tags in the content.
+        caller_id: Whose thought signatures these are.
+        names: The callers' function names and Gemini's.
+        signatures: Where thought signatures are kept.
+        custom: Gemini's names of custom tools.
+        hidden: The function that carries the response format, if there is one.
+        first_call_only: `parallel_tool_calls` is false.
+        legacy_functions: The request used `functions`, so the answer uses `function_call`.
+        holds_calls: Google may run calls itself, so they are shown only when nobody answered them.
+        is_json: The content must be JSON and nothing else.
+        include_usage: A stream ends with a usage chunk.
+        audio_format: `wav` or `pcm16`, when speech was asked for.
+    """
+
+    model: str
+    names: NameMap
+    signatures: Signatures
+    dialect: Dialect = "openai"
+    caller_id: str = ""
+    custom: frozenset[str] = frozenset()
+    hidden: HiddenFunction | None = None
+    first_call_only: bool = False
+    legacy_functions: bool = False
+    holds_calls: bool = False
+    is_json: bool = False
+    include_usage: bool = False
+    audio_format: str | None = None

@@ -1,0 +1,329 @@
+"""One choice of an answer: the decoder that whole answers and streams share."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from gemgate.api.chat.answer_context import AnswerContext
+from gemgate.api.chat.citations import annotations
+from gemgate.api.chat.finish_reasons import FINISH_REASONS, broken, refusal
+from gemgate.api.chat.logprobs import token_logprobs
+from gemgate.api.chat.speech import Speech
+from gemgate.errors import ApiError
+from gemgate.gemini.parts import Call, Media, decode
+from gemgate.gemini.types import (
+    Blob,
+    Candidate,
+    Part,
+    PromptFeedback,
+)
+from gemgate.translation.thought_signatures import call_key
+
+# What a candidate says beside its content, and its name under `extra_content.google`.
+_BESIDE = {
+    "avgLogprobs": "avg_logprobs",
+    "citationMetadata": "citation_metadata",
+    "finishMessage": "finish_message",
+    "groundingMetadata": "grounding_metadata",
+    "safetyRatings": "safety_ratings",
+    "urlContextMetadata": "url_context_metadata",
+}
+
+
+@dataclass(slots=True)
+class Choice:
+    """What must be remembered of a choice from one event to the next.
+
+    Attributes:
+        context: What the request asked for.
+        index: The choice's index, which counts over all native calls.
+        seed: What generated ids start from: the `responseId`, or an id of the gateway's.
+        text: The answer so far, in pieces.
+        calls: How many tool calls were shown; the next one's `index`.
+        held_back: How many were not, because the caller wants one at a time.
+        images: How many images were shown; the next one's `index`.
+        thinking: A `<thought>` tag is open.
+        reason: The last native finish reason; streams may have two.
+        signature: The last signature on text; it is shown once, at the end.
+        others: Parts without a counterpart, shown at the end.
+        beside: What stands beside the content, by our names, shown at the end.
+        part_starts: Where the parts of the last grounded event start in the answer, in UTF-8 bytes.
+        length: Of the answer so far, in characters.
+        insertions: Where tags and thoughts stand between the answer's characters, and how long they are.
+        logprobs: Of all tokens so far.
+        held: Calls that Google may still answer itself.
+        aside: Text beside a hidden function, which is the answer only if that function is not called.
+        is_answered: The hidden function was called.
+        hidden_signature: The signature of that call, for want of one on text.
+        speech: The speech so far.
+        is_blocked: A filter took the prompt, or the rest of the answer.
+    """
+
+    context: AnswerContext
+    index: int
+    seed: str
+    text: list[str] = field(default_factory=list)
+    calls: int = 0
+    held_back: int = 0
+    images: int = 0
+    thinking: bool = False
+    reason: str | None = None
+    signature: str | None = None
+    others: list[Part] = field(default_factory=list)
+    beside: dict[str, Any] = field(default_factory=dict)
+    part_starts: list[int] = field(default_factory=list)
+    length: int = 0
+    insertions: list[tuple[int, int]] = field(default_factory=list)
+    logprobs: list[dict[str, Any]] = field(default_factory=list)
+    held: list[Call] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
+    is_answered: bool = False
+    hidden_signature: str | None = None
+    speech: Speech | None = None
+    is_blocked: bool = False
+
+    def feed(self, candidate: Candidate) -> dict[str, Any]:
+        """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
+        parts = (candidate.get("content") or {}).get("parts") or []
+        if candidate.get("groundingMetadata"):
+            self._note_starts(parts)
+        delta: dict[str, Any] = {}
+        # Most events are one piece of text and nothing else.
+        if len(parts) == 1 and len(parts[0]) == 1 and (text := parts[0].get("text")):
+            self._take_text(text, delta)
+        else:
+            self._take_parts(parts, delta)
+        self._take_beside(candidate)
+        return delta
+
+    def _take_text(self, text: str, delta: dict[str, Any]) -> None:
+        if self.context.hidden is not None:
+            self.aside.append(text)
+        else:
+            self._say(text, delta)
+
+    def _take_parts(self, parts: list[Part], delta: dict[str, Any]) -> None:
+        decoded = decode(parts, ("image/", "audio/") if self.context.audio_format else ("image/",))
+        for is_thought, text in decoded.texts:
+            if is_thought:
+                self._think(text, delta)
+            else:
+                self._take_text(text, delta)
+        if decoded.signature:
+            self.signature = decoded.signature
+        self.others.extend(decoded.others)
+        if decoded.calls:
+            self._take_calls(decoded.calls, delta)
+        for media in decoded.media:
+            self._take_media(media, delta)
+
+    def finish(self) -> dict[str, Any]:
+        """The last delta: what can be said only when everything has arrived."""
+        delta: dict[str, Any] = {}
+        self._show_calls(self._unanswered(), delta)
+        if self.aside:
+            self._settle_aside("".join(self.aside), delta)
+        if self.thinking:
+            self._say("", delta)
+        if self.speech and (rest := self.speech.finish()):
+            delta["audio"] = {"data": rest}
+        if refused := self.refusal:
+            delta["refusal"] = refused
+        if grounding := self.beside.get("grounding_metadata"):
+            found = annotations(grounding, "".join(self.text), self.part_starts)
+            if found:
+                delta["annotations"] = [{"index": index, **self._placed(item)} for index, item in enumerate(found)]
+        if google := self._google():
+            delta["extra_content"] = {"google": google}
+        return delta
+
+    def block(self, feedback: PromptFeedback) -> None:
+        """Take in that the prompt was blocked, or the rest of an answer that has no finish reason."""
+        self.is_blocked = True
+        self.reason = feedback.get("blockReason") or "BLOCK_REASON_UNSPECIFIED"
+        self.beside["prompt_feedback"] = feedback
+
+    @property
+    def finish_reason(self) -> str:
+        """OpenAI's finish reason. Calls make it `tool_calls`, unless the answer was cut or filtered."""
+        if self.is_blocked:
+            return "content_filter"
+        reason = FINISH_REASONS.get(self.reason or "", "stop")
+        if reason == "stop" and self.calls:
+            return "function_call" if self.context.legacy_functions else "tool_calls"
+        return reason
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to give."""
+        return not (self.text or self.calls or self.held or self.images or self.others or self.speech)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is nothing to read, when a filter took it all."""
+        if self.is_empty and self.finish_reason == "content_filter":
+            feedback = self.beside.get("prompt_feedback") or {}
+            return refusal(self.reason or "", feedback.get("blockReasonMessage") or self.beside.get("finish_message"))
+        return None
+
+    def failure(self) -> ApiError | None:
+        """The error that this choice is, when Gemini broke off without an answer."""
+        if self.is_blocked:
+            return None
+        return broken(self.reason, is_empty=self.is_empty, message=self.beside.get("finish_message"))
+
+    def _say(self, text: str, delta: dict[str, Any]) -> None:
+        shown = text
+        if self.thinking:
+            shown = f"</thought>{text}"
+            self.insertions.append((self.length, len(shown) - len(text)))
+            self.thinking = False
+        delta["content"] = delta.get("content", "") + shown
+        self.length += len(text)
+        if text:
+            self.text.append(text)
+
+    def _settle_aside(self, text: str, delta: dict[str, Any]) -> None:
+        """The content must be JSON and nothing else, so text beside the hidden function's call is kept elsewhere."""
+        if self.is_answered:
+            self.others.append({"text": text})
+        else:
+            self._say(text, delta)
+
+    def _think(self, text: str, delta: dict[str, Any]) -> None:
+        if self.context.dialect == "openai" or self.context.is_json:
+            delta["reasoning_content"] = delta.get("reasoning_content", "") + text
+            return
+        shown = text if self.thinking else f"<thought>{text}"
+        self.thinking = True
+        self.insertions.append((self.length, len(shown)))
+        delta["content"] = delta.get("content", "") + shown
+        delta["extra_content"] = {"google": {"thought": True}}
+
+    def _take_calls(self, calls: list[Call], delta: dict[str, Any]) -> None:
+        hidden = self.context.hidden
+        if hidden is not None:
+            for call in calls:
+                if call.name == hidden.name and not self.is_answered:
+                    self._say(hidden.content(call.args), delta)
+                    self.hidden_signature = call.signature
+                    self.is_answered = True
+            calls = [call for call in calls if call.name != hidden.name]
+        if self.context.holds_calls:
+            self.held.extend(calls)
+        else:
+            self._show_calls(calls, delta)
+
+    def _show_calls(self, calls: list[Call], delta: dict[str, Any]) -> None:
+        for call in calls:
+            if self.calls and (self.context.first_call_only or self.context.legacy_functions):
+                self.held_back += 1
+            elif self.context.legacy_functions:
+                self._remember(call, "", self.context.names.from_gemini(call.name))
+                delta["function_call"] = _function(self.context.names.from_gemini(call.name), call)
+                self.calls = 1
+            else:
+                delta.setdefault("tool_calls", []).append(self._tool_call(call))
+                self.calls += 1
+
+    def _tool_call(self, call: Call) -> dict[str, Any]:
+        name = self.context.names.from_gemini(call.name)
+        call_id = call.id or self._id("call", self.calls)
+        shown: dict[str, Any] = {"index": self.calls, "id": call_id}
+        if call.name in self.context.custom:
+            shown |= {"type": "custom", "custom": {"name": name, "input": str(call.args.get("input", ""))}}
+        else:
+            shown |= {"type": "function", "function": _function(name, call)}
+        if call.signature:
+            shown["extra_content"] = {"google": {"thought_signature": call.signature}}
+            self._remember(call, call_id, name)
+        return shown
+
+    def _remember(self, call: Call, call_id: str, name: str) -> None:
+        if call.signature:
+            key = call_key(self.context.caller_id, call_id, name, call.args)
+            self.context.signatures.put(key, call.signature)
+
+    def _id(self, prefix: str, count: int) -> str:
+        digest = hashlib.blake2b(f"{self.seed}:{self.index}:{count}".encode(), digest_size=12)
+        return f"{prefix}_{digest.hexdigest()}"
+
+    def _take_media(self, media: Media, delta: dict[str, Any]) -> None:
+        kind = media.blob.get("mimeType", "")
+        if kind.startswith("audio/"):
+            self._speak(media.blob, delta)
+            return
+        url = f"data:{kind};base64,{media.blob.get('data', '')}"
+        image: dict[str, Any] = {"index": self.images, "type": "image_url", "image_url": {"url": url}}
+        if media.signature:
+            image["extra_content"] = {"google": {"thought_signature": media.signature}}
+        delta.setdefault("images", []).append(image)
+        self.images += 1
+
+    def _speak(self, blob: Blob, delta: dict[str, Any]) -> None:
+        if self.speech is None:
+            self.speech = Speech(self.context.audio_format or "")
+            # Nothing is kept to refer back to: the audio has expired as soon as it is given.
+            delta["audio"] = {"id": self._id("audio", 0), "expires_at": 0, "transcript": "", "data": ""}
+        audio = delta.setdefault("audio", {"data": ""})
+        audio["data"] += self.speech.feed(blob)
+
+    def _unanswered(self) -> list[Call]:
+        """The held calls that are the caller's: each `functionResponse` in the answer is Google's own result of one."""
+        answered = [
+            (response.get("id"), response.get("name"))
+            for part in self.others
+            if (response := part.get("functionResponse"))
+        ]
+        calls = []
+        for call in self.held:
+            if (call.id, call.name) in answered:
+                answered.remove((call.id, call.name))
+            else:
+                calls.append(call)
+        self.held = []
+        return calls
+
+    def _take_beside(self, candidate: Candidate) -> None:
+        if reason := candidate.get("finishReason"):
+            self.reason = reason
+        for native, value in candidate.items():
+            # An empty groundingMetadata stands on all but the last event of some streams.
+            if value and native in _BESIDE:
+                self.beside[_BESIDE[native]] = value
+        if result := candidate.get("logprobsResult"):
+            self.logprobs.extend(token_logprobs(result))
+
+    def _note_starts(self, parts: list[Part]) -> None:
+        at = sum(len(text.encode()) for text in self.text)
+        self.part_starts = []
+        for part in parts:
+            self.part_starts.append(at)
+            if not part.get("thought"):
+                at += len(part.get("text", "").encode())
+
+    def _placed(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        """`annotation` with its offsets into the answer moved to where they are in the content."""
+        citation = annotation["url_citation"]
+        start, end = citation["start_index"], citation["end_index"]
+        moved = {"start_index": start + self._inserted(start + 1), "end_index": end + self._inserted(end)}
+        return {**annotation, "url_citation": {**citation, **moved}}
+
+    def _inserted(self, before: int) -> int:
+        return sum(length for at, length in self.insertions if at < before)
+
+    def _google(self) -> dict[str, Any]:
+        google: dict[str, Any] = dict(self.beside)
+        if signature := self.signature or self.hidden_signature:
+            google["thought_signature"] = signature
+        if self.others:
+            google["parts"] = self.others
+        if self.held_back:
+            google["held_back_tool_calls"] = self.held_back
+        return google
+
+
+def _function(name: str, call: Call) -> dict[str, str]:
+    return {"name": name, "arguments": orjson.dumps(call.args).decode()}

@@ -1,0 +1,113 @@
+"""Sampling, length, logprobs and modalities as `generationConfig`."""
+
+from gemgate.api.chat.speech import VOICES
+from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.errors import ApiError
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.types import GenerationConfig
+from gemgate.translation.notes import Notes
+
+_MAX_STOPS = 5
+_AUDIO_FORMATS = ("wav", "pcm16")
+
+
+def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> GenerationConfig:
+    """The scalar part of the native config; only what the caller sent.
+
+    Raises:
+        ApiError: 400 for more than five stop sequences, logprobs where Gemini has none, or an audio format it cannot
+            make.
+    """
+    config: GenerationConfig = {}
+    if request.temperature is not None:
+        config["temperature"] = request.temperature
+    if request.top_p is not None:
+        config["topP"] = request.top_p
+    if request.top_k is not None:
+        config["topK"] = request.top_k
+    if (limit := request.max_completion_tokens or request.max_tokens) is not None:
+        config["maxOutputTokens"] = limit
+        if request.max_tokens not in (None, limit):
+            notes.adjust(f"max_tokens={request.max_tokens}->{limit}")
+    if stops := _stops(request, notes):
+        config["stopSequences"] = stops
+    if request.seed is not None:
+        config["seed"] = fold_seed(request.seed)
+        if config["seed"] != request.seed:
+            notes.adjust(f"seed={request.seed}->{config['seed']}")
+    _add_penalties(config, request, facts, notes)
+    _add_logprobs(config, request, facts)
+    _add_modalities(config, request, facts, notes)
+    return config
+
+
+def fold_seed(seed: int) -> int:
+    """`seed` modulo 2^32 as a signed 32-bit number, which is what Gemini takes."""
+    return (seed + 2**31) % 2**32 - 2**31
+
+
+def _stops(request: ChatCompletionRequest, notes: Notes) -> list[str]:
+    given = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    stops = [stop for stop in given if stop]
+    if len(stops) < len(given):
+        notes.adjust("stop=''->none")
+    if len(stops) > _MAX_STOPS:
+        msg = f"'stop' holds {len(stops)} sequences, and Gemini takes {_MAX_STOPS}."
+        raise ApiError(400, msg, param="stop", code="invalid_value")
+    return stops
+
+
+def _add_penalties(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
+    # 0 is the default of both, and says nothing.
+    if request.presence_penalty:
+        if facts.penalties:
+            config["presencePenalty"] = request.presence_penalty
+        else:
+            notes.drop("presence_penalty")
+    if request.frequency_penalty:
+        if facts.penalties:
+            config["frequencyPenalty"] = request.frequency_penalty
+        else:
+            notes.drop("frequency_penalty")
+
+
+def _add_logprobs(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts) -> None:
+    if request.top_logprobs is not None and not request.logprobs:
+        msg = "'top_logprobs' needs 'logprobs': true."
+        raise ApiError(400, msg, param="top_logprobs", code="invalid_value")
+    if not request.logprobs:
+        return
+    if request.stream:
+        msg = "Gemini gives no logprobs in a stream: send 'stream': false, or leave 'logprobs' out."
+        raise ApiError(400, msg, param="logprobs", code="unsupported_parameter")
+    if not facts.logprobs:
+        msg = f"{request.model} gives no logprobs: leave 'logprobs' out, or use a model such as gemini-2.5-flash."
+        raise ApiError(400, msg, param="logprobs", code="unsupported_parameter")
+    config["responseLogprobs"] = True
+    if request.top_logprobs:
+        config["logprobs"] = request.top_logprobs
+
+
+def _add_modalities(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
+    wanted = request.modalities or []
+    if "audio" in wanted or (facts.speech and request.audio):
+        config["responseModalities"] = ["AUDIO"]
+        config["speechConfig"] = _speech(request, notes)
+    elif "image" in wanted:
+        config["responseModalities"] = [modality.upper() for modality in wanted]
+
+
+def _speech(request: ChatCompletionRequest, notes: Notes) -> dict[str, object]:
+    audio = request.audio
+    if audio is None:
+        msg = "'modalities' asks for audio, so 'audio' must name a voice and a format."
+        raise ApiError(400, msg, param="audio", code="missing_required_parameter")
+    formats = _AUDIO_FORMATS[1:] if request.stream else _AUDIO_FORMATS
+    if audio.format not in formats:
+        msg = f"'audio.format' is {audio.format!r}; Gemini's speech comes as {' or '.join(formats)}."
+        raise ApiError(400, msg, param="audio.format", code="unsupported_value")
+    asked = audio.voice if isinstance(audio.voice, str) else str(audio.voice.get("id", ""))
+    voice = VOICES.get(asked, asked)
+    if voice != asked:
+        notes.adjust(f"audio.voice={asked}->{voice}")
+    return {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}

@@ -1,0 +1,364 @@
+"""`messages` as `systemInstruction` and `contents`."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from gemgate.api.chat.function_names import NameMap
+from gemgate.api.chat.tool_results import Result, function_result
+from gemgate.api.chat.wire import (
+    AssistantMessage,
+    FunctionMessage,
+    Message,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+    unknown_fields,
+)
+from gemgate.errors import ApiError
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.turns import TurnBuilder
+from gemgate.gemini.types import Content, FunctionCall, Part
+from gemgate.media.references import (
+    InlineRef,
+    Ref,
+    inline_references,
+    references,
+    unique,
+)
+from gemgate.translation.content import ContentTranslator
+from gemgate.translation.notes import Notes
+from gemgate.translation.options import TrailingAssistant
+from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key
+
+_CONTINUE = "Continue from exactly where you stopped."
+_THOUGHTS = re.compile(r"<thought>.*?</thought>", re.DOTALL)
+
+# Fields of our answers that clients send back. Gemini has no place for a thought without its signature, nor for
+# citations; `parsed` is the official client's own copy of the content.
+_ECHOES = frozenset({"reasoning_content", "annotations"})
+_OWN = _ECHOES | {"parsed"}
+
+
+def media_of(messages: Sequence[Message]) -> list[Ref]:
+    """The remote media and the files that someone must fetch or look up, in their order."""
+    return unique(ref for parts, param in _part_lists(messages) for ref in references(parts, param))
+
+
+def inline_media_of(messages: Sequence[Message]) -> list[InlineRef]:
+    """The media that the messages hold themselves."""
+    return [ref for parts, param in _part_lists(messages) for ref in inline_references(parts, param)]
+
+
+def _part_lists(messages: Sequence[Message]) -> Iterator[tuple[list[Any], str]]:
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        if isinstance(content, list):
+            yield content, f"messages[{index}].content"
+
+
+@dataclass(slots=True)
+class PendingCall:
+    """A call of the last assistant message that still waits for its result."""
+
+    id: str
+    name: str
+    native_id: str | None
+    result: Result | None = None
+
+
+@dataclass(slots=True)
+class MessageTranslator:
+    """Turns the messages of one request into turns.
+
+    Attributes:
+        caller_id: Whose signatures may be used.
+        has_thought_tags: Answers of this dialect hold thoughts between tags, which come back in the history.
+        trailing_assistant: What becomes of a last message of the assistant on a model that refuses it.
+    """
+
+    facts: ModelFacts
+    notes: Notes
+    content: ContentTranslator
+    names: NameMap
+    signatures: Signatures
+    caller_id: str
+    trailing_assistant: TrailingAssistant = "trim"
+    has_thought_tags: bool = False
+    turns: TurnBuilder = field(default_factory=TurnBuilder)
+    system: list[Part] = field(default_factory=list)
+    pending: list[PendingCall] = field(default_factory=list)
+
+    def translate(self, messages: Sequence[Message]) -> tuple[list[Content], list[Part]]:
+        """The turns, and the parts of the system instruction.
+
+        Raises:
+            ApiError: 400 naming the message that Gemini could not follow.
+        """
+        for index, message in enumerate(messages):
+            if self.pending and message["role"] not in {"tool", "function"}:
+                self._close_calls(f"messages[{index}]")
+            if not self._add_text(message):
+                self._add(message, f"messages[{index}]")
+        self._close_calls(f"messages[{len(messages) - 1}]")
+        self._end(f"messages[{len(messages) - 1}]")
+        return self.turns.contents, self.system
+
+    def _add_text(self, message: Message) -> bool:
+        """Add a turn of text and of nothing else, as most of a long history are; False when there is more to it."""
+        role, content = message["role"], message.get("content")
+        if len(message) != 2 or not isinstance(content, str) or not content:
+            return False
+        if role == "user":
+            self.turns.add("user", [{"text": content}])
+        elif role == "assistant" and not self.has_thought_tags:
+            self.turns.add("model", [{"text": content}])
+        else:
+            return False
+        return True
+
+    def _add(self, message: Message, param: str) -> None:
+        if unknown := unknown_fields(message):
+            self._note_extra(unknown)
+        if message["role"] == "user":
+            self._drop_name(message)
+            self.turns.add("user", self.content.parts(message.get("content"), f"{param}.content"))
+        elif message["role"] == "assistant":
+            self._drop_name(message)
+            self._add_assistant(message, param)
+        elif message["role"] == "system" or message["role"] == "developer":
+            self._add_system(message, param)
+        else:
+            self._add_result(message, param)
+
+    def _note_extra(self, extra: Mapping[str, Any]) -> None:
+        """What a client echoes of an answer of ours is no parameter of its own, so it is never refused."""
+        for name in _ECHOES & extra.keys():
+            if extra[name]:
+                self.notes.adjust(f"messages[].{name}->none")
+        self.notes.drop_unknown({name: value for name, value in extra.items() if name not in _OWN}, "messages[].")
+
+    def _drop_name(self, message: SystemMessage | UserMessage | AssistantMessage) -> None:
+        if message.get("name"):
+            self.notes.drop("messages[].name")
+
+    def _add_system(self, message: SystemMessage, param: str) -> None:
+        self._drop_name(message)
+        parts = self.content.parts(message.get("content"), f"{param}.content")
+        for part in parts:
+            if "text" not in part:
+                msg = f"'{param}.content' holds media, and a {message['role']} message can hold text only."
+                raise ApiError(400, msg, param=f"{param}.content", code="invalid_value")
+        if not self.turns.contents and self.facts.system_instruction:
+            self.system.extend(parts)
+        else:
+            self.notes.adjust(f"{param}.role={message['role']}->user")
+            self.turns.add("user", parts)
+
+    def _add_assistant(self, message: AssistantMessage, param: str) -> None:
+        texts = self.content.parts(self._without_thoughts(message), f"{param}.content")
+        if (refusal := message.get("refusal")) and not texts:
+            texts = [{"text": refusal}]
+        parts: list[Part] = []
+        if google := _google(message.get("extra_content")):
+            parts += [cast("Part", part) for part in google.get("parts") or [] if isinstance(part, dict)]
+            signature = google.get("thought_signature")
+            if isinstance(signature, str) and signature:
+                _sign(texts, signature)
+        parts += texts
+        parts += [part for image in message.get("images") or () if (part := self._own_image(image, param))]
+        parts += self._calls(message, param)
+        self.turns.add("model", parts)
+
+    def _without_thoughts(self, message: AssistantMessage) -> Any:
+        content = message.get("content")
+        if self.has_thought_tags and isinstance(content, str) and (found := _THOUGHTS.match(content)):
+            self.notes.adjust("messages[].content=<thought>->none")
+            return content[found.end() :]
+        return content
+
+    def _own_image(self, image: dict[str, Any], param: str) -> Part | None:
+        url = (image.get("image_url") or {}).get("url")
+        if not isinstance(url, str):
+            return None
+        part = self.content.by_url(url, f"{param}.images")
+        signature = _google(image.get("extra_content")).get("thought_signature")
+        if isinstance(signature, str):
+            part["thoughtSignature"] = signature
+        return part
+
+    def _calls(self, message: AssistantMessage, param: str) -> list[Part]:
+        calls, place = message.get("tool_calls"), "tool_calls[{}]"
+        legacy = message.get("function_call")
+        if legacy is not None:
+            calls, place = [*(calls or ()), {"id": "", "function": legacy}], place if calls else "function_call"
+        return [
+            self._call(call, f"{param}.{place.format(index)}", is_first=index == 0)
+            for index, call in enumerate(calls or ())
+        ]
+
+    def _call(self, call: ToolCall, param: str, *, is_first: bool) -> Part:
+        name, args = _name_and_args(call, param)
+        call_id = call.get("id") or ""
+        if any(known.id == call_id for known in self.pending):
+            msg = f"'{param}.id' is {call_id!r}, and another call of this message has that id: ids must differ."
+            raise ApiError(400, msg, param=f"{param}.id", code="invalid_value")
+        native: FunctionCall = {"name": self.names.to_gemini(name), "args": args}
+        native_id = call_id if self.facts.call_ids and call_id else None
+        if native_id:
+            native["id"] = native_id
+        self.pending.append(PendingCall(call_id, name, native_id))
+        part: Part = {"functionCall": native}
+        if signature := self._signature(call, name, args, is_first=is_first):
+            part["thoughtSignature"] = signature
+        return part
+
+    def _signature(self, call: ToolCall, name: str, args: dict[str, Any], *, is_first: bool) -> str | None:
+        sent = _sent_signature(call)
+        if sent:
+            return sent
+        kept = self.signatures.get(call_key(self.caller_id, call.get("id") or "", name, args))
+        if kept:
+            return kept
+        # Gemini 3 checks the first call of each step only, and takes a documented stand-in there.
+        return NO_SIGNATURE if is_first and self.facts.signatures else None
+
+    def _add_result(self, message: ToolMessage | FunctionMessage, param: str) -> None:
+        call = self._called(message, param)
+        call.result = function_result(
+            self.names.to_gemini(call.name), call.native_id, message.get("content"), f"{param}.content", self.content
+        )
+
+    def _called(self, message: ToolMessage | FunctionMessage, param: str) -> PendingCall:
+        if message["role"] == "function":
+            path, wanted = f"{param}.name", message["name"]
+            found = [call for call in self.pending if call.name == wanted]
+        else:
+            path, wanted = f"{param}.tool_call_id", message["tool_call_id"]
+            found = [call for call in self.pending if call.id == wanted]
+        if not found:
+            known = ", ".join(repr(call.id or call.name) for call in self.pending) or "none"
+            msg = (
+                f"'{path}' is {wanted!r}, which answers no call of the assistant message before it "
+                f"(calls that wait: {known}). A tool message must follow the message that made the call."
+            )
+            raise ApiError(400, msg, param=path, code="invalid_value")
+        for call in found:
+            if call.result is None:
+                return call
+        msg = f"'{path}' is {wanted!r}, and an earlier message already gave that result: send one result a call."
+        raise ApiError(400, msg, param=path, code="invalid_value")
+
+    def _close_calls(self, param: str) -> None:
+        if not self.pending:
+            return
+        results = [call.result for call in self.pending if call.result is not None]
+        missing = [call.id or call.name for call in self.pending if call.result is None]
+        if missing:
+            msg = (
+                "An assistant message with 'tool_calls' must be followed by a tool message for each call. "
+                f"No result for: {', '.join(missing)} (before or at {param})."
+            )
+            raise ApiError(400, msg, param="messages", code="invalid_value")
+        self.turns.respond([result.response for result in results])
+        self.turns.add("user", [part for result in results for part in result.media])
+        self.pending = []
+
+    def _end(self, param: str) -> None:
+        contents = self.turns.contents
+        if not contents and self.system:
+            self.notes.adjust("messages[0].role=system->user")
+            self.turns.add("user", self.system)
+            self.system = []
+        elif contents and contents[-1]["role"] == "model" and not self.facts.prefill:
+            self._end_with_assistant(param)
+        if not contents:
+            msg = "'messages' holds no content: at least one message needs text or media."
+            raise ApiError(400, msg, param="messages", code="invalid_value")
+
+    def _end_with_assistant(self, param: str) -> None:
+        if self.trailing_assistant == "continue":
+            self.notes.adjust("messages=+user")
+            self.turns.add("user", [{"text": _CONTINUE}])
+        elif self.trailing_assistant == "trim":
+            self.notes.adjust(f"{param}->none")
+            self.turns.contents.pop()
+        else:
+            msg = f"'{param}' is of the assistant, and this model needs the last message to be the user's."
+            raise ApiError(400, msg, param=param, code="invalid_value")
+
+
+def unsigned_calls(messages: Sequence[Message], caller_id: str) -> list[bytes]:
+    """The keys of calls that came back without their signatures: what `Signatures.recall` is to find out."""
+    keys = []
+    for message in messages:
+        for call in (message["role"] == "assistant" and message.get("tool_calls")) or ():
+            if _sent_signature(call) is None:
+                with suppress(ApiError):  # it has its place, which is where the call is translated
+                    keys.append(call_key(caller_id, call.get("id") or "", *_name_and_args(call, "")))
+    return keys
+
+
+def _google(extra_content: Any) -> dict[str, Any]:
+    google = extra_content.get("google") if isinstance(extra_content, dict) else None
+    return google if isinstance(google, dict) else {}
+
+
+def _sign(texts: list[Part], signature: str) -> None:
+    # Gemini signs the end of its text; a signature must come back on the part it stood on.
+    if texts:
+        texts[-1]["thoughtSignature"] = signature
+
+
+def _name_and_args(call: ToolCall, param: str) -> tuple[str, dict[str, Any]]:
+    custom, function = call.get("custom"), call.get("function")
+    if custom is not None:
+        return custom["name"], {"input": custom.get("input", "")}
+    if function is None:
+        path = f"{param}.function"
+        raise ApiError(400, f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter")
+    path = f"{param}.function.arguments" if not param.endswith("function_call") else f"{param}.arguments"
+    return function["name"], parse_arguments(function.get("arguments"), path)
+
+
+def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
+    """The arguments of a call as an object.
+
+    Raises:
+        ApiError: 400 when they are not JSON, or JSON but no object.
+    """
+    if arguments is None or arguments == "":
+        return {}
+    if isinstance(arguments, dict):
+        return arguments
+    try:
+        value = orjson.loads(arguments)
+    except orjson.JSONDecodeError as error:
+        msg = f"'{param}' is not JSON ({error}): send the arguments as the model gave them."
+        raise ApiError(400, msg, param=param, code="invalid_value") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        msg = f"'{param}' must be a JSON object, and it is {type(value).__name__}."
+        raise ApiError(400, msg, param=param, code="invalid_value")
+    return value
+
+
+def _sent_signature(call: ToolCall) -> str | None:
+    """The signature a client sent back: Google's spelling first, then those of other gateways."""
+    outer: Mapping[str, Any] = call
+    inner: Mapping[str, Any] = call.get("function") or {}
+    candidates = [_google(outer.get("extra_content")).get("thought_signature")]
+    candidates += [outer.get("thought_signature"), inner.get("thought_signature")]
+    for fields in (outer.get("provider_specific_fields"), inner.get("provider_specific_fields")):
+        if isinstance(fields, dict):
+            candidates.append(fields.get("thought_signature"))
+    call_id = call.get("id")
+    if call_id and "__thought__" in call_id:
+        candidates.append(call_id.partition("__thought__")[2])
+    return next((value for value in candidates if isinstance(value, str) and value), None)

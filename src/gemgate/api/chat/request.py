@@ -1,0 +1,220 @@
+"""A chat completion request as a native request."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemgate.api.chat.answer_context import AnswerContext
+from gemgate.api.chat.generation_config import fold_seed, generation_config
+from gemgate.api.chat.messages import MessageTranslator
+from gemgate.api.chat.parameters import DROPPED
+from gemgate.api.chat.response_format import HiddenFunction, apply_format, read_format
+from gemgate.api.chat.thinking import thinking_config
+from gemgate.api.chat.tools import ToolPlan, plan_tools, refuse_many_tools
+from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.errors import ApiError
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
+from gemgate.media.references import Resolved
+from gemgate.model_routing.model_name import model_name
+from gemgate.translation.content import ContentTranslator
+from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.notes import Notes
+from gemgate.translation.options import Dialect, Options
+
+GOOGLE_OPTIONS = frozenset(
+    {"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"}
+)
+"""What `extra_body.google` may hold."""
+
+_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
+
+
+@dataclass(slots=True)
+class Translation:
+    """A native request, and what is needed to understand its answer.
+
+    Attributes:
+        model: The model's resource name, such as `models/gemini-2.5-flash`.
+        body: The native request; empty once it was taken.
+        calls: How many times to send it; above 1 where the model has no `candidateCount`.
+        context: What `from_gemini` and `ChatStream` need to know.
+        notes: What was dropped and adjusted.
+    """
+
+    model: str
+    body: GenerateContentRequest
+    calls: int
+    context: AnswerContext
+    notes: Notes = field(default_factory=Notes)
+
+    def bodies(self) -> list[GenerateContentRequest]:
+        """The body of each call. A seed differs from call to call, because equal seeds would give equal answers."""
+        seed = self.body.get("generationConfig", {}).get("seed")
+        if self.calls == 1 or seed is None:
+            return [self.body] * self.calls
+        config = self.body["generationConfig"]
+        return [
+            {**self.body, "generationConfig": {**config, "seed": fold_seed(seed + call)}} for call in range(self.calls)
+        ]
+
+    def take_bodies(self) -> list[GenerateContentRequest]:
+        """As `bodies`, for the one time that they are sent: they may be long, and the answer long in coming."""
+        bodies, self.body = self.bodies(), {}
+        return bodies
+
+
+def to_gemini(
+    request: ChatCompletionRequest,
+    options: Options,
+    *,
+    model: str = "",
+    dialect: Dialect = "openai",
+    caller_id: str = "",
+    media: Resolved | None = None,
+) -> Translation:
+    """Translate `request`. The same input gives the same bytes.
+
+    Args:
+        request: The validated body.
+        options: The operator's decisions.
+        model: The model to ask, where that is not the one that the request names.
+        dialect: How thoughts look in the answer.
+        caller_id: Whose thought signatures may be used.
+        media: What was fetched or looked up before (`messages.media_of` lists what is needed).
+
+    Raises:
+        ApiError: 400 that names the parameter which Gemini cannot follow.
+    """
+    notes = Notes(options.unsupported_params)
+    model = model_name(model or request.model)
+    facts = options.catalog.facts(model)
+    _drop_unsupported(request, notes)
+    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
+    refuse_many_tools(request, options.max_tools)
+    plan = plan_tools(request, list_option(google, "tools"), facts, notes)
+    content = ContentTranslator(facts, notes, media or {}, options.remote_media)
+    turns = MessageTranslator(
+        facts,
+        notes,
+        content,
+        plan.names,
+        options.signatures,
+        caller_id,
+        options.trailing_assistant,
+        has_thought_tags=dialect == "google",
+    )
+    contents, system = turns.translate(request.messages)
+    config = _config(request, google, facts, notes)
+    if content.resolution:
+        config["mediaResolution"] = content.resolution
+    hidden = apply_format(read_format(request, notes), plan, config, facts, notes)
+    calls = _count(request, config, facts)
+    _override(config, object_option(google, "generation_config"), notes)
+    body: GenerateContentRequest = {"contents": contents}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    _add_tools(body, plan, object_option(google, "tool_config"))
+    if safety := list_option(google, "safety_settings"):
+        body["safetySettings"] = safety
+    if config:
+        body["generationConfig"] = config
+    _add_cache(body, google)
+    if tier := _tier(request, notes):
+        body["serviceTier"] = tier
+    body["store"] = bool(request.store)
+    is_json = "responseMimeType" in config or hidden is not None
+    context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)
+    return Translation(model, body, calls, context, notes)
+
+
+def _config(
+    request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes
+) -> GenerationConfig:
+    config = generation_config(request, facts, notes)
+    if thinking := thinking_config(request, object_option(google, "thinking_config"), facts, notes):
+        config["thinkingConfig"] = thinking
+    return config
+
+
+def _context(
+    request: ChatCompletionRequest,
+    options: Options,
+    plan: ToolPlan,
+    *,
+    dialect: Dialect,
+    caller_id: str,
+    hidden: HiddenFunction | None,
+    is_json: bool,
+) -> AnswerContext:
+    return AnswerContext(
+        model=request.model,
+        dialect=dialect,
+        caller_id=caller_id,
+        names=plan.names,
+        signatures=options.signatures,
+        custom=frozenset(plan.custom),
+        hidden=hidden,
+        first_call_only=request.parallel_tool_calls is False,
+        legacy_functions=bool(request.functions) and not request.tools,
+        holds_calls=plan.server_side_calls,
+        is_json=is_json,
+        include_usage=bool(request.stream_options and request.stream_options.include_usage),
+        audio_format=request.audio.format if request.audio else None,
+    )
+
+
+def _drop_unsupported(request: ChatCompletionRequest, notes: Notes) -> None:
+    for name in sorted(request.model_fields_set & DROPPED):
+        if getattr(request, name) is not None:
+            notes.drop(name)
+    notes.drop_unknown(request.model_extra)
+    if request.stream_options is not None:
+        notes.drop_unknown(request.stream_options.model_extra, "stream_options.")
+
+
+def _count(request: ChatCompletionRequest, config: GenerationConfig, facts: ModelFacts) -> int:
+    if request.n is None or request.n == 1:
+        return 1
+    if not facts.candidate_count:
+        return request.n
+    config["candidateCount"] = request.n
+    return 1
+
+
+def _override(config: GenerationConfig, explicit: dict[str, Any], notes: Notes) -> None:
+    """`extra_body.google.generation_config` is the more special word, so it wins."""
+    known: dict[str, Any] = config  # type: ignore[assignment]  # merged by name
+    for name, value in explicit.items():
+        if name in known and known[name] != value:
+            notes.adjust(f"generationConfig.{name}->extra_body.google.generation_config")
+        known[name] = value
+
+
+def _add_tools(body: GenerateContentRequest, plan: ToolPlan, explicit: dict[str, Any]) -> None:
+    if tools := plan.tools():
+        body["tools"] = tools
+    if config := {**plan.tool_config(), **explicit}:
+        body["toolConfig"] = config  # type: ignore[typeddict-item]  # the caller's own fields pass as they are
+
+
+def _add_cache(body: GenerateContentRequest, google: dict[str, Any]) -> None:
+    name = google.get("cached_content")
+    if name is None:
+        return
+    param = "extra_body.google.cached_content"
+    if not isinstance(name, str):
+        raise ApiError(400, f"'{param}' must be a name such as 'cachedContents/abc'.", param=param, code="invalid_type")
+    # Google refuses a cache beside system_instruction, tools or tool_config, in several wordings.
+    clashing = {"systemInstruction": "system and developer messages", "tools": "tools", "toolConfig": "tool_choice"}
+    if found := [text for field_name, text in clashing.items() if field_name in body]:
+        msg = f"'{param}' holds the tools and the system message already: remove {', '.join(found)} from the request."
+        raise ApiError(400, msg, param=param, code="invalid_value")
+    body["cachedContent"] = name if "/" in name else f"cachedContents/{name}"
+
+
+def _tier(request: ChatCompletionRequest, notes: Notes) -> str | None:
+    wanted = request.service_tier
+    tier = _TIERS.get(wanted or "auto")
+    if wanted == "scale" or (tier and tier != wanted):
+        notes.adjust(f"service_tier={wanted}->{tier or 'default'}")
+    return tier

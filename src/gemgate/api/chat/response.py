@@ -1,0 +1,90 @@
+"""A native answer as a chat completion."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gemgate.api.chat.answer_context import AnswerContext
+from gemgate.api.chat.choice import Choice
+from gemgate.api.chat.finish_reasons import block, no_answer
+from gemgate.api.chat.usage import service_tier, usage
+from gemgate.gemini.types import Candidate, GenerateContentResponse
+from gemgate.gemini.usage import total
+
+
+def from_gemini(
+    answers: Sequence[GenerateContentResponse], context: AnswerContext, *, fallback_id: str, created: int
+) -> dict[str, Any]:
+    """One `chat.completion` from the answers to all calls of a request, in the order of the calls.
+
+    Args:
+        answers: Native answers, one a call.
+        context: What the request asked for.
+        fallback_id: Stands in for a `responseId` that is missing.
+        created: Unix seconds.
+
+    Raises:
+        ApiError: 502 when Gemini broke off without an answer in every choice.
+    """
+    choices: list[Choice] = []
+    shown: list[dict[str, Any]] = []
+    for answer in answers:
+        seed = answer.get("responseId") or fallback_id
+        for candidate in _candidates(answer):
+            choice = Choice(context, len(choices), seed)
+            delta = choice.feed(candidate)
+            if choice.reason is None and (feedback := block(answer)):
+                choice.block(feedback)
+            choices.append(choice)
+            shown.append(_shown(choice, merge(delta, choice.finish())))
+    failures = [failure for choice in choices if (failure := choice.failure())]
+    if len(failures) == len(choices):
+        raise failures[0]
+    head = answers[0]
+    meta = total(answer.get("usageMetadata") or {} for answer in answers)
+    completion = {
+        "id": f"chatcmpl-{head.get('responseId') or fallback_id}",
+        "object": "chat.completion",
+        "created": created,
+        "model": context.model,
+        "choices": shown,
+        "usage": usage(meta),
+        "system_fingerprint": head.get("modelVersion"),
+    }
+    if tier := service_tier(meta):
+        completion["service_tier"] = tier
+    return completion
+
+
+def _candidates(answer: GenerateContentResponse) -> list[Candidate]:
+    """In the order of their indexes. A blocked prompt is one without content: HTTP 200 and no candidates at Google."""
+    candidates = sorted(answer.get("candidates") or [], key=lambda candidate: candidate.get("index", 0))
+    if not candidates and not block(answer):
+        raise no_answer()
+    return candidates or [{}]
+
+
+def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
+    for name in ("tool_calls", "images", "annotations"):
+        for item in message.get(name, []):
+            del item["index"]
+    return {
+        "index": choice.index,
+        "message": {"role": "assistant", "content": None, "refusal": None, **message},
+        "logprobs": {"content": choice.logprobs, "refusal": None} if choice.logprobs else None,
+        "finish_reason": choice.finish_reason,
+        "native_finish_reason": choice.reason,
+    }
+
+
+def merge(delta: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Two deltas of a message as one: text is joined, objects are merged. No list is in both."""
+    merged = dict(delta)
+    for name, value in more.items():
+        known: Any = merged.get(name)
+        if isinstance(known, dict) and isinstance(value, dict):
+            merged[name] = merge(known, value)
+        elif isinstance(known, str) and isinstance(value, str):
+            merged[name] = known + value
+        else:
+            merged[name] = value
+    return merged

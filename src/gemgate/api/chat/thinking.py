@@ -1,0 +1,95 @@
+"""`reasoning_effort` and `thinking_config`, as far as the model can follow.
+
+Google's numbers for 2.5 are 1024, 8192 and 24576 tokens (https://ai.google.dev/gemini-api/docs/openai#thinking);
+Gemini 3 and later take levels.
+"""
+
+from typing import Any
+
+from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.errors import ApiError
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.types import ThinkingConfig
+from gemgate.translation.notes import Notes
+
+_BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
+_LEVELS = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH"}
+
+
+def thinking_config(
+    request: ChatCompletionRequest, explicit: dict[str, Any], facts: ModelFacts, notes: Notes
+) -> ThinkingConfig:
+    """The native thinking config; empty when the caller asked for nothing.
+
+    `explicit` is `extra_body.google.thinking_config` in camelCase.
+
+    Raises:
+        ApiError: 400 when effort and an explicit budget or level come together, or when thinking cannot be switched
+            off.
+    """
+    config: dict[str, Any] = dict(explicit)
+    effort: str | None = request.reasoning_effort
+    reasoning = request.reasoning or {}
+    if effort is None and reasoning.get("effort") is not None:
+        effort = _effort(reasoning["effort"])
+    if reasoning.get("max_tokens") is not None:
+        config.setdefault("thinkingBudget", reasoning["max_tokens"])
+    if reasoning.get("exclude") is not None or reasoning.get("summary") is not None:
+        config.setdefault("includeThoughts", not reasoning.get("exclude"))
+    if effort is None:
+        return config  # type: ignore[return-value]  # the caller's own fields pass as they are
+    _refuse_both(config)
+    config |= _for_effort(effort, facts, notes)
+    return config  # type: ignore[return-value]  # see above
+
+
+def _effort(value: Any) -> str:
+    if value in _LEVELS or value == "max":
+        return str(value)
+    msg = f"'reasoning.effort' is {value!r}; it can be none, minimal, low, medium, high, xhigh or max."
+    raise ApiError(400, msg, param="reasoning.effort", code="invalid_value")
+
+
+def _refuse_both(config: dict[str, Any]) -> None:
+    for name, spelling in (("thinkingBudget", "thinking_budget"), ("thinkingLevel", "thinking_level")):
+        if config.get(name) is not None:
+            msg = (
+                f"'reasoning_effort' and 'extra_body.google.thinking_config.{spelling}' set the same thing: "
+                "send one of them."
+            )
+            raise ApiError(400, msg, param="reasoning_effort", code="invalid_value")
+
+
+def _for_effort(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+    if facts.thinking == "none":
+        if effort != "none":
+            notes.drop("reasoning_effort")
+        return {}
+    return _budget(effort, facts, notes) if facts.thinking == "budget" else _level(effort, facts, notes)
+
+
+def _budget(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+    least, most = facts.budget
+    if effort == "none":
+        if not facts.can_stop_thinking:
+            msg = (
+                "'reasoning_effort' is 'none', and this model cannot stop thinking: the least is 'minimal' "
+                f"({max(least, _BUDGETS['minimal'])} tokens), or extra_body.google.thinking_config.thinking_budget="
+                f"{least}. Models such as gemini-2.5-flash take 'none'."
+            )
+            raise ApiError(400, msg, param="reasoning_effort", code="unsupported_value")
+        return {"thinkingBudget": 0}
+    wanted = _BUDGETS.get(effort, most)
+    budget = min(max(wanted, least), most)
+    if budget != wanted or effort not in _BUDGETS:
+        notes.adjust(f"reasoning_effort={effort}->thinking_budget={budget}")
+    return {"thinkingBudget": budget}
+
+
+def _level(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+    level = facts.nearest_level(_LEVELS.get(effort, "HIGH"))
+    if level.lower() != effort:
+        notes.adjust(f"reasoning_effort={effort}->{level.lower()}")
+    if effort == "none":
+        return {"thinkingLevel": level, "includeThoughts": False}
+    return {"thinkingLevel": level}

@@ -1,0 +1,267 @@
+"""`tools`, `tool_choice` and what goes with them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemgate.api.chat.function_names import NameMap
+from gemgate.api.chat.wire import ChatCompletionRequest, Function, ToolDefinition
+from gemgate.errors import ApiError
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.schema.convert_schema import UnsupportedSchemaError, function_parameters
+from gemgate.gemini.types import (
+    FunctionCallingConfig,
+    FunctionDeclaration,
+    Tool,
+    ToolConfig,
+)
+from gemgate.translation.extra_body import camel
+from gemgate.translation.notes import Notes
+
+# The type of an OpenAI tool, and the native tool that does its work.
+_BUILT_IN = {
+    "web_search": "googleSearch",
+    "web_search_preview": "googleSearch",
+    "google_search": "googleSearch",
+    "url_context": "urlContext",
+    "code_execution": "codeExecution",
+    "code_interpreter": "codeExecution",
+    "google_maps": "googleMaps",
+    "file_search": "fileSearch",
+}
+_OPENAI_ONLY_OPTIONS = frozenset(
+    {"container", "search_context_size", "user_location", "filters", "vector_store_ids", "max_num_results"}
+)
+
+
+@dataclass(slots=True)
+class ToolPlan:
+    """The tools of a request, in Gemini's terms.
+
+    Attributes:
+        declarations: All functions; they travel in one `tools` entry.
+        built_in: Built-in tools, an entry each.
+        calling: The function calling config; empty when the model may decide.
+        names: The callers' names and Gemini's.
+        declared: Names (Gemini's) of the functions of `tools` and `functions`.
+        custom: Names (Gemini's) of custom tools, which take free text.
+    """
+
+    names: NameMap
+    declarations: list[FunctionDeclaration] = field(default_factory=list)
+    built_in: list[Tool] = field(default_factory=list)
+    calling: FunctionCallingConfig = field(default_factory=FunctionCallingConfig)
+    declared: set[str] = field(default_factory=set)
+    custom: set[str] = field(default_factory=set)
+    strict: bool = False
+
+    @property
+    def server_side_calls(self) -> bool:
+        """Whether Google runs some of the calls itself (MCP servers)."""
+        return any("mcpServers" in tool for tool in self.built_in)
+
+    def tools(self) -> list[Tool]:
+        """The native `tools`."""
+        functions: list[Tool] = [{"functionDeclarations": self.declarations}] if self.declarations else []
+        return functions + self.built_in
+
+    def tool_config(self) -> ToolConfig:
+        """The native `toolConfig`; empty when there is nothing to say."""
+        config: ToolConfig = {}
+        if self.declarations and self.calling:
+            config["functionCallingConfig"] = self.calling
+        if self.declarations and self.built_in:
+            config["includeServerSideToolInvocations"] = True
+        return config
+
+
+def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: ModelFacts, notes: Notes) -> ToolPlan:
+    """Translate tools and tool choice.
+
+    `native_tools` is `extra_body.google.tools` in camelCase; they are sent as they are.
+
+    Raises:
+        ApiError: 400 for a tool that Gemini lacks, a bad schema, a choice that names no tool, or a mix the model
+            refuses.
+    """
+    plan = ToolPlan(NameMap())
+    functions = _functions(request)
+    for _, function in functions:
+        plan.names.reserve(function.name)
+    for param, function in functions:
+        _declare(plan, function, param, notes)
+    for index, tool in enumerate(request.tools or []):
+        if tool.type not in {"function", "custom"}:
+            plan.built_in.append(_built_in(tool, f"tools[{index}]", notes))
+    if request.web_search_options is not None:
+        _add_search(plan, request.web_search_options, notes)
+    for native in native_tools:
+        plan.declarations.extend(native.pop("functionDeclarations", []))
+        if native:
+            plan.built_in.append(native)
+    if plan.declarations and plan.built_in and not facts.builtin_with_functions:
+        _refuse_the_mix(request.model, plan)
+    _choose(plan, request, facts)
+    return plan
+
+
+def refuse_many_tools(request: ChatCompletionRequest, most: int) -> None:
+    """Each tool costs time on the way and tokens at Google.
+
+    Raises:
+        ApiError: 400, for more than `most` tools.
+    """
+    for param, tools in (("tools", request.tools), ("functions", request.functions)):
+        if len(tools or ()) > most:
+            msg = (
+                f"Invalid '{param}': expected at most {most} items, but got {len(tools or ())} instead. "
+                "The gateway's operator sets the limit with GEMGATE_MAX_TOOLS."
+            )
+            raise ApiError(400, msg, param=param, code="array_above_max_length")
+
+
+def _functions(request: ChatCompletionRequest) -> list[tuple[str, Function]]:
+    found = [(f"functions[{index}]", function) for index, function in enumerate(request.functions or [])]
+    for index, tool in enumerate(request.tools or []):
+        if tool.type == "function":
+            if tool.function is None:
+                raise _missing(f"tools[{index}].function")
+            found.append((f"tools[{index}].function", tool.function))
+        elif tool.type == "custom":
+            found.append((f"tools[{index}].custom", _custom_function(tool, f"tools[{index}].custom")))
+    return found
+
+
+def _custom_function(tool: ToolDefinition, param: str) -> Function:
+    custom = tool.custom or {}
+    if not isinstance(custom.get("name"), str):
+        raise _missing(f"{param}.name")
+    hint = "The input of the tool, as plain text."
+    grammar = (custom.get("format") or {}).get("grammar") if isinstance(custom.get("format"), dict) else None
+    if isinstance(grammar, dict):
+        hint += f" It must follow this {grammar.get('syntax', '')} grammar:\n{grammar.get('definition', '')}"
+    parameters = {
+        "type": "object",
+        "properties": {"input": {"type": "string", "description": hint}},
+        "required": ["input"],
+    }
+    return Function(name=custom["name"], description=custom.get("description"), parameters=parameters, custom=True)
+
+
+def _missing(param: str) -> ApiError:
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def _declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> None:
+    if not function.name:
+        raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
+    native = plan.names.to_gemini(function.name)
+    if native in plan.declared:
+        msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
+        raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
+    if native != function.name:
+        notes.adjust(f"{param}.name={function.name}->{native}")
+    plan.declared.add(native)
+    declaration: FunctionDeclaration = {"name": native, "description": function.description or function.name}
+    _add_parameters(declaration, function.parameters, f"{param}.parameters", notes)
+    plan.declarations.append(declaration)
+    plan.strict = plan.strict or bool(function.strict)
+    if function.model_extra and function.model_extra.get("custom"):
+        plan.custom.add(native)
+
+
+def _add_parameters(declaration: FunctionDeclaration, parameters: Any, param: str, notes: Notes) -> None:
+    try:
+        converted = function_parameters(parameters, param=param)
+    except UnsupportedSchemaError as error:
+        raise ApiError(400, str(error), param=param, code="invalid_function_parameters") from error
+    if converted is not None:
+        declaration["parametersJsonSchema"] = converted.schema
+        for change in converted.changes:
+            notes.adjust(f"{param}.{change}")
+
+
+def _built_in(tool: ToolDefinition, param: str, notes: Notes) -> Tool:
+    kind = tool.type
+    # OpenAI dates its previews: web_search_preview_2025_03_11.
+    native = "googleSearch" if kind.startswith("web_search") else _BUILT_IN.get(kind)
+    if native is None:
+        msg = (
+            f"'{param}.type' is {kind!r}, which Gemini has no counterpart of. Known are function, custom and "
+            f"{', '.join(_BUILT_IN)}; other native tools go to extra_body.google.tools."
+        )
+        raise ApiError(400, msg, param=f"{param}.type", code="invalid_value")
+    options = dict(tool.model_extra or {})
+    for name in options.keys() & _OPENAI_ONLY_OPTIONS:
+        notes.drop(f"{param}.{name}")
+        del options[name]
+    return {native: camel(options)}  # type: ignore[misc]  # the key is one of Tool's
+
+
+def _add_search(plan: ToolPlan, options: dict[str, Any], notes: Notes) -> None:
+    notes.drop_unknown(options, "web_search_options.")
+    if not any("googleSearch" in tool for tool in plan.built_in):
+        plan.built_in.append({"googleSearch": {}})
+
+
+def _refuse_the_mix(model: str, plan: ToolPlan) -> None:
+    built_in = ", ".join(name for tool in plan.built_in for name in tool)
+    msg = (
+        f"{model} does not take functions and built-in tools ({built_in}) in one request. "
+        "Send one kind, or use Gemini 3 or later, which takes both."
+    )
+    raise ApiError(400, msg, param="tools", code="unsupported_value")
+
+
+def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts) -> None:
+    choice: Any = request.tool_choice if request.tool_choice is not None else request.function_call
+    param = "tool_choice" if request.tool_choice is not None else "function_call"
+    if choice is None or choice == "auto":
+        if plan.declarations and facts.validated and (plan.strict or plan.built_in):
+            plan.calling["mode"] = "VALIDATED"
+        return
+    if choice == "none":
+        plan.calling["mode"] = "NONE"
+        return
+    if not plan.declarations:
+        msg = f"'{param}' is {choice!r}, and there are no functions in 'tools'."
+        raise ApiError(400, msg, param=param, code="invalid_value")
+    if choice == "required":
+        plan.calling["mode"] = "ANY"
+    elif isinstance(choice, dict):
+        _choose_by_name(plan, choice, param, facts)
+    else:
+        msg = f"'{param}' is {choice!r}; it can be none, auto, required, or an object that names a function."
+        raise ApiError(400, msg, param=param, code="invalid_value")
+
+
+def _choose_by_name(plan: ToolPlan, choice: dict[str, Any], param: str, facts: ModelFacts) -> None:
+    if choice.get("type") == "allowed_tools":
+        allowed = choice.get("allowed_tools")
+        allowed = allowed if isinstance(allowed, dict) else choice
+        tools = allowed.get("tools")
+        tools = tools if isinstance(tools, list) else []
+        mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
+        names = [_chosen(plan, tool, f"{param}.allowed_tools.tools[{i}]") for i, tool in enumerate(tools)]
+    else:
+        mode, names = "ANY", [_chosen(plan, choice, param)]
+    if not names:
+        raise _missing(f"{param}.allowed_tools.tools")
+    if mode == "VALIDATED" and not facts.validated:
+        plan.declarations = [known for known in plan.declarations if known.get("name") in names]
+        return
+    plan.calling = {"mode": mode, "allowedFunctionNames": names}
+
+
+def _chosen(plan: ToolPlan, choice: Any, param: str) -> str:
+    inner = choice if isinstance(choice, dict) else {}
+    for kind in ("function", "custom"):
+        if isinstance(inner.get(kind), dict):
+            inner, param = inner[kind], f"{param}.{kind}"
+    name = inner.get("name")
+    if not isinstance(name, str):
+        raise _missing(f"{param}.name")
+    native = plan.names.to_gemini(name)
+    if not any(known.get("name") == native for known in plan.declarations):
+        msg = f"'{param}.name' is {name!r}, and no function in 'tools' has that name."
+        raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
+    return native

@@ -1,0 +1,196 @@
+"""The body of an edit, a form or JSON, as a request and the images it begins with."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from gemgate.api.images.wire import MOST_IMAGES, EditRequest
+from gemgate.errors import ApiError
+from gemgate.gemini.types import Part
+from gemgate.media.errors import MediaError
+from gemgate.media.inline import (
+    Inline,
+    classify,
+    from_bytes,
+    inline,
+    parse_data_url,
+)
+from gemgate.media.references import FileRef
+from gemgate.translation.validation import from_details, parse
+from gemgate.web.multipart import FormPart
+
+_FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,8})")
+_IMAGE = re.compile(r"image(\[\d*\])?")
+_REFUSED_FILES = frozenset({"mask", "markup"})
+_OBJECTS = frozenset({"extra_body", "google"})
+
+Edit = tuple[EditRequest, list[Part | FileRef]]
+"""The request, and its images: those that the caller has uploaded to the gateway are to be read yet."""
+
+
+def from_form(parts: Sequence[FormPart]) -> Edit:
+    """The request in a form, as OpenAI's clients write it: `image` or `image[]`, and nested names in brackets.
+
+    Raises:
+        ApiError: 400 that names the field at fault.
+    """
+    fields: dict[str, Any] = {}
+    files: list[FormPart] = []
+    for part in parts:
+        if part.filename is None:
+            _put(fields, part)
+        elif part.filename or part.content:  # a browser sends an empty file where none was chosen
+            _take_file(fields, files, part)
+    try:
+        request = EditRequest.model_validate(fields)
+    except ValidationError as error:
+        raise from_details(error.errors(include_url=False), fields) from None
+    texts = _images_in(request)
+    _count(len(files) + len(texts))
+    return request, [*(_blob(_file(part, index)) for index, part in enumerate(files)), *texts]
+
+
+def from_json(raw: bytes) -> Edit:
+    """The request in a JSON body, with its images in `image` or `images`.
+
+    Raises:
+        ApiError: 400 that names the field at fault.
+    """
+    request = parse(EditRequest, raw)
+    images = _images_in(request)
+    _count(len(images))
+    return request, images
+
+
+def _take_file(fields: dict[str, Any], files: list[FormPart], part: FormPart) -> None:
+    if _IMAGE.fullmatch(part.name):
+        files.append(part)
+    elif part.name in _REFUSED_FILES:
+        fields[part.name] = part.filename
+    else:
+        name = part.name[:80]
+        raise ApiError(400, f"'{name}' is a file, and only 'image' is one.", param=name, code="invalid_type")
+
+
+def _put(fields: dict[str, Any], part: FormPart) -> None:
+    """Sets the field `a[b][c]` within `fields`; a list's item is `a[]`, an object in a list `a[][b]`."""
+    text = part.text()
+    found = _NAME.fullmatch(part.name)
+    if found is None:
+        raise _misnamed(part.name)
+    steps = [found[1], *(step[:-1] for step in found[2].split("[")[1:])]
+    value: Any = text
+    if steps[0] in _OBJECTS and len(steps) == 1:
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            msg = f"The form's field '{steps[0]}' must be a JSON object."
+            raise ApiError(400, msg, param=steps[0], code="invalid_json") from None
+    if not _insert(fields, steps, value):
+        raise _misnamed(part.name)
+
+
+def _insert(target: dict[str, Any], steps: list[str], value: Any) -> bool:
+    """Whether `value` could be put where `steps` lead."""
+    step, *rest = steps
+    if not step:
+        return False
+    if not rest:
+        target[step] = value
+        return True
+    if rest[0]:
+        child = target.setdefault(step, {})
+        return isinstance(child, dict) and _insert(child, rest, value)
+    items = target.setdefault(step, [])
+    if not isinstance(items, list):
+        return False
+    if len(rest) == 1:
+        items.append(value)
+        return True
+    # Clients write the items in turn, or the first field of all and then the second: either way an item that lacks the
+    # field is the one that is meant.
+    for item in items:
+        if isinstance(item, dict) and rest[1] not in item:
+            return _insert(item, rest[1:], value)
+    items.append({})
+    return _insert(items[-1], rest[1:], value)
+
+
+def _misnamed(name: str) -> ApiError:
+    shown = name[:80]
+    return ApiError(
+        400, f"The form's field '{shown}' contradicts another, or is no name.", param=shown, code="invalid_form"
+    )
+
+
+def _images_in(request: EditRequest) -> list[Part | FileRef]:
+    images: list[Part | FileRef]
+    if request.image is None:
+        images = []
+    elif isinstance(request.image, str):
+        images = [_by_text(request.image, "image")]
+    else:
+        images = [_by_text(text, f"image[{index}]") for index, text in enumerate(request.image)]
+    for index, reference in enumerate(request.images or []):
+        if reference.image_url is None and reference.file_id and classify(reference.file_id) != "google":
+            images.append(FileRef(reference.file_id, f"images[{index}].file_id"))
+            continue
+        name = "image_url" if reference.image_url else "file_id"
+        images.append(_by_text(reference.image_url or reference.file_id or "", f"images[{index}].{name}"))
+    return images
+
+
+def image_part(media: Inline, param: str) -> Part:
+    """A file that was read, which `param` names.
+
+    Raises:
+        ApiError: 400 when it is no image.
+    """
+    return _blob(_image(media, param))
+
+
+def _by_text(text: str, param: str) -> Part:
+    kind = classify(text)
+    try:
+        if kind == "data":
+            return _blob(_image(parse_data_url(text), param))
+        if kind == "google":
+            return {"fileData": {"fileUri": _FILES_PREFIX + text if text.startswith("files/") else text}}
+        if kind == "unsupported":
+            return _blob(_image(inline(text), param))
+    except MediaError as error:
+        raise ApiError(400, f"'{param}': {error}", param=param, code=error.code) from error
+    msg = f"'{param}' is a remote URL, which is not fetched for edits: send the bytes, in a form or as a data URL."
+    raise ApiError(400, msg, param=param, code="invalid_image_url")
+
+
+def _file(part: FormPart, index: int) -> Inline:
+    param = f"image[{index}]"
+    try:
+        return _image(from_bytes(part.content, part.content_type, part.filename), param)
+    except MediaError as error:
+        raise ApiError(400, f"'{param}': {error}", param=param, code=error.code) from error
+
+
+def _image(media: Inline, param: str) -> Inline:
+    if media.mime.startswith("image/"):
+        return media
+    msg = f"'{param}' is no image, but {media.mime}. Send PNG, JPEG or WebP."
+    raise ApiError(400, msg, param=param, code="unsupported_media_type")
+
+
+def _blob(media: Inline) -> Part:
+    return {"inlineData": {"mimeType": media.mime, "data": media.data}}
+
+
+def _count(images: int) -> None:
+    if not images:
+        msg = "Missing required parameter: 'image'. Send one file, or several under the name 'image[]'."
+        raise ApiError(400, msg, param="image", code="missing_required_parameter")
+    if images > MOST_IMAGES:
+        msg = f"Invalid 'image': expected at most {MOST_IMAGES} images, but got {images} instead."
+        raise ApiError(400, msg, param="image", code="array_above_max_length")

@@ -1,0 +1,295 @@
+"""`POST /images/generations` and `POST /images/edits`: the I/O around the translation."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Literal, cast
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.api.images.convert import converted
+from gemgate.api.images.edit_body import from_form, from_json, image_part
+from gemgate.api.images.pictures import (
+    Answer,
+    Picture,
+    completed_events,
+    from_generate,
+    from_predict,
+    images_response,
+)
+from gemgate.api.images.refusals import told
+from gemgate.api.images.request import (
+    Method,
+    Translation,
+    method_of,
+    to_gemini,
+)
+from gemgate.api.images.wire import EditRequest, GenerationRequest, ImageRequest
+from gemgate.api.services import Services, caller_of, services_of
+from gemgate.auth.caller import Caller
+from gemgate.errors import ApiError
+from gemgate.gemini.client.response_check import check
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import Part, PredictResponse
+from gemgate.media.references import FileRef
+from gemgate.model_routing.fallback import Fallback, Turn
+from gemgate.model_routing.model_name import model_name
+from gemgate.observability.record import current
+from gemgate.tasks import all_of, merged
+from gemgate.translation.notes import served_by
+from gemgate.translation.validation import parse
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.retry import Terms
+from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.dry_run import dry_run, is_dry_run
+from gemgate.web.json_body import read_json_body
+from gemgate.web.multipart import is_form, read_form
+from gemgate.web.sse import frame, respond
+
+router = APIRouter(tags=["images"])
+
+Kind = Literal["image_generation", "image_edit"]
+Outcome = Answer | ApiError
+
+
+@router.post("/images/generations", summary="Make images")
+async def create_image(request: Request) -> Response:
+    """Answer with images made from a text, or with a stream of one event an image.
+
+    With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = caller_of(request)
+    raw = await read_json_body(request, services.settings.max_body_bytes)
+    return await _serve(request, services, caller, parse(GenerationRequest, raw), ())
+
+
+@router.post("/images/edits", summary="Make images from images")
+async def edit_image(request: Request) -> Response:
+    """Answer with images made from a text and up to 16 images, of a form or of a JSON body.
+
+    With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = caller_of(request)
+    limit = services.settings.max_body_bytes
+    if is_form(request.headers):
+        edit, images = from_form(await read_form(request, limit))
+    else:
+        edit, images = from_json(await read_json_body(request, limit))
+    parts = [
+        image_part(await services.media.read(image, caller), image.param) if isinstance(image, FileRef) else image
+        for image in images
+    ]
+    return await _serve(request, services, caller, edit, parts)
+
+
+async def _serve(
+    request: Request, services: Services, caller: Caller, asked: ImageRequest, images: Sequence[Part]
+) -> Response:
+    record, kind = current(), _kind(asked)
+    record.asks(kind, asked.model, asked)
+    caller.check_model(asked.model)
+    models = services.aliases.resolve(asked.model)
+    is_dry = is_dry_run(request)
+    translate = partial(_translated, services, caller, asked, images)
+    async with cancelled_on_disconnect(request):
+        translation = await translate(models[0], is_dry=is_dry)
+    record.uses(translation.model, translation.notes, is_asked=not is_dry)
+    if is_dry:
+        path = f"/v1beta/{translation.model}:{translation.method}"
+        return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
+    work = _Work(services.gemini, caller.key, kind, models, translation, translate)
+    fallback = Fallback(services.gemini, asked.model, models)
+    if asked.stream:
+        return respond(request, fallback.stream(work.events), services.settings, work.headers)
+    async with cancelled_on_disconnect(request):
+        answers = await fallback.answer(work.answers)
+    response = images_response(answers, created=int(time.time()))
+    return Response(orjson.dumps(response), headers=work.headers, media_type="application/json")
+
+
+def _kind(asked: ImageRequest) -> Kind:
+    return "image_edit" if isinstance(asked, EditRequest) else "image_generation"
+
+
+async def _translated(
+    services: Services,
+    caller: Caller,
+    asked: ImageRequest,
+    images: Sequence[Part],
+    model: str,
+    *,
+    is_dry: bool = False,
+) -> Translation:
+    """The request as `model` gets it."""
+    method = await _method(services, caller, model, is_dry=is_dry)
+    return to_gemini(asked, services.images, method, images, model=model)
+
+
+class _Work:
+    """A request on its way to the first of its models that can answer; each has a translation of its own.
+
+    Attributes:
+        headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
+    """
+
+    def __init__(
+        self,
+        gemini: Upstream,
+        key: str | None,
+        kind: Kind,
+        models: Sequence[str],
+        first: Translation,
+        translate: Callable[[str], Awaitable[Translation]],
+    ) -> None:
+        self.headers = first.notes.headers() | (served_by(first.model) if len(models) == 1 else {})
+        self._kind = kind
+        self._gemini = gemini
+        self._key = key
+        self._first = first
+        self._models = models
+        self._translate = translate
+
+    async def answers(self, turn: Turn) -> list[Answer]:
+        """The answers to all calls.
+
+        Raises:
+            ApiError: there is none.
+        """
+        calls = await self._calls(turn)
+        answers = calls.settle(await all_of([calls.outcome(body) for body in calls.bodies]))
+        self._is_answered_by(calls.translation)
+        return answers
+
+    async def events(self, turn: Turn) -> AsyncGenerator[bytes, None]:
+        """The images as events.
+
+        Raises:
+            ApiError: there is none.
+        """
+        calls = await self._calls(turn)
+        async with aclosing(_stream(calls, self._kind)) as events:
+            async for event in events:
+                self._is_answered_by(calls.translation)
+                yield event
+
+    async def _calls(self, turn: Turn) -> "_Calls":
+        translation = self._first if turn.model is self._models[0] else await self._translate(turn.model)
+        return _Calls(self._gemini, translation, self._key, turn.terms)
+
+    def _is_answered_by(self, translation: Translation) -> None:
+        current().uses(translation.model, translation.notes)
+        self.headers.clear()
+        self.headers |= translation.notes.headers() | served_by(translation.model)
+
+
+async def _method(services: Services, caller: Caller, asked: str, *, is_dry: bool) -> Method:
+    """How the model makes images: the catalog knows, or else the model's own resource tells.
+
+    Raises:
+        GeminiError: Google does not tell which models there are.
+    """
+    model = model_name(asked)
+    known = services.images.catalog.facts(model).image_method
+    if known is not None or is_dry:
+        return known or "generateContent"
+    listing = await services.models.listing(caller.id, caller.key)
+    return method_of(listing.models.get(model))
+
+
+async def _stream(calls: "_Calls", kind: Kind) -> AsyncGenerator[bytes, None]:
+    """An event for each image as it comes; what only the end can tell stands in a comment, the headers being gone."""
+    outcomes: list[Outcome] = []
+    early = calls.translation.notes.headers()
+    async with aclosing(merged([calls.events(body) for body in calls.bodies])) as arrivals:
+        async for _, outcome in arrivals:
+            outcomes.append(outcome)
+            if isinstance(outcome, Answer):
+                events = completed_events(kind, outcome, created=int(time.time()))
+                yield b"".join(f"event: {event['type']}\n".encode() + frame(event) for event in events)
+    calls.settle(outcomes)
+    headers = calls.translation.notes.headers()
+    if headers != early:
+        yield f": x-gemgate-adjusted: {headers['x-gemgate-adjusted']}\n\n".encode()
+
+
+class _Calls:
+    """The calls to Google that one request makes, all at once.
+
+    Attributes:
+        translation: The request.
+        bodies: What each call sends; written once where the calls are alike, because images are large.
+    """
+
+    def __init__(self, gemini: Upstream, translation: Translation, key: str | None, terms: Terms) -> None:
+        self.translation = translation
+        self.bodies = _written(translation.bodies)
+        self._gemini = gemini
+        self._key = key
+        self._terms = terms
+
+    async def outcome(self, body: bytes) -> Outcome:
+        """The images of one call, in the format that was asked for; or why there are none."""
+        is_imagen = self.translation.method == "predict"
+        try:
+            answer = await (self._predict(body) if is_imagen else self._generate(body))
+        except GeminiError as error:
+            return told(error, is_imagen=is_imagen)
+        except ApiError as error:
+            return error
+        current().answered(None, answer.usage)
+        if self.translation.output_format is None:
+            return answer
+        return Answer([await self._formatted(picture) for picture in answer.pictures], answer.usage)
+
+    async def events(self, body: bytes) -> AsyncGenerator[Outcome, None]:
+        """The same, for `merged`."""
+        yield await self.outcome(body)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[Answer]:
+        """The answers; a note says when there are not as many images as were asked for.
+
+        Raises:
+            ApiError: every call failed; the first call's error.
+        """
+        answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+        if not answers:
+            raise next(outcome for outcome in outcomes if isinstance(outcome, ApiError))
+        came = sum(len(answer.pictures) for answer in answers)
+        if came != self.translation.count:
+            self.translation.notes.adjust(f"n={self.translation.count}->{came}")
+        return answers
+
+    async def _generate(self, body: bytes) -> Answer:
+        model, key = self.translation.model, self._key
+        return from_generate(await self._gemini.generate(model, body, key, terms=self._terms))
+
+    async def _predict(self, body: bytes) -> Answer:
+        path = f"/v1beta/{self.translation.model}:predict"
+        answer = await self._gemini.request("POST", path, key=self._key, json=body, terms=self._terms)
+        check(answer, PredictResponse)
+        return from_predict(cast("PredictResponse", answer))
+
+    async def _formatted(self, picture: Picture) -> Picture:
+        """`picture` in the format that was asked for, made in a thread; a note says when that was not possible."""
+        wanted, compression = self.translation.output_format or picture.format, self.translation.compression
+        made = await asyncio.to_thread(converted, picture, wanted, compression)
+        if made.format != wanted:
+            self.translation.notes.adjust(f"output_format={wanted}->{made.format}")
+        elif compression is not None and made is picture:
+            self.translation.notes.adjust(f"output_compression={compression}->none")
+        return made
+
+
+def _written(bodies: Sequence[dict[str, Any]]) -> list[bytes]:
+    try:
+        first = orjson.dumps(bodies[0])
+        return [first if body is bodies[0] else orjson.dumps(body) for body in bodies]
+    except TypeError as error:
+        raise ApiError(400, f"The request cannot be written as JSON: {error}", code="invalid_value") from error

@@ -1,0 +1,126 @@
+"""The shape and the size of an image: pixels as OpenAI has them, a ratio and a size as Google has them."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from gemgate.api.images.wire import ImageRequest
+from gemgate.errors import ApiError
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.translation.notes import Notes
+
+_SIZES = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
+"""Google's sizes, and the side of a square of each in pixels."""
+
+_ORDER = tuple(_SIZES)
+_LONGEST_SIDE = (("512", 640), ("1K", 1536), ("2K", 3072))
+_QUALITIES = {
+    "low": "512",
+    "medium": "1K",
+    "standard": "1K",
+    "high": "2K",
+    "hd": "2K",
+    "xhigh": "4K",
+    "max": "4K",
+}
+_PIXELS = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`aspectRatio` and `imageSize`; None leaves the choice to the model."""
+
+    ratio: str | None = None
+    size: str | None = None
+
+
+def frame(request: ImageRequest, google: dict[str, object], facts: ModelFacts, notes: Notes) -> Frame:
+    """What `size`, `quality` and the options `aspect_ratio` and `image_size` ask for.
+
+    The options are sent as they are and win. Pixels become the nearest that the model has, which is noted.
+
+    Raises:
+        ApiError: 400 for a size that is none, and for options that are not text.
+    """
+    pixels = _pixels(request.size)
+    ratio = _text(google, "aspect_ratio")
+    size = _text(google, "image_size")
+    if ratio is None and pixels and facts.aspect_ratios:
+        ratio = nearest_ratio(*pixels, facts.aspect_ratios)
+    if size is not None:
+        size = size.upper()
+    elif pixels and _has_choice(facts):
+        size = nearest_size(_size_of(max(pixels)), facts.image_sizes)
+    if pixels:
+        _note_pixels(request.size or "", pixels, Frame(ratio, size), facts, notes)
+    return Frame(ratio, _by_quality(request, facts, notes, taken=size, is_open=not pixels))
+
+
+def nearest_ratio(width: int, height: int, ratios: tuple[str, ...]) -> str:
+    """The ratio that would stretch the image least."""
+    wanted = math.log(width / height)
+
+    def distance(ratio: str) -> float:
+        across, down = ratio.split(":")
+        return abs(math.log(int(across) / int(down)) - wanted)
+
+    return min(ratios, key=distance)
+
+
+def nearest_size(wanted: str, sizes: tuple[str, ...]) -> str:
+    """The size that is nearest to `wanted`; of two that are as near, the larger."""
+    at = _ORDER.index(wanted)
+    return min(sizes, key=lambda size: (abs(_ORDER.index(size) - at), -_ORDER.index(size)))
+
+
+def _pixels(size: str | None) -> tuple[int, int] | None:
+    if size is None or size == "auto":
+        return None
+    found = _PIXELS.fullmatch(size)
+    if found is None:
+        msg = f"Invalid value for 'size': '{size[:40]}'. Write it as WIDTHxHEIGHT, such as 1536x1024, or 'auto'."
+        raise ApiError(400, msg, param="size", code="invalid_value")
+    return int(found[1]), int(found[2])
+
+
+def _text(google: dict[str, object], name: str) -> str | None:
+    value = google.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    param = f"extra_body.google.{name}"
+    raise ApiError(400, f"'{param}' must be a string.", param=param, code="invalid_type")
+
+
+def _size_of(side: int) -> str:
+    return next((size for size, longest in _LONGEST_SIDE if side <= longest), "4K")
+
+
+def _has_choice(facts: ModelFacts) -> bool:
+    """A model with one size refuses the field (recorded of gemini-2.5-flash-image)."""
+    return len(facts.image_sizes) > 1
+
+
+def _note_pixels(asked: str, pixels: tuple[int, int], found: Frame, facts: ModelFacts, notes: Notes) -> None:
+    """Only squares come in the very size that was asked for; the others differ from model to model by some pixels."""
+    if found == Frame():
+        notes.drop("size")
+        return
+    made = found.size or facts.image_sizes[0]
+    side = _SIZES.get(made)
+    if found.ratio == "1:1" and pixels == (side, side):
+        return
+    notes.adjust(f"size={asked}->{found.ratio or 'auto'},{made}")
+
+
+def _by_quality(
+    request: ImageRequest, facts: ModelFacts, notes: Notes, *, taken: str | None, is_open: bool
+) -> str | None:
+    quality = request.quality
+    if quality is None or quality == "auto":
+        return taken
+    if taken is not None or not is_open or not _has_choice(facts):
+        notes.drop("quality")
+        return taken
+    size = nearest_size(_QUALITIES[quality], facts.image_sizes)
+    notes.adjust(f"quality={quality}->{size}")
+    return size

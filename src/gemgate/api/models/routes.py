@@ -1,0 +1,104 @@
+"""`GET /models` and `GET /models/{model}`: the I/O around the translation.
+
+Not for the prefix `/v1beta`, where these paths are Google's own.
+"""
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.api.models.translation import from_alias, from_gemini, resource_name
+from gemgate.api.models.wire import Model, ModelList
+from gemgate.api.services import caller_of, dialect_of, services_of
+from gemgate.auth.caller import Caller
+from gemgate.errors import ApiError
+from gemgate.gemini.model_list import PAGE_SIZE, PATH, Listing
+from gemgate.gemini.types import ModelResource
+from gemgate.model_routing.aliases import bare
+from gemgate.redaction import redact
+from gemgate.web.disconnect import cancelled_on_disconnect
+
+router = APIRouter(tags=["models"])
+
+_SHOWN = 200
+
+
+@router.get("/models", summary="List the models")
+async def list_models(request: Request) -> Response:
+    """Answer with the operator's names and all models that Google offers, as far as this caller may use them."""
+    if _is_dry_run(request):
+        return _dry_run(request)
+    caller, listing = await _listing(request)
+    aliases = services_of(request).aliases.lists
+    data = [_alias(request, alias, listing) for alias in aliases if caller.may_use(alias)]
+    hidden = {resource_name(alias) for alias in aliases}
+    natives = [model for name, model in listing.models.items() if name not in hidden and caller.may_use(name)]
+    models: ModelList = {"object": "list", "data": data + [_model(request, model) for model in natives]}
+    return _json(models, listing)
+
+
+@router.get("/models/{model:path}", summary="Describe a model")
+async def retrieve_model(request: Request, model: str) -> Response:
+    """Answer with one model; `x`, `models/x` and `models%2Fx` are the same.
+
+    Raises:
+        ApiError: 404 `model_not_found`, if Google does not list it for this caller.
+    """
+    if _is_dry_run(request):
+        return _dry_run(request)
+    caller, listing = await _listing(request)
+    alias = bare(model)
+    if alias in services_of(request).aliases.lists and caller.may_use(model):
+        return _json(_alias(request, alias, listing), listing)
+    native = listing.models.get(resource_name(model))
+    if native is None or not caller.may_use(model):
+        msg = f"The model `{redact(model)[:_SHOWN]}` does not exist or you do not have access to it."
+        raise ApiError(404, msg, param="model", code="model_not_found")
+    return _json(_model(request, native), listing)
+
+
+@router.delete("/models/{model:path}", summary="Refused: no model can be deleted")
+async def delete_model(request: Request, model: str) -> Response:
+    """Refuse.
+
+    Raises:
+        ApiError: 403, always.
+    """
+    caller_of(request)
+    msg = f"The model `{redact(model)[:_SHOWN]}` cannot be deleted: it is Google's, and not fine-tuned by you."
+    raise ApiError(403, msg, type="permission_error", param="model", code="method_not_supported")
+
+
+async def _listing(request: Request) -> tuple[Caller, Listing]:
+    services = services_of(request)
+    caller = caller_of(request)
+    async with cancelled_on_disconnect(request):
+        return caller, await services.models.listing(caller.id, caller.key)
+
+
+def _model(request: Request, native: ModelResource) -> Model:
+    catalog = services_of(request).chat.catalog
+    return from_gemini(native, catalog, is_prefixed=dialect_of(request) == "google")
+
+
+def _alias(request: Request, alias: str, listing: Listing) -> Model:
+    services = services_of(request)
+    models = services.aliases.lists[alias]
+    native = listing.models.get(resource_name(models[0]))
+    return from_alias(alias, models, native, services.chat.catalog, is_prefixed=dialect_of(request) == "google")
+
+
+def _is_dry_run(request: Request) -> bool:
+    return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
+
+
+def _dry_run(request: Request) -> Response:
+    caller_of(request)
+    shown = {"object": "gemgate.dry_run", "method": "GET", "path": f"{PATH}?pageSize={PAGE_SIZE}", "body": None}
+    return _json({**shown, "calls": 1, "dropped_params": [], "adjusted": []})
+
+
+def _json(value: object, listing: Listing | None = None) -> Response:
+    headers = {"x-gemgate-stale": "true"} if listing is not None and listing.is_stale else {}
+    return Response(orjson.dumps(value), headers=headers, media_type="application/json")

@@ -1,0 +1,93 @@
+"""Lists in which a caller sees its own: pages made anew out of Google's.
+
+A page that is announced must hold something: google-genai's pager for Python fails on an empty one. So the next item is
+looked for before a next page is promised.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gemgate.api.native.exchange import Exchange
+from gemgate.api.native.ownership import object_in, visible
+from gemgate.api.native.request_headers import passed_headers
+from gemgate.api.native.responses import passed_headers as answer_headers
+from gemgate.api.native.responses import whole
+from gemgate.errors import ApiError
+
+PAGE = "gemgate-page:"
+"""What a page token of the gateway's begins with; how many items to pass over and Google's token follow."""
+
+_DEFAULT = 50
+_MOST = 100
+_MOST_PAGES = 200
+_MOST_READ = 67_108_864
+
+
+async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
+    """A page of what this caller may see: its status, headers and body.
+
+    Raises:
+        ApiError: 400, a size or a token that is none.
+    """
+    field, size = exchange.call.method.lists, page_size(exchange)
+    skip, token = _place(exchange.query.get("pageToken", ""))
+    items: list[Any] = []
+    following = ""
+    for _ in range(_MOST_PAGES):
+        status, headers, page = await _page(exchange, token)
+        found = await _visible(exchange, page.get(field))
+        taken = found[skip : skip + size - len(items)]
+        items += taken
+        if skip + len(taken) < len(found):
+            following = f"{PAGE}{skip + len(taken)}:{token}"
+            break
+        skip, token = 0, page.get("nextPageToken") or ""
+        if not token:
+            break
+    else:
+        following = f"{PAGE}0:{token}"
+    body = {field: items} | ({"nextPageToken": following} if following else {})
+    return status, headers, orjson.dumps(body)
+
+
+def page_size(exchange: Exchange, default: int = _DEFAULT) -> int:
+    """`pageSize`, from 1 to 100.
+
+    Raises:
+        ApiError: 400, it is no number.
+    """
+    text = exchange.query.get("pageSize") or "0"
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ApiError(400, f"'pageSize' is {text[:40]!r}, which is no number of items.", code="invalid_value")
+    return min(int(text) or default, _MOST)
+
+
+def _place(token: str) -> tuple[int, str]:
+    """How many items of Google's page to pass over, and the token of that page."""
+    if not token:
+        return 0, ""
+    skip, colon, rest = token.removeprefix(PAGE).partition(":")
+    if not token.startswith(PAGE) or not colon or not (skip.isascii() and skip.isdecimal() and len(skip) < 10):
+        raise ApiError(400, "'pageToken' is none that the gateway gave.", code="invalid_value")
+    return int(skip), rest
+
+
+async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+    query = exchange.query.set("pageSize", str(_MOST)).remove("pageToken")
+    url = exchange.gemini.url(exchange.call.path, query.set("pageToken", token) if token else query)
+    headers = passed_headers(exchange.request.headers, packed=False)
+    answer = await exchange.gemini.open("GET", url, key=exchange.caller.key, headers=headers)
+    content = await whole(answer, _MOST_READ)
+    return answer.status, answer_headers(answer.headers, decoded=True), object_in(content)
+
+
+async def _visible(exchange: Exchange, found: Any) -> list[Any]:
+    items = [item for item in found or () if isinstance(item, dict)]
+    seen = await visible(exchange, {_name(item) for item in items})
+    return [item for item in items if _name(item) in seen]
+
+
+def _name(item: dict[str, Any]) -> str:
+    return str(item.get("name", ""))

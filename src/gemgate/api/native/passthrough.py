@@ -1,0 +1,99 @@
+"""Methods that pass: with bytes that the gateway does not look at, but where callers must be kept apart."""
+
+from collections.abc import Mapping
+
+from gemgate.api.native.exchange import Exchange
+from gemgate.api.native.filtered_lists import filtered
+from gemgate.api.native.ownership import (
+    check,
+    is_filtered,
+    looks_inside,
+    remember,
+)
+from gemgate.api.native.request_headers import passed_headers
+from gemgate.api.native.responses import passed_headers as answer_headers
+from gemgate.api.native.responses import relay, reply, whole
+from gemgate.api.native.usage_watch import OPERATIONS, Watch
+from gemgate.gemini.client.response import Answer
+from gemgate.observability.record import current
+from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.json_body import read_body
+
+_MOST_READ = 67_108_864
+
+Read = tuple[int, Mapping[str, str], bytes]
+
+
+async def plain(exchange: Exchange) -> None:
+    """Send the body on once it is here, so that the call can be made again, and the answer as it comes."""
+    request = exchange.request
+    body = await read_body(request, exchange.services.settings.max_body_bytes)
+    await check(exchange, body)
+    if is_filtered(exchange):
+        async with cancelled_on_disconnect(request):
+            page = await filtered(exchange)
+        await reply(exchange.send, *page)
+        return
+    is_read, watch = looks_inside(exchange), _watch(exchange)
+    async with cancelled_on_disconnect(request):
+        answer = await _call(exchange, body, packed=not is_read and watch is None)
+        if not is_read:
+            await _hand_on(exchange, answer, watch)
+            return
+        content = await whole(answer, _MOST_READ)
+    await remember(exchange, answer, content)
+    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
+
+
+async def read(exchange: Exchange) -> Read:
+    """A call without a body: the status, the headers and the body of its answer."""
+    await check(exchange)
+    async with cancelled_on_disconnect(exchange.request):
+        if is_filtered(exchange):
+            return await filtered(exchange)
+        answer = await _call(exchange, b"", packed=False)
+        content = await whole(answer, _MOST_READ)
+    await remember(exchange, answer, content)
+    return answer.status, answer_headers(answer.headers, decoded=True), content
+
+
+async def download(exchange: Exchange) -> None:
+    """The bytes of a file that Google made. The redirect is followed here: it leads past the gateway."""
+    await check(exchange)
+    async with cancelled_on_disconnect(exchange.request):
+        await _hand_on(exchange, await _open_download(exchange))
+
+
+async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> Answer:
+    headers = passed_headers(exchange.request.headers, packed=packed)
+    key = exchange.caller.key
+    return await exchange.gemini.open(exchange.verb, exchange.url, key=key, headers=headers, body=body or None)
+
+
+async def _open_download(exchange: Exchange) -> Answer:
+    gemini, key, headers = exchange.gemini, exchange.caller.key, passed_headers(exchange.request.headers)
+    answer = await gemini.open("GET", exchange.url, key=key, headers=headers, redirect=True)
+    if answer.status != 302:
+        return answer
+    await answer.skip()
+    return await gemini.open("GET", gemini.named_url(answer.headers["location"]), key=key, headers=headers)
+
+
+def _watch(exchange: Exchange) -> Watch | None:
+    """Where a model answers: notes for metrics who is asked, and in the end what it cost."""
+    call = exchange.call
+    operation = OPERATIONS.get(call.method.call)
+    if operation is None:
+        return None
+    watch, record = Watch(), current()
+    top = "" if call.method.top == "models" else f"{call.method.top}/"
+    record.asks(operation, top + call.names[0])
+    record.told_at_end(watch.told)
+    return watch
+
+
+async def _hand_on(exchange: Exchange, answer: Answer, watch: Watch | None = None) -> None:
+    try:
+        await relay(answer, exchange.send, watch)
+    finally:
+        await answer.aclose()

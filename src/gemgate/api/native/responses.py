@@ -1,0 +1,131 @@
+"""Hands Google's answers on: the bytes as they come, and those headers that mean something to the caller."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import orjson
+import structlog
+from starlette.types import Send
+
+from gemgate.api.native.usage_watch import Watch
+from gemgate.errors import ApiError, shutting_down
+from gemgate.gemini.client.response import Answer
+from gemgate.gemini.errors import GeminiError, Refusal
+from gemgate.web.error_handlers import as_api_error
+from gemgate.web.error_shapes import google_body
+
+_PASSED = frozenset(
+    {
+        "accept-ranges",
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-range",
+        "content-type",
+        "date",
+        "etag",
+        "expires",
+        "last-modified",
+        "retry-after",
+        "server-timing",
+        "vary",
+        "x-gemini-service-tier",
+        "x-goog-upload-chunk-granularity",
+        "x-goog-upload-size-received",
+        "x-goog-upload-status",
+    }
+)
+_OF_THE_BYTES = frozenset({"content-encoding", "content-length"})
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_log = structlog.get_logger()
+
+
+def passed_headers(headers: Mapping[str, str], *, decoded: bool = False) -> dict[str, str]:
+    """The headers for the caller; those that name Google's addresses, cookies and connections stay behind.
+
+    Args:
+        headers: Google's.
+        decoded: Whether the body is another than the one that came.
+    """
+    left = _PASSED - _OF_THE_BYTES if decoded else _PASSED
+    return {name: value for name in left if (value := headers.get(name)) is not None}
+
+
+async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """One whole answer."""
+    await send({"type": "http.response.start", "status": status, "headers": raw(headers, len(body))})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def reply_error(send: Send, error: ApiError, more: Mapping[str, str] | None = None) -> None:
+    """An error of the gateway, in Google's shape."""
+    headers = {"content-type": "application/json; charset=UTF-8", **error.headers, **(more or {})}
+    await reply(send, error.status, headers, orjson.dumps(google_body(error)))
+
+
+async def reply_refusal(send: Send, refusal: Refusal, more: Mapping[str, str] | None = None) -> None:
+    """What Google refused, as it did."""
+    headers = passed_headers(refusal.headers, decoded=True)
+    await reply(send, refusal.status, headers | dict(more or {}), refusal.body)
+
+
+async def relay(answer: Answer, send: Send, watch: Watch | None = None) -> None:
+    """Google's answer as it comes, read by read.
+
+    `watch` sees what passes. What breaks on the way is told in a stream of events; any other answer stops there without
+    its end, so that nobody takes it for whole.
+    """
+    answer.leave_encoded()
+    headers = passed_headers(answer.headers)
+    is_stream = "text/event-stream" in headers.get("content-type", "") and "content-encoding" not in headers
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw(headers)})
+    try:
+        async for piece in answer:
+            if watch is not None:
+                watch.feed(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except GeminiError as error:
+        if not is_stream:
+            _log.warning("answer cut", reason=error.reason)
+            return
+        await send({"type": "http.response.body", "body": error_event(as_api_error(error)), "more_body": True})
+    except asyncio.CancelledError:
+        if is_stream:
+            await send({"type": "http.response.body", "body": error_event(shutting_down())})
+        raise
+    await send({"type": "http.response.body", "body": b""})
+
+
+def raw(headers: Mapping[str, str], length: int | None = None) -> RawHeaders:
+    """Headers as ASGI takes them; with the `length` of the body, if it is known."""
+    pairs: Iterable[tuple[str, str]] = headers.items()
+    if length is not None:
+        pairs = [*((name, value) for name, value in pairs if name != "content-length"), ("content-length", str(length))]
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+async def whole(answer: Answer, most: int) -> bytes:
+    """The body of an answer, of at most `most` bytes; closes it.
+
+    Raises:
+        ApiError: 502 when there is more.
+        GeminiError: it did not come whole.
+    """
+    body = bytearray()
+    try:
+        async for piece in answer:
+            body += piece
+            if len(body) > most:
+                raise ApiError(502, f"Google's answer has more than {most} bytes.", code="invalid_answer")
+    finally:
+        await answer.aclose()
+    return bytes(body)
+
+
+def error_event(error: ApiError) -> bytes:
+    """The last event of a stream that failed on its way."""
+    return b"data: " + orjson.dumps(google_body(error)) + b"\r\n\r\n"

@@ -1,0 +1,205 @@
+"""Uploads to Google, in one request or in many.
+
+The address of a resumable upload is the gateway's own, and is all the credential that its chunks need: Google's
+libraries send no key with them. What it holds is sealed, so that any replica can go on with the upload.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+
+import httpx
+import orjson
+from starlette.requests import Request
+from starlette.types import Send
+
+from gemgate.api.native.exchange import Exchange
+from gemgate.api.native.ownership import check, claim
+from gemgate.api.native.request_headers import passed_headers
+from gemgate.api.native.responses import passed_headers as answer_headers
+from gemgate.api.native.responses import reply, whole
+from gemgate.api.native.upload_copies import (
+    Copying,
+    Wanted,
+    begin,
+    finish,
+    wanted_copy,
+)
+from gemgate.api.services import Services, caller_of
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.file_types import MOST_BYTES
+from gemgate.web.json_body import read_body
+
+LIFETIME = 7 * 86_400
+"""Seconds for which an upload can be gone on with, as at Google."""
+
+_MOST_METADATA = 1_048_576
+_ADDRESSES = ("x-goog-upload-url", "x-goog-upload-control-url", "location")
+_CREDENTIALS = ("authorization", "x-goog-api-key", "api-key")
+_STATUS = "x-goog-upload-status"
+_FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What the gateway must know when an upload goes on.
+
+    Attributes:
+        url: Where it goes on at Google.
+        owner: `Caller.id` of whoever began it.
+        copy: What to keep of it; None for nothing.
+        key_label: What the gateway's key is called that it was begun with; empty for a caller's own.
+    """
+
+    url: str
+    owner: str
+    key_label: str = ""
+    copy: Wanted | None = None
+
+
+async def start(exchange: Exchange) -> None:
+    """Open an upload, or take one that is whole in itself (`multipart` and `raw`)."""
+    request = exchange.request
+    protocol = request.headers.get("x-goog-upload-protocol") or exchange.query.get("upload_protocol")
+    if (protocol or exchange.query.get("uploadType", "")).lower() != "resumable":
+        await _at_once(exchange)
+        return
+    body = await read_body(request, _MOST_METADATA)
+    await check(exchange)
+    headers = passed_headers(request.headers, packed=False)
+    answer = await exchange.gemini.open(
+        exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body
+    )
+    found = answer_headers(answer.headers, decoded=True)
+    copy = wanted_copy(exchange.services.store, request.headers, body)
+    for name in _ADDRESSES:
+        if address := answer.headers.get(name):
+            url = exchange.gemini.named_url(address)
+            found[name] = _address(exchange, Ticket(str(url), exchange.caller.id, answer.key_label, copy))
+    await reply(exchange.send, answer.status, found, await whole(answer, _MOST_METADATA))
+
+
+async def _at_once(exchange: Exchange) -> None:
+    request, services = exchange.request, exchange.services
+    await check(exchange)
+    body = Body(request)
+    try:
+        answer = await exchange.gemini.open(
+            exchange.verb,
+            exchange.url,
+            key=exchange.caller.key,
+            headers=_with_length(request, passed_headers(request.headers, packed=False)),
+            body=body,
+            patience=services.settings.request_timeout,
+        )
+    except GeminiError:
+        body.complain()
+        raise
+    content = await whole(answer, _MOST_METADATA)
+    await claim(services, exchange.caller.id, content, answer.key_label)
+    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
+
+
+def _address(exchange: Exchange, ticket: Ticket) -> str:
+    """Where the caller goes on: here, at the path where it began."""
+    sealed = exchange.services.upload_seal.seal(orjson.dumps(asdict(ticket))).decode()
+    query = httpx.QueryParams({"upload_id": sealed, "upload_protocol": "resumable"})
+    return f"{exchange.origin}{exchange.call.path}?{query}"
+
+
+async def go_on(request: Request, send: Send, services: Services) -> None:
+    """A command on an upload: a chunk, its end, a question, a cancellation."""
+    ticket = _ticket(request, services)
+    gemini, settings = services.gemini, services.settings
+    copying = begin(services.store, ticket.owner, ticket.copy, request.headers)
+    body = Body(request, copying)
+    headers = _with_length(request, passed_headers(request.headers, packed=False))
+    try:
+        answer = await gemini.open(
+            request.method,
+            gemini.named_url(ticket.url),
+            key="",
+            headers=headers,
+            body=body if _has_body(request) else None,
+            patience=settings.request_timeout,
+        )
+    except GeminiError as error:
+        # What Google refused is no part of the file; of what broke off, some may have arrived.
+        await copying.end(keep=error.refusal is None)
+        body.complain()
+        raise
+    except BaseException:
+        await copying.end(keep=False)
+        raise
+    await copying.end(keep=True)
+    found = answer_headers(answer.headers, decoded=True)
+    content = await whole(answer, _MOST_METADATA)
+    if found.get(_STATUS) == _FINAL:
+        await claim(services, ticket.owner, content, ticket.key_label)
+        found |= await finish(services.store, ticket.owner, ticket.copy, content)
+    await reply(send, answer.status, found, content)
+
+
+def _ticket(request: Request, services: Services) -> Ticket:
+    """What the address holds.
+
+    Raises:
+        ApiError: 404 when it is none of the gateway's, or too old; 403 when somebody else goes on than began.
+    """
+    opened = services.upload_seal.open(request.query_params["upload_id"].encode(), LIFETIME)
+    if opened is None:
+        msg = "There is no such upload: its address is not one of this gateway's, or it is too old. Begin a new one."
+        raise ApiError(404, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
+    given = orjson.loads(opened)
+    copy = given["copy"]
+    ticket = Ticket(given["url"], given["owner"], given["key_label"], Wanted(**copy) if copy else None)
+    if any(name in request.headers for name in _CREDENTIALS) and caller_of(request).id != ticket.owner:
+        msg = "The upload was begun with another API key."
+        raise ApiError(403, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
+    return ticket
+
+
+def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+
+
+def _with_length(request: Request, headers: dict[str, str]) -> dict[str, str]:
+    length = request.headers.get("content-length", "")
+    return headers | ({"content-length": length} if length.isdecimal() else {})
+
+
+def _check(size: int) -> None:
+    if size > MOST_BYTES:
+        raise ApiError(413, f"Google takes files of at most {MOST_BYTES} bytes.", code="file_too_large")
+
+
+class Body(httpx.AsyncByteStream):
+    """A caller's body on its way to Google, one read at a time.
+
+    Attributes:
+        error: What reading raised: the HTTP client puts an error of its own in its place.
+    """
+
+    def __init__(self, request: Request, copying: Copying | None = None) -> None:
+        self.error: Exception | None = None
+        self._request = request
+        self._copying = copying
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        try:
+            async for piece in self._request.stream():
+                size += len(piece)
+                _check(size)
+                if self._copying is not None:
+                    await self._copying.feed(piece)
+                if piece:
+                    yield piece
+        except Exception as error:
+            self.error = error
+            raise
+
+    def complain(self) -> None:
+        """Raise what reading raised, if anything: it is why the call failed."""
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,56 @@
+"""What an answer says of itself, found in bytes that pass: the tokens, and the model that answered. No I/O.
+
+Only the end of a body is looked at, where Google puts both: a whole answer may hold megabytes of pictures before.
+"""
+
+import re
+
+import orjson
+
+from gemgate.gemini.types import UsageMetadata
+from gemgate.observability.record import Operation, Told
+
+_KEPT = 16_384
+_USAGE = re.compile(rb'(?<!\\)"usageMetadata"\s*:\s*(?=\{)')
+_MODEL = re.compile(rb'(?<!\\)"modelVersion"\s*:\s*"([\w.:/@-]{1,200})"', re.ASCII)
+
+OPERATIONS: dict[str, Operation] = {
+    "generateContent": "chat",
+    "streamGenerateContent": "chat",
+    "embedContent": "embeddings",
+    "batchEmbedContents": "embeddings",
+    "predict": "image_generation",
+}
+"""Methods that a model answers, by what they are for metrics."""
+
+
+class Watch:
+    """`feed` every piece of a body; `told` says what the last ones told."""
+
+    def __init__(self) -> None:
+        self._end = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Some more bytes."""
+        self._end = (self._end + piece)[-_KEPT:] if len(piece) < _KEPT else piece[-_KEPT:]
+
+    def told(self) -> Told:
+        """The `modelVersion` and the usage; None and no counts where Google tells none."""
+        models = _MODEL.findall(self._end)
+        starts = [found.end() for found in _USAGE.finditer(self._end)]
+        usage = _object_at(self._end, starts[-1]) if starts else {}
+        return Told(models[-1].decode() if models else None, usage)
+
+
+def _object_at(text: bytes, start: int) -> UsageMetadata:
+    """The object that begins at `start`; empty if it is cut. No string in it has a brace."""
+    depth = 0
+    for place in range(start, len(text)):
+        depth += {0x7B: 1, 0x7D: -1}.get(text[place], 0)
+        if depth == 0:
+            try:
+                found: UsageMetadata = orjson.loads(text[start : place + 1])
+            except orjson.JSONDecodeError:
+                break
+            return found
+    return {}

@@ -1,0 +1,176 @@
+"""What each operation takes and gives, by method and path."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from gemgate.api.batches.wire import BatchRequest
+from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.embeddings.wire import EmbeddingRequest
+from gemgate.api.files.wire import CompleteRequest, FileRequest, UploadRequest
+from gemgate.api.images.wire import EditRequest, GenerationRequest
+from gemgate.api.models.wire import Model, ModelList
+from gemgate.api.openapi.batches import Batch, BatchList
+from gemgate.api.openapi.chat import ChatCompletion, ChatCompletionChunk
+from gemgate.api.openapi.common import (
+    DryRun,
+    ErrorBody,
+    Health,
+    Unready,
+)
+from gemgate.api.openapi.embeddings import EmbeddingList
+from gemgate.api.openapi.files import (
+    DeletedFile,
+    File,
+    FileList,
+    Upload,
+    UploadPart,
+)
+from gemgate.api.openapi.images import ImageEvent, ImagesResponse
+from gemgate.wire import Wire
+
+_FILE = {"type": "string", "format": "binary"}
+_FILES = {"anyOf": [_FILE, {"type": "array", "items": _FILE}]}
+
+Binary = Annotated[bytes, WithJsonSchema(_FILE)]
+
+JSON = "application/json"
+FORM = "multipart/form-data"
+EVENTS = "text/event-stream"
+
+
+class FileForm(FileRequest):
+    """The form of `POST /v1/files`."""
+
+    file: Binary
+
+
+class PartForm(Wire):
+    """The form of `POST /v1/uploads/{upload_id}/parts`."""
+
+    data: Binary
+
+
+class EditForm(EditRequest):
+    """The form of `POST /v1/images/edits`: up to 16 files in `image` or `image[]`."""
+
+    image: Annotated[str | list[str] | None, WithJsonSchema(_FILES)] = Field(default_factory=list)
+
+
+Body = Mapping[str, Any]
+"""By media type: a type that pydantic reads, several as a union, or `bytes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is no failure: what it means, its bodies and the headers that it may have."""
+
+    means: str
+    body: Body
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        answers: By status.
+        takes: The body of the request; empty for none.
+        failures: The statuses of the failures that are its own, beside those of every operation.
+        asks: Headers of the request.
+        access: Who may call it: callers with a `key`, those who read `metrics`, or everybody (None).
+    """
+
+    answers: Mapping[int, Answer]
+    takes: Body = field(default_factory=dict)
+    failures: tuple[int, ...] = ()
+    asks: tuple[str, ...] = ()
+    access: Literal["key", "metrics"] | None = "key"
+
+
+_NOTES = ("x-gemgate-dropped-params", "x-gemgate-adjusted")
+_LIMITS = tuple(
+    f"x-ratelimit-{what}-{name}" for what in ("limit", "remaining", "reset") for name in ("requests", "tokens")
+)
+_BODY = (408, 413, 415)
+_GOOGLE = (403, 404, 502, 504)
+
+
+def _gives(means: str, body: Any, *headers: str) -> dict[int, Answer]:
+    return {200: Answer(means, {JSON: body}, (*headers, *_LIMITS))}
+
+
+def _generates(takes: Body, means: str, body: Any, event: Any = None) -> Operation:
+    """An operation that asks a model."""
+    bodies = {JSON: body | DryRun}
+    if event is not None:
+        bodies[EVENTS] = event | ErrorBody
+    answer = Answer(means, bodies, ("x-gemgate-model", *_NOTES, *_LIMITS))
+    return Operation({200: answer}, takes, (*_BODY, *_GOOGLE), ("x-gemgate-dry-run",))
+
+
+_CHAT = (
+    "The answer; with `stream`, events whose `data:` is a chunk each, and `data: [DONE]` at the end, or an error in "
+    "its place. Lines that begin with a colon are comments. With `x-gemgate-dry-run`, the native request."
+)
+_IMAGES = (
+    "The images; with `stream`, an event for each, whose `data:` names its type. With `x-gemgate-dry-run`, the native "
+    "request."
+)
+_CONTENT = ("content-disposition", "etag", "accept-ranges")
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("post", "/v1/chat/completions"): _generates(
+        {JSON: ChatCompletionRequest}, _CHAT, ChatCompletion, ChatCompletionChunk
+    ),
+    ("post", "/v1/embeddings"): _generates(
+        {JSON: EmbeddingRequest}, "The vectors. With `x-gemgate-dry-run`, the native request.", EmbeddingList
+    ),
+    ("post", "/v1/images/generations"): _generates({JSON: GenerationRequest}, _IMAGES, ImagesResponse, ImageEvent),
+    ("post", "/v1/images/edits"): _generates({FORM: EditForm, JSON: EditRequest}, _IMAGES, ImagesResponse, ImageEvent),
+    ("get", "/v1/models"): Operation(
+        _gives("The models.", ModelList | DryRun, "x-gemgate-stale"), failures=_GOOGLE, asks=("x-gemgate-dry-run",)
+    ),
+    ("get", "/v1/models/{model}"): Operation(
+        _gives("The model.", Model | DryRun, "x-gemgate-stale"), failures=_GOOGLE, asks=("x-gemgate-dry-run",)
+    ),
+    ("delete", "/v1/models/{model}"): Operation({}, failures=(403,)),
+    ("post", "/v1/files"): Operation(_gives("The file.", File, *_NOTES[:1]), {FORM: FileForm}, _BODY),
+    ("get", "/v1/files"): Operation(_gives("A page of files.", FileList)),
+    ("get", "/v1/files/{file_id}"): Operation(_gives("The file.", File), failures=(404,)),
+    ("delete", "/v1/files/{file_id}"): Operation(_gives("It is deleted.", DeletedFile), failures=(404,)),
+    ("get", "/v1/files/{file_id}/content"): Operation(
+        {
+            200: Answer("The bytes, as what they were uploaded as.", {"*/*": bytes}, (*_CONTENT, *_LIMITS)),
+            206: Answer("The `range` of them.", {"*/*": bytes}, ("content-range", *_CONTENT, *_LIMITS)),
+        },
+        failures=(404, 416),
+        asks=("range", "if-range"),
+    ),
+    ("post", "/v1/uploads"): Operation(_gives("The upload.", Upload, *_NOTES[:1]), {JSON: UploadRequest}, _BODY),
+    ("post", "/v1/uploads/{upload_id}/parts"): Operation(
+        _gives("The part.", UploadPart), {FORM: PartForm}, (*_BODY, 404)
+    ),
+    ("post", "/v1/uploads/{upload_id}/complete"): Operation(
+        _gives("The upload, with its file.", Upload, *_NOTES[:1]), {JSON: CompleteRequest}, (*_BODY, 404)
+    ),
+    ("post", "/v1/uploads/{upload_id}/cancel"): Operation(_gives("The upload.", Upload), failures=(404,)),
+    ("post", "/v1/batches"): Operation(_gives("The batch.", Batch, *_NOTES[:1]), {JSON: BatchRequest}, _BODY),
+    ("get", "/v1/batches"): Operation(_gives("A page of batches.", BatchList)),
+    ("get", "/v1/batches/{batch_id}"): Operation(_gives("The batch.", Batch), failures=(404,)),
+    ("post", "/v1/batches/{batch_id}/cancel"): Operation(_gives("The batch.", Batch), failures=(404,)),
+    ("get", "/healthz"): Operation({200: Answer("The process lives.", {JSON: Health})}, access=None),
+    ("get", "/readyz"): Operation(
+        {
+            200: Answer("Requests may be sent here.", {JSON: Health}),
+            503: Answer("The store does not answer.", {JSON: Unready}, ("retry-after",)),
+        },
+        access=None,
+    ),
+    ("get", "/metrics"): Operation(
+        {200: Answer("In the format that the scraper asks for.", {"text/plain": str})}, access="metrics"
+    ),
+}

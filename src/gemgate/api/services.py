@@ -1,0 +1,74 @@
+"""What an application holds from startup to shutdown, and what a route asks about its request."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from gemgate.api.readiness import Readiness
+from gemgate.auth.caller import Caller, authenticate
+from gemgate.auth.key_registry import ClientKeys
+from gemgate.auth.rate_limits import REFUSAL, Quotas
+from gemgate.encryption import Seal
+from gemgate.gemini.model_list import ModelDirectory
+from gemgate.media.resolver import MediaResolver
+from gemgate.model_routing.aliases import ModelAliases
+from gemgate.observability.metrics import Metrics
+from gemgate.observability.record import current
+from gemgate.settings import Settings
+from gemgate.shared_state.connection import Link
+from gemgate.store import Store
+from gemgate.translation.options import Dialect, EmbeddingOptions, FileOptions, ImageOptions, Options
+from gemgate.upstream.client import Upstream
+
+if TYPE_CHECKING:
+    from gemgate.api.batches.service import BatchDesk
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Opened by the lifespan; the same for every request of one application."""
+
+    settings: Settings
+    client_keys: ClientKeys
+    quotas: Quotas
+    redis: Link | None
+    gemini: Upstream
+    aliases: ModelAliases
+    media: MediaResolver
+    models: ModelDirectory
+    chat: Options
+    embeddings: EmbeddingOptions
+    images: ImageOptions
+    files: FileOptions
+    store: Store
+    batches: "BatchDesk"
+    metrics: Metrics
+    upload_seal: Seal
+    readiness: Readiness
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sends this request.
+
+    Raises:
+        ApiError: 401 when the key is missing or wrong, 400 when two different ones are given, 429 at a limit of it.
+    """
+    if REFUSAL in request.scope:
+        raise request.scope[REFUSAL]
+    services = services_of(request)
+    caller = authenticate(request.headers, services.settings, services.client_keys)
+    current().caller = caller.name
+    return caller
+
+
+def dialect_of(request: Request) -> Dialect:
+    """Whose rendering the caller expects: Google's compatible endpoint lives below `/v1beta`."""
+    path: str = request.scope["path"]
+    return "google" if path.removeprefix(request.scope.get("root_path", "")).startswith("/v1beta") else "openai"

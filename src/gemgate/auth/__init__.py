@@ -1,0 +1,1 @@
+"""Who calls, with which key, for which models, and how much."""

@@ -1,0 +1,125 @@
+"""Who is calling, and which Gemini key their request uses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NoReturn
+
+from gemgate.auth.client_keys import is_allowed, owner_of_key
+from gemgate.auth.key_registry import ClientKeys
+from gemgate.errors import ApiError
+from gemgate.redaction import redact
+from gemgate.settings import Settings
+
+PASS_THROUGH = "pass-through"  # noqa: S105  a name, and no secret
+LOCAL = "local"
+"""Names of callers who present their own Gemini key, and of those who need present none."""
+
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+    "(i.e. Authorization: Bearer YOUR_KEY)."
+)
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling.
+
+    Attributes:
+        key: The caller's own Gemini key; None when one of the gateway's is used, which the way to Google
+            chooses.
+        id: Whose files, batches and thought signatures these are (16 hex digits); reveals nothing of a key.
+        name: For logs and metrics: that of the client key, or one of two fixed ones.
+        models: Patterns of the models that may be used; None for all.
+    """
+
+    key: str | None = field(repr=False)
+    id: str
+    name: str = LOCAL
+    models: tuple[str, ...] | None = None
+
+    def may_use(self, model: str) -> bool:
+        """Whether the model, named with or without `models/`, is allowed."""
+        return self.models is None or is_allowed(model.removeprefix("google/"), self.models)
+
+    def check_model(self, model: str) -> None:
+        """Refuse a model that this caller may not use, as OpenAI does for a project without access.
+
+        Raises:
+            ApiError: 403 `model_not_found`.
+        """
+        if not self.may_use(model):
+            msg = (
+                f"The key '{self.name}' does not have access to the model `{redact(model)[:_SHOWN]}`: it may use "
+                f"{', '.join(self.models or ())}. GET /v1/models lists what there is; the gateway's operator can allow "
+                "more."
+            )
+            raise ApiError(403, msg, param="model", code="model_not_found")
+
+
+def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKeys) -> Caller:
+    """The caller named by `Authorization: Bearer`, `x-goog-api-key` or `api-key`; `headers` ignores case.
+
+    A gateway without a Gemini key passes the caller's own on. A gateway with one asks for one of its client `keys`;
+    with none of these it listens on loopback only (`Settings` sees to that) and serves whoever reaches it.
+
+    Raises:
+        ApiError: 401 when the key is missing or wrong, 400 when two different ones are given.
+    """
+    if settings.passes_keys_through:
+        presented = credential(headers)
+        return Caller(presented, owner_of_key(presented), PASS_THROUGH)
+    if keys.is_open:
+        return Caller(None, owner_of_key(""), LOCAL)
+    presented = credential(headers)
+    entry = keys.find(presented)
+    if entry is None:
+        _refuse(f"Incorrect API key provided: {_mask(presented)}. The gateway's operator hands out keys.")
+    return _holder(entry.owner, entry.name, entry.models)
+
+
+@lru_cache(maxsize=1024)
+def _holder(owner: str, name: str, models: tuple[str, ...] | None) -> Caller:
+    """The caller who has a client key."""
+    return Caller(None, owner, name, models)
+
+
+def credential(headers: Mapping[str, str]) -> str:
+    """The one key that a request presents.
+
+    Raises:
+        ApiError: 401 when there is none, or one that can be none; 400 when there are two.
+    """
+    found = (_bearer(headers), headers.get("x-goog-api-key"), headers.get("api-key"))
+    credentials = {text.strip() for text in found if text} - {""}
+    if not credentials:
+        raise ApiError(401, _NO_KEY, headers={"www-authenticate": "Bearer"})
+    if len(credentials) > 1:
+        msg = (
+            "Several different API keys were provided. Send one, in one of the headers Authorization, x-goog-api-key "
+            "and api-key."
+        )
+        raise ApiError(400, msg, code="multiple_api_keys")
+    (presented,) = credentials
+    if not presented.isascii() or not presented.isprintable() or " " in presented:
+        _refuse("The API key holds characters that no key has: it was probably not copied as a whole.")
+    return presented
+
+
+def _bearer(headers: Mapping[str, str]) -> str | None:
+    value = headers.get("authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        _refuse("The Authorization header must read 'Bearer YOUR_KEY'.")
+    return token
+
+
+def _mask(text: str) -> str:
+    return "****" + (text[-4:] if len(text) >= 16 else "")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ApiError(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})

@@ -1,1 +1,0 @@
-"""Who may call this gateway, for which models, and how much."""

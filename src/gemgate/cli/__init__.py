@@ -1,0 +1,1 @@
+"""The command `gemgate`: serve, emulate, check, key, batch."""

@@ -1,0 +1,126 @@
+"""Whether the way to Google works with these settings, in words."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import aiohttp
+
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
+from gemgate.gemini.client.transport import UnusableEnvironmentError
+from gemgate.gemini.errors import Failure, GeminiError, TransportError
+from gemgate.redaction import redact
+from gemgate.settings import Settings
+from gemgate.upstream.key_pool import label_of
+
+_PATIENCE = 20.0
+
+
+class Finding(NamedTuple):
+    """One sentence, and whether it is a good one."""
+
+    is_good: bool
+    sentence: str
+
+
+async def check(settings: Settings) -> list[Finding]:
+    """Asks Google for its models once with each key (without one, when callers bring theirs), and tells the outcome."""
+    options = ClientOptions(
+        upstream=settings.upstream,
+        connect_timeout=min(settings.connect_timeout, _PATIENCE),
+        first_byte_timeout=_PATIENCE,
+        event_timeout=_PATIENCE,
+        request_timeout=_PATIENCE,
+    )
+    try:
+        client = GeminiClient(options)
+    except UnusableEnvironmentError as error:
+        return [Finding(is_good=False, sentence=str(error))]
+    async with client:
+        if settings.passes_keys_through:
+            return [await _check_way(client)]
+        keys = [key.get_secret_value() for key in settings.gemini_api_key]
+        return [await _check_key(client, key) for key in keys]
+
+
+async def _check_way(client: GeminiClient) -> Finding:
+    passing = "No GEMINI_API_KEY is set, so each caller's own key is passed on to Google, and there is none to check."
+    try:
+        await _list_models(client, "")
+    except TransportError as error:
+        return Finding(is_good=False, sentence=f"{passing} {explain(error, client.options.upstream)}")
+    except GeminiError as error:
+        if error.status >= 500:
+            return Finding(is_good=False, sentence=f"{passing} {explain(error, client.options.upstream)}")
+    return Finding(is_good=True, sentence=f"{passing} {client.options.upstream} answers.")
+
+
+async def _check_key(client: GeminiClient, key: str) -> Finding:
+    name = f"The key that ends in {key[-4:]}" if len(key) >= 16 else "The key"
+    name += f" ({label_of(key)} in logs and metrics)"
+    try:
+        models = await _list_models(client, key)
+    except GeminiError as error:
+        return Finding(is_good=False, sentence=f"{name}: {explain(error, client.options.upstream)}")
+    if not models:
+        sentence = f"{client.options.upstream} answers, but not as the Gemini API does: check GEMGATE_UPSTREAM."
+        return Finding(is_good=False, sentence=sentence)
+    return Finding(is_good=True, sentence=f"{name} works: {client.options.upstream} offers it models.")
+
+
+async def _list_models(client: GeminiClient, key: str) -> bool:
+    answer = await client.request("GET", "/v1beta/models", key=key, params={"pageSize": "1"})
+    return bool(answer.get("models"))
+
+
+def explain(error: GeminiError, upstream: str) -> str:
+    """What went wrong and what to do about it, in a sentence or two."""
+    if isinstance(error, TransportError):
+        return _explain_way(error, upstream)
+    said = f"Google says: {redact(error.message).rstrip('.')}."
+    if error.is_invalid_key:
+        return f"Google does not know this key. Make one at https://aistudio.google.com/apikey. {said}"
+    if "location is not supported" in error.message:
+        return f"Google does not serve the Gemini API to the place this machine calls from. {said}"
+    if error.error_info_reason == "SERVICE_DISABLED":
+        return f"The Generative Language API is not enabled in the key's project. {said}"
+    if error.status in (401, 403):
+        return f"Google does not let this key use the Gemini API. {said}"
+    if error.status == 429:
+        return f"The key is good, but its quota is used up. {said}"
+    if error.status == 404:
+        return f"{upstream} has no Gemini API: check GEMGATE_UPSTREAM. {said}"
+    if error.status >= 500:
+        return f"Google has trouble itself ({error.status}); try again later. {said}"
+    return f"Google refused the call ({error.status}). {said}"
+
+
+_WAYS = {
+    Failure.CONNECT_FAILED: "nothing accepts connections there, or a firewall is between",
+    Failure.TLS_FAILED: "its certificate is not trusted; behind a proxy that opens TLS, set SSL_CERT_FILE to its CA",
+    Failure.CONNECT_TIMEOUT: "no connection came about in time, so a firewall or a missing proxy is likely",
+    Failure.FIRST_BYTE_TIMEOUT: "it took the request and did not answer in time",
+    Failure.EVENT_TIMEOUT: "its answer stopped half way",
+    Failure.REQUEST_TIMEOUT: "it did not answer in time",
+    Failure.CONNECTION_LOST: "it closed the connection without an answer",
+    Failure.ANSWER_CUT: "it closed the connection half way through its answer",
+    Failure.INVALID_BODY: "what answers is not the Gemini API: check GEMGATE_UPSTREAM and the proxy",
+    Failure.TOO_LARGE: "it sent more than GEMGATE_MAX_ANSWER_BYTES, so what answers is hardly the Gemini API",
+    Failure.REDIRECT: "it answers with a redirect: check GEMGATE_UPSTREAM",
+}
+
+
+def _explain_way(error: TransportError, upstream: str) -> str:
+    why = _WAYS[error.failure]
+    for cause in _causes(error):
+        if isinstance(cause, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+            why = "the proxy of HTTPS_PROXY cannot be used"
+        elif isinstance(cause, aiohttp.ClientConnectorDNSError):
+            why = "its name cannot be resolved: check the name, the network and DNS"
+    return f"{upstream} cannot be reached: {why}."
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

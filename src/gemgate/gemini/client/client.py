@@ -1,0 +1,413 @@
+"""The one door to Google: pooled connections, the timeouts, and every failure as a `GeminiError`."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx
+import orjson
+
+from gemgate import __version__
+from gemgate.gemini.client.deadline import Patience
+from gemgate.gemini.client.event_decoder import MOST_BYTES, EventDecoder
+from gemgate.gemini.client.response import Answer
+from gemgate.gemini.client.response_check import check, check_events
+from gemgate.gemini.client.transport import (
+    TRANSPORT_ERRORS,
+    AiohttpTransport,
+    Call,
+    HttpxTransport,
+    Transport,
+    failure_before_answer,
+)
+from gemgate.gemini.errors import (
+    Failure,
+    GeminiError,
+    InvalidNameError,
+    TransportError,
+)
+from gemgate.gemini.resource_names import model_path
+from gemgate.gemini.types import GenerateContentResponse
+
+Body = bytes | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """Where Google is, and how long to wait for it. Times are seconds.
+
+    Attributes:
+        upstream: The origin of the native API, without a slash at the end.
+        connect_timeout: To open a connection, the TLS handshake and the wait for a place in the pool included.
+        first_byte_timeout: From the beginning of the call to the first bytes of the answer.
+        event_timeout: Between two reads of an answer; the time that the caller takes does not count.
+        request_timeout: For the whole call.
+        max_connections: Open connections; a call beyond them waits for one.
+        max_answer_bytes: Of an answer that is held as a whole, and of one event of a stream.
+    """
+
+    upstream: str = "https://generativelanguage.googleapis.com"
+    connect_timeout: float = 10
+    first_byte_timeout: float = 300
+    event_timeout: float = 300
+    request_timeout: float = 1800
+    max_connections: int = 1000
+    max_answer_bytes: int = MOST_BYTES
+
+
+_HEADERS = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
+# orjson leaves room for the escapes that each character might have needed, and keeps it: ten times the size of a body,
+# as long as the call lasts. Of larger ones, the system gives no memory for what was never written.
+_MOST_COPIED = 131_072
+_JSON_HEADERS = {**_HEADERS, "content-type": "application/json"}
+_PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
+_KEY = re.compile(r"[!-~]*", re.ASCII)
+
+
+@lru_cache(maxsize=1024)
+def _model_url(upstream: str, model: str, method: str) -> str:
+    return str(httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}"))
+
+
+class GeminiClient:
+    """Calls to the native Gemini API over one pool of connections: `async with GeminiClient(options) as client`.
+
+    Honours `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` (loopback addresses are never proxied), `SSL_CERT_FILE`
+    and `SSL_CERT_DIR`. Keeps no cookies. Sends nothing of the caller's but the key, in `x-goog-api-key`, and the body.
+
+    Args:
+        options: The upstream and the timeouts.
+        transport: Replaces the network, in tests.
+        on_failure: Is told of each call that fails, whatever becomes of it.
+        carry: Gives headers that each call carries beside its own, such as those of a trace.
+    """
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_failure: Callable[[GeminiError], None] | None = None,
+        carry: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
+        self.options = options
+        self._on_failure = on_failure
+        self._carry = carry
+        self._origin = httpx.URL(options.upstream)
+        self._transport: Transport = (
+            HttpxTransport(transport)
+            if transport is not None
+            else AiohttpTransport(options.upstream, options.max_connections, options.connect_timeout)
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.aclose()
+
+    async def generate(
+        self, model: str, body: Body, key: str, *, within: float | None = None
+    ) -> GenerateContentResponse:
+        """The answer of `generateContent`; `within` seconds, if that is less than `request_timeout`.
+
+        Raises:
+            GeminiError: Google refused, or no whole answer came (`TransportError`).
+            InvalidNameError: `model` is not a name.
+        """
+        url = _model_url(self.options.upstream, model, "generateContent")
+        answer: Any = await self._json(self._prepare("POST", url, key, body), key, within=within)
+        check(answer)
+        return cast("GenerateContentResponse", answer)
+
+    def stream(self, model: str, body: Body, key: str, *, within: float | None = None) -> "EventStream":
+        """The answer of `streamGenerateContent`, to be entered: see `EventStream`; `within` as in `generate`.
+
+        Raises:
+            GeminiError: the body or the key cannot be sent.
+            InvalidNameError: `model` is not a name.
+        """
+        url = _model_url(self.options.upstream, model, "streamGenerateContent?alt=sse")
+        return EventStream(self, self._prepare("POST", url, key, body), key, within)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str,
+        params: Mapping[str, str] | None = None,
+        json: Body | None = None,
+        within: float | None = None,
+    ) -> dict[str, Any]:
+        """The JSON object that any other method of the API answers; `{}` for an empty body.
+
+        Args:
+            method: The HTTP method.
+            path: From the origin on, such as `/v1beta/models`.
+            key: The Gemini key.
+            params: The query.
+            json: The body.
+            within: Seconds, if that is less than `request_timeout`.
+
+        Raises:
+            GeminiError: Google refused, or no whole answer came.
+            InvalidNameError: a segment of `path` is not a name.
+        """
+        call = self._prepare(method, str(self.url(path, params)), key, json)
+        return await self._json(call, key, empty=b"{}", within=within)
+
+    def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
+        """Where a resource is.
+
+        Args:
+            path: From the origin on, such as `/v1beta/files/abc`.
+            params: The query; `httpx.QueryParams` where a name may come twice.
+
+        Raises:
+            InvalidNameError: a segment of `path` is not a name.
+        """
+        if not _PATH.fullmatch(path):
+            raise InvalidNameError(f"{path[:80]!r} is not the path of a resource")
+        return httpx.URL(self.options.upstream + path, params=params or None)
+
+    def named_url(self, text: str) -> httpx.URL:
+        """An address out of an answer: of an upload, or of a redirect; it may be a relative one.
+
+        Raises:
+            TransportError: it is none, or not on the configured upstream, so that nothing may be sent there.
+        """
+        try:
+            url = self._origin.join(text)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise TransportError(Failure.INVALID_BODY, "The Gemini API named an address that is none.") from error
+        self._check_origin(url)
+        return url
+
+    async def open(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+        body: "Body | httpx.AsyncByteStream | None" = None,
+        redirect: bool = False,
+        patience: float | None = None,
+        within: float | None = None,
+    ) -> Answer:
+        """Send, and give the answer once its status is known: to be read, and to be closed in any case.
+
+        Args:
+            method: The HTTP method.
+            url: Of `url` or `named_url`.
+            key: The Gemini key.
+            headers: Beside those of every call; a stream for a body needs a `content-length`.
+            body: JSON, or a stream of any bytes.
+            redirect: Whether a 302 with a `location` is an answer too; it is a failure otherwise.
+            patience: Seconds until the first byte of the answer, in place of `first_byte_timeout`: for a body that
+                somebody else sends, who may be slow.
+            within: Seconds, if that is less than `request_timeout`.
+
+        Raises:
+            GeminiError: the status is not 2xx, or there is none (`TransportError`).
+        """
+        self._check_origin(url)
+        prepared = self._prepare(method, str(url), key, body, headers)
+        return await self._open(prepared, key, redirect=redirect, patience=patience, within=within)
+
+    def _check_origin(self, url: httpx.URL) -> None:
+        """The key goes to nobody but the configured upstream."""
+        home = self._origin
+        is_home = (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port)
+        if not is_home or url.userinfo not in (b"", home.userinfo):
+            message = (
+                "The Gemini API named an address on another server than the configured one; nothing was sent there."
+            )
+            raise TransportError(Failure.REDIRECT, message)
+
+    def note_failure(self, error: GeminiError) -> None:
+        """A call has failed with `error`."""
+        if self._on_failure is not None:
+            self._on_failure(error)
+
+    async def _json(self, call: Call, key: str, empty: bytes = b"", within: float | None = None) -> dict[str, Any]:
+        """The object in the answer; `empty` stands for a body without a byte."""
+        answer = await self._open(call, key, within=within)
+        try:
+            return await answer.json_object(empty)
+        except GeminiError as error:
+            self.note_failure(error)
+            raise
+
+    async def _open(self, call: Call, key: str, **options: Any) -> Answer:
+        """As `_send`, and says when it fails."""
+        try:
+            return await self._send(call, key, **options)
+        except GeminiError as error:
+            self.note_failure(error)
+            raise
+
+    async def _send(
+        self,
+        call: Call,
+        key: str,
+        *,
+        redirect: bool = False,
+        patience: float | None = None,
+        within: float | None = None,
+    ) -> Answer:
+        """Send, and read the status.
+
+        Raises:
+            GeminiError: the status is not 2xx; the connection is closed then.
+        """
+        options, waits = self.options, Patience()
+        start = waits.now
+        whole = options.request_timeout if within is None else min(within, options.request_timeout)
+        patience = min(patience or options.first_byte_timeout, whole)
+        try:
+            with waits.until(start + patience):
+                reply = await self._transport.send(call)
+        except BaseException as error:
+            waits.close()
+            if not isinstance(error, TRANSPORT_ERRORS):
+                raise
+            if not waits.has_expired:
+                raise TransportError(failure_before_answer(error)) from error
+            is_whole = whole <= patience
+            raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
+        answer = Answer(
+            reply,
+            waits,
+            event_timeout=options.event_timeout,
+            first_byte_at=start + patience,
+            deadline=start + whole,
+            secret=key,
+            most=options.max_answer_bytes,
+        )
+        if 200 <= answer.status < 300 or (redirect and answer.status == 302 and "location" in answer.headers):
+            return answer
+        raise await answer.error()
+
+    def _prepare(
+        self,
+        method: str,
+        url: str,
+        key: str,
+        body: "Body | httpx.AsyncByteStream | None",
+        more: Mapping[str, str] | None = None,
+    ) -> Call:
+        if not _KEY.fullmatch(key):
+            raise _unsendable_key()
+        if body is None or isinstance(body, httpx.AsyncByteStream):
+            headers = _HEADERS.copy()
+        else:
+            headers = _JSON_HEADERS.copy()
+            body = encode(body)
+            headers["content-length"] = str(len(body))
+        if key:
+            headers["x-goog-api-key"] = key
+        if self._carry is not None:
+            headers |= _lowered(self._carry())
+        if more:
+            headers |= _lowered(more)
+        return Call(method, url, headers, body)
+
+
+class EventStream:
+    """One streamed answer: `async with client.stream(…) as batches: async for events in batches: …`.
+
+    A batch is the events of one read from the network, never empty. Entering sends the request and raises when the
+    status is not 2xx. An error in mid-stream is raised after the events before it were given. Leaving closes the
+    connection at once unless the answer was read to its end, in which case it is kept for the next call.
+
+    A cancelled `anext` ends the stream: to wait for an event with a limit, put `anext` into a task and use
+    `asyncio.wait`. The tasks that enter, iterate and leave may be different ones.
+    """
+
+    def __init__(self, client: GeminiClient, call: Call, key: str, within: float | None = None) -> None:
+        self._client = client
+        self._call: Call | None = call
+        self._key = key
+        self._within = within
+        self._decoder = EventDecoder(client.options.max_answer_bytes)
+        self._answer: Answer | None = None
+        self._has_failed = False
+
+    async def __aenter__(self) -> Self:
+        call, self._call = self._call, None  # nobody needs the body while the answer comes
+        if call is None:
+            msg = "a stream can be entered once"
+            raise RuntimeError(msg)
+        self._answer = await self._client._open(call, self._key, within=self._within)  # noqa: SLF001  one door
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._answer is not None:
+            await self._answer.aclose()
+            self._answer = None
+
+    def __aiter__(self) -> AsyncIterator[list[GenerateContentResponse]]:
+        return self
+
+    async def __anext__(self) -> list[GenerateContentResponse]:
+        answer, decoder = self._answer, self._decoder
+        try:
+            while answer is not None and not answer.ended and decoder.error is None:
+                piece = await answer.read()
+                events = decoder.feed(piece) if piece else decoder.finish()
+                good, error = check_events(events)
+                if error is not None:
+                    decoder.error, events = error, events[:good]
+                if events:
+                    return cast("list[GenerateContentResponse]", events)
+            if decoder.error is not None:
+                raise decoder.error
+        except GeminiError as error:
+            self._fail(error)
+            raise
+        raise StopAsyncIteration
+
+    def _fail(self, error: GeminiError) -> None:
+        error.hide(self._key)
+        if not self._has_failed:
+            self._has_failed = True
+            self._client.note_failure(error)
+        self._decoder.error = error
+
+
+def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def encode(body: Body) -> bytes:
+    """`body` as it is sent, the same bytes for each attempt.
+
+    Raises:
+        GeminiError: it cannot be written as JSON.
+    """
+    if isinstance(body, bytes):
+        return body
+    try:
+        written = orjson.dumps(body)
+    except TypeError as error:
+        message = f"The request cannot be written as JSON: {error}"
+        raise GeminiError(400, message, "INVALID_ARGUMENT") from error
+    return bytes(memoryview(written)) if len(written) <= _MOST_COPIED else written
+
+
+def _unsendable_key() -> GeminiError:
+    """What Google says of a key it does not know, for one that does not even fit into a header."""
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "API_KEY_INVALID",
+        "domain": "googleapis.com",
+    }
+    return GeminiError(400, "API key not valid. Please pass a valid API key.", "INVALID_ARGUMENT", [info])

@@ -1,0 +1,195 @@
+"""One answer of Google's, read under the limits of time."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import orjson
+
+from gemgate.gemini.client.deadline import Patience
+from gemgate.gemini.client.event_decoder import MOST_BYTES, Inflater
+from gemgate.gemini.client.transport import TRANSPORT_ERRORS, Reply
+from gemgate.gemini.errors import (
+    Failure,
+    GeminiError,
+    Refusal,
+    TransportError,
+    decode_error,
+    error_in,
+)
+
+_MOST_ERROR_BODY = 1_048_576
+_PLAIN = "identity"
+
+
+class Answer:
+    """The body of a response, decompressed: `async for piece in answer: …`, then `aclose`.
+
+    Args:
+        reply: What the transport gave, unread.
+        waits: Limits the time of each read.
+        event_timeout: Seconds between two reads; the time that the caller takes does not count.
+        first_byte_at: When, on the clock of the loop, the first bytes must be here.
+        deadline: When the last ones must be.
+        secret: The key, which no error may tell.
+        most: Bytes that are held at once.
+
+    Attributes:
+        status: The HTTP status.
+        ended: Whether the last byte was read.
+        on_close: Is called once the answer is closed; it may be called again.
+        key_label: What the gateway's key that was used is called; empty for a caller's own.
+    """
+
+    def __init__(
+        self,
+        reply: Reply,
+        waits: Patience,
+        *,
+        event_timeout: float,
+        first_byte_at: float,
+        deadline: float,
+        secret: str,
+        most: int = MOST_BYTES,
+    ) -> None:
+        self.status = reply.status
+        self.ended = False
+        self.on_close: Callable[[], None] | None = None
+        self.key_label = ""
+        self._encoding = reply.encoding.strip().lower() or _PLAIN
+        self._inflater = Inflater(most) if self._encoding in ("gzip", "x-gzip", "deflate") else None
+        self._reply = reply
+        self._waits = waits
+        self._event_timeout = event_timeout
+        self._first_byte_at = first_byte_at
+        self._deadline = deadline
+        self._secret = secret
+        self._most = most
+        self._begun = False
+
+    @property
+    def headers(self) -> httpx.Headers:
+        """The headers of the response."""
+        return self._reply.headers
+
+    @property
+    def content_type(self) -> str:
+        """The header."""
+        content_type: str = self.headers.get("content-type", "")
+        return content_type
+
+    def leave_encoded(self) -> None:
+        """Give the body as it comes, compressed or not: for whoever hands `content-encoding` on."""
+        self._inflater, self._encoding = None, _PLAIN
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self.read():
+            yield piece
+
+    async def read(self) -> bytes:
+        """What came next; empty at the end.
+
+        Raises:
+            TransportError: nothing came in time, the connection broke, or the compressed data is broken or cut.
+        """
+        if self._inflater is None and self._encoding != _PLAIN:
+            raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer is compressed in an unknown way.")
+        while not self.ended:
+            piece = await self._receive()
+            self.ended = piece is None
+            if self._inflater is not None:
+                piece = self._inflater.finish() if piece is None else self._inflater.feed(piece)
+            if piece:
+                return piece
+        return b""
+
+    async def json_object(self, empty: bytes = b"") -> dict[str, Any]:
+        """The whole body as a JSON object; closes the answer.
+
+        A resource with a `name` is no error, though it may hold one: a file or a job that failed does.
+
+        Args:
+            empty: What a body without a byte stands for.
+
+        Raises:
+            GeminiError: it is an error, or no object; or it did not come whole.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while piece := await self.read():
+                pieces.append(piece)
+                size += len(piece)
+                if size > self._most:
+                    raise TransportError(Failure.TOO_LARGE)
+        finally:
+            await self.aclose()
+        body = b"".join(pieces)
+        try:
+            value = orjson.loads(body or empty)
+        except orjson.JSONDecodeError:
+            value = None
+        if isinstance(value, dict) and ("name" in value or not value.get("error")):
+            return value
+        error = error_in(value) or decode_error(200, body, self.content_type)
+        error.hide(self._secret)
+        raise error
+
+    async def error(self) -> GeminiError:
+        """What the body of a refusal says, as far as it comes: the status is worth more than a second failure."""
+        body = b""
+        try:
+            while len(body) < _MOST_ERROR_BODY and (piece := await self.read()):
+                body += piece
+        except TransportError:
+            pass
+        finally:
+            await self.aclose()
+        error = decode_error(self.status, body, self.content_type)
+        error.refusal = Refusal(self.status, dict(self.headers), body)
+        error.hide(self._secret)
+        return error
+
+    async def skip(self) -> None:
+        """Read to the end what does not matter, so that the connection can be used again; closes the answer."""
+        try:
+            while await self.read():
+                pass
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give the connection back if the answer was read to its end, else close it."""
+        self._waits.close()
+        try:
+            await self._reply.aclose()
+        finally:
+            if self.on_close is not None:
+                self.on_close()
+
+    async def _receive(self) -> bytes | None:
+        """What came over the wire; None at the end. A timer is set only for what has not come yet."""
+        try:
+            at_hand = self._reply.at_hand()
+        except TRANSPORT_ERRORS as error:
+            raise TransportError(Failure.ANSWER_CUT) from error
+        if at_hand is not None:
+            self._begun = True
+            return at_hand or None
+        limit = self._waits.now + self._event_timeout
+        if not self._begun:
+            limit = max(limit, self._first_byte_at)
+        try:
+            with self._waits.until(min(limit, self._deadline)):
+                piece = await self._reply.read()
+        except TimeoutError as error:
+            raise TransportError(self._lateness(limit)) from error
+        except TRANSPORT_ERRORS as error:
+            raise TransportError(Failure.ANSWER_CUT) from error
+        self._begun = True
+        return piece or None
+
+    def _lateness(self, limit: float) -> Failure:
+        if self._deadline <= limit:
+            return Failure.REQUEST_TIMEOUT
+        return Failure.EVENT_TIMEOUT if self._begun else Failure.FIRST_BYTE_TIMEOUT

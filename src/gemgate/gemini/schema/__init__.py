@@ -1,0 +1,1 @@
+"""From any JSON Schema to the one that Gemini takes."""

@@ -1,0 +1,188 @@
+"""From any JSON Schema to the one that Gemini's `parametersJsonSchema` and `responseJsonSchema` take.
+
+Google's reference lists the keywords: `$id`, `$defs`, `$ref`, `$anchor`, `type`, `format`, `title`, `description`,
+`enum` (strings and numbers), `items`, `prefixItems`, `minItems`, `maxItems`, `minimum`, `maximum`, `anyOf`, `oneOf`,
+`properties`, `additionalProperties`, `required`, and beside them `propertyOrdering`. With a `$ref` only keys that begin
+with `$` may stand, and a cycle of references must pass a property that is not required.
+
+What has an equivalent in these is rewritten. What has none goes into the description, for the model to read, and is
+listed in `changes`. The result never refuses what the source allows, with one exception: a schema with `properties`,
+`required` or `items` but no `type` is taken to mean an object or an array.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gemgate.gemini.schema.hints import compact
+from gemgate.gemini.schema.references import UnsupportedSchemaError
+from gemgate.gemini.schema.walk import Converter
+
+__all__ = [
+    "ConvertedSchema",
+    "UnsupportedSchemaError",
+    "function_parameters",
+    "has_properties",
+    "is_object_schema",
+    "known_gemini_schema",
+    "object_root",
+    "to_gemini_schema",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedSchema:
+    """A schema in Gemini's keywords.
+
+    `changes` has a line of printable ASCII for each place that lost a constraint or an annotation, such as
+    `properties.age: multipleOf moved to the description`; rewriting that loses nothing is not listed.
+    """
+
+    schema: dict[str, Any]
+    changes: tuple[str, ...]
+
+
+def to_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
+    """Convert `schema`, a JSON Schema of any draft or OpenAPI's dialect of it; it is not changed.
+
+    The order of keys is kept, and the same input gives the same bytes. Converting a result again changes nothing.
+    Raises UnsupportedSchemaError, with `param` in it, for what is no schema, for a reference that leads nowhere,
+    and for a schema too deep or too large.
+    """
+    return _converted(_text(schema, param), param)
+
+
+class KnownSchemas:
+    """Conversions of the past, by the JSON of their sources; those not used for the longest time make room.
+
+    Callers send the same tools with each request, and to convert those of an agent takes longer than all the rest of
+    its request. What comes out is shared by requests, so nobody may change it.
+
+    Args:
+        most: Bytes of the sources in all, which is also a bound of their number; what comes out takes about five times
+            as many. A source of over a quarter of it is not kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._kept: OrderedDict[bytes, ConvertedSchema] = OrderedDict()
+
+    def get(self, text: bytes) -> ConvertedSchema | None:
+        """What `text` was converted to."""
+        found = self._kept.get(text)
+        if found is not None:
+            self._kept.move_to_end(text)
+        return found
+
+    def put(self, text: bytes, converted: ConvertedSchema) -> None:
+        """Keep what `text`, which is not known, was converted to."""
+        size = len(text) + _ENTRY
+        if size > self._most // 4:
+            return
+        self._kept[bytes(memoryview(text))] = converted  # a copy: orjson keeps ten times the room for what it writes
+        self._size += size
+        while self._size > self._most:
+            oldest, _ = self._kept.popitem(last=False)
+            self._size -= len(oldest) + _ENTRY
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+_ENTRY = 100  # bytes for what stands around each text
+_KNOWN = KnownSchemas(2**20)
+
+
+def known_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
+    """As `to_gemini_schema`, and remembers: what it gives must not be changed."""
+    text = _text(schema, param)
+    known = _KNOWN.get(text)
+    if known is None:
+        known = _converted(text, param)
+        _KNOWN.put(text, known)
+    return known
+
+
+def _text(schema: object, param: str) -> bytes:
+    try:
+        return orjson.dumps(schema)
+    except TypeError as error:
+        message = "the schema is no JSON, is nested too deeply, or has a number beyond 64 bits; simplify it"
+        raise UnsupportedSchemaError(param, message) from error
+
+
+def _converted(text: bytes, param: str) -> ConvertedSchema:
+    source = orjson.loads(text)
+    if not isinstance(source, dict):
+        raise UnsupportedSchemaError(param, f"the schema must be an object, not {compact(source)[:60]}")
+    return ConvertedSchema(*Converter(source, param).run())
+
+
+def function_parameters(schema: object, *, param: str) -> ConvertedSchema | None:
+    """The parameters of a function, an object at the root; None when it takes none and `parameters` is to be omitted.
+
+    That is so for None, `{}` and an object without properties. It must not be changed (`known_gemini_schema`). Raises
+    UnsupportedSchemaError as `to_gemini_schema` does, and when the root is not an object.
+    """
+    if schema is None:
+        return None
+    converted = object_root(known_gemini_schema(schema, param=param), param=param)
+    return converted if has_properties(converted) else None
+
+
+def is_object_schema(schema: dict[str, Any]) -> bool:
+    """Whether a converted schema allows objects only, or only objects and null; follows references from its root."""
+    return _is_object(schema, schema.get("$defs", {}), frozenset())
+
+
+def has_properties(converted: ConvertedSchema) -> bool:
+    """Whether anything can stand in an object of this schema; if not, a function has no parameters."""
+    schema = converted.schema
+    return any(schema.get(key) for key in ("properties", "additionalProperties", "anyOf", "oneOf", "$ref"))
+
+
+def object_root(converted: ConvertedSchema, *, param: str) -> ConvertedSchema:
+    """The same schema with `"type": "object"` at its root, where a function's parameters need it.
+
+    A reference at the root is replaced by what it means. Raises UnsupportedSchemaError when that is not an object.
+    """
+    schema = _without_root_ref(converted.schema)
+    if schema.get("type") == "object":
+        return ConvertedSchema(schema, converted.changes)
+    if schema.keys() & {"type", "enum", "anyOf", "oneOf", "$ref"} and not is_object_schema(schema):
+        raise UnsupportedSchemaError(
+            param, "the root of a function's parameters must be of type object; wrap it in one"
+        )
+    typed = {**schema, "type": "object"} if "type" in schema else {"type": "object", **schema}
+    return ConvertedSchema(typed, converted.changes)
+
+
+def _without_root_ref(schema: dict[str, Any]) -> dict[str, Any]:
+    definitions = schema.get("$defs", {})
+    while name := _root_ref(schema):
+        outer = {key: value for key, value in schema.items() if key not in ("$ref", "anyOf", "$defs")}
+        schema = {**definitions[name], **outer, "$defs": definitions}
+    return schema
+
+
+def _root_ref(schema: dict[str, Any]) -> str:
+    """The name of the one definition that the root stands for; empty when it is a schema of its own."""
+    branches = schema.get("anyOf", [])
+    only = branches[0] if len(branches) == 1 and schema.keys().isdisjoint(("type", "properties", "oneOf")) else schema
+    return str(only.get("$ref", "")).removeprefix("#/$defs/")
+
+
+def _is_object(schema: dict[str, Any], definitions: dict[str, Any], seen: frozenset[str]) -> bool:
+    kind = schema.get("type")
+    if kind is not None:
+        return kind == "object" or (isinstance(kind, list) and "object" in kind and set(kind) <= {"object", "null"})
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/$defs/")
+        return name not in seen and _is_object(definitions[name], definitions, seen | {name})
+    return any(
+        bool(schema.get(key)) and all(_is_object(branch, definitions, seen) for branch in schema[key])
+        for key in ("anyOf", "oneOf")
+    )

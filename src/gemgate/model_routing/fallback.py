@@ -1,0 +1,110 @@
+"""Another model where the first one cannot answer, as long as nothing was given on."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import NamedTuple, TypeVar
+
+import structlog
+
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import GeminiError, TransportError
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.failure_policy import lets_fall_back
+from gemgate.upstream.retry import USUAL, Terms
+
+T = TypeVar("T")
+Failed = GeminiError | ApiError
+
+_log = structlog.get_logger()
+
+
+class Turn(NamedTuple):
+    """One model's turn: the first ones have less patience, the later ones less time."""
+
+    model: str
+    terms: Terms = USUAL
+
+
+class Fallback:
+    """The models of one request, in their order.
+
+    Args:
+        upstream: Whose observers are told.
+        asked: What the caller named.
+        models: What that stands for.
+    """
+
+    def __init__(self, upstream: Upstream, asked: str, models: Sequence[str]) -> None:
+        self._upstream = upstream
+        self._asked = asked
+        self._turns = [Turn(models[0])] if len(models) == 1 else _turns(models, upstream.shared.clock())
+        self._failure: Failed | None = None
+
+    async def answer(self, attempt: Callable[[Turn], Awaitable[T]]) -> T:
+        """What the first model answers that can.
+
+        Raises:
+            GeminiError: none can; what the one says that is wanted most, unless that does not exist.
+            ApiError: the same, put into OpenAI's words already.
+        """
+        for number, turn in enumerate(self._turns):
+            try:
+                return await attempt(turn)
+            except (GeminiError, ApiError) as error:
+                self._go_on(number, error)
+        raise AssertionError("the last turn ends with an answer or an error")
+
+    async def stream(self, attempt: Callable[[Turn], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+        """The same for a stream: the first model that gives anything gives all of it.
+
+        Raises:
+            GeminiError: none can; or the one that had begun has failed.
+            ApiError: the same, put into OpenAI's words already.
+        """
+        for number, turn in enumerate(self._turns):
+            has_begun = False
+            try:
+                async with aclosing(attempt(turn)) as items:
+                    async for item in items:
+                        has_begun = True
+                        yield item
+            except (GeminiError, ApiError) as error:
+                if has_begun:
+                    raise
+                self._go_on(number, error)
+            else:
+                return
+
+    def _go_on(self, number: int, error: Failed) -> None:
+        """Returns if it is the next model's turn.
+
+        Raises:
+            GeminiError: it is not.
+            ApiError: it is not.
+        """
+        said = _googles(error)
+        if said is None or not lets_fall_back(said):
+            # What a stand-in cannot do is no answer to a request that another model was meant for.
+            raise self._failure or error
+        wanted = _googles(self._failure) if self._failure else None
+        if wanted is None or (wanted.is_missing_model and not said.is_missing_model):
+            self._failure = error
+        if number == len(self._turns) - 1:
+            raise self._failure or error
+        model = self._turns[number + 1].model
+        reason = str(said.reason if isinstance(said, TransportError) else said.status)
+        _log.warning(
+            "another model is asked", asked=self._asked, failed=self._turns[number].model, model=model, reason=reason
+        )
+        self._upstream.fell_back(self._asked, model, reason)
+
+
+def _turns(models: Sequence[str], now: float) -> list[Turn]:
+    last = len(models) - 1
+    return [Turn(model, Terms(number == last, now if number else 0.0)) for number, model in enumerate(models)]
+
+
+def _googles(error: Failed) -> GeminiError | None:
+    """What Google said, where it was put into other words since."""
+    cause = error if isinstance(error, GeminiError) else error.__cause__
+    return cause if isinstance(cause, GeminiError) else None

@@ -1,0 +1,17 @@
+"""The `model` of a request."""
+
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import InvalidNameError
+from gemgate.gemini.resource_names import model_path
+
+
+def model_name(asked: str) -> str:
+    """The resource name of the model that was asked for, such as `models/gemini-2.5-flash`; `google/` before it is cut.
+
+    Raises:
+        ApiError: 400 when it is no name; it would stand in a path.
+    """
+    try:
+        return model_path(asked.removeprefix("google/"))
+    except InvalidNameError as error:
+        raise ApiError(400, f"'model': {error}", param="model", code="invalid_value") from error

@@ -1,0 +1,1 @@
+"""What operators see of each request: metrics, log lines, traces, costs."""

@@ -1,0 +1,181 @@
+"""How the process logs: one form for our lines and every library's, with the id of the request, without secrets."""
+
+import asyncio
+import logging
+import re
+import sys
+import time
+from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+from gemgate.gemini.usage import Counts
+from gemgate.observability.record import Record, request_id
+from gemgate.redaction import redact, redact_value
+from gemgate.settings import Settings
+
+_CHATTY = ("alembic", "uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
+_HARMLESS = frozenset({int, float, bool, type(None)})
+_OURS = frozenset({"level", "timestamp", "outcome", "request_id"})
+_SHORT = 80
+_LONGEST = 256
+_MOST = 20
+
+
+@lru_cache(maxsize=2048)
+def _redacted(text: str, name: str) -> Any:
+    return redact_value(text, name)
+
+
+def _redact_again(text: str, name: str) -> Any:
+    """As `redact_value`: paths, models and names of callers come again and again."""
+    return _redacted(text, name) if len(text) <= _SHORT else redact_value(text, name)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Sets the process's logging, ours and every library's: level, form, no secrets. Called once by the command."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    shared: list[Processor] = [
+        add_request_id,
+        structlog.processors.add_log_level,
+        add_timestamp,
+    ]
+    last: list[Processor]
+    if settings.log_format == "json":
+        last = [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(_dumps)]
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=True) if sys.stderr.isatty() else PlainRenderer()
+        last = [structlog.processors.format_exc_info, hide_secrets, renderer]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _CHATTY:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(max(level, logging.WARNING))
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """A call that the server itself cut short at its deadline was answered: its traceback tells nothing."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+def add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: whose request the line is about, if it is about one."""
+    if (found := request_id()) is not None:
+        event.setdefault("request_id", found)
+    return event
+
+
+def add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: when, in UTC. Eight times as quick as structlog's own."""
+    seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    event["timestamp"] = f"{_second(seconds)}.{microseconds:06}Z"
+    return event
+
+
+@lru_cache(maxsize=4)
+def _second(since_1970: int) -> str:
+    return datetime.fromtimestamp(since_1970, UTC).isoformat()[:-6]
+
+
+def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: no credential leaves in an event, by the name of its field or by its look."""
+    for name, value in event.items():
+        if name in _OURS or type(value) in _HARMLESS:
+            continue
+        event[name] = _redact_again(value, name) if type(value) is str else redact_value(value, name)
+    return event
+
+
+class PlainRenderer:
+    """A structlog processor: what its `ConsoleRenderer` writes without colours, in an eighth of the time."""
+
+    def __init__(self) -> None:
+        self._whole = structlog.dev.ConsoleRenderer(colors=False)
+
+    def __call__(self, logger: Any, method: str, event: EventDict) -> str:
+        """A line; an event with a traceback, or of a library, is left to structlog."""
+        if not _UNUSUAL.isdisjoint(event) or not event.keys() >= _USUAL:
+            return self._whole(logger, method, event)
+        head = f"{event.pop('timestamp')} [{event.pop('level'):<9}] {event.pop('event'):<30}"
+        fields = [
+            f"{name}={value}" if isinstance(value := event[name], str) and not _to_quote(value) else f"{name}={value!r}"
+            for name in sorted(event)
+        ]
+        return " ".join([head, *fields]) if fields else head.rstrip(" ")
+
+
+_USUAL = frozenset({"timestamp", "level", "event"})
+_UNUSUAL = frozenset({"stack", "exception", "exc_info", "logger", "logger_name"})
+_to_quote = re.compile(r"[ \t=\r\n\"']").search
+
+
+def _dumps(event: MutableMapping[str, Any], **_options: Any) -> str:
+    return orjson.dumps(event, default=repr).decode()
+
+
+def line(record: Record) -> dict[str, Any]:
+    """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
+    fields: dict[str, Any] = {
+        "method": record.method,
+        "path": redact(record.path)[:_LONGEST],
+        "status": record.status,
+        "outcome": record.outcome,
+        "ms": _ms(record.ended - record.began),
+    }
+    if record.first_event:
+        fields["first_token_ms"] = _ms(record.first_event - record.began)
+    if record.caller is not None:
+        fields["caller"] = record.caller
+    if record.model is not None:
+        fields["model"] = record.asked
+        fields["served"] = record.served or record.model
+    if record.counts is not None:
+        fields |= _used(record.counts, record.cost)
+    if record.gemini_key:
+        fields["gemini_key"] = record.gemini_key
+    if record.retries:
+        fields["retries"] = record.retries
+    if (notes := record.notes) is not None:
+        if notes.dropped:
+            fields["dropped"] = notes.dropped[:_MOST]
+        if notes.adjusted:
+            fields["adjusted"] = notes.adjusted[:_MOST]
+    if record.trace is not None and (trace_id := record.trace.trace_id) is not None:
+        fields["trace_id"] = trace_id
+    if record.error is not None:
+        fields["error"] = record.error
+    return fields
+
+
+def _used(counts: Counts, cost: float | None) -> dict[str, Any]:
+    used: dict[str, Any] = {
+        "prompt_tokens": counts.prompt + counts.tool_use,
+        "completion_tokens": counts.candidates + counts.thoughts,
+        "thoughts_tokens": counts.thoughts,
+        "cached_tokens": counts.cached,
+    }
+    if cost is not None:
+        used["cost_usd"] = round(cost, 9)
+    return used
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

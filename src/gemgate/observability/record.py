@@ -1,0 +1,240 @@
+"""What is known of one request: whoever learns something notes it here; metrics, log and trace tell it at the end.
+
+    record = current()
+    record.asks("chat", "google/gemini-2.5-flash")
+
+Outside a request (a batch, a test of one function) `current()` is a record that nobody reads.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar, Token
+from typing import Literal, NamedTuple, Protocol
+
+from gemgate.gemini.types import UsageMetadata
+from gemgate.gemini.usage import Counts, counts, total
+from gemgate.observability.pricing import cost_of
+
+Operation = Literal["chat", "embeddings", "image_generation", "image_edit"]
+
+UNMATCHED = "unmatched"
+"""The route of a request for a path that there is not."""
+
+
+class SaysWhatWasLost(Protocol):
+    """What was dropped and adjusted: `gemgate.translation.notes.Notes`."""
+
+    dropped: list[str]
+    adjusted: list[str]
+
+
+class Told(NamedTuple):
+    """What Google told of an answer.
+
+    Attributes:
+        served: The `modelVersion` that answered.
+        usage: The tokens of all calls.
+        response_id: The id that the caller got.
+        finish_reasons: Why each choice ended, in OpenAI's words.
+    """
+
+    served: str | None
+    usage: UsageMetadata
+    response_id: str | None = None
+    finish_reasons: Sequence[str] = ()
+
+
+class Spans(Protocol):
+    """The spans of one request: `gemgate.observability.tracing.Trace`."""
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the trace, if it is sampled."""
+
+    def asks(self, record: "Record") -> None:
+        """A model is about to be asked."""
+
+    def headers(self) -> dict[str, str]:
+        """What carries the trace on."""
+
+    def ended(self, record: "Record") -> None:
+        """The request has ended."""
+
+
+class Record:
+    """One request. What only some requests have is None or empty on the others. Times are of `time.perf_counter`.
+
+    Attributes:
+        request_id: What `x-request-id` says.
+        method: The HTTP method.
+        path: The path that was asked for.
+        route: The template of the path, such as `/v1/batches/{batch_id:path}`.
+        status: The HTTP status; 499 when the caller went before the end.
+        outcome: How it ended: `completed`, `refused` (a 4xx), `failed` (a 5xx, or an error in mid-stream),
+            `client_gone`, or `shutdown`.
+        is_stream: Whether events are sent.
+        began: The start.
+        first_event: When the first event was sent; comments that keep a stream alive are none.
+        last_event: When the last one was.
+        longest_gap: The longest time between two of them, in seconds.
+        ended: The end.
+        operation: What was asked for, where a model was asked.
+        asked: The model as the caller named it.
+        model: The model that was called, without `models/`.
+        served: The `modelVersion` that answered.
+        has_answer: Whether Google answered, well enough to believe that the model exists.
+        caller: The name of the caller's key; never the key.
+        gemini_key: The label of the gateway's key with which Google was called last; empty for a caller's own.
+        retries: Calls to Google that were made again.
+        error: The `code`, or else the `type`, of the error that the caller got.
+        notes: What was dropped and adjusted.
+        counts: Tokens; None when Google told none.
+        cost: US dollars; None when not known.
+        response_id: The id that the answer has.
+        finish_reasons: Why each choice ended, in OpenAI's words.
+        request: The parsed request, for its parameters, until a model is asked: an answer may take long.
+        trace: The spans, where requests are traced.
+    """
+
+    __slots__ = (
+        "_told",
+        "_usages",
+        "asked",
+        "began",
+        "caller",
+        "cost",
+        "counts",
+        "ended",
+        "error",
+        "finish_reasons",
+        "first_event",
+        "gemini_key",
+        "has_answer",
+        "is_stream",
+        "last_event",
+        "longest_gap",
+        "method",
+        "model",
+        "notes",
+        "operation",
+        "outcome",
+        "path",
+        "request",
+        "request_id",
+        "response_id",
+        "retries",
+        "route",
+        "served",
+        "status",
+        "trace",
+    )
+
+    def __init__(self, request_id: str = "", method: str = "", path: str = "") -> None:
+        self.request_id = request_id
+        self.method = method
+        self.path = path
+        self.route = UNMATCHED
+        self.status = 0
+        self.outcome = ""
+        self.is_stream = False
+        self.began = time.perf_counter()
+        self.first_event = 0.0
+        self.last_event = 0.0
+        self.longest_gap = 0.0
+        self.ended = 0.0
+        self.operation: Operation | None = None
+        self.asked: str | None = None
+        self.model: str | None = None
+        self.served: str | None = None
+        self.has_answer = False
+        self.caller: str | None = None
+        self.gemini_key = ""
+        self.retries = 0
+        self.error: str | None = None
+        self.notes: SaysWhatWasLost | None = None
+        self.counts: Counts | None = None
+        self.cost: float | None = None
+        self.response_id: str | None = None
+        self.finish_reasons: Sequence[str] = ()
+        self.request: object = None
+        self.trace: Spans | None = None
+        self._told: Callable[[], Told] | None = None
+        self._usages: list[UsageMetadata] = []
+
+    def asks(self, operation: Operation, model: str, request: object = None) -> None:
+        """The caller wants something of `model`: with the parameters that `request` has."""
+        self.operation = operation
+        self.asked = model
+        self.model = model.removeprefix("google/").removeprefix("models/")
+        self.request = request
+
+    def uses(self, model: str, notes: SaysWhatWasLost, *, is_asked: bool = True) -> None:
+        """The request goes to `model`, which may be another than the one that was asked for.
+
+        Args:
+            model: Its name; it may begin with `models/`.
+            notes: What was dropped and adjusted for it.
+            is_asked: Whether it is asked indeed, and not in a dry run.
+        """
+        self.model = model.removeprefix("models/")
+        self.notes = notes
+        if is_asked:
+            if self.trace is not None:
+                self.trace.asks(self)
+            self.request = None
+
+    def answered(self, served: str | None, usage: UsageMetadata | None) -> None:
+        """A call was answered: by this `modelVersion`, for these tokens."""
+        self.has_answer = True
+        self.served = self.served or served
+        if usage:
+            self._usages.append(usage)
+
+    def told_at_end(self, told: Callable[[], Told]) -> None:
+        """When the request has ended, ask `told` which model answered, and for how many tokens."""
+        self._told = told
+
+    def used_tokens(self) -> int:
+        """The tokens of prompts and answers, thoughts included, as far as Google has told of them by now."""
+        told = self._told()[1] if self._told is not None else {}
+        found = counts(total((*self._usages, told)))
+        return found.prompt + found.tool_use + found.candidates + found.thoughts
+
+    def settle(self, *, priced: bool = True) -> None:
+        """The request has ended: evaluate what Google told."""
+        self.ended = time.perf_counter()
+        if self._told is not None:
+            told = self._told()
+            if told.served or told.usage:
+                self.answered(told.served, told.usage)
+            self.response_id, self.finish_reasons = told.response_id, told.finish_reasons
+        if self.model is None or not self._usages:
+            return
+        usage = self._usages[0] if len(self._usages) == 1 else total(self._usages)
+        self.counts = counts(usage)
+        if priced:
+            self.cost = cost_of(self.model, self.served, self.counts, usage)
+
+
+_current: ContextVar[Record | None] = ContextVar("gemgate_record", default=None)
+
+
+def current() -> Record:
+    """The record of the request that is being served."""
+    return _current.get() or Record()
+
+
+def request_id() -> str | None:
+    """The id of the request that is being served, if one is."""
+    record = _current.get()
+    return record.request_id if record is not None else None
+
+
+def make_current(record: Record) -> Token[Record | None]:
+    """`record` is the current one, in the tasks that are started from here too, until `restore`."""
+    return _current.set(record)
+
+
+def restore(token: Token[Record | None]) -> None:
+    """What was the current record before is it again."""
+    _current.reset(token)

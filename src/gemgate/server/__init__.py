@@ -1,0 +1,1 @@
+"""The process: uvicorn as the gateway runs it, sockets, signals."""

@@ -1,0 +1,298 @@
+"""HTTP/1.1 towards callers: uvicorn's protocol, and the limits that it does not have.
+
+A caller may send no head without end (431), none that never ends (408), and must take what it is sent: whoever reads
+too slowly is cut off, so that neither its connection nor its call to Google is held for ever. None of this costs a
+request that behaves more than a fraction of a microsecond: timers run only while something is overdue.
+"""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+import orjson
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from gemgate.errors import ApiError
+from gemgate.server.draining import STATE, Drain
+from gemgate.web.disconnect import Hangup
+from gemgate.web.limits_middleware import LEAST_RATE, WHOLE_BODY, ConnectionLimits
+
+if TYPE_CHECKING:
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+_log = structlog.get_logger()
+
+_NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
+_MOST_UNSENT = 65_536
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection. The limits are `config.limits`."""
+
+    # Slots beside uvicorn's attributes: with over 30 in all, Python would give each connection a dict of 1 KB.
+    __slots__ = (
+        "_drain",
+        "_hangup",
+        "_head_size",
+        "_head_timer",
+        "_in_body",
+        "_limits",
+        "_parsed",
+        "_read_size",
+        "_refusal",
+        "_rest_timer",
+        "_send_timer",
+        "_unsent",
+    )
+
+    def __init__(
+        self,
+        config: "Config",
+        server_state: "ServerState",
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        limits: ConnectionLimits = getattr(config, "limits", None) or ConnectionLimits()
+        self._limits = limits
+        self._drain: Drain | None = app_state.get(STATE)
+        self._hangup = Hangup()
+        self._in_body = False
+        self._parsed = False  # whether the read in hand held the end of a head or of a body
+        self._head_size = 0
+        self._read_size = 0
+        self._unsent = 0
+        self._refusal: ApiError | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._rest_timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection on which nothing is asked is closed like one on which nothing more is asked."""
+        super().connection_made(transport)
+        _keep_little_unsent(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No timer outlives the connection."""
+        super().connection_lost(exc)
+        self._hangup.come()
+        self._unset_keepalive_if_required()
+        _cancel(self._head_timer, self._rest_timer, self._send_timer)
+        self._head_timer = self._rest_timer = self._send_timer = None
+
+    # What the caller sends.
+
+    def data_received(self, data: bytes) -> None:
+        """One read."""
+        self._parsed = False
+        self._read_size = len(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or _not_http("These bytes are not an HTTP/1.1 request."))
+        if not (self._in_body or self._parsed):
+            self._await_head()
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Reads a request as if it had not asked to go on in another protocol, as Java's client does (`h2c`).
+
+        httptools stops behind the head of such a request: its body would be lost.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(_not_http("CONNECT is for proxies, and this is none."))
+            return
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self.url, b"".join(lines))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._head_size = 0
+        self.data_received(head + rest)
+
+    def _await_head(self) -> None:
+        self._head_size += self._read_size
+        if self._head_size > self._limits.max_head_bytes:
+            self._refuse(_head_too_large(self._limits.max_head_bytes))
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._limits.head_timeout, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        msg = f"The request's headers did not come within {self._limits.head_timeout:g} s."
+        self._refuse(ApiError(408, msg, code="request_timeout"))
+
+    def on_headers_complete(self) -> None:
+        """The end of a head."""
+        if self.parser.should_upgrade():
+            return
+        self._in_body = self._parsed = True
+        most = self._limits.max_head_bytes
+        if self._head_size + self._read_size > most and self._head() > most:
+            self._refusal = _head_too_large(most)
+            raise ValueError(self._refusal.message)  # ends the parsing
+        self._head_size = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        if self._send_timer is not None and not self.flow.write_paused:
+            self._send_timer.cancel()  # whoever asks again has read
+            self._send_timer = None
+        self._hangup.enter(self._scope())
+        super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", _HeadFirst(self.cycle, self.loop))
+        if self._drain is not None and self._drain.begun:
+            self.cycle.keep_alive = False  # the caller's next request goes to another replica
+
+    def _scope(self) -> dict[str, Any]:
+        """Of the request in hand: in it there may be more than uvicorn's type says."""
+        return cast("dict[str, Any]", self.scope)
+
+    def _head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def on_message_complete(self) -> None:
+        """The end of a body."""
+        if self.parser.should_upgrade():
+            return
+        self._in_body = False
+        self._parsed = True
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
+        self._scope()[WHOLE_BODY] = True
+        super().on_message_complete()
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answers in OpenAI's shape what never becomes a request, and closes."""
+        if self.transport.is_closing():
+            return
+        if self.pipeline or (self._is_answering() and self.cycle.response_started):
+            self.transport.abort()  # another answer is being sent: this one would land in its middle
+            return
+        content = orjson.dumps(error.body())
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(content)
+        self.transport.write(STATUS_LINE[error.status] + head + content)
+        self.transport.close()
+        self._watch_sending()
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # which uvicorn declares as never None
+        return cycle is not None and not cycle.response_complete
+
+    # What the caller takes.
+
+    def pause_writing(self) -> None:
+        """More waits to be taken than the transport likes to keep: whoever sends waits too."""
+        super().pause_writing()
+        self._watch_sending()
+
+    def resume_writing(self) -> None:
+        """The caller has taken most of it."""
+        super().resume_writing()
+        if self._send_timer is not None and self._is_answering():
+            self._send_timer.cancel()
+            self._send_timer = None
+
+    def on_response_complete(self) -> None:
+        """The answer is in the transport's hands; what of it is unsent is watched to its end."""
+        super().on_response_complete()
+        if self._in_body and self._rest_timer is None:
+            self._rest_timer = self.loop.call_later(self._limits.body_timeout, self._rest_is_late)
+        if self.transport.get_write_buffer_size():
+            self._watch_sending()
+
+    def _rest_is_late(self) -> None:
+        self._rest_timer = None
+        self.transport.abort()
+
+    def _watch_sending(self) -> None:
+        if self._send_timer is None:
+            self._unsent = self.transport.get_write_buffer_size()
+            self._send_timer = self.loop.call_later(self._limits.send_timeout, self._check_sending)
+
+    def _check_sending(self) -> None:
+        self._send_timer = None
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent:
+            return
+        if self._unsent - unsent < LEAST_RATE * self._limits.send_timeout:
+            _log.warning("a client that does not read was cut off", unsent=unsent, client=self.client)
+            self.transport.abort()
+        else:
+            self._watch_sending()
+
+
+class _HeadFirst:
+    """What uvicorn writes one answer to: the head waits for the body's first bytes, as long as nobody awaits anything.
+
+    Two packets for a small answer cost the gateway a twentieth of a request, and the caller a second read.
+    """
+
+    __slots__ = ("_cycle", "_head", "_loop", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
+        self._cycle = cycle
+        self._transport = cycle.transport
+        self._loop = loop
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """The first one waits, until the second or until the loop's next turn. From then on all go past."""
+        if not self._head:
+            self._head = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._go_past(data)
+
+    def _flush(self) -> None:
+        if self._cycle.transport is not self._transport and not self._transport.is_closing():
+            self._go_past(b"")
+
+    def _go_past(self, data: bytes) -> None:
+        self._cycle.transport = self._transport
+        self._transport.writelines((self._head, data))
+
+    def close(self) -> None:
+        """Close the connection, once all is sent."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether the connection is being closed."""
+        return self._transport.is_closing()
+
+
+def _keep_little_unsent(transport: asyncio.Transport) -> None:
+    """Lets the kernel hold no more than a little for a slow reader, beyond what is on its way.
+
+    Otherwise it takes megabytes, asks for more only once a third of them is gone, and whoever reads a few kilobytes a
+    second looks like one that reads nothing.
+    """
+    peer = transport.get_extra_info("socket")
+    if _NOTSENT_LOWAT is not None and peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
+        peer.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _MOST_UNSENT)
+
+
+def _cancel(*timers: asyncio.TimerHandle | None) -> None:
+    for timer in timers:
+        if timer is not None:
+            timer.cancel()
+
+
+def _not_http(problem: str) -> ApiError:
+    return ApiError(400, problem, code="invalid_http")
+
+
+def _head_too_large(limit: int) -> ApiError:
+    return ApiError(
+        431,
+        f"The request's line and headers are larger than {limit} bytes, the most that this gateway reads.",
+        code="headers_too_large",
+    )

@@ -1,0 +1,150 @@
+"""uvicorn as the gateway runs it: its limits, its garbage, and how it stops."""
+
+import gc
+import math
+import os
+import signal
+from contextlib import suppress
+from importlib.util import find_spec
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.lifespan.on import LifespanOn
+from uvicorn.supervisors import Multiprocess
+
+from gemgate.server.sockets import BACKLOG
+from gemgate.settings import Settings
+from gemgate.web.limits_middleware import ConnectionLimits
+
+if TYPE_CHECKING:
+    import socket
+
+    from starlette.types import ASGIApp
+
+_KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that load balancers keep an idle connection
+_YOUNG_OBJECTS = (
+    10_000  # that outlive each other before the garbage collector looks; Python's 700 are one large request
+)
+_MIB = 1024 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+_HUNG_SECONDS = 30  # a worker that gives no sign of life for so long is replaced
+_LISTEN_SECONDS = 0.1  # between two looks for signals
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's, and what `GuardedProtocol` reads.
+
+    Attributes:
+        limits: What one connection may cost.
+        owns_process: Whether the process is there for this server alone, which may then set the garbage collector
+            and the allocator of memory.
+    """
+
+    def __init__(
+        self, application: Any, limits: ConnectionLimits, *, owns_process: bool = False, **options: Any
+    ) -> None:
+        super().__init__(application, **options)
+        self.limits = limits
+        self.owns_process = owns_process
+
+    def load(self) -> None:
+        """In the process that serves."""
+        super().load()
+        if self.owns_process:
+            self.lifespan_class = _Lifespan
+
+
+def server_config(application: "ASGIApp | str", settings: Settings, **options: Any) -> ServerConfig:
+    """How to serve `application`, an ASGI application or the name of a factory; `options` are uvicorn's.
+
+    Where httptools is not installed (PyPy, Windows), uvicorn's own protocol on h11 serves, without the limits of heads
+    and of slow readers.
+    """
+    protocol: Any = "h11"
+    if find_spec("httptools"):
+        from gemgate.server.protocol import GuardedProtocol
+
+        protocol = GuardedProtocol
+    limits = ConnectionLimits(
+        max_head_bytes=settings.max_header_bytes,
+        head_timeout=settings.header_timeout,
+        body_timeout=settings.body_timeout,
+        send_timeout=settings.send_timeout,
+    )
+    defaults: dict[str, Any] = {
+        "http": protocol,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "lifespan": "on",
+        "ws": "none",
+        "backlog": BACKLOG,
+        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
+        "timeout_worker_healthcheck": _HUNG_SECONDS,
+        "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
+    }
+    return ServerConfig(application, limits, **(defaults | options))
+
+
+class _Lifespan(LifespanOn):
+    """Starts the application; from then on the collector of garbage passes over what is there, and memory is kept.
+
+    Each full collection would look at half a million objects of modules otherwise, and large requests bring one about
+    every few hundred. Requests leave no cycles behind, so that there is little to collect.
+    """
+
+    async def startup(self) -> None:
+        """Start the application."""
+        await super().startup()
+        _keep_memory_at_hand()
+        gc.freeze()
+        gc.set_threshold(_YOUNG_OBJECTS)
+        gc.enable()
+
+
+def _keep_memory_at_hand() -> None:
+    """Has glibc keep some of the memory that large requests have given back.
+
+    It hands it to the kernel otherwise, which clears each page anew: half of what a request with 5 MB inline costs.
+    Other C libraries have no `mallopt`, and do without.
+    """
+    import ctypes
+
+    with suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 * _MIB)  # the most that it takes
+        mallopt(_M_TRIM_THRESHOLD, 64 * _MIB)
+
+
+def serve_here(application: "ASGIApp", settings: Settings, listeners: "list[socket.socket]") -> None:
+    """Serves until SIGTERM (returns) or Ctrl-C (`KeyboardInterrupt`)."""
+    uvicorn.Server(server_config(application, settings, owns_process=True)).run(sockets=listeners)
+
+
+def serve_in_workers(factory: str, settings: Settings, listeners: "list[socket.socket]") -> None:
+    """The same in `settings.workers` processes, which make their application with `factory` (`module:name`)."""
+    config = server_config(factory, settings, factory=True, workers=settings.workers, owns_process=True)
+    gc.enable()
+    Workers(config, sockets=listeners).run()
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor. It holds the listening socket too: new callers are refused once it has let go as well."""
+
+    def terminate_all(self) -> None:
+        """Tell every worker to stop."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        """Wait until all have ended. Signals that come meanwhile are theirs: a second SIGTERM ends the delay."""
+        while living := [each.process for each in self.processes if each.process.is_alive()]:
+            wait([each.sentinel for each in living], _LISTEN_SECONDS)
+            while self.signal_queue:
+                number = self.signal_queue.pop(0)
+                for each in living:
+                    if number in (signal.SIGTERM, signal.SIGINT) and each.pid is not None:
+                        with suppress(ProcessLookupError):
+                            os.kill(each.pid, number)

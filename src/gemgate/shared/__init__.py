@@ -1,1 +1,0 @@
-"""What all workers and replicas know together, by way of a Redis that may be down."""

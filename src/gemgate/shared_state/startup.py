@@ -1,0 +1,55 @@
+"""Puts together what an application shares with the others, or has for itself."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gemgate.auth.rate_limits import LocalQuotas, Quotas
+from gemgate.shared_state.connection import Link
+from gemgate.shared_state.cooldowns import SharedRests
+from gemgate.shared_state.rate_limits import RedisQuotas, SharedQuotas
+from gemgate.shared_state.thought_signatures import RedisSignatures
+from gemgate.shared_state.write_behind import WriteBehind
+from gemgate.translation.thought_signatures import Signatures
+from gemgate.upstream.client import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What workers and replicas have in common.
+
+    Attributes:
+        quotas: How much each key has used.
+        signatures: Thought signatures.
+        link: The way to Redis; None when each process is for itself.
+    """
+
+    quotas: Quotas
+    signatures: Signatures
+    link: Link | None = None
+
+
+@asynccontextmanager
+async def common_state(
+    url: str | None, signatures: Signatures, signature_ttl: float, upstream: Upstream, tell: Callable[[bool], None]
+) -> AsyncIterator[Common]:
+    """What is shared by the Redis at `url`, cool-downs of `upstream` included; without one, what this process has.
+
+    `tell` is called with whether Redis can be used.
+
+    Raises:
+        ModuleNotFoundError: the extra `redis` is not installed.
+    """
+    local = LocalQuotas()
+    if url is None:
+        yield Common(local, signatures)
+        return
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        link = await enter(Link(url, tell=tell).kept())
+        behind = await enter(WriteBehind(link).running())
+        rests = SharedRests(link, behind, upstream.apply)
+        upstream.observe(rests)
+        await enter(rests.followed())
+        quotas = await enter(SharedQuotas(link, RedisQuotas(link), local).renewing())
+        yield Common(quotas, RedisSignatures(signatures, link, behind, signature_ttl), link)

@@ -1,0 +1,84 @@
+"""Writes to Redis that nobody waits for."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from gemgate.shared_state.connection import Link, RedisDownError, is_refusal
+from gemgate.tasks import in_background
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+MOST_WAITING = 2000
+"""Writes that wait while Redis is down; the oldest give way."""
+
+_MOST_AT_ONCE = 200
+
+Write = Callable[[Any], object]
+"""Adds commands to a pipeline."""
+
+
+class WriteBehind:
+    """Sends writes in their order, many at once, from a task of its own: `add` costs the caller an append.
+
+    One whose answer does not come is sent again, so a write must do no harm the second time.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._waiting: deque[Write] = deque(maxlen=MOST_WAITING)
+        self._some = asyncio.Event()
+
+    def add(self, write: Write) -> None:
+        """Send it soon."""
+        self._waiting.append(write)
+        self._some.set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def running(self) -> "AsyncIterator[WriteBehind]":
+        """Sends until the block ends, and then what is left, once."""
+        try:
+            async with in_background(self._run()):
+                yield self
+        finally:
+            with suppress(RedisDownError):
+                while self._waiting:
+                    await self._send()
+
+    async def _run(self) -> None:
+        while True:
+            await self._some.wait()
+            await self._link.wait_until_up()
+            with suppress(RedisDownError):  # what was not sent is still there
+                await self._send()
+            if not self._waiting:
+                self._some.clear()
+
+    async def _send(self) -> None:
+        """The oldest writes.
+
+        Raises:
+            RedisDownError: they could not be sent, and wait.
+        """
+        writes = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_AT_ONCE))]
+
+        async def execute(redis: "Redis") -> None:
+            pipeline = redis.pipeline(transaction=False)
+            for write in writes:
+                write(pipeline)
+            for answer in await pipeline.execute(raise_on_error=False):
+                if isinstance(answer, Exception) and not is_refusal(answer):
+                    raise answer
+
+        try:
+            await self._link.run(execute)
+        except BaseException:
+            room = MOST_WAITING - len(self._waiting)
+            self._waiting.extendleft(reversed(writes[len(writes) - min(room, len(writes)) :]))
+            raise

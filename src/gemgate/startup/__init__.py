@@ -1,0 +1,1 @@
+"""Builds an application: what it holds, and which part takes which setting."""

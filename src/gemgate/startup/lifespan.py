@@ -1,0 +1,182 @@
+"""Opens what an application holds, and closes it in the reverse order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import httpx
+import structlog
+from anyio import to_thread
+
+from gemgate.api.batches.startup import batches_at_work
+from gemgate.api.readiness import Readiness
+from gemgate.api.services import Services
+from gemgate.auth.key_registry import ClientKeys
+from gemgate.encryption import Seal, secret_of
+from gemgate.gemini.client.client import GeminiClient
+from gemgate.gemini.client.transport import UnusableEnvironmentError
+from gemgate.gemini.files import GeminiFiles
+from gemgate.gemini.model_list import ModelDirectory
+from gemgate.media.fetch import MediaFetcher
+from gemgate.media.google_uploads import MARGIN, Attachments
+from gemgate.media.resolver import MediaResolver
+from gemgate.model_routing.aliases import ModelAliases
+from gemgate.observability import pricing
+from gemgate.observability.metrics import Metrics
+from gemgate.redaction import traceback_of
+from gemgate.settings import Settings, variable
+from gemgate.shared_state.startup import common_state
+from gemgate.startup.options import (
+    batch_options,
+    client_options,
+    embedding_options,
+    file_options,
+    image_options,
+    shared_calls,
+)
+from gemgate.store import Store, StoreError
+from gemgate.translation.options import Options
+from gemgate.upstream.client import Upstream
+
+if TYPE_CHECKING:
+    from gemgate.observability.tracing import Tracing
+
+SWEEP_SECONDS = 3600.0
+
+_UPLOADS = b"gemgate native: addresses of uploads"
+
+_log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """Why the gateway cannot start; the text is a sentence for the operator."""
+
+
+async def rehearse(settings: Settings) -> None:
+    """Opens and closes what depends on the machine, before anything is served. It calls nobody but the database.
+
+    So a failure is one sentence, not the traceback of each worker; and the schema is brought up to date once.
+
+    Raises:
+        StartError: the store, the proxy or the certificates cannot be used.
+    """
+    try:
+        GeminiClient(client_options(settings))
+    except UnusableEnvironmentError as error:
+        raise StartError(str(error)) from error
+    try:
+        async with _store(settings):
+            pass
+    except StoreError as error:
+        names = [name for name in ("database_url", "blobs_url") if getattr(settings, name)]
+        where = " and ".join(variable(name) for name in (*names, *(["data_dir"] if len(names) < 2 else [])))
+        raise StartError(f"The store cannot be opened: {error}. Check {where}.") from error
+
+
+def _store(settings: Settings) -> AbstractAsyncContextManager[Store]:
+    database_url = settings.database_url.get_secret_value() if settings.database_url else None
+    return Store.open(database_url, settings.blobs_url, settings.data_dir)
+
+
+@asynccontextmanager
+async def services(
+    settings: Settings,
+    chat: Options,
+    metrics: Metrics,
+    tracing: "Tracing | None",
+    transport: httpx.AsyncBaseTransport | None,
+) -> AsyncIterator[Services]:
+    """The services of one application, until the block ends."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        await enter(_traced(tracing))
+        client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
+        carry = tracing.headers if tracing is not None and not tracing.reaches_google else None
+        client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error, carry))
+        gemini = Upstream(client, shared_calls(settings))
+        gemini.observe(metrics)
+        metrics.keys_held(len(gemini.shared.pool))
+        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+        common = await enter(common_state(redis_url, chat.signatures, settings.signature_ttl, gemini, metrics.redis))
+        chat = replace(chat, signatures=common.signatures)
+        store = await enter(_store(settings))
+        await enter(_swept(store))
+        fetcher = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
+        attachments = await enter(Attachments(store, GeminiFiles(client)))
+        media = MediaResolver(settings, fetcher, attachments, gemini)
+        await enter(_priced(settings))
+        secrets = await to_thread.run_sync(_secrets, settings)
+        options = batch_options(settings, secrets)
+        resolve = partial(media.resolve, margin=options.window + MARGIN)
+        batches = await enter(batches_at_work(store, gemini, resolve, options))
+        yield Services(
+            settings=settings,
+            client_keys=client_keys,
+            quotas=common.quotas,
+            redis=common.link,
+            gemini=gemini,
+            aliases=ModelAliases(settings.models),
+            media=media,
+            models=await enter(ModelDirectory(gemini, ttl=settings.models_ttl, announce=metrics.models_known)),
+            chat=chat,
+            embeddings=embedding_options(settings, chat),
+            images=image_options(settings, chat),
+            files=file_options(settings, batches.inspect),
+            store=store,
+            batches=batches,
+            metrics=metrics,
+            upload_seal=Seal(secrets, _UPLOADS),
+            readiness=Readiness(store),
+        )
+
+
+def _secrets(settings: Settings) -> list[str]:
+    return [secret.get_secret_value() for secret in settings.secret] or [secret_of(settings.data_dir)]
+
+
+@asynccontextmanager
+async def _traced(tracing: "Tracing | None") -> AsyncIterator[None]:
+    """At the end, with the last spans sent."""
+    try:
+        yield
+    finally:
+        if tracing is not None:
+            await to_thread.run_sync(tracing.close)
+
+
+@asynccontextmanager
+async def _priced(settings: Settings) -> AsyncIterator[None]:
+    """With a price table at hand soon: the line about a request waits for it, and its answer does not."""
+    if settings.prices == "off":
+        yield
+        return
+    loading = asyncio.create_task(to_thread.run_sync(pricing.load))
+    try:
+        with pricing.refreshed() if settings.prices == "refresh" else nullcontext():
+            yield
+    finally:
+        await asyncio.wait({loading})
+
+
+@asynccontextmanager
+async def _swept(store: Store) -> AsyncIterator[None]:
+    """Removes what has expired, now and every hour."""
+
+    async def sweep() -> None:
+        while True:
+            try:
+                await store.sweep()
+            except Exception as error:  # noqa: BLE001  the next one may succeed, and requests need none
+                _log.error("the store was not swept", exception=traceback_of(error))
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    task = asyncio.create_task(sweep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

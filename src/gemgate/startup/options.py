@@ -1,0 +1,110 @@
+"""What each part takes of the settings."""
+
+from collections.abc import Sequence
+
+from gemgate.api.batches import parameters as batches_fates
+from gemgate.api.batches.startup import BatchOptions
+from gemgate.api.batches.worker_process import Setup
+from gemgate.api.chat import parameters as chat_fates
+from gemgate.api.embeddings import parameters as embeddings_fates
+from gemgate.api.files import parameters as files_fates
+from gemgate.api.images import parameters as images_fates
+from gemgate.gemini.client.client import ClientOptions
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.settings import Settings
+from gemgate.translation.options import EmbeddingOptions, FileOptions, ImageOptions, Inspect, Options
+from gemgate.translation.thought_signatures import SignatureStore
+from gemgate.upstream.circuit_breaker import Breakers
+from gemgate.upstream.key_pool import KeyPool
+from gemgate.upstream.retry import RetryOptions, Shared
+
+
+def chat_options(settings: Settings) -> Options:
+    """How chat requests are translated under these settings."""
+    return Options(
+        catalog=Catalog(settings.model_facts),
+        signatures=SignatureStore(settings.signature_store_size, settings.signature_ttl),
+        unsupported_params=settings.unsupported_params,
+        trailing_assistant=settings.trailing_assistant,
+        remote_media=settings.remote_media,
+        max_tools=settings.max_tools,
+    )
+
+
+def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:
+    """How embeddings requests are translated under these settings."""
+    return EmbeddingOptions(
+        catalog=chat.catalog,
+        unsupported_params=settings.unsupported_params,
+        remote_media=settings.remote_media,
+        usage=settings.embedding_usage,
+        concurrency=settings.embedding_concurrency,
+    )
+
+
+def image_options(settings: Settings, chat: Options) -> ImageOptions:
+    """How images requests are translated under these settings."""
+    return ImageOptions(chat.catalog, settings.unsupported_params)
+
+
+def client_options(settings: Settings) -> ClientOptions:
+    """Where Google is, and how long to wait for it."""
+    return ClientOptions(
+        upstream=settings.upstream,
+        connect_timeout=settings.connect_timeout,
+        first_byte_timeout=settings.first_byte_timeout,
+        event_timeout=settings.event_timeout,
+        request_timeout=settings.request_timeout,
+        max_connections=settings.max_connections,
+        max_answer_bytes=settings.max_answer_bytes,
+    )
+
+
+def shared_calls(settings: Settings) -> Shared:
+    """The keys of the gateway, and how often a call is made again."""
+    keys = [key.get_secret_value() for key in settings.gemini_api_key]
+    return Shared(
+        pool=KeyPool(keys, cool_down=settings.cool_down),
+        breakers=Breakers(settings.breaker_failures),
+        options=RetryOptions(
+            retries=settings.retries,
+            max_wait=settings.retry_max_wait,
+            void=settings.retry_empty,
+            deadline=settings.request_timeout,
+        ),
+    )
+
+
+def file_options(settings: Settings, inspect: Inspect) -> FileOptions:
+    """How files are taken in under these settings; `inspect` looks at those for batches."""
+    return FileOptions(settings.files_max_bytes, settings.uploads_max_bytes, settings.unsupported_params, inspect)
+
+
+def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
+    """How batches are worked at under these settings; `secrets` encrypt callers' keys."""
+    setup = Setup(
+        settings.model_facts,
+        settings.models,
+        settings.unsupported_params,
+        settings.trailing_assistant,
+        settings.remote_media,
+        most_line=settings.max_body_bytes,
+        most_request=settings.inline_max_bytes,
+        directory=settings.data_dir,
+    )
+    return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)
+
+
+def known_params() -> frozenset[str]:
+    """The parameters of all endpoints: whatever else a caller sends has no name in a metric."""
+    tables = (
+        batches_fates.FATES,
+        chat_fates.FATES,
+        embeddings_fates.FATES,
+        files_fates.FILES,
+        files_fates.UPLOADS,
+        files_fates.COMPLETE,
+        images_fates.GENERATIONS,
+        images_fates.EDITS,
+    )
+    return frozenset(name for table in tables for name in table)

@@ -1,0 +1,1 @@
+"""What the translations of several endpoints share. Pure: no network, no event loop, no web framework."""

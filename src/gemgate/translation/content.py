@@ -1,0 +1,201 @@
+"""Content parts: text, images, audio, files and video, as native parts."""
+
+from dataclasses import dataclass, field
+
+from gemgate.errors import ApiError
+from gemgate.gemini.file_types import File
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.types import Part
+from gemgate.media.errors import naming
+from gemgate.media.inline import (
+    Inline,
+    classify,
+    inline,
+    parse_data_url,
+)
+from gemgate.media.references import Resolved, audio_type
+from gemgate.translation.notes import Notes
+from gemgate.translation.options import RemoteMedia
+from gemgate.wire import (
+    AudioPart,
+    ContentPart,
+    FilePart,
+    ImagePart,
+    RefusalPart,
+    TextPart,
+    VideoPart,
+)
+
+_FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
+_RESOLUTIONS = {"low": "LOW", "medium": "MEDIUM", "high": "HIGH", "original": "ULTRA_HIGH", "ultra_high": "ULTRA_HIGH"}
+_STRONGEST = ("MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH")
+
+
+@dataclass(slots=True)
+class ContentTranslator:
+    """Translates the content parts of one request.
+
+    Attributes:
+        facts: What is known about the model.
+        notes: Where it is noted what Gemini has no place for.
+        place: Where the parts stand, for those notes.
+        takes_detail: Whether the native method has media resolutions; `detail` is noted as dropped if not.
+        media: What was fetched, looked up or uploaded before; a URL that is not here is handed to Google, or refused.
+        remote: What happens to such a URL.
+        resolution: The request-wide media resolution that `detail` asked for, on models without one on the part.
+    """
+
+    facts: ModelFacts
+    notes: Notes
+    media: Resolved
+    remote: RemoteMedia = "fetch"
+    place: str = "messages[].content[]"
+    takes_detail: bool = True
+    resolution: str | None = field(default=None)
+
+    def parts(self, content: str | list[ContentPart] | None, param: str) -> list[Part]:
+        """`content` as native parts; empty text gives none, because Google refuses it."""
+        if content is None:
+            return []
+        if isinstance(content, str):
+            return [{"text": content}] if content else []
+        parts = (self.part(part, f"{param}[{index}]") for index, part in enumerate(content))
+        return [part for part in parts if part is not None]
+
+    def part(self, part: ContentPart, param: str) -> Part | None:
+        """One part, which `param` names; None for empty text.
+
+        Raises:
+            ApiError: 400 when it holds media that cannot be sent.
+        """
+        if part.model_extra:
+            self.notes.drop_unknown(part.model_extra, f"{self.place}.")
+        if isinstance(part, TextPart):
+            return {"text": part.text} if part.text else None
+        if isinstance(part, RefusalPart):
+            return {"text": part.refusal} if part.refusal else None
+        if isinstance(part, ImagePart):
+            return self._image(part, f"{param}.image_url")
+        if isinstance(part, AudioPart):
+            return self._audio(part, f"{param}.input_audio")
+        if isinstance(part, FilePart):
+            return self._file(part, f"{param}.file")
+        return self._video(part, f"{param}.video_url")
+
+    def _image(self, part: ImagePart, param: str) -> Part:
+        image = part.image_url
+        self.notes.drop_unknown(image.model_extra, f"{self.place}.image_url.")
+        if image.url is None:
+            if image.file_id is None:
+                raise _missing(f"{param}.url")
+            native = self._by_id(image.file_id, f"{param}.file_id")
+            _check_image(native, f"{param}.file_id")
+            return self._detailed(native, image.detail)
+        native = self.by_url(image.url, f"{param}.url")
+        _check_image(native, f"{param}.url")
+        return self._detailed(native, image.detail)
+
+    def _video(self, part: VideoPart, param: str) -> Part:
+        video = part.video_url
+        self.notes.drop_unknown(video.model_extra, f"{self.place}.video_url.")
+        native = self._detailed(self.by_url(video.url, f"{param}.url"), video.detail)
+        offsets = {"startOffset": video.start_offset, "endOffset": video.end_offset, "fps": video.fps}
+        if given := {name: value for name, value in offsets.items() if value is not None}:
+            native["videoMetadata"] = given  # type: ignore[typeddict-item]  # its three fields
+        return native
+
+    def _audio(self, part: AudioPart, param: str) -> Part:
+        audio = part.input_audio
+        self.notes.drop_unknown(audio.model_extra, f"{self.place}.input_audio.")
+        if audio.data.startswith("data:"):
+            return self.by_url(audio.data, f"{param}.data")
+        return self._inline(audio.data, f"{param}.data", audio_type(audio.format))
+
+    def _file(self, part: FilePart, param: str) -> Part:
+        file = part.file
+        self.notes.drop_unknown(file.model_extra, f"{self.place}.file.")
+        if file.file_data is not None:
+            if classify(file.file_data) != "unsupported":
+                return self.by_url(file.file_data, f"{param}.file_data", file.filename)
+            return self._inline(file.file_data, f"{param}.file_data", file.format, file.filename)
+        if file.file_url is not None:
+            return self.by_url(file.file_url, f"{param}.file_url", file.filename)
+        if file.file_id is not None:
+            return self._by_id(file.file_id, f"{param}.file_id", file.format)
+        raise _missing(f"{param}.file_data")
+
+    def by_url(self, url: str, param: str, filename: str | None = None) -> Part:
+        """The media at `url` (data, remote, or known to Google) as a native part."""
+        kind = classify(url)
+        if kind == "data":
+            if self.media and param in self.media:
+                return _native(self.media[param])
+            with naming(param):
+                return _native(parse_data_url(url, filename))
+        if kind == "google":
+            return {"fileData": {"fileUri": _FILES_PREFIX + url if url.startswith("files/") else url}}
+        if kind == "unsupported":
+            msg = (
+                f"'{param}' is neither a data URL, an http(s) URL, a gs:// URI nor a 'files/…' name: "
+                f"{url[:60]!r}. Send the bytes as data:<type>;base64,<data>."
+            )
+            raise ApiError(400, msg, param=param, code="invalid_image_url")
+        if url in self.media:
+            return _native(self.media[url])
+        if self.remote == "google":
+            return {"fileData": {"fileUri": url}}
+        msg = f"'{param}' is a remote URL, and this gateway does not fetch: send the bytes as a data URL."
+        raise ApiError(400, msg, param=param, code="invalid_image_url")
+
+    def _inline(self, data: str, param: str, declared: str | None, filename: str | None = None) -> Part:
+        if self.media and param in self.media:
+            return _native(self.media[param])
+        with naming(param):
+            return _native(inline(data, declared, filename))
+
+    def _by_id(self, file_id: str, param: str, declared: str | None = None) -> Part:
+        """A file of Google's, under its own name, or one of the caller's that was looked up."""
+        if param in self.media:
+            return _native(self.media[param])
+        if classify(file_id) != "google":
+            msg = (
+                f"'{param}' is {file_id[:80]!r}, which is not the id of a file. Upload the file to /v1/files with the "
+                "purpose 'user_data' and send its id, or send the bytes as file_data."
+            )
+            raise ApiError(400, msg, param=param, code="invalid_value")
+        native: Part = {"fileData": {"fileUri": _FILES_PREFIX + file_id if file_id.startswith("files/") else file_id}}
+        if declared:
+            native["fileData"]["mimeType"] = declared
+        return native
+
+    def _detailed(self, native: Part, detail: str | None) -> Part:
+        level = _RESOLUTIONS.get(detail or "auto")
+        if level is None:
+            return native
+        if not self.takes_detail:
+            self.notes.drop(f"{self.place}.image_url.detail")
+            return native
+        if self.facts.part_resolution:
+            native["mediaResolution"] = {"level": f"MEDIA_RESOLUTION_{level}"}
+            return native
+        wide = f"MEDIA_RESOLUTION_{level}" if level != "ULTRA_HIGH" else "MEDIA_RESOLUTION_HIGH"
+        if self.resolution is None or _STRONGEST.index(wide) > _STRONGEST.index(self.resolution):
+            self.resolution = wide
+        return native
+
+
+def _native(media: Inline | File) -> Part:
+    if isinstance(media, File):
+        return {"fileData": {"fileUri": media.uri, "mimeType": media.mime_type}}
+    return {"inlineData": {"mimeType": media.mime, "data": media.data}}
+
+
+def _check_image(native: Part, param: str) -> None:
+    kind = native.get("inlineData", {}).get("mimeType") or native.get("fileData", {}).get("mimeType") or ""
+    if kind.startswith("text/"):
+        msg = f"'{param}' gives {kind}, which is no image: send the image itself, or send the text as a file."
+        raise ApiError(400, msg, param=param, code="invalid_image_url")
+
+
+def _missing(param: str) -> ApiError:
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")

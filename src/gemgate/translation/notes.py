@@ -1,0 +1,73 @@
+"""What was dropped and what was changed on the way to Gemini: nothing is lost in silence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gemgate.errors import ApiError
+from gemgate.translation.options import Policy
+
+MODEL_HEADER = "x-gemgate-model"
+"""Names the model that has answered, which need not be the one that was asked for."""
+
+_MAX_HEADER = 2048
+_MOST_NOTES = 256  # more than the header holds
+
+
+@dataclass(slots=True)
+class Notes:
+    """The notes of one request.
+
+    Attributes:
+        policy: What a parameter without a counterpart is: a header, a 400, or nothing.
+        dropped: Names of parameters that Gemini did not get.
+        adjusted: Changes, such as `reasoning_effort=none->low`.
+    """
+
+    policy: Policy = "warn"
+    dropped: list[str] = field(default_factory=list)
+    adjusted: list[str] = field(default_factory=list)
+
+    def drop(self, param: str) -> None:
+        """Note that `param` has no counterpart.
+
+        Raises:
+            ApiError: 400 `unsupported_parameter`, if the policy is `strict`.
+        """
+        if self.policy == "strict":
+            msg = f"Gemini has no counterpart of '{param}'. Leave it out, or set GEMGATE_UNSUPPORTED_PARAMS=warn."
+            raise ApiError(400, msg, param=param, code="unsupported_parameter")
+        if len(self.dropped) < _MOST_NOTES and param not in self.dropped:
+            self.dropped.append(param)
+
+    def adjust(self, change: str) -> None:
+        """Note a change that keeps the meaning as far as Gemini allows."""
+        if len(self.adjusted) < _MOST_NOTES and change not in self.adjusted:
+            self.adjusted.append(change)
+
+    def drop_unknown(self, extra: Mapping[str, object] | None, prefix: str = "") -> None:
+        """Note fields that the wire model does not know; `null` counts as absent."""
+        for name, value in (extra or {}).items():
+            if value is not None:
+                self.drop(prefix + name)
+
+    def headers(self) -> dict[str, str]:
+        """The response headers; none under the policy `ignore`."""
+        if self.policy == "ignore":
+            return {}
+        headers = {}
+        if self.dropped:
+            headers["x-gemgate-dropped-params"] = _header(self.dropped, ",")
+        if self.adjusted:
+            headers["x-gemgate-adjusted"] = _header(self.adjusted, "; ")
+        return headers
+
+
+def served_by(model: str) -> dict[str, str]:
+    """The response header that names `models/x` as `x`."""
+    return {MODEL_HEADER: model.removeprefix("models/")}
+
+
+def _header(items: list[str], separator: str) -> str:
+    text = separator.join(items)
+    ascii_text = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return ascii_text if len(ascii_text) <= _MAX_HEADER else ascii_text[: _MAX_HEADER - 3] + "..."

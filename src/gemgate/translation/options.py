@@ -1,0 +1,78 @@
+"""What the operator decides about each endpoint; see `Settings` for the meaning of each."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.translation.thought_signatures import Signatures
+
+Policy = Literal["warn", "strict", "ignore"]
+
+
+RemoteMedia = Literal["fetch", "google", "refuse"]
+
+
+TrailingAssistant = Literal["trim", "reject", "continue"]
+
+
+Dialect = Literal["openai", "google"]
+
+
+Usage = Literal["count", "off"]
+
+
+Errors = list[dict[str, Any]]
+"""What is wrong with a file, each as `{"code", "line", "message", "param"}`."""
+
+
+Inspect = Callable[[AsyncIterator[bytes], Callable[[Errors], object]], AsyncGenerator[bytes]]
+"""Hands bytes on, and then calls back with what is wrong with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator decides about translation; see `Settings` for the meaning of each."""
+
+    catalog: Catalog
+    signatures: Signatures
+    unsupported_params: Policy = "warn"
+    trailing_assistant: TrailingAssistant = "trim"
+    remote_media: RemoteMedia = "fetch"
+    max_tools: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingOptions:
+    """What the operator decides about embeddings; see `Settings` for the meaning of each."""
+
+    catalog: Catalog
+    unsupported_params: Policy = "warn"
+    remote_media: RemoteMedia = "fetch"
+    usage: Usage = "count"
+    concurrency: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """What the operator decides about images; see `Settings` for the meaning of each."""
+
+    catalog: Catalog
+    unsupported_params: Policy = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """How files are taken in.
+
+    Attributes:
+        max_bytes: The largest file that comes in one request.
+        uploads_max_bytes: The largest file that comes in parts.
+        unsupported_params: What an unknown parameter is: a header, a 400, or nothing.
+        inspect: Looks at the input of a batch on its way into the store; None: nobody does.
+    """
+
+    max_bytes: int = 536_870_912
+    uploads_max_bytes: int = 8_589_934_592
+    unsupported_params: Policy = "warn"
+    inspect: Inspect | None = None

@@ -1,0 +1,247 @@
+"""Calls to Google with the gateway's keys or a caller's own, made again where that helps."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import httpx
+
+from gemgate.gemini.client.client import Body, GeminiClient, encode
+from gemgate.gemini.client.response import Answer
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.resource_names import model_path
+from gemgate.gemini.types import GenerateContentResponse
+from gemgate.upstream.cooldowns import Rest
+from gemgate.upstream.key_affinity import resources_in_path, resources_made, resources_of
+from gemgate.upstream.observer import Observer, Snapshot
+from gemgate.upstream.retry import (
+    USUAL,
+    Attempts,
+    Shared,
+    Terms,
+)
+from gemgate.upstream.stream import SteadyStream
+
+T = TypeVar("T")
+
+_path_of = lru_cache(maxsize=1024)(model_path)
+
+_MODEL_CALL = re.compile(r"/v1(?:beta|alpha)?/((?:models|tunedModels|dynamic)/[^/:]+)(?::(\w+))?")
+_REPEATABLE = frozenset(
+    {
+        "generateContent",
+        "streamGenerateContent",
+        "countTokens",
+        "embedContent",
+        "batchEmbedContents",
+        "predict",
+    }
+)
+
+
+class Upstream:
+    """The way to Google for everybody who serves a caller. Has the methods of `GeminiClient`, and their errors.
+
+    A `key` is the caller's own, or None for one of the gateway's. Every method raises what the last attempt raised; or,
+    without having asked Google, a 429 when all keys rest, a 503 when the model is broken, and `NoUsableKeyError`.
+
+    Args:
+        client: The one door to Google. Whoever needs one call, with one key and no second attempt, takes it.
+        shared: The keys, the breakers and the options.
+    """
+
+    def __init__(self, client: GeminiClient, shared: Shared | None = None) -> None:
+        self.client = client
+        self.shared = shared or Shared()
+        self.shared.pool.announce = self.shared.breakers.announce = self._announce
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` what happens from now on."""
+        self.shared.observers.append(observer)
+
+    def snapshot(self) -> Snapshot:
+        """How the keys and the models are."""
+        return Snapshot(self.shared.pool.snapshot(), self.shared.breakers.snapshot())
+
+    def apply(self, rest: Rest) -> None:
+        """Take over what another process has found out. Observers are not told."""
+        (self.shared.pool if rest.key else self.shared.breakers).apply(rest)
+
+    def hold(self, key: str | None, model: str = "", near: str = "") -> str:
+        """One key for work that must stay with one: what is made with it belongs to its Google project.
+
+        Args:
+            key: The caller's own, which is given back; None for one of the gateway's.
+            model: What it will be used for.
+            near: What the same key is wanted for, again and again, as long as it may be used; empty: whichever.
+
+        Raises:
+            GeminiError: all of the gateway's keys rest.
+        """
+        if key is not None:
+            return key
+        pool = self.shared.pool
+        chosen = pool.choose_near(model, near) if near else pool.choose(model)
+        if chosen is None:
+            raise self.shared.pool.exhausted(model)
+        return chosen.secret
+
+    def remember(self, resources: Iterable[str], key: str) -> None:
+        """Calls that name `resources` (`files/…`) go out with `key`, if it is one of the gateway's."""
+        if (found := self.shared.pool.find(key)) is not None:
+            self.shared.whereabouts.learn(resources, found.label)
+
+    def fell_back(self, asked: str, model: str, reason: str) -> None:
+        """Tell the observers that `model` answers in place of another."""
+        for observer in self.shared.observers:
+            observer.falls_back(asked, model, reason)
+
+    async def generate(
+        self, model: str, body: Body, key: str | None, *, terms: Terms = USUAL
+    ) -> GenerateContentResponse:
+        """The answer of `generateContent`.
+
+        Args:
+            model: Its name.
+            body: The native request.
+            key: The caller's own key, or None.
+            terms: What the call may take.
+        """
+        attempts = self._attempts(model, body, key, terms)
+        content = encode(body)
+        del body  # it may be long, and so may the call
+
+        async def send(secret: str, within: float | None) -> GenerateContentResponse:
+            return await self.client.generate(model, content, secret, within=within)
+
+        return await self._made(attempts, send, lambda answer: attempts.repeats_void([answer]))
+
+    def stream(self, model: str, body: Body, key: str | None, *, terms: Terms = USUAL) -> SteadyStream:
+        """The answer of `streamGenerateContent`, to be entered; arguments as those of `generate`."""
+        attempts = self._attempts(model, body, key, terms)
+        content = encode(body)
+        return SteadyStream(attempts, lambda secret, within: self.client.stream(model, content, secret, within=within))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str] | None = None,
+        json: Body | None = None,
+        terms: Terms = USUAL,
+    ) -> dict[str, Any]:
+        """The JSON object that any other method of the API answers; `{}` for an empty body.
+
+        What makes something (a file, a cache, a job) is made again only if it was surely not done.
+        """
+        attempts = self._attempts_at(method, path, json, key, terms)
+        content = None if json is None else encode(json)
+
+        async def send(secret: str, within: float | None) -> dict[str, Any]:
+            return await self.client.request(method, path, key=secret, params=params, json=content, within=within)
+
+        return await self._made(attempts, send, is_making=method == "POST" and not attempts.is_repeatable)
+
+    def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
+        """As `GeminiClient.url`."""
+        return self.client.url(path, params)
+
+    def named_url(self, text: str) -> httpx.URL:
+        """As `GeminiClient.named_url`."""
+        return self.client.named_url(text)
+
+    async def open(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        key: str | None,
+        headers: Mapping[str, str] | None = None,
+        body: Body | httpx.AsyncByteStream | None = None,
+        redirect: bool = False,
+        patience: float | None = None,
+    ) -> Answer:
+        """As `GeminiClient.open`; a stream is sent once. The key is in use until the answer is closed."""
+        known = None if isinstance(body, httpx.AsyncByteStream) else body
+        attempts = self._attempts_at(method, url.path, known, key)
+        attempts.is_once = isinstance(body, httpx.AsyncByteStream)
+        content = body if isinstance(body, httpx.AsyncByteStream) or body is None else encode(body)
+        while True:
+            lease = attempts.begin()
+            try:
+                answer = await self.client.open(
+                    method,
+                    url,
+                    key=lease.secret,
+                    headers=headers,
+                    body=content,
+                    redirect=redirect,
+                    patience=patience,
+                    within=attempts.remaining,
+                )
+            except GeminiError as error:
+                await attempts.failed(lease, error)
+            except BaseException:
+                lease.close()
+                raise
+            else:
+                attempts.succeeded(lease)
+                answer.on_close = lease.close
+                answer.key_label = lease.key.label if lease.key else ""
+                return answer
+
+    async def _made(
+        self,
+        attempts: Attempts,
+        send: Callable[[str, float | None], Awaitable[T]],
+        is_void: Callable[[T], bool] | None = None,
+        *,
+        is_making: bool = False,
+    ) -> T:
+        while True:
+            lease = attempts.begin()
+            try:
+                answer = await send(lease.secret, attempts.remaining)
+            except GeminiError as error:
+                await attempts.failed(lease, error)
+                continue
+            finally:
+                lease.close()
+            attempts.succeeded(lease)
+            if is_void is not None and is_void(answer):
+                continue
+            if is_making and lease.key is not None and isinstance(answer, dict):
+                self.shared.whereabouts.learn(resources_made(answer), lease.key.label)
+            return answer
+
+    def _attempts(self, model: str, body: Body, key: str | None, terms: Terms) -> Attempts:
+        resources = resources_of(body) if key is None and self._has_choice else ()
+        return Attempts(self.shared, _path_of(model), key, terms=terms, resources=resources)
+
+    def _attempts_at(
+        self,
+        method: str,
+        path: str,
+        body: Body | None,
+        key: str | None,
+        terms: Terms = USUAL,
+    ) -> Attempts:
+        found = _MODEL_CALL.match(path)
+        is_repeatable = method in ("GET", "HEAD") or (found is not None and found[2] in _REPEATABLE)
+        resources: list[str] = []
+        if key is None and self._has_choice:
+            resources = resources_in_path(path)
+            resources += resources_of(body) if body is not None else []
+        model = found[1] if found else ""
+        return Attempts(self.shared, model, key, is_repeatable, terms, resources)
+
+    @property
+    def _has_choice(self) -> bool:
+        return len(self.shared.pool) > 1
+
+    def _announce(self, rest: Rest) -> None:
+        for observer in self.shared.observers:
+            observer.rests(rest)

@@ -1,0 +1,87 @@
+"""What a failure says about the key, the model and the call."""
+
+import re
+
+from gemgate.gemini.errors import Failure, GeminiError, TransportError
+from gemgate.upstream.cooldowns import RestKind
+from gemgate.upstream.errors import NoUsableKeyError
+
+_SERVER_FAULTS = frozenset({500, 502, 503, 504})
+_NOT_SENT = frozenset({Failure.CONNECT_FAILED, Failure.CONNECT_TIMEOUT})
+_BROKEN_OFF = _NOT_SENT | {Failure.CONNECTION_LOST, Failure.ANSWER_CUT}
+_TOO_SLOW = frozenset({Failure.FIRST_BYTE_TIMEOUT, Failure.EVENT_TIMEOUT})
+
+# Of https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto
+_KEY_REASONS = re.compile(
+    r"API_KEY_\w+|SERVICE_DISABLED|SERVICE_NOT_ACTIVATED|BILLING_DISABLED|CONSUMER_\w+|USER_PROJECT_DENIED"
+    r"|USER_BLOCKED_BY_ADMIN|ACCOUNT_STATE_INVALID"
+)
+_KEY_TEXT = re.compile(
+    r"\bapi[_ ]key\b|unregistered callers|reported as leaked"
+    r"|\b(project|consumer)\b.{0,80}(suspended|denied|blocked|disabled)",
+    re.IGNORECASE,
+)
+_LOCATION = re.compile(r"location is not supported|not available in your (country|region)", re.IGNORECASE)
+_NAMES = re.compile(r"\S*/\S*")
+_FOREIGN = re.compile(r"permission to access the|or it may not exist|cached ?content not found", re.IGNORECASE)
+
+
+def blame(error: GeminiError, model: str) -> RestKind | None:
+    """What is to rest because of `error`; None when neither key nor model is at fault.
+
+    A caller must not be able to put a key out of use: a bad request never counts, nor does a file or a cache that is
+    not theirs, and a 403 that does not speak of the key itself counts for the model that was asked for.
+
+    Args:
+        error: How the call failed.
+        model: What was asked for; empty if the call was not to a model.
+    """
+    if error.is_invalid_key:
+        return RestKind.KEY_REFUSED
+    if error.status == 429:
+        return RestKind.QUOTA if error.is_daily_quota or error.lacks_quota else RestKind.RATE_LIMIT
+    if error.status == 401:
+        return RestKind.KEY_REFUSED if model else None
+    if error.status == 403:
+        return _forbidden(error, model)
+    return RestKind.BROKEN if is_fault(error) else None
+
+
+def _forbidden(error: GeminiError, model: str) -> RestKind | None:
+    if _FOREIGN.search(error.message) or _LOCATION.search(error.message):
+        return None
+    # Names of resources are chosen by callers: what they say of keys means nothing.
+    if _KEY_REASONS.fullmatch(error.error_info_reason) or _KEY_TEXT.search(_NAMES.sub("", error.message)):
+        return RestKind.KEY_REFUSED
+    return RestKind.REFUSED if model else None
+
+
+def is_fault(error: GeminiError) -> bool:
+    """Whether Google, or the way to it, has failed; a request that took longer than it may is not counted."""
+    if isinstance(error, TransportError):
+        return error.failure in _BROKEN_OFF or error.failure in _TOO_SLOW
+    return error.status in _SERVER_FAULTS
+
+
+def is_foreign(error: GeminiError) -> bool:
+    """Whether a file or a cache does not exist for this key: it may for another."""
+    return error.status in (403, 404) and _FOREIGN.search(error.message) is not None
+
+
+def may_repeat(error: GeminiError, *, is_repeatable: bool) -> bool:
+    """Whether the same call may be made again, a little later.
+
+    Args:
+        error: How it failed.
+        is_repeatable: Whether making it twice does no harm; if it does, only what was surely not done is repeated.
+    """
+    if isinstance(error, TransportError):
+        return error.failure in (_BROKEN_OFF if is_repeatable else _NOT_SENT)
+    return error.status == 429 or (is_repeatable and error.status in _SERVER_FAULTS)
+
+
+def lets_fall_back(error: GeminiError) -> bool:
+    """Whether another model may answer what this one could not."""
+    if isinstance(error, NoUsableKeyError):
+        return False
+    return error.status == 429 or is_fault(error) or error.is_missing_model

@@ -1,0 +1,1 @@
+"""HTTP towards callers, whatever they ask for: middleware, bodies, server-sent events, error answers."""

@@ -1,0 +1,32 @@
+"""`x-gemgate-dry-run`: what would be sent to Google, and to nobody."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.gemini.client.client import encode
+from gemgate.translation.notes import Notes
+
+
+def is_dry_run(request: Request) -> bool:
+    """Whether the caller wants to see the native request only."""
+    return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
+
+
+def dry_run(path: str, body: Mapping[str, object], calls: int, notes: Notes) -> Response:
+    """The native request (of the first call, when there are several), and what was dropped and adjusted.
+
+    Raises:
+        GeminiError: 400, it cannot be written as JSON.
+    """
+    shown = {
+        "object": "gemgate.dry_run",
+        "method": "POST",
+        "path": path,
+        "body": body,
+        "calls": calls,
+        "dropped_params": notes.dropped,
+        "adjusted": notes.adjusted,
+    }
+    return Response(encode(shown), headers=notes.headers(), media_type="application/json")

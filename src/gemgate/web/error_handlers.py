@@ -1,0 +1,106 @@
+"""Answers every failure, in OpenAI's shape but on Google's own paths."""
+
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gemgate.errors import ApiError, internal_error
+from gemgate.gemini.errors import GeminiError, InvalidNameError
+from gemgate.media.errors import MediaError
+from gemgate.observability.record import current
+from gemgate.redaction import redact, traceback_of
+from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.validation import from_details
+from gemgate.web.error_shapes import error_body
+
+_log = structlog.get_logger()
+
+CLIENT_CLOSED_REQUEST = 499
+"""Nobody is there to read it; the log does."""
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Any failure as an error for the caller; one that nobody foresaw is logged and told as a 500 without internals."""
+    match error:
+        case ApiError():
+            told = error
+        case GeminiError():
+            told = from_gemini(error)
+        case MediaError():
+            told = ApiError(400, str(error), code=error.code)
+        case InvalidNameError():
+            told = ApiError(400, str(error), code="invalid_value")
+        case _:
+            _log.error("internal error", exception=traceback_of(error))
+            told = internal_error()
+    current().error = told.code or told.type
+    return told
+
+
+def answer(error: Exception) -> Response:
+    """The answer that tells of `error`, which is noted for the log."""
+    told = as_api_error(error)
+    record = current()
+    body = orjson.dumps(error_body(told, record.method, record.path))
+    return Response(body, status_code=told.status, headers=told.headers, media_type="application/json")
+
+
+def install(app: FastAPI) -> None:
+    """Registers a handler for each kind of failure; what is left over is `TelemetryMiddleware`'s part."""
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answer_to(request: Request, error: Exception) -> Response | None:
+    """The answer to what an endpoint raised; None for what nobody foresaw."""
+    for kind, handler in _HANDLERS.items():
+        if isinstance(error, kind):
+            response: Response = await handler(request, error)
+            return response
+    return None
+
+
+async def _expected(_request: Request, error: Exception) -> Response:
+    return answer(error)
+
+
+async def _validation(_request: Request, error: RequestValidationError) -> Response:
+    return answer(from_details(error.errors(), error.body))
+
+
+async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    """What Starlette itself refuses: an unknown path, a wrong method."""
+    method, path = request.method, redact(request.url.path)
+    match error.status_code:
+        case 404:
+            api_error = ApiError(404, f"Invalid URL ({method} {path})")
+        case 405:
+            allowed = Headers(error.headers).get("allow", "another method")
+            msg = f"Not allowed to {method} on {path}. Use {allowed}."
+            api_error = ApiError(405, msg, code="method_not_supported")
+        case status:
+            api_error = ApiError(status, str(error.detail))
+    api_error.headers.update(error.headers or {})
+    return answer(api_error)
+
+
+_HANDLERS: dict[type[Exception], Any] = {
+    ApiError: _expected,
+    GeminiError: _expected,
+    MediaError: _expected,
+    InvalidNameError: _expected,
+    RequestValidationError: _validation,
+    HTTPException: _http,
+    ClientDisconnect: _gone,
+}

@@ -1,0 +1,168 @@
+"""Server-sent events: framing, keep-alive, and when an answer may begin.
+
+Framing as OpenAI's clients read it: `data: {json}` and a blank line, comments between events, `data: [DONE]` at the end
+of a stream that succeeded. Never an `id:` line: openai-python would dispatch an empty event at the next comment.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import cache
+from typing import Any
+
+import anyio
+import orjson
+from sse_starlette import EventSourceResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from gemgate.errors import ApiError
+from gemgate.settings import Settings
+from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.error_handlers import as_api_error
+
+DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+Batches = AsyncGenerator[bytes, None]
+"""Whole events, ready to send; all those of one upstream read joined, because each item costs a write."""
+
+_CLEANUP_SECONDS = 5.0
+
+
+def frame(data: Any) -> bytes:
+    """One event: `data: {json}` and a blank line."""
+    return b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+def error_frame(error: ApiError) -> bytes:
+    """The event that ends a failed stream; no `[DONE]` follows."""
+    return frame(error.body())
+
+
+def respond(
+    request: Request, batches: Batches, settings: Settings, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Streams `batches` as an answer of status 200, which begins with the first batch or after `stream_start_after`.
+
+    What `batches` raises before that is raised by the response and becomes an HTTP status; what it raises later becomes
+    an error event. `batches` is closed as soon as the client goes. `headers` are looked at when the answer begins.
+    """
+    return _EventStream(request, batches, settings, {} if headers is None else headers)
+
+
+class _EventStream(Response):
+    """An answer of events. sse-starlette says what its head is.
+
+    Its own response has a group of four tasks, and a cancel scope for each event: 150 µs a stream. Here there is none
+    but the request's. At a shutdown the server's own deadline ends it, as it ends every request.
+    """
+
+    def __init__(self, request: Request, batches: Batches, settings: Settings, headers: Mapping[str, str]) -> None:
+        # Not Starlette's, which would count the bytes of a body.
+        self.status_code, self.background, self.raw_headers = 200, None, []
+        self._request = request
+        self._batches = batches
+        self._settings = settings
+        self._more = headers
+        self._is_read = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  as Starlette has it
+        """Send the body until it ends, or until the client goes.
+
+        Raises:
+            ClientDisconnect: the client went before the answer began.
+        """
+        out = _Outlet(send, self._head, self._settings)
+        try:
+            with out:
+                async with cancelled_on_disconnect(self._request):
+                    await self._send_batches(out)
+                await out.send(b"", more=False)
+        except ClientDisconnect:
+            if not out.has_begun:
+                raise
+        finally:
+            if not self._is_read:
+                await _close(self._batches)
+
+    async def _send_batches(self, out: "_Outlet") -> None:
+        try:
+            async for batch in self._batches:
+                await out.send(batch)
+            self._is_read = True
+        except Exception as error:
+            if not out.has_begun:
+                raise
+            await out.send(error_frame(as_api_error(error)))  # the head is sent: every failure becomes the last event
+
+    def _head(self) -> Message:
+        self.raw_headers = _headers() + [(name.encode(), value.encode("latin-1")) for name, value in self._more.items()]
+        return {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+
+
+@cache
+def _headers() -> list[tuple[bytes, bytes]]:
+    response = EventSourceResponse(iter(()), headers={"cache-control": "no-cache"})
+    del response.headers["connection"]  # HTTP/2 forbids it, and the server decides
+    return response.raw_headers
+
+
+class _Outlet:
+    """Where the pieces of a stream go. The answer begins with the first, or with a comment if there is none for long.
+
+    Comments keep it alive until the block ends. There is a task only while one is being sent.
+
+    Attributes:
+        has_begun: Whether the head is sent.
+    """
+
+    def __init__(self, send: Send, head: Callable[[], Message], settings: Settings) -> None:
+        self.has_begun = False
+        self._send = send
+        self._head = head
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> None:
+        self._set(self._settings.stream_start_after)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def send(self, piece: bytes, *, more: bool = True) -> None:
+        """A piece, after a comment that is being sent."""
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+            self._task = None
+        if not self.has_begun:
+            await self._begin()
+        await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    async def _begin(self) -> None:
+        head, self.has_begun = self._head(), True
+        self._timer.cancel()
+        self._set(self._settings.keepalive_interval)
+        await self._send(head)
+
+    async def _comment(self) -> None:
+        if not self.has_begun:
+            await self._begin()
+        await self._send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+
+    def _set(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._set(self._settings.keepalive_interval)
+        if self._task is None or self._task.done():
+            self._task = self._loop.create_task(self._comment())
+
+
+async def _close(source: Batches) -> None:
+    """Ends the iterator, which closes the call to Google."""
+    with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
+        await source.aclose()
