@@ -1,0 +1,219 @@
+"""A gateway's batches on a real store, with a Google that is a dictionary and a clock that is moved by hand."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+import orjson
+from tests.api.batches.google import Google
+
+from gemgate.api.batches.input_check import Inspector
+from gemgate.api.batches.key_vault import KeyVault
+from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.service import BatchDesk
+from gemgate.api.batches.state_machine import Machine, Pace
+from gemgate.api.batches.transfer import Transfer
+from gemgate.api.batches.wire import BatchRequest
+from gemgate.api.batches.worker import Worker, WorkOptions
+from gemgate.api.batches.worker_process import Bench, Setup, Workshop
+from gemgate.auth.caller import Caller
+from gemgate.errors import ApiError
+from gemgate.gemini.batches import GeminiJobs
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
+from gemgate.gemini.files import GeminiFiles
+from gemgate.media.references import Ref, RemoteRef, Resolved
+from gemgate.store import BatchRow, FileRow, Store
+from gemgate.translation.options import Dialect
+
+if TYPE_CHECKING:
+    from gemgate.media.inline import Inline
+
+Json = dict[str, Any]
+
+CALLER = Caller("caller-key", "0123456789abcdef")
+START = 1_800_000_000.0
+CHAT = "/v1/chat/completions"
+EMBEDDINGS = "/v1/embeddings"
+LEASE = 30.0
+
+
+class Clock:
+    """Unix seconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Here:
+    """A workshop without a process."""
+
+    def __init__(self, setup: Setup | None = None) -> None:
+        self.setup = setup or Setup({})
+        self.bench = Bench()
+        self._numbers = count()
+
+    @asynccontextmanager
+    async def check(self) -> AsyncIterator[Any]:
+        """A session of validation."""
+        async with self._session("check") as call:
+            yield call
+
+    @asynccontextmanager
+    async def input(self, job: Job) -> AsyncIterator[Any]:
+        """A session of translation."""
+        async with self._session("input", job) as call:
+            yield call
+
+    @asynccontextmanager
+    async def results(self, job: Job, *, requests: int, not_run: str | None) -> AsyncIterator[Any]:
+        """A session of results."""
+        async with self._session("results", job, requests=requests, not_run=not_run) as call:
+            yield call
+
+    @asynccontextmanager
+    async def _session(self, kind: Any, *job: Job, **more: Any) -> AsyncIterator[Any]:
+        number = next(self._numbers)
+        self.bench.open(number, kind, self.setup, *job, **more)
+
+        async def call(method: str, *args: Any) -> Any:
+            return self.bench.call(number, method, *args)
+
+        try:
+            yield call
+        finally:
+            self.bench.close(number)
+
+
+class Web:
+    """Remote media: text by URL."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Inline] = {}
+
+    async def __call__(self, wanted: Sequence[Ref], _: Caller) -> Resolved:
+        remote = [ref for ref in wanted if isinstance(ref, RemoteRef)]
+        for ref in remote:
+            if ref.url not in self.pages:
+                raise ApiError(400, "It could not be fetched.", param=ref.param, code="media_unreachable")
+        return {ref.url: self.pages[ref.url] for ref in remote}
+
+
+def own_key(key: str | None) -> str:
+    """Every caller of these tests has a key of their own."""
+    assert key is not None
+    return key
+
+
+@dataclass
+class World:
+    """Everything around one store."""
+
+    store: Store
+    google: Google
+    gemini: GeminiClient
+    clock: Clock
+    vault: KeyVault
+    web: Web = field(default_factory=Web)
+    workshop: Here = field(default_factory=Here)
+    _names: Any = field(default_factory=count)
+
+    @property
+    def desk(self) -> BatchDesk:
+        """Where callers come."""
+        rows, files, inspect = self.store.batches, self.store.files, Inspector(cast("Workshop", self.workshop))
+        return BatchDesk(rows, files, self.vault, inspect, lambda: None, own_key, clock=self.clock)
+
+    def machine(self, vault: KeyVault | None = None) -> Machine:
+        """A machine."""
+        transfer = Transfer(self.store.blobs, self.store.files, cast("Workshop", self.workshop), self.web)
+        jobs, files = GeminiJobs(self.gemini), GeminiFiles(self.gemini)
+        return Machine(jobs, files, transfer, vault or self.vault, self.clock, Pace())
+
+    def worker(self, vault: KeyVault | None = None) -> Worker:
+        """A worker of a new process."""
+        name, options = f"worker-{next(self._names)}", WorkOptions(lease=LEASE)
+        return Worker(self.store.batches, self.machine(vault), name, options, self.clock)
+
+    async def upload(self, lines: Sequence[Json | bytes], purpose: str = "batch", caller: Caller = CALLER) -> FileRow:
+        """An input file."""
+        raw = [line if isinstance(line, bytes) else orjson.dumps(line) for line in lines]
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"\n".join(raw)
+
+        return await self.store.files.save(caller.id, pieces(), filename="in.jsonl", purpose=purpose)
+
+    async def create(
+        self,
+        lines: Sequence[Json | bytes],
+        endpoint: str = CHAT,
+        dialect: Dialect = "openai",
+        caller: Caller = CALLER,
+        **more: Any,
+    ) -> BatchRow:
+        """A batch of these lines."""
+        file = await self.upload(lines, caller=caller)
+        body = {"input_file_id": file.id, "endpoint": endpoint, "completion_window": "24h", **more}
+        return await self.desk.create(caller, BatchRequest.model_validate(body), dialect)
+
+    async def row(self, batch_id: str) -> BatchRow:
+        """The batch as it is now."""
+        return await self.desk.get(CALLER, batch_id)
+
+    async def work(self, seconds: float = 0, worker: Worker | None = None) -> None:
+        """Let time pass, and do what is due."""
+        self.clock.now += seconds
+        await (worker or self.worker()).work_off()
+
+    async def finish(self, batch: BatchRow) -> BatchRow:
+        """Let Google answer everything, and the gateway fetch it."""
+        await self.work()
+        self.google.run()
+        await self.work(60)
+        return await self.row(batch.id)
+
+    async def lines(self, file_id: str | None) -> list[Json]:
+        """The lines of a file; none if there is no file."""
+        if file_id is None:
+            return []
+        row = await self.store.files.get(CALLER.id, file_id)
+        assert row is not None
+        content = b"".join([piece async for piece in self.store.files.open(row)])
+        return [orjson.loads(line) for line in content.splitlines()]
+
+    async def results(self, row: BatchRow) -> tuple[dict[str, Json], dict[str, Json]]:
+        """The lines of both files by their `custom_id`, none of which may stand twice."""
+        output, errors = await self.lines(row.output_file_id), await self.lines(row.error_file_id)
+        ids = [line["custom_id"] for line in output + errors]
+        assert len(ids) == len(set(ids))
+        return {line["custom_id"]: line for line in output}, {line["custom_id"]: line for line in errors}
+
+
+@asynccontextmanager
+async def world(directory: Path) -> AsyncIterator[World]:
+    """A world with its store in `directory`."""
+    clock, google = Clock(), Google()
+    async with (
+        Store.open(data_dir=directory, clock=clock) as store,
+        GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
+    ):
+        yield World(store, google, gemini, clock, KeyVault((), ("secret",)))
+
+
+def chat(custom_id: str, text: str = "hello", **body: Any) -> Json:
+    """A line that asks for a chat completion."""
+    full = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": text}], **body}
+    return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": full}
+
+
+def embedding(custom_id: str, text: str | list[str] = "hello", **body: Any) -> Json:
+    """A line that asks for embeddings."""
+    full = {"model": "gemini-embedding-001", "input": text, **body}
+    return {"custom_id": custom_id, "method": "POST", "url": EMBEDDINGS, "body": full}

@@ -1,0 +1,106 @@
+"""A gateway that is killed with SIGKILL, anywhere in the life of a batch, and another that goes on: real processes."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.api.batches.lives import Kill, World, emulated, live, world
+from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
+
+CREATE = "POST /v1beta/models/gemini-2.5-flash:batchGenerateContent"
+BAD = [chat("refused by Google", "[[emulator: 400]]"), chat("refused here", stream=True)]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A batch, and when its caller cancels it."""
+
+    lines: Sequence[Json]
+    endpoint: str = CHAT
+    cancel_in: str = ""
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "in a file": Scenario([*(chat(str(number), f"line {number}") for number in range(110)), *BAD]),
+    "inline": Scenario([*(chat(str(number), f"line {number}") for number in range(3)), *BAD]),
+    "embeddings": Scenario([embedding(str(number), ["one", "two"]) for number in range(12)], EMBEDDINGS),
+    "cancelled": Scenario([chat("a"), *BAD], cancel_in="in_progress"),
+}
+
+
+SHARES = {"in a file": 6, "inline": 4, "embeddings": 3, "cancelled": 3}
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        yield made
+
+
+def run(there: World, name: str, *kills: Kill) -> Json:
+    scenario = SCENARIOS[name]
+    batch = live(there, scenario.lines, scenario.endpoint, *kills, cancel_in=scenario.cancel_in)
+    assert batch["status"] in (("completed", "cancelled") if scenario.cancel_in else ("completed",)), batch
+    return batch
+
+
+def test_killed_where_it_matters_most_a_gateway_loses_nothing_and_submits_once(there: World) -> None:
+    kills = [
+        Kill("gateway", "during put native.jsonl"),
+        Kill("google", f"before {CREATE}"),
+        Kill("google", f"after {CREATE}"),
+        Kill("gateway", "after create a file for batch_output"),
+    ]
+    batch = run(there, "in a file", *kills)
+    assert there.deaths == len(kills)
+    assert batch["request_counts"] == {"total": 112, "completed": 110, "failed": 2}
+    assert len(there.jobs(batch["id"])) == 1
+    assert len(there.asked("GET", "/files", params={"purpose": "batch_output"}).json()["data"]) == 2
+    assert not [path for path in (there.directory / "data" / "blobs" / "batches").rglob("*") if path.is_file()]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("name", "share", "shares"),
+    [(name, share, shares) for name, shares in SHARES.items() for share in range(shares)],
+)
+def test_killed_anywhere_a_gateway_loses_nothing_and_submits_once(
+    there: World, name: str, share: int, shares: int
+) -> None:
+    """All points of a batch's life, shared out among some lives, in each of which gateways die again and again."""
+    run(there, name)
+    points = list(dict.fromkeys(there.replica.seen()))
+    assert len(points) >= 30
+    kills = points[share::shares]
+    run(there, name, *kills)
+    # A death may let the batch take another way, past a point or two.
+    assert there.deaths >= len(kills) // 2, (there.deaths, kills)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_by_chance_a_gateway_loses_nothing_and_submits_once(there: World, seed: int) -> None:
+    chance = random.Random(seed)
+    name = chance.choice(list(SCENARIOS))
+    run(there, name)
+    points = list(dict.fromkeys(there.replica.seen()))
+    run(there, name, *chance.sample(points, 6))
+    assert there.deaths >= 3
+
+
+@pytest.mark.soak
+def test_the_command_itself_goes_on_when_its_lease_has_run_out(tmp_path: Path) -> None:
+    with emulated() as (upstream, gate):
+        there = World(tmp_path, upstream, gate, {}, command=("-m", "gemgate", "serve", "--port", "0"))
+        there.kills = [Kill("google", f"after {CREATE}")]
+        there.renew()
+        try:
+            lines = SCENARIOS["in a file"].lines
+            batch = there.ended(there.create(there.upload(lines), CHAT)["id"])
+            assert there.deaths == 1
+            assert batch["request_counts"] == {"total": 112, "completed": 110, "failed": 2}
+            assert len(there.jobs(batch["id"])) == 1
+        finally:
+            there.close()

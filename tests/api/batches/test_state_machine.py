@@ -1,0 +1,454 @@
+import httpx
+import pytest
+from tests.api.batches.support import CALLER, CHAT, EMBEDDINGS, START, Json, World, chat, embedding
+
+from gemgate.api.batches import state_machine as machine
+from gemgate.api.batches.key_vault import KeyVault
+from gemgate.media.inline import Inline
+
+
+async def test_a_chat_batch_ends_with_each_custom_id_in_one_of_two_files(there: World) -> None:
+    batch = await there.create([chat("a", "one"), chat("b", "please fail"), chat("c", stream=True), chat("d", "four")])
+    row = await there.finish(batch)
+    output, errors = await there.results(row)
+    assert row.status == "completed"
+    assert (set(output), set(errors)) == ({"a", "d"}, {"b", "c"})
+    body = output["a"]["response"]["body"]
+    assert body["object"] == "chat.completion"
+    assert body["choices"][0]["message"]["content"] == "echo: one"
+    assert body["model"] == "gemini-2.5-flash"
+    assert errors["b"]["response"]["status_code"] == 400
+    assert errors["b"]["response"]["body"]["error"]["message"] == "The prompt is not good."
+    assert errors["c"]["response"]["body"]["error"]["param"] == "stream"
+    assert (row.total, row.completed, row.failed) == (4, 2, 2)
+    assert row.usage == {
+        "input_tokens": 4,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 6,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 10,
+    }
+
+
+async def test_an_embeddings_batch_joins_the_inputs_of_a_line(there: World) -> None:
+    batch = await there.create([embedding("a", ["x", "yy", "zzz"]), embedding("b", "w")], EMBEDDINGS)
+    row = await there.finish(batch)
+    output, _ = await there.results(row)
+    body = output["a"]["response"]["body"]
+    assert [item["index"] for item in body["data"]] == [0, 1, 2]
+    assert body["data"][2]["embedding"] == [1.0, 0.0]
+    assert body["usage"] == {"prompt_tokens": 9, "total_tokens": 9}
+    assert row.usage is not None
+    assert row.usage["input_tokens"] == 12
+
+
+async def test_each_stage_has_its_timestamp_and_nothing_is_left_behind(there: World) -> None:
+    batch = await there.create(
+        [chat("a")], metadata={"team": "x"}, output_expires_after={"anchor": "created_at", "seconds": 3600}
+    )
+    there.clock.now += 10
+    row = await there.finish(batch)
+    assert row.created_at == int(START)
+    assert row.expires_at == int(START) + 86_400
+    assert row.in_progress_at == int(START) + 10
+    assert row.finalizing_at == row.completed_at == int(START) + 70
+    assert row.meta == {"team": "x"}
+    assert row.model == "gemini-2.5-flash"
+    output = await there.store.files.get(CALLER.id, row.output_file_id or "")
+    assert output is not None
+    assert (output.purpose, output.filename) == ("batch_output", f"{row.id}_output.jsonl")
+    assert output.expires_at == output.created_at + 3600
+    assert row.error_file_id is None
+    assert row.next_poll_at is None
+    assert [page async for page in there.store.blobs.listing("batches")] == []
+
+
+async def test_a_large_input_goes_through_a_file_that_is_deleted_afterwards(there: World) -> None:
+    batch = await there.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
+    row = await there.finish(batch)
+    output, _ = await there.results(row)
+    assert len(output) == 101
+    (created,) = there.google.created
+    name = created["inputConfig"]["fileName"]
+    assert len(name.removeprefix("files/")) == 40
+    assert f"DELETE /v1beta/{name}" in there.google.calls
+    assert created["displayName"] == f"gemgate-{batch.id}"
+
+
+async def test_many_small_requests_go_through_a_file_that_is_deleted_afterwards(there: World) -> None:
+    batch = await there.create([chat(str(number)) for number in range(101)])
+    row = await there.finish(batch)
+    (created,) = there.google.created
+    assert row.completed == 101
+    assert f"DELETE /v1beta/{created['inputConfig']['fileName']}" in there.google.calls
+
+
+async def test_a_file_that_cannot_be_deleted_at_google_is_no_failure(there: World) -> None:
+    batch = await there.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
+    there.google.refusals.append(("DELETE", 500, {"message": "no"}))
+    assert (await there.finish(batch)).status == "completed"
+
+
+async def test_an_invalid_input_fails_the_batch_with_every_error(there: World) -> None:
+    batch = await there.create([chat("a"), b"{", chat("a")])
+    await there.work()
+    row = await there.row(batch.id)
+    assert (row.status, row.total, row.failed_at) == ("failed", 3, int(START))
+    assert [(error["line"], error["code"]) for error in row.errors or []] == [
+        (2, "invalid_json_line"),
+        (3, "duplicate_custom_id"),
+    ]
+    assert there.google.calls == []
+
+
+async def test_an_input_that_is_deleted_before_it_was_read_fails_the_batch(there: World) -> None:
+    batch = await there.create([chat("a")])
+    await there.store.files.delete(CALLER.id, batch.input_file_id)
+    await there.work()
+    row = await there.row(batch.id)
+    assert row.errors is not None
+    assert row.errors[0]["code"] == "invalid_input_file"
+
+
+async def test_an_input_may_be_deleted_once_the_batch_is_in_progress(there: World) -> None:
+    batch = await there.create([chat("a"), chat("b", "fail")])
+    await there.work()
+    await there.store.files.delete(CALLER.id, batch.input_file_id)
+    row = await there.finish(batch)
+    assert row.status == "completed"
+    assert (row.completed, row.failed) == (1, 1)
+
+
+async def test_a_batch_of_refused_lines_completes_without_a_job(there: World) -> None:
+    batch = await there.create([chat("a", stream=True), chat("b", messages=[])])
+    await there.work()
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert (row.status, row.total, row.failed, set(errors)) == ("completed", 2, 2, {"a", "b"})
+    assert there.google.created == []
+
+
+async def test_choices_beyond_one_are_joined_where_the_model_has_no_candidate_count(there: World) -> None:
+    there.google.answer = _seed
+    line = chat("a", model="gemini-3-flash-preview", n=3, seed=5)
+    row = await there.finish(await there.create([line]))
+    output, _ = await there.results(row)
+    choices = output["a"]["response"]["body"]["choices"]
+    assert [choice["index"] for choice in choices] == [0, 1, 2]
+    assert [choice["message"]["content"] for choice in choices] == ["5", "6", "7"]
+    assert row.total == 1
+
+
+def _seed(_key: str, request: Json) -> Json:
+    text = str(request["generationConfig"]["seed"])
+    return {"response": {"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}]}}
+
+
+async def test_remote_media_is_fetched_when_the_batch_is_created(there: World) -> None:
+    there.web.pages["https://pictures/cat.png"] = Inline("image/png", "AAAA")
+    row = await there.create(
+        [_picture("good", "https://pictures/cat.png"), _picture("bad", "https://pictures/dog.png")]
+    )
+    await there.work()
+    ((_, request),) = next(iter(there.google.jobs.values()))["requests"]
+    assert request["contents"][0]["parts"][0] == {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    there.google.answer = lambda _key, _request: {
+        "response": {"candidates": [{"content": {"parts": [{"text": "a cat"}]}, "finishReason": "STOP"}]}
+    }
+    output, errors = await there.results(await there.finish(row))
+    assert output["good"]["response"]["body"]["choices"][0]["message"]["content"] == "a cat"
+    assert errors["bad"]["response"]["body"]["error"]["code"] == "media_unreachable"
+
+
+def _picture(custom_id: str, url: str) -> Json:
+    content = [{"type": "image_url", "image_url": {"url": url}}]
+    return chat(custom_id, messages=[{"role": "user", "content": content}])
+
+
+async def test_a_batch_of_googles_endpoint_renders_thoughts_as_that_endpoint_does(there: World) -> None:
+    there.google.answer = lambda _key, _request: {
+        "response": {
+            "candidates": [
+                {"content": {"parts": [{"text": "hm", "thought": True}, {"text": "yes"}]}, "finishReason": "STOP"}
+            ]
+        }
+    }
+    batch = await there.create([chat("a")], dialect="google")
+    output, _ = await there.results(await there.finish(batch))
+    assert output["a"]["response"]["body"]["choices"][0]["message"]["content"] == "<thought>hm</thought>yes"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "code"),
+    [
+        ("EXPIRED", "expired", "batch_expired"),
+        ("FAILED", "failed", "batch_failed"),
+        ("CANCELLED", "cancelled", "batch_cancelled"),
+    ],
+)
+async def test_a_job_that_ends_badly_keeps_what_was_done(there: World, state: str, status: str, code: str) -> None:
+    batch = await there.create([chat("a"), chat("b"), chat("c", stream=True)])
+    await there.work()
+    there.google.run(state=state, most=1)
+    await there.work(10)
+    row = await there.row(batch.id)
+    output, errors = await there.results(row)
+    assert row.status == status
+    assert getattr(row, f"{status}_at") == int(START) + 10
+    assert set(output) == {"a"}
+    assert errors["b"]["error"]["code"] == code
+    assert errors["b"]["response"] is None
+    assert errors["c"]["response"]["status_code"] == 400
+    assert (row.errors is not None) == (status == "failed")
+
+
+async def test_a_line_that_google_forgot_is_an_error(there: World) -> None:
+    row = await there.finish(await there.create([chat("a", "forget me"), chat("b")]))
+    _, errors = await there.results(row)
+    assert errors["a"]["response"]["status_code"] == 502
+    assert errors["a"]["response"]["body"]["error"]["code"] == "upstream_no_answer"
+
+
+async def test_cancelled_before_it_was_validated_a_batch_just_ends(there: World) -> None:
+    batch = await there.create([chat("a")])
+    cancelling = await there.desk.cancel(CALLER, batch.id)
+    assert (cancelling.status, cancelling.cancelling_at) == ("cancelling", int(START))
+    await there.work()
+    row = await there.row(batch.id)
+    assert (row.status, row.cancelled_at, row.total) == ("cancelled", int(START), 0)
+    assert there.google.calls == []
+
+
+async def test_cancelled_during_the_run_a_batch_keeps_what_was_done(there: World) -> None:
+    batch = await there.create([chat("a"), chat("b")])
+    await there.work()
+    await there.desk.cancel(CALLER, batch.id)
+    await there.work()
+    there.google.run()
+    await there.work(2)
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert row.status == "cancelled"
+    assert {line["error"]["code"] for line in errors.values()} == {"batch_cancelled"}
+    assert row.finalizing_at is None
+
+
+async def test_a_job_that_ends_while_it_is_cancelled_gives_its_results(there: World) -> None:
+    batch = await there.create([chat("a")])
+    await there.work()
+    await there.desk.cancel(CALLER, batch.id)
+    there.google.run()
+    await there.work(2)
+    row = await there.row(batch.id)
+    output, _ = await there.results(row)
+    assert (row.status, set(output)) == ("cancelled", {"a"})
+
+
+async def test_a_job_that_cannot_be_cancelled_any_more_is_no_failure(there: World) -> None:
+    batch = await there.create([chat("a")])
+    await there.work()
+    there.google.refusals.append((":cancel", 400, {"message": "It has ended.", "status": "FAILED_PRECONDITION"}))
+    await there.desk.cancel(CALLER, batch.id)
+    await there.work()
+    assert (await there.finish(batch)).status == "cancelled"
+
+
+async def test_a_batch_is_cancelled_between_validation_and_creation(there: World) -> None:
+    batch = await there.create([chat("a")])
+    there.google.refusals.append(
+        ("batchGenerateContent", 429, {"message": "Too many.", "status": "RESOURCE_EXHAUSTED"})
+    )
+    await there.work()
+    await there.desk.cancel(CALLER, batch.id)
+    await there.work(60)
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert (row.status, errors["a"]["error"]["code"]) == ("cancelled", "batch_cancelled")
+    assert there.google.created == []
+
+
+async def test_google_may_take_an_hour_to_cancel_and_no_longer(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(there.google, "_cancel", lambda _name: httpx.Response(200, json={}))
+    batch = await there.create([chat("a")])
+    await there.work()
+    await there.desk.cancel(CALLER, batch.id)
+    await there.work()
+    await there.work(1800)
+    assert (await there.row(batch.id)).status == "cancelling"
+    await there.work(3600)
+    assert (await there.row(batch.id)).status == "cancelled"
+
+
+async def test_the_window_is_honoured(there: World) -> None:
+    batch = await there.create([chat("a"), chat("b")])
+    await there.work()
+    await there.work(86_400)
+    row = await there.row(batch.id)
+    assert row.status == "in_progress"
+    await there.work(2)
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert row.status == "expired"
+    assert {line["error"]["code"] for line in errors.values()} == {"batch_expired"}
+
+
+async def test_a_batch_whose_window_has_closed_is_not_sent_any_more(there: World) -> None:
+    there.google.refusals.append(("batchGenerateContent", 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"}))
+    batch = await there.create([chat("a"), chat("b", stream=True)])
+    await there.work()
+    await there.work(86_400)
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert (row.status, there.google.created) == ("expired", [])
+    assert errors["a"]["error"]["code"] == "batch_expired"
+    assert errors["b"]["response"]["status_code"] == 400
+
+
+async def test_a_job_that_was_asked_for_is_not_asked_for_again_before_it_can_be_seen(there: World) -> None:
+    """As when a gateway is told to stop while Google creates the job: the next one is there at once."""
+    batch = await there.create([chat("a")])
+    found = there.google.jobs
+
+    def hide(when: str, what: str) -> None:
+        if when == "after" and what.endswith(":batchGenerateContent"):
+            there.google.jobs = {}
+            raise httpx.ReadError("gone")
+
+    there.google.hook = hide
+    await there.work()
+    there.google.hook = lambda _when, _what: None
+    row = await there.row(batch.id)
+    await there.store.batches.update(row.id, row.version, next_poll_at=there.clock.now)
+    await there.work(10)
+    assert len(there.google.created) == 1
+    there.google.jobs = found
+    await there.work(5)
+    assert (await there.finish(batch)).status == "completed"
+    assert len(there.google.created) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_job_that_google_refuses_fails_the_batch_in_googles_words(there: World, status: int) -> None:
+    there.google.refusals.append(("batchGenerateContent", status, {"message": "Not with me.", "status": "X"}))
+    batch = await there.create([chat("a")])
+    await there.work()
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert row.status == "failed"
+    assert row.errors is not None
+    assert row.errors[0]["message"] == "Not with me."
+    assert errors["a"]["error"]["code"] == "batch_failed"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_refusal_that_passes_is_waited_out_and_the_job_looked_for(there: World, status: int) -> None:
+    there.google.refusals.append(("batchGenerateContent", status, {"message": "Later.", "status": "X"}))
+    batch = await there.create([chat("a")])
+    await there.work()
+    await there.work(14)
+    assert there.google.created == []
+    await there.work(2)
+    assert len(there.google.created) == 1
+    assert (await there.finish(batch)).status == "completed"
+
+
+async def test_a_poll_that_fails_is_tried_again_more_and_more_slowly(there: World) -> None:
+    batch = await there.create([chat("a")])
+    await there.work()
+    for failures in range(4):
+        there.google.refusals.append(("GET /v1beta/batches/", 503, {"message": "no", "status": "UNAVAILABLE"}))
+        await there.work(100)
+        row = await there.row(batch.id)
+        assert row.attempt == failures + 1
+        assert row.next_poll_at == there.clock.now + 2 * 2**failures
+    row = await there.finish(batch)
+    assert (row.status, row.attempt) == ("completed", 0)
+
+
+async def test_a_job_that_vanished_fails_the_batch(there: World) -> None:
+    batch = await there.create([chat("a")])
+    await there.work()
+    there.google.jobs.clear()
+    await there.work(60)
+    row = await there.row(batch.id)
+    assert row.status == "failed"
+    assert row.errors is not None
+
+
+async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
+    there: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "MOST_INLINE_BYTES", 0)
+    batch = await there.create([chat("a"), chat("b", stream=True)])
+    await there.work()
+    there.google.run()
+    there.google.refusals.append((":download", 403, {"message": "You do not have permission to access the File x."}))
+    await there.work(60)
+    row = await there.row(batch.id)
+    _, errors = await there.results(row)
+    assert row.status == "failed"
+    assert row.errors is not None
+    assert row.errors[0]["code"] == "results_unavailable"
+    assert errors["a"]["error"]["code"] == "batch_failed"
+    assert errors["b"]["response"]["status_code"] == 400
+
+
+async def test_counts_follow_the_job(there: World) -> None:
+    batch = await there.create([chat("a"), chat("b", "fail"), chat("c"), chat("d", stream=True)])
+    await there.work()
+    there.google.run(state="RUNNING", most=2)
+    await there.work(60)
+    row = await there.row(batch.id)
+    assert (row.status, row.total, row.completed, row.failed) == ("in_progress", 4, 1, 2)
+
+
+async def test_google_is_asked_less_often_the_longer_a_job_takes(there: World) -> None:
+    batch = await there.create([chat("a")])
+    await there.work()
+    pauses = []
+    for seconds in (2, 98, 900):
+        await there.work(seconds)
+        pauses.append(((await there.row(batch.id)).next_poll_at or 0) - there.clock.now)
+    assert pauses == [2, 10, 60]
+
+
+async def test_a_worker_without_the_key_waits_for_the_caller(there: World) -> None:
+    batch = await there.create([chat("a")])
+    stranger = KeyVault((), ("another secret",))
+    await there.work(worker=there.worker(stranger))
+    assert there.google.calls == []
+    there.vault = stranger
+    await there.desk.get(CALLER, batch.id)
+    await there.work(worker=there.worker(stranger))
+    assert len(there.google.created) == 1
+    assert there.google.keys == {"caller-key"}
+
+
+async def test_a_batch_that_cannot_be_worked_at_is_given_up_two_days_after_its_window(there: World) -> None:
+    batch = await there.create([chat("a")])
+    stranger = there.worker(KeyVault((), ("another secret",)))
+    await there.work(worker=stranger)
+    await there.work(86_400 + 172_801, worker=stranger)
+    row = await there.store.batches.get(CALLER.id, batch.id)
+    assert row is not None
+    assert (row.status, row.key_ciphertext) == ("failed", None)
+
+
+async def test_the_key_is_encrypted_at_rest_and_gone_at_the_end(there: World) -> None:
+    batch = await there.create([chat("a")])
+    assert b"caller-key" not in (batch.key_ciphertext or b"")
+    row = await there.finish(batch)
+    assert row.key_ciphertext is None
+
+
+async def test_an_upload_that_is_there_already_is_used(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "MOST_INLINE_BYTES", 0)
+    there.google.refusals.append(("batchGenerateContent", 503, {"message": "Later.", "status": "UNAVAILABLE"}))
+    batch = await there.create([chat("a")], CHAT)
+    await there.work()
+    await there.work(60)
+    there.google.run()
+    await there.work(60)
+    row = await there.row(batch.id)
+    assert row.status == "completed"
+    assert sum(call == "POST /upload/v1beta/files" for call in there.google.calls) == 2
