@@ -22,11 +22,11 @@ from unittest import mock
 import httpx
 import orjson
 
-from gemgate.api.batches.claimed import Places
-from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.claimed import BlobNames
+from gemgate.api.batches.line_translation import LineJob
 from gemgate.api.batches.process_sessions import ResultSession, TranslateSession
 from gemgate.api.batches.transfer import Transfer
-from gemgate.api.batches.worker_process import Setup, Workshop
+from gemgate.api.batches.worker_process import Setup, WorkerProcess
 from gemgate.auth.caller import Caller
 from gemgate.store import Store
 
@@ -71,7 +71,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _inward(job: Job, translators: Any, requests: Path) -> int:
+def _inward(job: LineJob, translators: Any, requests: Path) -> int:
     session = TranslateSession(job, translators)
     for piece in _pieces(requests):
         session.feed(piece)
@@ -81,7 +81,7 @@ def _inward(job: Job, translators: Any, requests: Path) -> int:
     return done
 
 
-def _outward(job: Job, translators: Any, requests: Path, results: Path, lines: int) -> int:
+def _outward(job: LineJob, translators: Any, requests: Path, results: Path, lines: int) -> int:
     session = ResultSession(job, translators, requests=lines)
     for piece in _pieces(requests):
         session.feed_input(piece)
@@ -97,7 +97,7 @@ def _outward(job: Job, translators: Any, requests: Path, results: Path, lines: i
 
 def measure_translation(lines: int) -> None:
     """Print CPU seconds in, CPU seconds out, and the growth of the resident set at its peak in MB, as JSON."""
-    job, translators = Job("batch_benchmark", CHAT, 1_800_000_000), Setup({}).translators()
+    job, translators = LineJob("batch_benchmark", CHAT, 1_800_000_000), Setup({}).translators()
     with tempfile.TemporaryDirectory() as name:
         requests = _written(Path(name), "requests", _line, lines)
         results = _written(Path(name), "results", _result, lines)
@@ -214,7 +214,7 @@ def measure_hold(lines: int) -> list[float]:
 
 
 async def _translate_beside(directory: Path, requests: Path, lines: int) -> list[float]:
-    job = Job("batch_benchmark", CHAT, 1_800_000_000)
+    job = LineJob("batch_benchmark", CHAT, 1_800_000_000)
 
     async def resolve(*_: object) -> NoReturn:
         raise NotImplementedError
@@ -225,9 +225,9 @@ async def _translate_beside(directory: Path, requests: Path, lines: int) -> list
 
     async with (
         Store.open(data_dir=directory / "data") as store,
-        aclosing(Workshop(Setup({}, directory=directory))) as workshop,
+        aclosing(WorkerProcess(Setup({}, directory=directory))) as workshop,
     ):
-        await store.blobs.put(Places(job.batch_id).input, pieces())
+        await store.blobs.put(BlobNames(job.batch_id).input, pieces())
         transfer = Transfer(store.blobs, store.files, workshop, resolve)
         with _held() as held:
             intake = await transfer.translate(job, Caller("key", "caller"))

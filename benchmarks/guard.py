@@ -133,14 +133,14 @@ def verdicts(
     known = baseline.get(f"{kind}, {here}")
     elsewhere = next((values for name, values in baseline.items() if name.startswith(f"{kind}, ")), None)
     values = known or elsewhere
-    most = RISE if known and kind == "instructions" else ROUGH_RISE
+    maximum = RISE if known and kind == "instructions" else ROUGH_RISE
     if values is None:
         return [(f"there is no baseline for {kind}: write one with --write", False)]
     found = []
     for name, ratio in ratios.items():
         rise = ratio / values[name]
-        sentence = f"{name}: {ratio:.4f} x the floor, {rise - 1:+.1%} against the baseline (at most {most - 1:+.0%})"
-        found.append((sentence, rise <= most))
+        sentence = f"{name}: {ratio:.4f} x the floor, {rise - 1:+.1%} against the baseline (at most {maximum - 1:+.0%})"
+        found.append((sentence, rise <= maximum))
     return found
 
 

@@ -57,8 +57,8 @@ class Target:
 class _Client(asyncio.Protocol):
     """One connection, which sends a request as soon as the answer to the last one is whole."""
 
-    def __init__(self, target: Target, result: Result, until: float, most: int) -> None:
-        self._target, self._result, self._until, self._left = target, result, until, most
+    def __init__(self, target: Target, result: Result, until: float, maximum: int) -> None:
+        self._target, self._result, self._until, self._left = target, result, until, maximum
         self._request = target.request()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.first = asyncio.Event()
@@ -118,11 +118,11 @@ class _Client(asyncio.Protocol):
             self.done.set_exception(error)
 
 
-async def _connect(target: Target, result: Result, until: float, most: int) -> _Client:
+async def _connect(target: Target, result: Result, until: float, maximum: int) -> _Client:
     parts = urlsplit(target.url)
     loop = asyncio.get_running_loop()
     _, client = await loop.create_connection(
-        lambda: _Client(target, result, until, most), parts.hostname or "", parts.port or 80
+        lambda: _Client(target, result, until, maximum), parts.hostname or "", parts.port or 80
     )
     return client
 

@@ -28,7 +28,7 @@ from gemgate.observability.logs import configure_logging
 from gemgate.settings import Settings
 from gemgate.startup.options import chat_options
 from gemgate.translation.validation import parse
-from gemgate.web.disconnect import Hangup
+from gemgate.web.disconnect import Disconnect
 from gemgate.web.limits_middleware import WHOLE_BODY
 from gemgate.web.sse import frame
 
@@ -120,7 +120,7 @@ def _request(app: Any, raw: bytes) -> Work:
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8080),
         }
-        Hangup().enter(scope)
+        Disconnect().enter(scope)
         scope[WHOLE_BODY] = True  # as the gateway's own server says of a small one
         given, answered, sent = [raw], asyncio.Event(), io.BytesIO()
 

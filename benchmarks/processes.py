@@ -16,8 +16,8 @@ GATEWAY_CORE, LOAD_CORE = CORES[0], CORES[-1]
 
 def allow_many_connections() -> None:
     """As many open files as the system lets us, for this process and those it starts."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def free_port() -> int:

@@ -35,7 +35,7 @@ BURST = 8
 """Of each kind at once, at the beginning."""
 WARM_UP = 0.25
 """Of the time."""
-MOST_GROWTH = 1.05
+MAX_GROWTH = 1.05
 EXPLAINED = frozenset({"a model fails and is left alone"})
 """Errors in the log that faults of the load's explain."""
 QUIET_SECONDS = 8.0
@@ -259,7 +259,7 @@ def judge(run: Run) -> tuple[float, float]:
             statistics.median(getattr(sample, name) for sample in some) for some in (warm[:part], warm[-part:])
         )
         growth.append(last / first)
-        if last / first > MOST_GROWTH:
+        if last / first > MAX_GROWTH:
             run.faults.append(f"memory ({name}) grew from {first:.1f} to {last:.1f} MB")
     before, after = run.quiet
     for name in ("tasks", "sockets", "descriptors"):

@@ -105,10 +105,10 @@ _RATIOS = (
 def targets(figures: Figures, stands: "Standing | None") -> str:
     """What is to be reached, and whether it is."""
     lines = ["| row | against | target | measured | |", "|---|---|---:|---:|---|"]
-    for number, peer, most in _RATIOS:
+    for number, peer, maximum in _RATIOS:
         ours, theirs = cpu_of(figures, number, "gemgate"), cpu_of(figures, number, peer)
         if ours and theirs:
-            lines.append(_target(number, peer, most, ours / theirs, "x"))
+            lines.append(_target(number, peer, maximum, ours / theirs, "x"))
     paced, floor = (
         figures.get(("3", "gemgate")),
         figures.get(("3", "nginx")) or figures.get(("3", "bare ASGI + aiohttp")),
@@ -116,11 +116,11 @@ def targets(figures: Figures, stands: "Standing | None") -> str:
     if paced and floor:
         added = median(paced, "first50") - median(floor, "first50")
         lines.append(_target("3", "added time to first token", 3.0, added, "ms"))
-    for what, most, measured, unit in stands.targets() if stands else []:
-        lines.append(_target("6", what, most, measured, unit))
+    for what, maximum, measured, unit in stands.targets() if stands else []:
+        lines.append(_target("6", what, maximum, measured, unit))
     return "\n" + "\n".join(lines)
 
 
-def _target(number: str, against: str, most: float, measured: float, unit: str) -> str:
-    verdict = "met" if measured <= most else "**missed**"
-    return f"| {number} | {against} | {most:.3g} {unit} | {measured:.3g} {unit} | {verdict} |"
+def _target(number: str, against: str, maximum: float, measured: float, unit: str) -> str:
+    verdict = "met" if measured <= maximum else "**missed**"
+    return f"| {number} | {against} | {maximum:.3g} {unit} | {measured:.3g} {unit} | {verdict} |"

@@ -7,20 +7,20 @@ import re
 import sys
 from pathlib import Path
 
-from gemgate.api.batches.parameters import FATES as BATCHES
-from gemgate.api.chat.parameters import FATES as CHAT
-from gemgate.api.embeddings.parameters import FATES as EMBEDDINGS
+from gemgate.api.batches.parameters import PARAMETERS as BATCHES
+from gemgate.api.chat.parameters import PARAMETERS as CHAT
+from gemgate.api.embeddings.parameters import PARAMETERS as EMBEDDINGS
 from gemgate.api.files.parameters import COMPLETE, FILES, UPLOADS
 from gemgate.api.images.parameters import EDITS, GENERATIONS
 from gemgate.settings import Settings, variable
-from gemgate.translation.parameters import Fate
+from gemgate.translation.parameters import ParameterSupport
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 
 _PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
-_FATES: dict[str, dict[str, Fate]] = {
+_FATES: dict[str, dict[str, ParameterSupport]] = {
     "chat/completions": CHAT,
     "embeddings": EMBEDDINGS,
     "images/generations": GENERATIONS,
@@ -53,7 +53,7 @@ def _generated(name: str) -> str:
 
 
 def _fates(path: str) -> str:
-    rows = "".join(f"| `{name}` | {fate.kind} | {fate.text} |\n" for name, fate in _FATES[path].items())
+    rows = "".join(f"| `{name}` | {support.kind} | {support.text} |\n" for name, support in _FATES[path].items())
     return f"\n`POST /v1/{path}`. {_LEGEND}\n| parameter | fate | where it goes, or why not |\n|---|---|---|\n{rows}\n"
 
 

@@ -3,32 +3,32 @@ from pathlib import Path
 
 import pytest
 
-from gemgate.encryption import Seal, secret_of
+from gemgate.encryption import Encryptor, secret_of
 
 
 def test_what_is_sealed_comes_back_and_shows_nothing() -> None:
-    seal = Seal(["one"], b"test")
-    sealed = seal.seal(b"hidden")
+    encrypt = Encryptor(["one"], b"test")
+    sealed = encrypt.encrypt(b"hidden")
     assert b"hidden" not in sealed
-    assert seal.open(sealed) == b"hidden"
-    assert Seal(["two", "one"], b"test").open(sealed) == b"hidden"
+    assert encrypt.decrypt(sealed) == b"hidden"
+    assert Encryptor(["two", "one"], b"test").decrypt(sealed) == b"hidden"
 
 
 @pytest.mark.parametrize(("secret", "purpose"), [("two", b"test"), ("one", b"another")])
 def test_another_secret_or_purpose_does_not_open(secret: str, purpose: bytes) -> None:
-    assert Seal([secret], purpose).open(Seal(["one"], b"test").seal(b"hidden")) is None
+    assert Encryptor([secret], purpose).decrypt(Encryptor(["one"], b"test").encrypt(b"hidden")) is None
 
 
 @pytest.mark.parametrize("forged", [b"", b"hidden", b"gAAAAA==", "schlüssel".encode()])
 def test_what_was_not_sealed_does_not_open(forged: bytes) -> None:
-    assert Seal(["one"], b"test").open(forged) is None
+    assert Encryptor(["one"], b"test").decrypt(forged) is None
 
 
 def test_what_is_too_old_does_not_open() -> None:
-    seal = Seal(["one"], b"test")
-    sealed = seal.seal(b"hidden")
-    assert seal.open(sealed, lifetime=60) == b"hidden"
-    assert seal.open(sealed, lifetime=-1) is None
+    encrypt = Encryptor(["one"], b"test")
+    sealed = encrypt.encrypt(b"hidden")
+    assert encrypt.decrypt(sealed, lifetime=60) == b"hidden"
+    assert encrypt.decrypt(sealed, lifetime=-1) is None
 
 
 def test_the_secret_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:

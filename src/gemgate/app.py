@@ -29,7 +29,7 @@ from gemgate.startup.lifespan import services
 from gemgate.startup.options import chat_options, known_params
 from gemgate.web import cors
 from gemgate.web import error_handlers as handlers
-from gemgate.web.fast_path import DirectRoutes
+from gemgate.web.fast_path import FastPath
 from gemgate.web.limits_middleware import LimitsMiddleware
 from gemgate.web.rate_limit_middleware import QuotaMiddleware
 from gemgate.web.telemetry_middleware import TelemetryMiddleware
@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         app.state.drain = Drain(settings.shutdown_delay)
         async with services(settings, chat, metrics, tracing, transport) as opened:
             app.state.services = opened
-            with app.state.drain.heard():
+            with app.state.drain.handle_sigterm():
                 yield {STATE: app.state.drain}
 
     app = _Gateway(
@@ -70,9 +70,9 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
-    app.add_middleware(DirectRoutes, endpoints=hot)  # innermost: middleware added later stands around it
+    app.add_middleware(FastPath, endpoints=hot)  # innermost: middleware added later stands around it
     app.add_middleware(QuotaMiddleware)
-    app.add_middleware(LimitsMiddleware, most=settings.max_concurrent_requests, body_timeout=settings.body_timeout)
+    app.add_middleware(LimitsMiddleware, maximum=settings.max_concurrent_requests, body_timeout=settings.body_timeout)
     app.add_middleware(
         TelemetryMiddleware,
         metrics=metrics,

@@ -17,7 +17,7 @@ _FILE_NAME = "secret.key"
 _SECRET_BYTES = 32
 
 
-class Seal:
+class Encryptor:
     """Encrypts for one purpose: what another purpose sealed does not open.
 
     Args:
@@ -36,11 +36,11 @@ class Seal:
 
         return MultiFernet([Fernet(_derived(secret, self._purpose)) for secret in self._secret_keys])
 
-    def seal(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes) -> bytes:
         """Text that is safe in a URL."""
         return self._fernet.encrypt(data)
 
-    def open(self, sealed: bytes, lifetime: int | None = None) -> bytes | None:
+    def decrypt(self, sealed: bytes, lifetime: int | None = None) -> bytes | None:
         """The data; None when it was sealed with another secret, for another purpose, or too long ago (seconds)."""
         from cryptography.fernet import InvalidToken
 

@@ -75,11 +75,11 @@ def shutting_down() -> ApiError:
     )
 
 
-def overloaded(most: int) -> ApiError:
+def overloaded(maximum: int) -> ApiError:
     """A request more than the gateway takes at once."""
     return ApiError(
         503,
-        f"The gateway is serving {most} requests, as many as it takes at once. Please retry.",
+        f"The gateway is serving {maximum} requests, as many as it takes at once. Please retry.",
         type=SERVER_ERROR,
         code="server_overloaded",
         headers={"retry-after": "1"},

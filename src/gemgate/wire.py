@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MOST_BATCH_BYTES = 209_715_200
+MAX_BATCH_BYTES = 209_715_200
 """OpenAI's limit of a file with the purpose `batch`: 200 MB."""
 
 T = TypeVar("T")

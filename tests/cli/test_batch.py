@@ -46,7 +46,7 @@ def servers() -> Iterator[Stack]:
 
 def quick_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
     """Google is asked more often than it should be."""
-    return replace(batch_options(settings, secrets), pace=Pace(first=0.05, most=0.2))
+    return replace(batch_options(settings, secrets), pace=Pace(first=0.05, maximum=0.2))
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, servers: Stack) -> N
     monkeypatch.setenv("GEMGATE_BASE_URL", servers.base())
     monkeypatch.setenv("GEMGATE_API_KEY", KEY)
     monkeypatch.setattr(batch_cli, "_FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(batch_cli, "_MOST_PAUSE", 0.1)
+    monkeypatch.setattr(batch_cli, "_MAX_PAUSE", 0.1)
 
 
 def chat(custom_id: str, text: str = "hello", **body: Any) -> dict[str, Any]:

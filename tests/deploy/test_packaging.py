@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = ("docker/compose.yaml", "docker/compose.emulator.yaml")
-MOST_SECONDS = 30.0
+MAX_SECONDS = 30.0
 
 SETTINGS = {variable(name) for name in Settings.model_fields}
 KNOWN = SETTINGS | {variable(name) for name in ClientSettings.model_fields}
@@ -69,7 +69,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=ROOT,
         check=True,
         capture_output=True,
-        timeout=MOST_SECONDS,
+        timeout=MAX_SECONDS,
     )
     return folder
 
@@ -116,10 +116,10 @@ def test_what_the_wheel_holds_runs_without_the_sources(built: Path, tmp_path: Pa
         archive.extractall(tmp_path)
     env = {**os.environ, "PYTHONPATH": str(tmp_path), "GEMGATE_UPSTREAM": "http://127.0.0.1:1"}
     where = [sys.executable, "-c", "import gemgate; print(gemgate.__file__)"]
-    found = subprocess.run(where, cwd=tmp_path, env=env, check=True, capture_output=True, timeout=MOST_SECONDS)
+    found = subprocess.run(where, cwd=tmp_path, env=env, check=True, capture_output=True, timeout=MAX_SECONDS)
     assert Path(found.stdout.decode().strip()).is_relative_to(tmp_path)
     check = [sys.executable, "-m", "gemgate", "check"]
-    done = subprocess.run(check, cwd=tmp_path, env=env, check=False, capture_output=True, timeout=MOST_SECONDS)
+    done = subprocess.run(check, cwd=tmp_path, env=env, check=False, capture_output=True, timeout=MAX_SECONDS)
     assert done.returncode == 1
     assert b"http://127.0.0.1:1 cannot be reached" in done.stdout
     assert b"Traceback" not in done.stderr
@@ -152,7 +152,7 @@ def test_the_wheel_installs_into_an_empty_environment_and_serves(built: Path, tm
                 assert answer.json()["choices"][0]["message"]["content"]
             finally:
                 gateway.send_signal(signal.SIGTERM)
-                assert gateway.wait(MOST_SECONDS) == 0
+                assert gateway.wait(MAX_SECONDS) == 0
 
 
 @pytest.mark.soak
@@ -175,7 +175,7 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -
         cwd=tmp_path / f"gemgate-{PROJECT['version']}",
         check=True,
         capture_output=True,
-        timeout=MOST_SECONDS,
+        timeout=MAX_SECONDS,
     )
     assert wheel_names(tmp_path / "dist") == wheel_names(built)
 
@@ -259,19 +259,19 @@ def test_what_the_image_runs_gets_healthy_and_ends_well_on_sigterm(tmp_path: Pat
     _, *check = command("HEALTHCHECK")
     with subprocess.Popen([sys.executable, "-m", program, *arguments], cwd=tmp_path, env=env) as gateway:
         try:
-            deadline = time.monotonic() + MOST_SECONDS
+            deadline = time.monotonic() + MAX_SECONDS
             while not is_healthy(check, env):
                 assert gateway.poll() is None
                 assert time.monotonic() < deadline
             gateway.send_signal(signal.SIGTERM)
-            assert gateway.wait(MOST_SECONDS) == 0
+            assert gateway.wait(MAX_SECONDS) == 0
             assert not is_healthy(check, env)
         finally:
             gateway.kill()
 
 
 def is_healthy(check: list[str], env: dict[str, str]) -> bool:
-    done = subprocess.run([sys.executable, *check], env=env, check=False, capture_output=True, timeout=MOST_SECONDS)
+    done = subprocess.run([sys.executable, *check], env=env, check=False, capture_output=True, timeout=MAX_SECONDS)
     return done.returncode == 0
 
 

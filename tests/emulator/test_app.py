@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from tests.emulator.support import Emulator, config, said
 
 from gemgate.emulator.state import KEPT_BYTES, EmulatorState
-from gemgate.emulator.timing import Limits
+from gemgate.emulator.timing import QuotaLimits
 
 MODEL = "gemini-2.5-flash"
 URL = f"/v1beta/models/{MODEL}:generateContent"
@@ -77,7 +77,7 @@ class TestModels:
         assert len(names) == len(set(names)) > 30
         assert {"models/gemini-2.5-flash", "models/gemini-flash-latest", "models/gemini-4-argon"} <= set(names)
 
-    async def test_fifty_come_unasked_and_a_thousand_at_most(self, emulator: Emulator) -> None:
+    async def test_fifty_come_unasked_and_a_thousand_at_max(self, emulator: Emulator) -> None:
         first = (await emulator.client.get("/v1beta/models")).json()
         assert len(first["models"]) == 50
         rest = (await emulator.client.get(f"/v1beta/models?pageToken={first['nextPageToken']}")).json()
@@ -174,7 +174,7 @@ class TestBodies:
         assert "details" not in error
 
     async def test_there_is_a_largest_body(self, emulator: Emulator, app: Starlette) -> None:
-        app.state.emulator.limits = Limits(body=100)
+        app.state.emulator.limits = QuotaLimits(body=100)
         assert "Request payload size exceeds the limit" in await emulator.refused(MODEL, said("x" * 100))
 
 

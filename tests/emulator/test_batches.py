@@ -11,7 +11,7 @@ from tests.emulator.support import Emulator, said, text
 
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.jobs import Jobs
-from gemgate.emulator.timing import Limits, Timing
+from gemgate.emulator.timing import QuotaLimits, Timing
 
 MODEL = "gemini-2.5-flash"
 EMBEDDER = "gemini-embedding-001"
@@ -187,7 +187,7 @@ class TestInline:
         assert "oneof field 'source' is already set" in await emulator.refused(MODEL, body, GENERATE)
 
     async def test_inline_requests_have_a_limit_of_their_own(self) -> None:
-        transport = httpx.ASGITransport(create_emulator(limits=Limits(inline_batch=1000)))
+        transport = httpx.ASGITransport(create_emulator(limits=QuotaLimits(inline_batch=1000)))
         async with httpx.AsyncClient(
             transport=transport, base_url="http://emulator", headers={"x-goog-api-key": "k"}
         ) as client:

@@ -9,10 +9,10 @@ from starlette.applications import Starlette
 from tests.emulator.conftest import Clock
 from tests.emulator.support import Emulator, inline, png, said, text
 
-from gemgate.emulator.content import IN_MEMORY, Content
-from gemgate.emulator.files import _INLINED, Files
+from gemgate.emulator.content import IN_MEMORY, RequestContent
+from gemgate.emulator.files import _INLINED, FileShelf
 from gemgate.emulator.signatures import SENTINELS
-from gemgate.emulator.timing import Limits, Timing, rfc3339
+from gemgate.emulator.timing import QuotaLimits, Timing, rfc3339
 
 MODEL = "gemini-2.5-flash"
 DAY = 86400
@@ -65,7 +65,7 @@ class TestMetadata:
         assert len((await emulator.client.get("/v1beta/files?pageSize=500")).json()["files"]) == 12
         assert (await emulator.client.get("/v1beta/files?pageSize=x")).status_code == 400
 
-    async def test_a_page_holds_a_hundred_at_most(self, emulator: Emulator, app: Starlette) -> None:
+    async def test_a_page_holds_a_hundred_at_max(self, emulator: Emulator, app: Starlette) -> None:
         for number in range(101):
             app.state.emulator.files.put(f"files/f{number}", "text/plain", b"x", key="k")
         assert len((await emulator.client.get("/v1beta/files?pageSize=500")).json()["files"]) == 100
@@ -221,8 +221,8 @@ class TestUse:
         assert made["usageMetadata"]["totalTokenCount"] == 2503
 
     def test_a_very_large_file_is_told_by_its_type(self) -> None:
-        files = Files(lambda: 0.0, Timing(), Limits())
-        content = Content()
+        files = FileShelf(lambda: 0.0, Timing(), QuotaLimits())
+        content = RequestContent()
         content.size = _INLINED + 1
         file = files.add("me", content, {"mimeType": "audio/mpeg"})
         given = {"fileUri": file.name}
@@ -239,7 +239,7 @@ class TestDownload:
         app.state.emulator.files.add_generated(
             app.state.emulator.files.get(*await owned(emulator, app)).owner,
             "files/batch-made",
-            Content(b"0123456789"),
+            RequestContent(b"0123456789"),
             clock.now,
         )
         return "files/batch-made"
@@ -312,11 +312,11 @@ async def owned(emulator: Emulator, app: Starlette) -> tuple[str, str]:
 class TestContent:
     def test_lines_are_whole_wherever_the_pieces_end(self) -> None:
         long = b"x" * 300_000
-        assert list(Content(b"a\n\n" + long + b"\n \nb").lines()) == [b"a", long, b"b"]
-        assert list(Content(b"a\n").lines()) == [b"a"]
+        assert list(RequestContent(b"a\n\n" + long + b"\n \nb").lines()) == [b"a", long, b"b"]
+        assert list(RequestContent(b"a\n").lines()) == [b"a"]
 
     def test_much_of_it_goes_to_the_disk(self) -> None:
-        content = Content(bytes(IN_MEMORY + 1))
+        content = RequestContent(bytes(IN_MEMORY + 1))
         content.write(b"end")
         assert content.read(IN_MEMORY + 1) == b"end"
         assert not isinstance(content._file._file, io.BytesIO)

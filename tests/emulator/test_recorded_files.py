@@ -11,7 +11,7 @@ from tests.emulator.conftest import Clock
 from tests.emulator.support import RECORDED, Emulator, needs_recordings
 
 from gemgate.emulator import auth
-from gemgate.emulator.content import Content
+from gemgate.emulator.content import RequestContent
 
 # What the emulator does not serve.
 EXCEPTIONS = {
@@ -77,7 +77,9 @@ async def replay(emulator: Emulator, app: Starlette, clock: Clock, exchange: Rec
         await finish_upload(emulator, exchange)
     if ":download" in path:
         owner = auth.owner({"x-goog-api-key": "k"}, {})
-        state.files.add_generated(owner, "files/" + path.split("/files/")[1].split(":")[0], Content(DATA), clock.now)
+        state.files.add_generated(
+            owner, "files/" + path.split("/files/")[1].split(":")[0], RequestContent(DATA), clock.now
+        )
     params = {key: value for key, value in exchange.url.params.items() if key != "key"}
     return await emulator.client.request(exchange.method, path, params=params, json=exchange.body)
 

@@ -6,7 +6,7 @@ import pytest
 from tests.emulator.support import Emulator, events, said
 
 from gemgate.emulator import scenarios
-from gemgate.emulator.errors import ApiError
+from gemgate.emulator.errors import GoogleApiError
 from gemgate.emulator.scenarios import SCENARIOS, Scenario
 
 MODEL = "gemini-2.5-flash"
@@ -33,7 +33,7 @@ def test_scenarios_are_named_with_or_without_a_number(text: str, scenario: Scena
 
 @pytest.mark.parametrize("text", ["", "nothing", "slow-start:x", "429-weekly"])
 def test_an_unknown_scenario_is_refused_with_the_list(text: str) -> None:
-    with pytest.raises(ApiError, match="It has: 400, 401"):
+    with pytest.raises(GoogleApiError, match="It has: 400, 401"):
         scenarios.parse(text)
 
 

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from tests.emulator.support import WEATHER, Emulator, config, functions, needs_recordings, recorded, said, text
 
 from gemgate.emulator import hints
-from gemgate.emulator.errors import ApiError
+from gemgate.emulator.errors import GoogleApiError
 from gemgate.emulator.examples import from_openapi, satisfying
 
 MODEL = "gemini-2.5-flash"
@@ -176,7 +176,7 @@ def test_an_enum_takes_the_value_that_was_named() -> None:
     ],
 )
 def test_what_is_no_schema_is_refused(schema: Any, message: str) -> None:
-    with pytest.raises(ApiError, match=message):
+    with pytest.raises(GoogleApiError, match=message):
         make(schema)
 
 

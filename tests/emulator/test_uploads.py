@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from tests.emulator.support import Emulator
 
 from gemgate.emulator.app import create_emulator
-from gemgate.emulator.timing import GRANULARITY, Limits
+from gemgate.emulator.timing import GRANULARITY, QuotaLimits
 
 URL = "/upload/v1beta/files"
 
@@ -197,7 +197,7 @@ class TestStart:
         assert "protocol" in message(await emulator.client.post(URL, content=b"hello"))
 
     async def test_there_is_a_largest_file_and_room_for_so_much(self) -> None:
-        app = create_emulator(limits=Limits(body=100, file=10, storage=15))
+        app = create_emulator(limits=QuotaLimits(body=100, file=10, storage=15))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://emulator", headers={"x-goog-api-key": "k"}

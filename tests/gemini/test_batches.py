@@ -7,7 +7,7 @@ import pytest
 from tests.support.files import KEY, mocked
 
 from gemgate.gemini.batch_types import (
-    Job,
+    BatchJob,
     JobCounts,
     JobState,
     inline_body,
@@ -44,7 +44,7 @@ def test_a_job_is_read_from_an_operation() -> None:
             "failedRequestCount": "2",
         },
     )
-    assert job_from_wire(native) == Job(
+    assert job_from_wire(native) == BatchJob(
         name=NAME,
         state=JobState.RUNNING,
         model="models/gemini-2.5-flash",
@@ -324,7 +324,7 @@ def pages(*listed: dict[str, Any]) -> Google:
     return Google(answer)
 
 
-async def found_in(google: Google) -> Job | None:
+async def found_in(google: Google) -> BatchJob | None:
     async with mocked(google) as client:
         return await GeminiJobs(client).find_by_display_name("job-2", key=KEY)
 

@@ -6,8 +6,8 @@ from tests.support.uploads import NAME
 
 from gemgate.gemini.errors import InvalidNameError, TransportError
 from gemgate.gemini.file_types import (
-    File,
     FileState,
+    GeminiFile,
     digest_from_wire,
     file_from_wire,
     file_path,
@@ -32,7 +32,7 @@ def test_a_file_is_read_bare_and_wrapped() -> None:
     }
     file = file_from_wire(native)
     assert file == file_from_wire({"file": native})
-    assert file == File(
+    assert file == GeminiFile(
         name="files/k4t1ywl66fz2",
         uri="https://generativelanguage.googleapis.com/v1beta/files/k4t1ywl66fz2",
         state=FileState.PROCESSING,

@@ -11,7 +11,7 @@ import pytest
 from gemgate.gemini import model_list as module
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.model_list import REST, Listing, ModelDirectory
+from gemgate.gemini.model_list import RETRY_PAUSE, Listing, ModelList
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.retry import RetryOptions, Shared
 
@@ -56,10 +56,10 @@ class Clock:
 
 
 @asynccontextmanager
-async def directory(google: Google, clock: Clock, patience: float = 5.0) -> AsyncIterator[ModelDirectory]:
+async def directory(google: Google, clock: Clock, patience: float = 5.0) -> AsyncIterator[ModelList]:
     async with (
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-        ModelDirectory(Upstream(gemini, ONCE), ttl=TTL, patience=patience, clock=clock) as models,
+        ModelList(Upstream(gemini, ONCE), ttl=TTL, patience=patience, clock=clock) as models,
     ):
         yield models
 
@@ -118,7 +118,7 @@ async def test_each_owner_has_a_list_of_their_own(clock: Clock) -> None:
 async def test_the_list_that_was_not_asked_for_longest_is_given_up(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_OWNERS", 2)
+    monkeypatch.setattr(module, "MAX_OWNERS", 2)
     google = Google("models/a")
     async with directory(google, clock) as models:
         for owner in ("one", "two", "one", "three", "one", "two"):
@@ -181,7 +181,7 @@ async def test_an_old_list_is_better_than_none(clock: Clock, status: int) -> Non
             assert await models.listing("me", "key") == Listing({"models/a": {"name": "models/a"}}, is_stale=True)
         assert len(google.asked) == 2, "Google is left in peace for a while"
         google.failure = None
-        clock.now += REST
+        clock.now += RETRY_PAUSE
         assert not (await models.listing("me", "key")).is_stale
 
 

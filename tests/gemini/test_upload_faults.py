@@ -16,7 +16,7 @@ from gemgate.gemini.errors import (
     InvalidNameError,
     TransportError,
 )
-from gemgate.gemini.file_types import MOST_BYTES, File
+from gemgate.gemini.file_types import MAX_BYTES, GeminiFile
 from gemgate.gemini.uploads import Source
 
 CONTENT = bytes(range(256)) * 4
@@ -42,7 +42,7 @@ def done(size: int = 1024) -> httpx.Response:
     return httpx.Response(200, json={"file": {**NATIVE, "sizeBytes": str(size)}})
 
 
-async def upload_to(handler: Handler, reader: Reader | None = None, **options: Any) -> File:
+async def upload_to(handler: Handler, reader: Reader | None = None, **options: Any) -> GeminiFile:
     chosen: dict[str, Any] = {"mime_type": "text/plain", "display_name": "a", "name": NAME, "size": 1024, **options}
     async with mocked(handler) as client:
         return await files_over(client, attempts=3).upload(reader or Reader(CONTENT), key=KEY, **chosen)
@@ -191,7 +191,7 @@ async def test_what_is_no_media_type_is_not_sent(kind: str) -> None:
 
 
 async def test_a_file_that_google_would_not_take_is_not_begun() -> None:
-    refusal = await failed_upload(Scripted(), size=MOST_BYTES + 1)
+    refusal = await failed_upload(Scripted(), size=MAX_BYTES + 1)
     assert (refusal.status, "more than the" in refusal.message) == (400, True)
 
 

@@ -10,12 +10,12 @@ from tests.support.uploads import NAME, Reader, Store
 
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import Failure, TransportError
-from gemgate.gemini.file_types import File
+from gemgate.gemini.file_types import GeminiFile
 
 CONTENT = bytes(range(256)) * 4
 
 
-async def uploaded(store: Store, reader: Reader, pauses: Pauses | None = None, **options: Any) -> File:
+async def uploaded(store: Store, reader: Reader, pauses: Pauses | None = None, **options: Any) -> GeminiFile:
     """Upload over a socket."""
     async with RawUpstream(store) as upstream, GeminiClient(replace(OPTIONS, upstream=upstream.url)) as client:
         files = files_over(client, pauses, **options)

@@ -12,7 +12,7 @@ import pytest
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.file_types import MOST_BYTES, File
+from gemgate.gemini.file_types import MAX_BYTES, GeminiFile
 from gemgate.gemini.uploads import OpenAt
 from gemgate.media.google_uploads import LIFETIME, Attachments, Owner
 from gemgate.media.inline import Inline
@@ -45,7 +45,7 @@ class Google:
     failure: GeminiError | None = None
     start: int = 0
 
-    async def upload(self, open_at: OpenAt, *, size: int, mime_type: str, key: str, **_: str) -> File:
+    async def upload(self, open_at: OpenAt, *, size: int, mime_type: str, key: str, **_: str) -> GeminiFile:
         self.began.set()
         if self.may_go_on:
             await self.may_go_on.wait()
@@ -56,9 +56,9 @@ class Google:
         assert len(content) == size - self.start
         self.uploads.append((key, mime_type, content))
         name = f"files/{len(self.uploads)}"
-        return File(name, f"https://google/{name}", expires_at=int(self.clock()) + LIFETIME)
+        return GeminiFile(name, f"https://google/{name}", expires_at=int(self.clock()) + LIFETIME)
 
-    async def wait_until_active(self, file: File, **_: str) -> File:
+    async def wait_until_active(self, file: GeminiFile, **_: str) -> GeminiFile:
         return file
 
 
@@ -205,7 +205,7 @@ async def test_a_file_whose_bytes_go_before_it_is_uploaded_is_refused_by_name(wo
 
 async def test_a_file_larger_than_google_takes_is_refused_by_name(world: World) -> None:
     row = await world.upload(b"words")
-    row.bytes = MOST_BYTES + 1
+    row.bytes = MAX_BYTES + 1
     await world.store.files.create(row)
     with pytest.raises(ApiError) as refused:
         await world.attachments.file(ref(row), OWNER)

@@ -12,7 +12,7 @@ from tests.support.stack import KEY, Stack, stack
 
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
-from gemgate.gemini.file_types import File
+from gemgate.gemini.file_types import GeminiFile
 from gemgate.media import resolver as resolve
 from gemgate.media.google_uploads import Owner
 from gemgate.media.inline import Inline
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gemgate.media.fetch import MediaFetcher
     from gemgate.media.google_uploads import Attachments
 
-MOST = 20_000
+MAX = 20_000
 CALLER = Caller("key", "0123456789abcdef")
 PNG = pybase64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC")
 WAV = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\0\0\0\0"
@@ -46,7 +46,7 @@ SMALL_IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,
 @contextmanager
 def servers(large_media: Literal["refuse", "upload"]) -> Iterator[tuple[Stack, openai.OpenAI]]:
     with (
-        stack(large_media=large_media, inline_max_bytes=MOST) as running,
+        stack(large_media=large_media, inline_max_bytes=MAX) as running,
         openai.OpenAI(api_key=KEY, base_url=running.base(), max_retries=0, timeout=20) as client,
     ):
         yield running, client
@@ -72,7 +72,7 @@ def test_what_is_too_large_is_refused_with_its_name_size_limit_and_the_way_out()
     error = refused.value
     assert (error.status_code, error.code) == (413, "media_too_large")
     assert error.param == "messages[0].content[2].input_audio.data"
-    for told in ("28000 bytes", f"{MOST} bytes in all", "/v1/files", "GEMGATE_LARGE_MEDIA=upload"):
+    for told in ("28000 bytes", f"{MAX} bytes in all", "/v1/files", "GEMGATE_LARGE_MEDIA=upload"):
         assert told in error.message
 
 
@@ -113,8 +113,8 @@ def test_a_dry_run_uploads_nothing() -> None:
 class Uploads:
     """Files at Google that are named after the parameter."""
 
-    async def media(self, media: Inline, param: str, _: Owner, **__: float) -> File:
-        return File(f"files/{param}", mime_type=media.mime)
+    async def media(self, media: Inline, param: str, _: Owner, **__: float) -> GeminiFile:
+        return GeminiFile(f"files/{param}", mime_type=media.mime)
 
 
 class Web:
@@ -125,7 +125,7 @@ class Web:
 
 
 def resolver(**settings: Any) -> MediaResolver:
-    chosen: dict[str, Any] = {"inline_max_bytes": MOST, "large_media": "upload"} | settings
+    chosen: dict[str, Any] = {"inline_max_bytes": MAX, "large_media": "upload"} | settings
     upstream = Upstream(cast("GeminiClient", None))
     fetcher, attachments = cast("MediaFetcher", Web()), cast("Attachments", Uploads())
     return MediaResolver(Settings(_env_file=None, **chosen), fetcher, attachments, upstream)
@@ -139,8 +139,8 @@ async def resolved(urls: list[str], inline: list[InlineRef], size: int, **settin
 async def test_of_fetched_media_the_largest_is_uploaded_until_the_rest_fits() -> None:
     urls = ["https://x/6000", "https://x/12000", "https://x/9000"]
     found = await resolved(urls, [], 4000)
-    assert [type(found[url]) for url in urls] == [Inline, File, Inline]
-    assert isinstance(large := found["https://x/12000"], File)
+    assert [type(found[url]) for url in urls] == [Inline, GeminiFile, Inline]
+    assert isinstance(large := found["https://x/12000"], GeminiFile)
     assert large.name == "files/p1"
     assert all(isinstance(media, Inline) for media in (await resolved(urls[:2], [], 1000)).values())
 
@@ -153,17 +153,17 @@ async def test_fetched_media_that_is_too_large_is_refused_under_the_name_of_its_
 
 async def test_media_that_cannot_be_read_is_refused_before_it_is_uploaded() -> None:
     with pytest.raises(ApiError) as refused:
-        await resolved([], [InlineRef("data:image/png;base64,!" + "A" * MOST, "p")], MOST + 100)
+        await resolved([], [InlineRef("data:image/png;base64,!" + "A" * MAX, "p")], MAX + 100)
     assert (refused.value.code, refused.value.param) == ("invalid_base64", "p")
 
 
 async def test_a_request_that_is_large_without_its_media_goes_to_google_as_it_is() -> None:
-    assert await resolved([], [], MOST + 1) == {}
+    assert await resolved([], [], MAX + 1) == {}
 
 
 async def test_a_pdf_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve, "MOST_PDF", 6000)
-    monkeypatch.setattr(resolve, "_MOST_PDF_TEXT", 8000)
+    monkeypatch.setattr(resolve, "MAX_PDF", 6000)
+    monkeypatch.setattr(resolve, "_MAX_PDF_TEXT", 8000)
     pdf, small = (InlineRef(base64(b"%PDF-1.4\n", size), str(size), "application/pdf") for size in (9000, 4000))
     image = InlineRef(base64(PNG, 5000), "image")
     assert list(await resolved([], [image, small, pdf], 18_000)) == ["9000"]
@@ -172,6 +172,6 @@ async def test_a_pdf_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_small_request_that_names_nothing_needs_no_look() -> None:
-    assert not resolver().concerns([], MOST)
-    assert resolver().concerns([], MOST + 1)
+    assert not resolver().concerns([], MAX)
+    assert resolver().concerns([], MAX + 1)
     assert resolver().concerns([RemoteRef("https://x/1", "p")], 0)

@@ -13,9 +13,9 @@ from tests.support.scrape import Scrape, scrape
 from tests.support.stack import KEY, Stack, gateway, stack
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.observability.metrics import MOST_MODELS, OTHER, Metrics
+from gemgate.observability.metrics import MAX_MODELS, OTHER, Metrics
 from gemgate.observability.record import Record
-from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.key_pool import label_of
 
 FLASH = "gemini-2.5-flash"
@@ -171,8 +171,8 @@ def test_a_listed_model_has_a_label_of_its_own_before_its_first_answer(running: 
 
 def test_the_models_with_a_label_are_limited() -> None:
     metrics = Metrics()
-    labels = {metrics.model(f"model-{number}", is_good=True) for number in range(MOST_MODELS + 50)}
-    assert len(labels) == MOST_MODELS + 1
+    labels = {metrics.model(f"model-{number}", is_good=True) for number in range(MAX_MODELS + 50)}
+    assert len(labels) == MAX_MODELS + 1
     assert OTHER in labels
     assert metrics.model("model-0", is_good=False) == "model-0"
 
@@ -260,11 +260,11 @@ def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def test_a_rest_that_ends_early_is_over() -> None:
     metrics = Metrics()
-    rest = Rest("abcd1234", "models/gemini-x", RestKind.RATE_LIMIT, until=4_000_000_000.0)
+    cooldown = Cooldown("abcd1234", "models/gemini-x", CooldownReason.RATE_LIMIT, until=4_000_000_000.0)
     labels = {"key": "abcd1234", "model": OTHER, "kind": "rate_limit"}
-    metrics.rests(rest)
+    metrics.cooldowns(cooldown)
     assert sample(metrics, "gemgate_rest_until_timestamp_seconds", **labels) == 4_000_000_000.0
-    metrics.rests(replace(rest, until=0.0))
+    metrics.cooldowns(replace(cooldown, until=0.0))
     assert sample(metrics, "gemgate_rest_until_timestamp_seconds", **labels) == 0
     assert sample(metrics, "gemgate_rests_total", **labels) == 1
 

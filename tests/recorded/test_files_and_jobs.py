@@ -19,7 +19,7 @@ from gemgate.gemini.batch_types import (
     job_from_wire,
 )
 from gemgate.gemini.batches import GeminiJobs
-from gemgate.gemini.file_types import File, FileState, file_from_wire
+from gemgate.gemini.file_types import FileState, GeminiFile, file_from_wire
 
 skip_when_absent()
 
@@ -66,7 +66,7 @@ def test_each_recorded_exchange_is_proved_by_a_test_below() -> None:
     assert all(proved)
 
 
-def _prove_file(file: File, native: Record) -> None:
+def _prove_file(file: GeminiFile, native: Record) -> None:
     assert file.name == native["name"]
     assert file.uri == f"{HOST}/v1beta/{file.name}"
     assert str(file.size) == native["sizeBytes"]

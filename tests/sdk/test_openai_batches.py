@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletion
 from tests.support.stack import KEY, stack
 
 LINES = 1000
-MOST_SECONDS = 120.0
+MAX_SECONDS = 120.0
 CHAT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 EMBEDDINGS: Literal["/v1/embeddings"] = "/v1/embeddings"
 TOOL = {"type": "function", "function": {"name": "look up!", "parameters": {"type": "object", "properties": {}}}}
@@ -41,7 +41,7 @@ def begun(client: openai.OpenAI, endpoint: Any, bodies: list[dict[str, Any]]) ->
 
 def completed(client: openai.OpenAI, batch: Batch) -> dict[str, dict[str, Any]]:
     """The bodies of the output by their `custom_id`, once the batch has ended."""
-    end = time.monotonic() + MOST_SECONDS
+    end = time.monotonic() + MAX_SECONDS
     while batch.status not in ("completed", "failed", "expired", "cancelled"):
         assert time.monotonic() < end, batch
         time.sleep(0.2)
@@ -105,7 +105,7 @@ def test_a_bad_input_says_what_is_wrong_when_it_is_uploaded_and_again_when_its_b
     assert file.status_details is not None
     assert "Line 2: " in file.status_details
     batch = client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
-    end = time.monotonic() + MOST_SECONDS
+    end = time.monotonic() + MAX_SECONDS
     while batch.status != "failed":
         assert time.monotonic() < end, batch
         time.sleep(0.1)

@@ -108,7 +108,7 @@ def server() -> Iterator[asyncio.Event]:
 
 async def test_without_a_delay_the_server_hears_at_once(server: asyncio.Event) -> None:
     drain = Drain(0)
-    with drain.heard():
+    with drain.handle_sigterm():
         assert not drain.begun
         signal.raise_signal(signal.SIGTERM)
         assert (drain.begun, server.is_set()) == (True, True)
@@ -116,7 +116,7 @@ async def test_without_a_delay_the_server_hears_at_once(server: asyncio.Event) -
 
 async def test_with_a_delay_the_server_hears_later(server: asyncio.Event) -> None:
     drain = Drain(0.02)
-    with drain.heard(), capture_logs() as logs:
+    with drain.handle_sigterm(), capture_logs() as logs:
         signal.raise_signal(signal.SIGTERM)
         assert (drain.begun, server.is_set()) == (True, False)
         async with asyncio.timeout(PATIENCE):
@@ -126,7 +126,7 @@ async def test_with_a_delay_the_server_hears_later(server: asyncio.Event) -> Non
 
 
 async def test_a_second_signal_ends_the_delay(server: asyncio.Event) -> None:
-    with Drain(600).heard():
+    with Drain(600).handle_sigterm():
         signal.raise_signal(signal.SIGTERM)
         assert not server.is_set()
         signal.raise_signal(signal.SIGTERM)
@@ -137,14 +137,14 @@ async def test_outside_of_the_main_thread_there_is_nothing_to_hear(server: async
     handler = signal.getsignal(signal.SIGTERM)
 
     async def elsewhere() -> None:
-        with Drain(600).heard():
+        with Drain(600).handle_sigterm():
             assert signal.getsignal(signal.SIGTERM) is handler
 
     await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
 
 
 async def test_nothing_stays_behind_when_it_is_over(server: asyncio.Event) -> None:
-    with Drain(600).heard():
+    with Drain(600).handle_sigterm():
         pass
     signal.raise_signal(signal.SIGTERM)
     assert server.is_set()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gemgate.shared_state.connection import Link
+from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.write_behind import WriteBehind
 
 TIME_LIMIT = 20.0
@@ -15,7 +15,7 @@ TIME_LIMIT = 20.0
 class Process:
     """One process with its own way to Redis."""
 
-    link: Link
+    link: RedisConnection
     behind: WriteBehind
 
     async def written(self) -> None:
@@ -27,7 +27,7 @@ class Process:
 @asynccontextmanager
 async def process(url: str, patience: float = TIME_LIMIT) -> AsyncIterator[Process]:
     """A process, until the block ends."""
-    async with Link(url, patience=patience).kept() as link, WriteBehind(link).running() as behind:
+    async with RedisConnection(url, patience=patience).connected() as link, WriteBehind(link).running() as behind:
         yield Process(link, behind)
 
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tests.support.redis import RedisServer
 
 from gemgate.shared_state import connection as link_module
-from gemgate.shared_state.connection import Link, RedisDownError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError
 
 TIME_LIMIT = 20.0
 
@@ -18,7 +18,7 @@ def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "PROBE_SECONDS", 0.01)
 
 
-async def set_and_get(link: Link) -> object:
+async def set_and_get(link: RedisConnection) -> object:
     await link.run(lambda redis: redis.set("a", "b"))
     value: object = await link.run(lambda redis: redis.get("a"))
     return value
@@ -26,7 +26,7 @@ async def set_and_get(link: Link) -> object:
 
 async def test_a_redis_that_is_there_is_used(redis_server: RedisServer) -> None:
     with capture_logs() as logs:
-        async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link:
+        async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
             assert link.is_up
             assert await set_and_get(link) == b"b"
     assert (logs, link.outages) == ([], 0)
@@ -34,7 +34,7 @@ async def test_a_redis_that_is_there_is_used(redis_server: RedisServer) -> None:
 
 async def test_a_redis_that_is_not_there_stops_nobody() -> None:
     with capture_logs() as logs:
-        async with Link("redis://:secret@127.0.0.1:1/0").kept() as link:
+        async with RedisConnection("redis://:secret@127.0.0.1:1/0").connected() as link:
             assert not link.is_up
             with pytest.raises(RedisDownError):
                 await set_and_get(link)
@@ -45,8 +45,8 @@ async def test_a_redis_that_is_not_there_stops_nobody() -> None:
 async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server: RedisServer) -> None:
     told: list[bool] = []
     with capture_logs() as logs:
-        kept = Link(redis_server.url, patience=TIME_LIMIT, tell=told.append).kept()
-        async with kept as link, asyncio.timeout(TIME_LIMIT):
+        connected = RedisConnection(redis_server.url, patience=TIME_LIMIT, tell=told.append).connected()
+        async with connected as link, asyncio.timeout(TIME_LIMIT):
             assert await set_and_get(link) == b"b"
             redis_server.stop()
             for _ in range(3):
@@ -62,7 +62,7 @@ async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server:
 
 async def test_connections_that_redis_has_closed_are_opened_again(redis_server: RedisServer) -> None:
     """It closes idle ones, as balancers do: that is no outage."""
-    async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link:
+    async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
         await set_and_get(link)
         redis_server.command("CLIENT", "KILL", "TYPE", "normal")
         assert await set_and_get(link) == b"b"
@@ -70,7 +70,7 @@ async def test_connections_that_redis_has_closed_are_opened_again(redis_server: 
 
 
 async def test_a_redis_that_does_not_answer_costs_half_a_second_once(redis_server: RedisServer) -> None:
-    async with Link(redis_server.url, patience=0.2).kept() as link, asyncio.timeout(TIME_LIMIT):
+    async with RedisConnection(redis_server.url, patience=0.2).connected() as link, asyncio.timeout(TIME_LIMIT):
         await set_and_get(link)
         redis_server.hold()
         started = time.monotonic()
@@ -89,7 +89,7 @@ async def test_a_redis_that_does_not_answer_costs_half_a_second_once(redis_serve
 async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -> None:
     """A replica, or one whose memory is full, answers reads and a PING as if nothing were."""
     redis_server.command("REPLICAOF", "127.0.0.1", "1")
-    async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link, asyncio.timeout(TIME_LIMIT):
+    async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link, asyncio.timeout(TIME_LIMIT):
         assert not link.is_up
         redis_server.command("REPLICAOF", "NO", "ONE")
         await link.wait_until_up()
@@ -98,9 +98,9 @@ async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -
 
 async def test_a_redis_that_comes_and_goes_is_told_of_once_a_minute(redis_server: RedisServer) -> None:
     now = 1000.0
-    link = Link(redis_server.url, patience=TIME_LIMIT, clock=lambda: now)
+    link = RedisConnection(redis_server.url, patience=TIME_LIMIT, clock=lambda: now)
     with capture_logs() as logs:
-        async with link.kept(), asyncio.timeout(TIME_LIMIT):
+        async with link.connected(), asyncio.timeout(TIME_LIMIT):
             for seconds in (0, 30, 31):
                 now += seconds
                 redis_server.stop()
@@ -118,7 +118,7 @@ async def test_a_command_that_is_refused_takes_nothing_down_and_is_told_once_a_m
 ) -> None:
     redis_server.command("RPUSH", "list", "a")
     with capture_logs() as logs:
-        async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link:
+        async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
             for _ in range(2):
                 with pytest.raises(RedisDownError):
                     await link.run(lambda redis: redis.get("list"))
@@ -128,4 +128,4 @@ async def test_a_command_that_is_refused_takes_nothing_down_and_is_told_once_a_m
 
 def test_a_url_that_is_none_is_an_error() -> None:
     with pytest.raises(ValueError, match="redis://"):
-        Link("http://redis.test")
+        RedisConnection("http://redis.test")

@@ -13,7 +13,7 @@ from gemgate.shared_state import cooldowns as rests_module
 from gemgate.shared_state.cooldowns import SharedRests
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.client import Upstream
-from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.key_pool import KeyPool
 from gemgate.upstream.retry import Shared
 
@@ -26,13 +26,13 @@ def upstream() -> Upstream:
 
 
 def join(one: Process, way: Upstream) -> SharedRests:
-    rests = SharedRests(one.link, one.behind, way.apply)
-    way.observe(rests)
-    return rests
+    cooldowns = SharedRests(one.link, one.behind, way.apply)
+    way.observe(cooldowns)
+    return cooldowns
 
 
 def resting(way: Upstream) -> list[str]:
-    return [key.label for key in way.snapshot().keys if key.models or key.rest]
+    return [key.label for key in way.snapshot().keys if key.models or key.cooldown]
 
 
 async def test_a_key_that_rests_in_one_process_rests_in_the_other(redis_server: RedisServer) -> None:
@@ -43,7 +43,7 @@ async def test_a_key_that_rests_in_one_process_rests_in_the_other(redis_server: 
         pool = first.shared.pool
         key = pool.find("key-one")
         assert key is not None
-        pool.punish(key, MODEL, RestKind.RATE_LIMIT, LIMIT)
+        pool.cool_down(key, MODEL, CooldownReason.RATE_LIMIT, LIMIT)
         await one.written()
         assert resting(second) == []
         await others.look()
@@ -82,10 +82,10 @@ async def test_a_process_that_starts_takes_over_what_there_is_in_its_order(redis
 
 
 async def test_what_is_over_is_not_taken_over_and_is_removed(redis_server: RedisServer) -> None:
-    applied: list[Rest] = []
+    applied: list[Cooldown] = []
     async with process(redis_server.url) as one, process(redis_server.url) as two:
         now = time.time()
-        SharedRests(one.link, one.behind, applied.append).rests(Rest("", MODEL, RestKind.BROKEN, now - 1))
+        SharedRests(one.link, one.behind, applied.append).cooldowns(Cooldown("", MODEL, CooldownReason.BROKEN, now - 1))
         await one.written()
         await SharedRests(two.link, two.behind, applied.append).look()
         assert applied == []
@@ -93,47 +93,47 @@ async def test_what_is_over_is_not_taken_over_and_is_removed(redis_server: Redis
 
 
 async def test_nobody_hears_of_what_they_told_and_nothing_twice(redis_server: RedisServer) -> None:
-    mine: list[Rest] = []
-    theirs: list[Rest] = []
+    mine: list[Cooldown] = []
+    theirs: list[Cooldown] = []
     async with process(redis_server.url) as one, process(redis_server.url) as two:
         first, second = (
             SharedRests(one.link, one.behind, mine.append),
             SharedRests(two.link, two.behind, theirs.append),
         )
-        rest = Rest("", MODEL, RestKind.BROKEN, time.time() + 60, 2, {"status": 503})
-        first.rests(rest)
+        cooldown = Cooldown("", MODEL, CooldownReason.BROKEN, time.time() + 60, 2, {"status": 503})
+        first.cooldowns(cooldown)
         await one.written()
         for _ in range(2):
             await first.look()
             await second.look()
-        second.rests(Rest("", MODEL, RestKind.BROKEN, 0.0))
+        second.cooldowns(Cooldown("", MODEL, CooldownReason.BROKEN, 0.0))
         await two.written()
         await second.look()
-    assert (mine, theirs) == ([], [rest])
+    assert (mine, theirs) == ([], [cooldown])
 
 
 async def test_others_are_looked_at_in_the_background(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rests_module, "POLL_SECONDS", 0.002)
-    applied: list[Rest] = []
+    applied: list[Cooldown] = []
     async with (
         process(redis_server.url) as one,
         process(redis_server.url) as two,
         SharedRests(two.link, two.behind, applied.append).followed(),
     ):
-        rest = Rest("", MODEL, RestKind.BROKEN, time.time() + 60)
-        SharedRests(one.link, one.behind, applied.append).rests(rest)
+        cooldown = Cooldown("", MODEL, CooldownReason.BROKEN, time.time() + 60)
+        SharedRests(one.link, one.behind, applied.append).cooldowns(cooldown)
         await eventually(lambda: applied)
         redis_server.stop()
         await eventually(lambda: not two.link.is_up)
-    assert applied == [rest]
+    assert applied == [cooldown]
 
 
 async def test_what_cannot_be_read_is_left_alone(redis_server: RedisServer) -> None:
     redis_server.command("ZADD", "gemgate:{rests}", "+inf", '{"at": 1, "kind": "of another version"}')
     redis_server.command("INCR", "gemgate:{rests}:version")
-    applied: list[Rest] = []
+    applied: list[Cooldown] = []
     with capture_logs() as logs:
         async with process(redis_server.url) as one, SharedRests(one.link, one.behind, applied.append).followed():
             assert applied == []

@@ -9,10 +9,10 @@ from tests.shared_state.support import TIME_LIMIT, eventually, process
 from tests.support.redis import RedisServer
 
 from gemgate.auth.client_keys import ClientKey, Limits
-from gemgate.auth.rate_limits import Ask, LocalQuotas
+from gemgate.auth.rate_limits import LocalQuotas, RateLimitRequest
 from gemgate.shared_state import connection as link_module
 from gemgate.shared_state import rate_limits as quotas_module
-from gemgate.shared_state.connection import Link
+from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.rate_limits import RedisQuotas, SharedQuotas
 
 KEY = ClientKey("web", (), "owner", Limits(requests_per_minute=4, tokens_per_minute=1000, concurrent_requests=3))
@@ -24,14 +24,14 @@ def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def shared(link: Link) -> AsyncIterator[SharedQuotas]:
+async def shared(link: RedisConnection) -> AsyncIterator[SharedQuotas]:
     now = 1000.0
     async with SharedQuotas(link, RedisQuotas(link, lambda: now), LocalQuotas(lambda: now)).renewing() as quotas:
         yield quotas
 
 
 async def refused(quotas: SharedQuotas, lease: str, tokens: int = 0) -> str | None:
-    standing = await quotas.take(KEY, Ask(lease, tokens))
+    standing = await quotas.take(KEY, RateLimitRequest(lease, tokens))
     return standing.refusal.kind if standing.refusal else None
 
 
@@ -76,7 +76,7 @@ async def test_a_request_that_began_without_redis_takes_its_tokens_there(redis_s
         assert await refused(quotas, "local", 400) is None
         redis_server.start()
         await one.link.wait_until_up()
-        standing = await quotas.take(KEY, Ask("local", 400, is_new=False))
+        standing = await quotas.take(KEY, RateLimitRequest("local", 400, is_new=False))
         assert standing.tokens is not None
         assert standing.tokens.remaining == 200
         assert redis_server.command("KEYS", "gemgate:quota:*") == ""
@@ -101,14 +101,14 @@ async def test_the_place_of_a_process_that_died_is_free_after_a_minute_and_of_on
         quotas = RedisQuotas(one.link, lambda: now)
         key = ClientKey("web", (), "owner", Limits(concurrent_requests=2))
         for lease in ("died", "runs"):
-            await quotas.take(key, Ask(lease))
+            await quotas.take(key, RateLimitRequest(lease))
         now += 50
         await quotas.renew("web", ["runs", "never began"])
         now += 11
-        assert (await quotas.take(key, Ask("next"))).refusal is None
-        assert (await quotas.take(key, Ask("one more"))).refusal is not None
+        assert (await quotas.take(key, RateLimitRequest("next"))).refusal is None
+        assert (await quotas.take(key, RateLimitRequest("one more"))).refusal is not None
         now += 61
-        assert (await quotas.take(key, Ask("later"))).refusal is None
+        assert (await quotas.take(key, RateLimitRequest("later"))).refusal is None
 
 
 async def test_requests_that_run_keep_their_places(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ async def test_buckets_are_forgotten_once_they_are_full(redis_server: RedisServe
     async with process(redis_server.url) as one:
         quotas = RedisQuotas(one.link)
         key = ClientKey("web", (), "owner", Limits(requests_per_minute=60, tokens_per_minute=60))
-        await quotas.take(key, Ask("a", 30))
+        await quotas.take(key, RateLimitRequest("a", 30))
         await quotas.give(key, "a", -90)
         assert int(redis_server.command("TTL", "gemgate:quota:{web}:requests")) in (60, 61)
         assert int(redis_server.command("TTL", "gemgate:quota:{web}:tokens")) in (179, 180)
@@ -145,7 +145,7 @@ async def test_redis_counts_by_its_own_clock(redis_server: RedisServer) -> None:
     async with process(redis_server.url) as one:
         quotas = RedisQuotas(one.link)
         key = ClientKey("web", (), "owner", Limits(requests_per_minute=1))
-        assert (await quotas.take(key, Ask("a"))).refusal is None
-        refusal = (await quotas.take(key, Ask("b"))).refusal
+        assert (await quotas.take(key, RateLimitRequest("a"))).refusal is None
+        refusal = (await quotas.take(key, RateLimitRequest("b"))).refusal
         assert refusal is not None
         assert 50 < refusal.wait <= 60

@@ -9,7 +9,7 @@ from tests.support.redis import RedisServer
 
 from gemgate.shared_state import connection as link_module
 from gemgate.shared_state import write_behind as behind_module
-from gemgate.shared_state.connection import Link
+from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.write_behind import Write, WriteBehind
 
 
@@ -56,8 +56,8 @@ async def test_writes_wait_while_redis_is_down(redis_server: RedisServer) -> Non
 async def test_the_oldest_give_way_when_too_many_wait(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(behind_module, "MOST_WAITING", 3)
-    async with Link(redis_server.url, patience=TIME_LIMIT).kept() as link:
+    monkeypatch.setattr(behind_module, "MAX_WAITING", 3)
+    async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
         redis_server.stop()
         async with WriteBehind(link).running() as behind:
             for value in range(3):

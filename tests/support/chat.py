@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gemgate.api.chat.request import Translation, to_gemini
+from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.emulator.validation import violations
 from gemgate.gemini.model_catalog import Catalog
@@ -33,7 +33,7 @@ def translate(
     caller_id: str = "",
     dialect: Dialect = "openai",
     **body: Any,
-) -> Translation:
+) -> ChatTranslation:
     """The translation of a body with these fields; by default the user says "Hi" to gemini-2.5-flash."""
     request = ChatCompletionRequest.model_validate({"model": FLASH_25, "messages": [USER], **body})
     translation = to_gemini(request, options or chat_options(), dialect=dialect, media=media, caller_id=caller_id)

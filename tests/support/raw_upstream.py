@@ -24,7 +24,7 @@ import orjson
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
-MOST_SECONDS = 5.0
+MAX_SECONDS = 5.0
 
 
 def sse(*events: Any) -> bytes:
@@ -103,7 +103,7 @@ class Peer:
 
     async def gone(self) -> None:
         """Wait until the other side has closed, whatever it sends before."""
-        async with asyncio.timeout(MOST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             with contextlib.suppress(ConnectionError):
                 while await self.reader.read(65_536):
                     pass
@@ -136,7 +136,7 @@ class RawUpstream:
 
     async def settled(self) -> None:
         """Wait until every script so far has ended, and raise what one of them raised."""
-        async with asyncio.timeout(MOST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             await asyncio.gather(*self._serving)
 
     async def __aenter__(self) -> Self:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from gemgate.app import GOOGLE, OPENAI
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
-from gemgate.gemini.model_list import ModelDirectory
+from gemgate.gemini.model_list import ModelList
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.resolver import MediaResolver
 from gemgate.model_routing.aliases import ModelAliases
@@ -60,7 +60,7 @@ def slice_app(
         async with (
             GeminiClient(ClientOptions(UPSTREAM), transport=httpx.MockTransport(google)) as gemini,
             MediaFetcher(max_bytes=1000, timeout=5) as fetcher,
-            ModelDirectory(Upstream(gemini, shared_calls(resolved)), ttl=300, patience=patience, **timing) as models,
+            ModelList(Upstream(gemini, shared_calls(resolved)), ttl=300, patience=patience, **timing) as models,
         ):
             upstream = Upstream(gemini, shared_calls(resolved))
             media = MediaResolver(resolved, fetcher, cast("Attachments", None), upstream)

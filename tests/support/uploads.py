@@ -103,14 +103,14 @@ class Store:
     async def _take(self, peer: Peer, length: int) -> bool:
         """Read a chunk, unless a break stands in it."""
         while length:
-            most = min(length, 65_536)
+            maximum = min(length, 65_536)
             if self.breaks_at:
-                most = min(most, self.breaks_at[0] - len(self.received))
-            if not most:
+                maximum = min(maximum, self.breaks_at[0] - len(self.received))
+            if not maximum:
                 self.breaks_at.pop(0)
                 del self.received[len(self.received) // self.forgets * self.forgets :]
                 return False
-            piece = await peer.reader.readexactly(most)
+            piece = await peer.reader.readexactly(maximum)
             self.received += piece
             length -= len(piece)
         return True

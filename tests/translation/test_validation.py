@@ -20,7 +20,7 @@ from gemgate.translation.validation import (
     show,
 )
 
-MOST_SECONDS = 2.0
+MAX_SECONDS = 2.0
 
 
 class Text(BaseModel):
@@ -320,7 +320,7 @@ def test_what_is_no_json_is_refused_in_no_time(raw: bytes) -> None:
     began = time.process_time()
     with pytest.raises(ApiError):
         parse(ChatCompletionRequest, raw)
-    assert time.process_time() - began < MOST_SECONDS
+    assert time.process_time() - began < MAX_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -332,14 +332,14 @@ def test_a_million_wrong_items_are_refused_at_the_first(field: str, item: bytes)
     began = time.process_time()
     with pytest.raises(ApiError):
         parse(ChatCompletionRequest, raw)
-    assert time.process_time() - began < MOST_SECONDS
+    assert time.process_time() - began < MAX_SECONDS
 
 
 def test_a_million_unknown_fields_are_noted_in_no_time() -> None:
     notes = Notes()
     began = time.process_time()
     notes.drop_unknown({f"field_{number}": 1 for number in range(200_000)})
-    assert time.process_time() - began < MOST_SECONDS
+    assert time.process_time() - began < MAX_SECONDS
     assert len(notes.headers()["x-gemgate-dropped-params"]) <= 2048
 
 

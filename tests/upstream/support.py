@@ -11,7 +11,7 @@ import orjson
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.client import Upstream
-from gemgate.upstream.cooldowns import Rest
+from gemgate.upstream.cooldowns import Cooldown
 from gemgate.upstream.key_pool import KeyPool
 from gemgate.upstream.observer import Observer
 from gemgate.upstream.retry import RetryOptions, Shared
@@ -130,12 +130,12 @@ class Seen(Observer):
     """Remembers what it is told."""
 
     def __init__(self) -> None:
-        self.rested: list[Rest] = []
+        self.rested: list[Cooldown] = []
         self.retried: list[tuple[str, str]] = []
         self.fell_back: list[tuple[str, str, str]] = []
 
-    def rests(self, rest: Rest) -> None:
-        self.rested.append(rest)
+    def cooldowns(self, cooldown: Cooldown) -> None:
+        self.rested.append(cooldown)
 
     def retries(self, model: str, reason: str) -> None:
         self.retried.append((model, reason))

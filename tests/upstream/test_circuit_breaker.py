@@ -21,7 +21,7 @@ from tests.upstream.support import (
 from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.circuit_breaker import PAUSE, WINDOW, Breakers
 from gemgate.upstream.client import Upstream
-from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 
 KEY = "key-one"
 GOOD = httpx.Response(200, json=HELLO)
@@ -136,9 +136,9 @@ class TestHalfOpen:
             assert way.snapshot().breakers == ()
         assert len(google.requests) == 2
         assert [line["event"] for line in logs] == ["a model works again"]
-        assert [(rest.model, rest.kind, rest.until > 0) for rest in seen.rested] == [
-            (MODEL, RestKind.BROKEN, True),
-            (MODEL, RestKind.BROKEN, False),
+        assert [(cooldown.model, cooldown.kind, cooldown.until > 0) for cooldown in seen.rested] == [
+            (MODEL, CooldownReason.BROKEN, True),
+            (MODEL, CooldownReason.BROKEN, False),
         ]
 
     async def test_waits_longer_each_time_it_fails(self) -> None:
@@ -162,7 +162,7 @@ class TestHalfOpen:
         with pytest.raises(GeminiError) as caught:
             breakers.admit(MODEL)
         assert caught.value.available_in == 1
-        breakers.forgo(MODEL)
+        breakers.release_probe(MODEL)
         assert breakers.admit(MODEL) is True
 
     async def test_is_open_again_when_a_stream_tries_it_and_fails(self) -> None:
@@ -210,9 +210,9 @@ class TestHalfOpen:
 async def test_other_processes_can_take_it_over() -> None:
     google = Google(GOOD)
     async with upstream(google, KEY, breaker=1) as way:
-        way.apply(Rest("", MODEL, RestKind.BROKEN, NOON + 10))
+        way.apply(Cooldown("", MODEL, CooldownReason.BROKEN, NOON + 10))
         assert await status(way) == 503
-        way.apply(Rest("", MODEL, RestKind.BROKEN, 0))
+        way.apply(Cooldown("", MODEL, CooldownReason.BROKEN, 0))
         assert await status(way) == 200
     assert len(google.requests) == 1
 

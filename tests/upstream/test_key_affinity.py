@@ -6,7 +6,7 @@ from tests.upstream.support import BODY, HELLO, MODEL, Google, failure, quota, u
 
 from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.key_affinity import (
-    Whereabouts,
+    KeyAffinity,
     resources_in_path,
     resources_made,
     resources_of,
@@ -51,7 +51,7 @@ def test_the_resources_of_a_path_and_of_an_answer() -> None:
 
 
 def test_what_is_remembered_is_bounded_and_forgets_what_was_not_asked_for_longest() -> None:
-    places = Whereabouts()
+    places = KeyAffinity()
     places.learn((f"files/f{number}" for number in range(10_000)), "one")
     assert places.find(["files/f0"]) == "one"
     places.learn(["files/new"], "two")
@@ -78,7 +78,7 @@ async def test_a_cache_that_nobody_here_made_is_looked_for_with_each_key_and_the
     async with upstream(google, ONE, TWO, THREE) as way:
         assert await way.generate(MODEL, CACHE, None) == HELLO
         assert await way.generate(MODEL, CACHE, None) == HELLO
-        assert all(key.rest is None and key.models == () for key in way.snapshot().keys)
+        assert all(key.cooldown is None and key.models == () for key in way.snapshot().keys)
     assert google.keys == [ONE, TWO, THREE, THREE]
 
 
@@ -87,7 +87,7 @@ async def test_a_cache_that_no_key_knows_is_refused_and_harms_no_key() -> None:
     async with upstream(google, ONE, TWO, THREE) as way:
         with pytest.raises(GeminiError, match="CachedContent not found"):
             await way.generate(MODEL, CACHE, None)
-        assert all(key.rest is None and key.models == () for key in way.snapshot().keys)
+        assert all(key.cooldown is None and key.models == () for key in way.snapshot().keys)
     assert google.keys == [ONE, TWO, THREE]
 
 
@@ -95,7 +95,7 @@ async def test_what_is_remembered_wrongly_is_forgotten_and_found_elsewhere() -> 
     google = Google(NO_CACHE)
     google.by_key[TWO] = [GOOD]
     async with upstream(google, ONE, TWO, THREE) as way:
-        way.shared.whereabouts.learn(["cachedContents/abc"], way.snapshot().keys[0].label)
+        way.shared.affinity.learn(["cachedContents/abc"], way.snapshot().keys[0].label)
         assert await way.generate(MODEL, CACHE, None) == HELLO
         assert await way.generate(MODEL, CACHE, None) == HELLO
     assert google.keys == [ONE, TWO, TWO]
@@ -134,13 +134,13 @@ async def test_with_one_key_nothing_is_looked_up() -> None:
 async def test_work_that_must_stay_with_one_key_gets_the_least_busy_one() -> None:
     google = Google(GOOD)
     async with upstream(google, ONE, TWO) as way:
-        assert way.hold("callers-own") == "callers-own"
+        assert way.pin_key("callers-own") == "callers-own"
         busy = way.shared.pool.find(ONE)
         assert busy is not None
         busy.in_flight = 3
-        assert way.hold(None) == TWO
+        assert way.pin_key(None) == TWO
         google.answers = [failure(401)]
         with pytest.raises(GeminiError):
             await way.generate(MODEL, BODY, None)
         with pytest.raises(GeminiError, match="refuses the gateway's"):
-            way.hold(None)
+            way.pin_key(None)

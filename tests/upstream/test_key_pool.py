@@ -28,7 +28,7 @@ from tests.upstream.support import (
 )
 
 from gemgate.gemini.errors import GeminiError, decode_error
-from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.daily_quota import GRACE, quota_reset
 from gemgate.upstream.errors import NoUsableKeyError
 from gemgate.upstream.key_pool import (
@@ -105,12 +105,12 @@ class TestChoice:
 
 
 def refusals() -> list[Any]:
-    minute, day = RestKind.RATE_LIMIT, RestKind.QUOTA
-    key, pair = RestKind.KEY_REFUSED, RestKind.REFUSED
+    minute, day = CooldownReason.RATE_LIMIT, CooldownReason.QUOTA
+    key, pair = CooldownReason.KEY_REFUSED, CooldownReason.REFUSED
     location = "User location is not supported for the API use."
     file = "You do not have permission to access the File abc or it may not exist."
     no_quota = "Quota exceeded for metric: x, limit: 0, model: y"
-    rows: list[tuple[str, httpx.Response, RestKind | None, float]] = [
+    rows: list[tuple[str, httpx.Response, CooldownReason | None, float]] = [
         ("429 with RetryInfo", quota("48s"), minute, 48),
         ("429 with a fraction", quota("34.4s"), minute, 34.4),
         ("429 with the time in its text", quota(None, message="Please retry in 1m2s."), minute, 62),
@@ -141,23 +141,25 @@ def refusals() -> list[Any]:
 
 
 @pytest.mark.parametrize(("refusal", "kind", "seconds"), refusals())
-async def test_what_a_refusal_does_to_the_key(refusal: httpx.Response, kind: RestKind | None, seconds: float) -> None:
+async def test_what_a_refusal_does_to_the_key(
+    refusal: httpx.Response, kind: CooldownReason | None, seconds: float
+) -> None:
     clock = Clock()
     async with upstream(Google(refusal), ONE, clock=clock, retries=0) as way:
         with pytest.raises(GeminiError):
             await way.generate(MODEL, BODY, None)
         (state,) = way.snapshot().keys
         other_model = way.shared.pool.choose(LITE)
-    if kind is RestKind.KEY_REFUSED:
-        assert state.rest is not None
-        assert (state.rest.kind, state.rest.model, state.models) == (kind, "", ())
-        assert state.rest.until == pytest.approx(NOON + seconds)
+    if kind is CooldownReason.KEY_REFUSED:
+        assert state.cooldown is not None
+        assert (state.cooldown.kind, state.cooldown.model, state.models) == (kind, "", ())
+        assert state.cooldown.until == pytest.approx(NOON + seconds)
         assert other_model is None
         return
-    assert state.rest is None
+    assert state.cooldown is None
     assert other_model is not None
-    assert [(rest.kind, rest.model) for rest in state.models] == ([(kind, MODEL)] if kind else [])
-    assert [rest.until for rest in state.models] == pytest.approx([NOON + seconds] if kind else [])
+    assert [(cooldown.kind, cooldown.model) for cooldown in state.models] == ([(kind, MODEL)] if kind else [])
+    assert [cooldown.until for cooldown in state.models] == pytest.approx([NOON + seconds] if kind else [])
 
 
 async def test_a_cooled_pair_leaves_the_key_to_other_models_and_comes_back() -> None:
@@ -294,8 +296,8 @@ class TestRefusedKey:
                     await way.generate(MODEL, BODY, None)
                 times.append(clock.now)
                 (state,) = way.snapshot().keys
-                assert state.rest is not None
-                clock.now = state.rest.until
+                assert state.cooldown is not None
+                clock.now = state.cooldown.until
         waits = [after - before for before, after in pairwise(times)]
         assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
         assert len(google.requests) == 9
@@ -309,9 +311,12 @@ class TestRefusedKey:
             clock.now += REFUSED[0]
             with capture_logs() as logs:
                 await way.generate(MODEL, BODY, None)
-            assert way.snapshot().keys[0].rest is None
+            assert way.snapshot().keys[0].cooldown is None
         assert [line["event"] for line in logs] == ["a Gemini key works again"]
-        assert [(rest.key, rest.until > 0) for rest in seen.rested] == [(label_of(ONE), True), (label_of(ONE), False)]
+        assert [(cooldown.key, cooldown.until > 0) for cooldown in seen.rested] == [
+            (label_of(ONE), True),
+            (label_of(ONE), False),
+        ]
 
     async def test_is_tried_by_one_call_only(self) -> None:
         clock = Clock()
@@ -329,7 +334,7 @@ class TestRefusedKey:
             assert len(google.requests) == 2
             key = way.shared.pool.find(ONE)
             assert key is not None
-            key.rest = Rest(key.label, "", RestKind.KEY_REFUSED, clock.now)
+            key.cooldown = Cooldown(key.label, "", CooldownReason.KEY_REFUSED, clock.now)
             key.is_probed = True
             await second_call()
         assert len(google.requests) == 2
@@ -353,8 +358,8 @@ class TestRefusedKey:
             for wait in (60, 120):
                 with pytest.raises(GeminiError):
                     await way.generate(MODEL, BODY, None)
-                (rest,) = way.snapshot().keys[0].models
-                assert rest.until - clock.now == wait
+                (cooldown,) = way.snapshot().keys[0].models
+                assert cooldown.until - clock.now == wait
                 clock.now += wait
             await way.generate(MODEL, BODY, None)
             assert way.shared.pool.find(ONE).models == {}  # type: ignore[union-attr]
@@ -370,24 +375,24 @@ class TestOtherProcesses:
         (told,) = seen.rested
         sent = orjson.loads(orjson.dumps(told))
         async with upstream(google := Google(GOOD), ONE, clock=clock) as other:
-            other.apply(Rest(**{**sent, "kind": RestKind(sent["kind"])}))
+            other.apply(Cooldown(**{**sent, "kind": CooldownReason(sent["kind"])}))
             with pytest.raises(GeminiError) as caught:
                 await other.generate(MODEL, BODY, None)
             assert caught.value.available_in == 48
-            other.apply(Rest(told.key, told.model, told.kind, 0))
+            other.apply(Cooldown(told.key, told.model, told.kind, 0))
             assert await other.generate(MODEL, BODY, None) == HELLO
         assert len(google.requests) == 1
 
     async def test_take_a_refused_key_out_and_back(self) -> None:
         async with upstream(Google(GOOD), ONE, TWO) as way:
-            way.apply(Rest(label_of(ONE), "", RestKind.KEY_REFUSED, NOON + 60))
+            way.apply(Cooldown(label_of(ONE), "", CooldownReason.KEY_REFUSED, NOON + 60))
             assert {chosen(way.shared.pool).secret for _ in range(3)} == {TWO}
-            way.apply(Rest(label_of(ONE), "", RestKind.KEY_REFUSED, 0))
+            way.apply(Cooldown(label_of(ONE), "", CooldownReason.KEY_REFUSED, 0))
             assert {chosen(way.shared.pool).secret for _ in range(3)} == {ONE, TWO}
 
     async def test_with_keys_of_their_own_are_not_minded(self) -> None:
         async with upstream(Google(GOOD), ONE) as way:
-            way.apply(Rest(label_of("another"), MODEL, RestKind.RATE_LIMIT, NOON + 60))
+            way.apply(Cooldown(label_of("another"), MODEL, CooldownReason.RATE_LIMIT, NOON + 60))
             assert chosen(way.shared.pool).secret == ONE
 
 
@@ -395,7 +400,7 @@ def test_the_models_remembered_for_a_key_are_bounded() -> None:
     pool = KeyPool((ONE,), clock=Clock())
     key = chosen(pool)
     for number in range(1100):
-        pool.punish(key, f"models/m{number}", RestKind.RATE_LIMIT, error_of(quota(f"{100 + number}s")))
+        pool.cool_down(key, f"models/m{number}", CooldownReason.RATE_LIMIT, error_of(quota(f"{100 + number}s")))
     assert len(key.models) == 1024
     assert "models/m1099" in key.models
     assert "models/m0" not in key.models

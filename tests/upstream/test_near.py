@@ -3,7 +3,7 @@
 import pytest
 
 from gemgate.gemini.errors import GeminiError
-from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.key_affinity import resources_of
 from gemgate.upstream.key_pool import KeyPool, label_of
 
@@ -11,36 +11,36 @@ KEYS = ("key-one", "key-two", "key-three")
 MODEL = "models/gemini-2.5-flash"
 
 
-def near(pool: KeyPool, name: str) -> str | None:
-    key = pool.choose_near(MODEL, name)
+def affinity(pool: KeyPool, name: str) -> str | None:
+    key = pool.choose_by_affinity(MODEL, name)
     return key.secret if key else None
 
 
 def test_the_same_work_meets_the_same_key_whatever_the_load_and_the_order_of_the_keys() -> None:
     pool, other = KeyPool(KEYS), KeyPool(KEYS[::-1])
     for name in map(str, range(20)):
-        first = near(pool, name)
+        first = affinity(pool, name)
         found = pool.find(first or "")
         assert found is not None
         found.in_flight = 9
-        assert near(pool, name) == near(other, name) == first
-    assert {near(pool, str(number)) for number in range(20)} == set(KEYS)
+        assert affinity(pool, name) == affinity(other, name) == first
+    assert {affinity(pool, str(number)) for number in range(20)} == set(KEYS)
 
 
 def test_another_key_is_taken_only_while_it_rests() -> None:
     pool = KeyPool(KEYS, clock=lambda: 100.0)
-    first = near(pool, "a")
+    first = affinity(pool, "a")
     assert first is not None
-    pool.apply(Rest(label_of(first), MODEL, RestKind.RATE_LIMIT, 200.0))
-    assert near(pool, "a") not in (None, first)
-    pool.apply(Rest(label_of(first), MODEL, RestKind.RATE_LIMIT, 0.0))
-    assert near(pool, "a") == first
+    pool.apply(Cooldown(label_of(first), MODEL, CooldownReason.RATE_LIMIT, 200.0))
+    assert affinity(pool, "a") not in (None, first)
+    pool.apply(Cooldown(label_of(first), MODEL, CooldownReason.RATE_LIMIT, 0.0))
+    assert affinity(pool, "a") == first
 
 
 def test_when_all_rest_there_is_none() -> None:
     pool = KeyPool(KEYS[:1], clock=lambda: 100.0)
-    pool.apply(Rest(label_of(KEYS[0]), MODEL, RestKind.RATE_LIMIT, 200.0))
-    assert near(pool, "a") is None
+    pool.apply(Cooldown(label_of(KEYS[0]), MODEL, CooldownReason.RATE_LIMIT, 200.0))
+    assert affinity(pool, "a") is None
     with pytest.raises(GeminiError):
         raise pool.exhausted(MODEL)
 

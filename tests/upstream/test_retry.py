@@ -28,7 +28,7 @@ from tests.upstream.support import (
 )
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.upstream.retry import Terms
+from gemgate.upstream.retry import CallLimits
 
 ONE, TWO, OWN = "key-one", "key-two", "callers-own-key"
 GOOD = httpx.Response(200, json=HELLO)
@@ -124,7 +124,7 @@ class TestPauses:
         async with upstream(Google(quota("2s")), ONE, clock=clock) as way:
             for key in (None, OWN):
                 with pytest.raises(GeminiError):
-                    await way.generate(MODEL, BODY, key, terms=Terms(is_patient=False))
+                    await way.generate(MODEL, BODY, key, limits=CallLimits(waits_for_quota=False))
         assert clock.slept == []
 
     async def test_end_with_the_caller(self) -> None:
@@ -197,9 +197,9 @@ class TestBounds:
 
             way.client.generate = noted  # type: ignore[assignment, method-assign]
             with pytest.raises(GeminiError):
-                await way.generate(MODEL, BODY, None, terms=Terms(since=clock.now - 90))
+                await way.generate(MODEL, BODY, None, limits=CallLimits(deadline_started_at=clock.now - 90))
             with pytest.raises(GeminiError):
-                await way.generate(MODEL, BODY, None, terms=Terms(since=clock.now - 101))
+                await way.generate(MODEL, BODY, None, limits=CallLimits(deadline_started_at=clock.now - 101))
         assert given == [10, 10, 10, -1]
 
     async def test_do_not_call_final_what_time_may_mend(self) -> None:
@@ -243,7 +243,7 @@ class TestOtherKeys:
     async def test_that_must_be_used_stand_alone_and_rest_like_the_others(self) -> None:
         google, clock = Google(quota("48s")), Clock()
         async with upstream(google, ONE, TWO, clock=clock) as way:
-            held = way.hold(None)
+            held = way.pin_key(None)
             for _ in range(2):
                 with pytest.raises(GeminiError) as caught:
                     await way.generate(MODEL, BODY, held)
@@ -308,7 +308,7 @@ class TestEmptyAnswers:
 
     async def test_are_given_on_if_the_operator_wants_that(self) -> None:
         google = Google(httpx.Response(200, json=EMPTY))
-        async with upstream(google, ONE, void=False) as way:
+        async with upstream(google, ONE, retry_empty=False) as way:
             assert await way.generate(MODEL, BODY, None) == EMPTY
         assert len(google.requests) == 1
 

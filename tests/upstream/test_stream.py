@@ -141,7 +141,7 @@ async def test_an_empty_stream_is_given_on_the_second_time_with_all_its_events()
 
 
 async def test_an_empty_stream_is_given_on_if_the_operator_wants_that() -> None:
-    async with RawUpstream(stream(EMPTY)) as google, to(google, ONE, void=False) as way:
+    async with RawUpstream(stream(EMPTY)) as google, to(google, ONE, retry_empty=False) as way:
         assert await events_of(way) == [EMPTY]
     assert len(google.requests) == 1
 

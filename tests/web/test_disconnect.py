@@ -12,7 +12,7 @@ from starlette.types import Message
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate.web.disconnect import Hangup, cancelled_on_disconnect
+from gemgate.web.disconnect import Disconnect, cancelled_on_disconnect
 
 
 def request(*messages: Message) -> Request:
@@ -143,33 +143,33 @@ def test_a_buffered_call_whose_client_goes_is_cancelled_within_a_second() -> Non
         assert cancelled.wait(1)
 
 
-def request_over(hangup: Hangup) -> Request:
+def request_over(disconnect: Disconnect) -> Request:
     """A request over a connection of ours, whose disconnect no message tells."""
     over = request()
-    hangup.enter(over.scope)
+    disconnect.enter(over.scope)
     return over
 
 
 async def test_a_block_whose_connection_breaks_is_cancelled_without_a_task_that_waits_for_it() -> None:
-    hangup, before = Hangup(), asyncio.all_tasks()
-    asyncio.get_running_loop().call_soon(hangup.come)
+    disconnect, before = Disconnect(), asyncio.all_tasks()
+    asyncio.get_running_loop().call_soon(disconnect.set)
     with pytest.raises(ClientDisconnect):
-        async with cancelled_on_disconnect(request_over(hangup)):
+        async with cancelled_on_disconnect(request_over(disconnect)):
             await asyncio.wait_for(asyncio.Event().wait(), 5) if asyncio.all_tasks() == before else None
-    assert not hangup.watched
+    assert not disconnect.watched
 
 
 async def test_a_block_whose_connection_broke_before_is_cancelled_at_once() -> None:
-    hangup = Hangup()
-    hangup.come()
+    disconnect = Disconnect()
+    disconnect.set()
     with pytest.raises(ClientDisconnect):
-        async with cancelled_on_disconnect(request_over(hangup)):
+        async with cancelled_on_disconnect(request_over(disconnect)):
             await asyncio.Event().wait()
 
 
 async def test_a_connection_that_breaks_after_the_block_harms_nobody() -> None:
-    hangup = Hangup()
-    async with cancelled_on_disconnect(request_over(hangup)):
+    disconnect = Disconnect()
+    async with cancelled_on_disconnect(request_over(disconnect)):
         await asyncio.sleep(0)
-    hangup.come()
+    disconnect.set()
     await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from gemgate.app import create_app
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
-from gemgate.web.fast_path import DirectRoutes
+from gemgate.web.fast_path import FastPath
 
 
 async def rest(scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,7 +27,7 @@ async def hot(request: Request) -> Response:
 
 
 def client() -> httpx.AsyncClient:
-    app = DirectRoutes(rest, {"/hot": hot})
+    app = FastPath(rest, {"/hot": hot})
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 
 
@@ -60,7 +60,7 @@ async def test_what_is_no_http_goes_on() -> None:
     async def lifespan(scope: MutableMapping[str, Any], *_: object) -> None:
         seen.append(scope["type"])
 
-    await DirectRoutes(lifespan, {})({"type": "lifespan"}, None, None)  # type: ignore[arg-type]  # nobody calls them
+    await FastPath(lifespan, {})({"type": "lifespan"}, None, None)  # type: ignore[arg-type]  # nobody calls them
     assert seen == ["lifespan"]
 
 
@@ -80,7 +80,7 @@ async def test_headers_are_found_as_starlette_finds_them() -> None:
             _ = headers["x-none"]
         return Response()
 
-    app = DirectRoutes(rest, {"/": endpoint})
+    app = FastPath(rest, {"/": endpoint})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as http:
         await http.post("/", headers=[("x-twice", "first"), ("x-twice", "second")])
     assert found == ["first", "-", True, False, ["first", "second"]]

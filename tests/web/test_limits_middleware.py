@@ -120,7 +120,7 @@ async def _read(scope: Scope, receive: Receive, send: Send) -> None:
 def _sent_by(client: Trickle, timeout: float) -> ApiError:
     async def run() -> None:
         scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
-        await LimitsMiddleware(_read, most=1, body_timeout=timeout)(scope, client.receive, _nobody)
+        await LimitsMiddleware(_read, maximum=1, body_timeout=timeout)(scope, client.receive, _nobody)
 
     with asyncio.Runner(loop_factory=MovedLoop) as runner, pytest.raises(ApiError) as refused:
         runner.run(run())

@@ -14,7 +14,7 @@ from tests.support.apps import app_with
 
 from gemgate.errors import ApiError
 from gemgate.web.multipart import (
-    MOST_PARTS,
+    MAX_PARTS,
     FormPart,
     is_form,
     read_form,
@@ -127,7 +127,7 @@ def test_no_bytes_do_more_than_be_refused(changes: list[tuple[int, int, bytes]])
 
 
 async def test_a_form_of_too_many_parts_is_refused() -> None:
-    parts = [part('Content-Disposition: form-data; name=""', "")] * (MOST_PARTS + 1)
+    parts = [part('Content-Disposition: form-data; name=""', "")] * (MAX_PARTS + 1)
     content = b"".join(parts) + b"--b--"
     many = httpx.Request("POST", "http://gateway", content=content, headers={"content-type": TYPE})
 

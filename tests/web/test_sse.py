@@ -18,7 +18,7 @@ from gemgate.settings import Settings
 from gemgate.web.sse import (
     DONE,
     KEEP_ALIVE,
-    Batches,
+    EventBatches,
     error_frame,
     frame,
     respond,
@@ -31,14 +31,14 @@ PATIENCE = 5.0
 class Source:
     """An iterator of batches that a test drives from its own thread, and that notes how it ended."""
 
-    def __init__(self, script: Callable[["Source"], Batches]) -> None:
+    def __init__(self, script: Callable[["Source"], EventBatches]) -> None:
         self.started, self.closed = threading.Event(), threading.Event()
         self.cancelled = False
         self._script = script
         self._go = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def batches(self) -> Batches:
+    async def batches(self) -> EventBatches:
         self._loop = asyncio.get_running_loop()
         self.started.set()
         script = self._script(self)
@@ -72,30 +72,30 @@ def app_for(source: Source, **changes: Any) -> Any:
     return app_with(endpoint)
 
 
-async def say_hello(_: Source) -> Batches:
+async def say_hello(_: Source) -> EventBatches:
     yield HELLO
     yield HELLO + DONE
 
 
-async def wait_then_hello(source: Source) -> Batches:
+async def wait_then_hello(source: Source) -> EventBatches:
     await source.wait()
     yield HELLO
 
 
-async def hello_then_wait(source: Source) -> Batches:
+async def hello_then_wait(source: Source) -> EventBatches:
     yield HELLO
     await source.wait()
     yield DONE
 
 
-async def nothing(_: Source) -> Batches:
+async def nothing(_: Source) -> EventBatches:
     nobody: list[bytes] = []
     for batch in nobody:
         yield batch
 
 
-def failing(error: Exception, *before: bytes) -> Callable[[Source], Batches]:
-    async def script(source: Source) -> Batches:
+def failing(error: Exception, *before: bytes) -> Callable[[Source], EventBatches]:
+    async def script(source: Source) -> EventBatches:
         for batch in before:
             yield batch
         raise error
@@ -185,7 +185,7 @@ def test_keep_alive_comments_go_on_between_events_and_carry_no_id() -> None:
 
 
 def test_an_error_after_the_headers_is_an_event_without_done() -> None:
-    async def script(source: Source) -> Batches:
+    async def script(source: Source) -> EventBatches:
         await source.wait()
         raise ApiError(504, "too late", type="server_error", code="timeout")
         yield HELLO  # it makes this a generator
@@ -255,7 +255,7 @@ def test_a_client_that_goes_while_it_is_kept_alive_closes_the_source_within_a_se
 
 
 def test_a_client_that_stops_reading_and_goes_closes_the_source() -> None:
-    async def flood(_: Source) -> Batches:
+    async def flood(_: Source) -> EventBatches:
         while True:
             yield frame({"text": "x" * 65536})
             await asyncio.sleep(0)  # as a read from Google would, it lets others run

@@ -25,7 +25,7 @@ from gemgate.observability.logs import (
 )
 from gemgate.observability.record import current, request_id
 from gemgate.settings import Settings
-from gemgate.upstream.cooldowns import RestKind
+from gemgate.upstream.cooldowns import CooldownReason
 from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
@@ -245,7 +245,7 @@ def test_console_logs_hold_no_secrets_either(capsys: pytest.CaptureFixture[str])
     [
         {},
         {"model": "gemini-2.5-flash", "ms": 1.5, "status": 200, "cost_usd": None, "dropped": ["a", "b c"]},
-        {"path": "/a b", "note": "k=v", "quoted": "it's", "empty": "", "kind": RestKind.BROKEN},
+        {"path": "/a b", "note": "k=v", "quoted": "it's", "empty": "", "kind": CooldownReason.BROKEN},
         {"exception": "Traceback\nKeyError"},
         {"stack": "here"},
         {"logger": "alembic"},

@@ -9,20 +9,20 @@ from gemgate.api.readiness import Readiness
 from gemgate.auth.caller import Caller, authenticate
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.rate_limits import REFUSAL, Quotas
-from gemgate.encryption import Seal
-from gemgate.gemini.model_list import ModelDirectory
+from gemgate.encryption import Encryptor
+from gemgate.gemini.model_list import ModelList
 from gemgate.media.resolver import MediaResolver
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.record import current
 from gemgate.settings import Settings
-from gemgate.shared_state.connection import Link
+from gemgate.shared_state.connection import RedisConnection
 from gemgate.store import Store
 from gemgate.translation.options import Dialect, EmbeddingOptions, FileOptions, ImageOptions, Options
 from gemgate.upstream.client import Upstream
 
 if TYPE_CHECKING:
-    from gemgate.api.batches.service import BatchDesk
+    from gemgate.api.batches.service import BatchService
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ class Services:
     settings: Settings
     client_keys: ClientKeys
     quotas: Quotas
-    redis: Link | None
+    redis: RedisConnection | None
     gemini: Upstream
     aliases: ModelAliases
     media: MediaResolver
-    models: ModelDirectory
+    models: ModelList
     chat: Options
     embeddings: EmbeddingOptions
     images: ImageOptions
     files: FileOptions
     store: Store
-    batches: "BatchDesk"
+    batches: "BatchService"
     metrics: Metrics
-    upload_seal: Seal
+    upload_encryptor: Encryptor
     readiness: Readiness
 
 

@@ -31,7 +31,7 @@ Kind = Literal["requests", "tokens", "concurrency"]
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class BucketStatus:
     """How full a bucket is.
 
     Attributes:
@@ -46,7 +46,7 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RateLimitRefusal:
     """Why nothing was taken: of what there was too little, and in how many seconds there will be enough."""
 
     kind: Kind
@@ -54,16 +54,16 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RateLimitStatus:
     """The buckets after a request has taken its part, or could not; None where there is no limit."""
 
-    requests: Level | None = None
-    tokens: Level | None = None
-    refusal: Refusal | None = None
+    requests: BucketStatus | None = None
+    tokens: BucketStatus | None = None
+    refusal: RateLimitRefusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RateLimitRequest:
     """What a request wants to take, all of it or nothing.
 
     Attributes:
@@ -80,7 +80,7 @@ class Ask:
 class Quotas(Protocol):
     """A place that counts."""
 
-    async def take(self, key: ClientKey, ask: Ask) -> Standing:
+    async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything."""
         ...
 
@@ -101,9 +101,9 @@ class Bucket:
         flow = max(0.0, now - self.at) * limit / MINUTE
         self.level, self.at = min(float(limit), self.level + flow), now
 
-    def shown(self, limit: int) -> Level:
+    def shown(self, limit: int) -> BucketStatus:
         """The level for a caller."""
-        return Level(limit, max(0, int(self.level + _ERROR)), round((limit - self.level) * MINUTE / limit, 6))
+        return BucketStatus(limit, max(0, int(self.level + _ERROR)), round((limit - self.level) * MINUTE / limit, 6))
 
 
 def shortage(level: float, limit: int, cost: int) -> float | None:
@@ -126,18 +126,18 @@ class LocalQuotas:
         self._clock = clock
         self._used: defaultdict[str, _Used] = defaultdict(_Used)
 
-    async def take(self, key: ClientKey, ask: Ask) -> Standing:
+    async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything."""
         limits, used, now = key.limits, self._used[key.name], self._clock()
         requests = used.requests = _refilled(used.requests, limits.requests_per_minute, now)
         tokens = used.tokens = _refilled(used.tokens, limits.tokens_per_minute, now)
-        refusal: Refusal | None = None
+        refusal: RateLimitRefusal | None = None
         if ask.is_new and limits.concurrent_requests and len(used.leases) >= limits.concurrent_requests:
-            refusal = Refusal("concurrency", BUSY_SECONDS)
+            refusal = RateLimitRefusal("concurrency", BUSY_SECONDS)
         elif ask.is_new and (wait := _shortage(requests, limits.requests_per_minute, 1)) is not None:
-            refusal = Refusal("requests", wait)
+            refusal = RateLimitRefusal("requests", wait)
         elif (wait := _shortage(tokens, limits.tokens_per_minute, max(ask.tokens, 1))) is not None:
-            refusal = Refusal("tokens", wait)
+            refusal = RateLimitRefusal("tokens", wait)
         else:
             if ask.is_new:
                 used.leases.add(ask.lease)
@@ -145,7 +145,9 @@ class LocalQuotas:
                 requests.level -= 1
             if tokens:
                 tokens.level -= ask.tokens
-        return Standing(_shown(requests, limits.requests_per_minute), _shown(tokens, limits.tokens_per_minute), refusal)
+        return RateLimitStatus(
+            _shown(requests, limits.requests_per_minute), _shown(tokens, limits.tokens_per_minute), refusal
+        )
 
     async def give(self, key: ClientKey, lease: str, tokens: int) -> None:
         """The request has ended: its place is free, and these tokens (below zero: these more) come back."""
@@ -169,5 +171,5 @@ def _shortage(bucket: Bucket | None, limit: int | None, cost: int) -> float | No
     return shortage(bucket.level, limit, cost) if bucket and limit else None
 
 
-def _shown(bucket: Bucket | None, limit: int | None) -> Level | None:
+def _shown(bucket: Bucket | None, limit: int | None) -> BucketStatus | None:
     return bucket.shown(limit) if bucket and limit else None

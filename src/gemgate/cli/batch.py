@@ -27,7 +27,7 @@ PATIENCE = 600.0
 """Seconds for which a gateway that does not answer is asked again."""
 
 _FIRST_PAUSE = 1.0
-_MOST_PAUSE = 15.0
+_MAX_PAUSE = 15.0
 _SHOWN_ERRORS = 20
 
 Source = Annotated[Path, typer.Argument(metavar="INPUT", help="Requests in OpenAI's format: a line of JSON each.")]
@@ -213,7 +213,7 @@ class _Run:
             progress.update(task, description=status, total=counts["total"] or None, completed=done, told=told)
             if status in FINAL:
                 return batch
-            pause = min(max((time.monotonic() - began) / 10, _FIRST_PAUSE), _MOST_PAUSE)
+            pause = min(max((time.monotonic() - began) / 10, _FIRST_PAUSE), _MAX_PAUSE)
             time.sleep(pause)
             batch = self._patiently(lambda: self._gateway.batch(batch_id))
 

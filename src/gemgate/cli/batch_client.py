@@ -11,7 +11,7 @@ import orjson
 
 _TIMEOUT = httpx.Timeout(60, connect=10, read=300)
 _PAGE = 100
-_MOST_PAGES = 20
+_MAX_PAGES = 20
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class GatewayClient:
     def find_batch(self, file_id: str) -> Json | None:
         """The newest `batch` that was made of this input."""
         params: dict[str, Any] = {"limit": _PAGE}
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             page = self._json("GET", "/batches", params=params)
             for batch in page["data"]:
                 if batch["input_file_id"] == file_id:

@@ -222,10 +222,10 @@ def _rehearse(settings: "Settings") -> None:
 def _obstacle(settings: "Settings") -> str | None:
     import asyncio
 
-    from gemgate.startup.lifespan import StartError, rehearse
+    from gemgate.startup.lifespan import StartError, preflight
 
     try:
-        asyncio.run(rehearse(settings))
+        asyncio.run(preflight(settings))
     except StartError as error:
         return str(error)
     return None

@@ -10,7 +10,7 @@ import orjson
 
 from gemgate.emulator import builtins, media, structured
 from gemgate.emulator.calls import choose
-from gemgate.emulator.families import Model
+from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.paint import paint
 from gemgate.emulator.prompt import Prompt, parts_of, read
 from gemgate.emulator.usage import prompt_tokens, text_tokens
@@ -47,10 +47,10 @@ class Draft:
 
 
 @dataclass(slots=True)
-class Answer:
+class ScriptedAnswer:
     """The whole answer: candidates or a block reason, and the tokens of the prompt by modality."""
 
-    model: Model
+    model: ModelFamily
     response_id: str
     candidates: list[Draft]
     prompt: Counter[str]
@@ -60,14 +60,14 @@ class Answer:
     blocked: str = ""
 
 
-def identify(model: Model, body: dict[str, Any]) -> str:
+def identify(model: ModelFamily, body: dict[str, Any]) -> str:
     """23 URL-safe characters that are the same for the same request."""
     canonical = orjson.dumps([model.name, body], option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(canonical).digest()
     return media.url_safe(digest)[:_ID_LENGTH]
 
 
-def compose(model: Model, body: dict[str, Any], cache: dict[str, Any] | None = None) -> Answer:
+def compose(model: ModelFamily, body: dict[str, Any], cache: dict[str, Any] | None = None) -> ScriptedAnswer:
     """The answer to a canonical request; `cache` is the body of the cache it names.
 
     Raises:
@@ -83,7 +83,7 @@ def compose(model: Model, body: dict[str, Any], cache: dict[str, Any] | None = N
     prompt = read(whole)
     seed = identify(model, body)
     count = prompt.config.get("candidateCount", 1)
-    return Answer(
+    return ScriptedAnswer(
         model=model,
         response_id=seed,
         candidates=[_draft(model, prompt, seed, number) for number in range(count)],
@@ -94,7 +94,7 @@ def compose(model: Model, body: dict[str, Any], cache: dict[str, Any] | None = N
     )
 
 
-def _draft(model: Model, prompt: Prompt, seed: str, number: int) -> Draft:
+def _draft(model: ModelFamily, prompt: Prompt, seed: str, number: int) -> Draft:
     draft = Draft(thought_tokens=_thinking(model, prompt))
     if draft.thought_tokens and (prompt.config.get("thinkingConfig") or {}).get("includeThoughts"):
         draft.thoughts = _thoughts(prompt)
@@ -118,7 +118,7 @@ def said(draft: Draft) -> str:
     return "".join(part.get("text", "") for part in draft.parts)
 
 
-def _thinking(model: Model, prompt: Prompt) -> int:
+def _thinking(model: ModelFamily, prompt: Prompt) -> int:
     """Tokens spent on thoughts: by level or budget, else by what the family does unasked."""
     if not model.family.thinks:
         return 0
@@ -141,7 +141,7 @@ def _thoughts(prompt: Prompt) -> list[str]:
     ]
 
 
-def _identified(model: Model, call: dict[str, Any], seed: str, place: int) -> dict[str, Any]:
+def _identified(model: ModelFamily, call: dict[str, Any], seed: str, place: int) -> dict[str, Any]:
     """The call with an id of the family's form; the id is unique to the request and the place."""
     digest = hashlib.sha256(f"{seed}/{place}".encode())
     if model.family.call_ids == "short":
@@ -151,7 +151,7 @@ def _identified(model: Model, call: dict[str, Any], seed: str, place: int) -> di
     return call
 
 
-def _say(draft: Draft, model: Model, prompt: Prompt, seed: str, number: int) -> None:
+def _say(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str, number: int) -> None:
     text = structured.text_of(prompt) if structured.is_asked(prompt) else _sentences(model, prompt, number)
     draft.parts = [{"text": text}]
     for name in prompt.builtins:
@@ -163,7 +163,7 @@ def _quoted(text: str) -> str:
     return f"“{flat}”" if len(flat) <= QUOTED else f"“{flat[:QUOTED]}…”"
 
 
-def _sentences(model: Model, prompt: Prompt, number: int) -> str:
+def _sentences(model: ModelFamily, prompt: Prompt, number: int) -> str:
     sentences = [f"Answer {number + 1}."] if number else []
     for result in prompt.results:
         response = orjson.dumps(result.get("response") or {}).decode()

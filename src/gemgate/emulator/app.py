@@ -24,16 +24,16 @@ from gemgate.emulator import (
 from gemgate.emulator.attachments import attach
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import (
-    ApiError,
+    GoogleApiError,
     bad_request,
     invalid,
     model_not_found,
 )
-from gemgate.emulator.families import Model
+from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.incoming import caller, paging, read
 from gemgate.emulator.replies import error_reply, html_reply, json_reply
 from gemgate.emulator.state import EmulatorState
-from gemgate.emulator.timing import Limits, Timing
+from gemgate.emulator.timing import QuotaLimits, Timing
 from gemgate.emulator.validation import parse
 
 VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
@@ -41,7 +41,7 @@ VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
 Handler = Callable[[EmulatorState, Request], Awaitable[ASGIApp]]
 
 # What follows the colon in /v1beta/models/{model}:{method}. A further method is a further line.
-METHODS: dict[str, Callable[[EmulatorState, Request, Model, Any], Delivery]] = {
+METHODS: dict[str, Callable[[EmulatorState, Request, ModelFamily, Any], Delivery]] = {
     "generateContent": generate.generate_content,
     "streamGenerateContent": generate.stream_generate_content,
     "countTokens": generate.count_tokens,
@@ -58,14 +58,14 @@ LISTED_AS = {"streamGenerateContent": "generateContent", "batchEmbedContents": "
 
 
 def create_emulator(
-    *, clock: Callable[[], float] = time.time, timing: Timing | None = None, limits: Limits | None = None
+    *, clock: Callable[[], float] = time.time, timing: Timing | None = None, limits: QuotaLimits | None = None
 ) -> Starlette:
     """The emulator as an ASGI application.
 
     `app.state.emulator` is its `EmulatorState`: the requests it saw, the clients that left, the caches. `clock` gives
     seconds since 1970 and decides when caches and files expire and how far jobs are; answers do not depend on it.
     """
-    state = EmulatorState(clock=clock, timing=timing or Timing(), limits=limits or Limits())
+    state = EmulatorState(clock=clock, timing=timing or Timing(), limits=limits or QuotaLimits())
 
     def route(path: str, handler: Handler, *methods: str) -> Route:
         return Route(f"/{{version}}/{path}", _Endpoint(state, handler), methods=list(methods))
@@ -110,7 +110,7 @@ class _Endpoint:
                 reply = html_reply(self.state, 404)
             else:
                 reply = await self.handler(self.state, request)
-        except ApiError as error:
+        except GoogleApiError as error:
             reply = error_reply(self.state, error, request)
         except ClientDisconnect:
             self.state.lost(request.url.path, 0)
@@ -144,7 +144,7 @@ async def _get_model(state: EmulatorState, request: Request) -> Delivery:
     name, version = request.path_params["rest"], request.path_params["version"]
     model = families.find(name, version)
     if model is None:
-        raise ApiError(
+        raise GoogleApiError(
             404,
             f"models/{name} is not found for API version {version}. "
             "Call ModelService.ListModels to see the list of available models and their supported methods.",

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from gemgate.emulator.files import Files
+from gemgate.emulator.files import FileShelf
 from gemgate.emulator.prompt import parts_of
 
 
-def attach(files: Files, owner: str, body: dict[str, Any]) -> dict[str, Any]:
+def attach(files: FileShelf, owner: str, body: dict[str, Any]) -> dict[str, Any]:
     """A canonical request whose `fileData` parts that name an uploaded file hold its bytes instead.
 
     Raises:
@@ -20,7 +20,7 @@ def attach(files: Files, owner: str, body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def attach_content(files: Files, owner: str, content: dict[str, Any]) -> dict[str, Any]:
+def attach_content(files: FileShelf, owner: str, content: dict[str, Any]) -> dict[str, Any]:
     """One turn, as `attach` does it.
 
     Raises:
@@ -31,7 +31,7 @@ def attach_content(files: Files, owner: str, content: dict[str, Any]) -> dict[st
     return {**content, "parts": [_attach_part(files, owner, part) for part in parts_of(content)]}
 
 
-def _attach_part(files: Files, owner: str, part: dict[str, Any]) -> dict[str, Any]:
+def _attach_part(files: FileShelf, owner: str, part: dict[str, Any]) -> dict[str, Any]:
     response = part.get("functionResponse") or {}
     if inner := response.get("parts"):
         attached = [files.attached(owner, each) for each in inner]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from gemgate.emulator.errors import (
-    ApiError,
+    GoogleApiError,
     api_key_invalid,
     invalid,
     keys_not_supported,
@@ -54,6 +54,6 @@ def scenario(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
 def _check_bearer(value: str) -> None:
     scheme, _, token = value.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise ApiError(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
+        raise GoogleApiError(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
     if _LIKE_A_KEY.match(token.strip()) or token.strip() in {INVALID_KEY, EXPIRED_KEY}:
         raise keys_not_supported("GenerativeService.GenerateContent")

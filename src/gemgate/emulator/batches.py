@@ -20,16 +20,16 @@ from gemgate.emulator.errors import (
     not_found,
     overloaded,
 )
-from gemgate.emulator.families import SCENARIO_PREFIX, Model
-from gemgate.emulator.files import File
+from gemgate.emulator.families import SCENARIO_PREFIX, ModelFamily
+from gemgate.emulator.files import UploadedFile
 from gemgate.emulator.incoming import (
-    Caller,
+    RequestIdentity,
     caller,
     paging,
     read,
     too_large,
 )
-from gemgate.emulator.jobs import Job, Order
+from gemgate.emulator.jobs import EmulatedJob, Order
 from gemgate.emulator.line_answers import answerer, check_model
 from gemgate.emulator.lines import from_file, from_inline
 from gemgate.emulator.prompt import scenario_in
@@ -45,7 +45,7 @@ _MARK = re.compile(rb"\[\[\s*emulator:\s*(batch-[^\]]+?)\s*\]\]", re.IGNORECASE)
 _OF_THE_CONNECTION = frozenset({"reset-before-headers", "reset-mid-stream", "garbage", "html-502", "slow-start"})
 
 
-def batch_generate_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def batch_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:batchGenerateContent: the operation that stands for the job.
 
     Raises:
@@ -54,7 +54,7 @@ def batch_generate_content(state: EmulatorState, request: Request, model: Model,
     return _create(state, request, model, body, "BatchGenerateContentRequest", "GenerateContentBatch")
 
 
-def async_batch_embed_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def async_batch_embed_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:asyncBatchEmbedContent: the operation that stands for the job.
 
     Raises:
@@ -63,7 +63,7 @@ def async_batch_embed_content(state: EmulatorState, request: Request, model: Mod
     return _create(state, request, model, body, "AsyncBatchEmbedContentRequest", "EmbedContentBatch")
 
 
-def _create(state: EmulatorState, request: Request, model: Model, body: Any, message: str, kind: str) -> Delivery:
+def _create(state: EmulatorState, request: Request, model: ModelFamily, body: Any, message: str, kind: str) -> Delivery:
     canonical, found = parse(message, body)
     if found:
         raise bad_request(found)
@@ -85,7 +85,7 @@ def _create(state: EmulatorState, request: Request, model: Model, body: Any, mes
         priority=batch.get("priority", 0),
         lines=partial(from_file, file.content) if file else partial(from_inline, requests),
         count=count,
-        answer=answerer(state, Caller(by.owner, by.version), model, kind, in_file=file is not None),
+        answer=answerer(state, RequestIdentity(by.owner, by.version), model, kind, in_file=file is not None),
         in_file=file is not None,
         scenario=of_job,
     )
@@ -97,7 +97,7 @@ def _create(state: EmulatorState, request: Request, model: Model, body: Any, mes
 
 def _input(
     state: EmulatorState, request: Request, batch: dict[str, Any], message: str
-) -> tuple[list[dict[str, Any]], File | None]:
+) -> tuple[list[dict[str, Any]], UploadedFile | None]:
     """The inlined requests or the file of a job.
 
     Raises:
@@ -130,7 +130,7 @@ def _surveyed(lines: Iterable[bytes]) -> tuple[int, str]:
 
 
 def _scenarios(
-    state: EmulatorState, by: Caller, model: Model, display_name: str, marked: str
+    state: EmulatorState, by: RequestIdentity, model: ModelFamily, display_name: str, marked: str
 ) -> tuple[Scenario, Scenario]:
     """The scenario of the request that makes a job, and that of the job itself.
 
@@ -187,7 +187,7 @@ async def one_batch(state: EmulatorState, request: Request) -> Delivery:
     return whole(state, scenario, pretty(_asked(state, job)))
 
 
-def _asked(state: EmulatorState, job: Job) -> dict[str, Any]:
+def _asked(state: EmulatorState, job: EmulatedJob) -> dict[str, Any]:
     """The operation, one phase further if the emulator is told to go on with each question.
 
     Raises:

@@ -9,7 +9,7 @@ from gemgate.emulator.hints import read
 
 if TYPE_CHECKING:
     from gemgate.emulator.answers import Draft
-    from gemgate.emulator.families import Model
+    from gemgate.emulator.families import ModelFamily
     from gemgate.emulator.prompt import Prompt
 
 SEARCH_TOKENS = 60
@@ -21,7 +21,7 @@ _SENTENCE = re.compile(r"\S.*?(?:[.!?][”\"')]*(?=\s|$)|$)", re.DOTALL)
 _GEMINI_3 = 3.0
 
 
-def use(name: str, draft: Draft, model: Model, prompt: Prompt, seed: str) -> None:
+def use(name: str, draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) -> None:
     """Add what the tool `name` leaves; tools without a trace of their own add nothing."""
     if name in {"googleSearch", "googleSearchRetrieval"}:
         _search(draft, model, prompt, seed)
@@ -44,7 +44,7 @@ def supports(text: str, sources: int) -> list[dict[str, Any]]:
     return found
 
 
-def _search(draft: Draft, model: Model, prompt: Prompt, seed: str) -> None:
+def _search(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) -> None:
     query = " ".join(prompt.text.split())[:80] or "news"
     titles = ["example.com", "example.org"]
     draft.parts[-1]["text"] = "Café sources say: “" + draft.parts[-1]["text"].strip() + "”"
@@ -85,7 +85,7 @@ def _pages(draft: Draft, prompt: Prompt) -> None:
         draft.tool_tokens += URL_TOKENS * len(urls)
 
 
-def _code(draft: Draft, model: Model, prompt: Prompt, seed: str) -> None:
+def _code(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) -> None:
     numbers = [int(number) if number.is_integer() else number for number in read(prompt.text).numbers] or [1, 1]
     code: dict[str, Any] = {"language": "PYTHON", "code": f"print(sum({numbers}))\n"}
     result: dict[str, Any] = {"outcome": "OUTCOME_OK", "output": f"{sum(numbers)}\n"}

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gemgate.emulator.errors import (
-    ApiError,
+    GoogleApiError,
     cache_not_found,
     invalid,
     model_not_found,
@@ -203,7 +203,7 @@ def paged(
         ApiError: 400, a token that no page gave out.
     """
     if (token and not token.isascii()) or (token and not token.isdigit()):
-        raise ApiError(400, "Invalid page token.")
+        raise GoogleApiError(400, "Invalid page token.")
     start = int(token or 0)
     end = start + (min(size, most) if size > 0 else default)
     page: dict[str, Any] = {key: resources[start:end]} if resources[start:end] else {}

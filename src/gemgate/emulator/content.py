@@ -14,7 +14,7 @@ IN_MEMORY = 8 * 1024 * 1024
 _PIECE = 256 * 1024
 
 
-class Content:
+class RequestContent:
     """A growing sequence of bytes, which several threads may read."""
 
     def __init__(self, data: bytes = b"") -> None:
@@ -66,7 +66,7 @@ class Content:
 class ContentReply:
     """An ASGI answer: a part of a content, with what is read never held as a whole."""
 
-    content: Content
+    content: RequestContent
     status: int
     headers: dict[str, str]
     start: int

@@ -9,14 +9,16 @@ from gemgate.emulator.delivery import (
     Piece,
     Reset,
 )
-from gemgate.emulator.families import Model
-from gemgate.emulator.incoming import Caller
+from gemgate.emulator.families import ModelFamily
+from gemgate.emulator.incoming import RequestIdentity
 from gemgate.emulator.replies import JSON, headers, html_reply
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState
 
 
-def begin(state: EmulatorState, caller: Caller, model: Model, method: str, *, asked: str, content: Any) -> Scenario:
+def begin(
+    state: EmulatorState, caller: RequestIdentity, model: ModelFamily, method: str, *, asked: str, content: Any
+) -> Scenario:
     """The scenario of a request that is right in itself; `asked` is what stands in `[[emulator: …]]`.
 
     `content` tells requests apart for the scenario that fails the first ones.
@@ -30,7 +32,7 @@ def begin(state: EmulatorState, caller: Caller, model: Model, method: str, *, as
     return scenario
 
 
-def begin_resource(state: EmulatorState, caller: Caller, key: str, asked: str = "") -> Scenario:
+def begin_resource(state: EmulatorState, caller: RequestIdentity, key: str, asked: str = "") -> Scenario:
     """The scenario of a request about a file or a job; `key` tells requests apart.
 
     Raises:

@@ -11,8 +11,8 @@ from gemgate.emulator.attachments import attach_content
 from gemgate.emulator.course import begin, whole
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import bad_request, invalid
-from gemgate.emulator.families import Model, Vector
-from gemgate.emulator.incoming import Caller, caller
+from gemgate.emulator.families import ModelFamily, Vector
+from gemgate.emulator.incoming import RequestIdentity, caller
 from gemgate.emulator.prompt import parts_of, scenario_in, text_of
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState
@@ -24,7 +24,7 @@ _MEDIA = ("inlineData", "fileData")
 _UNSPECIFIED = "TASK_TYPE_UNSPECIFIED"
 
 
-def embed_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def embed_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:embedContent: `{"embedding": {"values"}}`.
 
     Raises:
@@ -38,7 +38,7 @@ def embed_content(state: EmulatorState, request: Request, model: Model, body: An
     return _answer(state, request, model, [canonical], "* EmbedContentRequest.")
 
 
-def batch_embed_contents(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def batch_embed_contents(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:batchEmbedContents: `{"embeddings": [{"values"}, …]}` in the order of the requests.
 
     Raises:
@@ -56,7 +56,7 @@ def batch_embed_contents(state: EmulatorState, request: Request, model: Model, b
 
 
 def _answer(
-    state: EmulatorState, request: Request, model: Model, requests: list[dict[str, Any]], root: str
+    state: EmulatorState, request: Request, model: ModelFamily, requests: list[dict[str, Any]], root: str
 ) -> Delivery:
     scenario, made, counts = _embed(state, caller(request), model, requests, root)
     single = not root.startswith("* Batch")
@@ -67,7 +67,7 @@ def _answer(
     return whole(state, scenario, raw)
 
 
-def respond(state: EmulatorState, by: Caller, model: Model, body: Any) -> dict[str, Any]:
+def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: Any) -> dict[str, Any]:
     """The answer to one line of a batch job: the vector that the same request gets live, and its tokens.
 
     Raises:
@@ -81,7 +81,7 @@ def respond(state: EmulatorState, by: Caller, model: Model, body: Any) -> dict[s
 
 
 def _embed(
-    state: EmulatorState, by: Caller, model: Model, requests: list[dict[str, Any]], root: str
+    state: EmulatorState, by: RequestIdentity, model: ModelFamily, requests: list[dict[str, Any]], root: str
 ) -> tuple[Scenario, list[dict[str, Any]], Counter[str]]:
     kind = model.family.vector or Vector()
     for number, each in enumerate(requests):
@@ -99,7 +99,7 @@ def settings(each: dict[str, Any]) -> dict[str, Any]:
     return {**each, **(each.get("embedContentConfig") or {})}
 
 
-def check(model: Model, kind: Vector, each: dict[str, Any], root: str) -> None:
+def check(model: ModelFamily, kind: Vector, each: dict[str, Any], root: str) -> None:
     """Refuse a canonical `EmbedContentRequest` as Google would; `root` begins the messages.
 
     Raises:
@@ -126,7 +126,7 @@ def check(model: Model, kind: Vector, each: dict[str, Any], root: str) -> None:
         raise invalid(f"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({most}).")
 
 
-def _check_content(model: Model, kind: Vector, content: dict[str, Any], root: str) -> None:
+def _check_content(model: ModelFamily, kind: Vector, content: dict[str, Any], root: str) -> None:
     if not parts_of(content):
         raise invalid(f"{root}content: content is not specified\n")
     for number, part in enumerate(parts_of(content)):

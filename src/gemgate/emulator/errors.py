@@ -22,7 +22,7 @@ STATUS_NAMES = {
 
 
 @dataclass(slots=True)
-class ApiError(Exception):
+class GoogleApiError(Exception):
     """An answer other than 200.
 
     `details` are `google.rpc` messages; `reason` is `error.status` where the HTTP status does not decide it.
@@ -50,12 +50,12 @@ class ApiError(Exception):
         return {"error": error}
 
 
-def invalid(message: str) -> ApiError:
+def invalid(message: str) -> GoogleApiError:
     """A plain 400."""
-    return ApiError(400, message)
+    return GoogleApiError(400, message)
 
 
-def bad_request(found: list[Violation]) -> ApiError:
+def bad_request(found: list[Violation]) -> GoogleApiError:
     """A 400 that lists what the JSON reader refused, as text and as `BadRequest.fieldViolations`."""
     listed = [
         {"field": each.field, "description": each.description} if each.field else {"description": each.description}
@@ -63,13 +63,13 @@ def bad_request(found: list[Violation]) -> ApiError:
     ]
     message = "\n".join(each.description for each in found)
     if all(each.description.startswith("* ") for each in found):
-        return ApiError(400, "".join(each.description for each in found))
-    return ApiError(400, message, [{"@type": _TYPE + "BadRequest", "fieldViolations": listed}])
+        return GoogleApiError(400, "".join(each.description for each in found))
+    return GoogleApiError(400, message, [{"@type": _TYPE + "BadRequest", "fieldViolations": listed}])
 
 
-def api_key_invalid(message: str = "API key not valid. Please pass a valid API key.") -> ApiError:
+def api_key_invalid(message: str = "API key not valid. Please pass a valid API key.") -> GoogleApiError:
     """A wrong key is a 400 at Google, not a 401."""
-    return ApiError(
+    return GoogleApiError(
         400,
         message,
         [
@@ -84,18 +84,18 @@ def api_key_invalid(message: str = "API key not valid. Please pass a valid API k
     )
 
 
-def unregistered() -> ApiError:
+def unregistered() -> GoogleApiError:
     """No credential at all."""
-    return ApiError(
+    return GoogleApiError(
         403,
         "Method doesn't allow unregistered callers (callers without established identity). "
         "Please use API Key or other form of API consumer identity to call this API.",
     )
 
 
-def keys_not_supported(method: str) -> ApiError:
+def keys_not_supported(method: str) -> GoogleApiError:
     """An API key where an OAuth token belongs: in `Authorization: Bearer`."""
-    return ApiError(
+    return GoogleApiError(
         401,
         "API keys are not supported by this API. Expected OAuth2 access token or other authentication credentials that "
         "assert a principal. See https://cloud.google.com/docs/authentication",
@@ -110,10 +110,10 @@ def keys_not_supported(method: str) -> ApiError:
     )
 
 
-def permission_denied() -> ApiError:
+def permission_denied() -> GoogleApiError:
     """The API is not enabled for the key's project."""
     url = f"https://console.developers.google.com/apis/api/{SERVICE}/overview?project=000000000000"
-    return ApiError(
+    return GoogleApiError(
         403,
         "Generative Language API has not been used in project 000000000000 before or it is disabled. "
         f"Enable it by visiting {url} then retry. If you enabled this API recently, wait a few minutes for the action "
@@ -133,37 +133,37 @@ def permission_denied() -> ApiError:
     )
 
 
-def model_not_found(model: str, version: str, method: str) -> ApiError:
+def model_not_found(model: str, version: str, method: str) -> GoogleApiError:
     """A model that does not exist, or does not have the method."""
-    return ApiError(
+    return GoogleApiError(
         404,
         f"models/{model} is not found for API version {version}, or is not supported for {method}. "
         "Call ModelService.ListModels to see the list of available models and their supported methods.",
     )
 
 
-def cache_not_found() -> ApiError:
+def cache_not_found() -> GoogleApiError:
     """An unknown, foreign or expired cache: a 403, not a 404."""
-    return ApiError(403, "CachedContent not found (or permission denied)")
+    return GoogleApiError(403, "CachedContent not found (or permission denied)")
 
 
-def not_found() -> ApiError:
+def not_found() -> GoogleApiError:
     """A resource other than a model, a cache or a file that does not exist."""
-    return ApiError(404, "Requested entity was not found.")
+    return GoogleApiError(404, "Requested entity was not found.")
 
 
-def file_not_found(name: str) -> ApiError:
+def file_not_found(name: str) -> GoogleApiError:
     """An unknown, foreign or expired file: a 403, not a 404. `name` is without `files/`."""
-    return ApiError(403, f"You do not have permission to access the File {name} or it may not exist.")
+    return GoogleApiError(403, f"You do not have permission to access the File {name} or it may not exist.")
 
 
-def file_not_active(name: str) -> ApiError:
+def file_not_active(name: str) -> GoogleApiError:
     """A file that is still being processed, or could not be. The text is from public reports."""
     message = f"The File {name} is not in an ACTIVE state and usage is not allowed."
-    return ApiError(400, message, reason="FAILED_PRECONDITION")
+    return GoogleApiError(400, message, reason="FAILED_PRECONDITION")
 
 
-def quota_exceeded(model: str, *, daily: bool = False, retry_seconds: float = 48.939935699) -> ApiError:
+def quota_exceeded(model: str, *, daily: bool = False, retry_seconds: float = 48.939935699) -> GoogleApiError:
     """A 429 with `Help`, `QuotaFailure` and `RetryInfo`; a daily quota says `PerDay` in its id."""
     metric = (
         f"{SERVICE}/generate_content_free_tier_requests"
@@ -176,7 +176,7 @@ def quota_exceeded(model: str, *, daily: bool = False, retry_seconds: float = 48
         if daily
         else ("GenerateContentPaidTierInputTokensPerModelPerMinute")
     )
-    return ApiError(
+    return GoogleApiError(
         429,
         "You exceeded your current quota, please check your plan and billing details. For more information on this "
         "error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: "
@@ -208,14 +208,14 @@ def quota_exceeded(model: str, *, daily: bool = False, retry_seconds: float = 48
     )
 
 
-def overloaded() -> ApiError:
+def overloaded() -> GoogleApiError:
     """The commonest transient failure. The text is from public reports."""
-    return ApiError(503, "The model is overloaded. Please try again later.")
+    return GoogleApiError(503, "The model is overloaded. Please try again later.")
 
 
-def internal() -> ApiError:
+def internal() -> GoogleApiError:
     """Google's own fault. The text is from public reports."""
-    return ApiError(
+    return GoogleApiError(
         500,
         "An internal error has occurred. Please retry or report in "
         "https://developers.generativeai.google/guide/troubleshooting",

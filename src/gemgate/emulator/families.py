@@ -279,7 +279,7 @@ _ALIASES: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelFamily:
     """One served model; `version` is what answers call it."""
 
     name: str
@@ -288,7 +288,7 @@ class Model:
     latest: bool = field(default=False)
 
     def resource(self) -> dict[str, Any]:
-        """The `Model` message of the models endpoint."""
+        """The `ModelFamily` message of the models endpoint."""
         family = self.family
         resource: dict[str, Any] = {
             "name": f"models/{self.name}",
@@ -331,23 +331,23 @@ def _scenario_family(scenario: str, method: str) -> Family:
     return FAMILIES[own or _METHOD_FAMILIES.get(method, "2.5-flash")]
 
 
-def find(name: str, version: str = "v1beta", method: str = "") -> Model | None:
+def find(name: str, version: str = "v1beta", method: str = "") -> ModelFamily | None:
     """The model of that name in an API version, or None.
 
     `emulator-…` names are served as Gemini 2.5 Flash, as gemini-embedding-001 for embeddings and as Imagen 4 for
     predict; those of scenarios about images as the models which these can happen to.
     """
     if name in _MODELS:
-        return Model(name, FAMILIES[_MODELS[name]], name)
+        return ModelFamily(name, FAMILIES[_MODELS[name]], name)
     if name in _ALIASES and (version != "v1" or not name.endswith("-latest")):
         target, answers_as = _ALIASES[name]
-        return Model(name, FAMILIES[_MODELS[target]], answers_as, latest=name.endswith("-latest"))
+        return ModelFamily(name, FAMILIES[_MODELS[target]], answers_as, latest=name.endswith("-latest"))
     if name.startswith(SCENARIO_PREFIX):
-        return Model(name, _scenario_family(name.removeprefix(SCENARIO_PREFIX), method), name)
+        return ModelFamily(name, _scenario_family(name.removeprefix(SCENARIO_PREFIX), method), name)
     return None
 
 
-def served(version: str = "v1beta") -> list[Model]:
+def served(version: str = "v1beta") -> list[ModelFamily]:
     """Every model of an API version, in a fixed order."""
     names = [*_MODELS, *(alias for alias in _ALIASES if alias.endswith("-latest"))]
     return [model for name in names if (model := find(name, version))]

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from gemgate.emulator.caches import paged
-from gemgate.emulator.content import Content, ContentReply
+from gemgate.emulator.content import ContentReply, RequestContent
 from gemgate.emulator.course import begin_resource, whole
 from gemgate.emulator.delivery import Delivery
-from gemgate.emulator.errors import ApiError, bad_request, invalid
-from gemgate.emulator.files import File
+from gemgate.emulator.errors import GoogleApiError, bad_request, invalid
+from gemgate.emulator.files import UploadedFile
 from gemgate.emulator.incoming import (
     caller,
     origin,
@@ -39,7 +39,7 @@ async def create(state: EmulatorState, request: Request) -> Delivery:
     if found:
         raise bad_request(found)
     scenario = _begin(state, request)
-    file = state.files.add(caller(request).owner, Content(), canonical.get("file") or {})
+    file = state.files.add(caller(request).owner, RequestContent(), canonical.get("file") or {})
     return whole(state, scenario, pretty({"file": file.resource(state.now(), origin(request))}))
 
 
@@ -96,7 +96,7 @@ def _begin(state: EmulatorState, request: Request) -> Scenario:
     return begin_resource(state, caller(request), f"{request.method} {request.url.path}")
 
 
-def _downloadable(state: EmulatorState, request: Request, name: str) -> File:
+def _downloadable(state: EmulatorState, request: Request, name: str) -> UploadedFile:
     file = state.files.get(caller(request).owner, name)
     if file.source != "GENERATED":
         raise invalid("Only generated files can be downloaded, uploaded files can't be.")
@@ -110,11 +110,11 @@ def _redirect(state: EmulatorState, request: Request, name: str) -> Delivery:
         return Delivery(state, 200, headers(JSON), [pretty({})])
     version = request.path_params["version"]
     place = f"{origin(request)}/download/{version}/{file.name}:download?alt=media"
-    body = pretty(ApiError(302, "Unknown Error.").body())
+    body = pretty(GoogleApiError(302, "Unknown Error.").body())
     return Delivery(state, 302, {**headers(JSON), "location": place}, [body])
 
 
-def _reply(file: File, asked: str) -> ContentReply:
+def _reply(file: UploadedFile, asked: str) -> ContentReply:
     size = file.content.size
     found = {"content-type": file.mime_type, "accept-ranges": "bytes"}
     given = _RANGE.fullmatch(asked.strip())
@@ -124,5 +124,5 @@ def _reply(file: File, asked: str) -> ContentReply:
     start = int(first) if first else max(0, size - int(last))
     end = min(size, int(last) + 1) if first and last else size
     if start >= end:
-        raise ApiError(416, f"The range is outside of the file of {size} bytes.", reason="OUT_OF_RANGE")
+        raise GoogleApiError(416, f"The range is outside of the file of {size} bytes.", reason="OUT_OF_RANGE")
     return ContentReply(file.content, 206, {**found, "content-range": f"bytes {start}-{end - 1}/{size}"}, start, end)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gemgate.emulator import auth
-from gemgate.emulator.content import Content
+from gemgate.emulator.content import RequestContent
 from gemgate.emulator.errors import (
-    ApiError,
+    GoogleApiError,
     file_not_active,
     file_not_found,
     invalid,
@@ -19,7 +19,7 @@ from gemgate.emulator.media import seconds_of
 from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.timing import (
     LIFE_SECONDS,
-    Limits,
+    QuotaLimits,
     Timing,
     rfc3339,
 )
@@ -42,12 +42,12 @@ def random_id(length: int) -> str:
 
 
 @dataclass(slots=True)
-class File:
+class UploadedFile:
     """One file; times are seconds since 1970."""
 
     id: str
     owner: str
-    content: Content
+    content: RequestContent
     mime_type: str
     display_name: str
     created: float
@@ -68,7 +68,7 @@ class File:
         return "FAILED" if self.failed else "ACTIVE"
 
     def resource(self, now: float, origin: str) -> dict[str, Any]:
-        """The `File` message; what is empty or zero is left out. `origin` is where it can be downloaded."""
+        """The `UploadedFile` message; what is empty or zero is left out. `origin` is where it can be downloaded."""
         state = self.state(now)
         found: dict[str, Any] = {
             "name": self.name,
@@ -88,17 +88,17 @@ class File:
         return {key: value for key, value in found.items() if value} | (self.extras if state == "ACTIVE" else {})
 
 
-class Files:
+class FileShelf:
     """The files of one emulator; `clock` gives seconds since 1970."""
 
-    def __init__(self, clock: Callable[[], float], timing: Timing, limits: Limits) -> None:
+    def __init__(self, clock: Callable[[], float], timing: Timing, limits: QuotaLimits) -> None:
         self._clock = clock
         self._timing = timing
         self._limits = limits
-        self._files: dict[str, File] = {}
+        self._files: dict[str, UploadedFile] = {}
 
     def check(self, owner: str, wanted: dict[str, Any], size: int) -> None:
-        """Whether a file of these `File` fields and `size` bytes may be made.
+        """Whether a file of these `UploadedFile` fields and `size` bytes may be made.
 
         Raises:
             ApiError: 400 for the name, the display name or the size; 409 for a name that is taken; 429 without room.
@@ -110,7 +110,7 @@ class Files:
         if size > self._limits.file:
             raise invalid(f"File size {size} exceeds the limit of {self._limits.file} bytes.")
         if size + sum(file.content.size for file in self._alive(owner)) > self._limits.storage:
-            raise ApiError(
+            raise GoogleApiError(
                 429,
                 "You exceeded your current quota, please check your plan and billing details. \n* Quota exceeded for "
                 f"metric: generativelanguage.googleapis.com/file_storage_bytes, limit: {self._limits.storage}",
@@ -126,10 +126,12 @@ class Files:
                 "characters or dashes (-), and must not begin or end with a dash.\n"
             )
         if (found := self._files.get(short)) and self._lives(found):
-            raise ApiError(409, f"File {short} already exists.")
+            raise GoogleApiError(409, f"File {short} already exists.")
 
-    def add(self, owner: str, content: Content, wanted: dict[str, Any], scenario: Scenario | None = None) -> File:
-        """Keep an uploaded file; `wanted` holds fields of `File`: `name`, `displayName`, `mimeType`.
+    def add(
+        self, owner: str, content: RequestContent, wanted: dict[str, Any], scenario: Scenario | None = None
+    ) -> UploadedFile:
+        """Keep an uploaded file; `wanted` holds fields of `UploadedFile`: `name`, `displayName`, `mimeType`.
 
         Raises:
             ApiError: As `check`.
@@ -140,7 +142,7 @@ class Files:
         mime_type = wanted.get("mimeType", "")
         is_video = mime_type.startswith("video/")
         seconds = self._timing.processing if is_video else 0
-        file = File(
+        file = UploadedFile(
             id=wanted.get("name", "").removeprefix("files/") or random_id(12),
             owner=owner,
             content=content,
@@ -156,11 +158,13 @@ class Files:
         return file
 
     def add_generated(
-        self, owner: str, name: str, content: Content, created: float, mime_type: str = "application/jsonl"
+        self, owner: str, name: str, content: RequestContent, created: float, mime_type: str = "application/jsonl"
     ) -> None:
         """Keep a file that the service made: the only kind that can be downloaded."""
         short = name.removeprefix("files/")
-        self._files[short] = File(short, owner, content, mime_type, "", created, ready=created, source="GENERATED")
+        self._files[short] = UploadedFile(
+            short, owner, content, mime_type, "", created, ready=created, source="GENERATED"
+        )
 
     def put(self, name: str, mime_type: str, data: bytes, *, key: str) -> None:
         """Place an uploaded, active file under a name of the caller's choice, for tests with that API key.
@@ -169,18 +173,18 @@ class Files:
         """
         self._files.pop(name.removeprefix("files/"), None)
         owner = auth.owner({"x-goog-api-key": key}, {})
-        self.add(owner, Content(data), {"name": name, "mimeType": mime_type}).ready = self._clock()
+        self.add(owner, RequestContent(data), {"name": name, "mimeType": mime_type}).ready = self._clock()
 
-    def _lives(self, file: File) -> bool:
+    def _lives(self, file: UploadedFile) -> bool:
         return self._clock() < file.created + LIFE_SECONDS
 
-    def _alive(self, owner: str) -> list[File]:
+    def _alive(self, owner: str) -> list[UploadedFile]:
         gone = [file.id for file in self._files.values() if not self._lives(file)]
         for each in gone:
             del self._files[each]
         return [file for file in self._files.values() if file.owner == owner]
 
-    def get(self, owner: str, name: str) -> File:
+    def get(self, owner: str, name: str) -> UploadedFile:
         """The file of that name, with or without `files/`.
 
         Raises:
@@ -230,6 +234,6 @@ class Files:
         return {**rest, "inlineData": {"mimeType": kind, "data": base64.b64encode(file.content.read()).decode()}}
 
 
-def too_long(request: str) -> ApiError:
+def too_long(request: str) -> GoogleApiError:
     """A file id above 40 characters; the results of jobs have such ids."""
     return invalid(f"* {request}.name: File ID (name excluding 'files/') cannot be more than {MOST_ID} characters.\n")

@@ -5,13 +5,13 @@ from typing import Any
 from starlette.requests import Request
 
 from gemgate.emulator import rules, scenarios, usage
-from gemgate.emulator.answers import Answer, compose
+from gemgate.emulator.answers import ScriptedAnswer, compose
 from gemgate.emulator.attachments import attach
 from gemgate.emulator.course import begin, paced, whole
 from gemgate.emulator.delivery import Delivery, Piece, Reset
 from gemgate.emulator.errors import bad_request, invalid
-from gemgate.emulator.families import Model
-from gemgate.emulator.incoming import Caller, caller
+from gemgate.emulator.families import ModelFamily
+from gemgate.emulator.incoming import RequestIdentity, caller
 from gemgate.emulator.prompt import read
 from gemgate.emulator.replies import (
     EVENTS,
@@ -33,7 +33,7 @@ from gemgate.emulator.validation import parse
 _CANCELLED = {"error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}}
 
 
-def generate_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:generateContent.
 
     Raises:
@@ -43,7 +43,7 @@ def generate_content(state: EmulatorState, request: Request, model: Model, body:
     return whole(state, scenario, pretty(_unary(scenario, answer)), answer.tier)
 
 
-def respond(state: EmulatorState, by: Caller, model: Model, body: Any) -> dict[str, Any]:
+def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: Any) -> dict[str, Any]:
     """The `GenerateContentResponse` to one line of a batch job: what the same request gets live.
 
     Raises:
@@ -52,7 +52,7 @@ def respond(state: EmulatorState, by: Caller, model: Model, body: Any) -> dict[s
     return _unary(*_prepare(state, by, model, body, streaming=False))
 
 
-def _unary(scenario: Scenario, answer: Answer) -> dict[str, Any]:
+def _unary(scenario: Scenario, answer: ScriptedAnswer) -> dict[str, Any]:
     response = unary(answer)
     if scenario.name == "eof":
         for candidate in response.get("candidates", ()):
@@ -60,7 +60,7 @@ def _unary(scenario: Scenario, answer: Answer) -> dict[str, Any]:
     return response
 
 
-def stream_generate_content(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def stream_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:streamGenerateContent, as events with `?alt=sse`, else as one JSON array.
 
     Raises:
@@ -81,7 +81,7 @@ def stream_generate_content(state: EmulatorState, request: Request, model: Model
     return Delivery(state, 200, headers(JSON, tier), paced(scenario, [*_cut(scenario, listed, b"\r\n"), b"]\n"]))
 
 
-def count_tokens(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def count_tokens(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:countTokens, of `contents` or of a whole `generateContentRequest`.
 
     Raises:
@@ -107,7 +107,9 @@ def count_tokens(state: EmulatorState, request: Request, model: Model, body: Any
     return json_reply(state, result)
 
 
-def _prepare(state: EmulatorState, by: Caller, model: Model, body: Any, *, streaming: bool) -> tuple[Scenario, Answer]:
+def _prepare(
+    state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: Any, *, streaming: bool
+) -> tuple[Scenario, ScriptedAnswer]:
     """Check a request and compose its answer; scenarios that refuse do so once the request itself is right."""
     canonical, found = parse("GenerateContentRequest", body)
     if found:

@@ -7,7 +7,7 @@ import orjson
 from starlette.requests import Request
 
 from gemgate.emulator import auth
-from gemgate.emulator.errors import ApiError, invalid
+from gemgate.emulator.errors import GoogleApiError, invalid
 from gemgate.emulator.scenarios import HEADER
 from gemgate.emulator.state import EmulatorState
 
@@ -15,7 +15,7 @@ MOST_PAGE_SIZE = 2**31
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class RequestIdentity:
     """Who asks, and how.
 
     Attributes:
@@ -29,11 +29,11 @@ class Caller:
     scenario: str = ""
 
 
-def caller(request: Request) -> Caller:
+def caller(request: Request) -> RequestIdentity:
     """The caller of a request whose credential was checked."""
     owner = auth.owner(request.headers, request.query_params)
     scenario = request.headers.get(HEADER, "") or auth.scenario(request.headers, request.query_params)
-    return Caller(owner, request.path_params["version"], scenario)
+    return RequestIdentity(owner, request.path_params["version"], scenario)
 
 
 async def read(state: EmulatorState, request: Request) -> Any:
@@ -63,7 +63,7 @@ async def read(state: EmulatorState, request: Request) -> Any:
     return body
 
 
-def too_large(limit: int) -> ApiError:
+def too_large(limit: int) -> GoogleApiError:
     """A body of more bytes than are taken."""
     return invalid(f"Request payload size exceeds the limit: {limit} bytes.")
 

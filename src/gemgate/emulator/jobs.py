@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-from gemgate.emulator.content import Content
-from gemgate.emulator.files import Files, random_id
+from gemgate.emulator.content import RequestContent
+from gemgate.emulator.files import FileShelf, random_id
 from gemgate.emulator.lines import (
     Answerer,
     BrokenInput,
-    Line,
+    JobLine,
     shuffled,
 )
 from gemgate.emulator.scenarios import Scenario
@@ -48,7 +48,7 @@ class Order:
     model: str
     display_name: str
     priority: int
-    lines: Callable[[], Iterator[Line]]
+    lines: Callable[[], Iterator[JobLine]]
     count: int
     answer: Answerer
     in_file: bool
@@ -60,7 +60,7 @@ class Results:
     """What the thread has worked out so far, in the order in which it got done."""
 
     inline: list[dict[str, Any]] = field(default_factory=list)
-    content: Content = field(default_factory=Content)
+    content: RequestContent = field(default_factory=RequestContent)
     ends: list[int] = field(default_factory=list)
     failed: list[bool] = field(default_factory=list)
     problem: str = ""
@@ -77,7 +77,7 @@ class Results:
 
 
 @dataclass(slots=True)
-class Job:
+class EmulatedJob:
     """One job; times are seconds since 1970. It is over at `ends`, with `ending`."""
 
     id: str
@@ -205,35 +205,35 @@ class Job:
             return {"inlinedEmbedContentResponses": listed["inlinedResponses"]}, listed
         return listed, listed
 
-    def file(self) -> Content:
+    def file(self) -> RequestContent:
         """The results file of a job that is over."""
         done = min(self.done_at_end, len(self.results.ends))
         if done == len(self.results.ends):
             return self.results.content
-        return Content(self.results.content.read(0, self.results.ends[done - 1]))
+        return RequestContent(self.results.content.read(0, self.results.ends[done - 1]))
 
 
 class Jobs:
     """The jobs of one emulator; `clock` gives seconds since 1970."""
 
-    def __init__(self, clock: Callable[[], float], timing: Timing, files: Files) -> None:
+    def __init__(self, clock: Callable[[], float], timing: Timing, files: FileShelf) -> None:
         self._clock = clock
         self._timing = timing
         self._files = files
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, EmulatedJob] = {}
 
-    def create(self, order: Order) -> Job:
+    def create(self, order: Order) -> EmulatedJob:
         """Take a job on, and begin to work on it."""
         job = self._planned(order, self._clock())
         self._jobs[job.id] = job
         threading.Thread(target=job.work, daemon=True).start()
         return job
 
-    def _planned(self, order: Order, now: float) -> Job:
+    def _planned(self, order: Order, now: float) -> EmulatedJob:
         scenario = order.scenario
         running = scenario.number if scenario.name == "batch-slow" else self._timing.running
         starts = now + self._timing.pending
-        job = Job(random_id(_ID_LENGTH), order, now, starts, starts + running, "SUCCEEDED", order.count)
+        job = EmulatedJob(random_id(_ID_LENGTH), order, now, starts, starts + running, "SUCCEEDED", order.count)
         limit = now + (scenario.number if scenario.name == "batch-expire" else LIFE_SECONDS)
         if scenario.name == "batch-expire" or job.ends > limit:
             job.starts, job.ends, job.ending, job.done_at_end = min(starts, limit), limit, "EXPIRED", 0
@@ -243,36 +243,36 @@ class Jobs:
             job.ending, job.done_at_end = "CANCELLED", min(order.count, int(scenario.number))
         return job
 
-    def find(self, owner: str, name: str) -> Job | None:
+    def find(self, owner: str, name: str) -> EmulatedJob | None:
         """The job of that name, without `batches/`, if it belongs to the key."""
         job = self._jobs.get(name)
         return job if job and job.order.owner == owner else None
 
-    def settle(self, job: Job, seconds: float = WAIT_SECONDS) -> None:
+    def settle(self, job: EmulatedJob, seconds: float = WAIT_SECONDS) -> None:
         """Give the thread some time to finish, if its job is to be over, and file the results of one that is."""
         if self._timing.step_on_poll or self._clock() >= job.ends:
             job.results.finished.wait(seconds)
         self._file(job)
 
-    def step(self, job: Job) -> None:
+    def step(self, job: EmulatedJob) -> None:
         """Go one phase on because of a question, if the emulator is told to."""
         if self._timing.step_on_poll:
             job.step(self._clock())
             self._file(job)
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: EmulatedJob) -> None:
         """Stop a job."""
         job.results.finished.wait(WAIT_SECONDS)
         job.cancel(self._clock())
         self._file(job)
 
-    def _file(self, job: Job) -> None:
+    def _file(self, job: EmulatedJob) -> None:
         now = self._clock()
         if job.order.in_file and not job.filed and job.state(now) in {"SUCCEEDED", "CANCELLED"} and job.done(now):
             job.filed = True
             self._files.add_generated(job.order.owner, f"files/batch-{job.id}", job.file(), job.ends)
 
-    def delete(self, job: Job) -> None:
+    def delete(self, job: EmulatedJob) -> None:
         """Forget a job. It is not cancelled by that."""
         del self._jobs[job.id]
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from gemgate.emulator import embed, generate
-from gemgate.emulator.errors import ApiError, invalid
-from gemgate.emulator.families import Model
-from gemgate.emulator.incoming import Caller
-from gemgate.emulator.lines import Answerer, Line
+from gemgate.emulator.errors import GoogleApiError, invalid
+from gemgate.emulator.families import ModelFamily
+from gemgate.emulator.incoming import RequestIdentity
+from gemgate.emulator.lines import Answerer, JobLine
 from gemgate.emulator.state import EmulatorState
 
 # google.rpc.Code, by the name in `error.status`.
@@ -24,7 +24,7 @@ CODES = {
 }
 
 
-def answerer(state: EmulatorState, by: Caller, model: Model, kind: str, *, in_file: bool) -> Answerer:
+def answerer(state: EmulatorState, by: RequestIdentity, model: ModelFamily, kind: str, *, in_file: bool) -> Answerer:
     """What answers a line of a job: `{"response"}` or `{"error"}` with what is echoed.
 
     `error.code` is a `google.rpc.Code` in an inline result, as the schema has it, and an HTTP status in a file, as
@@ -32,10 +32,10 @@ def answerer(state: EmulatorState, by: Caller, model: Model, kind: str, *, in_fi
     """
     respond = embed.respond if kind == "EmbedContentBatch" else generate.respond
 
-    def answer(line: Line) -> dict[str, Any]:
+    def answer(line: JobLine) -> dict[str, Any]:
         try:
             result: dict[str, Any] = {"response": respond(state, by, model, _with_model(line.request, model))}
-        except ApiError as error:
+        except GoogleApiError as error:
             code = error.status if in_file else CODES.get(error.name, 2)
             result = {"error": {"code": code, "message": error.message}}
         return result | line.echoed
@@ -43,7 +43,7 @@ def answerer(state: EmulatorState, by: Caller, model: Model, kind: str, *, in_fi
     return answer
 
 
-def _with_model(request: dict[str, Any], model: Model) -> dict[str, Any]:
+def _with_model(request: dict[str, Any], model: ModelFamily) -> dict[str, Any]:
     """The request with the model of the job.
 
     Raises:
@@ -53,7 +53,7 @@ def _with_model(request: dict[str, Any], model: Model) -> dict[str, Any]:
     return {**request, "model": f"models/{model.name}"}
 
 
-def check_model(request: dict[str, Any], model: Model) -> None:
+def check_model(request: dict[str, Any], model: ModelFamily) -> None:
     """Whether a request is for the model of its job, or for none.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from gemgate.emulator.content import Content
+from gemgate.emulator.content import RequestContent
 
 WINDOW = 64
 """The lines of a results file are out of order, but none is further than this from its place."""
@@ -17,23 +17,23 @@ class BrokenInput(ValueError):  # noqa: N818 - it says what is wrong with the in
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JobLine:
     """One request: what stands beside it (`key` or `metadata`, to be echoed), and the request itself."""
 
     echoed: dict[str, Any]
     request: Any
 
 
-Answerer = Callable[[Line], dict[str, Any]]
+Answerer = Callable[[JobLine], dict[str, Any]]
 
 
-def from_inline(requests: Iterable[dict[str, Any]]) -> Iterator[Line]:
+def from_inline(requests: Iterable[dict[str, Any]]) -> Iterator[JobLine]:
     """The lines of inlined requests, which have been checked against the schema."""
     for each in requests:
-        yield Line({"metadata": each["metadata"]} if "metadata" in each else {}, each["request"])
+        yield JobLine({"metadata": each["metadata"]} if "metadata" in each else {}, each["request"])
 
 
-def from_file(content: Content) -> Iterator[Line]:
+def from_file(content: RequestContent) -> Iterator[JobLine]:
     """The lines of a JSONL file: `{"key", "request"}`.
 
     Raises:
@@ -47,12 +47,12 @@ def from_file(content: Content) -> Iterator[Line]:
         if not isinstance(given, dict) or not isinstance(given.get("request"), dict):
             raise BrokenInput(f"Line {number} of the input file has no field `request` with an object.")
         echoed = {key: given[key] for key in ("key", "metadata") if key in given}
-        yield Line(echoed, given["request"])
+        yield JobLine(echoed, given["request"])
 
 
-def shuffled(lines: Iterator[Line]) -> Iterator[Line]:
+def shuffled(lines: Iterator[JobLine]) -> Iterator[JobLine]:
     """The lines in the order in which they get done: every window of them backwards."""
-    window: list[Line] = []
+    window: list[JobLine] = []
     for line in lines:
         window.append(line)
         if len(window) == WINDOW:

@@ -8,13 +8,13 @@ from gemgate.emulator import media, pictures
 
 if TYPE_CHECKING:
     from gemgate.emulator.answers import Draft
-    from gemgate.emulator.families import Model
+    from gemgate.emulator.families import ModelFamily
     from gemgate.emulator.prompt import Prompt
 
 _DRAFT_SIZE = "512"
 
 
-def paint(draft: Draft, model: Model, prompt: Prompt, seed: str, words: str) -> None:
+def paint(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str, words: str) -> None:
     """Fill the draft with a picture of the asked ratio and size; `words` quotes the prompt.
 
     An edit keeps the ratio of the first picture of the prompt unless another is asked for, and shows it in its middle.

@@ -39,7 +39,7 @@ DEFAULT_QUALITY = 75
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DrawnPicture:
     """A file in base64, its MIME type and its pixels."""
 
     data: str
@@ -60,7 +60,7 @@ def draw(
     *,
     inner: Image.Image | None = None,
     quality: int = DEFAULT_QUALITY,
-) -> Picture:
+) -> DrawnPicture:
     """Three bands in colours of the seed, with `inner` in the middle; `size` scales the `pixels` of 1K."""
     colours = hashlib.sha256(seed.encode()).digest()
     width, height = (round(side * _SCALES[size]) for side in pixels)
@@ -73,7 +73,7 @@ def draw(
         image.paste(small, ((width - small.width) // 2, (height - small.height) // 2))
     out = io.BytesIO()
     image.save(out, _FORMATS[kind], quality=quality)
-    return Picture(base64.b64encode(out.getvalue()).decode(), kind, width, height)
+    return DrawnPicture(base64.b64encode(out.getvalue()).decode(), kind, width, height)
 
 
 def first_image(parts: list[dict[str, Any]]) -> Image.Image | None:

@@ -9,8 +9,8 @@ from gemgate.emulator import pictures
 from gemgate.emulator.answers import identify
 from gemgate.emulator.course import begin, whole
 from gemgate.emulator.delivery import Delivery
-from gemgate.emulator.errors import ApiError, bad_request, invalid
-from gemgate.emulator.families import Model
+from gemgate.emulator.errors import GoogleApiError, bad_request, invalid
+from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.incoming import caller
 from gemgate.emulator.prompt import scenario_in
 from gemgate.emulator.scenarios import Scenario
@@ -46,7 +46,7 @@ _BLOCKED = (
 )
 
 
-def predict(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def predict(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:predict: `{"predictions": [{"mimeType", "bytesBase64Encoded"}, …]}`.
 
     Images that were filtered are missing; with `includeRaiReason` one entry says why. No prediction at all leaves `{}`.
@@ -61,7 +61,7 @@ def predict(state: EmulatorState, request: Request, model: Model, body: Any) -> 
     parameters = _parameters(canonical.get("parameters"), model)
     scenario = begin(state, caller(request), model, "predict", asked=scenario_in(prompt), content=canonical)
     if scenario.name == "blocked-prompt":
-        raise ApiError(400, _BLOCKED)
+        raise GoogleApiError(400, _BLOCKED)
     predictions = _predictions(scenario, parameters, identify(model, canonical))
     return whole(state, scenario, pretty({"predictions": predictions} if predictions else {}))
 
@@ -75,7 +75,7 @@ def _prompt(instances: list[Any]) -> str:
     return prompt
 
 
-def _parameters(given: Any, model: Model) -> dict[str, Any]:
+def _parameters(given: Any, model: ModelFamily) -> dict[str, Any]:
     """The parameters, checked. Names that nobody knows are ignored: `parameters` is free-form JSON in the schema.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 
 from gemgate.emulator.delivery import Delivery, Piece
-from gemgate.emulator.errors import ApiError
+from gemgate.emulator.errors import GoogleApiError
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.stream import pretty
 
@@ -38,7 +38,7 @@ def is_stream(request: Request) -> bool:
     return request.url.path.endswith(":streamGenerateContent")
 
 
-def error_reply(state: EmulatorState, error: ApiError, request: Request) -> Delivery:
+def error_reply(state: EmulatorState, error: GoogleApiError, request: Request) -> Delivery:
     """A refusal: plain JSON with the type of the stream that was asked for, or a list of one without `alt=sse`."""
     events = is_stream(request) and request.query_params.get("alt") == "sse"
     raw = pretty(error.body())

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gemgate.emulator.errors import ApiError, invalid
-from gemgate.emulator.families import Model
+from gemgate.emulator.errors import GoogleApiError, invalid
+from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.prompt import (
     current_turn,
     is_result_turn,
@@ -27,7 +27,7 @@ MAX_TEMPERATURE = 2
 _FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 
 
-def check(model: Model, body: dict[str, Any], *, streaming: bool) -> None:
+def check(model: ModelFamily, body: dict[str, Any], *, streaming: bool) -> None:
     """Refuse a canonical `GenerateContentRequest` as Google would.
 
     Raises:
@@ -43,11 +43,11 @@ def check(model: Model, body: dict[str, Any], *, streaming: bool) -> None:
     _logprobs(model, body, streaming=streaming)
 
 
-def refusal(model: Model, body: dict[str, Any], *, streaming: bool = False) -> ApiError | None:
+def refusal(model: ModelFamily, body: dict[str, Any], *, streaming: bool = False) -> GoogleApiError | None:
     """The refusal that `check` raises, or None."""
     try:
         check(model, body, streaming=streaming)
-    except ApiError as error:
+    except GoogleApiError as error:
         return error
     return None
 
@@ -58,7 +58,7 @@ def _every_part(contents: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str,
             yield f"contents[{turn}].parts[{number}]", part
 
 
-def _turns(model: Model, contents: list[dict[str, Any]]) -> None:
+def _turns(model: ModelFamily, contents: list[dict[str, Any]]) -> None:
     for content in contents:
         if content.get("role", "user") not in {"user", "model", "function", ""}:
             raise invalid("Please use a valid role: user, model.")
@@ -69,7 +69,7 @@ def _turns(model: Model, contents: list[dict[str, Any]]) -> None:
         raise invalid("Requests ending with a model turn are not supported.")
 
 
-def _calls_and_results(_model: Model, contents: list[dict[str, Any]]) -> None:
+def _calls_and_results(_model: ModelFamily, contents: list[dict[str, Any]]) -> None:
     for path, part in _every_part(contents):
         for kind, proto in (("functionCall", "function_call"), ("functionResponse", "function_response")):
             if kind in part and not part[kind].get("name"):
@@ -97,7 +97,7 @@ def _calls_and_results(_model: Model, contents: list[dict[str, Any]]) -> None:
         position += 1
 
 
-def _signatures(model: Model, contents: list[dict[str, Any]]) -> None:
+def _signatures(model: ModelFamily, contents: list[dict[str, Any]]) -> None:
     for _, part in _every_part(contents):
         if (signature := part.get("thoughtSignature")) and not is_acceptable(signature):
             raise invalid("Thought signature is not valid.")
@@ -117,7 +117,7 @@ def _signatures(model: Model, contents: list[dict[str, Any]]) -> None:
             )
 
 
-def _media(model: Model, contents: list[dict[str, Any]]) -> None:
+def _media(model: ModelFamily, contents: list[dict[str, Any]]) -> None:
     for path, part in _every_part(contents):
         _blob(path, part)
         for number, inner in enumerate(part.get("functionResponse", {}).get("parts") or ()):
@@ -143,12 +143,12 @@ def _blob(path: str, part: dict[str, Any]) -> None:
         )
 
 
-def _system(model: Model, body: dict[str, Any]) -> None:
+def _system(model: ModelFamily, body: dict[str, Any]) -> None:
     if parts_of(body.get("systemInstruction") or {}) and not model.family.system:
         raise invalid(f"Developer instruction is not enabled for models/{model.name}")
 
 
-def _functions(model: Model, body: dict[str, Any]) -> None:
+def _functions(model: ModelFamily, body: dict[str, Any]) -> None:
     prompt = read(body)
     declared = [function.get("name", "") for function in prompt.functions]
     path = f"{ROOT}tools[0].function_declarations"
@@ -185,7 +185,7 @@ def _function_schemas(function: dict[str, Any], path: str) -> None:
         check_json_schema(function["parametersJsonSchema"], f"{path}.parameters_json_schema", parameters=True)
 
 
-def _mixtures(model: Model, body: dict[str, Any], *, functions: bool, builtins: bool) -> None:
+def _mixtures(model: ModelFamily, body: dict[str, Any], *, functions: bool, builtins: bool) -> None:
     config = body.get("generationConfig") or {}
     wants_json = config.get("responseMimeType") == "application/json"
     if model.family.mixes_tools:
@@ -204,7 +204,7 @@ def _mixtures(model: Model, body: dict[str, Any], *, functions: bool, builtins: 
         raise invalid("Tool use with a response mime type: 'application/json' is unsupported")
 
 
-def _sampling(model: Model, body: dict[str, Any]) -> None:
+def _sampling(model: ModelFamily, body: dict[str, Any]) -> None:
     config = body.get("generationConfig") or {}
     path = f"{ROOT}generation_config."
     stops = config.get("stopSequences") or []
@@ -231,7 +231,7 @@ def _within(config: dict[str, Any], name: str, least: float, most: float) -> Non
         raise invalid(f"{ROOT}generation_config.{proto}: {proto} must be in the range [{least:.1f}, {most:.1f}].\n")
 
 
-def _thinking(model: Model, body: dict[str, Any]) -> None:
+def _thinking(model: ModelFamily, body: dict[str, Any]) -> None:
     config = (body.get("generationConfig") or {}).get("thinkingConfig")
     if not config:
         return
@@ -258,7 +258,7 @@ def _thinking(model: Model, body: dict[str, Any]) -> None:
 _OUTPUTS = {"text": {"TEXT"}, "image": {"TEXT", "IMAGE"}, "audio": {"AUDIO"}}
 
 
-def _output(model: Model, body: dict[str, Any]) -> None:
+def _output(model: ModelFamily, body: dict[str, Any]) -> None:
     config = body.get("generationConfig") or {}
     asked = set(config.get("responseModalities") or ())
     possible = _OUTPUTS.get(model.family.output, set())
@@ -292,7 +292,7 @@ def _output(model: Model, body: dict[str, Any]) -> None:
         )
 
 
-def _images(model: Model, body: dict[str, Any]) -> None:
+def _images(model: ModelFamily, body: dict[str, Any]) -> None:
     config = (body.get("generationConfig") or {}).get("imageConfig")
     if not config:
         return
@@ -308,7 +308,7 @@ def _images(model: Model, body: dict[str, Any]) -> None:
         raise invalid(f"Image size {size} is not supported for models/{model.name}")
 
 
-def _logprobs(model: Model, body: dict[str, Any], *, streaming: bool) -> None:
+def _logprobs(model: ModelFamily, body: dict[str, Any], *, streaming: bool) -> None:
     config = body.get("generationConfig") or {}
     if not config.get("responseLogprobs"):
         if config.get("logprobs"):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemgate.emulator import errors
-from gemgate.emulator.answers import Answer, Draft, said
-from gemgate.emulator.errors import ApiError, invalid
+from gemgate.emulator.answers import Draft, ScriptedAnswer, said
+from gemgate.emulator.errors import GoogleApiError, invalid
 from gemgate.emulator.families import SCENARIO_PREFIX
 
 HEADER = "x-emulator-scenario"
@@ -115,7 +115,7 @@ def refuse(scenario: Scenario, model: str, version: str, method: str, attempt: i
         ApiError: With the scenario's status.
     """
     refusals = {
-        "400": ApiError(400, "Request contains an invalid argument."),
+        "400": GoogleApiError(400, "Request contains an invalid argument."),
         "401": errors.keys_not_supported("GenerativeService.GenerateContent"),
         "403": errors.permission_denied(),
         "404": errors.model_not_found(model, version, method) if model else errors.not_found(),
@@ -123,7 +123,7 @@ def refuse(scenario: Scenario, model: str, version: str, method: str, attempt: i
         "429-daily": errors.quota_exceeded(model, daily=True, retry_seconds=scenario.number),
         "500": errors.internal(),
         "503": errors.overloaded(),
-        "504": ApiError(504, "Deadline expired before operation could complete."),
+        "504": GoogleApiError(504, "Deadline expired before operation could complete."),
     }
     if scenario.name in refusals:
         raise refusals[scenario.name]
@@ -137,7 +137,7 @@ _SAFETY = [
 ]
 
 
-def alter(scenario: Scenario, answer: Answer) -> None:
+def alter(scenario: Scenario, answer: ScriptedAnswer) -> None:
     """Change what is answered, for the scenarios that are about that."""
     if scenario.name == "blocked-prompt":
         answer.blocked = "PROHIBITED_CONTENT"

@@ -7,7 +7,7 @@ keywords the JSON reader has already refused; and JSON Schema (`parametersJsonSc
 from collections.abc import Iterator
 from typing import Any
 
-from gemgate.emulator.errors import ApiError, invalid
+from gemgate.emulator.errors import GoogleApiError, invalid
 from gemgate.emulator.examples import (
     checked,
     references,
@@ -57,7 +57,7 @@ def _inner(schema: dict[str, Any], path: str) -> Iterator[tuple[dict[str, Any], 
         yield each, f"{path}.any_of[{number}]"
 
 
-def _wrong(path: str, why: str) -> ApiError:
+def _wrong(path: str, why: str) -> GoogleApiError:
     return invalid(f"* GenerateContentRequest.{path}: {why}\n")
 
 

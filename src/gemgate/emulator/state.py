@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from gemgate.emulator.caches import Caches
-from gemgate.emulator.files import Files
+from gemgate.emulator.files import FileShelf
 from gemgate.emulator.jobs import Jobs
-from gemgate.emulator.timing import Limits, Timing
+from gemgate.emulator.timing import QuotaLimits, Timing
 
 SECRET_HEADERS = frozenset({"authorization", "x-goog-api-key", "cookie", "proxy-authorization"})
 KEPT = 1000
@@ -41,7 +41,7 @@ class SeenRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Disconnect:
+class ConnectionDrop:
     """A client that left before the answer was complete, after so many bytes of the body."""
 
     path: str
@@ -58,9 +58,9 @@ class EmulatorState:
 
     clock: Callable[[], float] = time.time
     timing: Timing = field(default_factory=Timing)
-    limits: Limits = field(default_factory=Limits)
+    limits: QuotaLimits = field(default_factory=QuotaLimits)
     requests: deque[SeenRequest] = field(default_factory=lambda: deque(maxlen=KEPT))
-    disconnects: deque[Disconnect] = field(default_factory=lambda: deque(maxlen=KEPT))
+    disconnects: deque[ConnectionDrop] = field(default_factory=lambda: deque(maxlen=KEPT))
     attempts: Counter[str] = field(default_factory=Counter)
     uploads: dict[str, Any] = field(default_factory=dict)
     operations: dict[str, Any] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class EmulatorState:
     def __post_init__(self) -> None:
         self.advanced = 0.0
         self.caches = Caches(self.now)
-        self.files = Files(self.now, self.timing, self.limits)
+        self.files = FileShelf(self.now, self.timing, self.limits)
         self.jobs = Jobs(self.now, self.timing, self.files)
         self._changed = threading.Condition()
 
@@ -114,7 +114,7 @@ class EmulatorState:
     def lost(self, path: str, sent: int) -> None:
         """Remember a client that left early."""
         with self._changed:
-            self.disconnects.append(Disconnect(path, sent))
+            self.disconnects.append(ConnectionDrop(path, sent))
             self._changed.notify_all()
 
     def wait_for_requests(self, count: int, timeout: float = 5.0) -> bool:

@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from gemgate.emulator import usage
-from gemgate.emulator.answers import Answer, Draft, said
+from gemgate.emulator.answers import Draft, ScriptedAnswer, said
 from gemgate.emulator.families import Family
 from gemgate.emulator.signatures import make
 
@@ -32,7 +32,7 @@ class _Step:
     last: bool = False
 
 
-def unary(answer: Answer) -> dict[str, Any]:
+def unary(answer: ScriptedAnswer) -> dict[str, Any]:
     """The body of `generateContent`."""
     if answer.blocked:
         return _blocked(answer)
@@ -46,7 +46,7 @@ def unary(answer: Answer) -> dict[str, Any]:
     )
 
 
-def events(answer: Answer) -> list[dict[str, Any]]:
+def events(answer: ScriptedAnswer) -> list[dict[str, Any]]:
     """The events of `streamGenerateContent`: increments of parts, cumulative usage."""
     if answer.blocked:
         return [_blocked(answer)]
@@ -77,7 +77,7 @@ def events(answer: Answer) -> list[dict[str, Any]]:
     return result
 
 
-def _blocked(answer: Answer) -> dict[str, Any]:
+def _blocked(answer: ScriptedAnswer) -> dict[str, Any]:
     prompt = answer.prompt.total()
     return {
         "promptFeedback": {"blockReason": answer.blocked},
@@ -93,7 +93,7 @@ def _blocked(answer: Answer) -> dict[str, Any]:
 
 
 def _response(
-    answer: Answer, candidates: list[dict[str, Any]], tokens: list[Counter[str]], *, thinking: bool
+    answer: ScriptedAnswer, candidates: list[dict[str, Any]], tokens: list[Counter[str]], *, thinking: bool
 ) -> dict[str, Any]:
     several = len(answer.candidates) > 1
     family = answer.model.family
@@ -122,7 +122,9 @@ def _detailed(family: Family, produced: Counter[str]) -> Counter[str]:
     return produced if family.generation < _GEMINI_25 or family.output == "audio" else Counter()
 
 
-def _candidate(answer: Answer, draft: Draft, number: int, step: _Step, *, finish_message: str) -> dict[str, Any]:
+def _candidate(
+    answer: ScriptedAnswer, draft: Draft, number: int, step: _Step, *, finish_message: str
+) -> dict[str, Any]:
     content: dict[str, Any] = {"parts": step.parts} if step.parts else {}
     candidate: dict[str, Any] = {"content": {} if draft.content == "empty" else {**content, "role": "model"}}
     if draft.content == "absent":
@@ -160,11 +162,11 @@ def _parts_tokens(parts: list[dict[str, Any]], family: Family) -> Counter[str]:
     return counts
 
 
-def _signature(answer: Answer, number: int, place: str) -> str:
+def _signature(answer: ScriptedAnswer, number: int, place: str) -> str:
     return make(f"{answer.response_id}/{number}/{place}")
 
 
-def _signed(answer: Answer, draft: Draft, number: int) -> list[dict[str, Any]]:
+def _signed(answer: ScriptedAnswer, draft: Draft, number: int) -> list[dict[str, Any]]:
     """The parts with their signatures, as one response carries them."""
     family = answer.model.family
     signs_calls = family.signs_calls and (family.needs_signature or draft.thought_tokens > 0)
@@ -181,12 +183,12 @@ def _signed(answer: Answer, draft: Draft, number: int) -> list[dict[str, Any]]:
     return parts
 
 
-def _signs_text(answer: Answer) -> bool:
+def _signs_text(answer: ScriptedAnswer) -> bool:
     signs = answer.model.family.signs_text
     return signs == "always" or (signs == "tools" and answer.after_results)
 
 
-def _steps(answer: Answer, draft: Draft, number: int) -> list[_Step]:
+def _steps(answer: ScriptedAnswer, draft: Draft, number: int) -> list[_Step]:
     """What the events of one candidate add, one after the other."""
     if draft.content != "role":
         return [_Step(last=True)]
@@ -217,7 +219,7 @@ def _text_steps(texts: list[dict[str, Any]], *, three: bool) -> list[_Step]:
     return steps
 
 
-def _call_steps(answer: Answer, calls: list[dict[str, Any]]) -> list[_Step]:
+def _call_steps(answer: ScriptedAnswer, calls: list[dict[str, Any]]) -> list[_Step]:
     family = answer.model.family
     together = family.generation < _GEMINI_3 and answer.model.family.can_stop
     if not calls:
@@ -225,7 +227,7 @@ def _call_steps(answer: Answer, calls: list[dict[str, Any]]) -> list[_Step]:
     return [_Step(calls)] if together else [_Step([call]) for call in calls]
 
 
-def _finish(answer: Answer, draft: Draft, number: int, steps: list[_Step], *, three: bool) -> None:
+def _finish(answer: ScriptedAnswer, draft: Draft, number: int, steps: list[_Step], *, three: bool) -> None:
     """Close the steps as the family does, and put grounding where the family has it."""
     if three:
         end: dict[str, Any] = {"text": ""}

@@ -31,7 +31,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QuotaLimits:
     """Bytes: of a request body, of one with a job's requests in it, of a file, of all files of one key."""
 
     body: int = 100 * _MIB

@@ -9,16 +9,16 @@ import orjson
 from starlette.requests import Request
 
 from gemgate.emulator import auth
-from gemgate.emulator.content import Content
+from gemgate.emulator.content import RequestContent
 from gemgate.emulator.course import begin_resource, paced, whole
 from gemgate.emulator.delivery import Delivery, Reset
 from gemgate.emulator.errors import (
-    ApiError,
+    GoogleApiError,
     bad_request,
     invalid,
     not_found,
 )
-from gemgate.emulator.files import File, random_id
+from gemgate.emulator.files import UploadedFile, random_id
 from gemgate.emulator.incoming import (
     caller,
     origin,
@@ -38,7 +38,7 @@ _DEFAULT_TYPE = "application/octet-stream"
 
 
 @dataclass(slots=True)
-class Upload:
+class UploadSession:
     """A resumable upload. `declared` is its length, if the client told it; `break_at` where it will be cut once."""
 
     id: str
@@ -47,9 +47,9 @@ class Upload:
     declared: int | None
     scenario: Scenario
     break_at: int | None
-    content: Content = field(default_factory=Content)
+    content: RequestContent = field(default_factory=RequestContent)
     status: str = "active"
-    file: File | None = None
+    file: UploadedFile | None = None
     turn: int = 0
     final_size: int = 0
 
@@ -87,7 +87,7 @@ async def _body(state: EmulatorState, request: Request) -> bytes:
 
 
 def _fields(raw: bytes) -> dict[str, Any]:
-    """The `File` fields of `{"file": {…}}`, or nothing for an empty body.
+    """The `UploadedFile` fields of `{"file": {…}}`, or nothing for an empty body.
 
     Raises:
         ApiError: 400, no JSON or not of this form.
@@ -122,7 +122,7 @@ async def _start(state: EmulatorState, request: Request) -> Delivery:
     owner = caller(request).owner
     state.files.check(owner, wanted, int(length or 0))
     scenario = _scenario(state, request, wanted)
-    made = Upload(
+    made = UploadSession(
         id=random_id(48),
         owner=owner,
         wanted=wanted,
@@ -158,14 +158,14 @@ async def _continue(state: EmulatorState, request: Request, upload_id: str) -> D
         if "finalize" in commands:
             return _finalize(state, request, found)
         return Delivery(state, 200, _status(found, "text/plain; charset=utf-8"), [b""])
-    except ApiError as error:
+    except GoogleApiError as error:
         # Google's clients look for the status of the upload in every answer.
         await _drain(state, request, found is None)
         status = _status(found, JSON) if found else headers(JSON)
         return Delivery(state, error.status, status, [pretty(error.body())])
 
 
-def _commands(found: Upload, request: Request) -> set[str]:
+def _commands(found: UploadSession, request: Request) -> set[str]:
     """What is asked of an upload.
 
     Raises:
@@ -192,7 +192,7 @@ async def _drain(state: EmulatorState, request: Request, is_new: bool) -> None:
         saw(state, request, None, size)
 
 
-async def _take(state: EmulatorState, request: Request, found: Upload, *, is_last: bool) -> bool:
+async def _take(state: EmulatorState, request: Request, found: UploadSession, *, is_last: bool) -> bool:
     """Write a chunk as it arrives; whether the connection is to be reset now. What arrived before a break is kept.
 
     Raises:
@@ -219,16 +219,16 @@ async def _take(state: EmulatorState, request: Request, found: Upload, *, is_las
     return False
 
 
-def _finalize(state: EmulatorState, request: Request, found: Upload) -> Delivery:
+def _finalize(state: EmulatorState, request: Request, found: UploadSession) -> Delivery:
     if found.declared not in {None, found.content.size}:
         raise invalid(f"The upload has {found.content.size} bytes, and {found.declared} were declared.")
     found.file = state.files.add(found.owner, found.content, found.wanted, found.scenario)
-    found.status, found.final_size, found.content = "final", found.content.size, Content()
+    found.status, found.final_size, found.content = "final", found.content.size, RequestContent()
     raw = pretty({"file": found.file.resource(state.now(), origin(request))})
     return Delivery(state, 200, _status(found, JSON), [raw])
 
 
-def _status(found: Upload, kind: str) -> dict[str, str]:
+def _status(found: UploadSession, kind: str) -> dict[str, str]:
     return {
         "content-type": kind,
         "x-goog-upload-status": found.status,
@@ -254,7 +254,7 @@ def _at_once(state: EmulatorState, request: Request, wanted: dict[str, Any], dat
     owner = caller(request).owner
     state.files.check(owner, wanted, len(data))
     scenario = _scenario(state, request, wanted)
-    file = state.files.add(owner, Content(data), wanted, scenario)
+    file = state.files.add(owner, RequestContent(data), wanted, scenario)
     return whole(state, scenario, pretty({"file": file.resource(state.now(), origin(request))}))
 
 

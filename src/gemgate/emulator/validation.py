@@ -78,12 +78,12 @@ def parse(message: str, body: object) -> tuple[dict[str, Any], list[Violation]]:
     _ = _table().messages[message]
     if not isinstance(body, dict):
         return {}, [Violation("", "Invalid JSON payload received. Root element must be a message.")]
-    reader = _Reader(message)
+    reader = _FieldReader(message)
     return reader.message(message, body, "", 1), reader.found
 
 
 @dataclass
-class _Reader:
+class _FieldReader:
     root: str
     found: list[Violation] = field(default_factory=list)
 

@@ -12,11 +12,11 @@ import orjson
 from starlette.requests import Request
 
 from gemgate.emulator.caches import paged
-from gemgate.emulator.content import Content
+from gemgate.emulator.content import RequestContent
 from gemgate.emulator.course import begin, begin_resource, whole
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import bad_request, invalid, not_found
-from gemgate.emulator.families import Model
+from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.files import ORIGIN, random_id
 from gemgate.emulator.incoming import caller, paging, read
 from gemgate.emulator.prompt import scenario_in
@@ -39,7 +39,7 @@ _POSSIBLE: dict[str, tuple[Any, ...]] = {
 
 
 @dataclass(slots=True)
-class Operation:
+class VideoOperation:
     """Videos that are being made; they are files once somebody asks after `ends`, in seconds since 1970."""
 
     name: str
@@ -50,7 +50,7 @@ class Operation:
     files: list[str] = field(default_factory=list)
 
     def resource(self, now: float) -> dict[str, Any]:
-        """The `Operation`: nothing but its name until it is done."""
+        """The `VideoOperation`: nothing but its name until it is done."""
         if now < self.ends:
             return {"name": self.name}
         samples = [{"video": {"uri": f"{ORIGIN}/v1beta/{name}:download?alt=media"}} for name in self.files]
@@ -60,7 +60,7 @@ class Operation:
         return {"name": self.name, "done": True, "response": {"@type": _RESPONSE, "generateVideoResponse": videos}}
 
 
-def predict_long_running(state: EmulatorState, request: Request, model: Model, body: Any) -> Delivery:
+def predict_long_running(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
     """POST /v1beta/models/{model}:predictLongRunning: `{"name": "models/{model}/operations/{id}"}`.
 
     Raises:
@@ -73,7 +73,7 @@ def predict_long_running(state: EmulatorState, request: Request, model: Model, b
     by = caller(request)
     scenario = begin(state, by, model, "predictLongRunning", asked=scenario_in(prompt), content=canonical)
     filtered = min(count, int(scenario.number)) if scenario.name == "rai-filtered" else 0
-    made = Operation(
+    made = VideoOperation(
         name=f"models/{model.name}/operations/{random_id(12)}",
         owner=by.owner,
         videos=[_video(canonical, number) for number in range(count - filtered)],
@@ -113,13 +113,13 @@ async def list_operations(state: EmulatorState, request: Request) -> Delivery:
     return whole(state, scenario, pretty(page))
 
 
-def _settled(state: EmulatorState, operation: Operation) -> dict[str, Any]:
+def _settled(state: EmulatorState, operation: VideoOperation) -> dict[str, Any]:
     """The operation as it is now; what is done is kept as files from then on."""
     now = state.now()
     if now >= operation.ends and not operation.files:
         for video in operation.videos:
             name = f"files/{random_id(12)}"
-            state.files.add_generated(operation.owner, name, Content(video), operation.ends, "video/mp4")
+            state.files.add_generated(operation.owner, name, RequestContent(video), operation.ends, "video/mp4")
             operation.files.append(name)
     return operation.resource(now)
 

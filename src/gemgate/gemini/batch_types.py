@@ -30,7 +30,7 @@ Kind = Literal["generate", "embed"]
 
 METHODS: Mapping[Kind, str] = {"generate": "batchGenerateContent", "embed": "asyncBatchEmbedContent"}
 
-MOST_INLINE_BYTES = 20_000_000
+MAX_INLINE_BYTES = 20_000_000
 """The largest body with the requests in it."""
 
 INPUT_TYPE = "application/jsonl"
@@ -92,7 +92,7 @@ class JobResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BatchJob:
     """A batch at Google.
 
     Attributes:
@@ -126,7 +126,7 @@ class Job:
         return (_inline_result(item) for item in self.inlined)
 
 
-def job_from_wire(operation: Any) -> Job:
+def job_from_wire(operation: Any) -> BatchJob:
     """The job of an operation, as the create, get and list methods answer it.
 
     Raises:
@@ -140,7 +140,7 @@ def job_from_wire(operation: Any) -> Job:
     # The results stand in both places, and the schema has a third.
     outputs = [_object(metadata.get("output")), response, _object(response.get("output"))]
     stats = _object(metadata.get("batchStats"))
-    return Job(
+    return BatchJob(
         name=name,
         state=_state(operation, metadata),
         model=text(metadata.get("model")),

@@ -9,7 +9,7 @@ from typing import Any
 
 from gemgate.gemini.batch_types import (
     METHODS,
-    Job,
+    BatchJob,
     Json,
     Kind,
     file_body,
@@ -54,7 +54,7 @@ class GeminiJobs:
         requests: Requests | None = None,
         file_name: str = "",
         kind: Kind = "generate",
-    ) -> Job:
+    ) -> BatchJob:
         """Create a job, either of `requests` or of an uploaded file.
 
         Google creates a second one when it is asked again. After a `TransportError` it is not known whether there is
@@ -64,7 +64,7 @@ class GeminiJobs:
             model: Answers all requests.
             display_name: Unique, so that the job can be found.
             key: The Gemini key.
-            requests: Keys and native requests, less than `MOST_INLINE_BYTES` in all.
+            requests: Keys and native requests, less than `MAX_INLINE_BYTES` in all.
             file_name: `files/…` of `input_line`s.
             kind: Whether the requests are for `generateContent` or for `embedContent`.
 
@@ -81,11 +81,11 @@ class GeminiJobs:
             body = await _written(display_name, path, requests)
         return job_from_wire(await self._gemini.request("POST", f"/v1beta/{path}:{METHODS[kind]}", key=key, json=body))
 
-    async def get(self, name: str, *, key: str) -> Job:
+    async def get(self, name: str, *, key: str) -> BatchJob:
         """The job that is called `batches/…`, with its results if they are inline."""
         return job_from_wire(await self._gemini.request("GET", job_path(name), key=key))
 
-    async def find_by_display_name(self, display_name: str, *, key: str) -> Job | None:
+    async def find_by_display_name(self, display_name: str, *, key: str) -> BatchJob | None:
         """The job that was created with this name; the newest, if there are several on a page of Google's list.
 
         Google has no way to ask for a name: all pages are read until one holds it.

@@ -237,8 +237,8 @@ _TIME = r"(\d+(?:\.\d+)?)(ms|h|m|s)"
 _RETRY_TEXT = re.compile(r"retry in ((?:\d+(?:\.\d+)?\s?(?:ms|h|m|s))+)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_MOST_TEXT = 300
-_MOST_READ = 16_384
+_MAX_TEXT = 300
+_MAX_READ = 16_384
 
 
 def _seconds(duration: str) -> float | None:
@@ -277,16 +277,16 @@ _KNOWN_STATUSES = frozenset(HTTPStatus)
 
 
 def _unstructured(status: int, body: bytes, content_type: str) -> GeminiError:
-    text = " ".join(body[:_MOST_READ].decode("utf-8", "replace").split())
+    text = " ".join(body[:_MAX_READ].decode("utf-8", "replace").split())
     is_html = "html" in content_type.lower() or text[:1] == "<"
     if is_html:
         found = _TITLE.search(text)
-        title = unescape(found[1]).strip()[:_MOST_TEXT] if found else ""
+        title = unescape(found[1]).strip()[:_MAX_TEXT] if found else ""
         message = f"The Gemini API answered {status} with a web page instead of JSON" + (f": {title}" if title else ".")
     elif text[:1] in ("", "{", "[") or not text.isprintable() or "\ufffd" in text:
         message = _default_message(status)
     else:
-        message = text[:_MOST_TEXT]
+        message = text[:_MAX_TEXT]
     if 400 <= status < 600:
         return GeminiError(status, message, reason_of(status))
     not_an_answer = f"The Gemini API answered {status} with something that is not an answer."

@@ -23,10 +23,10 @@ from gemgate.gemini.proto_json import (
     whole_number,
 )
 
-MOST_BYTES = 2 * 1024**3
+MAX_BYTES = 2 * 1024**3
 """The largest file that Google takes."""
 
-MOST_DISPLAY_NAME = 512
+MAX_DISPLAY_NAME = 512
 """Characters."""
 
 _NAME = re.compile(r"files/[A-Za-z0-9][A-Za-z0-9_-]{0,199}", re.ASCII)
@@ -48,7 +48,7 @@ class FileState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class GeminiFile:
     """A file at Google.
 
     Attributes:
@@ -78,8 +78,8 @@ class File:
     error: GeminiError | None = None
 
 
-def file_from_wire(value: Any) -> File:
-    """A `File`, bare as `get` answers it or wrapped into `{"file": …}` as an upload does.
+def file_from_wire(value: Any) -> GeminiFile:
+    """A `GeminiFile`, bare as `get` answers it or wrapped into `{"file": …}` as an upload does.
 
     Raises:
         TransportError: there is no name.
@@ -88,7 +88,7 @@ def file_from_wire(value: Any) -> File:
     if not isinstance(native, dict) or not _NAME.fullmatch(text(native.get("name"))):
         raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer does not describe a file.")
     state = native.get("state")
-    return File(
+    return GeminiFile(
         name=native["name"],
         uri=text(native.get("uri")),
         state=FileState(state) if state in list(FileState) else FileState.ACTIVE,
@@ -133,8 +133,8 @@ def start_headers(size: int, mime_type: str) -> dict[str, str]:
     """
     if not _MEDIA_TYPE.fullmatch(mime_type):
         raise GeminiError(400, f"{mime_type[:80]!r} is not a media type, such as application/pdf.", "INVALID_ARGUMENT")
-    if not 0 <= size <= MOST_BYTES:
-        raise GeminiError(400, f"A file of {size} bytes is more than the {MOST_BYTES} allowed.", "INVALID_ARGUMENT")
+    if not 0 <= size <= MAX_BYTES:
+        raise GeminiError(400, f"A file of {size} bytes is more than the {MAX_BYTES} allowed.", "INVALID_ARGUMENT")
     return {
         "x-goog-upload-protocol": "resumable",
         "x-goog-upload-command": "start",
@@ -145,7 +145,7 @@ def start_headers(size: int, mime_type: str) -> dict[str, str]:
 
 def start_body(name: str, display_name: str) -> dict[str, Any]:
     """The metadata of a file that is to be."""
-    return {"file": {"name": name, "displayName": display_name[:MOST_DISPLAY_NAME]}}
+    return {"file": {"name": name, "displayName": display_name[:MAX_DISPLAY_NAME]}}
 
 
 def is_missing(error: GeminiError) -> bool:

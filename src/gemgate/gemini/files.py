@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager, contextmanager
 from uuid import uuid4
 
 from gemgate.gemini.client.client import GeminiClient
-from gemgate.gemini.client.response import Answer
+from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.file_types import (
-    File,
     FileState,
+    GeminiFile,
     MissingFileError,
     file_from_wire,
     file_path,
@@ -23,13 +23,13 @@ from gemgate.gemini.file_types import (
 from gemgate.gemini.uploads import (
     CHUNK,
     OpenAt,
+    ResumableUpload,
     Sleep,
-    Upload,
     is_passing,
 )
 
 ATTEMPTS = 5
-MOST_PAUSE = 10.0
+MAX_PAUSE = 10.0
 """Seconds between two looks at a file that is being processed, at most."""
 
 
@@ -79,7 +79,7 @@ class GeminiFiles:
 
     async def upload(
         self, open_at: OpenAt, *, size: int, mime_type: str, display_name: str, key: str, name: str = ""
-    ) -> File:
+    ) -> GeminiFile:
         """Upload a file in chunks, and go on where it stopped when the connection breaks. Holds one piece in memory.
 
         Args:
@@ -99,10 +99,10 @@ class GeminiFiles:
         """
         chosen = name or new_file_name()
         file_path(chosen)
-        upload = Upload(self._gemini, open_at, size, chosen, key, self._chunk, self._attempts, self._sleep)
+        upload = ResumableUpload(self._gemini, open_at, size, chosen, key, self._chunk, self._attempts, self._sleep)
         return await upload.run(mime_type, display_name)
 
-    async def get(self, name: str, *, key: str) -> File:
+    async def get(self, name: str, *, key: str) -> GeminiFile:
         """The file that is called `files/…`."""
         with _missing_files():
             return file_from_wire(await self._gemini.request("GET", file_path(name), key=key))
@@ -112,7 +112,7 @@ class GeminiFiles:
         with _missing_files():
             await self._gemini.request("DELETE", file_path(name), key=key)
 
-    async def wait_until_active(self, file: File, *, key: str, patience: float = 300) -> File:
+    async def wait_until_active(self, file: GeminiFile, *, key: str, patience: float = 300) -> GeminiFile:
         """The file once it can be used.
 
         Args:
@@ -130,7 +130,7 @@ class GeminiFiles:
                 message = f"The Gemini API is still processing {file.name} after {patience:g} seconds."
                 raise TransportError(Failure.REQUEST_TIMEOUT, message)
             await self._sleep(pause)
-            pause = min(pause * 2, MOST_PAUSE)
+            pause = min(pause * 2, MAX_PAUSE)
             try:
                 file = await self.get(file.name, key=key)
             except GeminiError as error:
@@ -155,7 +155,7 @@ class GeminiFiles:
         finally:
             await answer.aclose()
 
-    async def _open_download(self, name: str, key: str) -> Answer:
+    async def _open_download(self, name: str, key: str) -> GeminiResponse:
         """Google answers with one redirect, to a path of its own under which it wants the key again."""
         url = self._gemini.url(f"{file_path(name)}:download", {"alt": "media"})
         answer = await self._gemini.open("GET", url, key=key, redirect=True)

@@ -16,10 +16,10 @@ PATH = "/v1beta/models"
 PAGE_SIZE = 1000
 """The most that Google gives at once."""
 
-MOST_OWNERS = 128
+MAX_OWNERS = 128
 """Lists kept; the one that was not asked for longest goes first."""
 
-REST = 10.0
+RETRY_PAUSE = 10.0
 """Seconds without a new attempt after one that failed, while there is an old list to answer with."""
 
 
@@ -48,11 +48,11 @@ class Listing:
 class _Kept:
     models: Mapping[str, ModelResource]
     fresh_until: float
-    rest_until: float = 0.0
+    retry_at: float = 0.0
 
 
-class ModelDirectory:
-    """Lists of models by owner: `async with ModelDirectory(gemini, ttl=300) as directory`.
+class ModelList:
+    """Lists of models by owner: `async with ModelList(gemini, ttl=300) as directory`.
 
     Lists differ from key to key, so each owner has one of their own. For each owner one refresh runs at a time, and
     everybody who asks meanwhile waits for it. Who leaves does not end it for the others.
@@ -111,7 +111,7 @@ class ModelDirectory:
             self._kept.move_to_end(owner)
             if now < kept.fresh_until:
                 return Listing(kept.models)
-            if now < kept.rest_until:
+            if now < kept.retry_at:
                 return Listing(kept.models, is_stale=True)
         task = self._running.get(owner) or self._refresh(owner, key)
         done, _ = await asyncio.wait({task}, timeout=None if kept is None else self._patience)
@@ -125,7 +125,7 @@ class ModelDirectory:
             if not _is_down(error):
                 self._kept.pop(owner, None)
                 raise
-            kept.rest_until = self._clock() + REST
+            kept.retry_at = self._clock() + RETRY_PAUSE
             return Listing(kept.models, is_stale=True)
 
     def _refresh(self, owner: str, key: str | None) -> asyncio.Task[Mapping[str, ModelResource]]:
@@ -157,7 +157,7 @@ class ModelDirectory:
             self._announce(models)
         self._kept[owner] = _Kept(models, self._clock() + self._ttl)
         self._kept.move_to_end(owner)
-        if len(self._kept) > MOST_OWNERS:
+        if len(self._kept) > MAX_OWNERS:
             self._kept.popitem(last=False)
         return models
 

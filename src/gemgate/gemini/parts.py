@@ -8,7 +8,7 @@ from gemgate.gemini.types import Blob, Part
 
 
 @dataclass(slots=True)
-class Call:
+class DecodedCall:
     """A function call: `id` is None on Gemini 2.x, `signature` is on the first of parallel calls only."""
 
     name: str
@@ -39,7 +39,7 @@ class Decoded:
 
     texts: list[tuple[bool, str]] = field(default_factory=list)
     signature: str | None = None
-    calls: list[Call] = field(default_factory=list)
+    calls: list[DecodedCall] = field(default_factory=list)
     media: list[Media] = field(default_factory=list)
     others: list[Part] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ def decode(parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/"))
                 _append_text(decoded.texts, is_thought=bool(part.get("thought")), text=text)
         elif (call := part.get("functionCall")) is not None:
             decoded.calls.append(
-                Call(call.get("name", ""), call.get("args") or {}, call.get("id"), part.get("thoughtSignature"))
+                DecodedCall(call.get("name", ""), call.get("args") or {}, call.get("id"), part.get("thoughtSignature"))
             )
         elif (blob := part.get("inlineData")) and not part.get("thought") and _is_any(blob, media):
             decoded.media.append(Media(blob, part.get("thoughtSignature")))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import httpx
 
 from gemgate.gemini.client.client import GeminiClient
-from gemgate.gemini.client.response import Answer
+from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.file_types import (
-    File,
+    GeminiFile,
     file_from_wire,
     file_path,
     start_body,
@@ -60,7 +60,7 @@ class Source:
         self._reading = asyncio.Lock()
         self._closed = False
 
-    async def read(self, most: int) -> bytes:
+    async def read(self, maximum: int) -> bytes:
         """Some bytes, `most` of them or fewer.
 
         Raises:
@@ -75,8 +75,8 @@ class Source:
             except Exception as error:
                 self.error = error
                 raise
-            piece = bytes(self._rest[:most])
-            self._rest = self._rest[most:]
+            piece = bytes(self._rest[:maximum])
+            self._rest = self._rest[maximum:]
             self.position += len(piece)
             return piece
 
@@ -109,7 +109,7 @@ class Chunk(httpx.AsyncByteStream):
 
 
 @dataclass(slots=True)
-class Upload:
+class ResumableUpload:
     """One upload: `start`, then `run`.
 
     Attributes:
@@ -135,7 +135,7 @@ class Upload:
     received: int = 0
     _url: httpx.URL | None = None
 
-    async def run(self, mime_type: str, display_name: str) -> File:
+    async def run(self, mime_type: str, display_name: str) -> GeminiFile:
         """The file, once all of it has arrived.
 
         Raises:
@@ -170,7 +170,7 @@ class Upload:
         self._url = self.gemini.named_url(address)
         return self._url
 
-    async def _send_rest(self, url: httpx.URL) -> File:
+    async def _send_rest(self, url: httpx.URL) -> GeminiFile:
         """Send what Google does not have yet, and finish."""
         source = Source(self.open_at, self.received)
         try:
@@ -183,7 +183,7 @@ class Upload:
         finally:
             await source.aclose()
 
-    async def _send(self, url: httpx.URL, command: str, source: Source, length: int) -> Answer:
+    async def _send(self, url: httpx.URL, command: str, source: Source, length: int) -> GeminiResponse:
         headers = {
             "x-goog-upload-command": command,
             "x-goog-upload-offset": str(self.received),
@@ -201,7 +201,7 @@ class Upload:
             raise TransportError(Failure.ANSWER_CUT, "The Gemini API answered before it had the whole chunk.")
         return answer
 
-    async def _query(self, url: httpx.URL) -> File | None:
+    async def _query(self, url: httpx.URL) -> GeminiFile | None:
         """Ask how much has arrived. The file, if it was all."""
         headers = {"x-goog-upload-command": "query"}
         try:
@@ -223,10 +223,10 @@ class Upload:
         self.received = int(received)
         return None
 
-    async def _stored(self) -> File:
+    async def _stored(self) -> GeminiFile:
         return file_from_wire(await self.gemini.request("GET", file_path(self.name), key=self.key))
 
-    def _checked(self, file: File) -> File:
+    def _checked(self, file: GeminiFile) -> GeminiFile:
         if file.size != self.size:
             message = f"The Gemini API stored {file.size} of the {self.size} bytes that were uploaded."
             raise TransportError(Failure.INVALID_BODY, message)

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.file_types import MOST_BYTES, File
+from gemgate.gemini.file_types import MAX_BYTES, GeminiFile
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.uploads import OpenAt
 from gemgate.media.errors import MediaError
@@ -39,7 +39,7 @@ MARGIN = 3600.0
 
 _ORIGIN = "https://generativelanguage.googleapis.com/v1beta/"
 _FILE_ID = re.compile(r"file-[A-Za-z0-9_-]{1,59}", re.ASCII)
-_MOST_TYPES = 10_000
+_MAX_TYPES = 10_000
 _PIECE = 1_048_576
 """Characters of base64 that are decoded at once."""
 
@@ -48,7 +48,7 @@ _Place = tuple[str, str, str, str, float]
 """Owner, Gemini key, content, type, and for how long it is needed: what an upload is shared by."""
 
 
-class _UnusableError(Exception):
+class _CannotAttachError(Exception):
     """Google has the file, and could not process it."""
 
 
@@ -88,7 +88,7 @@ class Attachments:
         self._google = google
         self._clock = clock
         self._types: dict[tuple[str, str | None], str] = {}
-        self._running: dict[_Place, asyncio.Task[File]] = {}
+        self._running: dict[_Place, asyncio.Task[GeminiFile]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,7 +99,7 @@ class Attachments:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def check(self, ref: FileRef, owner: Owner) -> File:
+    async def check(self, ref: FileRef, owner: Owner) -> GeminiFile:
         """What is known of a file without asking Google: its type, and its URI where Google has it.
 
         Raises:
@@ -109,7 +109,7 @@ class Attachments:
         kept = await self._kept(owner, source, MARGIN)
         return kept or stand_in(source.mime_type)
 
-    async def file(self, ref: FileRef, owner: Owner, *, margin: float = MARGIN) -> File:
+    async def file(self, ref: FileRef, owner: Owner, *, margin: float = MARGIN) -> GeminiFile:
         """A file of the caller's, at Google for `margin` more seconds at least.
 
         Raises:
@@ -118,7 +118,7 @@ class Attachments:
         """
         return await self._at_google(await self._stored(ref, owner.id), ref.param, owner, margin)
 
-    async def media(self, media: Inline, param: str, owner: Owner, *, margin: float = MARGIN) -> File:
+    async def media(self, media: Inline, param: str, owner: Owner, *, margin: float = MARGIN) -> GeminiFile:
         """Media of a request, which `param` names, as a file at Google.
 
         Raises:
@@ -131,14 +131,14 @@ class Attachments:
         _check_size(size, param)
         return await self._at_google(source, param, owner, margin)
 
-    async def read(self, ref: FileRef, owner_id: str, most: int) -> Inline:
+    async def read(self, ref: FileRef, owner_id: str, maximum: int) -> Inline:
         """The content of a file of at most `most` bytes, for what Gemini takes within a request only.
 
         Raises:
             ApiError: 400 when the owner has no such file, or it cannot be used.
         """
         source = await self._stored(ref, owner_id)
-        _check_size(source.size, ref.param, most)
+        _check_size(source.size, ref.param, maximum)
         async with aclosing(cast("AsyncGenerator[bytes]", source.open_at(0))) as pieces:
             content = b"".join([piece async for piece in pieces])
         return Inline(source.mime_type, pybase64.b64encode_as_string(content))
@@ -177,18 +177,18 @@ class Attachments:
         async with aclosing(self._store.files.open(row, 0, HEAD_BYTES)) as pieces:
             head = b"".join([piece async for piece in pieces])
         mime_type = choose(head, declared or row.mime_type, row.filename)
-        if len(self._types) >= _MOST_TYPES:
+        if len(self._types) >= _MAX_TYPES:
             self._types.clear()
         self._types[row.id, declared] = mime_type
         return mime_type
 
-    async def _kept(self, owner: Owner, source: _Source, margin: float) -> File | None:
+    async def _kept(self, owner: Owner, source: _Source, margin: float) -> GeminiFile | None:
         row = await self._store.google_files.get(
             owner.id, owner.key_digest, source.sha256, source.mime_type, margin=margin
         )
-        return File(row.name, row.uri, mime_type=source.mime_type) if row else None
+        return GeminiFile(row.name, row.uri, mime_type=source.mime_type) if row else None
 
-    async def _at_google(self, source: _Source, param: str, owner: Owner, margin: float) -> File:
+    async def _at_google(self, source: _Source, param: str, owner: Owner, margin: float) -> GeminiFile:
         place = (owner.id, owner.key_digest, source.sha256, source.mime_type, margin)
         task = self._running.get(place)
         if task is None:
@@ -196,20 +196,20 @@ class Attachments:
             task.add_done_callback(lambda task: self._settle(place, task))
         try:
             return await asyncio.shield(task)
-        except _UnusableError as error:
+        except _CannotAttachError as error:
             raise ApiError(400, f"'{param}': {error}", param=param, code="invalid_file") from error
         except BlobMissingError:
             raise _not_found(source.name, param) from None
 
-    def _settle(self, place: _Place, task: asyncio.Task[File]) -> None:
+    def _settle(self, place: _Place, task: asyncio.Task[GeminiFile]) -> None:
         del self._running[place]
         if not task.cancelled():
             task.exception()  # everybody may have left, and then nobody else looks at it
 
-    async def _kept_or_uploaded(self, source: _Source, owner: Owner, margin: float) -> File:
+    async def _kept_or_uploaded(self, source: _Source, owner: Owner, margin: float) -> GeminiFile:
         return await self._kept(owner, source, margin) or await self._upload(source, owner)
 
-    async def _upload(self, source: _Source, owner: Owner) -> File:
+    async def _upload(self, source: _Source, owner: Owner) -> GeminiFile:
         file = await self._google.upload(
             source.open_at, size=source.size, mime_type=source.mime_type, display_name=source.name, key=owner.key
         )
@@ -218,7 +218,7 @@ class Attachments:
         except GeminiError as error:
             if error.reason != "FAILED_PRECONDITION":
                 raise
-            raise _UnusableError(error.message) from error
+            raise _CannotAttachError(error.message) from error
         row = GoogleFileRow(
             owner=owner.id,
             key_digest=owner.key_digest,
@@ -229,12 +229,12 @@ class Attachments:
             expires_at=file.expires_at or int(self._clock()) + LIFETIME,
         )
         await self._store.google_files.put(row)
-        return File(row.name, row.uri, mime_type=row.mime_type)
+        return GeminiFile(row.name, row.uri, mime_type=row.mime_type)
 
 
-def _check_size(size: int, param: str, most: int = MOST_BYTES) -> None:
-    if size > most:
-        msg = f"'{param}' has {size} bytes, and {most} are the most that can be used."
+def _check_size(size: int, param: str, maximum: int = MAX_BYTES) -> None:
+    if size > maximum:
+        msg = f"'{param}' has {size} bytes, and {maximum} are the most that can be used."
         raise ApiError(400, msg, param=param, code="file_too_large")
 
 

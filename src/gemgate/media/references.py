@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gemgate.gemini.file_types import File
+from gemgate.gemini.file_types import GeminiFile
 from gemgate.media.inline import (
     Inline,
     classify,
@@ -22,7 +22,7 @@ from gemgate.wire import (
 _AUDIO_TYPES = {"mp3": "audio/mp3", "pcm16": "audio/L16", "m4a": "audio/mp4"}
 _STAND_IN = "files/dry-run"
 
-Resolved = Mapping[str, Inline | File]
+Resolved = Mapping[str, Inline | GeminiFile]
 """What was named, as bytes or as a file at Google: remote media by URL, the rest by the parameter that names it."""
 
 
@@ -105,9 +105,9 @@ def stand_ins(refs: Sequence[Ref]) -> Resolved:
     return {ref.param: stand_in() for ref in refs if isinstance(ref, FileRef)}
 
 
-def stand_in(mime_type: str = "") -> File:
+def stand_in(mime_type: str = "") -> GeminiFile:
     """A file that is nowhere."""
-    return File(_STAND_IN, f"https://generativelanguage.googleapis.com/v1beta/{_STAND_IN}", mime_type=mime_type)
+    return GeminiFile(_STAND_IN, f"https://generativelanguage.googleapis.com/v1beta/{_STAND_IN}", mime_type=mime_type)
 
 
 def audio_type(name: str | None) -> str | None:

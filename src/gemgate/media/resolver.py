@@ -10,7 +10,7 @@ from anyio import to_thread
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.file_types import File, is_missing
+from gemgate.gemini.file_types import GeminiFile, is_missing
 from gemgate.media.errors import MediaError, naming
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.google_uploads import MARGIN, Attachments, Owner
@@ -27,10 +27,10 @@ from gemgate.settings import Settings
 from gemgate.tasks import all_of
 from gemgate.upstream.client import Upstream
 
-MOST_PDF = 50_000_000
+MAX_PDF = 50_000_000
 """Google's limit of a PDF within a request, in bytes. https://ai.google.dev/gemini-api/docs/file-input-methods"""
 
-_MOST_PDF_TEXT = MOST_PDF // 3 * 4
+_MAX_PDF_TEXT = MAX_PDF // 3 * 4
 _PDF = "application/pdf"
 
 
@@ -52,7 +52,7 @@ class _Held:
     @property
     def is_large_pdf(self) -> bool:
         """Whether Google refuses it within a request, however small the rest is."""
-        return self.size > _MOST_PDF_TEXT and self.media.mime == _PDF
+        return self.size > _MAX_PDF_TEXT and self.media.mime == _PDF
 
 
 class MediaResolver:
@@ -66,7 +66,7 @@ class MediaResolver:
 
     def concerns(self, refs: Sequence[Ref], size: int) -> bool:
         """Whether there is anything to do for a request of `size` bytes that names `refs`."""
-        return bool(refs) or size > min(self._settings.inline_max_bytes, _MOST_PDF_TEXT)
+        return bool(refs) or size > min(self._settings.inline_max_bytes, _MAX_PDF_TEXT)
 
     async def resolve(
         self,
@@ -144,9 +144,9 @@ class MediaResolver:
             return True
         return error.status == 429 and caller.key is None and len(self._upstream.shared.pool) > 1
 
-    def _owner(self, caller: Caller, model: str, near: str) -> Callable[[], Owner]:
+    def _owner(self, caller: Caller, model: str, affinity: str) -> Callable[[], Owner]:
         """Who uploads, once anything has to be: all files of a request with one key, the same one if possible."""
-        return cache(lambda: Owner(caller.id, self._upstream.hold(caller.key, model, near=caller.id + near)))
+        return cache(lambda: Owner(caller.id, self._upstream.pin_key(caller.key, model, affinity=caller.id + affinity)))
 
     def _known(self, resolved: Resolved, owner: Callable[[], Owner]) -> Resolved:
         """See to it that the request goes out with the key that shows its files."""
@@ -164,26 +164,28 @@ class MediaResolver:
             if isinstance(media, Inline)
         ]
         total = size + sum(part.size for part in held)
-        if total <= min(self._settings.inline_max_bytes, _MOST_PDF_TEXT):
+        if total <= min(self._settings.inline_max_bytes, _MAX_PDF_TEXT):
             return []
         held += [_Held(ref.param, ref.param, len(ref.text), ref.read) for ref in inline()]
         return await to_thread.run_sync(_largest, held, total, self._settings.inline_max_bytes)
 
     def _too_large(self, held: _Held) -> ApiError:
-        most = f"a PDF of {MOST_PDF} bytes" if held.is_large_pdf else f"{self._settings.inline_max_bytes} bytes in all"
+        maximum = (
+            f"a PDF of {MAX_PDF} bytes" if held.is_large_pdf else f"{self._settings.inline_max_bytes} bytes in all"
+        )
         msg = (
             f"'{held.param}' has {held.size} bytes in base64, which makes the request too large: Google takes at most "
-            f"{most} within a request. Upload the file to /v1/files with the purpose 'user_data' and send its id as "
+            f"{maximum} within a request. Upload the file to /v1/files with the purpose 'user_data' and send its id as "
             "file_id, or have the gateway do the same with GEMGATE_LARGE_MEDIA=upload."
         )
         return ApiError(413, msg, param=held.param, code="media_too_large")
 
 
-def _largest(held: Iterable[_Held], total: int, most: int) -> list[_Held]:
+def _largest(held: Iterable[_Held], total: int, maximum: int) -> list[_Held]:
     """What must go so that `total` bytes become `most`, checked. It takes a while: it reads base64 of 100 MB."""
     excess = []
     for part in sorted(held, key=lambda part: part.size, reverse=True):
-        if total > most or part.is_large_pdf:
+        if total > maximum or part.is_large_pdf:
             _ = part.media
             excess.append(part)
             total -= part.size
@@ -191,7 +193,7 @@ def _largest(held: Iterable[_Held], total: int, most: int) -> list[_Held]:
 
 
 def _files(media: Resolved) -> list[str]:
-    return [found.name for found in media.values() if isinstance(found, File)]
+    return [found.name for found in media.values() if isinstance(found, GeminiFile)]
 
 
 def _given(media: Inline) -> Inline:
@@ -202,7 +204,7 @@ async def _all(calls: Sequence[Coroutine[Any, Any, Resolved]]) -> list[Resolved]
     return await all_of(calls) if calls else []
 
 
-def _joined(parts: Iterable[Resolved]) -> dict[str, Inline | File]:
+def _joined(parts: Iterable[Resolved]) -> dict[str, Inline | GeminiFile]:
     return {key: value for part in parts for key, value in part.items()}
 
 

@@ -10,7 +10,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError, TransportError
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.failure_policy import lets_fall_back
-from gemgate.upstream.retry import USUAL, Terms
+from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
 
 T = TypeVar("T")
 Failed = GeminiError | ApiError
@@ -18,11 +18,11 @@ Failed = GeminiError | ApiError
 _log = structlog.get_logger()
 
 
-class Turn(NamedTuple):
-    """One model's turn: the first ones have less patience, the later ones less time."""
+class ModelAttempt(NamedTuple):
+    """One model to try. Only the last one waits for a used-up quota; all later ones share the deadline of the first."""
 
     model: str
-    terms: Terms = USUAL
+    limits: CallLimits = DEFAULT_LIMITS
 
 
 class Fallback:
@@ -37,31 +37,31 @@ class Fallback:
     def __init__(self, upstream: Upstream, asked: str, models: Sequence[str]) -> None:
         self._upstream = upstream
         self._asked = asked
-        self._turns = [Turn(models[0])] if len(models) == 1 else _turns(models, upstream.shared.clock())
+        self._attempts = [ModelAttempt(models[0])] if len(models) == 1 else _attempts(models, upstream.shared.clock())
         self._failure: Failed | None = None
 
-    async def answer(self, attempt: Callable[[Turn], Awaitable[T]]) -> T:
+    async def answer(self, attempt: Callable[[ModelAttempt], Awaitable[T]]) -> T:
         """What the first model answers that can.
 
         Raises:
             GeminiError: none can; what the one says that is wanted most, unless that does not exist.
             ApiError: the same, put into OpenAI's words already.
         """
-        for number, turn in enumerate(self._turns):
+        for number, turn in enumerate(self._attempts):
             try:
                 return await attempt(turn)
             except (GeminiError, ApiError) as error:
                 self._go_on(number, error)
         raise AssertionError("the last turn ends with an answer or an error")
 
-    async def stream(self, attempt: Callable[[Turn], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+    async def stream(self, attempt: Callable[[ModelAttempt], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
         """The same for a stream: the first model that gives anything gives all of it.
 
         Raises:
             GeminiError: none can; or the one that had begun has failed.
             ApiError: the same, put into OpenAI's words already.
         """
-        for number, turn in enumerate(self._turns):
+        for number, turn in enumerate(self._attempts):
             has_begun = False
             try:
                 async with aclosing(attempt(turn)) as items:
@@ -89,19 +89,21 @@ class Fallback:
         wanted = _googles(self._failure) if self._failure else None
         if wanted is None or (wanted.is_missing_model and not said.is_missing_model):
             self._failure = error
-        if number == len(self._turns) - 1:
+        if number == len(self._attempts) - 1:
             raise self._failure or error
-        model = self._turns[number + 1].model
+        model = self._attempts[number + 1].model
         reason = str(said.reason if isinstance(said, TransportError) else said.status)
         _log.warning(
-            "another model is asked", asked=self._asked, failed=self._turns[number].model, model=model, reason=reason
+            "another model is asked", asked=self._asked, failed=self._attempts[number].model, model=model, reason=reason
         )
         self._upstream.fell_back(self._asked, model, reason)
 
 
-def _turns(models: Sequence[str], now: float) -> list[Turn]:
+def _attempts(models: Sequence[str], now: float) -> list[ModelAttempt]:
     last = len(models) - 1
-    return [Turn(model, Terms(number == last, now if number else 0.0)) for number, model in enumerate(models)]
+    return [
+        ModelAttempt(model, CallLimits(number == last, now if number else 0.0)) for number, model in enumerate(models)
+    ]
 
 
 def _googles(error: Failed) -> GeminiError | None:

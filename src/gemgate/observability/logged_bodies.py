@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from starlette.types import Message, Scope
 
-_MOST_BYTES = 262_144
+_MAX_BYTES = 262_144
 _LONGEST_TEXT = 4_000
 _JSON = (b"application/json", b"+json")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{256,}={0,2}")
@@ -17,8 +17,8 @@ class Bodies:
     """Collects the two bodies of one exchange, up to a limit each."""
 
     def __init__(self, scope: Scope) -> None:
-        self._request = _Body(_content_type(scope["headers"]))
-        self._response = _Body(b"")
+        self._request = _LoggedBody(_content_type(scope["headers"]))
+        self._response = _LoggedBody(b"")
 
     def received(self, message: Message) -> None:
         """A piece of the request."""
@@ -36,7 +36,7 @@ class Bodies:
         return {"request_body": self._request.shown(), "response_body": self._response.shown()}
 
 
-class _Body:
+class _LoggedBody:
     def __init__(self, content_type: bytes) -> None:
         self.content_type = content_type
         self._pieces: list[bytes] = []
@@ -44,13 +44,13 @@ class _Body:
 
     def add(self, piece: bytes) -> None:
         self._size += len(piece)
-        if self._size <= _MOST_BYTES:
+        if self._size <= _MAX_BYTES:
             self._pieces.append(bytes(piece))
 
     def shown(self) -> Any:
         if not self._size:
             return None
-        if self._size > _MOST_BYTES:
+        if self._size > _MAX_BYTES:
             return f"<{self._size} bytes>"
         body = b"".join(self._pieces)
         if any(kind in self.content_type for kind in _JSON):

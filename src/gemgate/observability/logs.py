@@ -24,7 +24,7 @@ _HARMLESS = frozenset({int, float, bool, type(None)})
 _OURS = frozenset({"level", "timestamp", "outcome", "request_id"})
 _SHORT = 80
 _LONGEST = 256
-_MOST = 20
+_MAX = 20
 
 
 @lru_cache(maxsize=2048)
@@ -155,9 +155,9 @@ def line(record: Record) -> dict[str, Any]:
         fields["retries"] = record.retries
     if (notes := record.notes) is not None:
         if notes.dropped:
-            fields["dropped"] = notes.dropped[:_MOST]
+            fields["dropped"] = notes.dropped[:_MAX]
         if notes.adjusted:
-            fields["adjusted"] = notes.adjusted[:_MOST]
+            fields["adjusted"] = notes.adjusted[:_MAX]
     if record.trace is not None and (trace_id := record.trace.trace_id) is not None:
         fields["trace_id"] = trace_id
     if record.error is not None:

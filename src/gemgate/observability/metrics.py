@@ -18,7 +18,7 @@ from gemgate import __version__
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.usage import Counts
 from gemgate.observability.record import Record, current
-from gemgate.upstream.cooldowns import Rest
+from gemgate.upstream.cooldowns import Cooldown
 from gemgate.upstream.observer import Observer
 
 GaugeMode = Literal["livesum", "livemax", "livemin", "mostrecent", "max"]
@@ -26,7 +26,7 @@ GaugeMode = Literal["livesum", "livemax", "livemin", "mostrecent", "max"]
 OTHER = "other"
 NO_MODEL = ""
 NO_CODE = "none"
-MOST_MODELS = 200
+MAX_MODELS = 200
 
 _BATCH_STATUSES = (
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled",
@@ -65,14 +65,14 @@ class Metrics(Observer):
         batches_until: For how long the count of the batches is good, by the monotonic clock.
     """
 
-    def __init__(self, params: Iterable[str] = (), most_models: int = MOST_MODELS) -> None:
+    def __init__(self, params: Iterable[str] = (), max_models: int = MAX_MODELS) -> None:
         """`params` are the names of parameters that may be labels."""
         self.registry = CollectorRegistry()
         self._params = frozenset(params)
         self.batches_until = 0.0
         self._resting: dict[tuple[str, str], set[str]] = {}
         self._models: dict[str, str] = {}
-        self._most_models = most_models
+        self._max_models = max_models
         self._define_requests()
         self._define_upstream()
         self._requests_of = lru_cache(maxsize=None)(self._find_requests)
@@ -125,7 +125,7 @@ class Metrics(Observer):
         self._retries = counter("retries", "Calls to Google that were made again, and why.", "model", "reason")
         self._fallbacks = counter("fallbacks", "Times a model answered in place of another.", "model", "reason")
         text = "Times that a key, a model or a key for a model was set aside; an empty label means all of them."
-        self._rests = counter("rests", text, "key", "model", "kind")
+        self._cooldowns = counter("rests", text, "key", "model", "kind")
         text = "Until when a key, a model or a key for a model is set aside, in Unix seconds; in the past: it is used."
         self._rest_until = gauge("rest_until_timestamp_seconds", text, "livemax", "key", "model", "kind")
         self._keys = gauge("keys", "Gemini keys of the gateway's own.", "livemax")
@@ -207,16 +207,16 @@ class Metrics(Observer):
         current().gemini_key = key
         self._calls_of(self.model(model.removeprefix("models/") or None, is_good=False), key).inc()
 
-    def rests(self, rest: Rest) -> None:
+    def cooldowns(self, cooldown: Cooldown) -> None:
         """A key or a model rests; with `until` 0, works again before its time."""
-        model = self.model(rest.model.removeprefix("models/") or None, is_good=False)
-        if rest.until:
-            self._rests.labels(rest.key, model, rest.kind).inc()
-            self._rest_until.labels(rest.key, model, rest.kind).set(rest.until)
-            self._resting.setdefault((rest.key, model), set()).add(rest.kind)
+        model = self.model(cooldown.model.removeprefix("models/") or None, is_good=False)
+        if cooldown.until:
+            self._cooldowns.labels(cooldown.key, model, cooldown.kind).inc()
+            self._rest_until.labels(cooldown.key, model, cooldown.kind).set(cooldown.until)
+            self._resting.setdefault((cooldown.key, model), set()).add(cooldown.kind)
             return
-        for kind in self._resting.pop((rest.key, model), ()):
-            self._rest_until.labels(rest.key, model, kind).set(0)
+        for kind in self._resting.pop((cooldown.key, model), ()):
+            self._rest_until.labels(cooldown.key, model, kind).set(0)
 
     def retries(self, model: str, reason: str) -> None:
         """A call is made again."""
@@ -245,7 +245,7 @@ class Metrics(Observer):
         known = self._models.get(name)
         if known is not None:
             return known
-        if is_good and len(self._models) < self._most_models:
+        if is_good and len(self._models) < self._max_models:
             self._models[name] = name
             return name
         return OTHER

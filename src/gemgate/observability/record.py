@@ -21,15 +21,15 @@ UNMATCHED = "unmatched"
 """The route of a request for a path that there is not."""
 
 
-class SaysWhatWasLost(Protocol):
+class ParameterNotes(Protocol):
     """What was dropped and adjusted: `gemgate.translation.notes.Notes`."""
 
     dropped: list[str]
     adjusted: list[str]
 
 
-class Told(NamedTuple):
-    """What Google told of an answer.
+class AnswerSummary(NamedTuple):
+    """Model version, token usage, id and finish reasons of one answer.
 
     Attributes:
         served: The `modelVersion` that answered.
@@ -97,7 +97,7 @@ class Record:
     """
 
     __slots__ = (
-        "_told",
+        "_summary",
         "_usages",
         "asked",
         "began",
@@ -151,14 +151,14 @@ class Record:
         self.gemini_key = ""
         self.retries = 0
         self.error: str | None = None
-        self.notes: SaysWhatWasLost | None = None
+        self.notes: ParameterNotes | None = None
         self.counts: Counts | None = None
         self.cost: float | None = None
         self.response_id: str | None = None
         self.finish_reasons: Sequence[str] = ()
         self.request: object = None
         self.trace: Spans | None = None
-        self._told: Callable[[], Told] | None = None
+        self._summary: Callable[[], AnswerSummary] | None = None
         self._usages: list[UsageMetadata] = []
 
     def asks(self, operation: Operation, model: str, request: object = None) -> None:
@@ -168,7 +168,7 @@ class Record:
         self.model = model.removeprefix("google/").removeprefix("models/")
         self.request = request
 
-    def uses(self, model: str, notes: SaysWhatWasLost, *, is_asked: bool = True) -> None:
+    def uses(self, model: str, notes: ParameterNotes, *, is_asked: bool = True) -> None:
         """The request goes to `model`, which may be another than the one that was asked for.
 
         Args:
@@ -190,24 +190,24 @@ class Record:
         if usage:
             self._usages.append(usage)
 
-    def told_at_end(self, told: Callable[[], Told]) -> None:
+    def on_finish(self, summary: Callable[[], AnswerSummary]) -> None:
         """When the request has ended, ask `told` which model answered, and for how many tokens."""
-        self._told = told
+        self._summary = summary
 
     def used_tokens(self) -> int:
         """The tokens of prompts and answers, thoughts included, as far as Google has told of them by now."""
-        told = self._told()[1] if self._told is not None else {}
-        found = counts(total((*self._usages, told)))
+        summary = self._summary()[1] if self._summary is not None else {}
+        found = counts(total((*self._usages, summary)))
         return found.prompt + found.tool_use + found.candidates + found.thoughts
 
     def settle(self, *, priced: bool = True) -> None:
         """The request has ended: evaluate what Google told."""
         self.ended = time.perf_counter()
-        if self._told is not None:
-            told = self._told()
-            if told.served or told.usage:
-                self.answered(told.served, told.usage)
-            self.response_id, self.finish_reasons = told.response_id, told.finish_reasons
+        if self._summary is not None:
+            summary = self._summary()
+            if summary.served or summary.usage:
+                self.answered(summary.served, summary.usage)
+            self.response_id, self.finish_reasons = summary.response_id, summary.finish_reasons
         if self.model is None or not self._usages:
             return
         usage = self._usages[0] if len(self._usages) == 1 else total(self._usages)

@@ -29,7 +29,7 @@ class Drain:
         self.begun = False
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
+    def handle_sigterm(self) -> Iterator[None]:
         """For the length of the block, which is entered in the server's loop.
 
         Outside of the main thread there are no signals to hear: there the server alone decides.

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gemgate.errors import ApiError
 from gemgate.server.draining import STATE, Drain
-from gemgate.web.disconnect import Hangup
+from gemgate.web.disconnect import Disconnect
 from gemgate.web.limits_middleware import LEAST_RATE, WHOLE_BODY, ConnectionLimits
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
-_MOST_UNSENT = 65_536
+_MAX_UNSENT = 65_536
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -34,8 +34,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     # Slots beside uvicorn's attributes: with over 30 in all, Python would give each connection a dict of 1 KB.
     __slots__ = (
+        "_disconnect",
         "_drain",
-        "_hangup",
         "_head_size",
         "_head_timer",
         "_in_body",
@@ -59,7 +59,7 @@ class GuardedProtocol(HttpToolsProtocol):
         limits: ConnectionLimits = getattr(config, "limits", None) or ConnectionLimits()
         self._limits = limits
         self._drain: Drain | None = app_state.get(STATE)
-        self._hangup = Hangup()
+        self._disconnect = Disconnect()
         self._in_body = False
         self._parsed = False  # whether the read in hand held the end of a head or of a body
         self._head_size = 0
@@ -79,7 +79,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """No timer outlives the connection."""
         super().connection_lost(exc)
-        self._hangup.come()
+        self._disconnect.set()
         self._unset_keepalive_if_required()
         _cancel(self._head_timer, self._rest_timer, self._send_timer)
         self._head_timer = self._rest_timer = self._send_timer = None
@@ -133,9 +133,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._in_body = self._parsed = True
-        most = self._limits.max_head_bytes
-        if self._head_size + self._read_size > most and self._head() > most:
-            self._refusal = _head_too_large(most)
+        maximum = self._limits.max_head_bytes
+        if self._head_size + self._read_size > maximum and self._head() > maximum:
+            self._refusal = _head_too_large(maximum)
             raise ValueError(self._refusal.message)  # ends the parsing
         self._head_size = 0
         if self._head_timer is not None:
@@ -144,7 +144,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._send_timer is not None and not self.flow.write_paused:
             self._send_timer.cancel()  # whoever asks again has read
             self._send_timer = None
-        self._hangup.enter(self._scope())
+        self._disconnect.enter(self._scope())
         super().on_headers_complete()
         self.cycle.transport = cast("asyncio.Transport", _HeadFirst(self.cycle, self.loop))
         if self._drain is not None and self._drain.begun:
@@ -277,7 +277,7 @@ def _keep_little_unsent(transport: asyncio.Transport) -> None:
     """
     peer = transport.get_extra_info("socket")
     if _NOTSENT_LOWAT is not None and peer is not None and peer.family in (socket.AF_INET, socket.AF_INET6):
-        peer.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _MOST_UNSENT)
+        peer.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, _MAX_UNSENT)
 
 
 def _cancel(*timers: asyncio.TimerHandle | None) -> None:

@@ -36,7 +36,7 @@ class RedisDownError(Exception):
     """Redis cannot be used now; whoever gets this does without."""
 
 
-class Link:
+class RedisConnection:
     """One Redis. `async with Link(url).kept() as link: await link.run(lambda redis: redis.get("key"))`.
 
     Args:
@@ -103,7 +103,7 @@ class Link:
         await self._up.wait()
 
     @asynccontextmanager
-    async def kept(self) -> "AsyncIterator[Link]":
+    async def connected(self) -> "AsyncIterator[RedisConnection]":
         """Looks at once, and again while Redis is down, until the block ends. A Redis that is down is no error."""
         await self._probe()
         try:

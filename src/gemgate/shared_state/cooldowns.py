@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
-from gemgate.shared_state.connection import Link, RedisDownError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError
 from gemgate.shared_state.write_behind import WriteBehind
 from gemgate.tasks import in_background
-from gemgate.upstream.cooldowns import Rest, RestKind
+from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.observer import Observer
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.5
 _NAME = "gemgate:{rests}"
 _VERSION = "gemgate:{rests}:version"
 
-_MOST_OWN = 1000
+_MAX_OWN = 1000
 _END_SECONDS = 60.0  # for so long it can be read that a rest has ended early; everybody looks more often
 
 _log = structlog.get_logger()
@@ -47,7 +47,11 @@ class SharedRests(Observer):
     """
 
     def __init__(
-        self, link: Link, behind: WriteBehind, apply: Callable[[Rest], None], clock: Callable[[], float] = time.time
+        self,
+        link: RedisConnection,
+        behind: WriteBehind,
+        apply: Callable[[Cooldown], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._link = link
         self._behind = behind
@@ -55,16 +59,16 @@ class SharedRests(Observer):
         self._clock = clock
         self._version: object = None
         self._seen: set[bytes] = set()
-        self._own: deque[bytes] = deque(maxlen=_MOST_OWN)
+        self._own: deque[bytes] = deque(maxlen=_MAX_OWN)
 
-    def rests(self, rest: Rest) -> None:
+    def cooldowns(self, cooldown: Cooldown) -> None:
         """Tell the others, soon."""
         now = self._clock()
-        member = orjson.dumps({"at": now, **asdict(rest)})
+        member = orjson.dumps({"at": now, **asdict(cooldown)})
         self._own.append(member)
 
         def write(pipeline: Any) -> None:
-            pipeline.zadd(_NAME, {member: rest.until or now + _END_SECONDS})
+            pipeline.zadd(_NAME, {member: cooldown.until or now + _END_SECONDS})
             pipeline.incr(_VERSION)
 
         self._behind.add(write)
@@ -81,8 +85,8 @@ class SharedRests(Observer):
         members: set[bytes] = set(await self._link.run(self._read))
         news = members.difference(self._seen, self._own)
         self._seen, self._version = members, version
-        for _, rest in sorted((_read_rest(member) for member in news), key=itemgetter(0)):
-            self._apply(rest)
+        for _, cooldown in sorted((_read_rest(member) for member in news), key=itemgetter(0)):
+            self._apply(cooldown)
 
     async def _read(self, redis: "Redis") -> list[bytes]:
         now = self._clock()
@@ -113,7 +117,7 @@ class SharedRests(Observer):
                 _log.warning("a cool-down that another process told cannot be read", error=type(error).__name__)
 
 
-def _read_rest(member: bytes) -> tuple[float, Rest]:
+def _read_rest(member: bytes) -> tuple[float, Cooldown]:
     """When it was told, and what."""
     told = orjson.loads(member)
-    return float(told.pop("at")), Rest(**{**told, "kind": RestKind(told["kind"])})
+    return float(told.pop("at")), Cooldown(**{**told, "kind": CooldownReason(told["kind"])})

@@ -9,15 +9,15 @@ from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.rate_limits import (
     BUSY_SECONDS,
     MINUTE,
-    Ask,
     Bucket,
+    BucketStatus,
     Kind,
-    Level,
     Quotas,
-    Refusal,
-    Standing,
+    RateLimitRefusal,
+    RateLimitRequest,
+    RateLimitStatus,
 )
-from gemgate.shared_state.connection import Link, RedisDownError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError
 from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
@@ -99,12 +99,12 @@ redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[2]))
 class RedisQuotas:
     """Counts in Redis. `clock` (Unix seconds) stands in for the server's own."""
 
-    def __init__(self, link: Link, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, link: RedisConnection, clock: Callable[[], float] | None = None) -> None:
         self._link = link
         self._clock = clock
         self._take, self._give, self._renew = (link.script(text) for text in (_TAKE, _GIVE, _RENEW))
 
-    async def take(self, key: ClientKey, ask: Ask) -> Standing:
+    async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything.
 
         Raises:
@@ -117,10 +117,10 @@ class RedisQuotas:
             int(ask.is_new), ask.tokens, ask.lease, LEASE_SECONDS,
         ]  # fmt: skip
         kind, wait, requests, tokens = cast("list[bytes]", await self._run(self._take, _places(key), arguments))
-        refusal = Refusal(cast("Kind", kind.decode()), float(wait)) if kind else None
+        refusal = RateLimitRefusal(cast("Kind", kind.decode()), float(wait)) if kind else None
         if refusal and refusal.kind == "concurrency":
-            refusal = Refusal("concurrency", BUSY_SECONDS)
-        return Standing(_level(requests, rpm), _level(tokens, tpm), refusal)
+            refusal = RateLimitRefusal("concurrency", BUSY_SECONDS)
+        return RateLimitStatus(_level(requests, rpm), _level(tokens, tpm), refusal)
 
     async def give(self, key: ClientKey, lease: str, tokens: int) -> None:
         """The request has ended: its place is free, and these tokens (below zero: these more) come back.
@@ -149,14 +149,14 @@ class RedisQuotas:
 class SharedQuotas:
     """Counts in Redis, and while it is down in this process: a request ends where it began."""
 
-    def __init__(self, link: Link, remote: RedisQuotas, local: Quotas) -> None:
+    def __init__(self, link: RedisConnection, remote: RedisQuotas, local: Quotas) -> None:
         self._link = link
         self._remote = remote
         self._local = local
         self._leases: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def take(self, key: ClientKey, ask: Ask) -> Standing:
+    async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything."""
         if self._link.is_up and (ask.is_new or ask.lease in self._leases):
             with suppress(RedisDownError):
@@ -207,5 +207,5 @@ def _places(key: ClientKey) -> list[str]:
     return [_place(key.name, what) for what in ("requests", "tokens", "leases")]
 
 
-def _level(text: bytes, limit: int | None) -> Level | None:
+def _level(text: bytes, limit: int | None) -> BucketStatus | None:
     return Bucket(float(text), 0.0).shown(limit) if limit else None

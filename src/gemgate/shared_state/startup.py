@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gemgate.auth.rate_limits import LocalQuotas, Quotas
-from gemgate.shared_state.connection import Link
+from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.cooldowns import SharedRests
 from gemgate.shared_state.rate_limits import RedisQuotas, SharedQuotas
 from gemgate.shared_state.thought_signatures import RedisSignatures
@@ -15,7 +15,7 @@ from gemgate.upstream.client import Upstream
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
+class SharedState:
     """What workers and replicas have in common.
 
     Attributes:
@@ -26,13 +26,13 @@ class Common:
 
     quotas: Quotas
     signatures: Signatures
-    link: Link | None = None
+    link: RedisConnection | None = None
 
 
 @asynccontextmanager
 async def common_state(
     url: str | None, signatures: Signatures, signature_ttl: float, upstream: Upstream, tell: Callable[[bool], None]
-) -> AsyncIterator[Common]:
+) -> AsyncIterator[SharedState]:
     """What is shared by the Redis at `url`, cool-downs of `upstream` included; without one, what this process has.
 
     `tell` is called with whether Redis can be used.
@@ -42,14 +42,14 @@ async def common_state(
     """
     local = LocalQuotas()
     if url is None:
-        yield Common(local, signatures)
+        yield SharedState(local, signatures)
         return
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        link = await enter(Link(url, tell=tell).kept())
+        link = await enter(RedisConnection(url, tell=tell).connected())
         behind = await enter(WriteBehind(link).running())
-        rests = SharedRests(link, behind, upstream.apply)
-        upstream.observe(rests)
-        await enter(rests.followed())
+        cooldowns = SharedRests(link, behind, upstream.apply)
+        upstream.observe(cooldowns)
+        await enter(cooldowns.followed())
         quotas = await enter(SharedQuotas(link, RedisQuotas(link), local).renewing())
-        yield Common(quotas, RedisSignatures(signatures, link, behind, signature_ttl), link)
+        yield SharedState(quotas, RedisSignatures(signatures, link, behind, signature_ttl), link)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gemgate.shared_state.connection import Link, RedisDownError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError
 from gemgate.shared_state.write_behind import WriteBehind
 from gemgate.translation.thought_signatures import Signatures
 
@@ -18,7 +18,7 @@ class RedisSignatures:
         ttl: Seconds for which they are kept.
     """
 
-    def __init__(self, local: Signatures, link: Link, behind: WriteBehind, ttl: float) -> None:
+    def __init__(self, local: Signatures, link: RedisConnection, behind: WriteBehind, ttl: float) -> None:
         self._local = local
         self._link = link
         self._behind = behind

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from gemgate.shared_state.connection import Link, RedisDownError, is_refusal
+from gemgate.shared_state.connection import RedisConnection, RedisDownError, is_refusal
 from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-MOST_WAITING = 2000
+MAX_WAITING = 2000
 """Writes that wait while Redis is down; the oldest give way."""
 
-_MOST_AT_ONCE = 200
+_MAX_AT_ONCE = 200
 
 Write = Callable[[Any], object]
 """Adds commands to a pipeline."""
@@ -27,9 +27,9 @@ class WriteBehind:
     One whose answer does not come is sent again, so a write must do no harm the second time.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: RedisConnection) -> None:
         self._link = link
-        self._waiting: deque[Write] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[Write] = deque(maxlen=MAX_WAITING)
         self._some = asyncio.Event()
 
     def add(self, write: Write) -> None:
@@ -66,7 +66,7 @@ class WriteBehind:
         Raises:
             RedisDownError: they could not be sent, and wait.
         """
-        writes = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST_AT_ONCE))]
+        writes = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_AT_ONCE))]
 
         async def execute(redis: "Redis") -> None:
             pipeline = redis.pipeline(transaction=False)
@@ -79,6 +79,6 @@ class WriteBehind:
         try:
             await self._link.run(execute)
         except BaseException:
-            room = MOST_WAITING - len(self._waiting)
+            room = MAX_WAITING - len(self._waiting)
             self._waiting.extendleft(reversed(writes[len(writes) - min(room, len(writes)) :]))
             raise

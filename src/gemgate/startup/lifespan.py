@@ -15,11 +15,11 @@ from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.readiness import Readiness
 from gemgate.api.services import Services
 from gemgate.auth.key_registry import ClientKeys
-from gemgate.encryption import Seal, secret_of
+from gemgate.encryption import Encryptor, secret_of
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.client.transport import UnusableEnvironmentError
 from gemgate.gemini.files import GeminiFiles
-from gemgate.gemini.model_list import ModelDirectory
+from gemgate.gemini.model_list import ModelList
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.google_uploads import MARGIN, Attachments
 from gemgate.media.resolver import MediaResolver
@@ -55,7 +55,7 @@ class StartError(Exception):
     """Why the gateway cannot start; the text is a sentence for the operator."""
 
 
-async def rehearse(settings: Settings) -> None:
+async def preflight(settings: Settings) -> None:
     """Opens and closes what depends on the machine, before anything is served. It calls nobody but the database.
 
     So a failure is one sentence, not the traceback of each worker; and the schema is brought up to date once.
@@ -120,7 +120,7 @@ async def services(
             gemini=gemini,
             aliases=ModelAliases(settings.models),
             media=media,
-            models=await enter(ModelDirectory(gemini, ttl=settings.models_ttl, announce=metrics.models_known)),
+            models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=metrics.models_known)),
             chat=chat,
             embeddings=embedding_options(settings, chat),
             images=image_options(settings, chat),
@@ -128,7 +128,7 @@ async def services(
             store=store,
             batches=batches,
             metrics=metrics,
-            upload_seal=Seal(secrets, _UPLOADS),
+            upload_encryptor=Encryptor(secrets, _UPLOADS),
             readiness=Readiness(store),
         )
 

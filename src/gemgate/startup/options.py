@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from gemgate.api.batches import parameters as batches_fates
+from gemgate.api.batches import parameters as batches_parameters
 from gemgate.api.batches.startup import BatchOptions
 from gemgate.api.batches.worker_process import Setup
-from gemgate.api.chat import parameters as chat_fates
-from gemgate.api.embeddings import parameters as embeddings_fates
-from gemgate.api.files import parameters as files_fates
-from gemgate.api.images import parameters as images_fates
+from gemgate.api.chat import parameters as chat_parameters
+from gemgate.api.embeddings import parameters as embeddings_parameters
+from gemgate.api.files import parameters as files_parameters
+from gemgate.api.images import parameters as images_parameters
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.settings import Settings
@@ -64,12 +64,12 @@ def shared_calls(settings: Settings) -> Shared:
     """The keys of the gateway, and how often a call is made again."""
     keys = [key.get_secret_value() for key in settings.gemini_api_key]
     return Shared(
-        pool=KeyPool(keys, cool_down=settings.cool_down),
+        pool=KeyPool(keys, default_cooldown=settings.cool_down),
         breakers=Breakers(settings.breaker_failures),
         options=RetryOptions(
             retries=settings.retries,
             max_wait=settings.retry_max_wait,
-            void=settings.retry_empty,
+            retry_empty=settings.retry_empty,
             deadline=settings.request_timeout,
         ),
     )
@@ -88,8 +88,8 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         settings.unsupported_params,
         settings.trailing_assistant,
         settings.remote_media,
-        most_line=settings.max_body_bytes,
-        most_request=settings.inline_max_bytes,
+        max_line=settings.max_body_bytes,
+        max_request=settings.inline_max_bytes,
         directory=settings.data_dir,
     )
     return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)
@@ -98,13 +98,13 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
 def known_params() -> frozenset[str]:
     """The parameters of all endpoints: whatever else a caller sends has no name in a metric."""
     tables = (
-        batches_fates.FATES,
-        chat_fates.FATES,
-        embeddings_fates.FATES,
-        files_fates.FILES,
-        files_fates.UPLOADS,
-        files_fates.COMPLETE,
-        images_fates.GENERATIONS,
-        images_fates.EDITS,
+        batches_parameters.PARAMETERS,
+        chat_parameters.PARAMETERS,
+        embeddings_parameters.PARAMETERS,
+        files_parameters.FILES,
+        files_parameters.UPLOADS,
+        files_parameters.COMPLETE,
+        images_parameters.GENERATIONS,
+        images_parameters.EDITS,
     )
     return frozenset(name for table in tables for name in table)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from gemgate.errors import ApiError
-from gemgate.gemini.file_types import File
+from gemgate.gemini.file_types import GeminiFile
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import Part
 from gemgate.media.errors import naming
@@ -184,8 +184,8 @@ class ContentTranslator:
         return native
 
 
-def _native(media: Inline | File) -> Part:
-    if isinstance(media, File):
+def _native(media: Inline | GeminiFile) -> Part:
+    if isinstance(media, GeminiFile):
         return {"fileData": {"fileUri": media.uri, "mimeType": media.mime_type}}
     return {"inlineData": {"mimeType": media.mime, "data": media.data}}
 

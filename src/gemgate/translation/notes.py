@@ -10,7 +10,7 @@ MODEL_HEADER = "x-gemgate-model"
 """Names the model that has answered, which need not be the one that was asked for."""
 
 _MAX_HEADER = 2048
-_MOST_NOTES = 256  # more than the header holds
+_MAX_NOTES = 256  # more than the header holds
 
 
 @dataclass(slots=True)
@@ -36,12 +36,12 @@ class Notes:
         if self.policy == "strict":
             msg = f"Gemini has no counterpart of '{param}'. Leave it out, or set GEMGATE_UNSUPPORTED_PARAMS=warn."
             raise ApiError(400, msg, param=param, code="unsupported_parameter")
-        if len(self.dropped) < _MOST_NOTES and param not in self.dropped:
+        if len(self.dropped) < _MAX_NOTES and param not in self.dropped:
             self.dropped.append(param)
 
     def adjust(self, change: str) -> None:
         """Note a change that keeps the meaning as far as Gemini allows."""
-        if len(self.adjusted) < _MOST_NOTES and change not in self.adjusted:
+        if len(self.adjusted) < _MAX_NOTES and change not in self.adjusted:
             self.adjusted.append(change)
 
     def drop_unknown(self, extra: Mapping[str, object] | None, prefix: str = "") -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class ParameterSupport:
     """The fate of a parameter.
 
     Attributes:
@@ -13,25 +13,25 @@ class Fate:
         text: Where it goes, or why it cannot.
     """
 
-    kind: Literal["mapped", "answered", "dropped", "refused"]
+    kind: Literal["mapped", "handled", "dropped", "rejected"]
     text: str
 
 
-def mapped(text: str) -> Fate:
+def mapped(text: str) -> ParameterSupport:
     """It reaches Gemini."""
-    return Fate("mapped", text)
+    return ParameterSupport("mapped", text)
 
 
-def answered(text: str) -> Fate:
+def handled(text: str) -> ParameterSupport:
     """The gateway does it itself."""
-    return Fate("answered", text)
+    return ParameterSupport("handled", text)
 
 
-def dropped(text: str) -> Fate:
+def dropped(text: str) -> ParameterSupport:
     """Gemini has nothing like it."""
-    return Fate("dropped", text)
+    return ParameterSupport("dropped", text)
 
 
-def refused(text: str) -> Fate:
+def rejected(text: str) -> ParameterSupport:
     """It is a 400, because leaving it out would give something else than was asked for."""
-    return Fate("refused", text)
+    return ParameterSupport("rejected", text)

@@ -21,28 +21,28 @@ def parse(model: type[ModelT], raw: bytes) -> ModelT:
     """The body of a request as `model`.
 
     Raises:
-        ApiError: 400, naming the parameter at fault; `invalid_json` when it is not JSON, nor nearly so (`_mended`).
+        ApiError: 400, naming the parameter at fault; `invalid_json` when it cannot be read even after `_repair_json`.
     """
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        mended = _mended(raw) if error.errors(include_url=False)[0]["type"] == "json_invalid" else None
+        mended = _repair_json(raw) if error.errors(include_url=False)[0]["type"] == "json_invalid" else None
         if mended is None:
             raise from_validation(error, raw) from None
     return parse(model, mended)
 
 
-_MOST_MENDED = 200_000  # quotes and commas: a tenth of a second
+_MAX_MENDED = 200_000  # quotes and commas: a tenth of a second
 # Possessive, and a string may end with the text: a search that gives up at each quote takes time squared.
 _STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|,(?=\s*+[}\]])', re.DOTALL)
 
 
-def _mended(raw: bytes) -> bytes | None:
+def _repair_json(raw: bytes) -> bytes | None:
     """Strict JSON of JSON with a last comma in a list or with line ends in a string; None when more is wrong.
 
     Google's product page has both: `"n": 1,}` in its snippet for images, and `base64 -i`, which breaks lines on Linux.
     """
-    if raw.count(b'"') + raw.count(b",") > _MOST_MENDED:
+    if raw.count(b'"') + raw.count(b",") > _MAX_MENDED:
         return None
     try:
         text = _STRING_OR_LAST_COMMA.sub(lambda found: found[1] or b"", raw).decode()

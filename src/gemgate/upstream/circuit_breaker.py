@@ -14,8 +14,8 @@ import structlog
 
 from gemgate.upstream.cooldowns import (
     Announce,
-    Rest,
-    RestKind,
+    Cooldown,
+    CooldownReason,
     announce_nothing,
 )
 from gemgate.upstream.errors import broken
@@ -35,7 +35,7 @@ PAUSE = (10.0, 60.0)
 PROBE_WAIT = 1.0
 """Seconds told to callers who come while it is tried."""
 
-_MOST_MODELS = 1024
+_MAX_MODELS = 1024
 
 _log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class _Breaker:
     since: float
     failed: int = 0
     succeeded: int = 0
-    rest: Rest | None = None
+    cooldown: Cooldown | None = None
     is_probed: bool = False
 
 
@@ -77,21 +77,21 @@ class Breakers:
         self._models: dict[str, _Breaker] = {}
 
     def admit(self, model: str) -> bool:
-        """Let a call pass; whether it is the one that tries a broken model again, which `forgo` or an outcome ends.
+        """Let a call pass; return whether it is the probe of an open circuit, which an outcome or `release_probe` ends.
 
         Raises:
             GeminiError: 503, with the seconds until the model is tried again.
         """
         breaker = self._models.get(model)
-        if breaker is None or breaker.rest is None:
+        if breaker is None or breaker.cooldown is None:
             return False
-        wait = breaker.rest.until - self._clock()
+        wait = breaker.cooldown.until - self._clock()
         if wait > 0 or breaker.is_probed:
             raise broken(model, wait if wait > 0 else PROBE_WAIT)
         breaker.is_probed = True
         return True
 
-    def forgo(self, model: str) -> None:
+    def release_probe(self, model: str) -> None:
         """The call that was to try has ended without telling anything: the next one tries."""
         if breaker := self._models.get(model):
             breaker.is_probed = False
@@ -101,7 +101,7 @@ class Breakers:
         breaker = self._models.get(model)
         if breaker is None:
             return
-        if breaker.rest is not None:
+        if breaker.cooldown is not None:
             self._close(model)
         else:
             breaker.succeeded += 1
@@ -112,52 +112,52 @@ class Breakers:
             return
         now = self._clock()
         breaker = self._models.get(model)
-        if breaker is None or (breaker.rest is None and now - breaker.since > WINDOW):
+        if breaker is None or (breaker.cooldown is None and now - breaker.since > WINDOW):
             breaker = self._begin(model, now)
         breaker.failed += 1
-        if breaker.rest is not None:
+        if breaker.cooldown is not None:
             if breaker.is_probed:
-                self._open(model, breaker, now, breaker.rest.failures + 1)
+                self._open(model, breaker, now, breaker.cooldown.failures + 1)
             return
         if breaker.failed >= self._failures and breaker.failed >= SHARE * (breaker.failed + breaker.succeeded):
             self._open(model, breaker, now, 1)
 
-    def apply(self, rest: Rest) -> None:
+    def apply(self, cooldown: Cooldown) -> None:
         """Take over what another process found out; an `until` of 0 closes the breaker."""
-        if rest.until:
-            self._begin(rest.model, self._clock()).rest = rest
+        if cooldown.until:
+            self._begin(cooldown.model, self._clock()).cooldown = cooldown
         else:
-            self._models.pop(rest.model, None)
+            self._models.pop(cooldown.model, None)
 
     def snapshot(self) -> tuple[BreakerSnapshot, ...]:
         """Every model that has failed lately."""
         now = self._clock()
         return tuple(
-            BreakerSnapshot(model, _state(breaker, now), breaker.rest.until if breaker.rest else 0.0)
+            BreakerSnapshot(model, _state(breaker, now), breaker.cooldown.until if breaker.cooldown else 0.0)
             for model, breaker in self._models.items()
         )
 
     def _begin(self, model: str, now: float) -> _Breaker:
-        if len(self._models) >= _MOST_MODELS:
+        if len(self._models) >= _MAX_MODELS:
             del self._models[next(iter(self._models))]
         breaker = self._models[model] = _Breaker(now)
         return breaker
 
     def _open(self, model: str, breaker: _Breaker, now: float, failures: int) -> None:
-        first, most = PAUSE
-        seconds = min(first * 2.0 ** min(failures - 1, 16), most)
-        breaker.rest = Rest("", model, RestKind.BROKEN, now + seconds, failures)
+        first, maximum = PAUSE
+        seconds = min(first * 2.0 ** min(failures - 1, 16), maximum)
+        breaker.cooldown = Cooldown("", model, CooldownReason.BROKEN, now + seconds, failures)
         breaker.is_probed = False
         _log.error("a model fails and is left alone", model=model, seconds=seconds)
-        self.announce(breaker.rest)
+        self.announce(breaker.cooldown)
 
     def _close(self, model: str) -> None:
         del self._models[model]
         _log.info("a model works again", model=model)
-        self.announce(Rest("", model, RestKind.BROKEN, 0.0))
+        self.announce(Cooldown("", model, CooldownReason.BROKEN, 0.0))
 
 
 def _state(breaker: _Breaker, now: float) -> str:
-    if breaker.rest is None:
+    if breaker.cooldown is None:
         return "closed"
-    return "open" if now < breaker.rest.until else "half_open"
+    return "open" if now < breaker.cooldown.until else "half_open"

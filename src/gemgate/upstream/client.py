@@ -8,20 +8,20 @@ from typing import Any, TypeVar
 import httpx
 
 from gemgate.gemini.client.client import Body, GeminiClient, encode
-from gemgate.gemini.client.response import Answer
+from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
-from gemgate.upstream.cooldowns import Rest
+from gemgate.upstream.cooldowns import Cooldown
 from gemgate.upstream.key_affinity import resources_in_path, resources_made, resources_of
 from gemgate.upstream.observer import Observer, Snapshot
 from gemgate.upstream.retry import (
-    USUAL,
+    DEFAULT_LIMITS,
     Attempts,
+    CallLimits,
     Shared,
-    Terms,
 )
-from gemgate.upstream.stream import SteadyStream
+from gemgate.upstream.stream import RetryingStream
 
 T = TypeVar("T")
 
@@ -44,7 +44,8 @@ class Upstream:
     """The way to Google for everybody who serves a caller. Has the methods of `GeminiClient`, and their errors.
 
     A `key` is the caller's own, or None for one of the gateway's. Every method raises what the last attempt raised; or,
-    without having asked Google, a 429 when all keys rest, a 503 when the model is broken, and `NoUsableKeyError`.
+    without having asked Google, a 429 when all keys are cooling down, a 503 when the circuit is open, and
+    `NoUsableKeyError`.
 
     Args:
         client: The one door to Google. Whoever needs one call, with one key and no second attempt, takes it.
@@ -64,25 +65,26 @@ class Upstream:
         """How the keys and the models are."""
         return Snapshot(self.shared.pool.snapshot(), self.shared.breakers.snapshot())
 
-    def apply(self, rest: Rest) -> None:
+    def apply(self, cooldown: Cooldown) -> None:
         """Take over what another process has found out. Observers are not told."""
-        (self.shared.pool if rest.key else self.shared.breakers).apply(rest)
+        (self.shared.pool if cooldown.key else self.shared.breakers).apply(cooldown)
 
-    def hold(self, key: str | None, model: str = "", near: str = "") -> str:
+    def pin_key(self, key: str | None, model: str = "", affinity: str = "") -> str:
         """One key for work that must stay with one: what is made with it belongs to its Google project.
 
         Args:
             key: The caller's own, which is given back; None for one of the gateway's.
             model: What it will be used for.
-            near: What the same key is wanted for, again and again, as long as it may be used; empty: whichever.
+            affinity: Calls with the same value use the same key while it is usable (rendezvous hashing). Empty: the
+                least busy key.
 
         Raises:
-            GeminiError: all of the gateway's keys rest.
+            GeminiError: every key of the gateway is cooling down.
         """
         if key is not None:
             return key
         pool = self.shared.pool
-        chosen = pool.choose_near(model, near) if near else pool.choose(model)
+        chosen = pool.choose_by_affinity(model, affinity) if affinity else pool.choose(model)
         if chosen is None:
             raise self.shared.pool.exhausted(model)
         return chosen.secret
@@ -90,7 +92,7 @@ class Upstream:
     def remember(self, resources: Iterable[str], key: str) -> None:
         """Calls that name `resources` (`files/…`) go out with `key`, if it is one of the gateway's."""
         if (found := self.shared.pool.find(key)) is not None:
-            self.shared.whereabouts.learn(resources, found.label)
+            self.shared.affinity.learn(resources, found.label)
 
     def fell_back(self, asked: str, model: str, reason: str) -> None:
         """Tell the observers that `model` answers in place of another."""
@@ -98,7 +100,7 @@ class Upstream:
             observer.falls_back(asked, model, reason)
 
     async def generate(
-        self, model: str, body: Body, key: str | None, *, terms: Terms = USUAL
+        self, model: str, body: Body, key: str | None, *, limits: CallLimits = DEFAULT_LIMITS
     ) -> GenerateContentResponse:
         """The answer of `generateContent`.
 
@@ -106,22 +108,24 @@ class Upstream:
             model: Its name.
             body: The native request.
             key: The caller's own key, or None.
-            terms: What the call may take.
+            limits: Whether the call may wait for a quota, and since when its deadline runs.
         """
-        attempts = self._attempts(model, body, key, terms)
+        attempts = self._attempts(model, body, key, limits)
         content = encode(body)
         del body  # it may be long, and so may the call
 
         async def send(secret: str, within: float | None) -> GenerateContentResponse:
             return await self.client.generate(model, content, secret, within=within)
 
-        return await self._made(attempts, send, lambda answer: attempts.repeats_void([answer]))
+        return await self._made(attempts, send, lambda answer: attempts.retries_empty([answer]))
 
-    def stream(self, model: str, body: Body, key: str | None, *, terms: Terms = USUAL) -> SteadyStream:
+    def stream(self, model: str, body: Body, key: str | None, *, limits: CallLimits = DEFAULT_LIMITS) -> RetryingStream:
         """The answer of `streamGenerateContent`, to be entered; arguments as those of `generate`."""
-        attempts = self._attempts(model, body, key, terms)
+        attempts = self._attempts(model, body, key, limits)
         content = encode(body)
-        return SteadyStream(attempts, lambda secret, within: self.client.stream(model, content, secret, within=within))
+        return RetryingStream(
+            attempts, lambda secret, within: self.client.stream(model, content, secret, within=within)
+        )
 
     async def request(
         self,
@@ -131,13 +135,13 @@ class Upstream:
         key: str | None,
         params: Mapping[str, str] | None = None,
         json: Body | None = None,
-        terms: Terms = USUAL,
+        limits: CallLimits = DEFAULT_LIMITS,
     ) -> dict[str, Any]:
         """The JSON object that any other method of the API answers; `{}` for an empty body.
 
         What makes something (a file, a cache, a job) is made again only if it was surely not done.
         """
-        attempts = self._attempts_at(method, path, json, key, terms)
+        attempts = self._attempts_at(method, path, json, key, limits)
         content = None if json is None else encode(json)
 
         async def send(secret: str, within: float | None) -> dict[str, Any]:
@@ -163,19 +167,19 @@ class Upstream:
         body: Body | httpx.AsyncByteStream | None = None,
         redirect: bool = False,
         patience: float | None = None,
-    ) -> Answer:
+    ) -> GeminiResponse:
         """As `GeminiClient.open`; a stream is sent once. The key is in use until the answer is closed."""
         known = None if isinstance(body, httpx.AsyncByteStream) else body
         attempts = self._attempts_at(method, url.path, known, key)
         attempts.is_once = isinstance(body, httpx.AsyncByteStream)
         content = body if isinstance(body, httpx.AsyncByteStream) or body is None else encode(body)
         while True:
-            lease = attempts.begin()
+            key_lease = attempts.begin()
             try:
                 answer = await self.client.open(
                     method,
                     url,
-                    key=lease.secret,
+                    key=key_lease.secret,
                     headers=headers,
                     body=content,
                     redirect=redirect,
@@ -183,43 +187,43 @@ class Upstream:
                     within=attempts.remaining,
                 )
             except GeminiError as error:
-                await attempts.failed(lease, error)
+                await attempts.failed(key_lease, error)
             except BaseException:
-                lease.close()
+                key_lease.close()
                 raise
             else:
-                attempts.succeeded(lease)
-                answer.on_close = lease.close
-                answer.key_label = lease.key.label if lease.key else ""
+                attempts.succeeded(key_lease)
+                answer.on_close = key_lease.close
+                answer.key_label = key_lease.key.label if key_lease.key else ""
                 return answer
 
     async def _made(
         self,
         attempts: Attempts,
         send: Callable[[str, float | None], Awaitable[T]],
-        is_void: Callable[[T], bool] | None = None,
+        is_empty: Callable[[T], bool] | None = None,
         *,
         is_making: bool = False,
     ) -> T:
         while True:
-            lease = attempts.begin()
+            key_lease = attempts.begin()
             try:
-                answer = await send(lease.secret, attempts.remaining)
+                answer = await send(key_lease.secret, attempts.remaining)
             except GeminiError as error:
-                await attempts.failed(lease, error)
+                await attempts.failed(key_lease, error)
                 continue
             finally:
-                lease.close()
-            attempts.succeeded(lease)
-            if is_void is not None and is_void(answer):
+                key_lease.close()
+            attempts.succeeded(key_lease)
+            if is_empty is not None and is_empty(answer):
                 continue
-            if is_making and lease.key is not None and isinstance(answer, dict):
-                self.shared.whereabouts.learn(resources_made(answer), lease.key.label)
+            if is_making and key_lease.key is not None and isinstance(answer, dict):
+                self.shared.affinity.learn(resources_made(answer), key_lease.key.label)
             return answer
 
-    def _attempts(self, model: str, body: Body, key: str | None, terms: Terms) -> Attempts:
+    def _attempts(self, model: str, body: Body, key: str | None, limits: CallLimits) -> Attempts:
         resources = resources_of(body) if key is None and self._has_choice else ()
-        return Attempts(self.shared, _path_of(model), key, terms=terms, resources=resources)
+        return Attempts(self.shared, _path_of(model), key, limits=limits, resources=resources)
 
     def _attempts_at(
         self,
@@ -227,7 +231,7 @@ class Upstream:
         path: str,
         body: Body | None,
         key: str | None,
-        terms: Terms = USUAL,
+        limits: CallLimits = DEFAULT_LIMITS,
     ) -> Attempts:
         found = _MODEL_CALL.match(path)
         is_repeatable = method in ("GET", "HEAD") or (found is not None and found[2] in _REPEATABLE)
@@ -236,12 +240,12 @@ class Upstream:
             resources = resources_in_path(path)
             resources += resources_of(body) if body is not None else []
         model = found[1] if found else ""
-        return Attempts(self.shared, model, key, is_repeatable, terms, resources)
+        return Attempts(self.shared, model, key, is_repeatable, limits, resources)
 
     @property
     def _has_choice(self) -> bool:
         return len(self.shared.pool) > 1
 
-    def _announce(self, rest: Rest) -> None:
+    def _announce(self, cooldown: Cooldown) -> None:
         for observer in self.shared.observers:
-            observer.rests(rest)
+            observer.cooldowns(cooldown)

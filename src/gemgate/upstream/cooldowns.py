@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class RestKind(StrEnum):
+class CooldownReason(StrEnum):
     """Why something rests."""
 
     RATE_LIMIT = "rate_limit"
@@ -26,7 +26,7 @@ class RestKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Cooldown:
     """A time in which a key, a model, or a key for a model is not to be used. Can be written as JSON.
 
     Attributes:
@@ -40,17 +40,17 @@ class Rest:
 
     key: str
     model: str
-    kind: RestKind
+    kind: CooldownReason
     until: float
     failures: int = 1
     failure: Mapping[str, Any] = field(default_factory=dict)
 
 
-Announce = Callable[[Rest], None]
+Announce = Callable[[Cooldown], None]
 """Is told each rest that this process begins, and its end where it ends early (`until` is 0). Must not block: whoever
 shares rests with other processes sends it in a task of its own, and hands in what it hears with `KeyPool.apply` and
 `Breakers.apply`, which announce nothing."""
 
 
-def announce_nothing(_rest: Rest) -> None:
+def announce_nothing(_cooldown: Cooldown) -> None:
     """For a process that shares nothing."""

@@ -9,7 +9,7 @@ _ANSWERS = frozenset({"STOP", _MALFORMED})
 _TEXT = frozenset({"text", "thought"})
 
 
-def void_reason(events: Sequence[GenerateContentResponse], *, count_thoughts: bool) -> str | None:
+def empty_reason(events: Sequence[GenerateContentResponse], *, count_thoughts: bool) -> str | None:
     """`empty` or `malformed_function_call` if `events` hold no content so far and no other reason for that.
 
     Args:

@@ -3,7 +3,7 @@
 import re
 
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
-from gemgate.upstream.cooldowns import RestKind
+from gemgate.upstream.cooldowns import CooldownReason
 from gemgate.upstream.errors import NoUsableKeyError
 
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
@@ -26,7 +26,7 @@ _NAMES = re.compile(r"\S*/\S*")
 _FOREIGN = re.compile(r"permission to access the|or it may not exist|cached ?content not found", re.IGNORECASE)
 
 
-def blame(error: GeminiError, model: str) -> RestKind | None:
+def cooldown_for(error: GeminiError, model: str) -> CooldownReason | None:
     """What is to rest because of `error`; None when neither key nor model is at fault.
 
     A caller must not be able to put a key out of use: a bad request never counts, nor does a file or a cache that is
@@ -37,23 +37,23 @@ def blame(error: GeminiError, model: str) -> RestKind | None:
         model: What was asked for; empty if the call was not to a model.
     """
     if error.is_invalid_key:
-        return RestKind.KEY_REFUSED
+        return CooldownReason.KEY_REFUSED
     if error.status == 429:
-        return RestKind.QUOTA if error.is_daily_quota or error.lacks_quota else RestKind.RATE_LIMIT
+        return CooldownReason.QUOTA if error.is_daily_quota or error.lacks_quota else CooldownReason.RATE_LIMIT
     if error.status == 401:
-        return RestKind.KEY_REFUSED if model else None
+        return CooldownReason.KEY_REFUSED if model else None
     if error.status == 403:
         return _forbidden(error, model)
-    return RestKind.BROKEN if is_fault(error) else None
+    return CooldownReason.BROKEN if is_fault(error) else None
 
 
-def _forbidden(error: GeminiError, model: str) -> RestKind | None:
+def _forbidden(error: GeminiError, model: str) -> CooldownReason | None:
     if _FOREIGN.search(error.message) or _LOCATION.search(error.message):
         return None
     # Names of resources are chosen by callers: what they say of keys means nothing.
     if _KEY_REASONS.fullmatch(error.error_info_reason) or _KEY_TEXT.search(_NAMES.sub("", error.message)):
-        return RestKind.KEY_REFUSED
-    return RestKind.REFUSED if model else None
+        return CooldownReason.KEY_REFUSED
+    return CooldownReason.REFUSED if model else None
 
 
 def is_fault(error: GeminiError) -> bool:

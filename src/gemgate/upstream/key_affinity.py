@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_MOST = 10_000
+_MAX = 10_000
 _NAME_TEXT = (
     r"(?:models/[A-Za-z0-9][\w.-]{0,199}/operations|files|cachedContents|batches|fileSearchStores)"
     r"/[A-Za-z0-9][\w.-]{0,199}"
@@ -16,7 +16,7 @@ _FIELDS = (b'"fileUri"', b'"file_uri"', b'"cachedContent"', b'"cached_content"')
 _VALUES = re.compile(rb'"(?:fileUri|file_uri|cachedContent|cached_content)"\s*:\s*"([^"]{1,2000})"')
 
 
-class Whereabouts:
+class KeyAffinity:
     """Which key knows a resource; bounded, and forgotten with the process: then the keys are tried in turn."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Whereabouts:
         for name in resources:
             self._labels[name] = label
             self._labels.move_to_end(name)
-        while len(self._labels) > _MOST:
+        while len(self._labels) > _MAX:
             self._labels.popitem(last=False)
 
     def forget(self, resources: Iterable[str]) -> None:

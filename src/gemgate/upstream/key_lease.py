@@ -2,12 +2,12 @@
 
 from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.circuit_breaker import Breakers
-from gemgate.upstream.cooldowns import RestKind
-from gemgate.upstream.failure_policy import blame
+from gemgate.upstream.cooldowns import CooldownReason
+from gemgate.upstream.failure_policy import cooldown_for
 from gemgate.upstream.key_pool import Key, KeyPool
 
 
-class Lease:
+class KeyLease:
     """A key for one call: `close` gives it back.
 
     Attributes:
@@ -19,7 +19,7 @@ class Lease:
 
     def __init__(self, pool: KeyPool, breakers: Breakers, model: str, key: Key | None, secret: str) -> None:
         self._tries_model = breakers.admit(model) if model else False
-        self._tries_key = key is not None and key.rest is not None
+        self._tries_key = key is not None and key.cooldown is not None
         self._is_closed = False
         self._pool = pool
         self._breakers = breakers
@@ -32,19 +32,19 @@ class Lease:
 
     def succeeded(self) -> None:
         """Google has answered."""
-        if self.key is not None and (self.key.rest is not None or self.key.models):
-            self._pool.praise(self.key, self._model)
+        if self.key is not None and (self.key.cooldown is not None or self.key.models):
+            self._pool.mark_healthy(self.key, self._model)
         self._tries_model = False
         self._breakers.succeeded(self._model)
 
-    def failed(self, error: GeminiError) -> RestKind | None:
+    def failed(self, error: GeminiError) -> CooldownReason | None:
         """The call has failed: what rests because of that. Whether the model does, is for the last attempt to say."""
-        kind = blame(error, self._model)
-        if kind is RestKind.BROKEN:
+        kind = cooldown_for(error, self._model)
+        if kind is CooldownReason.BROKEN:
             if self._tries_model:
                 self._breakers.failed(self._model)
         elif kind is not None and self.key is not None:
-            self._pool.punish(self.key, self._model, kind, error)
+            self._pool.cool_down(self.key, self._model, kind, error)
         return kind
 
     def close(self) -> None:
@@ -57,4 +57,4 @@ class Lease:
             if self._tries_key:
                 self.key.is_probed = False
         if self._tries_model:
-            self._breakers.forgo(self._model)
+            self._breakers.release_probe(self._model)

@@ -14,8 +14,8 @@ import structlog
 from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.cooldowns import (
     Announce,
-    Rest,
-    RestKind,
+    Cooldown,
+    CooldownReason,
     announce_nothing,
 )
 from gemgate.upstream.daily_quota import quota_reset
@@ -33,7 +33,7 @@ NO_QUOTA = 600.0
 REFUSED = (60.0, 3600.0)
 """Seconds until a key that Google refuses is tried again: at first, and at most. Doubled each time."""
 
-_MOST_MODELS = 1024
+_MAX_MODELS = 1024
 """Models remembered for a key."""
 
 _log = structlog.get_logger()
@@ -56,8 +56,8 @@ class KeySnapshot(NamedTuple):
 
     label: str
     in_flight: int
-    rest: Rest | None
-    models: tuple[Rest, ...]
+    cooldown: Cooldown | None
+    models: tuple[Cooldown, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -67,27 +67,34 @@ class Key:
     secret: str = field(repr=False)
     label: str
     in_flight: int = 0
-    rest: Rest | None = None
+    cooldown: Cooldown | None = None
     is_probed: bool = False
-    models: dict[str, Rest] = field(default_factory=dict)
+    models: dict[str, Cooldown] = field(default_factory=dict)
 
     def is_usable(self, model: str, now: float) -> bool:
         """Whether a call to `model` may take it; forgets what is over."""
-        if self.rest is not None and (now < self.rest.until or self.is_probed):
+        if self.cooldown is not None and (now < self.cooldown.until or self.is_probed):
             return False
-        rest = self.models.get(model)
-        if rest is None:
+        cooldown = self.models.get(model)
+        if cooldown is None:
             return True
-        if now < rest.until:
+        if now < cooldown.until:
             return False
-        if rest.kind is not RestKind.REFUSED:  # which counts on from here, if it comes again
+        if cooldown.kind is not CooldownReason.REFUSED:  # which counts on from here, if it comes again
             del self.models[model]
         return True
 
-    def blocking(self, model: str, now: float) -> Rest | None:
+    def blocking(self, model: str, now: float) -> Cooldown | None:
         """The rest that keeps a call to `model` from it."""
-        found = (self.rest, self.models.get(model))
-        return next((rest for rest in found if rest is not None and (now < rest.until or rest is self.rest)), None)
+        found = (self.cooldown, self.models.get(model))
+        return next(
+            (
+                cooldown
+                for cooldown in found
+                if cooldown is not None and (now < cooldown.until or cooldown is self.cooldown)
+            ),
+            None,
+        )
 
 
 class KeyPool:
@@ -95,7 +102,7 @@ class KeyPool:
 
     Args:
         keys: The keys; one that is there twice counts once.
-        cool_down: Seconds that a key rests after a 429 without a time.
+        default_cooldown: Seconds that a key rests after a 429 without a time.
         clock: Unix seconds.
         announce: Is told each rest.
     """
@@ -104,7 +111,7 @@ class KeyPool:
         self,
         keys: Sequence[str] = (),
         *,
-        cool_down: float = COOL_DOWN,
+        default_cooldown: float = COOL_DOWN,
         clock: Callable[[], float] = time.time,
         announce: Announce = announce_nothing,
     ) -> None:
@@ -112,7 +119,7 @@ class KeyPool:
         self._keys = [Key(secret, label_of(secret)) for secret in dict.fromkeys(keys)]
         self._by_secret = {key.secret: key for key in self._keys}
         self._by_label = {key.label: key for key in self._keys}
-        self.cool_down = cool_down
+        self.default_cooldown = default_cooldown
         self._clock = clock
         self._next = 0
 
@@ -144,7 +151,7 @@ class KeyPool:
         start = self._next
         for turn in range(start, start + count):
             key = keys[turn % count]
-            if key.rest is not None or key.models:
+            if key.cooldown is not None or key.models:
                 now = now or self._clock()
                 if not key.is_usable(model, now):
                     continue
@@ -160,7 +167,7 @@ class KeyPool:
             self._next = (start + 1) % count
         return chosen
 
-    def choose_near(self, model: str, near: str) -> Key | None:
+    def choose_by_affinity(self, model: str, affinity: str) -> Key | None:
         """The same key for the same `near`, whatever the load, in every process; another one only while it rests.
 
         Returns:
@@ -168,7 +175,7 @@ class KeyPool:
         """
         now = self._clock()
         usable = [key for key in self._keys if key.is_usable(model, now)]
-        return max(usable, key=lambda key: hashlib.blake2b(f"{key.label}{near}".encode()).digest(), default=None)
+        return max(usable, key=lambda key: hashlib.blake2b(f"{key.label}{affinity}".encode()).digest(), default=None)
 
     def is_usable(self, key: Key, model: str) -> bool:
         """Whether `key` may be used for `model` now."""
@@ -182,25 +189,27 @@ class KeyPool:
             keys: Those that come into question; all of them when empty.
         """
         now = self._clock()
-        rests = [rest for key in keys or self._keys if (rest := key.blocking(model, now))]
-        waiting = [rest for rest in rests if rest.kind in (RestKind.RATE_LIMIT, RestKind.QUOTA)]
+        cooldowns = [cooldown for key in keys or self._keys if (cooldown := key.blocking(model, now))]
+        waiting = [
+            cooldown for cooldown in cooldowns if cooldown.kind in (CooldownReason.RATE_LIMIT, CooldownReason.QUOTA)
+        ]
         if not waiting:
-            return _refused(rests)
-        passing = [rest for rest in waiting if rest.kind is RestKind.RATE_LIMIT]
-        first = min(passing or waiting, key=lambda rest: rest.until)
+            return _refused(cooldowns)
+        passing = [cooldown for cooldown in waiting if cooldown.kind is CooldownReason.RATE_LIMIT]
+        first = min(passing or waiting, key=lambda cooldown: cooldown.until)
         return used_up(model, first.failure, max(first.until - now, 0.0))
 
-    def punish(self, key: Key, model: str, kind: RestKind, error: GeminiError) -> Rest:
+    def cool_down(self, key: Key, model: str, kind: CooldownReason, error: GeminiError) -> Cooldown:
         """Let `key` rest because of `error`: for `model`, or for everything if it is refused itself."""
         now = self._clock()
-        last = key.rest if kind is RestKind.KEY_REFUSED else key.models.get(model)
+        last = key.cooldown if kind is CooldownReason.KEY_REFUSED else key.models.get(model)
         failures = last.failures + 1 if last is not None and last.kind is kind else 1
         until = now + self._seconds(kind, error, failures, now)
-        scope = "" if kind is RestKind.KEY_REFUSED else model
-        rest = Rest(key.label, scope, kind, until, failures, failure_of(error))
-        self._set(key, rest)
-        self.announce(rest)
-        log = _log.error if kind is RestKind.KEY_REFUSED else _log.warning
+        scope = "" if kind is CooldownReason.KEY_REFUSED else model
+        cooldown = Cooldown(key.label, scope, kind, until, failures, failure_of(error))
+        self._set(key, cooldown)
+        self.announce(cooldown)
+        log = _log.error if kind is CooldownReason.KEY_REFUSED else _log.warning
         log(
             "a Gemini key rests",
             key_label=key.label,
@@ -209,28 +218,28 @@ class KeyPool:
             seconds=round(until - now, 1),
             google=error.reason,
         )
-        return rest
+        return cooldown
 
-    def praise(self, key: Key, model: str) -> None:
+    def mark_healthy(self, key: Key, model: str) -> None:
         """`key` has worked for `model`: if Google refused it before, it is in use again."""
-        if key.models and (rest := key.models.get(model)) is not None and rest.kind is RestKind.REFUSED:
+        if key.models and (cooldown := key.models.get(model)) is not None and cooldown.kind is CooldownReason.REFUSED:
             del key.models[model]
-        if key.rest is not None:
+        if key.cooldown is not None:
             _log.info("a Gemini key works again", key_label=key.label)
-            key.rest, key.is_probed = None, False
-            self.announce(Rest(key.label, "", RestKind.KEY_REFUSED, 0.0))
+            key.cooldown, key.is_probed = None, False
+            self.announce(Cooldown(key.label, "", CooldownReason.KEY_REFUSED, 0.0))
 
-    def apply(self, rest: Rest) -> None:
+    def apply(self, cooldown: Cooldown) -> None:
         """Take over what another process found out; an `until` of 0 ends a rest."""
-        key = self._by_label.get(rest.key)
+        key = self._by_label.get(cooldown.key)
         if key is None:
             return
-        if rest.until:
-            self._set(key, rest)
-        elif rest.model:
-            key.models.pop(rest.model, None)
+        if cooldown.until:
+            self._set(key, cooldown)
+        elif cooldown.model:
+            key.models.pop(cooldown.model, None)
         else:
-            key.rest, key.is_probed = None, False
+            key.cooldown, key.is_probed = None, False
 
     def snapshot(self) -> tuple[KeySnapshot, ...]:
         """Every key and its rests that are not over."""
@@ -239,35 +248,35 @@ class KeyPool:
             KeySnapshot(
                 key.label,
                 key.in_flight,
-                key.rest,
-                tuple(rest for rest in key.models.values() if now < rest.until),
+                key.cooldown,
+                tuple(cooldown for cooldown in key.models.values() if now < cooldown.until),
             )
             for key in self._keys
         )
 
-    def _set(self, key: Key, rest: Rest) -> None:
-        if not rest.model and rest.kind is RestKind.KEY_REFUSED:
-            key.rest, key.is_probed = rest, False
+    def _set(self, key: Key, cooldown: Cooldown) -> None:
+        if not cooldown.model and cooldown.kind is CooldownReason.KEY_REFUSED:
+            key.cooldown, key.is_probed = cooldown, False
             return
-        if len(key.models) >= _MOST_MODELS:
+        if len(key.models) >= _MAX_MODELS:
             del key.models[min(key.models, key=lambda model: key.models[model].until)]
-        key.models[rest.model] = rest
+        key.models[cooldown.model] = cooldown
 
-    def _seconds(self, kind: RestKind, error: GeminiError, failures: int, now: float) -> float:
-        if kind is RestKind.RATE_LIMIT:
-            return self.cool_down if error.retry_delay is None else max(error.retry_delay, SHORTEST)
-        if kind is RestKind.QUOTA:
+    def _seconds(self, kind: CooldownReason, error: GeminiError, failures: int, now: float) -> float:
+        if kind is CooldownReason.RATE_LIMIT:
+            return self.default_cooldown if error.retry_delay is None else max(error.retry_delay, SHORTEST)
+        if kind is CooldownReason.QUOTA:
             return quota_reset(now) - now if error.is_daily_quota else NO_QUOTA
-        first, most = REFUSED
-        return min(first * 2.0 ** min(failures - 1, 16), most)
+        first, maximum = REFUSED
+        return min(first * 2.0 ** min(failures - 1, 16), maximum)
 
 
-def _refused(rests: Sequence[Rest]) -> GeminiError:
+def _refused(cooldowns: Sequence[Cooldown]) -> GeminiError:
     """The refusal that began the first of these rests."""
-    if not rests:
+    if not cooldowns:
         return NoUsableKeyError("it is being tried whether they work again.")
-    failure = rests[0].failure
-    if rests[0].kind is RestKind.KEY_REFUSED:
+    failure = cooldowns[0].failure
+    if cooldowns[0].kind is CooldownReason.KEY_REFUSED:
         return NoUsableKeyError(str(failure.get("message", "no reason was given.")))
     return GeminiError(
         failure.get("status", 403), failure.get("message", ""), failure.get("reason", ""), failure.get("details", [])

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gemgate.upstream.circuit_breaker import BreakerSnapshot
-from gemgate.upstream.cooldowns import Rest
+from gemgate.upstream.cooldowns import Cooldown
 from gemgate.upstream.key_pool import KeySnapshot
 
 
@@ -17,7 +17,7 @@ class Observer:
     def calls(self, model: str, key: str) -> None:
         """A call is made with the key of this label; empty for a caller's own. `model` is empty if it asks none."""
 
-    def rests(self, rest: Rest) -> None:
+    def cooldowns(self, cooldown: Cooldown) -> None:
         """A key or a model rests; with `until` 0, works again before its time."""
 
     def retries(self, model: str, reason: str) -> None:

@@ -14,17 +14,17 @@ from dataclasses import dataclass, field
 from gemgate.gemini.errors import GeminiError, TransportError
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.circuit_breaker import Breakers
-from gemgate.upstream.cooldowns import RestKind
+from gemgate.upstream.cooldowns import CooldownReason
 from gemgate.upstream.daily_quota import quota_reset
-from gemgate.upstream.empty_answers import void_reason
+from gemgate.upstream.empty_answers import empty_reason
 from gemgate.upstream.failure_policy import is_foreign, may_repeat
-from gemgate.upstream.key_affinity import Whereabouts
-from gemgate.upstream.key_lease import Lease
+from gemgate.upstream.key_affinity import KeyAffinity
+from gemgate.upstream.key_lease import KeyLease
 from gemgate.upstream.key_pool import Key, KeyPool
 from gemgate.upstream.observer import Observer
 
 _BASE = 0.5
-_MOST_EXPONENT = 10
+_MAX_EXPONENT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +40,24 @@ class RetryOptions:
 
     retries: int = 2
     max_wait: float = 5
-    void: bool = True
+    retry_empty: bool = True
     deadline: float = 1800
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What one call may take.
+class CallLimits:
+    """Limits of one logical call: whether it may wait for a quota, and since when its deadline runs.
 
     Attributes:
-        is_patient: Whether a quota that is used up is waited for; not if another model may be asked.
+        waits_for_quota: Whether a quota that is used up is waited for; not if another model may be asked.
         since: When the request began, in Unix seconds, if another model was asked before; 0 if it begins now.
     """
 
-    is_patient: bool = True
-    since: float = 0.0
+    waits_for_quota: bool = True
+    deadline_started_at: float = 0.0
 
 
-USUAL = Terms()
+DEFAULT_LIMITS = CallLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Shared:
         pool: The gateway's keys; empty when callers bring theirs.
         breakers: Which models are left alone.
         options: How often, and how long.
-        whereabouts: Which key knows which file.
+        affinity: Which key knows which file.
         observers: Are told what happens.
         clock: Unix seconds.
         sleep: Waits for seconds.
@@ -78,7 +78,7 @@ class Shared:
     pool: KeyPool = field(default_factory=KeyPool)
     breakers: Breakers = field(default_factory=Breakers)
     options: RetryOptions = field(default_factory=RetryOptions)
-    whereabouts: Whereabouts = field(default_factory=Whereabouts)
+    affinity: KeyAffinity = field(default_factory=KeyAffinity)
     observers: list[Observer] = field(default_factory=list)
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -101,21 +101,21 @@ class Attempts:
 
     shared: Shared
     model: str
-    own: str | None
+    caller_key: str | None
     is_repeatable: bool = True
-    terms: Terms = USUAL
+    limits: CallLimits = DEFAULT_LIMITS
     resources: Sequence[str] = ()
     is_once: bool = False
     _began: float = 0.0
     _retries: int = 0
-    _voids: int = 0
+    _empty_answers: int = 0
     _avoid: list[Key] = field(default_factory=list)
-    _strangers: int = 0
+    _keys_tried: int = 0
 
     def __post_init__(self) -> None:
-        self._began = self.terms.since or self.shared.clock()
+        self._began = self.limits.deadline_started_at or self.shared.clock()
 
-    def begin(self) -> Lease:
+    def begin(self) -> KeyLease:
         """A key for the next attempt.
 
         Raises:
@@ -125,20 +125,20 @@ class Attempts:
         key, secret = self._key(pool)
         for observer in self.shared.observers:
             observer.calls(self.model, key.label if key else "")
-        return Lease(pool, self.shared.breakers, self.model, key, secret)
+        return KeyLease(pool, self.shared.breakers, self.model, key, secret)
 
     def _key(self, pool: KeyPool) -> tuple[Key | None, str]:
-        if self.own is not None:
-            pinned = pool.find(self.own)
+        if self.caller_key is not None:
+            pinned = pool.find(self.caller_key)
         else:
-            label = self.shared.whereabouts.find(self.resources) if self.resources else None
+            label = self.shared.affinity.find(self.resources) if self.resources else None
             pinned = pool.named(label) if label else None
         if pinned is not None:
             if not pool.is_usable(pinned, self.model):
                 raise pool.exhausted(self.model, (pinned,))
             return pinned, pinned.secret
-        if self.own is not None:
-            return None, self.own
+        if self.caller_key is not None:
+            return None, self.caller_key
         chosen = pool.choose(self.model, self._avoid)
         if chosen is None:
             raise pool.exhausted(self.model)
@@ -147,49 +147,49 @@ class Attempts:
     @property
     def remaining(self) -> float | None:
         """Seconds that the next attempt may take; None for the first one, which has all the time there is."""
-        if not (self.terms.since or self._retries or self._voids or self._avoid):
+        if not (self.limits.deadline_started_at or self._retries or self._empty_answers or self._avoid):
             return None
         return self.shared.options.deadline - (self.shared.clock() - self._began)
 
-    def succeeded(self, lease: Lease) -> None:
+    def succeeded(self, key_lease: KeyLease) -> None:
         """An attempt was answered."""
-        lease.succeeded()
-        if self.resources and lease.key is not None:
-            self.shared.whereabouts.learn(self.resources, lease.key.label)
+        key_lease.succeeded()
+        if self.resources and key_lease.key is not None:
+            self.shared.affinity.learn(self.resources, key_lease.key.label)
 
-    async def failed(self, lease: Lease, error: GeminiError) -> None:
+    async def failed(self, key_lease: KeyLease, error: GeminiError) -> None:
         """Returns when the next attempt is due.
 
         Raises:
             GeminiError: there will be none.
         """
-        kind = lease.failed(error)
-        lease.close()
+        kind = key_lease.failed(error)
+        key_lease.close()
         try:
-            wait = self._wait(lease, error, kind)
+            wait = self._wait(key_lease, error, kind)
         except GeminiError:
-            if kind is RestKind.BROKEN:
+            if kind is CooldownReason.BROKEN:
                 self.shared.breakers.failed(self.model)
             raise
-        if lease.key is not None:
-            self._avoid.append(lease.key)
+        if key_lease.key is not None:
+            self._avoid.append(key_lease.key)
         self._note(str(error.reason if isinstance(error, TransportError) else error.status))
         if wait > 0:
             await self.shared.sleep(wait)
 
-    def broke_off(self, lease: Lease, error: GeminiError) -> None:
+    def broke_off(self, key_lease: KeyLease, error: GeminiError) -> None:
         """An answer that was given on has failed in its middle: there will be no other one."""
-        if lease.failed(error) is RestKind.BROKEN:
+        if key_lease.failed(error) is CooldownReason.BROKEN:
             self.shared.breakers.failed(self.model)
 
-    def repeats_void(self, events: Sequence[GenerateContentResponse], *, count_thoughts: bool = False) -> bool:
+    def retries_empty(self, events: Sequence[GenerateContentResponse], *, count_thoughts: bool = False) -> bool:
         """Whether an answer without content is asked for again, which happens once."""
-        if self._voids or not self.shared.options.void:
+        if self._empty_answers or not self.shared.options.retry_empty:
             return False
-        reason = void_reason(events, count_thoughts=count_thoughts)
+        reason = empty_reason(events, count_thoughts=count_thoughts)
         if reason is None or self.shared.clock() - self._began >= self.shared.options.deadline:
             return False
-        self._voids += 1
+        self._empty_answers += 1
         self._note(reason)
         return True
 
@@ -197,7 +197,7 @@ class Attempts:
         for observer in self.shared.observers:
             observer.retries(self.model, reason)
 
-    def _wait(self, lease: Lease, error: GeminiError, kind: RestKind | None) -> float:
+    def _wait(self, key_lease: KeyLease, error: GeminiError, kind: CooldownReason | None) -> float:
         """Seconds until the next attempt.
 
         Raises:
@@ -205,41 +205,41 @@ class Attempts:
         """
         if self.is_once:
             raise error
-        if self.own is None and lease.key is not None:
-            if kind is not None and kind is not RestKind.BROKEN:
+        if self.caller_key is None and key_lease.key is not None:
+            if kind is not None and kind is not CooldownReason.BROKEN:
                 return self._wait_for_key(error, kind)
-            if is_foreign(error) and self._may_try_another(lease.key):
+            if is_foreign(error) and self._may_try_another(key_lease.key):
                 return 0.0
         if not may_repeat(error, is_repeatable=self.is_repeatable):
             raise error
         if error.status == 429:
             return self._wait_for_quota(error, kind)
-        backoff = self.shared.random() * _BASE * 2.0 ** min(self._retries, _MOST_EXPONENT)
+        backoff = self.shared.random() * _BASE * 2.0 ** min(self._retries, _MAX_EXPONENT)
         wait = max(min(backoff, self.shared.options.max_wait), error.retry_delay or 0.0)
         return self._counted(error, wait)
 
-    def _wait_for_key(self, error: GeminiError, kind: RestKind) -> float:
+    def _wait_for_key(self, error: GeminiError, kind: CooldownReason) -> float:
         """Another key at once, if there is one."""
         pool = self.shared.pool
-        label = self.shared.whereabouts.find(self.resources) if self.resources else None
+        label = self.shared.affinity.find(self.resources) if self.resources else None
         only = pool.named(label) if label else None
         if only is None and pool.choose(self.model) is not None:
             return 0.0
         told = pool.exhausted(self.model, (only,) if only else ())
-        if kind is not RestKind.RATE_LIMIT or not self.terms.is_patient or told.available_in is None:
+        if kind is not CooldownReason.RATE_LIMIT or not self.limits.waits_for_quota or told.available_in is None:
             raise told from error
         return self._counted(told, told.available_in) + self._jitter(told.available_in)
 
-    def _wait_for_quota(self, error: GeminiError, kind: RestKind | None) -> float:
+    def _wait_for_quota(self, error: GeminiError, kind: CooldownReason | None) -> float:
         """There is one key, and it must be waited for."""
         now = self.shared.clock()
-        if kind is RestKind.QUOTA:
+        if kind is CooldownReason.QUOTA:
             error.available_in = quota_reset(now) - now if error.is_daily_quota else None
             raise error
         wait = error.retry_delay
         if wait is None:
-            wait = error.available_in = self.shared.pool.cool_down
-        if not self.terms.is_patient:
+            wait = error.available_in = self.shared.pool.default_cooldown
+        if not self.limits.waits_for_quota:
             raise error
         return self._counted(error, wait) + self._jitter(wait)
 
@@ -258,6 +258,6 @@ class Attempts:
 
     def _may_try_another(self, key: Key) -> bool:
         """A file or a cache that this key does not know may be another's: each is asked once."""
-        self.shared.whereabouts.forget(self.resources)
-        self._strangers += 1
-        return key not in self._avoid and self._strangers < len(self.shared.pool)
+        self.shared.affinity.forget(self.resources)
+        self._keys_tried += 1
+        return key not in self._avoid and self._keys_tried < len(self.shared.pool)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Self
 from gemgate.gemini.client.client import EventStream
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
-from gemgate.upstream.empty_answers import void_reason
+from gemgate.upstream.empty_answers import empty_reason
 from gemgate.upstream.retry import Attempts
 
 if TYPE_CHECKING:
-    from gemgate.upstream.key_lease import Lease
+    from gemgate.upstream.key_lease import KeyLease
 
-Batch = list[GenerateContentResponse]
+EventBatch = list[GenerateContentResponse]
 Open = Callable[[str, float | None], EventStream]
 """A new stream with this key, which may take so many seconds."""
 
 
-class SteadyStream:
+class RetryingStream:
     """Used like an `EventStream`: `async with upstream.stream(…) as batches: async for events in batches: …`.
 
     Entering waits for the first content, and fails when no attempt brings any. What comes after that is given on as it
@@ -29,8 +29,8 @@ class SteadyStream:
         self._attempts = attempts
         self._opened: Open | None = opened
         self._stream: EventStream | None = None
-        self._lease: Lease | None = None
-        self._held: Batch = []
+        self._key_lease: KeyLease | None = None
+        self._held: EventBatch = []
 
     async def __aenter__(self) -> Self:
         opened, self._opened = self._opened, None  # it holds the body, which nobody needs while the answer comes
@@ -44,61 +44,61 @@ class SteadyStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        lease, self._lease = self._lease, None
+        key_lease, self._key_lease = self._key_lease, None
         try:
             await self._close()
         finally:
-            if lease is not None:
-                lease.close()
+            if key_lease is not None:
+                key_lease.close()
 
     async def _close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             await stream.__aexit__(None, None, None)
 
-    def __aiter__(self) -> AsyncIterator[Batch]:
+    def __aiter__(self) -> AsyncIterator[EventBatch]:
         return self
 
-    async def __anext__(self) -> Batch:
+    async def __anext__(self) -> EventBatch:
         if self._held:
             held, self._held = self._held, []
             return held
-        if self._stream is None or self._lease is None:
+        if self._stream is None or self._key_lease is None:
             raise StopAsyncIteration
         try:
             return await anext(self._stream)
         except GeminiError as error:
-            self._attempts.broke_off(self._lease, error)
+            self._attempts.broke_off(self._key_lease, error)
             raise
 
     async def _begin(self, opened: Open) -> bool:
         """One attempt: whether its answer is the one to give on."""
         attempts = self._attempts
-        lease = self._lease = attempts.begin()
+        key_lease = self._key_lease = attempts.begin()
         try:
-            stream = self._stream = opened(lease.secret, attempts.remaining)
+            stream = self._stream = opened(key_lease.secret, attempts.remaining)
             await stream.__aenter__()
             held = await _until_content(stream)
         except GeminiError as error:
             await self._close()
-            await attempts.failed(lease, error)
+            await attempts.failed(key_lease, error)
             return False
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
-        attempts.succeeded(lease)
-        if attempts.repeats_void(held, count_thoughts=True):
+        attempts.succeeded(key_lease)
+        if attempts.retries_empty(held, count_thoughts=True):
             await self.__aexit__(None, None, None)
             return False
         self._held = held
         return True
 
 
-async def _until_content(stream: EventStream) -> Batch:
+async def _until_content(stream: EventStream) -> EventBatch:
     """The events up to the first content, or up to the end if there is none."""
-    held: Batch = []
+    held: EventBatch = []
     async for events in stream:
         held = held + events if held else events
-        if void_reason(events, count_thoughts=True) is None:
+        if empty_reason(events, count_thoughts=True) is None:
             break
     return held

@@ -6,10 +6,10 @@ from types import TracebackType
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
-_HANGUP = "gemgate.hangup"
+_DISCONNECT = "gemgate.disconnect"
 
 
-class Hangup:
+class Disconnect:
     """Tells that the client of a connection has gone, so that no task need wait for each request's `http.disconnect`.
 
     Attributes:
@@ -17,26 +17,26 @@ class Hangup:
         watched: Blocks that are cancelled when it does.
     """
 
-    __slots__ = ("has_come", "watched")
+    __slots__ = ("is_set", "watched")
 
     def __init__(self) -> None:
-        self.has_come = False
+        self.is_set = False
         self.watched: set[cancelled_on_disconnect] = set()
 
     def enter(self, scope: Scope) -> None:
         """The request of `scope` came over this connection."""
-        scope[_HANGUP] = self
+        scope[_DISCONNECT] = self
 
-    def come(self) -> None:
+    def set(self) -> None:
         """The client has gone."""
-        self.has_come = True
+        self.is_set = True
         for block in tuple(self.watched):
             block.cancel()
 
 
-def hangup_of(scope: Scope) -> Hangup | None:
+def disconnect_of(scope: Scope) -> Disconnect | None:
     """That of the request's connection; None where the server is not ours, and knows ASGI alone."""
-    found: Hangup | None = scope.get(_HANGUP)
+    found: Disconnect | None = scope.get(_DISCONNECT)
     return found
 
 
@@ -47,11 +47,11 @@ class cancelled_on_disconnect:  # noqa: N801  used like a function; a generator 
         ClientDisconnect: in place of the cancellation that the disconnect caused. Any other cancellation passes.
     """
 
-    __slots__ = ("_cancelling", "_gone", "_hangup", "_request", "_task", "_watcher")
+    __slots__ = ("_cancelling", "_disconnect", "_gone", "_request", "_task", "_watcher")
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._hangup = hangup_of(request.scope)
+        self._disconnect = disconnect_of(request.scope)
         self._watcher: asyncio.Task[None] | None = None
         self._gone = False
 
@@ -62,12 +62,12 @@ class cancelled_on_disconnect:  # noqa: N801  used like a function; a generator 
             raise RuntimeError(msg)
         self._task = task
         self._cancelling = task.cancelling()
-        if self._hangup is None:
+        if self._disconnect is None:
             self._watcher = asyncio.create_task(self._watch())
-        elif self._hangup.has_come:
+        elif self._disconnect.is_set:
             self.cancel()
         else:
-            self._hangup.watched.add(self)
+            self._disconnect.watched.add(self)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -75,8 +75,8 @@ class cancelled_on_disconnect:  # noqa: N801  used like a function; a generator 
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None  # it keeps how it ended, which leads to `self`: a cycle for each request
-        elif self._hangup is not None:
-            self._hangup.watched.discard(self)
+        elif self._disconnect is not None:
+            self._disconnect.watched.discard(self)
         if self._gone and isinstance(error, asyncio.CancelledError) and self._task.uncancel() <= self._cancelling:
             raise ClientDisconnect from None
 

@@ -14,7 +14,7 @@ from gemgate.web.error_handlers import answer_to
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class DirectRoutes:
+class FastPath:
     """`POST` on one of `endpoints` is answered by its endpoint at once; everything else goes on to the application.
 
     An endpoint takes the request alone, and is a route of the application as well: for the OpenAPI document, and for

@@ -46,9 +46,9 @@ class LimitsMiddleware:
         body_timeout: Seconds without a byte of a body; and what it may take beyond a second for `LEAST_RATE` bytes.
     """
 
-    def __init__(self, app: ASGIApp, *, most: int, body_timeout: float) -> None:
+    def __init__(self, app: ASGIApp, *, maximum: int, body_timeout: float) -> None:
         self._app = app
-        self._most = most
+        self._max = maximum
         self._body_timeout = body_timeout
         self._running = 0
 
@@ -57,18 +57,18 @@ class LimitsMiddleware:
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
             await self._app(scope, receive, send)
             return
-        if self._running >= self._most:
-            await answer(overloaded(self._most))(scope, receive, send)
+        if self._running >= self._max:
+            await answer(overloaded(self._max))(scope, receive, send)
             return
         self._running += 1
         try:
-            body = receive if WHOLE_BODY in scope else _Body(scope, receive, self._body_timeout).receive
+            body = receive if WHOLE_BODY in scope else _BoundedBody(scope, receive, self._body_timeout).receive
             await self._app(scope, body, send)
         finally:
             self._running -= 1
 
 
-class _Body:
+class _BoundedBody:
     """The body of one request as it comes in."""
 
     __slots__ = ("_began", "_receive", "_scope", "_size", "_timeout", "_whole")

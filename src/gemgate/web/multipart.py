@@ -14,7 +14,7 @@ from gemgate.errors import ApiError
 # The caller is told what is wrong with a form; that must not give them a way to fill the log.
 logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
-MOST_PARTS = 256
+MAX_PARTS = 256
 """Fields and files of one form."""
 
 
@@ -156,8 +156,8 @@ class _Reader:
         name = _text(options.get(b"name"))
         if name is None:
             raise _malformed("a part of it has no name")
-        if self._count == MOST_PARTS:
-            raise _malformed(f"it has more than {MOST_PARTS} parts")
+        if self._count == MAX_PARTS:
+            raise _malformed(f"it has more than {MAX_PARTS} parts")
         self._count += 1
         content_type = _text(self._headers.get(b"content-type"))
         self._part = FormPart(name, filename=_text(options.get(b"filename")), content_type=content_type)

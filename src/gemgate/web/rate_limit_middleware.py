@@ -12,11 +12,11 @@ from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.rate_limits import (
     REFUSAL,
-    Ask,
-    Level,
+    BucketStatus,
     Quotas,
-    Refusal,
-    Standing,
+    RateLimitRefusal,
+    RateLimitRequest,
+    RateLimitStatus,
 )
 from gemgate.errors import ApiError
 from gemgate.observability.record import current
@@ -47,11 +47,11 @@ class QuotaMiddleware:
             keys: ClientKeys = services.client_keys
             is_limited = keys.has_limits and scope["path"] not in UNLIMITED
             if is_limited and (key := _presented(scope, keys)) and key.limits:
-                await self._within_limits(_Exchange(key, services.quotas, receive, send), scope)
+                await self._within_limits(_LimitedExchange(key, services.quotas, receive, send), scope)
                 return
         await self._app(scope, receive, send)
 
-    async def _within_limits(self, exchange: "_Exchange", scope: Scope) -> None:
+    async def _within_limits(self, exchange: "_LimitedExchange", scope: Scope) -> None:
         try:
             try:
                 await exchange.begin(is_json=_is_json(scope))
@@ -62,7 +62,7 @@ class QuotaMiddleware:
             await exchange.end()
 
 
-class _Exchange:
+class _LimitedExchange:
     """One request: what it has taken, and what its caller is told about the limits."""
 
     __slots__ = (
@@ -77,7 +77,7 @@ class _Exchange:
         self._send = send
         self._lease = secrets.token_hex(8)
         self._first: Message | None = None
-        self._standing = Standing()
+        self._standing = RateLimitStatus()
         self._has_begun = False
         self._is_json = False
         self._wanted = 0
@@ -132,7 +132,7 @@ class _Exchange:
 
     async def _take(self, *, is_new: bool) -> None:
         wanted, self._wanted = self._wanted, 0
-        self._standing = await self._quotas.take(self._key, Ask(self._lease, wanted, is_new))
+        self._standing = await self._quotas.take(self._key, RateLimitRequest(self._lease, wanted, is_new))
         if refusal := self._standing.refusal:
             self._has_begun = self._has_begun and not is_new
             raise _too_much(self._key, refusal)
@@ -175,7 +175,7 @@ _WHAT = {
 }
 
 
-def _too_much(key: ClientKey, refusal: Refusal) -> ApiError:
+def _too_much(key: ClientKey, refusal: RateLimitRefusal) -> ApiError:
     """As OpenAI says it."""
     what, name, kind = _WHAT[refusal.kind]
     limit = getattr(key.limits, name)
@@ -192,7 +192,7 @@ def _too_much(key: ClientKey, refusal: Refusal) -> ApiError:
     return ApiError(429, msg, type=kind, code="rate_limit_exceeded", headers=headers)
 
 
-def _headers(standing: Standing) -> list[tuple[bytes, bytes]]:
+def _headers(standing: RateLimitStatus) -> list[tuple[bytes, bytes]]:
     """OpenAI's `x-ratelimit-*`: https://platform.openai.com/docs/guides/rate-limits."""
     headers = []
     for name, level in (("requests", standing.requests), ("tokens", standing.tokens)):
@@ -201,7 +201,7 @@ def _headers(standing: Standing) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _headers_of(name: str, level: Level) -> list[tuple[bytes, bytes]]:
+def _headers_of(name: str, level: BucketStatus) -> list[tuple[bytes, bytes]]:
     values = {"limit": str(level.limit), "remaining": str(level.remaining), "reset": duration(level.reset)}
     return [(f"x-ratelimit-{what}-{name}".encode(), value.encode()) for what, value in values.items()]
 

@@ -24,7 +24,7 @@ from gemgate.web.error_handlers import as_api_error
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 
-Batches = AsyncGenerator[bytes, None]
+EventBatches = AsyncGenerator[bytes, None]
 """Whole events, ready to send; all those of one upstream read joined, because each item costs a write."""
 
 _CLEANUP_SECONDS = 5.0
@@ -41,7 +41,7 @@ def error_frame(error: ApiError) -> bytes:
 
 
 def respond(
-    request: Request, batches: Batches, settings: Settings, headers: Mapping[str, str] | None = None
+    request: Request, batches: EventBatches, settings: Settings, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Streams `batches` as an answer of status 200, which begins with the first batch or after `stream_start_after`.
 
@@ -58,7 +58,7 @@ class _EventStream(Response):
     but the request's. At a shutdown the server's own deadline ends it, as it ends every request.
     """
 
-    def __init__(self, request: Request, batches: Batches, settings: Settings, headers: Mapping[str, str]) -> None:
+    def __init__(self, request: Request, batches: EventBatches, settings: Settings, headers: Mapping[str, str]) -> None:
         # Not Starlette's, which would count the bytes of a body.
         self.status_code, self.background, self.raw_headers = 200, None, []
         self._request = request
@@ -73,7 +73,7 @@ class _EventStream(Response):
         Raises:
             ClientDisconnect: the client went before the answer began.
         """
-        out = _Outlet(send, self._head, self._settings)
+        out = _EventWriter(send, self._head, self._settings)
         try:
             with out:
                 async with cancelled_on_disconnect(self._request):
@@ -86,7 +86,7 @@ class _EventStream(Response):
             if not self._is_read:
                 await _close(self._batches)
 
-    async def _send_batches(self, out: "_Outlet") -> None:
+    async def _send_batches(self, out: "_EventWriter") -> None:
         try:
             async for batch in self._batches:
                 await out.send(batch)
@@ -108,7 +108,7 @@ def _headers() -> list[tuple[bytes, bytes]]:
     return response.raw_headers
 
 
-class _Outlet:
+class _EventWriter:
     """Where the pieces of a stream go. The answer begins with the first, or with a comment if there is none for long.
 
     Comments keep it alive until the block ends. There is a task only while one is being sent.
@@ -162,7 +162,7 @@ class _Outlet:
             self._task = self._loop.create_task(self._comment())
 
 
-async def _close(source: Batches) -> None:
+async def _close(source: EventBatches) -> None:
     """Ends the iterator, which closes the call to Google."""
     with anyio.move_on_after(_CLEANUP_SECONDS, shield=True):
         await source.aclose()

@@ -22,7 +22,7 @@ from gemgate.observability.record import (
     restore,
 )
 from gemgate.redaction import redact, traceback_of
-from gemgate.web.disconnect import Hangup, hangup_of
+from gemgate.web.disconnect import Disconnect, disconnect_of
 from gemgate.web.error_handlers import CLIENT_CLOSED_REQUEST, answer
 from gemgate.web.sse import error_frame
 
@@ -67,18 +67,18 @@ class TelemetryMiddleware:
             return
         record = Record(_request_id(scope), scope["method"], scope["path"])
         bodies = Bodies(scope) if self._log_bodies else None
-        hangup = hangup_of(scope)
-        exchange = _Exchange(record, self._metrics, receive, send, bodies, hangup)
+        disconnect = disconnect_of(scope)
+        exchange = _MeasuredExchange(record, self._metrics, receive, send, bodies, disconnect)
         is_quiet = record.path in _QUIET_PATHS
         if not is_quiet:
             self._metrics.began()
         if self._tracing is not None and not is_quiet:
             self._tracing.begin(scope, record)
         token = make_current(record)
-        # Where the connection tells of a hangup, no message has to be looked at.
-        heard = receive if hangup is not None and bodies is None else exchange.receive
+        # Where the connection tells of a disconnect, no message has to be looked at.
+        handle_sigterm = receive if disconnect is not None and bodies is None else exchange.receive
         try:
-            await self._app(scope, heard, exchange.send)
+            await self._app(scope, handle_sigterm, exchange.send)
             await exchange.finish()
         except asyncio.CancelledError:
             await exchange.finish()
@@ -120,10 +120,10 @@ class TelemetryMiddleware:
             self._log.debug("request", **line(record))
 
 
-class _Exchange:
+class _MeasuredExchange:
     """One request and how far its answer has come."""
 
-    __slots__ = ("_bodies", "_gone", "_hangup", "_metrics", "_receive", "_record", "_send", "_status", "complete")
+    __slots__ = ("_bodies", "_disconnect", "_gone", "_metrics", "_receive", "_record", "_send", "_status", "complete")
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Exchange:
         receive: Receive,
         send: Send,
         bodies: Bodies | None,
-        hangup: Hangup | None,
+        disconnect: Disconnect | None,
     ) -> None:
         self._record = record
         self._metrics = metrics
@@ -140,14 +140,14 @@ class _Exchange:
         self._send = send
         self._bodies = bodies
         self._status: int | None = None
-        self._hangup = hangup
+        self._disconnect = disconnect
         self._gone = False
         self.complete = False
 
     @property
     def gone(self) -> bool:
         """Whether the client went before the end."""
-        return self._gone or (self._hangup is not None and self._hangup.has_come and not self.complete)
+        return self._gone or (self._disconnect is not None and self._disconnect.is_set and not self.complete)
 
     async def receive(self) -> Message:
         message = await self._receive()

@@ -71,13 +71,13 @@ class Google:
         self.hook("after", what)
         return answer
 
-    def run(self, name: str | None = None, state: str = "SUCCEEDED", *, most: int | None = None) -> None:
+    def run(self, name: str | None = None, state: str = "SUCCEEDED", *, maximum: int | None = None) -> None:
         """Finish jobs: the one called `name`, or all; with `most`, only so many requests are answered."""
         for job in [self.jobs[name]] if name else self.jobs.values():
             if job["state"] not in ("PENDING", "RUNNING"):
                 continue
             results = [{"key": key, **self.answer(key, request)} for key, request in job["requests"]]
-            results = [result for result in reversed(results[:most]) if len(result) > 1]
+            results = [result for result in reversed(results[:maximum]) if len(result) > 1]
             job |= {"state": state, "results": results}
 
     def _refusal(self, what: str) -> httpx.Response | None:

@@ -96,7 +96,7 @@ def hurry() -> None:
     from gemgate.startup.options import batch_options
 
     def quick(*args: Any) -> BatchOptions:
-        pace = Pace(first=0.05, most=0.2, settle=LEASE / 2)
+        pace = Pace(first=0.05, maximum=0.2, settle=LEASE / 2)
         return replace(batch_options(*args), pace=pace, work=WorkOptions(lease=LEASE, idle=0.1))
 
     vars(startup)["batch_options"] = quick

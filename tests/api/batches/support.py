@@ -13,13 +13,13 @@ from tests.api.batches.google import Google
 
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
-from gemgate.api.batches.line_translation import Job
-from gemgate.api.batches.service import BatchDesk
-from gemgate.api.batches.state_machine import Machine, Pace
+from gemgate.api.batches.line_translation import LineJob
+from gemgate.api.batches.service import BatchService
+from gemgate.api.batches.state_machine import BatchStateMachine, Pace
 from gemgate.api.batches.transfer import Transfer
 from gemgate.api.batches.wire import BatchRequest
 from gemgate.api.batches.worker import Worker, WorkOptions
-from gemgate.api.batches.worker_process import Bench, Setup, Workshop
+from gemgate.api.batches.worker_process import SessionTable, Setup, WorkerProcess
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.batches import GeminiJobs
@@ -56,7 +56,7 @@ class Here:
 
     def __init__(self, setup: Setup | None = None) -> None:
         self.setup = setup or Setup({})
-        self.bench = Bench()
+        self.bench = SessionTable()
         self._numbers = count()
 
     @asynccontextmanager
@@ -66,19 +66,19 @@ class Here:
             yield call
 
     @asynccontextmanager
-    async def input(self, job: Job) -> AsyncIterator[Any]:
+    async def input(self, job: LineJob) -> AsyncIterator[Any]:
         """A session of translation."""
         async with self._session("input", job) as call:
             yield call
 
     @asynccontextmanager
-    async def results(self, job: Job, *, requests: int, not_run: str | None) -> AsyncIterator[Any]:
+    async def results(self, job: LineJob, *, requests: int, not_run: str | None) -> AsyncIterator[Any]:
         """A session of results."""
         async with self._session("results", job, requests=requests, not_run=not_run) as call:
             yield call
 
     @asynccontextmanager
-    async def _session(self, kind: Any, *job: Job, **more: Any) -> AsyncIterator[Any]:
+    async def _session(self, kind: Any, *job: LineJob, **more: Any) -> AsyncIterator[Any]:
         number = next(self._numbers)
         self.bench.open(number, kind, self.setup, *job, **more)
 
@@ -125,16 +125,16 @@ class World:
     _names: Any = field(default_factory=count)
 
     @property
-    def desk(self) -> BatchDesk:
+    def service(self) -> BatchService:
         """Where callers come."""
-        rows, files, inspect = self.store.batches, self.store.files, Inspector(cast("Workshop", self.workshop))
-        return BatchDesk(rows, files, self.vault, inspect, lambda: None, own_key, clock=self.clock)
+        rows, files, inspect = self.store.batches, self.store.files, Inspector(cast("WorkerProcess", self.workshop))
+        return BatchService(rows, files, self.vault, inspect, lambda: None, own_key, clock=self.clock)
 
-    def machine(self, vault: KeyVault | None = None) -> Machine:
+    def machine(self, vault: KeyVault | None = None) -> BatchStateMachine:
         """A machine."""
-        transfer = Transfer(self.store.blobs, self.store.files, cast("Workshop", self.workshop), self.web)
+        transfer = Transfer(self.store.blobs, self.store.files, cast("WorkerProcess", self.workshop), self.web)
         jobs, files = GeminiJobs(self.gemini), GeminiFiles(self.gemini)
-        return Machine(jobs, files, transfer, vault or self.vault, self.clock, Pace())
+        return BatchStateMachine(jobs, files, transfer, vault or self.vault, self.clock, Pace())
 
     def worker(self, vault: KeyVault | None = None) -> Worker:
         """A worker of a new process."""
@@ -161,11 +161,11 @@ class World:
         """A batch of these lines."""
         file = await self.upload(lines, caller=caller)
         body = {"input_file_id": file.id, "endpoint": endpoint, "completion_window": "24h", **more}
-        return await self.desk.create(caller, BatchRequest.model_validate(body), dialect)
+        return await self.service.create(caller, BatchRequest.model_validate(body), dialect)
 
     async def row(self, batch_id: str) -> BatchRow:
         """The batch as it is now."""
-        return await self.desk.get(CALLER, batch_id)
+        return await self.service.get(CALLER, batch_id)
 
     async def work(self, seconds: float = 0, worker: Worker | None = None) -> None:
         """Let time pass, and do what is due."""

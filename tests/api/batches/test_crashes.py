@@ -10,7 +10,7 @@ from tests.api.batches.support import CALLER, LEASE, World, chat
 from gemgate.api.batches import state_machine as machine
 from gemgate.store import BatchRow
 
-MOST_POINTS = 400
+MAX_POINTS = 400
 LINES = [chat("a", "one"), chat("b", "fail"), chat("c", stream=True)]
 IDS = {line["custom_id"] for line in LINES}
 
@@ -76,7 +76,7 @@ async def lived(there: World, killer: Killer, *, cancels: bool) -> BatchRow:
             worker = there.worker()
         if cancels and turn == 1 and row.status in ("validating", "in_progress"):
             with killer.spared():
-                await there.desk.cancel(CALLER, batch.id)
+                await there.service.cancel(CALLER, batch.id)
         if turn == 2:
             there.google.run()
         row = await there.row(batch.id)
@@ -92,9 +92,9 @@ async def test_killed_anywhere_a_batch_loses_nothing_and_is_submitted_once(
     there: World, monkeypatch: pytest.MonkeyPatch, cancels: bool, is_inline: bool
 ) -> None:
     if not is_inline:
-        monkeypatch.setattr(machine, "MOST_INLINE_BYTES", 0)
+        monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
     killed: list[str] = []
-    for point in range(0, MOST_POINTS, 3 if cancels else 2):
+    for point in range(0, MAX_POINTS, 3 if cancels else 2):
         there.google.created.clear()
         killer = Killer(point)
         with monkeypatch.context() as patch:
@@ -118,7 +118,7 @@ async def test_killed_around_the_creation_a_job_is_looked_for_before_it_is_made_
     there: World, monkeypatch: pytest.MonkeyPatch, when: str, is_inline: bool
 ) -> None:
     if not is_inline:
-        monkeypatch.setattr(machine, "MOST_INLINE_BYTES", 0)
+        monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
     batch = await there.create(LINES)
 
     def kill(moment: str, what: str) -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.api.batches.support import Here, Json, chat
 
 from gemgate.api.batches.input_check import PIECE, Inspector
-from gemgate.api.batches.input_lines import MOST_LINES
-from gemgate.api.batches.worker_process import SessionLostError, Setup, Workshop
+from gemgate.api.batches.input_lines import MAX_LINES
+from gemgate.api.batches.worker_process import SessionLostError, Setup, WorkerProcess
 
 
 async def pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:
@@ -22,7 +22,7 @@ async def pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:
 
 async def inspected(raw: bytes, size: int = 7) -> list[Json]:
     errors: list[Json] = []
-    passed = Inspector(cast("Workshop", Here()))(pieces(raw, size), errors.extend)
+    passed = Inspector(cast("WorkerProcess", Here()))(pieces(raw, size), errors.extend)
     assert b"".join([chunk async for chunk in passed]) == raw
     return errors
 
@@ -64,11 +64,11 @@ async def test_an_input_without_lines_is_told() -> None:
 
 
 async def test_too_many_lines_are_told_with_the_limits_of_both_sides() -> None:
-    raw = b"".join(b"%d\n" % number for number in range(MOST_LINES + 1))
+    raw = b"".join(b"%d\n" % number for number in range(MAX_LINES + 1))
     errors = await inspected(raw, PIECE * 2)
     (told,) = [error for error in errors if error["code"] == "too_many_errors"]
     assert "49,001 more" in told["message"].replace("49001", "49,001")
-    lines = jsonl(*(orjson.dumps({**chat(str(number)), "body": {"model": "m"}}) for number in range(MOST_LINES + 1)))
+    lines = jsonl(*(orjson.dumps({**chat(str(number)), "body": {"model": "m"}}) for number in range(MAX_LINES + 1)))
     (error,) = await inspected(lines, PIECE * 2)
     assert error["code"] == "max_requests_exceeded"
     assert "OpenAI" in error["message"]
@@ -78,7 +78,7 @@ async def test_too_many_lines_are_told_with_the_limits_of_both_sides() -> None:
 async def test_when_the_process_dies_the_bytes_go_on_and_nothing_is_told() -> None:
     told: list[Any] = []
     raw = jsonl(chat("a"), b"{")
-    async with aclosing(Workshop(Setup({}))) as workshop:
+    async with aclosing(WorkerProcess(Setup({}))) as workshop:
         passed = Inspector(workshop)(pieces(raw, 20), told.append)
         first = await anext(passed)
         async with workshop.check() as call:
@@ -101,13 +101,13 @@ async def test_a_process_that_cannot_be_used_does_not_stop_an_upload(
 
     monkeypatch.setattr(here.bench, "open" if method == "open" else "call", lost)
     told: list[Any] = []
-    passed = Inspector(cast("Workshop", here))(pieces(b"{", 1), told.append)
+    passed = Inspector(cast("WorkerProcess", here))(pieces(b"{", 1), told.append)
     assert [chunk async for chunk in passed] == [b"{"]
     assert told == []
 
 
 async def test_an_upload_that_breaks_off_ends_the_session() -> None:
     here = Here()
-    async with aclosing(Inspector(cast("Workshop", here))(pieces(b"{", 1), print)) as passed:
+    async with aclosing(Inspector(cast("WorkerProcess", here))(pieces(b"{", 1), print)) as passed:
         await anext(passed)
     assert here.bench._sessions == {}

@@ -21,8 +21,8 @@ def entry(custom_id: Any = "a", **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**full, **changes}.items() if value is not ...}
 
 
-def read(*lines: Any, endpoint: str | None = None, most_line: int = 1000) -> tuple[InputReader, list[Line]]:
-    reader = InputReader(endpoint, most_line=most_line)
+def read(*lines: Any, endpoint: str | None = None, max_line: int = 1000) -> tuple[InputReader, list[Line]]:
+    reader = InputReader(endpoint, max_line=max_line)
     raw = b"\n".join(line if isinstance(line, bytes) else orjson.dumps(line) for line in lines)
     good = reader.feed(raw)
     return reader, good + reader.finish()
@@ -104,7 +104,7 @@ def test_an_empty_file_is_one_error_about_the_file(raw: bytes) -> None:
 
 
 def test_too_many_lines_are_one_error_that_names_both_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_LINES", 3)
+    monkeypatch.setattr(module, "MAX_LINES", 3)
     error = only_error(*[entry(str(number)) for number in range(6)])
     assert error["code"] == "max_requests_exceeded"
     assert "OpenAI" in error["message"]
@@ -112,7 +112,7 @@ def test_too_many_lines_are_one_error_that_names_both_limits(monkeypatch: pytest
 
 
 def test_too_many_bytes_are_one_error_that_names_both_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 150)
+    monkeypatch.setattr(module, "MAX_BYTES", 150)
     reader = InputReader()
     line = orjson.dumps(entry()) + b"\n"
     assert len(reader.feed(line)) == 1
@@ -123,7 +123,7 @@ def test_too_many_bytes_are_one_error_that_names_both_limits(monkeypatch: pytest
 
 
 def test_a_line_that_is_too_long_is_not_held() -> None:
-    reader = InputReader(most_line=100)
+    reader = InputReader(max_line=100)
     for _ in range(1000):
         assert reader.feed(b"x" * 1000) == []
     assert sum(map(len, reader._splitter._held)) <= 100

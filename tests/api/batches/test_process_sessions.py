@@ -10,16 +10,16 @@ from tests.api.batches.google import echo
 from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 
 from gemgate.api.batches import process_sessions as sessions
-from gemgate.api.batches.line_translation import Job, Translators, prepare
+from gemgate.api.batches.line_translation import LineJob, Translators, prepare
 from gemgate.api.batches.process_sessions import ResultSession, TranslateSession
 from gemgate.api.batches.spool import Records, Spool
 from gemgate.api.batches.worker_process import Setup
 from gemgate.errors import ApiError
-from gemgate.gemini.file_types import File
+from gemgate.gemini.file_types import GeminiFile
 from gemgate.media.references import FileRef, RemoteRef
 
-CHATS = Job("batch_1", CHAT, 1_800_000_000)
-VECTORS = Job("batch_1", EMBEDDINGS, 1_800_000_000)
+CHATS = LineJob("batch_1", CHAT, 1_800_000_000)
+VECTORS = LineJob("batch_1", EMBEDDINGS, 1_800_000_000)
 
 
 _opened: list[TranslateSession | ResultSession] = []
@@ -36,12 +36,12 @@ def _close() -> None:
         _opened.pop().close()
 
 
-def translation(job: Job = CHATS, **settings: Any) -> TranslateSession:
+def translation(job: LineJob = CHATS, **settings: Any) -> TranslateSession:
     _opened.append(session := TranslateSession(job, translators(**settings)))
     return session
 
 
-def answering(job: Job = CHATS, *, requests: int = 1000, **more: Any) -> ResultSession:
+def answering(job: LineJob = CHATS, *, requests: int = 1000, **more: Any) -> ResultSession:
     _opened.append(session := ResultSession(job, translators(), requests=requests, **more))
     return session
 
@@ -54,14 +54,14 @@ def jsonl(*lines: Json) -> bytes:
     return b"".join(orjson.dumps(line) + b"\n" for line in lines)
 
 
-def translated(raw: bytes, job: Job = CHATS, **settings: Any) -> tuple[list[Json], TranslateSession]:
+def translated(raw: bytes, job: LineJob = CHATS, **settings: Any) -> tuple[list[Json], TranslateSession]:
     session = translation(job, **settings)
     native = session.feed(raw).native + session.finish().native
     return [orjson.loads(line) for line in native.splitlines()], session
 
 
 def answered(
-    raw: bytes, results: list[Json], job: Job = CHATS, *, requests: int = 1000, refused: bytes = b"", **more: Any
+    raw: bytes, results: list[Json], job: LineJob = CHATS, *, requests: int = 1000, refused: bytes = b"", **more: Any
 ) -> tuple[list[Json], list[Json], ResultSession]:
     session = answering(job, requests=requests, **more)
     session.feed_results(jsonl(*results))
@@ -82,7 +82,7 @@ def answered(
     )
 
 
-def one(line: Json, *responses: Json, job: Job = CHATS) -> Json:
+def one(line: Json, *responses: Json, job: LineJob = CHATS) -> Json:
     """The one line of either file that these responses give."""
     results = [{"key": f"{part}-0-{part}-{len(responses)}", **response} for part, response in enumerate(responses)]
     output, errors, _ = answered(jsonl(line), results, job)
@@ -180,7 +180,7 @@ def test_after_an_error_nothing_more_is_translated() -> None:
 
 
 def test_a_native_input_above_googles_limit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST_NATIVE", 100)
+    monkeypatch.setattr(sessions, "MAX_NATIVE", 100)
     lines, session = translated(jsonl(chat("a"), chat("b")))
     assert len(lines) == 2
     assert session.feed(jsonl(chat("c"))).native == b""
@@ -188,7 +188,7 @@ def test_a_native_input_above_googles_limit_is_an_error(monkeypatch: pytest.Monk
 
 
 def test_too_many_inputs_of_embeddings_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST_INPUTS", 2)
+    monkeypatch.setattr(sessions, "MAX_INPUTS", 2)
     _, session = translated(jsonl(embedding("a", ["x", "y", "z"])), VECTORS)
     assert session.summary().errors[0]["param"] == "body.input"
 
@@ -343,8 +343,8 @@ def test_a_spool_is_drained_from_its_beginning() -> None:
 
 
 def test_a_line_larger_than_google_takes_is_refused_with_the_way_out() -> None:
-    job = Job("batch_1", "/v1/chat/completions", 1)
-    session = TranslateSession(job, translators(), most_request=300)
+    job = LineJob("batch_1", "/v1/chat/completions", 1)
+    session = TranslateSession(job, translators(), max_request=300)
     fed = session.feed(jsonl(chat("small"), chat("large", "x" * 300)))
     assert [orjson.loads(line)["key"] for line in fed.native.splitlines()] == ["0-0-0-1"]
     (refused,) = (orjson.loads(orjson.loads(line)["line"]) for line in session.refused().splitlines())
@@ -361,7 +361,7 @@ def test_a_line_that_names_a_file_is_answered_like_any_other() -> None:
     (waiting,) = session.feed(jsonl(line)).waiting
     assert waiting.refs == (FileRef("file-1", "messages[0].content[0].file.file_id"),)
     native = orjson.loads(
-        session.resolve(0, {waiting.refs[0].param: File("files/g", "https://g", mime_type="text/csv")})
+        session.resolve(0, {waiting.refs[0].param: GeminiFile("files/g", "https://g", mime_type="text/csv")})
     )
     assert native["request"]["contents"][0]["parts"] == [{"fileData": {"fileUri": "https://g", "mimeType": "text/csv"}}]
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from tests.api.batches.support import CHAT, LEASE, START, Json, World, chat
 
-from gemgate.api.batches.parameters import FATES
+from gemgate.api.batches.parameters import PARAMETERS
 from gemgate.api.batches.routes import router
 from gemgate.api.batches.wire import BatchRequest
 from gemgate.auth.caller import authenticate
@@ -27,7 +27,7 @@ async def app(there: World) -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     handlers.install(app)
     settings = Settings(_env_file=None, gemini_api_key=(), client_keys=())
-    app.state.services = SimpleNamespace(settings=settings, client_keys=ClientKeys(), batches=there.desk)
+    app.state.services = SimpleNamespace(settings=settings, client_keys=ClientKeys(), batches=there.service)
     for prefix in ("/v1", "/v1beta/openai"):
         app.include_router(router, prefix=prefix)
     return app
@@ -222,4 +222,4 @@ def _settings() -> Settings:
 
 
 def test_every_parameter_has_a_fate() -> None:
-    assert set(FATES) == set(BatchRequest.model_fields)
+    assert set(PARAMETERS) == set(BatchRequest.model_fields)

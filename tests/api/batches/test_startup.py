@@ -33,7 +33,7 @@ async def test_a_batch_is_done_in_the_background_with_nobody_asking(
     async with (
         Store.open(data_dir=tmp_path / "elsewhere") as store,
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-        batches_at_work(store, Upstream(gemini), Web(), options) as desk,
+        batches_at_work(store, Upstream(gemini), Web(), options) as service,
     ):
         ended = asyncio.Event()
         delete = store.blobs.delete
@@ -43,13 +43,13 @@ async def test_a_batch_is_done_in_the_background_with_nobody_asking(
             ended.set()
 
         monkeypatch.setattr(store.blobs, "delete", tidied)
-        there = World(store, google, gemini, time.time, desk.vault)  # type: ignore[arg-type]  # the clock on the wall
+        there = World(store, google, gemini, time.time, service.vault)  # type: ignore[arg-type]  # the clock on the wall
         file = await there.upload([chat("a"), chat("b", "fail")])
         body = BatchRequest(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
-        batch = await desk.create(CALLER, body, "openai")
+        batch = await service.create(CALLER, body, "openai")
         async with asyncio.timeout(20):
             await ended.wait()
-        row = await desk.get(CALLER, batch.id)
+        row = await service.get(CALLER, batch.id)
         output, errors = await there.results(row)
     assert row.status == "completed"
     assert (set(output), set(errors)) == ({"a"}, {"b"})

@@ -189,7 +189,7 @@ async def test_a_batch_of_googles_endpoint_renders_thoughts_as_that_endpoint_doe
 async def test_a_job_that_ends_badly_keeps_what_was_done(there: World, state: str, status: str, code: str) -> None:
     batch = await there.create([chat("a"), chat("b"), chat("c", stream=True)])
     await there.work()
-    there.google.run(state=state, most=1)
+    there.google.run(state=state, maximum=1)
     await there.work(10)
     row = await there.row(batch.id)
     output, errors = await there.results(row)
@@ -211,7 +211,7 @@ async def test_a_line_that_google_forgot_is_an_error(there: World) -> None:
 
 async def test_cancelled_before_it_was_validated_a_batch_just_ends(there: World) -> None:
     batch = await there.create([chat("a")])
-    cancelling = await there.desk.cancel(CALLER, batch.id)
+    cancelling = await there.service.cancel(CALLER, batch.id)
     assert (cancelling.status, cancelling.cancelling_at) == ("cancelling", int(START))
     await there.work()
     row = await there.row(batch.id)
@@ -222,7 +222,7 @@ async def test_cancelled_before_it_was_validated_a_batch_just_ends(there: World)
 async def test_cancelled_during_the_run_a_batch_keeps_what_was_done(there: World) -> None:
     batch = await there.create([chat("a"), chat("b")])
     await there.work()
-    await there.desk.cancel(CALLER, batch.id)
+    await there.service.cancel(CALLER, batch.id)
     await there.work()
     there.google.run()
     await there.work(2)
@@ -236,7 +236,7 @@ async def test_cancelled_during_the_run_a_batch_keeps_what_was_done(there: World
 async def test_a_job_that_ends_while_it_is_cancelled_gives_its_results(there: World) -> None:
     batch = await there.create([chat("a")])
     await there.work()
-    await there.desk.cancel(CALLER, batch.id)
+    await there.service.cancel(CALLER, batch.id)
     there.google.run()
     await there.work(2)
     row = await there.row(batch.id)
@@ -248,7 +248,7 @@ async def test_a_job_that_cannot_be_cancelled_any_more_is_no_failure(there: Worl
     batch = await there.create([chat("a")])
     await there.work()
     there.google.refusals.append((":cancel", 400, {"message": "It has ended.", "status": "FAILED_PRECONDITION"}))
-    await there.desk.cancel(CALLER, batch.id)
+    await there.service.cancel(CALLER, batch.id)
     await there.work()
     assert (await there.finish(batch)).status == "cancelled"
 
@@ -259,7 +259,7 @@ async def test_a_batch_is_cancelled_between_validation_and_creation(there: World
         ("batchGenerateContent", 429, {"message": "Too many.", "status": "RESOURCE_EXHAUSTED"})
     )
     await there.work()
-    await there.desk.cancel(CALLER, batch.id)
+    await there.service.cancel(CALLER, batch.id)
     await there.work(60)
     row = await there.row(batch.id)
     _, errors = await there.results(row)
@@ -271,7 +271,7 @@ async def test_google_may_take_an_hour_to_cancel_and_no_longer(there: World, mon
     monkeypatch.setattr(there.google, "_cancel", lambda _name: httpx.Response(200, json={}))
     batch = await there.create([chat("a")])
     await there.work()
-    await there.desk.cancel(CALLER, batch.id)
+    await there.service.cancel(CALLER, batch.id)
     await there.work()
     await there.work(1800)
     assert (await there.row(batch.id)).status == "cancelling"
@@ -378,7 +378,7 @@ async def test_a_job_that_vanished_fails_the_batch(there: World) -> None:
 async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
     there: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "MOST_INLINE_BYTES", 0)
+    monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
     batch = await there.create([chat("a"), chat("b", stream=True)])
     await there.work()
     there.google.run()
@@ -396,7 +396,7 @@ async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
 async def test_counts_follow_the_job(there: World) -> None:
     batch = await there.create([chat("a"), chat("b", "fail"), chat("c"), chat("d", stream=True)])
     await there.work()
-    there.google.run(state="RUNNING", most=2)
+    there.google.run(state="RUNNING", maximum=2)
     await there.work(60)
     row = await there.row(batch.id)
     assert (row.status, row.total, row.completed, row.failed) == ("in_progress", 4, 1, 2)
@@ -418,7 +418,7 @@ async def test_a_worker_without_the_key_waits_for_the_caller(there: World) -> No
     await there.work(worker=there.worker(stranger))
     assert there.google.calls == []
     there.vault = stranger
-    await there.desk.get(CALLER, batch.id)
+    await there.service.get(CALLER, batch.id)
     await there.work(worker=there.worker(stranger))
     assert len(there.google.created) == 1
     assert there.google.keys == {"caller-key"}
@@ -442,7 +442,7 @@ async def test_the_key_is_encrypted_at_rest_and_gone_at_the_end(there: World) ->
 
 
 async def test_an_upload_that_is_there_already_is_used(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "MOST_INLINE_BYTES", 0)
+    monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
     there.google.refusals.append(("batchGenerateContent", 503, {"message": "Later.", "status": "UNAVAILABLE"}))
     batch = await there.create([chat("a")], CHAT)
     await there.work()

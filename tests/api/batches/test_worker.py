@@ -6,28 +6,28 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from tests.api.batches.support import CALLER, LEASE, World, chat
 
-from gemgate.api.batches.claimed import Held
+from gemgate.api.batches.claimed import ClaimedBatch
 from gemgate.api.batches.worker import Worker, WorkOptions
 from gemgate.gemini.errors import GeminiError
 from gemgate.store import StoreError
 
 if TYPE_CHECKING:
-    from gemgate.api.batches.state_machine import Machine
+    from gemgate.api.batches.state_machine import BatchStateMachine
 
 
 class Scripted:
     """A machine whose step is a function of the test's."""
 
-    def __init__(self, step: Callable[[Held], Any], fail: Callable[[Held], Any] | None = None) -> None:
+    def __init__(self, step: Callable[[ClaimedBatch], Any], fail: Callable[[ClaimedBatch], Any] | None = None) -> None:
         self._step = step
         self._fail = fail
 
-    async def step(self, held: Held) -> float | None:
+    async def step(self, held: ClaimedBatch) -> float | None:
         """As scripted."""
         due: float | None = await self._step(held)
         return due
 
-    async def fail(self, held: Held, _error: GeminiError) -> float | None:
+    async def fail(self, held: ClaimedBatch, _error: GeminiError) -> float | None:
         """As scripted."""
         assert self._fail is not None
         due: float | None = await self._fail(held)
@@ -38,8 +38,10 @@ class Scripted:
         return 10.0 * (failures + 1)
 
 
-def worker(there: World, step: Callable[[Held], Any], name: str = "w", lease: float = LEASE, **more: Any) -> Worker:
-    machine = cast("Machine", Scripted(step, **more))
+def worker(
+    there: World, step: Callable[[ClaimedBatch], Any], name: str = "w", lease: float = LEASE, **more: Any
+) -> Worker:
+    machine = cast("BatchStateMachine", Scripted(step, **more))
     return Worker(there.store.batches, machine, name, WorkOptions(lease=lease, idle=0.01), there.clock)
 
 
@@ -49,7 +51,7 @@ async def raw(there: World, batch_id: str) -> Any:
 
 @pytest.mark.parametrize("error", [StoreError("no"), OSError(), OperationalError("", None, Exception()), KeyError()])
 async def test_a_step_that_fails_is_counted_and_tried_again_later(there: World, error: Exception) -> None:
-    async def step(_held: Held) -> None:
+    async def step(_held: ClaimedBatch) -> None:
         raise error
 
     batch = await there.create([chat("a")])
@@ -63,7 +65,7 @@ async def test_a_step_that_fails_is_counted_and_tried_again_later(there: World, 
 
 
 async def test_a_worker_that_lost_its_lease_writes_nothing_more(there: World) -> None:
-    async def step(held: Held) -> float:
+    async def step(held: ClaimedBatch) -> float:
         there.clock.now += LEASE + 1
         assert await there.store.batches.claim("another", LEASE)
         await held.change(status="failed")
@@ -76,7 +78,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_more(there: World) ->
 
 
 async def test_a_failure_of_a_worker_that_lost_its_lease_is_not_counted(there: World) -> None:
-    async def step(_held: Held) -> float:
+    async def step(_held: ClaimedBatch) -> float:
         there.clock.now += LEASE + 1
         await there.store.batches.claim("another", LEASE)
         raise StoreError("no")
@@ -96,7 +98,7 @@ async def test_a_lease_is_renewed_while_a_step_takes_long(there: World, monkeypa
 
     monkeypatch.setattr(there.store.batches, "renew", renew)
 
-    async def step(_held: Held) -> None:
+    async def step(_held: ClaimedBatch) -> None:
         await renewed.wait()
 
     batch = await there.create([chat("a")])
@@ -118,7 +120,7 @@ async def test_a_step_is_stopped_when_its_lease_cannot_be_renewed(
 
     monkeypatch.setattr(there.store.batches, "renew", renew)
 
-    async def step(_held: Held) -> None:
+    async def step(_held: ClaimedBatch) -> None:
         try:
             await asyncio.Event().wait()
         finally:
@@ -134,8 +136,8 @@ async def test_a_step_is_stopped_when_its_lease_cannot_be_renewed(
 async def test_what_the_caller_asks_for_during_a_step_is_done_at_once(there: World) -> None:
     batch = await there.create([chat("a")])
 
-    async def step(held: Held) -> float:
-        await there.desk.cancel(CALLER, batch.id)
+    async def step(held: ClaimedBatch) -> float:
+        await there.service.cancel(CALLER, batch.id)
         await held.record(total=7)
         return there.clock.now + 1000
 
@@ -150,11 +152,11 @@ async def test_what_the_caller_asks_for_during_a_step_is_done_at_once(there: Wor
 async def test_a_step_whose_failure_is_overtaken_is_done_again_at_once(there: World) -> None:
     batch = await there.create([chat("a")])
 
-    async def step(_held: Held) -> None:
+    async def step(_held: ClaimedBatch) -> None:
         raise GeminiError(500, "no")
 
-    async def fail(held: Held) -> None:
-        await there.desk.cancel(CALLER, batch.id)
+    async def fail(held: ClaimedBatch) -> None:
+        await there.service.cancel(CALLER, batch.id)
         await held.change(status="failed")
 
     row = await there.store.batches.claim("w", LEASE)
@@ -167,7 +169,7 @@ async def test_a_step_whose_failure_is_overtaken_is_done_again_at_once(there: Wo
 async def test_a_worker_in_the_background_does_what_is_due_and_is_woken(there: World) -> None:
     done: asyncio.Queue[str] = asyncio.Queue()
 
-    async def step(held: Held) -> None:
+    async def step(held: ClaimedBatch) -> None:
         done.put_nowait(held.row.id)
 
     at_work = worker(there, step)
@@ -185,7 +187,7 @@ async def test_a_worker_goes_on_when_the_store_was_away(
 ) -> None:
     done = asyncio.Event()
 
-    async def step(_held: Held) -> None:
+    async def step(_held: ClaimedBatch) -> None:
         done.set()
 
     async def away(*_: Any) -> None:
@@ -201,7 +203,7 @@ async def test_a_worker_goes_on_when_the_store_was_away(
 async def test_a_worker_that_is_stopped_gives_back_what_it_holds(there: World) -> None:
     begun = asyncio.Event()
 
-    async def step(_held: Held) -> None:
+    async def step(_held: ClaimedBatch) -> None:
         begun.set()
         await asyncio.Event().wait()
 
@@ -215,7 +217,7 @@ async def test_a_worker_that_is_stopped_gives_back_what_it_holds(there: World) -
 async def test_two_workers_never_do_the_same_step(there: World) -> None:
     seen: list[str] = []
 
-    async def step(held: Held) -> None:
+    async def step(held: ClaimedBatch) -> None:
         seen.append(held.row.id)
         await asyncio.sleep(0)
 

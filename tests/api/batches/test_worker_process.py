@@ -13,25 +13,25 @@ import pytest
 from tests.api.batches.support import CHAT, chat
 
 from gemgate.api.batches import worker_process as process
-from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.line_translation import LineJob
 from gemgate.api.batches.worker_process import (
-    Bench,
     SessionLostError,
+    SessionTable,
     Setup,
-    Workshop,
+    WorkerProcess,
 )
 
-JOB = Job("batch_1", CHAT, 1)
+JOB = LineJob("batch_1", CHAT, 1)
 LINE = orjson.dumps(chat("a")) + b"\n"
 
 
 @pytest.fixture
-async def workshop() -> AsyncIterator[Workshop]:
-    async with aclosing(Workshop(Setup({}))) as opened:
+async def workshop() -> AsyncIterator[WorkerProcess]:
+    async with aclosing(WorkerProcess(Setup({}))) as opened:
         yield opened
 
 
-async def test_sessions_live_in_a_process_of_their_own(workshop: Workshop) -> None:
+async def test_sessions_live_in_a_process_of_their_own(workshop: WorkerProcess) -> None:
     async with workshop.input(JOB) as one, workshop.input(JOB) as two:
         assert (await one("feed", LINE)).native == (await two("feed", LINE)).native
         assert (await one("summary")).total == 1
@@ -43,7 +43,7 @@ async def test_sessions_live_in_a_process_of_their_own(workshop: Workshop) -> No
         assert b"batch_expired" in await call("errors")
 
 
-async def test_a_process_that_is_killed_is_told_and_started_anew(workshop: Workshop) -> None:
+async def test_a_process_that_is_killed_is_told_and_started_anew(workshop: WorkerProcess) -> None:
     async with workshop.input(JOB) as call:
         pid = await call.run(os.getpid)
         os.kill(pid, signal.SIGKILL)
@@ -54,7 +54,7 @@ async def test_a_process_that_is_killed_is_told_and_started_anew(workshop: Works
 
 
 async def test_an_idle_process_ends() -> None:
-    async with aclosing(Workshop(Setup({}), idle=0.01)) as workshop:
+    async with aclosing(WorkerProcess(Setup({}), idle=0.01)) as workshop:
         async with workshop.input(JOB) as call:
             pid = await call.run(os.getpid)
             (child,) = [child for child in multiprocessing.active_children() if child.pid == pid]
@@ -64,7 +64,7 @@ async def test_an_idle_process_ends() -> None:
             assert await call.run(os.getpid) != pid
 
 
-async def test_work_that_begins_in_time_keeps_the_process(workshop: Workshop) -> None:
+async def test_work_that_begins_in_time_keeps_the_process(workshop: WorkerProcess) -> None:
     async with workshop.input(JOB) as call:
         pid = await call.run(os.getpid)
     async with workshop.input(JOB) as call:
@@ -72,7 +72,7 @@ async def test_work_that_begins_in_time_keeps_the_process(workshop: Workshop) ->
 
 
 def test_a_session_that_was_closed_is_lost() -> None:
-    bench = Bench()
+    bench = SessionTable()
     bench.open(1, "input", Setup({}), JOB)
     bench.open(2, "results", Setup({}), JOB, requests=1)
     assert bench.call(1, "feed", LINE).native
@@ -100,11 +100,11 @@ def test_the_process_leaves_live_requests_and_ctrl_c_to_its_parent(monkeypatch: 
 
 _PARENT = """
 import asyncio, os, sys
-from gemgate.api.batches.worker_process import Setup, Workshop
+from gemgate.api.batches.worker_process import Setup, WorkerProcess
 from gemgate.api.batches.line_translation import Job
 
 async def main():
-    async with Workshop(Setup({})).input(Job("b", "/v1/embeddings", 1)) as call:
+    async with WorkerProcess(Setup({})).input(Job("b", "/v1/embeddings", 1)) as call:
         print(await call.run(os.getpid), flush=True)
         sys.stdin.read()
 

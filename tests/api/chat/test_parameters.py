@@ -20,7 +20,7 @@ from tests.support.chat import (
     translate,
 )
 
-from gemgate.api.chat.parameters import DROPPED, FATES
+from gemgate.api.chat.parameters import DROPPED, PARAMETERS
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.translation.notes import Notes
@@ -34,12 +34,12 @@ def error(**body: Any) -> ApiError:
 
 
 def test_every_field_of_the_wire_model_has_a_fate() -> None:
-    assert set(FATES) == set(ChatCompletionRequest.model_fields)
+    assert set(PARAMETERS) == set(ChatCompletionRequest.model_fields)
 
 
 def test_every_parameter_of_the_official_client_is_known() -> None:
     base = set(get_type_hints(completion_create_params.CompletionCreateParamsBase))
-    assert base | {"stream"} <= set(FATES)
+    assert base | {"stream"} <= set(PARAMETERS)
 
 
 DROPPED_VALUES: dict[str, Any] = {

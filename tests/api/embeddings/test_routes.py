@@ -35,7 +35,7 @@ class Google:
         self.calls: list[tuple[str, Any]] = []
         self.arrived = asyncio.Event()
         self.cancelled = 0
-        self.most = 0
+        self.maximum = 0
         self._running = 0
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -44,7 +44,7 @@ class Google:
         self.calls.append((method, body))
         self.arrived.set()
         self._running += 1
-        self.most = max(self.most, self._running)
+        self.maximum = max(self.maximum, self._running)
         try:
             await asyncio.sleep(0)
             return await self._answer(method, body)
@@ -112,7 +112,7 @@ async def test_many_texts_are_calls_of_a_hundred_and_one_list_in_order(prefix: s
 async def test_only_some_calls_run_at_once(concurrency: int) -> None:
     google = Google()
     await embed(google, {"input": ["1"] * 1000}, embeddings={"concurrency": concurrency})
-    assert google.most == concurrency
+    assert google.maximum == concurrency
 
 
 async def test_one_failed_call_fails_all_and_stops_the_others() -> None:

@@ -10,10 +10,10 @@ import pytest
 from openai.types import embedding_create_params
 
 from gemgate.api.embeddings.inputs import media_of
-from gemgate.api.embeddings.parameters import DROPPED, FATES
+from gemgate.api.embeddings.parameters import DROPPED, PARAMETERS
 from gemgate.api.embeddings.translation import (
-    Answer,
-    Translation,
+    EmbeddingsAnswer,
+    EmbeddingsTranslation,
     count_request,
     embedding_list,
     from_gemini,
@@ -34,7 +34,7 @@ WAV = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 FILES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
 
 
-def translate(policy: Policy = "warn", **body: Any) -> Translation:
+def translate(policy: Policy = "warn", **body: Any) -> EmbeddingsTranslation:
     raw = orjson.dumps({"model": MODEL, "input": "Hi", **body})
     return to_gemini(parse(EmbeddingRequest, raw), EmbeddingOptions(Catalog(), policy))
 
@@ -52,11 +52,11 @@ def parts(given: Any) -> list[Any]:
 
 
 def test_every_field_of_the_wire_model_has_a_fate() -> None:
-    assert set(FATES) == set(EmbeddingRequest.model_fields)
+    assert set(PARAMETERS) == set(EmbeddingRequest.model_fields)
 
 
 def test_every_parameter_of_the_official_client_is_known() -> None:
-    assert set(get_type_hints(embedding_create_params.EmbeddingCreateParams)) <= set(FATES)
+    assert set(get_type_hints(embedding_create_params.EmbeddingCreateParams)) <= set(PARAMETERS)
 
 
 def test_nothing_is_sent_that_nobody_asked_for() -> None:
@@ -315,7 +315,7 @@ def test_tokens_are_googles_word_or_unknown(usage: dict[str, Any], tokens: int |
 
 def test_the_answers_of_several_calls_are_one_list() -> None:
     translation = translate(model=f"models/{MODEL}", input=["a", "b", "c"])
-    answers = [Answer(["AAAA", "BBBB"], 5), Answer(["CCCC"], None), Answer([], 3)]
+    answers = [EmbeddingsAnswer(["AAAA", "BBBB"], 5), EmbeddingsAnswer(["CCCC"], None), EmbeddingsAnswer([], 3)]
     assert orjson.loads(embedding_list(translation, answers)) == {
         "object": "list",
         "data": [

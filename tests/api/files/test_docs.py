@@ -7,12 +7,12 @@ from typing import get_args
 from gemgate.api.files.parameters import FILES
 from gemgate.api.files.wire import (
     BATCH_LIFETIME,
-    MOST_LISTED,
-    MOST_PART_BYTES,
+    MAX_LISTED,
+    MAX_PART_BYTES,
     Purpose,
 )
 from gemgate.translation.options import FileOptions
-from gemgate.wire import MOST_BATCH_BYTES
+from gemgate.wire import MAX_BATCH_BYTES
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "files.md").read_text()
 SOURCES = (Path(__file__).resolve().parents[3] / "src" / "gemgate" / "api" / "files").glob("*.py")
@@ -32,8 +32,8 @@ def test_the_page_names_every_field_and_every_purpose() -> None:
 def test_the_page_tells_the_limits() -> None:
     options = FileOptions()
     told = [int(found[1]) << {"K": 10, "M": 20, "G": 30}[found[2]] for found in re.finditer(r"(\d+) ([KMG])iB", PAGE)]
-    assert told[:4] == [options.max_bytes, options.uploads_max_bytes, MOST_PART_BYTES, MOST_BATCH_BYTES]
-    assert f"{MOST_LISTED:,}" in PAGE
+    assert told[:4] == [options.max_bytes, options.uploads_max_bytes, MAX_PART_BYTES, MAX_BATCH_BYTES]
+    assert f"{MAX_LISTED:,}" in PAGE
     assert BATCH_LIFETIME == 30 * 86_400
 
 

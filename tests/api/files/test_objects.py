@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.api.files.objects import lifetime, most_bytes, upload_error
+from gemgate.api.files.objects import lifetime, max_bytes, upload_error
 from gemgate.api.files.parameters import COMPLETE, FILES, UPLOADS
 from gemgate.api.files.wire import (
     CompleteRequest,
@@ -19,7 +19,7 @@ from gemgate.api.files.wire import (
 from gemgate.errors import ApiError
 from gemgate.store import FileRow, StoreError
 from gemgate.web.file_response import byte_range, content_headers
-from gemgate.wire import MOST_BATCH_BYTES
+from gemgate.wire import MAX_BATCH_BYTES
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_only_files_for_batches_end_by_themselves() -> None:
 
 
 def test_a_file_for_a_batch_has_the_smaller_of_two_limits() -> None:
-    assert most_bytes("batch", 2**40) == MOST_BATCH_BYTES
-    assert most_bytes("batch", 10) == most_bytes("evals", 10) == most_bytes(None, 10) == 10
+    assert max_bytes("batch", 2**40) == MAX_BATCH_BYTES
+    assert max_bytes("batch", 10) == max_bytes("evals", 10) == max_bytes(None, 10) == 10
 
 
 def test_what_the_store_cannot_do_is_no_fault_of_the_caller() -> None:

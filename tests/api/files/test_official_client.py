@@ -78,9 +78,9 @@ def test_an_upload_is_cancelled(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(("purpose", "most", "status"), [("spying", 10**9, 400), ("user_data", 10**6, 413)])
 def test_a_refusal_is_read_by_a_client_that_is_still_sending(
-    gateway: Gateway, purpose: Any, most: int, status: int
+    gateway: Gateway, purpose: Any, maximum: int, status: int
 ) -> None:
-    gateway.options = FileOptions(max_bytes=most)
+    gateway.options = FileOptions(max_bytes=maximum)
     with client_before(gateway) as client:
         with pytest.raises(openai.APIStatusError) as refused:
             client.files.create(file=("large", b"x" * 30_000_000), purpose=purpose)

@@ -9,7 +9,7 @@ from tests.api.files.support import KEY, NOW, OTHER, Gateway, error_of, form
 
 from gemgate.store import StoreError
 from gemgate.translation.options import FileOptions
-from gemgate.wire import MOST_BATCH_BYTES
+from gemgate.wire import MAX_BATCH_BYTES
 
 PURPOSE = ("purpose", "user_data")
 FILE = ("file", "hello, world", "ü.txt")
@@ -154,14 +154,14 @@ async def test_a_file_beyond_the_limit_is_refused_and_leaves_nothing(
 async def test_a_file_for_a_batch_has_a_limit_of_its_own(
     gateway: Gateway, is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gemgate.api.files.objects.MOST_BATCH_BYTES", 11)
+    monkeypatch.setattr("gemgate.api.files.objects.MAX_BATCH_BYTES", 11)
     parts = [("purpose", "batch"), FILE]
     async with gateway.client() as client:
         response = await client.post("/files", **form(*(parts if is_first else reversed(parts))))
         await made(client)
     assert error_of(response) == (413, None, "file_too_large")
     assert "at most 11 bytes" in response.json()["error"]["message"]
-    assert MOST_BATCH_BYTES == 200 * 1024 * 1024
+    assert MAX_BATCH_BYTES == 200 * 1024 * 1024
     assert len(gateway.stored()) == 1
 
 

@@ -154,7 +154,7 @@ async def test_unknown_fields_are_named(gateway: Gateway) -> None:
 async def test_a_part_beyond_the_limit_is_refused_and_leaves_nothing(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gemgate.api.files.uploads_routes.MOST_PART_BYTES", 1000)
+    monkeypatch.setattr("gemgate.api.files.uploads_routes.MAX_PART_BYTES", 1000)
     async with gateway.client() as client:
         upload_id = await begun(client)
         assert (await part(client, upload_id, "x" * 1000)).status_code == 200

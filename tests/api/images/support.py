@@ -17,7 +17,7 @@ from gemgate.app import GOOGLE, OPENAI
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.gemini.model_list import ModelDirectory
+from gemgate.gemini.model_list import ModelList
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.settings import Settings
 from gemgate.startup.options import shared_calls
@@ -119,7 +119,7 @@ def image_app(google: Callable[[httpx.Request], Any], *, facts: Any = None, **se
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-            ModelDirectory(Upstream(gemini, shared_calls(resolved)), ttl=300) as models,
+            ModelList(Upstream(gemini, shared_calls(resolved)), ttl=300) as models,
         ):
             images = options(facts=facts, unsupported_params=resolved.unsupported_params)
             app.state.services = SimpleNamespace(

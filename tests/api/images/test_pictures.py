@@ -10,7 +10,7 @@ from tests.api.images.support import IMAGEN_IS_OFF, SHOWN_USAGE, USAGE, blob, dr
 
 from gemgate.api.images.dimensions import dimensions
 from gemgate.api.images.pictures import (
-    Answer,
+    ImagesAnswer,
     Picture,
     completed_events,
     from_generate,
@@ -141,7 +141,7 @@ class TestImagen:
     def test_gives_predictions(self) -> None:
         prediction: Any = {"mimeType": "image/png", "bytesBase64Encoded": PNG, "prompt": "a nicer cat"}
         answer = from_predict({"predictions": [prediction, {"raiFilteredReason": "one was not right"}]})
-        assert answer == Answer([Picture(PNG, "png", (16, 9), "a nicer cat")])
+        assert answer == ImagesAnswer([Picture(PNG, "png", (16, 9), "a nicer cat")])
         response = images_response([answer], created=1)
         assert response["data"] == [{"b64_json": PNG, "revised_prompt": "a nicer cat"}]
         assert "usage" not in response
@@ -206,11 +206,11 @@ class TestTheAnswer:
         ImagesResponse.model_validate(response, strict=True)
 
     def test_leaves_out_what_differs_and_what_is_not_known(self) -> None:
-        response = images_response([Answer([Picture("", "png", (1, 2)), Picture("", "jpeg", (1, 2))])], created=7)
+        response = images_response([ImagesAnswer([Picture("", "png", (1, 2)), Picture("", "jpeg", (1, 2))])], created=7)
         assert ("output_format" in response, response["size"]) == (False, "1x2")
-        response = images_response([Answer([Picture("", "png", (1, 2)), Picture("", "png", (2, 2))])], created=7)
+        response = images_response([ImagesAnswer([Picture("", "png", (1, 2)), Picture("", "png", (2, 2))])], created=7)
         assert ("size" in response, response["output_format"]) == (False, "png")
-        assert "size" not in images_response([Answer([Picture("", "webp")])], created=7)
+        assert "size" not in images_response([ImagesAnswer([Picture("", "webp")])], created=7)
 
     @pytest.mark.parametrize(
         ("kind", "model"), [("image_generation", ImageGenCompletedEvent), ("image_edit", ImageEditCompletedEvent)]
@@ -230,7 +230,7 @@ class TestTheAnswer:
             "usage": SHOWN_USAGE,
         }
         model.model_validate(second, strict=True)
-        assert completed_events(kind, Answer([Picture("", "webp")]), created=7)[0]["size"] == "auto"
+        assert completed_events(kind, ImagesAnswer([Picture("", "webp")]), created=7)[0]["size"] == "auto"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from tests.api.images.support import FLASH_25, IMAGEN, IMAGEN_4, OLD_20, PRO_3, blob, options
 
 from gemgate.api.images.request import (
+    ImagesTranslation,
     Method,
-    Translation,
     method_of,
     to_gemini,
 )
@@ -15,11 +15,11 @@ from gemgate.api.images.wire import EditRequest, GenerationRequest
 from gemgate.errors import ApiError
 
 
-def made(model: str = FLASH_25, method: Method = "generateContent", **body: Any) -> Translation:
+def made(model: str = FLASH_25, method: Method = "generateContent", **body: Any) -> ImagesTranslation:
     return to_gemini(GenerationRequest(model=model, prompt="a cat", **body), options(), method)
 
 
-def predicted(model: str = IMAGEN, **body: Any) -> Translation:
+def predicted(model: str = IMAGEN, **body: Any) -> ImagesTranslation:
     return made(model, "predict", **body)
 
 

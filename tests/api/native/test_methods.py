@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gemgate.api.native.methods import (
     METHODS,
-    Call,
+    MatchedMethod,
     Method,
     Unknown,
     collections,
@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"/[A-Za-z0-9._:/-]+")
 def test_each_method_is_found_and_its_path_is_what_was_asked(method: Method, version: str) -> None:
     path = f"/{method.prefix}{version}/{method.template.replace('{name}', 'gemini-2.5_x')}"
     found = find(method.verb, path)
-    assert isinstance(found, Call)
+    assert isinstance(found, MatchedMethod)
     assert (found.method, found.path) == (method, path)
     assert found.names == ("gemini-2.5_x",) * method.template.count("{name}")
     assert found.template == f"/{method.prefix}{version}/{method.template}"
@@ -65,7 +65,7 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("around", ["/v1beta/models/{}", "/v1beta/models/{}:generateContent", "/v1beta/files/{}"])
 def test_a_name_that_is_none_makes_no_call(around: str, name: str, verb: str) -> None:
-    assert not isinstance(find(verb, around.format(name)), Call)
+    assert not isinstance(find(verb, around.format(name)), MatchedMethod)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_name_that_is_none_makes_no_call(around: str, name: str, verb: str) ->
 )
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_is_not_in_the_table_makes_no_call(verb: str, path: str) -> None:
-    assert not isinstance(find(verb, path), Call)
+    assert not isinstance(find(verb, path), MatchedMethod)
 
 
 @given(st.sampled_from(VERBS), st.text(max_size=40), st.sampled_from(["/v1beta/{}", "/v1/models/{}", "/upload/v1/{}"]))
 def test_any_path_that_is_found_is_plain_and_goes_to_google_as_it_is(verb: str, text: str, around: str) -> None:
     found = find(verb, around.format(text))
-    if isinstance(found, Call):
+    if isinstance(found, MatchedMethod):
         assert _PLAIN.fullmatch(found.path)
         assert ".." not in found.path.split("/")
 
@@ -129,14 +129,14 @@ def test_an_unknown_method_names_what_is_known_nearby() -> None:
 )
 def test_only_some_paths_below_v1_are_openais_too(path: str, is_shared: bool) -> None:
     found = find("GET", path)
-    assert isinstance(found, Call)
+    assert isinstance(found, MatchedMethod)
     assert found.is_shared is is_shared
 
 
 @pytest.mark.parametrize("call", ["generateContent", "streamGenerateContent", "countTokens", "batchEmbedContents"])
 def test_a_call_of_a_model_is_googles_alone(call: str) -> None:
     found = find("POST", f"/v1/models/x:{call}")
-    assert isinstance(found, Call)
+    assert isinstance(found, MatchedMethod)
     assert not found.is_shared
 
 

@@ -154,7 +154,7 @@ def test_metadata_is_not_of_any_size(there: Served) -> None:
 
 
 def test_a_file_beyond_googles_limit_is_cut_off(there: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gemgate.api.native.uploads.MOST_BYTES", 10)
+    monkeypatch.setattr("gemgate.api.native.uploads.MAX_BYTES", 10)
     answer = there.client.post(PATH, content=b"x" * 11, headers=own(**{"x-goog-upload-protocol": "raw"}))
     assert error_of(answer)["details"][0]["reason"] == "FILE_TOO_LARGE"
     chunk = there.client.post(address(there), content=b"x" * 11, headers=WHOLE)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.api.native.usage_watch import Watch
+from gemgate.api.native.usage_watch import UsageTail
 
 USAGE = {"promptTokenCount": 3, "totalTokenCount": 9, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}]}
 EVENTS = b"".join(
@@ -19,10 +19,10 @@ EVENTS = b"".join(
 
 
 def told(*pieces: bytes) -> object:
-    watch = Watch()
+    watch = UsageTail()
     for piece in pieces:
         watch.feed(piece)
-    return tuple(watch.told()[:2])
+    return tuple(watch.summary()[:2])
 
 
 @given(st.lists(st.integers(0, len(EVENTS)), max_size=8))

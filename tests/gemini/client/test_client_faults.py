@@ -10,7 +10,7 @@ import orjson
 import pytest
 from tests.support.raw_upstream import (
     LAST_CHUNK,
-    MOST_SECONDS,
+    MAX_SECONDS,
     STREAM_HEAD,
     Peer,
     RawUpstream,
@@ -30,7 +30,7 @@ MODEL = "gemini-2.5-flash"
 BODY = {"contents": [{"parts": [{"text": "hi"}]}]}
 HELLO = {"candidates": [{"content": {"parts": [{"text": "Hellö"}]}}]}
 SHORT = 0.1
-OPTIONS = ClientOptions(connect_timeout=MOST_SECONDS, first_byte_timeout=MOST_SECONDS, event_timeout=MOST_SECONDS)
+OPTIONS = ClientOptions(connect_timeout=MAX_SECONDS, first_byte_timeout=MAX_SECONDS, event_timeout=MAX_SECONDS)
 SSE_LENGTH_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 
 Call = Callable[[GeminiClient], Awaitable[Any]]
@@ -508,7 +508,7 @@ async def cancelled_when(reached: asyncio.Event, script: Script, call: Call) -> 
     """Cancels `call` at a point that the upstream or the caller marks; the upstream must see the connection close."""
     async with RawUpstream(script) as upstream, to(upstream.url) as client:
         task = asyncio.ensure_future(call(client))
-        async with asyncio.timeout(MOST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             await reached.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -567,5 +567,5 @@ async def test_closing_the_client_closes_idle_connections_and_leaves_no_task() -
                 await client.generate(MODEL, BODY, KEY)
         await upstream.settled()
     if left := asyncio.all_tasks() - before:
-        _, pending = await asyncio.wait(left, timeout=MOST_SECONDS)
+        _, pending = await asyncio.wait(left, timeout=MAX_SECONDS)
         assert not pending

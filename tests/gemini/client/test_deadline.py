@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gemgate.gemini.client.deadline import Patience
+from gemgate.gemini.client.deadline import Deadline
 
 SOON, LATE = 0.01, 60.0
 
@@ -13,8 +13,8 @@ async def never() -> None:
 
 
 async def test_a_wait_that_takes_too_long_is_a_timeout_and_leaves_no_cancellation_behind() -> None:
-    waits, task = Patience(), asyncio.current_task()
-    with pytest.raises(TimeoutError), waits.until(waits.now + SOON):
+    waits, task = Deadline(), asyncio.current_task()
+    with pytest.raises(TimeoutError), waits.at(waits.now + SOON):
         await never()
     assert waits.has_expired
     assert task is not None
@@ -30,47 +30,47 @@ async def test_waits_that_end_in_time_share_one_timer(monkeypatch: pytest.Monkey
         return call_at(when, callback)
 
     monkeypatch.setattr(loop, "call_at", counted)
-    waits = Patience()
+    waits = Deadline()
     for number in range(3):
-        with waits.until(waits.now + LATE + number):
+        with waits.at(waits.now + LATE + number):
             await asyncio.sleep(0)
     assert len(timers) == 1
     waits.close()
 
 
 async def test_a_timer_that_rings_for_an_earlier_wait_leaves_the_later_one_its_time() -> None:
-    waits = Patience()
-    with waits.until(waits.now + SOON):
+    waits = Deadline()
+    with waits.at(waits.now + SOON):
         await asyncio.sleep(0)
-    with waits.until(waits.now + 5 * SOON):
+    with waits.at(waits.now + 5 * SOON):
         await asyncio.sleep(2 * SOON)
-    with pytest.raises(TimeoutError), waits.until(waits.now + SOON):
+    with pytest.raises(TimeoutError), waits.at(waits.now + SOON):
         await never()
 
 
 async def test_a_wait_that_may_last_less_than_the_one_before_is_not_given_more() -> None:
-    waits = Patience()
-    with waits.until(waits.now + LATE):
+    waits = Deadline()
+    with waits.at(waits.now + LATE):
         await asyncio.sleep(0)
-    with pytest.raises(TimeoutError), waits.until(waits.now + SOON):
+    with pytest.raises(TimeoutError), waits.at(waits.now + SOON):
         await never()
 
 
 async def test_a_timer_that_rings_between_two_waits_harms_neither() -> None:
-    waits = Patience()
-    with waits.until(waits.now):
+    waits = Deadline()
+    with waits.at(waits.now):
         pass
     await asyncio.sleep(SOON)
-    with waits.until(waits.now + LATE):
+    with waits.at(waits.now + LATE):
         await asyncio.sleep(0)
     waits.close()
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
-    waits = Patience()
+    waits = Deadline()
 
     async def work() -> None:
-        with waits.until(waits.now + LATE):
+        with waits.at(waits.now + LATE):
             await never()
 
     task = asyncio.ensure_future(work())
@@ -88,7 +88,7 @@ def test_outside_of_a_task_there_is_nothing_to_limit() -> None:
 
     def enter() -> None:
         try:
-            with Patience().until(0):
+            with Deadline().at(0):
                 pass
         except RuntimeError as error:
             failures.append(error)

@@ -49,7 +49,7 @@ def test_a_root_that_is_rewritten_leaves_the_remembered_schema_as_it_was() -> No
 
 
 def test_what_was_not_used_for_the_longest_time_makes_room() -> None:
-    known = KnownSchemas(most=1000)
+    known = KnownSchemas(maximum=1000)
     texts = [bytes([letter]) * 100 for letter in b"abcde"]
     for text in texts:
         known.put(text, CONVERTED)
@@ -61,7 +61,7 @@ def test_what_was_not_used_for_the_longest_time_makes_room() -> None:
 
 
 def test_a_schema_that_would_push_out_most_others_is_not_kept() -> None:
-    known = KnownSchemas(most=1000)
+    known = KnownSchemas(maximum=1000)
     known.put(b"a" * 100, CONVERTED)
     known.put(b"b" * 200, CONVERTED)
     assert known.get(b"a" * 100) is CONVERTED

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack, cast
 
-from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.line_translation import LineJob
 from gemgate.store.batches import BatchChanges, BatchRows
 from gemgate.store.tables import BatchRow
 from gemgate.translation.options import Dialect
@@ -51,7 +51,7 @@ class OvertakenError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class BlobNames:
     """The blobs of a batch while it is worked at."""
 
     batch_id: str
@@ -76,7 +76,7 @@ class Places:
         return self.input, self.native, self.refused
 
 
-class Held:
+class ClaimedBatch:
     """A row under this worker's lease. Each change is a compare-and-set on the row's version.
 
     Attributes:
@@ -96,16 +96,16 @@ class Held:
         return cast("Progress", self.row.progress or {})
 
     @property
-    def places(self) -> Places:
+    def places(self) -> BlobNames:
         """Its blobs."""
-        return Places(self.row.id)
+        return BlobNames(self.row.id)
 
     @property
-    def job(self) -> Job:
+    def job(self) -> LineJob:
         """What its lines share."""
         row, progress = self.row, self.progress
         models = tuple(progress["models"]) if "models" in progress else None
-        return Job(row.id, row.endpoint, row.created_at, progress.get("dialect", "openai"), row.owner, models)
+        return LineJob(row.id, row.endpoint, row.created_at, progress.get("dialect", "openai"), row.owner, models)
 
     def remembering(self, **news: Unpack[Progress]) -> dict[str, Any]:
         """The memory with `news`, for `change(progress=…)`."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from gemgate.api.batches.worker_process import Call, SessionLostError, Workshop
+from gemgate.api.batches.worker_process import SessionLostError, SessionProxy, WorkerProcess
 
 PIECE = 65_536
 """Bytes that the process is given at once: work of a millisecond or so."""
@@ -17,8 +17,8 @@ _log = structlog.get_logger()
 class Inspector:
     """Validates inputs as they pass."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, process: WorkerProcess) -> None:
+        self._process = process
 
     async def __call__(
         self, chunks: AsyncIterator[bytes], report: Callable[[list[dict[str, Any]]], object]
@@ -28,9 +28,9 @@ class Inspector:
         When the process dies on the way, the bytes go on and nothing is reported: the batch is validated in any case.
         """
         async with AsyncExitStack() as stack:
-            call: Call | None = None
+            call: SessionProxy | None = None
             with _told():
-                call = await stack.enter_async_context(self._workshop.check())
+                call = await stack.enter_async_context(self._process.check())
             async for chunk in chunks:
                 call = await _fed(call, chunk)
                 yield chunk
@@ -39,7 +39,7 @@ class Inspector:
                     report(await call("finish"))
 
 
-async def _fed(call: Call | None, chunk: bytes) -> Call | None:
+async def _fed(call: SessionProxy | None, chunk: bytes) -> SessionProxy | None:
     """`call`, or None when its process has died."""
     if call:
         with _told():

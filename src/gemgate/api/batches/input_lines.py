@@ -16,11 +16,11 @@ from gemgate.errors import ApiError
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.model_routing.model_name import model_name
 
-MOST_LINES = 50_000
-MOST_BYTES = 209_715_200
+MAX_LINES = 50_000
+MAX_BYTES = 209_715_200
 """OpenAI's limits of one input file: 50,000 lines and 200 MB."""
 
-MOST_ERRORS = 1000
+MAX_ERRORS = 1000
 """Errors that are kept; what is wrong beyond them is counted."""
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings")
@@ -74,8 +74,8 @@ class Line:
 class LineSplitter:
     """Cuts bytes at line ends; a line of more than `most` bytes is given as None and not held."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._max = maximum
         self._held: list[bytes] = []
         self._length = 0
         self._start = 0
@@ -96,13 +96,13 @@ class LineSplitter:
 
     def _hold(self, part: bytes) -> None:
         self._length += len(part)
-        if self._length <= self._most:
+        if self._length <= self._max:
             self._held.append(part)
         else:
             self._held.clear()
 
     def _take(self, end: int) -> tuple[int, bytes | None]:
-        line = b"".join(self._held) if self._length <= self._most else None
+        line = b"".join(self._held) if self._length <= self._max else None
         offset = self._start
         self._start += self._length + end
         self._held, self._length = [], 0
@@ -116,7 +116,7 @@ class InputReader:
         total: Lines that hold something, good or bad.
         model: The resource name of the model that all lines ask for.
         url: The endpoint that all lines call.
-        errors: What is wrong, the first `MOST_ERRORS` of it.
+        errors: What is wrong, the first `MAX_ERRORS` of it.
         unlisted: How many errors there are beyond those.
     """
 
@@ -124,11 +124,11 @@ class InputReader:
         self,
         endpoint: str | None = None,
         *,
-        most_line: int = 104_857_600,
+        max_line: int = 104_857_600,
         models: Sequence[str] | None = None,
         aliases: ModelAliases | None = None,
     ) -> None:
-        """`endpoint` is what each line must call (None: what the first one calls), `most_line` its limit in bytes.
+        """`endpoint` is what each line must call (None: what the first one calls), `max_line` its limit in bytes.
 
         `models` are patterns of the models that the caller may use (None: all), `aliases` other names for models.
         """
@@ -137,10 +137,10 @@ class InputReader:
         self.url = endpoint
         self.errors: list[LineError] = []
         self.unlisted = 0
-        self._most_line = most_line
+        self._max_line = max_line
         self._models = models
         self._aliases = aliases or ModelAliases()
-        self._splitter = LineSplitter(most_line)
+        self._splitter = LineSplitter(max_line)
         self._seen: set[bytes] = set()
         self._number = 0
         self._bytes = 0
@@ -152,9 +152,9 @@ class InputReader:
 
     def feed(self, piece: bytes) -> list[Line]:
         """The good lines that `piece` completes."""
-        fitted = self._bytes <= MOST_BYTES
+        fitted = self._bytes <= MAX_BYTES
         self._bytes += len(piece)
-        if self._bytes > MOST_BYTES:
+        if self._bytes > MAX_BYTES:
             if fitted:
                 self._fail("max_file_size_exceeded", _too_many_bytes())
             return []
@@ -162,7 +162,7 @@ class InputReader:
 
     def finish(self) -> list[Line]:
         """The last line, if it has no end; and a word about an input with nothing in it."""
-        lines = self._read(self._splitter.finish()) if self._bytes <= MOST_BYTES else []
+        lines = self._read(self._splitter.finish()) if self._bytes <= MAX_BYTES else []
         if not self.total and not self.errors:
             self._fail("empty_file", "The input file holds no line. A batch needs at least one request.")
         return lines
@@ -182,8 +182,8 @@ class InputReader:
             if text is not None and not text.strip():
                 continue
             self.total += 1
-            if self.total > MOST_LINES:
-                if self.total == MOST_LINES + 1:
+            if self.total > MAX_LINES:
+                if self.total == MAX_LINES + 1:
                     self._fail("max_requests_exceeded", _too_many_lines())
                 continue
             try:
@@ -194,7 +194,7 @@ class InputReader:
 
     def _line(self, offset: int, text: bytes | None) -> Line:
         if text is None:
-            msg = f"The line is longer than {self._most_line} bytes, the most this gateway reads."
+            msg = f"The line is longer than {self._max_line} bytes, the most this gateway reads."
             raise _BadLineError("line_too_long", msg)
         fields = _object(text)
         custom_id = self._custom_id(fields)
@@ -249,7 +249,7 @@ class InputReader:
             raise _BadLineError("mismatched_model", msg, "body.model")
 
     def _fail(self, code: str, message: str, line: int | None = None, param: str | None = None) -> None:
-        if len(self.errors) < MOST_ERRORS:
+        if len(self.errors) < MAX_ERRORS:
             self.errors.append(LineError(code, message, line, param))
         else:
             self.unlisted += 1
@@ -301,13 +301,13 @@ def _short(text: str) -> str:
 
 def _too_many_lines() -> str:
     return (
-        f"The input holds more than {MOST_LINES:,} requests, the most that OpenAI's API allows in a batch "
+        f"The input holds more than {MAX_LINES:,} requests, the most that OpenAI's API allows in a batch "
         "(Google limits the bytes instead: 2 GB a file, and the tokens in all queued batches). Split it."
     )
 
 
 def _too_many_bytes() -> str:
     return (
-        f"The input is larger than {MOST_BYTES // 1048576} MB, the most that OpenAI's API allows for a batch "
+        f"The input is larger than {MAX_BYTES // 1048576} MB, the most that OpenAI's API allows for a batch "
         "(Google allows 2 GB for the translated file). Split it."
     )

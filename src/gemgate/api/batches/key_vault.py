@@ -7,7 +7,7 @@ to the Google project of its key.
 import hashlib
 from collections.abc import Sequence
 
-from gemgate.encryption import Seal
+from gemgate.encryption import Encryptor
 
 _HELD = b"held:"
 _PURPOSE = b"gemgate batches: callers' keys"
@@ -23,9 +23,9 @@ class KeyVault:
 
     def __init__(self, held: Sequence[str], secret_keys: Sequence[str]) -> None:
         self._held = list(held)
-        self._seal = Seal(secret_keys, _PURPOSE) if secret_keys else None
+        self._encryptor = Encryptor(secret_keys, _PURPOSE) if secret_keys else None
 
-    def seal(self, key: str) -> bytes:
+    def encrypt(self, key: str) -> bytes:
         """What may be stored.
 
         Raises:
@@ -33,10 +33,10 @@ class KeyVault:
         """
         if key in self._held:
             return _HELD + _digest(key)
-        if self._seal is None:
+        if self._encryptor is None:
             msg = "a caller's key cannot be kept without a secret"
             raise ValueError(msg)
-        return self._seal.seal(key.encode())
+        return self._encryptor.encrypt(key.encode())
 
     def open(self, sealed: bytes | None) -> str | None:
         """The key; None when it cannot be read, because the secret is another one now, or there is none.
@@ -48,7 +48,7 @@ class KeyVault:
         if sealed.startswith(_HELD):
             digest = sealed.removeprefix(_HELD)
             return next((key for key in self._held if _digest(key) == digest), self._held[0] if self._held else None)
-        opened = self._seal.open(sealed) if self._seal else None
+        opened = self._encryptor.decrypt(sealed) if self._encryptor else None
         return None if opened is None else opened.decode()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import orjson
 
 from gemgate.api.chat import messages as chat_messages
-from gemgate.api.chat.request import Translation
+from gemgate.api.chat.request import ChatTranslation
 from gemgate.api.chat.request import to_gemini as chat_to_gemini
 from gemgate.api.chat.response import from_gemini as chat_from_gemini
 from gemgate.api.chat.wire import ChatCompletionRequest
@@ -38,7 +38,7 @@ _CANCELLED = 499
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class LineJob:
     """What all lines of a batch share.
 
     Attributes:
@@ -94,7 +94,7 @@ class Prepared(Protocol):
         """
         ...
 
-    def from_gemini(self, responses: Sequence[Native], request_id: str) -> "Answer":
+    def from_gemini(self, responses: Sequence[Native], request_id: str) -> "LineAnswer":
         """The answer, from the responses to all native requests in their order.
 
         Raises:
@@ -105,7 +105,7 @@ class Prepared(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LineAnswer:
     """The body of an answer as JSON, its usage, and what was dropped or adjusted on the way, as headers."""
 
     body: bytes
@@ -113,7 +113,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def prepare(body: Mapping[str, Any], job: Job, translators: Translators) -> Prepared:
+def prepare(body: Mapping[str, Any], job: LineJob, translators: Translators) -> Prepared:
     """Read the body of a line.
 
     Raises:
@@ -133,7 +133,7 @@ def prepare(body: Mapping[str, Any], job: Job, translators: Translators) -> Prep
 @dataclass(frozen=True, slots=True)
 class _Chat:
     request: ChatCompletionRequest
-    job: Job
+    job: LineJob
     options: Options
     model: str
 
@@ -145,15 +145,15 @@ class _Chat:
         # A batch is a service tier of its own.
         return [{name: value for name, value in body.items() if name != "serviceTier"} for body in translation.bodies()]
 
-    def from_gemini(self, responses: Sequence[Native], request_id: str) -> Answer:
+    def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:
         translation = self._translation(stand_ins(self.references()))
         answers = cast("Sequence[GenerateContentResponse]", responses)
         completion = chat_from_gemini(
             answers, translation.context, fallback_id=request_id.removeprefix("req_"), created=self.job.created
         )
-        return Answer(orjson.dumps(completion), completion["usage"] or {}, translation.notes.headers())
+        return LineAnswer(orjson.dumps(completion), completion["usage"] or {}, translation.notes.headers())
 
-    def _translation(self, media: Resolved) -> Translation:
+    def _translation(self, media: Resolved) -> ChatTranslation:
         return chat_to_gemini(
             self.request,
             self.options,
@@ -178,7 +178,7 @@ class _Embeddings:
         requests = [request for body in bodies for request in body["requests"]]
         return [{name: value for name, value in request.items() if name != "model"} for request in requests]
 
-    def from_gemini(self, responses: Sequence[Native], request_id: str) -> Answer:  # noqa: ARG002  the chat's part needs it
+    def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:  # noqa: ARG002  the chat's part needs it
         translation = embeddings.to_gemini(self.request, self.options, stand_ins(self.references()), model=self.model)
         tokens = sum(_tokens(response) for response in responses)
         joined = cast(
@@ -190,7 +190,7 @@ class _Embeddings:
         )
         answer = embeddings.from_gemini(joined, len(responses), is_base64=translation.is_base64)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return Answer(embeddings.embedding_list(translation, [answer]), usage, translation.notes.headers())
+        return LineAnswer(embeddings.embedding_list(translation, [answer]), usage, translation.notes.headers())
 
 
 def _tokens(response: Native) -> int:
@@ -207,7 +207,7 @@ class ResultWriter:
         usage: The tokens of all answers so far.
     """
 
-    def __init__(self, job: Job, translators: Translators) -> None:
+    def __init__(self, job: LineJob, translators: Translators) -> None:
         self.usage = Usage()
         self._job = job
         self._translators = translators.for_answers()

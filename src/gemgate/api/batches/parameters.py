@@ -1,11 +1,11 @@
 """What becomes of each parameter of a new batch."""
 
-from gemgate.translation.parameters import Fate, answered, mapped
+from gemgate.translation.parameters import ParameterSupport, handled, mapped
 
-FATES: dict[str, Fate] = {
+PARAMETERS: dict[str, ParameterSupport] = {
     "input_file_id": mapped("each line is translated like a live request; the lines become one job at Google"),
     "endpoint": mapped("`batchGenerateContent` or `asyncBatchEmbedContent`"),
-    "completion_window": answered("`24h`; what is not done by then is cancelled at Google, and the batch is `expired`"),
-    "metadata": answered("kept with the batch"),
-    "output_expires_after": answered("the output file and the error file are deleted then"),
+    "completion_window": handled("`24h`; what is not done by then is cancelled at Google, and the batch is `expired`"),
+    "metadata": handled("kept with the batch"),
+    "output_expires_after": handled("the output file and the error file are deleted then"),
 }

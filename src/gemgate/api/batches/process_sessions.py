@@ -12,14 +12,14 @@ from typing import Any
 import orjson
 
 from gemgate.api.batches.input_lines import (
-    MOST_LINES,
+    MAX_LINES,
     InputReader,
     Line,
     LineSplitter,
     read_line,
 )
 from gemgate.api.batches.line_translation import (
-    Job,
+    LineJob,
     Native,
     ResultWriter,
     Translators,
@@ -32,10 +32,10 @@ from gemgate.gemini.batch_types import JobResult, ResultLines, input_line
 from gemgate.media.references import Ref, Resolved
 from gemgate.model_routing.aliases import ModelAliases
 
-MOST_INPUTS = 50_000
+MAX_INPUTS = 50_000
 """OpenAI's limit of embeddings in one batch."""
 
-MOST_NATIVE = 2_000_000_000
+MAX_NATIVE = 2_000_000_000
 """Google's limit of one input file, in bytes."""
 
 STEP = 262_144
@@ -47,8 +47,8 @@ _KEY = re.compile(r"(\d{1,9})-(\d{1,5})-(\d{1,5})-(\d{1,5})", re.ASCII)
 class CheckSession:
     """An input on its way into the store, before there is a batch: what is wrong with it, line by line."""
 
-    def __init__(self, aliases: ModelAliases, *, most_line: int = 104_857_600) -> None:
-        self._reader = InputReader(most_line=most_line, aliases=aliases)
+    def __init__(self, aliases: ModelAliases, *, max_line: int = 104_857_600) -> None:
+        self._reader = InputReader(max_line=max_line, aliases=aliases)
 
     def feed(self, piece: bytes) -> None:
         """The next bytes."""
@@ -103,17 +103,17 @@ class TranslateSession:
 
     def __init__(
         self,
-        job: Job,
+        job: LineJob,
         translators: Translators,
         *,
-        most_line: int = 104_857_600,
-        most_request: int = 100_000_000,
+        max_line: int = 104_857_600,
+        max_request: int = 100_000_000,
         directory: Path | None = None,
     ) -> None:
         self._job = job
         self._translators = translators
-        self._most_request = most_request
-        self._reader = InputReader(job.url, most_line=most_line, models=job.models, aliases=translators.aliases)
+        self._max_request = max_request
+        self._reader = InputReader(job.url, max_line=max_line, models=job.models, aliases=translators.aliases)
         self._writer = ResultWriter(job, translators)
         self._waiting: dict[int, Line] = {}
         self._refused = Spool(directory)
@@ -141,11 +141,11 @@ class TranslateSession:
         """What the whole input came to."""
         reader = self._reader
         errors = reader.wire_errors()
-        if not errors and self._bytes > MOST_NATIVE:
-            msg = f"The input, translated and with its media, is larger than {MOST_NATIVE // 10**9} GB, the most that "
+        if not errors and self._bytes > MAX_NATIVE:
+            msg = f"The input, translated and with its media, is larger than {MAX_NATIVE // 10**9} GB, the most that "
             errors = [{"code": "max_file_size_exceeded", "line": None, "message": f"{msg}Google takes.", "param": None}]
-        if not errors and self._job.url == "/v1/embeddings" and self._requests > MOST_INPUTS:
-            msg = f"The requests hold {self._requests:,} inputs, and OpenAI's API allows {MOST_INPUTS:,} in a batch."
+        if not errors and self._job.url == "/v1/embeddings" and self._requests > MAX_INPUTS:
+            msg = f"The requests hold {self._requests:,} inputs, and OpenAI's API allows {MAX_INPUTS:,} in a batch."
             errors = [{"code": "max_requests_exceeded", "line": None, "message": msg, "param": "body.input"}]
         return InputSummary(reader.total, self._refusals, self._requests, reader.model, errors)
 
@@ -158,7 +158,7 @@ class TranslateSession:
         self._refused.close()
 
     def _take(self, lines: list[Line]) -> Translated:
-        if not self._reader.is_good or self._bytes > MOST_NATIVE:
+        if not self._reader.is_good or self._bytes > MAX_NATIVE:
             return Translated()
         native: list[bytes] = []
         waiting: list[Waiting] = []
@@ -200,9 +200,9 @@ class TranslateSession:
             input_line(f"{self._requests + part}-{line.index}-{part}-{count}", request)
             for part, request in enumerate(requests)
         ]
-        if (size := max(map(len, lines))) > self._most_request:
+        if (size := max(map(len, lines))) > self._max_request:
             msg = (
-                f"The request has {size} bytes with its media, and Google takes at most {self._most_request}. Upload "
+                f"The request has {size} bytes with its media, and Google takes at most {self._max_request}. Upload "
                 "the media to /v1/files with the purpose 'user_data', and send its id as file_id."
             )
             raise ApiError(413, msg, code="media_too_large")
@@ -249,7 +249,7 @@ class ResultSession:
 
     def __init__(
         self,
-        job: Job,
+        job: LineJob,
         translators: Translators,
         *,
         requests: int,
@@ -323,7 +323,7 @@ class ResultSession:
             kept.close()
 
     def _keep_input(self, line: bytes | None) -> None:
-        if line and line.strip(b" \t\r\xef\xbb\xbf") and self._total < MOST_LINES:
+        if line and line.strip(b" \t\r\xef\xbb\xbf") and self._total < MAX_LINES:
             self._lines.put(self._total, line)
             self._total += 1
 
@@ -340,7 +340,7 @@ class ResultSession:
         if not found:
             return
         number, index, part, count = map(int, found.groups())
-        if part < count and part <= number < self._requests and index < MOST_LINES:
+        if part < count and part <= number < self._requests and index < MAX_LINES:
             self._results.put(number, line)
             self._first.put(index, b"%d %d" % (number - part, count))
 

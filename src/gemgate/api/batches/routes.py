@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.batches.service import BatchDesk
+from gemgate.api.batches.service import BatchService
 from gemgate.api.batches.wire import BatchRequest, batch_list, batch_object
 from gemgate.api.services import caller_of, dialect_of, services_of
 from gemgate.store.tables import BatchRow
@@ -54,9 +54,9 @@ async def retrieve_batch(request: Request, batch_id: str) -> Response:
     return _one(await _desk(request).get(caller_of(request), batch_id))
 
 
-def _desk(request: Request) -> BatchDesk:
-    desk: BatchDesk = request.app.state.services.batches
-    return desk
+def _desk(request: Request) -> BatchService:
+    service: BatchService = request.app.state.services.batches
+    return service
 
 
 def _one(row: BatchRow) -> Response:

@@ -23,7 +23,7 @@ Hold = Callable[[str | None], str]
 
 
 @dataclass(frozen=True, slots=True)
-class BatchDesk:
+class BatchService:
     """Takes batches in, and tells what became of them.
 
     Attributes:
@@ -42,7 +42,7 @@ class BatchDesk:
     vault: KeyVault
     inspect: Inspector
     wake: Callable[[], None]
-    hold: Hold
+    pin_key: Hold
     window: int = 86_400
     clock: Callable[[], float] = time.time
 
@@ -80,7 +80,7 @@ class BatchDesk:
             progress={"dialect": dialect}
             if caller.models is None
             else {"dialect": dialect, "models": list(caller.models)},
-            key_ciphertext=self.vault.seal(self.hold(caller.key)),
+            key_ciphertext=self.vault.encrypt(self.pin_key(caller.key)),
             next_poll_at=now,
         )
         created = await self.rows.create(row)
@@ -97,7 +97,7 @@ class BatchDesk:
         if row is None:
             raise ApiError(404, f"No batch found with id '{batch_id[:80]}'.", param="batch_id")
         if row.status not in FINAL and self.vault.open(row.key_ciphertext) is None:
-            sealed = self.vault.seal(self.hold(caller.key))
+            sealed = self.vault.encrypt(self.pin_key(caller.key))
             if renewed := await self.rows.update(row.id, row.version, key_ciphertext=sealed, next_poll_at=self.clock()):
                 row = renewed
                 self.wake()

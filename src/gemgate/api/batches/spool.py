@@ -32,9 +32,9 @@ class Spool:
         self._file.seek(offset)
         return self._file.read(length)
 
-    def drain(self, most: int) -> bytes:
+    def drain(self, maximum: int) -> bytes:
         """The next `most` bytes from the beginning on; empty at the end."""
-        piece = self.read(self._reading, most)
+        piece = self.read(self._reading, maximum)
         self._reading += len(piece)
         return piece
 

@@ -13,11 +13,11 @@ from anyio import to_thread
 
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
-from gemgate.api.batches.service import BatchDesk
-from gemgate.api.batches.state_machine import Machine, Pace
+from gemgate.api.batches.service import BatchService
+from gemgate.api.batches.state_machine import BatchStateMachine, Pace
 from gemgate.api.batches.transfer import ResolveMedia, Transfer
 from gemgate.api.batches.worker import Worker, WorkOptions
-from gemgate.api.batches.worker_process import Setup, Workshop
+from gemgate.api.batches.worker_process import Setup, WorkerProcess
 from gemgate.gemini.batches import GeminiJobs
 from gemgate.gemini.files import GeminiFiles
 from gemgate.store import Store
@@ -52,7 +52,7 @@ async def batches_at_work(
     resolve: ResolveMedia,
     options: BatchOptions,
     clock: Callable[[], float] = time.time,
-) -> AsyncIterator[BatchDesk]:
+) -> AsyncIterator[BatchService]:
     """The desk, with a worker behind it until the block ends.
 
     Raises:
@@ -62,18 +62,20 @@ async def batches_at_work(
         # The store makes it only for what it keeps there, which may be nothing.
         await to_thread.run_sync(partial(directory.mkdir, parents=True, exist_ok=True, mode=0o700))
     vault = KeyVault(options.held_keys, options.secrets)
-    async with aclosing(Workshop(options.setup)) as workshop:
-        transfer = Transfer(store.blobs, store.files, workshop, resolve)
-        machine = Machine(GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace)
-        worker = Worker(store.batches, machine, _name(), options.work, clock)
+    async with aclosing(WorkerProcess(options.setup)) as process:
+        transfer = Transfer(store.blobs, store.files, process, resolve)
+        state_machine = BatchStateMachine(
+            GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace
+        )
+        worker = Worker(store.batches, state_machine, _name(), options.work, clock)
         async with worker.running():
-            yield BatchDesk(
+            yield BatchService(
                 store.batches,
                 store.files,
                 vault,
-                Inspector(workshop),
+                Inspector(process),
                 worker.wake,
-                gemini.hold,
+                gemini.pin_key,
                 options.window,
                 clock,
             )

@@ -16,9 +16,9 @@ from typing import Any
 
 import orjson
 
-from gemgate.api.batches.claimed import Places
+from gemgate.api.batches.claimed import BlobNames
 from gemgate.api.batches.input_check import cut
-from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.line_translation import LineJob
 from gemgate.api.batches.process_sessions import (
     InputSummary,
     ResultSummary,
@@ -26,10 +26,10 @@ from gemgate.api.batches.process_sessions import (
     Waiting,
     Written,
 )
-from gemgate.api.batches.worker_process import Call, Workshop
+from gemgate.api.batches.worker_process import SessionProxy, WorkerProcess
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
-from gemgate.gemini.batch_types import Job as GoogleJob
+from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.files import GeminiFiles
 from gemgate.media.references import Ref, Resolved
 from gemgate.store.blobs import Blobs
@@ -44,7 +44,7 @@ _LINES_FETCHED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class TranslatedInput:
     """What became of an input: its summary, and the size of the native input in bytes."""
 
     summary: InputSummary
@@ -54,15 +54,15 @@ class Intake:
 class Transfer:
     """The steps that move bytes. Each can be done again: it puts the same blobs and files in place of the old ones."""
 
-    def __init__(self, blobs: Blobs, files: Files, workshop: Workshop, resolve: ResolveMedia) -> None:
+    def __init__(self, blobs: Blobs, files: Files, process: WorkerProcess, resolve: ResolveMedia) -> None:
         self._blobs = blobs
         self._files = files
-        self._workshop = workshop
+        self._process = process
         self._resolve = resolve
 
     async def keep_input(self, row: BatchRow) -> bool:
         """Copy the input, unless that was done before; False when the file is gone."""
-        place = Places(row.id).input
+        place = BlobNames(row.id).input
         try:
             await self._blobs.size(place)
         except BlobMissingError:
@@ -73,32 +73,32 @@ class Transfer:
                 await self._blobs.put(place, pieces)
         return True
 
-    async def translate(self, job: Job, caller: Caller) -> Intake:
+    async def translate(self, job: LineJob, caller: Caller) -> TranslatedInput:
         """Write the native input, and what was refused."""
-        places = Places(job.batch_id)
-        async with self._workshop.input(job) as call:
+        places = BlobNames(job.batch_id)
+        async with self._process.input(job) as call:
             async with aclosing(self._native(call, places.input, caller)) as native:
                 size, _ = await self._blobs.put(places.native, native)
             summary: InputSummary = await call("summary")
             if summary.refused:
                 async with aclosing(_drained(call, "refused")) as pieces:
                     await self._blobs.put(places.refused, pieces)
-        return Intake(summary, size)
+        return TranslatedInput(summary, size)
 
-    async def inline_requests(self, job: Job) -> list[tuple[str, Mapping[str, Any]]]:
+    async def inline_requests(self, job: LineJob) -> list[tuple[str, Mapping[str, Any]]]:
         """The native input as keys and requests; only for a small one."""
-        pieces = [piece async for piece in self._blobs.get(Places(job.batch_id).native)]
+        pieces = [piece async for piece in self._blobs.get(BlobNames(job.batch_id).native)]
         lines = (orjson.loads(line) for line in b"".join(pieces).splitlines())
         return [(line["key"], line["request"]) for line in lines]
 
-    def native_from(self, job: Job, offset: int) -> AsyncGenerator[bytes]:
+    def native_from(self, job: LineJob, offset: int) -> AsyncGenerator[bytes]:
         """The native input from `offset` on."""
-        return self._blobs.get(Places(job.batch_id).native, offset)
+        return self._blobs.get(BlobNames(job.batch_id).native, offset)
 
     async def write_results(
         self,
         row: BatchRow,
-        job: Job,
+        job: LineJob,
         results: AsyncIterable[bytes],
         *,
         requests: int,
@@ -108,8 +108,8 @@ class Transfer:
         error_file_id: str,
     ) -> tuple[ResultSummary, bool, bool]:
         """Write the output file and the error file: the counts, and whether there is the one and the other."""
-        places = Places(row.id)
-        async with self._workshop.results(job, requests=requests, not_run=not_run) as call, AsyncExitStack() as stack:
+        places = BlobNames(row.id)
+        async with self._process.results(job, requests=requests, not_run=not_run) as call, AsyncExitStack() as stack:
             await _feed(call, "feed_input", await stack.enter_async_context(aclosing(self._blobs.get(places.input))))
             if has_refused:
                 refused = await stack.enter_async_context(aclosing(self._blobs.get(places.refused)))
@@ -122,7 +122,7 @@ class Transfer:
 
     async def tidy(self, row: BatchRow) -> None:
         """Remove the blobs of a batch that has ended."""
-        await self._blobs.delete(*Places(row.id).all())
+        await self._blobs.delete(*BlobNames(row.id).all())
 
     async def _save(self, row: BatchRow, pieces: AsyncGenerator[bytes], file_id: str, what: str) -> bool:
         """Write a file, unless it would be empty."""
@@ -141,7 +141,7 @@ class Transfer:
             )
         return True
 
-    async def _native(self, call: Call, place: str, caller: Caller) -> AsyncGenerator[bytes]:
+    async def _native(self, call: SessionProxy, place: str, caller: Caller) -> AsyncGenerator[bytes]:
         async with aclosing(self._blobs.get(place)) as pieces:
             async for piece in pieces:
                 for part in cut(piece):
@@ -150,7 +150,7 @@ class Transfer:
         async for native in self._resolved(call, await call("finish"), caller):
             yield native
 
-    async def _resolved(self, call: Call, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
+    async def _resolved(self, call: SessionProxy, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
         if translated.native:
             yield translated.native
         for start in range(0, len(translated.waiting), _LINES_FETCHED_AT_ONCE):
@@ -191,13 +191,13 @@ def _as_line(item: Any) -> bytes:
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
-async def _feed(call: Call, method: str, pieces: AsyncIterable[bytes]) -> None:
+async def _feed(call: SessionProxy, method: str, pieces: AsyncIterable[bytes]) -> None:
     async for piece in pieces:
         for part in cut(piece):
             await call(method, part)
 
 
-async def _output(call: Call) -> AsyncGenerator[bytes]:
+async def _output(call: SessionProxy) -> AsyncGenerator[bytes]:
     is_done = False
     while not is_done:
         written: Written = await call("write")
@@ -206,7 +206,7 @@ async def _output(call: Call) -> AsyncGenerator[bytes]:
             yield written.output
 
 
-async def _drained(call: Call, method: str) -> AsyncGenerator[bytes]:
+async def _drained(call: SessionProxy, method: str) -> AsyncGenerator[bytes]:
     while piece := await call(method):
         yield piece
 

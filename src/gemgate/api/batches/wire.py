@@ -1,6 +1,6 @@
 """The request of `POST /v1/batches`, and the object that all methods answer with.
 
-What becomes of each field of the request is in `fates.FATES`.
+What becomes of each field of the request is in `parameters.PARAMETERS`.
 
 Source: https://platform.openai.com/docs/api-reference/batch, and openai-python 3.54.
 """

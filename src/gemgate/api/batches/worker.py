@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from gemgate.api.batches.claimed import Held, LeaseLostError, OvertakenError
-from gemgate.api.batches.state_machine import NOW, Machine
+from gemgate.api.batches.claimed import ClaimedBatch, LeaseLostError, OvertakenError
+from gemgate.api.batches.state_machine import NOW, BatchStateMachine
 from gemgate.gemini.errors import GeminiError
 from gemgate.redaction import traceback_of
 from gemgate.store.batches import BatchRows
@@ -49,13 +49,13 @@ class Worker:
     def __init__(
         self,
         rows: BatchRows,
-        machine: Machine,
+        state_machine: BatchStateMachine,
         name: str,
         options: WorkOptions | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._rows = rows
-        self._machine = machine
+        self._state_machine = state_machine
         self._name = name
         self._options = options or WorkOptions()
         self._clock = clock
@@ -114,20 +114,20 @@ class Worker:
 
     async def _work(self, row: BatchRow) -> None:
         """One step, under a lease that is renewed for as long as it takes."""
-        held = Held(self._rows, row, self._name)
-        step = asyncio.create_task(self._step(held))
+        claimed = ClaimedBatch(self._rows, row, self._name)
+        step = asyncio.create_task(self._step(claimed))
         try:
             await self._renewed(step, row.id)
             due = await step
         except asyncio.CancelledError:
             step.cancel()
             await asyncio.gather(step, return_exceptions=True)
-            await self._release(held, row.next_poll_at)
+            await self._release(claimed, row.next_poll_at)
             raise
         except LeaseLostError:
             _log.info("another worker has the batch", batch=row.id)
             return
-        await self._release(held, NOW if held.is_overtaken and due is not None else due)
+        await self._release(claimed, NOW if claimed.is_overtaken and due is not None else due)
 
     async def _renewed(self, step: "asyncio.Task[float | None]", batch_id: str) -> None:
         """Keep the lease until `step` ends.
@@ -148,42 +148,42 @@ class Worker:
                 await asyncio.gather(step, return_exceptions=True)
                 raise LeaseLostError
 
-    async def _step(self, held: Held) -> float | None:
+    async def _step(self, claimed: ClaimedBatch) -> float | None:
         """The next step, and what to do when it fails."""
         try:
-            due = await self._machine.step(held)
-            if held.row.attempt and held.row.next_poll_at is not None:
-                await held.record(attempt=0)
+            due = await self._state_machine.step(claimed)
+            if claimed.row.attempt and claimed.row.next_poll_at is not None:
+                await claimed.record(attempt=0)
         except OvertakenError:
             return NOW
         except LeaseLostError:
             raise
         except GeminiError as error:
-            _log.warning("a step of a batch failed", batch=held.row.id, status=error.status, reason=error.reason)
-            due = await self._failed(held, error)
+            _log.warning("a step of a batch failed", batch=claimed.row.id, status=error.status, reason=error.reason)
+            due = await self._failed(claimed, error)
         except (StoreError, SQLAlchemyError, OSError) as error:
-            _log.warning("a step of a batch failed", batch=held.row.id, error=type(error).__name__)
-            due = self._clock() + self._machine.pause(held.row.attempt)
-            await self._count(held)
+            _log.warning("a step of a batch failed", batch=claimed.row.id, error=type(error).__name__)
+            due = self._clock() + self._state_machine.pause(claimed.row.attempt)
+            await self._count(claimed)
         except Exception as error:  # noqa: BLE001  one batch must not stop the others
-            _log.error("a step of a batch failed", batch=held.row.id, exception=traceback_of(error))
-            due = self._clock() + self._machine.pause(held.row.attempt)
-            await self._count(held)
+            _log.error("a step of a batch failed", batch=claimed.row.id, exception=traceback_of(error))
+            due = self._clock() + self._state_machine.pause(claimed.row.attempt)
+            await self._count(claimed)
         return due
 
-    async def _failed(self, held: Held, error: GeminiError) -> float | None:
+    async def _failed(self, claimed: ClaimedBatch, error: GeminiError) -> float | None:
         try:
-            due = await self._machine.fail(held, error)
+            due = await self._state_machine.fail(claimed, error)
         except OvertakenError:
             return NOW
-        await self._count(held)
+        await self._count(claimed)
         return due
 
-    async def _count(self, held: Held) -> None:
+    async def _count(self, claimed: ClaimedBatch) -> None:
         with suppress(SQLAlchemyError, OSError):
-            await held.record(attempt=held.row.attempt + 1)
+            await claimed.record(attempt=claimed.row.attempt + 1)
 
-    async def _release(self, held: Held, due: float | None) -> None:
+    async def _release(self, claimed: ClaimedBatch, due: float | None) -> None:
         """Give the batch back; when that fails, its lease runs out."""
         with suppress(SQLAlchemyError, OSError):
-            await self._rows.release(held.row.id, self._name, held.row.version, due)
+            await self._rows.release(claimed.row.id, self._name, claimed.row.version, due)

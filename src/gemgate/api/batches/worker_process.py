@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from gemgate.api.batches.line_translation import Job, Translators
+from gemgate.api.batches.line_translation import LineJob, Translators
 from gemgate.api.batches.process_sessions import CheckSession, ResultSession, TranslateSession
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
@@ -43,8 +43,8 @@ class Setup:
     unsupported_params: Policy = "warn"
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
-    most_line: int = 104_857_600
-    most_request: int = 100_000_000
+    max_line: int = 104_857_600
+    max_request: int = 100_000_000
     directory: Path | None = None
 
     def translators(self) -> Translators:
@@ -67,25 +67,25 @@ Kind = Literal["check", "input", "results"]
 Session = CheckSession | TranslateSession | ResultSession
 
 
-class Bench:
+class SessionTable:
     """The sessions of one process, by number. Each method runs in that process."""
 
     def __init__(self) -> None:
         self._sessions: dict[int, Session] = {}
 
-    def open(self, number: int, kind: Kind, setup: Setup, job: Job | None = None, **more: Any) -> None:
+    def open(self, number: int, kind: Kind, setup: Setup, job: LineJob | None = None, **more: Any) -> None:
         """Begin a session; all but `check` are about a job."""
         self._sessions[number] = self._made(kind, setup, job, **more)
 
-    def _made(self, kind: Kind, setup: Setup, job: Job | None, **more: Any) -> Session:
+    def _made(self, kind: Kind, setup: Setup, job: LineJob | None, **more: Any) -> Session:
         if job is None:
-            return CheckSession(ModelAliases(setup.models), most_line=setup.most_line)
+            return CheckSession(ModelAliases(setup.models), max_line=setup.max_line)
         if kind == "input":
             return TranslateSession(
                 job,
                 setup.translators(),
-                most_line=setup.most_line,
-                most_request=setup.most_request,
+                max_line=setup.max_line,
+                max_request=setup.max_request,
                 directory=setup.directory,
                 **more,
             )
@@ -112,7 +112,7 @@ class SessionLostError(Exception):
     """The process ended in the middle of the work, which must begin anew."""
 
 
-_bench = Bench()
+_bench = SessionTable()
 
 
 def _open(*args: Any, **more: Any) -> None:
@@ -141,7 +141,7 @@ def _end_with(wait: Callable[[], object]) -> None:
     os._exit(1)
 
 
-class Workshop:
+class WorkerProcess:
     """Starts the process when there is work and ends it when there was none for a while.
 
     Used as `async with workshop.input(job) as call: await call("feed", piece)`; calls of several sessions take turns.
@@ -156,7 +156,7 @@ class Workshop:
         self._closing: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def check(self) -> AsyncIterator["Call"]:
+    async def check(self) -> AsyncIterator["SessionProxy"]:
         """A `CheckSession`.
 
         Raises:
@@ -166,7 +166,7 @@ class Workshop:
             yield call
 
     @asynccontextmanager
-    async def input(self, job: Job) -> AsyncIterator["Call"]:
+    async def input(self, job: LineJob) -> AsyncIterator["SessionProxy"]:
         """A `TranslateSession`.
 
         Raises:
@@ -176,7 +176,7 @@ class Workshop:
             yield call
 
     @asynccontextmanager
-    async def results(self, job: Job, *, requests: int, not_run: str | None) -> AsyncIterator["Call"]:
+    async def results(self, job: LineJob, *, requests: int, not_run: str | None) -> AsyncIterator["SessionProxy"]:
         """A `ResultSession`.
 
         Raises:
@@ -197,7 +197,7 @@ class Workshop:
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     @asynccontextmanager
-    async def _session(self, kind: Kind, *job: Job, **more: Any) -> AsyncIterator["Call"]:
+    async def _session(self, kind: Kind, *job: LineJob, **more: Any) -> AsyncIterator["SessionProxy"]:
         if self._closing:
             self._closing.cancel()
         self._open_sessions += 1
@@ -205,7 +205,7 @@ class Workshop:
         pool: ProcessPoolExecutor | None = None
         try:
             pool = await self._started()
-            call = Call(self, pool, number)
+            call = SessionProxy(self, pool, number)
             await call.run(_open, number, kind, self._setup, *job, **more)
             yield call
         finally:
@@ -237,10 +237,10 @@ class Workshop:
         pool.shutdown(wait=False)
 
 
-class Call:
+class SessionProxy:
     """Calls a method of a session by name: `await call("feed", piece)`."""
 
-    def __init__(self, workshop: Workshop, pool: ProcessPoolExecutor, number: int) -> None:
+    def __init__(self, workshop: WorkerProcess, pool: ProcessPoolExecutor, number: int) -> None:
         self._workshop = workshop
         self._pool = pool
         self._number = number

@@ -12,7 +12,7 @@ from gemgate.api.chat.finish_reasons import FINISH_REASONS, broken, refusal
 from gemgate.api.chat.logprobs import token_logprobs
 from gemgate.api.chat.speech import Speech
 from gemgate.errors import ApiError
-from gemgate.gemini.parts import Call, Media, decode
+from gemgate.gemini.parts import DecodedCall, Media, decode
 from gemgate.gemini.types import (
     Blob,
     Candidate,
@@ -77,7 +77,7 @@ class Choice:
     length: int = 0
     insertions: list[tuple[int, int]] = field(default_factory=list)
     logprobs: list[dict[str, Any]] = field(default_factory=list)
-    held: list[Call] = field(default_factory=list)
+    held: list[DecodedCall] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
     is_answered: bool = False
     hidden_signature: str | None = None
@@ -202,7 +202,7 @@ class Choice:
         delta["content"] = delta.get("content", "") + shown
         delta["extra_content"] = {"google": {"thought": True}}
 
-    def _take_calls(self, calls: list[Call], delta: dict[str, Any]) -> None:
+    def _take_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
         hidden = self.context.hidden
         if hidden is not None:
             for call in calls:
@@ -216,7 +216,7 @@ class Choice:
         else:
             self._show_calls(calls, delta)
 
-    def _show_calls(self, calls: list[Call], delta: dict[str, Any]) -> None:
+    def _show_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
         for call in calls:
             if self.calls and (self.context.first_call_only or self.context.legacy_functions):
                 self.held_back += 1
@@ -228,7 +228,7 @@ class Choice:
                 delta.setdefault("tool_calls", []).append(self._tool_call(call))
                 self.calls += 1
 
-    def _tool_call(self, call: Call) -> dict[str, Any]:
+    def _tool_call(self, call: DecodedCall) -> dict[str, Any]:
         name = self.context.names.from_gemini(call.name)
         call_id = call.id or self._id("call", self.calls)
         shown: dict[str, Any] = {"index": self.calls, "id": call_id}
@@ -241,7 +241,7 @@ class Choice:
             self._remember(call, call_id, name)
         return shown
 
-    def _remember(self, call: Call, call_id: str, name: str) -> None:
+    def _remember(self, call: DecodedCall, call_id: str, name: str) -> None:
         if call.signature:
             key = call_key(self.context.caller_id, call_id, name, call.args)
             self.context.signatures.put(key, call.signature)
@@ -270,7 +270,7 @@ class Choice:
         audio = delta.setdefault("audio", {"data": ""})
         audio["data"] += self.speech.feed(blob)
 
-    def _unanswered(self) -> list[Call]:
+    def _unanswered(self) -> list[DecodedCall]:
         """The held calls that are the caller's: each `functionResponse` in the answer is Google's own result of one."""
         answered = [
             (response.get("id"), response.get("name"))
@@ -325,5 +325,5 @@ class Choice:
         return google
 
 
-def _function(name: str, call: Call) -> dict[str, str]:
+def _function(name: str, call: DecodedCall) -> dict[str, str]:
     return {"name": name, "arguments": orjson.dumps(call.args).decode()}

@@ -1,13 +1,13 @@
 """What becomes of each parameter: the one table behind the code, the tests and the documentation."""
 
 from gemgate.translation.parameters import (
-    Fate,
-    answered,
+    ParameterSupport,
     dropped,
+    handled,
     mapped,
 )
 
-FATES: dict[str, Fate] = {
+PARAMETERS: dict[str, ParameterSupport] = {
     "model": mapped("the model in the path; the answer repeats the name that was asked for"),
     "messages": mapped(
         "`contents` and `systemInstruction`; a `file_id` is uploaded to Google's Files API when it is first used"
@@ -28,7 +28,7 @@ FATES: dict[str, Fate] = {
     "modalities": mapped("`responseModalities`"),
     "moderation": dropped("Gemini has safety settings instead: extra_body.google.safety_settings"),
     "n": mapped("`candidateCount`, or parallel calls on models without it; at most 8"),
-    "parallel_tool_calls": answered("`false`: calls after the first are held back"),
+    "parallel_tool_calls": handled("`false`: calls after the first are held back"),
     "prediction": dropped("Gemini has no predicted outputs"),
     "presence_penalty": mapped("`presencePenalty`; dropped on models that refuse penalties (2.5 and later)"),
     "prompt_cache_key": dropped("Gemini's implicit cache has no keys"),
@@ -43,7 +43,7 @@ FATES: dict[str, Fate] = {
     "stop": mapped("`stopSequences`; at most 5"),
     "store": mapped("`store`; `false` unless asked for"),
     "stream": mapped("`streamGenerateContent`"),
-    "stream_options": answered("`include_usage`: one last chunk with the usage"),
+    "stream_options": handled("`include_usage`: one last chunk with the usage"),
     "temperature": mapped("`temperature`"),
     "tool_choice": mapped("`functionCallingConfig`"),
     "tools": mapped("`functionDeclarations` and built-in tools"),
@@ -55,4 +55,4 @@ FATES: dict[str, Fate] = {
     "web_search_options": mapped("the tool `googleSearch`; its options are dropped"),
 }
 
-DROPPED = frozenset(name for name, fate in FATES.items() if fate.kind == "dropped")
+DROPPED = frozenset(name for name, support in PARAMETERS.items() if support.kind == "dropped")

@@ -30,7 +30,7 @@ _TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 
 
 @dataclass(slots=True)
-class Translation:
+class ChatTranslation:
     """A native request, and what is needed to understand its answer.
 
     Attributes:
@@ -71,7 +71,7 @@ def to_gemini(
     dialect: Dialect = "openai",
     caller_id: str = "",
     media: Resolved | None = None,
-) -> Translation:
+) -> ChatTranslation:
     """Translate `request`. The same input gives the same bytes.
 
     Args:
@@ -124,7 +124,7 @@ def to_gemini(
     body["store"] = bool(request.store)
     is_json = "responseMimeType" in config or hidden is not None
     context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)
-    return Translation(model, body, calls, context, notes)
+    return ChatTranslation(model, body, calls, context, notes)
 
 
 def _config(

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.chat.messages import inline_media_of, media_of, unsigned_calls
-from gemgate.api.chat.request import Translation, to_gemini
+from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.response import from_gemini
 from gemgate.api.chat.stream import ChatStream
 from gemgate.api.chat.wire import ChatCompletionRequest
@@ -26,15 +26,15 @@ from gemgate.auth.caller import Caller
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.media.references import Ref, Resolved
-from gemgate.model_routing.fallback import Fallback, Turn
+from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
 from gemgate.translation.notes import served_by
 from gemgate.translation.options import Dialect
 from gemgate.translation.validation import parse
-from gemgate.upstream.retry import USUAL, Terms
-from gemgate.upstream.stream import SteadyStream
+from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
+from gemgate.upstream.stream import RetryingStream
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
@@ -59,21 +59,21 @@ async def create_chat_completion(request: Request) -> Response:
     if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
         await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)
-    call = _Call(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
+    call = _ChatCall(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
     if chat.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
-        return respond(request, _resolved(call, models, late), services.settings, late)
+        return respond(request, _stream_after_media(call, models, late), services.settings, late)
     if call.needs_media:
         async with cancelled_on_disconnect(request):
-            translation = await call.translate()
+            translation = await call.resolve_and_translate()
     else:
-        translation = call.translated()
+        translation = call.translate()
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
         return dry_run(path, translation.body, translation.calls, translation.notes)
-    course = _Course(call, translation, models)
+    course = _Completion(call, translation, models)
     if chat.stream:
         return respond(request, course.stream(), services.settings, course.headers)
     del raw, chat  # what was asked may be long, and the answer long in coming
@@ -87,25 +87,25 @@ async def create_chat_completion(request: Request) -> Response:
     return Response(orjson.dumps(completion), headers=course.headers, media_type="application/json")
 
 
-class _Course:
+class _Completion:
     """A request on its way to the first of its models that can answer.
 
     Attributes:
         headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
     """
 
-    def __init__(self, call: "_Call", translation: Translation, models: Sequence[str]) -> None:
+    def __init__(self, call: "_ChatCall", translation: ChatTranslation, models: Sequence[str]) -> None:
         self.headers = translation.notes.headers()
         self._call = call
         self._translation = translation
         self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
 
-    async def answer(self) -> tuple[Translation, list[GenerateContentResponse]]:
+    async def answer(self) -> tuple[ChatTranslation, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
         if len(self._models) == 1:
             if not self._call.media:
                 del self._call.chat  # nobody will translate it again
-            return await self._generate(Turn(self._models[0]))
+            return await self._generate(ModelAttempt(self._models[0]))
         return await self._fallback().answer(self._generate)
 
     def stream(self) -> AsyncGenerator[bytes, None]:
@@ -118,13 +118,13 @@ class _Course:
     def _fallback(self) -> Fallback:
         return Fallback(self._call.services.gemini, self._call.chat.model, self._models)
 
-    async def _generate(self, turn: Turn) -> tuple[Translation, list[GenerateContentResponse]]:
+    async def _generate(self, turn: ModelAttempt) -> tuple[ChatTranslation, list[GenerateContentResponse]]:
         call, translation = self._put(turn)
         answers = await call.generate(translation)
         self._is_answered_by(translation)
         return translation, answers
 
-    async def _pieces(self, turn: Turn) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, turn: ModelAttempt) -> AsyncGenerator[bytes, None]:
         call, translation = self._put(turn)
         async with aclosing(_stream(call, translation)) as pieces:
             first = await anext(pieces)
@@ -133,25 +133,25 @@ class _Course:
             async for piece in pieces:
                 yield piece
 
-    def _put(self, turn: Turn) -> tuple["_Call", Translation]:
+    def _put(self, turn: ModelAttempt) -> tuple["_ChatCall", ChatTranslation]:
         """The request as this model gets it; what it names was fetched for the first one."""
         if turn.model is self._models[0]:
-            self._call.terms = turn.terms
+            self._call.limits = turn.limits
             return self._call, self._translation
-        call = replace(self._call, model=turn.model, terms=turn.terms)
-        return call, call.translated()
+        call = replace(self._call, model=turn.model, limits=turn.limits)
+        return call, call.translate()
 
-    def _is_answered_by(self, translation: Translation) -> None:
+    def _is_answered_by(self, translation: ChatTranslation) -> None:
         current().uses(translation.model, translation.notes)
         self.headers.clear()
         self.headers |= translation.notes.headers() | served_by(translation.model)
 
 
-Batch = list[GenerateContentResponse]
+EventBatch = list[GenerateContentResponse]
 
 
 @dataclass(slots=True)
-class _Call:
+class _ChatCall:
     """One request: what it needs before it is translated, and its calls to Google."""
 
     services: Services
@@ -161,7 +161,7 @@ class _Call:
     dialect: Dialect
     is_dry_run: bool
     model: str
-    terms: Terms = USUAL
+    limits: CallLimits = DEFAULT_LIMITS
     refs: list[Ref] = field(init=False)
     media: Resolved = field(default_factory=dict)
 
@@ -173,7 +173,7 @@ class _Call:
         """Whether something must be fetched, looked up or uploaded before the request is translated."""
         return self.services.media.concerns(self.refs, self.size)
 
-    async def translate(self) -> Translation:
+    async def resolve_and_translate(self) -> ChatTranslation:
         """The native request, once what it names is there."""
         if self.needs_media:
             self.media = await self.services.media.resolve(
@@ -184,9 +184,9 @@ class _Call:
                 inline=lambda: inline_media_of(self.chat.messages),
                 is_dry_run=self.is_dry_run,
             )
-        return self.translated()
+        return self.translate()
 
-    def translated(self) -> Translation:
+    def translate(self) -> ChatTranslation:
         """The native request, with what was found before."""
         return to_gemini(
             self.chat,
@@ -197,33 +197,33 @@ class _Call:
             media=self.media,
         )
 
-    async def generate(self, translation: Translation) -> list[GenerateContentResponse]:
+    async def generate(self, translation: ChatTranslation) -> list[GenerateContentResponse]:
         """Google's whole answers. Files that are why there are none are uploaded again, once."""
         try:
             return await self._generate(translation)
         except GeminiError as error:
             if not await self.services.media.can_renew(error, self.media, self.caller):
                 raise
-        return await self._generate(await self.translate())
+        return await self._generate(await self.resolve_and_translate())
 
-    async def _generate(self, translation: Translation) -> list[GenerateContentResponse]:
+    async def _generate(self, translation: ChatTranslation) -> list[GenerateContentResponse]:
         generate = self.services.gemini.generate
-        key, terms = self.caller.key, self.terms
-        calls = [generate(translation.model, body, key, terms=terms) for body in translation.take_bodies()]
+        key, limits = self.caller.key, self.limits
+        calls = [generate(translation.model, body, key, limits=limits) for body in translation.take_bodies()]
         return await all_of(calls)
 
-    def stream(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+    def stream(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
         """The events of Google's answers, each with the number of its call."""
         return self._renewed(translation) if self.media else self._events(translation)
 
-    def _events(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+    def _events(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
         gemini, key = self.services.gemini, self.caller.key
         bodies = translation.take_bodies()
         if len(bodies) == 1:
-            return _single(gemini.stream(translation.model, bodies[0], key, terms=self.terms))
-        return merged([_events(gemini.stream(translation.model, body, key, terms=self.terms)) for body in bodies])
+            return _single(gemini.stream(translation.model, bodies[0], key, limits=self.limits))
+        return merged([_events(gemini.stream(translation.model, body, key, limits=self.limits)) for body in bodies])
 
-    async def _renewed(self, translation: Translation) -> AsyncGenerator[tuple[int, Batch], None]:
+    async def _renewed(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
         """As `_events`; if nothing has come and the files are why, they are uploaded again, once."""
         has_begun = False
         try:
@@ -236,20 +236,22 @@ class _Call:
                 raise
         else:
             return
-        async with aclosing(self._events(await self.translate())) as batches:
+        async with aclosing(self._events(await self.resolve_and_translate())) as batches:
             async for batch in batches:
                 yield batch
 
 
-async def _resolved(call: _Call, models: Sequence[str], headers: dict[str, str]) -> AsyncGenerator[bytes, None]:
+async def _stream_after_media(
+    call: _ChatCall, models: Sequence[str], headers: dict[str, str]
+) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes, to a request whose files may first have to be uploaded, which can take minutes.
 
     The response may have begun by then: what its `headers` should have told stands in comments.
     """
     began = time.monotonic()
-    translation = await call.translate()
+    translation = await call.resolve_and_translate()
     current().uses(translation.model, translation.notes)
-    course = _Course(call, translation, models)
+    course = _Completion(call, translation, models)
     async with aclosing(course.stream()) as pieces:
         async for piece in pieces:
             if not headers and course.headers:
@@ -259,10 +261,10 @@ async def _resolved(call: _Call, models: Sequence[str], headers: dict[str, str])
             yield piece
 
 
-async def _stream(call: _Call, translation: Translation) -> AsyncGenerator[bytes, None]:
+async def _stream(call: _ChatCall, translation: ChatTranslation) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
     stream = ChatStream(translation.context, fallback_id=_new_id(), created=int(time.time()), calls=translation.calls)
-    current().told_at_end(stream.told)
+    current().on_finish(stream.summary)
     events = call.stream(translation)
     del call, translation  # as for a whole answer: what was asked is needed no more
     async with aclosing(events) as batches:
@@ -277,13 +279,13 @@ def _new_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-async def _events(stream: SteadyStream) -> AsyncGenerator[Batch, None]:
+async def _events(stream: RetryingStream) -> AsyncGenerator[EventBatch, None]:
     async with stream as batches:
         async for batch in batches:
             yield batch
 
 
-async def _single(stream: SteadyStream) -> AsyncGenerator[tuple[int, Batch], None]:
+async def _single(stream: RetryingStream) -> AsyncGenerator[tuple[int, EventBatch], None]:
     async with stream as batches:
         async for batch in batches:
             yield 0, batch

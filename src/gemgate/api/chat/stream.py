@@ -10,7 +10,7 @@ from gemgate.api.chat.usage import service_tier, usage
 from gemgate.errors import ApiError
 from gemgate.gemini.types import GenerateContentResponse, PromptFeedback, UsageMetadata
 from gemgate.gemini.usage import total
-from gemgate.observability.record import Told
+from gemgate.observability.record import AnswerSummary
 
 
 class ChatStream:
@@ -69,11 +69,11 @@ class ChatStream:
             raise failures[0]
         return [*chunks, *self._usage_chunk()]
 
-    def told(self) -> Told:
+    def summary(self) -> AnswerSummary:
         """What is known by now of the model, the tokens and the ends."""
         head = self._head or {}
         reasons = [choice.finish_reason for choice in self._choices.values() if choice.reason is not None]
-        return Told(head.get("system_fingerprint"), total(self._usage), head.get("id"), reasons)
+        return AnswerSummary(head.get("system_fingerprint"), total(self._usage), head.get("id"), reasons)
 
     def _ended(self, index: int) -> Choice:
         """The choice that ended, or whose prompt was blocked.

@@ -69,7 +69,7 @@ def _for_effort(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
 
 
 def _budget(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
-    least, most = facts.budget
+    least, maximum = facts.budget
     if effort == "none":
         if not facts.can_stop_thinking:
             msg = (
@@ -79,8 +79,8 @@ def _budget(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
             )
             raise ApiError(400, msg, param="reasoning_effort", code="unsupported_value")
         return {"thinkingBudget": 0}
-    wanted = _BUDGETS.get(effort, most)
-    budget = min(max(wanted, least), most)
+    wanted = _BUDGETS.get(effort, maximum)
+    budget = min(max(wanted, least), maximum)
     if budget != wanted or effort not in _BUDGETS:
         notes.adjust(f"reasoning_effort={effort}->thinking_budget={budget}")
     return {"thinkingBudget": budget}

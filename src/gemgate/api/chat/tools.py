@@ -104,16 +104,16 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
     return plan
 
 
-def refuse_many_tools(request: ChatCompletionRequest, most: int) -> None:
+def refuse_many_tools(request: ChatCompletionRequest, maximum: int) -> None:
     """Each tool costs time on the way and tokens at Google.
 
     Raises:
         ApiError: 400, for more than `most` tools.
     """
     for param, tools in (("tools", request.tools), ("functions", request.functions)):
-        if len(tools or ()) > most:
+        if len(tools or ()) > maximum:
             msg = (
-                f"Invalid '{param}': expected at most {most} items, but got {len(tools or ())} instead. "
+                f"Invalid '{param}': expected at most {maximum} items, but got {len(tools or ())} instead. "
                 "The gateway's operator sets the limit with GEMGATE_MAX_TOOLS."
             )
             raise ApiError(400, msg, param=param, code="array_above_max_length")

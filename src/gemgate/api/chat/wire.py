@@ -1,6 +1,6 @@
 """The request of `POST /v1/chat/completions`, named and optional as in OpenAI's reference.
 
-What becomes of each field is in `fates.FATES`.
+What becomes of each field is in `parameters.PARAMETERS`.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-python 3.54. Objects keep the fields
 they do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
@@ -21,7 +21,7 @@ _open = with_config(ConfigDict(extra="allow"))
 
 
 @_open
-class FunctionCall(TypedDict, total=False):
+class ToolCallFunction(TypedDict, total=False):
     """A call's name, and its arguments as JSON text."""
 
     name: Required[str]
@@ -42,7 +42,7 @@ class ToolCall(TypedDict, total=False):
 
     id: str | None
     type: Literal["function", "custom"]
-    function: FunctionCall | None
+    function: ToolCallFunction | None
     custom: CustomCall | None
     index: int | None
     extra_content: dict[str, Any] | None
@@ -74,7 +74,7 @@ class AssistantMessage(TypedDict, total=False):
     content: Content
     refusal: str | None
     tool_calls: Items[ToolCall] | None
-    function_call: FunctionCall | None
+    function_call: ToolCallFunction | None
     name: str | None
     images: Items[dict[str, Any]] | None
     extra_content: dict[str, Any] | None

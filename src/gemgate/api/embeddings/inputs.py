@@ -15,7 +15,7 @@ from gemgate.media.references import (
 from gemgate.translation.content import ContentTranslator
 from gemgate.wire import TextPart
 
-MOST_ITEMS = 2048
+MAX_ITEMS = 2048
 
 _NOTHING = TextPart(type="text", text="")
 
@@ -53,8 +53,8 @@ def contents(request: EmbeddingRequest, translator: ContentTranslator) -> list[n
         raise _tokens("input")
     if not items:
         raise ApiError(400, "'input' is an empty list.", param="input", code="array_below_min_length")
-    if len(items) > MOST_ITEMS:
-        msg = f"Invalid 'input': expected at most {MOST_ITEMS} items, but got {len(items)} instead."
+    if len(items) > MAX_ITEMS:
+        msg = f"Invalid 'input': expected at most {MAX_ITEMS} items, but got {len(items)} instead."
         raise ApiError(400, msg, param="input", code="array_above_max_length")
     return [{"parts": _parts(item, f"input[{index}]", translator)} for index, item in enumerate(items)]
 

@@ -1,19 +1,19 @@
 """What becomes of each parameter of an embeddings request."""
 
 from gemgate.translation.parameters import (
-    Fate,
-    answered,
+    ParameterSupport,
     dropped,
+    handled,
     mapped,
 )
 
-FATES: dict[str, Fate] = {
+PARAMETERS: dict[str, ParameterSupport] = {
     "model": mapped("the model in the path; the answer repeats the name that was asked for"),
     "input": mapped(
         "`requests[].content`, one for each item: a text, a content part, or a list of parts; a `file_id` is uploaded"
     ),
     "dimensions": mapped("`outputDimensionality`; vectors have length 1 whatever the model returns"),
-    "encoding_format": answered("`float`, or `base64` of little-endian float32"),
+    "encoding_format": handled("`float`, or `base64` of little-endian float32"),
     "extra_body": mapped(
         "`extra_body.google`: task_type, title; both dropped on models that ignore them (gemini-embedding-2)"
     ),
@@ -21,4 +21,4 @@ FATES: dict[str, Fate] = {
     "user": dropped("Gemini takes no identifiers of end users"),
 }
 
-DROPPED = frozenset(name for name, fate in FATES.items() if fate.kind == "dropped")
+DROPPED = frozenset(name for name, support in PARAMETERS.items() if support.kind == "dropped")

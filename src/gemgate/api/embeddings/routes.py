@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from gemgate.api.embeddings.inputs import inline_media_of, media_of
 from gemgate.api.embeddings.translation import (
-    Answer,
-    Translation,
+    EmbeddingsAnswer,
+    EmbeddingsTranslation,
     count_request,
     embedding_list,
     from_gemini,
@@ -69,8 +69,10 @@ async def create_embeddings(request: Request) -> Response:
             is_dry_run=is_dry,
         )
 
-    async def answered(translation: Translation) -> list[Answer]:
-        calls = _Calls(services.gemini, translation, caller.key, options.usage, asyncio.Semaphore(options.concurrency))
+    async def answered(translation: EmbeddingsTranslation) -> list[EmbeddingsAnswer]:
+        calls = _EmbeddingCalls(
+            services.gemini, translation, caller.key, options.usage, asyncio.Semaphore(options.concurrency)
+        )
         return await all_of([calls.answer(body) for body in translation.bodies])
 
     async with cancelled_on_disconnect(request):
@@ -93,11 +95,16 @@ async def create_embeddings(request: Request) -> Response:
     return Response(embedding_list(translation, answers), headers=headers, media_type="application/json")
 
 
-class _Calls:
+class _EmbeddingCalls:
     """The calls to Google that one request makes, of which only some run at once."""
 
     def __init__(
-        self, gemini: Upstream, translation: Translation, key: str | None, usage: Usage, limit: asyncio.Semaphore
+        self,
+        gemini: Upstream,
+        translation: EmbeddingsTranslation,
+        key: str | None,
+        usage: Usage,
+        limit: asyncio.Semaphore,
     ) -> None:
         self._gemini = gemini
         self._translation = translation
@@ -105,7 +112,7 @@ class _Calls:
         self._usage = usage
         self._limit = limit
 
-    async def answer(self, body: BatchEmbedContentsRequest) -> Answer:
+    async def answer(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
         """The vectors for one chunk of the input, and its tokens: Google's word, else counted, else 0.
 
         Raises:
@@ -115,17 +122,19 @@ class _Calls:
             return await self._embed(body)
         if self._translation.facts.embedding_usage:
             embedded = await self._embed(body)
-            return embedded if embedded.tokens is not None else Answer(embedded.vectors, await self._count(body))
+            return (
+                embedded if embedded.tokens is not None else EmbeddingsAnswer(embedded.vectors, await self._count(body))
+            )
         embedded, counted = await all_of([self._embed(body), self._counted(body)])
-        return Answer(embedded.vectors, counted.tokens if embedded.tokens is None else embedded.tokens)
+        return EmbeddingsAnswer(embedded.vectors, counted.tokens if embedded.tokens is None else embedded.tokens)
 
-    async def _embed(self, body: BatchEmbedContentsRequest) -> Answer:
+    async def _embed(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
         response = cast("BatchEmbedContentsResponse", await self._post("batchEmbedContents", body))
         check(response, BatchEmbedContentsResponse)
         return from_gemini(response, len(body["requests"]), is_base64=self._translation.is_base64)
 
-    async def _counted(self, body: BatchEmbedContentsRequest) -> Answer:
-        return Answer(tokens=await self._count(body))
+    async def _counted(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
+        return EmbeddingsAnswer(tokens=await self._count(body))
 
     async def _count(self, body: BatchEmbedContentsRequest) -> int | None:
         """Counting is not worth losing the vectors: when it fails, a header says that the number is not known."""

@@ -42,7 +42,7 @@ Encoded = str | orjson.Fragment
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
+class EmbeddingsTranslation:
     """Native requests, and what is needed to understand their answers.
 
     Attributes:
@@ -63,7 +63,7 @@ class Translation:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EmbeddingsAnswer:
     """What the calls for one chunk of the input gave; `tokens` is None where nobody told."""
 
     vectors: list[Encoded] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Answer:
 
 def to_gemini(
     request: EmbeddingRequest, options: EmbeddingOptions, media: Resolved | None = None, *, model: str = ""
-) -> Translation:
+) -> EmbeddingsTranslation:
     """Translate `request`: one native request for each item, at most `BATCH` in a call.
 
     Args:
@@ -99,7 +99,7 @@ def to_gemini(
     bodies: list[BatchEmbedContentsRequest] = [
         {"requests": requests[start : start + BATCH]} for start in range(0, len(requests), BATCH)
     ]
-    return Translation(request.model, model, bodies, facts, request.encoding_format == "base64", notes)
+    return EmbeddingsTranslation(request.model, model, bodies, facts, request.encoding_format == "base64", notes)
 
 
 def count_request(body: BatchEmbedContentsRequest) -> CountTokensRequest:
@@ -107,7 +107,7 @@ def count_request(body: BatchEmbedContentsRequest) -> CountTokensRequest:
     return {"contents": [{"role": "user", **item["content"]} for item in body["requests"]]}
 
 
-def from_gemini(response: BatchEmbedContentsResponse, expected: int, *, is_base64: bool) -> Answer:
+def from_gemini(response: BatchEmbedContentsResponse, expected: int, *, is_base64: bool) -> EmbeddingsAnswer:
     """The answer of one call, with vectors of length 1.
 
     Raises:
@@ -122,10 +122,10 @@ def from_gemini(response: BatchEmbedContentsResponse, expected: int, *, is_base6
     except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
         raise _unreadable("a vector that is not a list of numbers") from error
     tokens = (response.get("usageMetadata") or {}).get("promptTokenCount")
-    return Answer(vectors, tokens if isinstance(tokens, int) else None)
+    return EmbeddingsAnswer(vectors, tokens if isinstance(tokens, int) else None)
 
 
-def embedding_list(translation: Translation, answers: Sequence[Answer]) -> bytes:
+def embedding_list(translation: EmbeddingsTranslation, answers: Sequence[EmbeddingsAnswer]) -> bytes:
     """The whole answer as JSON; tokens that nobody told count as none."""
     vectors = [vector for answer in answers for vector in answer.vectors]
     tokens = sum(answer.tokens or 0 for answer in answers)

@@ -1,4 +1,4 @@
-"""The request of `POST /v1/embeddings`; what becomes of each field is in `fates.FATES`.
+"""The request of `POST /v1/embeddings`; what becomes of each field is in `parameters.PARAMETERS`.
 
 Source: https://platform.openai.com/docs/api-reference/embeddings/create, and openai-python 3.54; content parts are
 Google's addition for multimodal models. Objects keep the fields they do not know (`model_extra`).

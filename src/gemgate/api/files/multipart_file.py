@@ -8,14 +8,14 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from gemgate.api.files.objects import most_bytes, too_large, unknown_headers
+from gemgate.api.files.objects import max_bytes, too_large, unknown_headers
 from gemgate.api.files.wire import FileRequest, Purpose
 from gemgate.errors import ApiError
 from gemgate.translation.options import FileOptions
 from gemgate.translation.validation import from_details, show
 from gemgate.web.multipart import FormPart, is_form, stream_form
 
-_MOST_TEXT = 65_536
+_MAX_TEXT = 65_536
 """Bytes of all fields that are no file."""
 
 _FRAME = 1_048_576
@@ -37,7 +37,7 @@ class FormFile:
         fields: The form's other fields; `a[b]` is `{"a": {"b": …}}`.
     """
 
-    def __init__(self, request: Request, name: str, most: int, *, what: str = "A file") -> None:
+    def __init__(self, request: Request, name: str, maximum: int, *, what: str = "A file") -> None:
         """Nothing is read yet; `what` names the file in an error.
 
         Raises:
@@ -48,7 +48,7 @@ class FormFile:
         self.fields: dict[str, Any] = {}
         self._request = request
         self._name = name
-        self._most = most
+        self._max = maximum
         self._what = what
         self._file: FormPart | None = None
         self._size = 0
@@ -57,8 +57,8 @@ class FormFile:
             msg = f"This endpoint reads a form: send 'Content-Type: multipart/form-data' and the file in '{name}'."
             raise ApiError(415, msg, code="unsupported_content_type")
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > most + _FRAME:
-            raise self._too_large(most)
+        if declared.isdecimal() and int(declared) > maximum + _FRAME:
+            raise self._too_large(maximum)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The bytes of the file, once.
@@ -68,7 +68,7 @@ class FormFile:
             ClientDisconnect: the client went while it was sending.
         """
         part: FormPart | None = None
-        async with aclosing(stream_form(self._request, self._most + _FRAME)) as pieces:
+        async with aclosing(stream_form(self._request, self._max + _FRAME)) as pieces:
             async for current, piece in pieces:
                 if current is not part:
                     self._end_of(part)
@@ -88,7 +88,7 @@ class FormFile:
 
     def _limit(self) -> int:
         """The most bytes, as far as the fields that have come tell."""
-        return self._most
+        return self._max
 
     def _finish(self) -> None:
         """The form is whole: check its fields."""
@@ -110,16 +110,16 @@ class FormFile:
 
     def _count(self, more: int) -> None:
         self._size += more
-        if self._size > (most := self._limit()):
-            raise self._too_large(most)
+        if self._size > (maximum := self._limit()):
+            raise self._too_large(maximum)
 
-    def _too_large(self, most: int) -> ApiError:
-        return too_large(self._what, most)
+    def _too_large(self, maximum: int) -> ApiError:
+        return too_large(self._what, maximum)
 
     def _collect(self, part: FormPart, piece: bytes) -> None:
         self._text += len(piece)
-        if self._text > _MOST_TEXT:
-            msg = f"The form's fields have more than {_MOST_TEXT} bytes; only '{self._name}' is a file."
+        if self._text > _MAX_TEXT:
+            msg = f"The form's fields have more than {_MAX_TEXT} bytes; only '{self._name}' is a file."
             raise ApiError(400, msg, param=part.name[:80], code="invalid_form")
         part.content += piece
 
@@ -150,7 +150,7 @@ class NewFile(FormFile):
         self._policy = options.unsupported_params
 
     def _limit(self) -> int:
-        return most_bytes(self.fields.get("purpose"), self._most)
+        return max_bytes(self.fields.get("purpose"), self._max)
 
     def _begin(self, part: FormPart) -> None:
         super()._begin(part)
@@ -158,11 +158,11 @@ class NewFile(FormFile):
         if purpose is not None and purpose not in get_args(Purpose):
             raise _unknown_purpose(purpose)
 
-    def _too_large(self, most: int) -> ApiError:
-        if most < self._most:
+    def _too_large(self, maximum: int) -> ApiError:
+        if maximum < self._max:
             hint = " That is OpenAI's limit (Google's is 2 GB, once translated). Split it into several batches."
-            return too_large("A file with the purpose 'batch'", most, hint)
-        return too_large("A file", most, " Send a larger one in parts, to /v1/uploads.")
+            return too_large("A file with the purpose 'batch'", maximum, hint)
+        return too_large("A file", maximum, " Send a larger one in parts, to /v1/uploads.")
 
     def _finish(self) -> None:
         try:

@@ -21,9 +21,9 @@ from gemgate.store.errors import (
 from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Errors, Policy
-from gemgate.wire import MOST_BATCH_BYTES
+from gemgate.wire import MAX_BATCH_BYTES
 
-_MOST_TOLD = 10
+_MAX_TOLD = 10
 """Errors of a file that are told in words."""
 
 
@@ -51,7 +51,7 @@ def _listed(row: FileRow) -> dict[str, Any]:
 
 def _details(errors: Errors) -> str:
     """The first errors in a sentence each."""
-    told = [_told(error) for error in errors[:_MOST_TOLD]]
+    told = [_told(error) for error in errors[:_MAX_TOLD]]
     more = len(errors) - len(told)
     return " ".join([*told, *([f"And {more} more."] if more else [])])
 
@@ -104,9 +104,9 @@ def lifetime(purpose: str, expires_after: ExpiresAfter | None) -> int | None:
     return BATCH_LIFETIME if purpose == "batch" else None
 
 
-def most_bytes(purpose: object, most: int) -> int:
+def max_bytes(purpose: object, maximum: int) -> int:
     """The largest size of a file for this purpose, where `most` is that of any file."""
-    return min(most, MOST_BATCH_BYTES) if purpose == "batch" else most
+    return min(maximum, MAX_BATCH_BYTES) if purpose == "batch" else maximum
 
 
 def unknown_headers(request: FileRequest | UploadRequest, policy: Policy) -> dict[str, str]:
@@ -122,9 +122,9 @@ def unknown_headers(request: FileRequest | UploadRequest, policy: Policy) -> dic
     return notes.headers()
 
 
-def too_large(what: str, most: int, hint: str = "") -> ApiError:
+def too_large(what: str, maximum: int, hint: str = "") -> ApiError:
     """`what`, such as "A file", has more than `most` bytes."""
-    return ApiError(413, f"{what} may have at most {most} bytes.{hint}", code="file_too_large")
+    return ApiError(413, f"{what} may have at most {maximum} bytes.{hint}", code="file_too_large")
 
 
 def no_such_file(file_id: str) -> ApiError:

@@ -17,7 +17,7 @@ from gemgate.api.files.objects import (
     no_such_file,
 )
 from gemgate.api.files.route_helpers import json_response, options_of, store_of
-from gemgate.api.files.wire import MOST_LISTED
+from gemgate.api.files.wire import MAX_LISTED
 from gemgate.api.services import caller_of
 from gemgate.errors import ApiError
 from gemgate.store import (
@@ -72,7 +72,7 @@ async def _save(store: Store, owner: str, form: NewFile, inspection: Inspection)
 async def list_files(
     request: Request,
     after: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = MOST_LISTED,
+    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = MAX_LISTED,
     order: Literal["asc", "desc"] = "desc",
     purpose: str | None = None,
 ) -> Response:

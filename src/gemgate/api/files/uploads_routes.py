@@ -11,7 +11,7 @@ from gemgate.api.files.batch_input_check import Inspection
 from gemgate.api.files.multipart_file import FormFile
 from gemgate.api.files.objects import (
     lifetime,
-    most_bytes,
+    max_bytes,
     part_object,
     too_large,
     unknown_headers,
@@ -19,7 +19,7 @@ from gemgate.api.files.objects import (
     upload_object,
 )
 from gemgate.api.files.route_helpers import json_response, options_of, store_of
-from gemgate.api.files.wire import MOST_PART_BYTES, CompleteRequest, UploadRequest
+from gemgate.api.files.wire import MAX_PART_BYTES, CompleteRequest, UploadRequest
 from gemgate.api.services import caller_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.store import StoreError
@@ -37,9 +37,9 @@ async def create_upload(request: Request) -> Response:
     wanted = parse(UploadRequest, raw)
     options = options_of(request)
     headers = unknown_headers(wanted, options.unsupported_params)
-    most = most_bytes(wanted.purpose, options.uploads_max_bytes)
-    if wanted.bytes > most:
-        raise too_large(f"An upload with the purpose '{wanted.purpose}'", most)
+    maximum = max_bytes(wanted.purpose, options.uploads_max_bytes)
+    if wanted.bytes > maximum:
+        raise too_large(f"An upload with the purpose '{wanted.purpose}'", maximum)
     row = await store_of(request).uploads.create(
         caller.id,
         filename=wanted.filename,
@@ -55,7 +55,7 @@ async def create_upload(request: Request) -> Response:
 async def add_part(request: Request, upload_id: str) -> Response:
     """Answer with the `upload.part`. When it breaks off, nothing of it is kept; parts may come at the same time."""
     caller = caller_of(request)
-    form = FormFile(request, "data", MOST_PART_BYTES, what="A part of an upload")
+    form = FormFile(request, "data", MAX_PART_BYTES, what="A part of an upload")
     with _told():
         async with aclosing(form.chunks()) as chunks:
             row = await store_of(request).uploads.add_part(caller.id, upload_id, chunks)

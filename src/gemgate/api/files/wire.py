@@ -11,16 +11,16 @@ from gemgate.wire import Items, Wire
 
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
-MOST_PART_BYTES = 67_108_864
+MAX_PART_BYTES = 67_108_864
 """OpenAI's limit of one part of an upload: 64 MB."""
 
-MOST_LISTED = 10_000
+MAX_LISTED = 10_000
 """Files on one page."""
 
 BATCH_LIFETIME = 2_592_000
 """Seconds a file with the purpose `batch` lives unless `expires_after` says otherwise: 30 days, as at OpenAI."""
 
-_MOST_PARTS = 10_000
+_MAX_PARTS = 10_000
 
 
 class ExpiresAfter(Wire):
@@ -31,7 +31,7 @@ class ExpiresAfter(Wire):
 
 
 class FileRequest(Wire):
-    """The fields of `POST /v1/files` beside the file itself; what becomes of each is in `fates.FILES`."""
+    """The fields of `POST /v1/files` beside the file itself; what becomes of each is in `parameters.FILES`."""
 
     purpose: Purpose
     expires_after: ExpiresAfter | None = None
@@ -50,5 +50,5 @@ class UploadRequest(Wire):
 class CompleteRequest(Wire):
     """`POST /v1/uploads/{id}/complete`: the parts in their order, and the MD5 (hex) of the whole."""
 
-    part_ids: Annotated[Items[str], Field(max_length=_MOST_PARTS)]
+    part_ids: Annotated[Items[str], Field(max_length=_MAX_PARTS)]
     md5: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from gemgate.api.images.wire import MOST_IMAGES, EditRequest
+from gemgate.api.images.wire import MAX_IMAGES, EditRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.types import Part
 from gemgate.media.errors import MediaError
@@ -191,6 +191,6 @@ def _count(images: int) -> None:
     if not images:
         msg = "Missing required parameter: 'image'. Send one file, or several under the name 'image[]'."
         raise ApiError(400, msg, param="image", code="missing_required_parameter")
-    if images > MOST_IMAGES:
-        msg = f"Invalid 'image': expected at most {MOST_IMAGES} images, but got {images} instead."
+    if images > MAX_IMAGES:
+        msg = f"Invalid 'image': expected at most {MAX_IMAGES} images, but got {images} instead."
         raise ApiError(400, msg, param="image", code="array_above_max_length")

@@ -1,17 +1,17 @@
 """What becomes of each parameter of a request for images."""
 
 from gemgate.translation.parameters import (
-    Fate,
-    answered,
+    ParameterSupport,
     dropped,
+    handled,
     mapped,
-    refused,
+    rejected,
 )
 
-_BOTH: dict[str, Fate] = {
+_BOTH: dict[str, ParameterSupport] = {
     "model": mapped("the model in the path; Gemini's image models by `generateContent`, Imagen by `predict`"),
     "prompt": mapped("the text of the user's turn; `instances[0].prompt` of Imagen"),
-    "background": answered("`opaque` and `auto`: every image is opaque; `transparent` is dropped"),
+    "background": handled("`opaque` and `auto`: every image is opaque; `transparent` is dropped"),
     "complexity": dropped("Gemini has no such effort"),
     "extra_body": mapped(
         "`extra_body.google`: aspect_ratio, image_size, person_generation (Imagen), safety_settings, tools, "
@@ -21,38 +21,38 @@ _BOTH: dict[str, Fate] = {
     "frame_duration_ms": dropped("Gemini draws no animations"),
     "google": mapped("as `extra_body.google`"),
     "n": mapped("parallel calls, `sampleCount` of Imagen; the images that came are answered when others fail"),
-    "output_compression": answered("the quality of a `jpeg` or `webp` that was asked for, as `output_format`"),
-    "output_format": answered(
+    "output_compression": handled("the quality of a `jpeg` or `webp` that was asked for, as `output_format`"),
+    "output_format": handled(
         "converted if Pillow is installed (`gemgate[images]`), else left; the answer tells the true one"
     ),
     "partial_images": dropped("Gemini gives no partial images"),
     "quality": mapped("`imageSize`, where `size` leaves it open: low 512, medium 1K, high 2K, xhigh 4K; else dropped"),
-    "response_format": answered("`b64_json`; `url` is a 400"),
+    "response_format": handled("`b64_json`; `url` is a 400"),
     "safety_identifier": dropped("Gemini takes no identifiers of end users"),
     "size": mapped("the nearest `aspectRatio` and `imageSize` of the model; the answer tells the true size"),
-    "stream": answered("one `completed` event for each image, when it is there"),
+    "stream": handled("one `completed` event for each image, when it is there"),
     "svg": dropped("Gemini draws no vectors"),
     "user": dropped("Gemini takes no identifiers of end users"),
 }
 
-GENERATIONS: dict[str, Fate] = {
+GENERATIONS: dict[str, ParameterSupport] = {
     **_BOTH,
     "moderation": dropped("Gemini has safety settings instead: extra_body.google.safety_settings"),
     "style": dropped("Gemini has no styles; say it in the prompt"),
 }
 
-EDITS: dict[str, Fate] = {
+EDITS: dict[str, ParameterSupport] = {
     **_BOTH,
     "image": mapped("`inlineData` before the prompt: one file, or `image[]` up to 16; base64 in a JSON body"),
     "images": mapped(
         "`image_url` of a JSON body as a data URL, `file_id` of an uploaded file, or the name of a Gemini file"
     ),
     "input_fidelity": dropped("Gemini has no such switch; say in the prompt what must stay"),
-    "markup": refused("Gemini takes no overlays"),
-    "mask": refused("Gemini takes no masks; say in the prompt what to change"),
+    "markup": rejected("Gemini takes no overlays"),
+    "mask": rejected("Gemini takes no masks; say in the prompt what to change"),
 }
 
-DROPPED = frozenset(name for name, fate in (GENERATIONS | EDITS).items() if fate.kind == "dropped")
+DROPPED = frozenset(name for name, support in (GENERATIONS | EDITS).items() if support.kind == "dropped")
 
 NEUTRAL: dict[str, object] = {"moderation": "auto", "partial_images": 0}
 """Values that ask for nothing, so that leaving them out loses nothing."""

@@ -48,14 +48,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ImagesAnswer:
     """What one call gave; `usage` is empty when Google told nothing."""
 
     pictures: list[Picture]
     usage: UsageMetadata = field(default_factory=UsageMetadata)
 
 
-def from_generate(response: GenerateContentResponse) -> Answer:
+def from_generate(response: GenerateContentResponse) -> ImagesAnswer:
     """The images of an answer of `generateContent`; thoughts are left out.
 
     Raises:
@@ -65,7 +65,7 @@ def from_generate(response: GenerateContentResponse) -> Answer:
     candidates = response.get("candidates") or []
     pictures = [picture for candidate in candidates for picture in _drawn(candidate)]
     if pictures:
-        return Answer(pictures, response.get("usageMetadata") or {})
+        return ImagesAnswer(pictures, response.get("usageMetadata") or {})
     feedback = response.get("promptFeedback") or {}
     if not candidates and (reason := feedback.get("blockReason") or feedback.get("blockReasonMessage")):
         raise blocked(feedback.get("blockReason", reason), feedback.get("blockReasonMessage"))
@@ -73,7 +73,7 @@ def from_generate(response: GenerateContentResponse) -> Answer:
     raise no_image(first.get("finishReason"), first.get("finishMessage"), _text(first))
 
 
-def from_predict(response: PredictResponse) -> Answer:
+def from_predict(response: PredictResponse) -> ImagesAnswer:
     """The images of an answer of `predict`; those that were filtered are missing.
 
     Raises:
@@ -87,14 +87,14 @@ def from_predict(response: PredictResponse) -> Answer:
         if (data := prediction.get("bytesBase64Encoded"))
     ]
     if pictures:
-        return Answer(pictures)
+        return ImagesAnswer(pictures)
     reasons = [reason for item in predictions if (reason := item.get("raiFilteredReason"))]
     if predictions and not reasons:
         raise TransportError(Failure.INVALID_BODY, "The Gemini API sent predictions that hold no images.")
     raise filtered(reasons)
 
 
-def images_response(answers: Sequence[Answer], *, created: int) -> dict[str, Any]:
+def images_response(answers: Sequence[ImagesAnswer], *, created: int) -> dict[str, Any]:
     """An `ImagesResponse`. What differs between the images, or is not known, is left out of the fields for all."""
     pictures = [picture for answer in answers for picture in answer.pictures]
     response: dict[str, Any] = {
@@ -112,7 +112,7 @@ def images_response(answers: Sequence[Answer], *, created: int) -> dict[str, Any
     return response
 
 
-def completed_events(kind: str, answer: Answer, *, created: int) -> list[dict[str, Any]]:
+def completed_events(kind: str, answer: ImagesAnswer, *, created: int) -> list[dict[str, Any]]:
     """A `completed` event for each image; the tokens of the call stand in the last, so that sums come out."""
     last = len(answer.pictures) - 1
     return [

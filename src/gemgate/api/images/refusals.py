@@ -17,7 +17,7 @@ _FILTERS = frozenset({
 })  # fmt: skip
 _DECISIONS = frozenset({"IMAGE_OTHER", "IMAGE_RECITATION", "LANGUAGE", "NO_IMAGE", "RECITATION"})
 
-_MOST_TEXT = 1000
+_MAX_TEXT = 1000
 _RESPONSIBLE_AI = re.compile(r"responsible ai|usage guidelines", re.IGNORECASE)
 
 # A native field's name in OpenAI's words, where chat has another word for it than images have.
@@ -43,7 +43,7 @@ def no_image(reason: str | None, message: str | None, text: str) -> ApiError:
         message: What Google says about it.
         text: What the model said in place of an image.
     """
-    said = " ".join(part for part in (message, f"The model said: {text[:_MOST_TEXT]}" if text else "") if part)
+    said = " ".join(part for part in (message, f"The model said: {text[:_MAX_TEXT]}" if text else "") if part)
     if reason in _FILTERS:
         return _refused("moderation_blocked", reason, f"Google blocked the image ({reason}).", said)
     if reason in _DECISIONS or text:

@@ -20,7 +20,7 @@ GOOGLE_OPTIONS = frozenset(
 )
 """What `extra_body.google` may hold."""
 
-MOST_SAMPLES = 4
+MAX_SAMPLES = 4
 """The most images that one `predict` makes."""
 
 _SEEDS = 2**31
@@ -29,7 +29,7 @@ Method = Literal["generateContent", "predict"]
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
+class ImagesTranslation:
     """Native requests, and what is needed to answer the caller.
 
     Attributes:
@@ -53,7 +53,7 @@ class Translation:
 
 def to_gemini(
     request: ImageRequest, options: ImageOptions, method: Method, images: Sequence[Part] = (), *, model: str = ""
-) -> Translation:
+) -> ImagesTranslation:
     """Translate `request`. The same input gives the same bytes.
 
     Args:
@@ -78,7 +78,9 @@ def to_gemini(
         bodies = _predictions(request, google, shape, count, notes)
     else:
         bodies = _generations(request, google, shape, facts, images, notes)
-    return Translation(model, method, bodies, count, request.output_format, _compression(request, method, notes), notes)
+    return ImagesTranslation(
+        model, method, bodies, count, request.output_format, _compression(request, method, notes), notes
+    )
 
 
 def method_of(native: ModelResource | None) -> Method:
@@ -190,7 +192,7 @@ def _predictions(
         if request.output_format == "jpeg" and request.output_compression is not None:
             output["compressionQuality"] = request.output_compression
         parameters["outputOptions"] = output
-    counts = [min(MOST_SAMPLES, count - start) for start in range(0, count, MOST_SAMPLES)]
+    counts = [min(MAX_SAMPLES, count - start) for start in range(0, count, MAX_SAMPLES)]
     instances = [{"prompt": request.prompt}]
     return [{"instances": instances, "parameters": {"sampleCount": samples, **parameters}} for samples in counts]
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gemgate.api.images.convert import converted
 from gemgate.api.images.edit_body import from_form, from_json, image_part
 from gemgate.api.images.pictures import (
-    Answer,
+    ImagesAnswer,
     Picture,
     completed_events,
     from_generate,
@@ -24,8 +24,8 @@ from gemgate.api.images.pictures import (
 )
 from gemgate.api.images.refusals import told
 from gemgate.api.images.request import (
+    ImagesTranslation,
     Method,
-    Translation,
     method_of,
     to_gemini,
 )
@@ -37,14 +37,14 @@ from gemgate.gemini.client.response_check import check
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import Part, PredictResponse
 from gemgate.media.references import FileRef
-from gemgate.model_routing.fallback import Fallback, Turn
+from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
 from gemgate.translation.notes import served_by
 from gemgate.translation.validation import parse
 from gemgate.upstream.client import Upstream
-from gemgate.upstream.retry import Terms
+from gemgate.upstream.retry import CallLimits
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
@@ -54,7 +54,7 @@ from gemgate.web.sse import frame, respond
 router = APIRouter(tags=["images"])
 
 Kind = Literal["image_generation", "image_edit"]
-Outcome = Answer | ApiError
+Outcome = ImagesAnswer | ApiError
 
 
 @router.post("/images/generations", summary="Make images")
@@ -126,7 +126,7 @@ async def _translated(
     model: str,
     *,
     is_dry: bool = False,
-) -> Translation:
+) -> ImagesTranslation:
     """The request as `model` gets it."""
     method = await _method(services, caller, model, is_dry=is_dry)
     return to_gemini(asked, services.images, method, images, model=model)
@@ -145,8 +145,8 @@ class _Work:
         key: str | None,
         kind: Kind,
         models: Sequence[str],
-        first: Translation,
-        translate: Callable[[str], Awaitable[Translation]],
+        first: ImagesTranslation,
+        translate: Callable[[str], Awaitable[ImagesTranslation]],
     ) -> None:
         self.headers = first.notes.headers() | (served_by(first.model) if len(models) == 1 else {})
         self._kind = kind
@@ -156,7 +156,7 @@ class _Work:
         self._models = models
         self._translate = translate
 
-    async def answers(self, turn: Turn) -> list[Answer]:
+    async def answers(self, turn: ModelAttempt) -> list[ImagesAnswer]:
         """The answers to all calls.
 
         Raises:
@@ -167,7 +167,7 @@ class _Work:
         self._is_answered_by(calls.translation)
         return answers
 
-    async def events(self, turn: Turn) -> AsyncGenerator[bytes, None]:
+    async def events(self, turn: ModelAttempt) -> AsyncGenerator[bytes, None]:
         """The images as events.
 
         Raises:
@@ -179,11 +179,11 @@ class _Work:
                 self._is_answered_by(calls.translation)
                 yield event
 
-    async def _calls(self, turn: Turn) -> "_Calls":
+    async def _calls(self, turn: ModelAttempt) -> "_ImageCalls":
         translation = self._first if turn.model is self._models[0] else await self._translate(turn.model)
-        return _Calls(self._gemini, translation, self._key, turn.terms)
+        return _ImageCalls(self._gemini, translation, self._key, turn.limits)
 
-    def _is_answered_by(self, translation: Translation) -> None:
+    def _is_answered_by(self, translation: ImagesTranslation) -> None:
         current().uses(translation.model, translation.notes)
         self.headers.clear()
         self.headers |= translation.notes.headers() | served_by(translation.model)
@@ -203,14 +203,14 @@ async def _method(services: Services, caller: Caller, asked: str, *, is_dry: boo
     return method_of(listing.models.get(model))
 
 
-async def _stream(calls: "_Calls", kind: Kind) -> AsyncGenerator[bytes, None]:
+async def _stream(calls: "_ImageCalls", kind: Kind) -> AsyncGenerator[bytes, None]:
     """An event for each image as it comes; what only the end can tell stands in a comment, the headers being gone."""
     outcomes: list[Outcome] = []
     early = calls.translation.notes.headers()
     async with aclosing(merged([calls.events(body) for body in calls.bodies])) as arrivals:
         async for _, outcome in arrivals:
             outcomes.append(outcome)
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, ImagesAnswer):
                 events = completed_events(kind, outcome, created=int(time.time()))
                 yield b"".join(f"event: {event['type']}\n".encode() + frame(event) for event in events)
     calls.settle(outcomes)
@@ -219,7 +219,7 @@ async def _stream(calls: "_Calls", kind: Kind) -> AsyncGenerator[bytes, None]:
         yield f": x-gemgate-adjusted: {headers['x-gemgate-adjusted']}\n\n".encode()
 
 
-class _Calls:
+class _ImageCalls:
     """The calls to Google that one request makes, all at once.
 
     Attributes:
@@ -227,12 +227,12 @@ class _Calls:
         bodies: What each call sends; written once where the calls are alike, because images are large.
     """
 
-    def __init__(self, gemini: Upstream, translation: Translation, key: str | None, terms: Terms) -> None:
+    def __init__(self, gemini: Upstream, translation: ImagesTranslation, key: str | None, limits: CallLimits) -> None:
         self.translation = translation
         self.bodies = _written(translation.bodies)
         self._gemini = gemini
         self._key = key
-        self._terms = terms
+        self._limits = limits
 
     async def outcome(self, body: bytes) -> Outcome:
         """The images of one call, in the format that was asked for; or why there are none."""
@@ -246,19 +246,19 @@ class _Calls:
         current().answered(None, answer.usage)
         if self.translation.output_format is None:
             return answer
-        return Answer([await self._formatted(picture) for picture in answer.pictures], answer.usage)
+        return ImagesAnswer([await self._formatted(picture) for picture in answer.pictures], answer.usage)
 
     async def events(self, body: bytes) -> AsyncGenerator[Outcome, None]:
         """The same, for `merged`."""
         yield await self.outcome(body)
 
-    def settle(self, outcomes: Sequence[Outcome]) -> list[Answer]:
+    def settle(self, outcomes: Sequence[Outcome]) -> list[ImagesAnswer]:
         """The answers; a note says when there are not as many images as were asked for.
 
         Raises:
             ApiError: every call failed; the first call's error.
         """
-        answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+        answers = [outcome for outcome in outcomes if isinstance(outcome, ImagesAnswer)]
         if not answers:
             raise next(outcome for outcome in outcomes if isinstance(outcome, ApiError))
         came = sum(len(answer.pictures) for answer in answers)
@@ -266,13 +266,13 @@ class _Calls:
             self.translation.notes.adjust(f"n={self.translation.count}->{came}")
         return answers
 
-    async def _generate(self, body: bytes) -> Answer:
+    async def _generate(self, body: bytes) -> ImagesAnswer:
         model, key = self.translation.model, self._key
-        return from_generate(await self._gemini.generate(model, body, key, terms=self._terms))
+        return from_generate(await self._gemini.generate(model, body, key, limits=self._limits))
 
-    async def _predict(self, body: bytes) -> Answer:
+    async def _predict(self, body: bytes) -> ImagesAnswer:
         path = f"/v1beta/{self.translation.model}:predict"
-        answer = await self._gemini.request("POST", path, key=self._key, json=body, terms=self._terms)
+        answer = await self._gemini.request("POST", path, key=self._key, json=body, limits=self._limits)
         check(answer, PredictResponse)
         return from_predict(cast("PredictResponse", answer))
 

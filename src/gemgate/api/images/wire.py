@@ -10,12 +10,12 @@ from pydantic import Field
 
 from gemgate.wire import Items, Wire
 
-MOST_IMAGES = 16
+MAX_IMAGES = 16
 """Images that one edit takes, as at OpenAI."""
 
 
 class ImageRequest(Wire):
-    """What both endpoints take. What becomes of each field is in `fates.GENERATIONS` and `fates.EDITS`."""
+    """What both endpoints take. What becomes of each field is in `parameters.GENERATIONS` and `parameters.EDITS`."""
 
     model: Annotated[str, Field(min_length=1)]
     prompt: Annotated[str, Field(min_length=1)]

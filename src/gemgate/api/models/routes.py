@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.models.translation import from_alias, from_gemini, resource_name
-from gemgate.api.models.wire import Model, ModelList
+from gemgate.api.models.wire import Model, ModelListObject
 from gemgate.api.services import caller_of, dialect_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
@@ -34,7 +34,7 @@ async def list_models(request: Request) -> Response:
     data = [_alias(request, alias, listing) for alias in aliases if caller.may_use(alias)]
     hidden = {resource_name(alias) for alias in aliases}
     natives = [model for name, model in listing.models.items() if name not in hidden and caller.may_use(name)]
-    models: ModelList = {"object": "list", "data": data + [_model(request, model) for model in natives]}
+    models: ModelListObject = {"object": "list", "data": data + [_model(request, model) for model in natives]}
     return _json(models, listing)
 
 

@@ -63,9 +63,9 @@ def _capabilities(native: ModelResource, facts: ModelFacts) -> Capabilities:
         "thinking": None,
     }
     if thinks and facts.thinking == "budget":
-        least, most = facts.budget
+        least, maximum = facts.budget
         capabilities["thinking"] = "budget"
-        capabilities["thinking_budget"] = {"min": 0 if facts.can_stop_thinking else least, "max": most}
+        capabilities["thinking_budget"] = {"min": 0 if facts.can_stop_thinking else least, "max": maximum}
     elif thinks and facts.thinking == "level":
         capabilities["thinking"] = "levels"
         capabilities["thinking_levels"] = [level.lower() for level in facts.levels]

@@ -56,7 +56,7 @@ class Model(_OpenAiModel, total=False):
     alias_of: list[str]
 
 
-class ModelList(TypedDict):
+class ModelListObject(TypedDict):
     """All models, on one page."""
 
     object: Literal["list"]

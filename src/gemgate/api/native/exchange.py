@@ -6,7 +6,7 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Send
 
-from gemgate.api.native.methods import Call
+from gemgate.api.native.methods import MatchedMethod
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
 from gemgate.upstream.client import Upstream
@@ -27,7 +27,7 @@ class Exchange:
 
     request: Request
     send: Send
-    call: Call
+    call: MatchedMethod
     query: httpx.QueryParams
     caller: Caller
     services: Services

@@ -20,9 +20,9 @@ PAGE = "gemgate-page:"
 """What a page token of the gateway's begins with; how many items to pass over and Google's token follow."""
 
 _DEFAULT = 50
-_MOST = 100
-_MOST_PAGES = 200
-_MOST_READ = 67_108_864
+_MAX = 100
+_MAX_PAGES = 200
+_MAX_READ = 67_108_864
 
 
 async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
@@ -35,7 +35,7 @@ async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
     skip, token = _place(exchange.query.get("pageToken", ""))
     items: list[Any] = []
     following = ""
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         status, headers, page = await _page(exchange, token)
         found = await _visible(exchange, page.get(field))
         taken = found[skip : skip + size - len(items)]
@@ -61,7 +61,7 @@ def page_size(exchange: Exchange, default: int = _DEFAULT) -> int:
     text = exchange.query.get("pageSize") or "0"
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise ApiError(400, f"'pageSize' is {text[:40]!r}, which is no number of items.", code="invalid_value")
-    return min(int(text) or default, _MOST)
+    return min(int(text) or default, _MAX)
 
 
 def _place(token: str) -> tuple[int, str]:
@@ -75,11 +75,11 @@ def _place(token: str) -> tuple[int, str]:
 
 
 async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str], dict[str, Any]]:
-    query = exchange.query.set("pageSize", str(_MOST)).remove("pageToken")
+    query = exchange.query.set("pageSize", str(_MAX)).remove("pageToken")
     url = exchange.gemini.url(exchange.call.path, query.set("pageToken", token) if token else query)
     headers = passed_headers(exchange.request.headers, packed=False)
     answer = await exchange.gemini.open("GET", url, key=exchange.caller.key, headers=headers)
-    content = await whole(answer, _MOST_READ)
+    content = await whole(answer, _MAX_READ)
     return answer.status, answer_headers(answer.headers, decoded=True), object_in(content)
 
 

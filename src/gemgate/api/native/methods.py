@@ -62,7 +62,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class MatchedMethod:
     """A request for a known method.
 
     Attributes:
@@ -183,7 +183,7 @@ def _by_collection() -> Mapping[tuple[str, str], list[tuple[re.Pattern[str], Met
 _TABLE = _by_collection()
 
 
-def find(verb: str, path: str) -> Call | Unknown | None:
+def find(verb: str, path: str) -> MatchedMethod | Unknown | None:
     """The method that a request asks for; None when the path is not below one of Google's collections.
 
     Args:
@@ -198,7 +198,7 @@ def find(verb: str, path: str) -> Call | Unknown | None:
     for pattern, method in rows:
         if method.verb == verb and (names := pattern.fullmatch(rest)) is not None:
             is_plain = not method.call
-            return Call(method, f"/{prefix}{version}/{rest}", names.groups(), is_shared and is_plain, version)
+            return MatchedMethod(method, f"/{prefix}{version}/{rest}", names.groups(), is_shared and is_plain, version)
     return Unknown(tuple(str(method) for _, method in rows), is_shared)
 
 

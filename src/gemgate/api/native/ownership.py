@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 
 from gemgate.api.native.exchange import Exchange
-from gemgate.api.native.methods import Call
+from gemgate.api.native.methods import MatchedMethod
 from gemgate.api.services import Services
 from gemgate.errors import ApiError
-from gemgate.gemini.client.response import Answer
+from gemgate.gemini.client.response import GeminiResponse
 
 _OWNED = frozenset({"files", "cachedContents", "batches", "fileSearchStores", "generatedFiles"})
 _MODELS = frozenset({"models", "tunedModels", "dynamic"})
@@ -62,13 +62,13 @@ async def check(exchange: Exchange, body: bytes = b"") -> None:
     owned = await exchange.services.store.resources.owned(caller.id, {name, _job_of(name)})
     for label in filter(None, owned.values()):
         # Known to this process from now on, which may not be the one that has made it.
-        exchange.gemini.shared.whereabouts.learn([name], label)
+        exchange.gemini.shared.affinity.learn([name], label)
     if not owned:
         msg = f"You do not have permission to access {name} or it may not exist."
         raise ApiError(403, msg, code="not_your_resource")
 
 
-def resource_of(call: Call) -> str | None:
+def resource_of(call: MatchedMethod) -> str | None:
     """The resource that a call is about, if it is one that somebody has made."""
     top, names = call.method.top, call.names
     if top in _OWNED and names:
@@ -83,14 +83,14 @@ def _job_of(name: str) -> str:
     return f"batches/{name.removeprefix(_RESULTS)}" if name.startswith(_RESULTS) else name
 
 
-def _models_asked(call: Call, body: bytes) -> list[str]:
+def _models_asked(call: MatchedMethod, body: bytes) -> list[str]:
     asked = [f"{call.method.top}/{call.names[0]}"] if call.method.top in _MODELS and call.names else []
     if call.method.template == "cachedContents" and isinstance(model := object_in(body).get("model"), str):
         asked.append(model)
     return [name.removeprefix("models/") for name in asked]
 
 
-async def remember(exchange: Exchange, answer: Answer, content: bytes) -> None:
+async def remember(exchange: Exchange, answer: GeminiResponse, content: bytes) -> None:
     """What an answer tells: what was made, what is gone."""
     method = exchange.call.method
     if method.makes:
@@ -106,7 +106,7 @@ async def claim(services: Services, owner: str, content: bytes, key_label: str) 
     """
     if not key_label or not (names := names_in(object_in(content))):
         return
-    services.gemini.shared.whereabouts.learn(names, key_label)
+    services.gemini.shared.affinity.learn(names, key_label)
     if not services.client_keys.is_open:
         for name in names:
             await services.store.resources.claim(owner, name, key_label, _LIFETIMES.get(name.partition("/")[0]))

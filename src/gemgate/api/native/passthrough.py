@@ -13,13 +13,13 @@ from gemgate.api.native.ownership import (
 from gemgate.api.native.request_headers import passed_headers
 from gemgate.api.native.responses import passed_headers as answer_headers
 from gemgate.api.native.responses import relay, reply, whole
-from gemgate.api.native.usage_watch import OPERATIONS, Watch
-from gemgate.gemini.client.response import Answer
+from gemgate.api.native.usage_watch import OPERATIONS, UsageTail
+from gemgate.gemini.client.response import GeminiResponse
 from gemgate.observability.record import current
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.json_body import read_body
 
-_MOST_READ = 67_108_864
+_MAX_READ = 67_108_864
 
 Read = tuple[int, Mapping[str, str], bytes]
 
@@ -40,7 +40,7 @@ async def plain(exchange: Exchange) -> None:
         if not is_read:
             await _hand_on(exchange, answer, watch)
             return
-        content = await whole(answer, _MOST_READ)
+        content = await whole(answer, _MAX_READ)
     await remember(exchange, answer, content)
     await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
 
@@ -52,7 +52,7 @@ async def read(exchange: Exchange) -> Read:
         if is_filtered(exchange):
             return await filtered(exchange)
         answer = await _call(exchange, b"", packed=False)
-        content = await whole(answer, _MOST_READ)
+        content = await whole(answer, _MAX_READ)
     await remember(exchange, answer, content)
     return answer.status, answer_headers(answer.headers, decoded=True), content
 
@@ -64,13 +64,13 @@ async def download(exchange: Exchange) -> None:
         await _hand_on(exchange, await _open_download(exchange))
 
 
-async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> Answer:
+async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> GeminiResponse:
     headers = passed_headers(exchange.request.headers, packed=packed)
     key = exchange.caller.key
     return await exchange.gemini.open(exchange.verb, exchange.url, key=key, headers=headers, body=body or None)
 
 
-async def _open_download(exchange: Exchange) -> Answer:
+async def _open_download(exchange: Exchange) -> GeminiResponse:
     gemini, key, headers = exchange.gemini, exchange.caller.key, passed_headers(exchange.request.headers)
     answer = await gemini.open("GET", exchange.url, key=key, headers=headers, redirect=True)
     if answer.status != 302:
@@ -79,20 +79,20 @@ async def _open_download(exchange: Exchange) -> Answer:
     return await gemini.open("GET", gemini.named_url(answer.headers["location"]), key=key, headers=headers)
 
 
-def _watch(exchange: Exchange) -> Watch | None:
+def _watch(exchange: Exchange) -> UsageTail | None:
     """Where a model answers: notes for metrics who is asked, and in the end what it cost."""
     call = exchange.call
     operation = OPERATIONS.get(call.method.call)
     if operation is None:
         return None
-    watch, record = Watch(), current()
+    watch, record = UsageTail(), current()
     top = "" if call.method.top == "models" else f"{call.method.top}/"
     record.asks(operation, top + call.names[0])
-    record.told_at_end(watch.told)
+    record.on_finish(watch.summary)
     return watch
 
 
-async def _hand_on(exchange: Exchange, answer: Answer, watch: Watch | None = None) -> None:
+async def _hand_on(exchange: Exchange, answer: GeminiResponse, watch: UsageTail | None = None) -> None:
     try:
         await relay(answer, exchange.send, watch)
     finally:

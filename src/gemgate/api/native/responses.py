@@ -7,9 +7,9 @@ import orjson
 import structlog
 from starlette.types import Send
 
-from gemgate.api.native.usage_watch import Watch
+from gemgate.api.native.usage_watch import UsageTail
 from gemgate.errors import ApiError, shutting_down
-from gemgate.gemini.client.response import Answer
+from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError, Refusal
 from gemgate.web.error_handlers import as_api_error
 from gemgate.web.error_shapes import google_body
@@ -73,7 +73,7 @@ async def reply_refusal(send: Send, refusal: Refusal, more: Mapping[str, str] | 
     await reply(send, refusal.status, headers | dict(more or {}), refusal.body)
 
 
-async def relay(answer: Answer, send: Send, watch: Watch | None = None) -> None:
+async def relay(answer: GeminiResponse, send: Send, watch: UsageTail | None = None) -> None:
     """Google's answer as it comes, read by read.
 
     `watch` sees what passes. What breaks on the way is told in a stream of events; any other answer stops there without
@@ -108,7 +108,7 @@ def raw(headers: Mapping[str, str], length: int | None = None) -> RawHeaders:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-async def whole(answer: Answer, most: int) -> bytes:
+async def whole(answer: GeminiResponse, maximum: int) -> bytes:
     """The body of an answer, of at most `most` bytes; closes it.
 
     Raises:
@@ -119,8 +119,8 @@ async def whole(answer: Answer, most: int) -> bytes:
     try:
         async for piece in answer:
             body += piece
-            if len(body) > most:
-                raise ApiError(502, f"Google's answer has more than {most} bytes.", code="invalid_answer")
+            if len(body) > maximum:
+                raise ApiError(502, f"Google's answer has more than {maximum} bytes.", code="invalid_answer")
     finally:
         await answer.aclose()
     return bytes(body)

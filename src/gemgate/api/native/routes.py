@@ -14,8 +14,8 @@ from gemgate.api.native import gateway_files as stored
 from gemgate.api.native import uploads
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.methods import (
-    Call,
     Kind,
+    MatchedMethod,
     Unknown,
     collections,
     find,
@@ -53,7 +53,7 @@ def install(app: FastAPI) -> None:
 class _Asked:
     """What a request on Google's paths asks for, or why it is refused; `path` is for metrics."""
 
-    call: Call | Unknown
+    call: MatchedMethod | Unknown
     query: httpx.QueryParams
     refusal: ApiError | None
     path: str
@@ -78,13 +78,13 @@ class NativePaths:
         await self._app(scope, receive, send)
 
 
-def _asked(call: Call | Unknown, scope: Scope) -> _Asked:
+def _asked(call: MatchedMethod | Unknown, scope: Scope) -> _Asked:
     query, refusal = httpx.QueryParams(), None
     try:
         query = take_key(scope)
     except ApiError as error:
         refusal = error
-    return _Asked(call, query, refusal, call.template if isinstance(call, Call) else "")
+    return _Asked(call, query, refusal, call.template if isinstance(call, MatchedMethod) else "")
 
 
 class _Route(BaseRoute):

@@ -12,12 +12,12 @@ import orjson
 import structlog
 
 from gemgate.gemini.errors import TransportError
-from gemgate.gemini.file_types import File, file_from_wire
+from gemgate.gemini.file_types import GeminiFile, file_from_wire
 from gemgate.redaction import traceback_of
 from gemgate.store import Store, StoreError
 from gemgate.store.feed import Feed
 from gemgate.store.tables import UploadPartRow
-from gemgate.wire import MOST_BATCH_BYTES
+from gemgate.wire import MAX_BATCH_BYTES
 
 LIFETIME = 48 * 3600
 """Seconds, as at Google."""
@@ -28,7 +28,7 @@ KEPT = "x-gemgate-copy"
 _JSON_LINES = frozenset({"jsonl", "application/jsonl", "application/x-jsonlines", "application/x-ndjson"})
 _MARK = b'"custom_id"'
 _SNIFFED = 65_536
-_MOST_NAME = 512
+_MAX_NAME = 512
 
 _log = structlog.get_logger()
 
@@ -53,13 +53,13 @@ class Wanted:
 def wanted_copy(store: Store, headers: Mapping[str, str], metadata: bytes) -> Wanted | None:
     """What the beginning of an upload tells: its headers, and `{"file": {"displayName": …}}`."""
     size = headers.get("x-goog-upload-header-content-length", "")
-    if not size.isdecimal() or not 0 < int(size) <= MOST_BATCH_BYTES:
+    if not size.isdecimal() or not 0 < int(size) <= MAX_BATCH_BYTES:
         return None
     mime_type = headers.get("x-goog-upload-header-content-type", "")
     filename = headers.get("x-goog-upload-file-name", "") or _display_name(metadata) or "upload.jsonl"
     if mime_type.lower() not in _JSON_LINES and not filename.lower().endswith(".jsonl"):
         return None
-    return Wanted(store.new_id("upload_"), filename[:_MOST_NAME], mime_type, int(size))
+    return Wanted(store.new_id("upload_"), filename[:_MAX_NAME], mime_type, int(size))
 
 
 def _display_name(metadata: bytes) -> str:
@@ -171,7 +171,7 @@ async def finish(store: Store, owner: str, wanted: Wanted | None, answer: bytes)
     return {KEPT: "kept" if is_kept else "failed"}
 
 
-async def _assemble(store: Store, owner: str, wanted: Wanted, file: File) -> bool:
+async def _assemble(store: Store, owner: str, wanted: Wanted, file: GeminiFile) -> bool:
     """Whether the parts are Google's file, byte for byte; if they are, they are one file from now on."""
     plan = contiguous(await store.uploads.parts(owner, wanted.upload_id), wanted.size)
     if plan is None:

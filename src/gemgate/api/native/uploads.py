@@ -27,13 +27,13 @@ from gemgate.api.native.upload_copies import (
 from gemgate.api.services import Services, caller_of
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.file_types import MOST_BYTES
+from gemgate.gemini.file_types import MAX_BYTES
 from gemgate.web.json_body import read_body
 
 LIFETIME = 7 * 86_400
 """Seconds for which an upload can be gone on with, as at Google."""
 
-_MOST_METADATA = 1_048_576
+_MAX_METADATA = 1_048_576
 _ADDRESSES = ("x-goog-upload-url", "x-goog-upload-control-url", "location")
 _CREDENTIALS = ("authorization", "x-goog-api-key", "api-key")
 _STATUS = "x-goog-upload-status"
@@ -41,7 +41,7 @@ _FINAL = "final"
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class UploadToken:
     """What the gateway must know when an upload goes on.
 
     Attributes:
@@ -64,7 +64,7 @@ async def start(exchange: Exchange) -> None:
     if (protocol or exchange.query.get("uploadType", "")).lower() != "resumable":
         await _at_once(exchange)
         return
-    body = await read_body(request, _MOST_METADATA)
+    body = await read_body(request, _MAX_METADATA)
     await check(exchange)
     headers = passed_headers(request.headers, packed=False)
     answer = await exchange.gemini.open(
@@ -75,8 +75,8 @@ async def start(exchange: Exchange) -> None:
     for name in _ADDRESSES:
         if address := answer.headers.get(name):
             url = exchange.gemini.named_url(address)
-            found[name] = _address(exchange, Ticket(str(url), exchange.caller.id, answer.key_label, copy))
-    await reply(exchange.send, answer.status, found, await whole(answer, _MOST_METADATA))
+            found[name] = _address(exchange, UploadToken(str(url), exchange.caller.id, answer.key_label, copy))
+    await reply(exchange.send, answer.status, found, await whole(answer, _MAX_METADATA))
 
 
 async def _at_once(exchange: Exchange) -> None:
@@ -95,29 +95,29 @@ async def _at_once(exchange: Exchange) -> None:
     except GeminiError:
         body.complain()
         raise
-    content = await whole(answer, _MOST_METADATA)
+    content = await whole(answer, _MAX_METADATA)
     await claim(services, exchange.caller.id, content, answer.key_label)
     await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
 
 
-def _address(exchange: Exchange, ticket: Ticket) -> str:
+def _address(exchange: Exchange, token: UploadToken) -> str:
     """Where the caller goes on: here, at the path where it began."""
-    sealed = exchange.services.upload_seal.seal(orjson.dumps(asdict(ticket))).decode()
+    sealed = exchange.services.upload_encryptor.encrypt(orjson.dumps(asdict(token))).decode()
     query = httpx.QueryParams({"upload_id": sealed, "upload_protocol": "resumable"})
     return f"{exchange.origin}{exchange.call.path}?{query}"
 
 
 async def go_on(request: Request, send: Send, services: Services) -> None:
     """A command on an upload: a chunk, its end, a question, a cancellation."""
-    ticket = _ticket(request, services)
+    token = _token(request, services)
     gemini, settings = services.gemini, services.settings
-    copying = begin(services.store, ticket.owner, ticket.copy, request.headers)
+    copying = begin(services.store, token.owner, token.copy, request.headers)
     body = Body(request, copying)
     headers = _with_length(request, passed_headers(request.headers, packed=False))
     try:
         answer = await gemini.open(
             request.method,
-            gemini.named_url(ticket.url),
+            gemini.named_url(token.url),
             key="",
             headers=headers,
             body=body if _has_body(request) else None,
@@ -133,30 +133,30 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
         raise
     await copying.end(keep=True)
     found = answer_headers(answer.headers, decoded=True)
-    content = await whole(answer, _MOST_METADATA)
+    content = await whole(answer, _MAX_METADATA)
     if found.get(_STATUS) == _FINAL:
-        await claim(services, ticket.owner, content, ticket.key_label)
-        found |= await finish(services.store, ticket.owner, ticket.copy, content)
+        await claim(services, token.owner, content, token.key_label)
+        found |= await finish(services.store, token.owner, token.copy, content)
     await reply(send, answer.status, found, content)
 
 
-def _ticket(request: Request, services: Services) -> Ticket:
+def _token(request: Request, services: Services) -> UploadToken:
     """What the address holds.
 
     Raises:
         ApiError: 404 when it is none of the gateway's, or too old; 403 when somebody else goes on than began.
     """
-    opened = services.upload_seal.open(request.query_params["upload_id"].encode(), LIFETIME)
+    opened = services.upload_encryptor.decrypt(request.query_params["upload_id"].encode(), LIFETIME)
     if opened is None:
         msg = "There is no such upload: its address is not one of this gateway's, or it is too old. Begin a new one."
         raise ApiError(404, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
     given = orjson.loads(opened)
     copy = given["copy"]
-    ticket = Ticket(given["url"], given["owner"], given["key_label"], Wanted(**copy) if copy else None)
-    if any(name in request.headers for name in _CREDENTIALS) and caller_of(request).id != ticket.owner:
+    token = UploadToken(given["url"], given["owner"], given["key_label"], Wanted(**copy) if copy else None)
+    if any(name in request.headers for name in _CREDENTIALS) and caller_of(request).id != token.owner:
         msg = "The upload was begun with another API key."
         raise ApiError(403, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
-    return ticket
+    return token
 
 
 def _has_body(request: Request) -> bool:
@@ -169,8 +169,8 @@ def _with_length(request: Request, headers: dict[str, str]) -> dict[str, str]:
 
 
 def _check(size: int) -> None:
-    if size > MOST_BYTES:
-        raise ApiError(413, f"Google takes files of at most {MOST_BYTES} bytes.", code="file_too_large")
+    if size > MAX_BYTES:
+        raise ApiError(413, f"Google takes files of at most {MAX_BYTES} bytes.", code="file_too_large")
 
 
 class Body(httpx.AsyncByteStream):

@@ -8,7 +8,7 @@ import re
 import orjson
 
 from gemgate.gemini.types import UsageMetadata
-from gemgate.observability.record import Operation, Told
+from gemgate.observability.record import AnswerSummary, Operation
 
 _KEPT = 16_384
 _USAGE = re.compile(rb'(?<!\\)"usageMetadata"\s*:\s*(?=\{)')
@@ -24,7 +24,7 @@ OPERATIONS: dict[str, Operation] = {
 """Methods that a model answers, by what they are for metrics."""
 
 
-class Watch:
+class UsageTail:
     """`feed` every piece of a body; `told` says what the last ones told."""
 
     def __init__(self) -> None:
@@ -34,12 +34,12 @@ class Watch:
         """Some more bytes."""
         self._end = (self._end + piece)[-_KEPT:] if len(piece) < _KEPT else piece[-_KEPT:]
 
-    def told(self) -> Told:
+    def summary(self) -> AnswerSummary:
         """The `modelVersion` and the usage; None and no counts where Google tells none."""
         models = _MODEL.findall(self._end)
         starts = [found.end() for found in _USAGE.finditer(self._end)]
         usage = _object_at(self._end, starts[-1]) if starts else {}
-        return Told(models[-1].decode() if models else None, usage)
+        return AnswerSummary(models[-1].decode() if models else None, usage)
 
 
 def _object_at(text: bytes, start: int) -> UsageMetadata:

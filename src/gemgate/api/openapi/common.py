@@ -34,7 +34,7 @@ class ErrorBody(TypedDict):
     error: ErrorDetail
 
 
-class InputError(TypedDict):
+class BatchInputError(TypedDict):
     """An error in the input of a batch; `line` counts from 1."""
 
     code: str
@@ -47,7 +47,7 @@ class InputErrors(TypedDict):
     """The errors in the input of a batch."""
 
     object: Literal["list"]
-    data: list[InputError]
+    data: list[BatchInputError]
 
 
 class DryRun(TypedDict):

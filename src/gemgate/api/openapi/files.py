@@ -10,7 +10,7 @@ from typing_extensions import TypedDict  # what pydantic reads before Python 3.1
 from gemgate.api.openapi.common import InputErrors
 
 
-class File(TypedDict):
+class FileObject(TypedDict):
     """A file. `expires_at` is null for one that lives until it is deleted; times are Unix seconds.
 
     `status_details` and `errors` are those of an input that no batch can be made of; lists leave them out.
@@ -32,7 +32,7 @@ class FileList(TypedDict):
     """A page of files; `after=last_id` gives the next one."""
 
     object: Literal["list"]
-    data: list[File]
+    data: list[FileObject]
     first_id: str | None
     last_id: str | None
     has_more: bool
@@ -46,7 +46,7 @@ class DeletedFile(TypedDict):
     deleted: bool
 
 
-class Upload(TypedDict):
+class UploadObject(TypedDict):
     """A file that arrives in parts; `file` is what it became."""
 
     id: str
@@ -57,7 +57,7 @@ class Upload(TypedDict):
     filename: str
     purpose: str
     status: Literal["pending", "completed", "cancelled", "expired"]
-    file: File | None
+    file: FileObject | None
 
 
 class UploadPart(TypedDict):

@@ -11,7 +11,7 @@ from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.files.wire import CompleteRequest, FileRequest, UploadRequest
 from gemgate.api.images.wire import EditRequest, GenerationRequest
-from gemgate.api.models.wire import Model, ModelList
+from gemgate.api.models.wire import Model, ModelListObject
 from gemgate.api.openapi.batches import Batch, BatchList
 from gemgate.api.openapi.chat import ChatCompletion, ChatCompletionChunk
 from gemgate.api.openapi.common import (
@@ -23,9 +23,9 @@ from gemgate.api.openapi.common import (
 from gemgate.api.openapi.embeddings import EmbeddingList
 from gemgate.api.openapi.files import (
     DeletedFile,
-    File,
     FileList,
-    Upload,
+    FileObject,
+    UploadObject,
     UploadPart,
 )
 from gemgate.api.openapi.images import ImageEvent, ImagesResponse
@@ -64,7 +64,7 @@ Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DocumentedAnswer:
     """An answer that is no failure: what it means, its bodies and the headers that it may have."""
 
     means: str
@@ -84,7 +84,7 @@ class Operation:
         access: Who may call it: callers with a `key`, those who read `metrics`, or everybody (None).
     """
 
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, DocumentedAnswer]
     takes: Body = field(default_factory=dict)
     failures: tuple[int, ...] = ()
     asks: tuple[str, ...] = ()
@@ -99,8 +99,8 @@ _BODY = (408, 413, 415)
 _GOOGLE = (403, 404, 502, 504)
 
 
-def _gives(means: str, body: Any, *headers: str) -> dict[int, Answer]:
-    return {200: Answer(means, {JSON: body}, (*headers, *_LIMITS))}
+def _gives(means: str, body: Any, *headers: str) -> dict[int, DocumentedAnswer]:
+    return {200: DocumentedAnswer(means, {JSON: body}, (*headers, *_LIMITS))}
 
 
 def _generates(takes: Body, means: str, body: Any, event: Any = None) -> Operation:
@@ -108,7 +108,7 @@ def _generates(takes: Body, means: str, body: Any, event: Any = None) -> Operati
     bodies = {JSON: body | DryRun}
     if event is not None:
         bodies[EVENTS] = event | ErrorBody
-    answer = Answer(means, bodies, ("x-gemgate-model", *_NOTES, *_LIMITS))
+    answer = DocumentedAnswer(means, bodies, ("x-gemgate-model", *_NOTES, *_LIMITS))
     return Operation({200: answer}, takes, (*_BODY, *_GOOGLE), ("x-gemgate-dry-run",))
 
 
@@ -132,45 +132,47 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("post", "/v1/images/generations"): _generates({JSON: GenerationRequest}, _IMAGES, ImagesResponse, ImageEvent),
     ("post", "/v1/images/edits"): _generates({FORM: EditForm, JSON: EditRequest}, _IMAGES, ImagesResponse, ImageEvent),
     ("get", "/v1/models"): Operation(
-        _gives("The models.", ModelList | DryRun, "x-gemgate-stale"), failures=_GOOGLE, asks=("x-gemgate-dry-run",)
+        _gives("The models.", ModelListObject | DryRun, "x-gemgate-stale"),
+        failures=_GOOGLE,
+        asks=("x-gemgate-dry-run",),
     ),
     ("get", "/v1/models/{model}"): Operation(
         _gives("The model.", Model | DryRun, "x-gemgate-stale"), failures=_GOOGLE, asks=("x-gemgate-dry-run",)
     ),
     ("delete", "/v1/models/{model}"): Operation({}, failures=(403,)),
-    ("post", "/v1/files"): Operation(_gives("The file.", File, *_NOTES[:1]), {FORM: FileForm}, _BODY),
+    ("post", "/v1/files"): Operation(_gives("The file.", FileObject, *_NOTES[:1]), {FORM: FileForm}, _BODY),
     ("get", "/v1/files"): Operation(_gives("A page of files.", FileList)),
-    ("get", "/v1/files/{file_id}"): Operation(_gives("The file.", File), failures=(404,)),
+    ("get", "/v1/files/{file_id}"): Operation(_gives("The file.", FileObject), failures=(404,)),
     ("delete", "/v1/files/{file_id}"): Operation(_gives("It is deleted.", DeletedFile), failures=(404,)),
     ("get", "/v1/files/{file_id}/content"): Operation(
         {
-            200: Answer("The bytes, as what they were uploaded as.", {"*/*": bytes}, (*_CONTENT, *_LIMITS)),
-            206: Answer("The `range` of them.", {"*/*": bytes}, ("content-range", *_CONTENT, *_LIMITS)),
+            200: DocumentedAnswer("The bytes, as what they were uploaded as.", {"*/*": bytes}, (*_CONTENT, *_LIMITS)),
+            206: DocumentedAnswer("The `range` of them.", {"*/*": bytes}, ("content-range", *_CONTENT, *_LIMITS)),
         },
         failures=(404, 416),
         asks=("range", "if-range"),
     ),
-    ("post", "/v1/uploads"): Operation(_gives("The upload.", Upload, *_NOTES[:1]), {JSON: UploadRequest}, _BODY),
+    ("post", "/v1/uploads"): Operation(_gives("The upload.", UploadObject, *_NOTES[:1]), {JSON: UploadRequest}, _BODY),
     ("post", "/v1/uploads/{upload_id}/parts"): Operation(
         _gives("The part.", UploadPart), {FORM: PartForm}, (*_BODY, 404)
     ),
     ("post", "/v1/uploads/{upload_id}/complete"): Operation(
-        _gives("The upload, with its file.", Upload, *_NOTES[:1]), {JSON: CompleteRequest}, (*_BODY, 404)
+        _gives("The upload, with its file.", UploadObject, *_NOTES[:1]), {JSON: CompleteRequest}, (*_BODY, 404)
     ),
-    ("post", "/v1/uploads/{upload_id}/cancel"): Operation(_gives("The upload.", Upload), failures=(404,)),
+    ("post", "/v1/uploads/{upload_id}/cancel"): Operation(_gives("The upload.", UploadObject), failures=(404,)),
     ("post", "/v1/batches"): Operation(_gives("The batch.", Batch, *_NOTES[:1]), {JSON: BatchRequest}, _BODY),
     ("get", "/v1/batches"): Operation(_gives("A page of batches.", BatchList)),
     ("get", "/v1/batches/{batch_id}"): Operation(_gives("The batch.", Batch), failures=(404,)),
     ("post", "/v1/batches/{batch_id}/cancel"): Operation(_gives("The batch.", Batch), failures=(404,)),
-    ("get", "/healthz"): Operation({200: Answer("The process lives.", {JSON: Health})}, access=None),
+    ("get", "/healthz"): Operation({200: DocumentedAnswer("The process lives.", {JSON: Health})}, access=None),
     ("get", "/readyz"): Operation(
         {
-            200: Answer("Requests may be sent here.", {JSON: Health}),
-            503: Answer("The store does not answer.", {JSON: Unready}, ("retry-after",)),
+            200: DocumentedAnswer("Requests may be sent here.", {JSON: Health}),
+            503: DocumentedAnswer("The store does not answer.", {JSON: Unready}, ("retry-after",)),
         },
         access=None,
     ),
     ("get", "/metrics"): Operation(
-        {200: Answer("In the format that the scraper asks for.", {"text/plain": str})}, access="metrics"
+        {200: DocumentedAnswer("In the format that the scraper asks for.", {"text/plain": str})}, access="metrics"
     ),
 }

@@ -11,16 +11,16 @@ import httpx
 import orjson
 
 from gemgate import __version__
-from gemgate.gemini.client.deadline import Patience
-from gemgate.gemini.client.event_decoder import MOST_BYTES, EventDecoder
-from gemgate.gemini.client.response import Answer
+from gemgate.gemini.client.deadline import Deadline
+from gemgate.gemini.client.event_decoder import MAX_BYTES, EventDecoder
+from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.client.response_check import check, check_events
 from gemgate.gemini.client.transport import (
     TRANSPORT_ERRORS,
     AiohttpTransport,
-    Call,
     HttpxTransport,
     Transport,
+    TransportRequest,
     failure_before_answer,
 )
 from gemgate.gemini.errors import (
@@ -55,13 +55,13 @@ class ClientOptions:
     event_timeout: float = 300
     request_timeout: float = 1800
     max_connections: int = 1000
-    max_answer_bytes: int = MOST_BYTES
+    max_answer_bytes: int = MAX_BYTES
 
 
 _HEADERS = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
 # orjson leaves room for the escapes that each character might have needed, and keeps it: ten times the size of a body,
 # as long as the call lasts. Of larger ones, the system gives no memory for what was never written.
-_MOST_COPIED = 131_072
+_MAX_COPIED = 131_072
 _JSON_HEADERS = {**_HEADERS, "content-type": "application/json"}
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
 _KEY = re.compile(r"[!-~]*", re.ASCII)
@@ -199,7 +199,7 @@ class GeminiClient:
         redirect: bool = False,
         patience: float | None = None,
         within: float | None = None,
-    ) -> Answer:
+    ) -> GeminiResponse:
         """Send, and give the answer once its status is known: to be read, and to be closed in any case.
 
         Args:
@@ -235,7 +235,9 @@ class GeminiClient:
         if self._on_failure is not None:
             self._on_failure(error)
 
-    async def _json(self, call: Call, key: str, empty: bytes = b"", within: float | None = None) -> dict[str, Any]:
+    async def _json(
+        self, call: TransportRequest, key: str, empty: bytes = b"", within: float | None = None
+    ) -> dict[str, Any]:
         """The object in the answer; `empty` stands for a body without a byte."""
         answer = await self._open(call, key, within=within)
         try:
@@ -244,7 +246,7 @@ class GeminiClient:
             self.note_failure(error)
             raise
 
-    async def _open(self, call: Call, key: str, **options: Any) -> Answer:
+    async def _open(self, call: TransportRequest, key: str, **options: Any) -> GeminiResponse:
         """As `_send`, and says when it fails."""
         try:
             return await self._send(call, key, **options)
@@ -254,41 +256,41 @@ class GeminiClient:
 
     async def _send(
         self,
-        call: Call,
+        call: TransportRequest,
         key: str,
         *,
         redirect: bool = False,
         patience: float | None = None,
         within: float | None = None,
-    ) -> Answer:
+    ) -> GeminiResponse:
         """Send, and read the status.
 
         Raises:
             GeminiError: the status is not 2xx; the connection is closed then.
         """
-        options, waits = self.options, Patience()
-        start = waits.now
+        options, timer = self.options, Deadline()
+        start = timer.now
         whole = options.request_timeout if within is None else min(within, options.request_timeout)
         patience = min(patience or options.first_byte_timeout, whole)
         try:
-            with waits.until(start + patience):
+            with timer.at(start + patience):
                 reply = await self._transport.send(call)
         except BaseException as error:
-            waits.close()
+            timer.close()
             if not isinstance(error, TRANSPORT_ERRORS):
                 raise
-            if not waits.has_expired:
+            if not timer.has_expired:
                 raise TransportError(failure_before_answer(error)) from error
             is_whole = whole <= patience
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
-        answer = Answer(
+        answer = GeminiResponse(
             reply,
-            waits,
+            timer,
             event_timeout=options.event_timeout,
             first_byte_at=start + patience,
             deadline=start + whole,
             secret=key,
-            most=options.max_answer_bytes,
+            maximum=options.max_answer_bytes,
         )
         if 200 <= answer.status < 300 or (redirect and answer.status == 302 and "location" in answer.headers):
             return answer
@@ -301,7 +303,7 @@ class GeminiClient:
         key: str,
         body: "Body | httpx.AsyncByteStream | None",
         more: Mapping[str, str] | None = None,
-    ) -> Call:
+    ) -> TransportRequest:
         if not _KEY.fullmatch(key):
             raise _unsendable_key()
         if body is None or isinstance(body, httpx.AsyncByteStream):
@@ -316,7 +318,7 @@ class GeminiClient:
             headers |= _lowered(self._carry())
         if more:
             headers |= _lowered(more)
-        return Call(method, url, headers, body)
+        return TransportRequest(method, url, headers, body)
 
 
 class EventStream:
@@ -330,13 +332,13 @@ class EventStream:
     `asyncio.wait`. The tasks that enter, iterate and leave may be different ones.
     """
 
-    def __init__(self, client: GeminiClient, call: Call, key: str, within: float | None = None) -> None:
+    def __init__(self, client: GeminiClient, call: TransportRequest, key: str, within: float | None = None) -> None:
         self._client = client
-        self._call: Call | None = call
+        self._call: TransportRequest | None = call
         self._key = key
         self._within = within
         self._decoder = EventDecoder(client.options.max_answer_bytes)
-        self._answer: Answer | None = None
+        self._answer: GeminiResponse | None = None
         self._has_failed = False
 
     async def __aenter__(self) -> Self:
@@ -400,7 +402,7 @@ def encode(body: Body) -> bytes:
     except TypeError as error:
         message = f"The request cannot be written as JSON: {error}"
         raise GeminiError(400, message, "INVALID_ARGUMENT") from error
-    return bytes(memoryview(written)) if len(written) <= _MOST_COPIED else written
+    return bytes(memoryview(written)) if len(written) <= _MAX_COPIED else written
 
 
 def _unsendable_key() -> GeminiError:

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Self
 
 
-class Patience:
+class Deadline:
     """Limits one wait after the other: `with patience.until(when): await …`, and `close` once there will be no more.
 
     As `asyncio.timeout_at`, but with one timer for all of them, which is moved only when it rings: to set one and to
@@ -15,13 +15,13 @@ class Patience:
         has_expired: Whether the last wait was ended because it took too long.
     """
 
-    __slots__ = ("_cancelling", "_due", "_loop", "_task", "_timer", "_until", "has_expired")
+    __slots__ = ("_at", "_cancelling", "_due", "_loop", "_task", "_timer", "has_expired")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
-        self._until = 0.0
+        self._at = 0.0
         self._task: asyncio.Task[Any] | None = None
         self._cancelling = 0
         self.has_expired = False
@@ -31,9 +31,9 @@ class Patience:
         """By the clock of the loop."""
         return self._loop.time()
 
-    def until(self, when: float) -> Self:
+    def at(self, when: float) -> Self:
         """Until when the next wait may last, by the clock of the loop."""
-        self._until = when
+        self._at = when
         return self
 
     def __enter__(self) -> None:
@@ -41,7 +41,7 @@ class Patience:
         if task is None:
             raise RuntimeError("there is no task to limit")
         self._task, self._cancelling, self.has_expired = task, task.cancelling(), False
-        if self._timer is None or self._due > self._until:
+        if self._timer is None or self._due > self._at:
             self._set()
 
     def __exit__(
@@ -62,14 +62,14 @@ class Patience:
 
     def _set(self) -> None:
         self.close()
-        self._due = self._until
-        self._timer = self._loop.call_at(self._due, self._ring)
+        self._due = self._at
+        self._timer = self._loop.call_at(self._due, self._expire)
 
-    def _ring(self) -> None:
+    def _expire(self) -> None:
         self._timer = None
         if self._task is None:
             return
-        if self._until > self._loop.time():
+        if self._at > self._loop.time():
             self._set()
         else:
             self.has_expired = True

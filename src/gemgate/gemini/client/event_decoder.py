@@ -14,10 +14,10 @@ from gemgate.gemini.errors import (
 
 Event = dict[str, Any]
 
-MOST_BYTES = 268_435_456
+MAX_BYTES = 268_435_456
 """What is held of an answer, unless the operator says otherwise."""
 
-_MOST_TRIES = 64
+_MAX_TRIES = 64
 _FIELDS = frozenset({b"event", b"id", b"retry", b"data"})
 
 
@@ -38,11 +38,11 @@ class EventDecoder:
         error: What ended the stream, once it is known; every byte after it is ignored.
     """
 
-    __slots__ = ("_held", "_most", "_tail", "_text", "_tries", "error")
+    __slots__ = ("_held", "_max", "_tail", "_text", "_tries", "error")
 
-    def __init__(self, most: int = MOST_BYTES) -> None:
+    def __init__(self, maximum: int = MAX_BYTES) -> None:
         self.error: GeminiError | None = None
-        self._most = most
+        self._max = maximum
         self._held = 0
         self._tries = 0
         self._tail: list[bytes] = []
@@ -91,7 +91,7 @@ class EventDecoder:
     def _keep(self, held: list[bytes], data: bytes) -> None:
         held.append(data)
         self._held += len(data)
-        if self._held > self._most:
+        if self._held > self._max:
             self._tail.clear()
             self._text.clear()
             self.error = self.error or TransportError(Failure.TOO_LARGE)
@@ -164,7 +164,7 @@ class EventDecoder:
         bare = line.rstrip()
         if bare.endswith(closing) and (first or bare in (closing, b"}" + closing)):
             self._tries += 1
-            if self._tries < _MOST_TRIES:
+            if self._tries < _MAX_TRIES:
                 self._try_text(events)
 
     def _try_text(self, events: list[Event]) -> None:
@@ -184,8 +184,8 @@ class Inflater:
         most: Bytes that one piece may inflate to.
     """
 
-    def __init__(self, most: int = MOST_BYTES) -> None:
-        self._most = most
+    def __init__(self, maximum: int = MAX_BYTES) -> None:
+        self._max = maximum
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
         self._started = False
 
@@ -197,14 +197,14 @@ class Inflater:
         """
         self._started = True
         try:
-            plain = self._inflate.decompress(data, self._most)
-            while self._inflate.unused_data and len(plain) < self._most:
+            plain = self._inflate.decompress(data, self._max)
+            while self._inflate.unused_data and len(plain) < self._max:
                 rest = self._inflate.unused_data
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
-                plain += self._inflate.decompress(rest, self._most - len(plain))
+                plain += self._inflate.decompress(rest, self._max - len(plain))
         except zlib.error as error:
             raise TransportError(Failure.INVALID_BODY, "The Gemini API sent a broken compressed answer.") from error
-        if len(plain) >= self._most:
+        if len(plain) >= self._max:
             raise TransportError(Failure.TOO_LARGE)
         return plain
 

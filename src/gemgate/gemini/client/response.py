@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import orjson
 
-from gemgate.gemini.client.deadline import Patience
-from gemgate.gemini.client.event_decoder import MOST_BYTES, Inflater
-from gemgate.gemini.client.transport import TRANSPORT_ERRORS, Reply
+from gemgate.gemini.client.deadline import Deadline
+from gemgate.gemini.client.event_decoder import MAX_BYTES, Inflater
+from gemgate.gemini.client.transport import TRANSPORT_ERRORS, TransportResponse
 from gemgate.gemini.errors import (
     Failure,
     GeminiError,
@@ -18,11 +18,11 @@ from gemgate.gemini.errors import (
     error_in,
 )
 
-_MOST_ERROR_BODY = 1_048_576
+_MAX_ERROR_BODY = 1_048_576
 _PLAIN = "identity"
 
 
-class Answer:
+class GeminiResponse:
     """The body of a response, decompressed: `async for piece in answer: …`, then `aclose`.
 
     Args:
@@ -43,34 +43,34 @@ class Answer:
 
     def __init__(
         self,
-        reply: Reply,
-        waits: Patience,
+        response: TransportResponse,
+        timer: Deadline,
         *,
         event_timeout: float,
         first_byte_at: float,
         deadline: float,
         secret: str,
-        most: int = MOST_BYTES,
+        maximum: int = MAX_BYTES,
     ) -> None:
-        self.status = reply.status
+        self.status = response.status
         self.ended = False
         self.on_close: Callable[[], None] | None = None
         self.key_label = ""
-        self._encoding = reply.encoding.strip().lower() or _PLAIN
-        self._inflater = Inflater(most) if self._encoding in ("gzip", "x-gzip", "deflate") else None
-        self._reply = reply
-        self._waits = waits
+        self._encoding = response.encoding.strip().lower() or _PLAIN
+        self._inflater = Inflater(maximum) if self._encoding in ("gzip", "x-gzip", "deflate") else None
+        self._response = response
+        self._timer = timer
         self._event_timeout = event_timeout
         self._first_byte_at = first_byte_at
         self._deadline = deadline
         self._secret = secret
-        self._most = most
+        self._max = maximum
         self._begun = False
 
     @property
     def headers(self) -> httpx.Headers:
         """The headers of the response."""
-        return self._reply.headers
+        return self._response.headers
 
     @property
     def content_type(self) -> str:
@@ -120,7 +120,7 @@ class Answer:
             while piece := await self.read():
                 pieces.append(piece)
                 size += len(piece)
-                if size > self._most:
+                if size > self._max:
                     raise TransportError(Failure.TOO_LARGE)
         finally:
             await self.aclose()
@@ -139,7 +139,7 @@ class Answer:
         """What the body of a refusal says, as far as it comes: the status is worth more than a second failure."""
         body = b""
         try:
-            while len(body) < _MOST_ERROR_BODY and (piece := await self.read()):
+            while len(body) < _MAX_ERROR_BODY and (piece := await self.read()):
                 body += piece
         except TransportError:
             pass
@@ -160,9 +160,9 @@ class Answer:
 
     async def aclose(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""
-        self._waits.close()
+        self._timer.close()
         try:
-            await self._reply.aclose()
+            await self._response.aclose()
         finally:
             if self.on_close is not None:
                 self.on_close()
@@ -170,18 +170,18 @@ class Answer:
     async def _receive(self) -> bytes | None:
         """What came over the wire; None at the end. A timer is set only for what has not come yet."""
         try:
-            at_hand = self._reply.at_hand()
+            read_nowait = self._response.read_nowait()
         except TRANSPORT_ERRORS as error:
             raise TransportError(Failure.ANSWER_CUT) from error
-        if at_hand is not None:
+        if read_nowait is not None:
             self._begun = True
-            return at_hand or None
-        limit = self._waits.now + self._event_timeout
+            return read_nowait or None
+        limit = self._timer.now + self._event_timeout
         if not self._begun:
             limit = max(limit, self._first_byte_at)
         try:
-            with self._waits.until(min(limit, self._deadline)):
-                piece = await self._reply.read()
+            with self._timer.at(min(limit, self._deadline)):
+                piece = await self._response.read()
         except TimeoutError as error:
             raise TransportError(self._lateness(limit)) from error
         except TRANSPORT_ERRORS as error:

@@ -28,7 +28,7 @@ class UnusableEnvironmentError(ValueError):
 
 
 @dataclass(slots=True)
-class Call:
+class TransportRequest:
     """A request to be sent.
 
     Attributes:
@@ -44,7 +44,7 @@ class Call:
     body: bytes | httpx.AsyncByteStream | None = None
 
 
-class Reply(Protocol):
+class TransportResponse(Protocol):
     """What is answered, once its headers are here.
 
     Attributes:
@@ -59,7 +59,7 @@ class Reply(Protocol):
     def headers(self) -> httpx.Headers:
         """All headers."""
 
-    def at_hand(self) -> bytes | None:
+    def read_nowait(self) -> bytes | None:
         """What of the body has arrived already: nothing at the end, None when there is something to wait for.
 
         Raises:
@@ -80,7 +80,7 @@ class Reply(Protocol):
 class Transport(Protocol):
     """Sends requests until it is closed."""
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: TransportRequest) -> TransportResponse:
         """The answer, once its headers are here.
 
         Raises:
@@ -117,7 +117,7 @@ class AiohttpTransport:
         self._proxy = _proxy_for(upstream)
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: TransportRequest) -> TransportResponse:
         """See `Transport`."""
         session = self._session or self._open_session()
         body: Any = call.body
@@ -165,7 +165,7 @@ class _Incoming:
     def headers(self) -> httpx.Headers:
         return httpx.Headers(self._response.raw_headers)
 
-    def at_hand(self) -> bytes | None:
+    def read_nowait(self) -> bytes | None:
         content = self._content
         if content.total_bytes == self._taken and not content.is_eof() and content.exception() is None:
             return None
@@ -192,7 +192,7 @@ class HttpxTransport:
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: TransportRequest) -> TransportResponse:
         """See `Transport`."""
         body = call.body if isinstance(call.body, httpx.AsyncByteStream) else httpx.ByteStream(call.body or b"")
         request = httpx.Request(call.method, call.url, headers=call.headers, stream=body)
@@ -214,7 +214,7 @@ class _Scripted:
         # The body as it comes, without the bookkeeping of `Response.aiter_raw`.
         self._pieces = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
 
-    def at_hand(self) -> bytes | None:
+    def read_nowait(self) -> bytes | None:
         return None
 
     async def read(self) -> bytes:

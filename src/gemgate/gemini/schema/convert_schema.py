@@ -65,8 +65,8 @@ class KnownSchemas:
             as many. A source of over a quarter of it is not kept.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._max = maximum
         self._size = 0
         self._kept: OrderedDict[bytes, ConvertedSchema] = OrderedDict()
 
@@ -80,11 +80,11 @@ class KnownSchemas:
     def put(self, text: bytes, converted: ConvertedSchema) -> None:
         """Keep what `text`, which is not known, was converted to."""
         size = len(text) + _ENTRY
-        if size > self._most // 4:
+        if size > self._max // 4:
             return
         self._kept[bytes(memoryview(text))] = converted  # a copy: orjson keeps ten times the room for what it writes
         self._size += size
-        while self._size > self._most:
+        while self._size > self._max:
             oldest, _ = self._kept.popitem(last=False)
             self._size -= len(oldest) + _ENTRY
 
