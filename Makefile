@@ -43,6 +43,7 @@ check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, do
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_layers.py
 	$(BIN)/hadolint Dockerfile docker/app/Dockerfile
 	$(BIN)/zensical build --strict --clean
 	$(BIN)/zizmor --offline --quiet --persona=pedantic .github

@@ -414,7 +414,7 @@ def problems(error: ValidationError | SettingsError) -> list[str]:
 
 
 def misspelt() -> list[str]:
-    """A sentence for each variable of the environment that looks like a setting and is none."""
+    """A sentence for each variable of the environment that looks like a setting but is unknown."""
     known = [variable(name) for name in (*Settings.model_fields, *ClientSettings.model_fields)]
     sentences = []
     for name in sorted(os.environ):

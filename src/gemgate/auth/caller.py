@@ -89,7 +89,7 @@ def credential(headers: Mapping[str, str]) -> str:
     """The one key that a request presents.
 
     Raises:
-        ApiError: 401 when there is none, or one that can be none; 400 when there are two.
+        ApiError: 401 without a key, or with one that cannot be valid; 400 with two.
     """
     found = (_bearer(headers), headers.get("x-goog-api-key"), headers.get("api-key"))
     credentials = {text.strip() for text in found if text} - {""}

@@ -14,7 +14,7 @@ _RANDOM_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one key may use; None is no limit.
+    """What one key may use; None means unlimited.
 
     Attributes:
         requests_per_minute: Requests of any kind.

@@ -107,7 +107,7 @@ class ClientKeys:
 
 
 def _stamp(path: Path | None) -> Stamp:
-    """What changes when the file does; None when there is none."""
+    """What changes when the file does; None without one."""
     try:
         status = path.stat() if path else None
     except OSError:

@@ -55,7 +55,7 @@ class RateLimitRefusal:
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """The buckets after a request has taken its part, or could not; None where there is no limit."""
+    """The buckets after a request has taken its part, or could not; None without a limit."""
 
     requests: BucketStatus | None = None
     tokens: BucketStatus | None = None

@@ -70,7 +70,7 @@ class State:
 
     @classmethod
     def load(cls, path: Path, source: Input, base_url: str) -> Self:
-        """The state at `path`; a new one if there is none, or one that is for something else."""
+        """The state at `path`; a new one if it is missing or belongs to something else."""
         new = cls(source.sha256, base_url)
         try:
             fields = orjson.loads(path.read_bytes())

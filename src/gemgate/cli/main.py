@@ -266,7 +266,7 @@ def _run(settings: "Settings", listeners: "list[socket.socket]") -> None:
 
 
 def _leave(_signal: int, _frame: object) -> NoReturn:
-    """To be stopped is no failure. uvicorn handles the signal itself, and raises it again once it has shut down."""
+    """Exit with 0: being stopped is a normal end. uvicorn raises the signal again once it has shut down."""
     raise SystemExit(0)
 
 

@@ -153,7 +153,7 @@ async def list_batches(state: EmulatorState, request: Request) -> Delivery:
     """GET /v1beta/batches: the operations without inline results, the newest first. `filter` is not looked at.
 
     Raises:
-        ApiError: 400, a size or a token that is none.
+        ApiError: 400, an invalid size or token.
     """
     await read(state, request)
     by = caller(request)

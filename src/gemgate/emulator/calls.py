@@ -75,7 +75,7 @@ def choose(prompt: Prompt) -> list[dict[str, Any]]:
     """The calls of an answer, `{name, args}` each; none if the answer is text.
 
     Raises:
-        ApiError: 400, a declared schema that is none.
+        ApiError: 400, an invalid declared schema.
     """
     functions = [one for one in prompt.functions if not prompt.allowed or one["name"] in prompt.allowed]
     if not functions or prompt.mode == "NONE" or (prompt.results and prompt.mode != "ANY"):

@@ -93,7 +93,7 @@ def satisfying(schema: Any, hints: Hints) -> Any:
     """A value that satisfies `schema` as far as Google's keywords go.
 
     Raises:
-        ApiError: 400, the schema is no JSON Schema or refers to what is not there.
+        ApiError: 400, the schema is invalid or refers to what is not there.
     """
     validator = checked(schema)
     attempts = [_Maker(schema, hints, generous=generous).make(schema, "", 0) for generous in (True, False)]
@@ -111,7 +111,7 @@ def checked(schema: Any) -> Draft202012Validator:
     """A validator of `schema` that checks formats too; kept, because applications send the same schemas over and over.
 
     Raises:
-        ApiError: 400, the schema is none.
+        ApiError: 400, the schema is invalid.
     """
     return _checked(orjson.dumps(schema))
 

@@ -38,7 +38,7 @@ class Family:
         methods: The methods after the colon that the models of the family have.
         budget: The least and the largest `thinkingBudget`; None if the models do not think.
         can_stop: Whether a budget of 0 is allowed.
-        levels: The `thinkingLevel`s; empty if there are none.
+        levels: The `thinkingLevel`s; empty without any.
         default_thinking: How much the models think unasked: none, or the level.
         call_ids: Whether calls carry an id, and in which form.
         signs_calls: Whether the first call of an answer carries a `thoughtSignature`.
@@ -54,7 +54,7 @@ class Family:
         image_sizes: The `imageSize`s; empty if the field is refused.
         image_ratios: The `aspectRatio`s of image models.
         image_tokens: What a picture counts in `candidatesTokensDetails`.
-        vector: What embeddings are like; None if there are none.
+        vector: What embeddings are like; None without any.
         limits: `inputTokenLimit` and `outputTokenLimit`.
         top_k: The `topK` of the models endpoint.
     """

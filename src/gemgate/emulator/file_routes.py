@@ -47,7 +47,7 @@ async def list_files(state: EmulatorState, request: Request) -> Delivery:
     """GET /v1beta/files.
 
     Raises:
-        ApiError: 400, a size or a token that is none.
+        ApiError: 400, an invalid size or token.
     """
     await read(state, request)
     scenario = _begin(state, request)

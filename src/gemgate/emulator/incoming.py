@@ -82,7 +82,7 @@ def paging(request: Request) -> tuple[int, str]:
     """`pageSize`, 0 if it is not given, and `pageToken`.
 
     Raises:
-        ApiError: 400, the size is no number.
+        ApiError: 400, the size is not a number.
     """
     size = request.query_params.get("pageSize", "0")
     if not (size.isascii() and size.isdigit() and int(size) < MOST_PAGE_SIZE):

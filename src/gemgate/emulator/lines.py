@@ -13,7 +13,7 @@ WINDOW = 64
 
 
 class BrokenInput(ValueError):  # noqa: N818 - it says what is wrong with the input
-    """A line of an input file that is no request: the job fails as a whole."""
+    """A line of an input file that is not a request: the job fails as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def from_file(content: RequestContent) -> Iterator[JobLine]:
     """The lines of a JSONL file: `{"key", "request"}`.
 
     Raises:
-        BrokenInput: A line is no JSON object, or has no `request`.
+        BrokenInput: A line is not a JSON object, or has no `request`.
     """
     for number, raw in enumerate(content.lines(), 1):
         try:

@@ -43,7 +43,7 @@ def look(part: dict[str, Any]) -> Seen:
     """What an `inlineData` or `fileData` part holds.
 
     Raises:
-        ApiError: 400, a type Google does not take or an image that is none.
+        ApiError: 400, a type Google does not take or an invalid image.
     """
     if "fileData" in part:
         given = part["fileData"]

@@ -50,7 +50,7 @@ def is_result_turn(content: dict[str, Any]) -> bool:
 
 
 def current_turn(contents: list[dict[str, Any]]) -> int:
-    """Index of the last user turn that is a message rather than results; 0 if there is none."""
+    """Index of the last user turn that is a message rather than results; 0 without one."""
     for index in range(len(contents) - 1, -1, -1):
         content = contents[index]
         if content.get("role") != "model" and parts_of(content) and not is_result_turn(content):

@@ -84,7 +84,7 @@ def parse(text: str) -> Scenario:
     """The scenario that `text` names, such as `slow-start`, `slow-start:3` or `slow-start 3s`.
 
     Raises:
-        ApiError: 400 that lists the names, if there is none of this name.
+        ApiError: 400 that lists the names, for an unknown name.
     """
     text = text.strip().lower()
     if text in SCENARIOS:

@@ -62,7 +62,7 @@ def _wrong(path: str, why: str) -> GoogleApiError:
 
 
 def check_json_schema(schema: Any, path: str, *, parameters: bool) -> None:
-    """Refuse a JSON Schema that is none, whose references lead nowhere or in a circle, or with keywords beside `$ref`.
+    """Refuse an invalid JSON Schema, whose references lead nowhere or in a circle, or with keywords beside `$ref`.
 
     A circle is allowed through a property that is not required. Google documents both rules; a recorded request with a
     `title` beside `$ref` was answered all the same.
@@ -96,7 +96,7 @@ def _endless(root: dict[str, Any]) -> str | None:
 
 
 def _unavoidable(schema: Any) -> Iterator[str]:
-    """References that a value of the schema cannot do without, as Google counts: lists and unions are no way out."""
+    """References that a value of the schema cannot do without, as Google counts: lists and unions do not help."""
     if isinstance(schema, list):
         for each in schema:
             yield from _unavoidable(each)

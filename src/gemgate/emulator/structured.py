@@ -39,7 +39,7 @@ def text_of(prompt: Prompt) -> str:
     """The answer as text: JSON, or the bare value for `text/x.enum`.
 
     Raises:
-        ApiError: 400, a schema that is none.
+        ApiError: 400, an invalid schema.
     """
     schema = _schema(prompt)
     if schema is None:

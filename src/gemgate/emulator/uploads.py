@@ -196,7 +196,7 @@ async def _take(state: EmulatorState, request: Request, found: UploadSession, *,
     """Write a chunk as it arrives; whether the connection is to be reset now. What arrived before a break is kept.
 
     Raises:
-        ApiError: 400, more bytes than were declared, or a chunk that is no multiple of the granularity.
+        ApiError: 400, more bytes than were declared, or a chunk that is not a multiple of the granularity.
         ClientDisconnect: The client left.
     """
     turn, start = found.turn, found.content.size

@@ -103,7 +103,7 @@ async def list_operations(state: EmulatorState, request: Request) -> Delivery:
     """GET /v1beta/models/{model}/operations: those of this key, the newest first.
 
     Raises:
-        ApiError: 400, a size or a token that is none.
+        ApiError: 400, an invalid size or token.
     """
     await read(state, request)
     by, prefix = caller(request), f"models/{request.path_params['model']}/"

@@ -83,7 +83,7 @@ class JobResult:
     Attributes:
         key: That of the request; empty when Google sends none.
         response: `GenerateContentResponse`, or `EmbedContentResponse` as `{"embedding": {"values": […]}}`.
-        error: Why there is none. A line that is not to be understood has an error too.
+        error: Why it is missing. A line that is not to be understood has an error too.
     """
 
     key: str
@@ -130,7 +130,7 @@ def job_from_wire(operation: Any) -> BatchJob:
     """The job of an operation, as the create, get and list methods answer it.
 
     Raises:
-        TransportError: there is no name.
+        TransportError: the name is missing.
     """
     name = text(operation.get("name")) if isinstance(operation, dict) else ""
     if not _NAME.fullmatch(name):

@@ -36,7 +36,7 @@ class GeminiJobs:
     """Batch jobs at Google.
 
     Every method raises `GeminiError` when Google refuses, with status 404 for a job that is not there,
-    `TransportError` when it gives no answer, and `InvalidNameError` for a name that is none.
+    `TransportError` when it gives no answer, and `InvalidNameError` for an invalid name.
 
     Args:
         gemini: The way to Google.

@@ -41,7 +41,7 @@ class GeminiError(Exception):
             Shapes: https://cloud.google.com/apis/design/errors#error_details
         refusal: What Google answered, without the key; None when it gave no such answer.
         available_in: Seconds after which the same call may go well, where more is known than Google's `retry_delay`.
-        is_final: Whether the call was tried again until there was no sense in it.
+        is_final: Whether the call was tried again until that made no sense any more.
     """
 
     status: int
@@ -87,7 +87,7 @@ class GeminiError(Exception):
 
     @property
     def is_missing_model(self) -> bool:
-        """Whether there is no such model, or it does not have this method."""
+        """Whether the model does not exist, or does not have this method."""
         return self.status == 404 and _NO_MODEL.search(self.message) is not None
 
     @property

@@ -36,7 +36,7 @@ _MISSING = re.compile(r"may not exist|not found|access the file", re.IGNORECASE)
 
 
 class MissingFileError(GeminiError):
-    """There is no such file, or it is another project's: Google says 403 to both. The status is 404."""
+    """The file does not exist, or belongs to another project: Google says 403 to both. The status is 404."""
 
 
 class FileState(StrEnum):
@@ -82,7 +82,7 @@ def file_from_wire(value: Any) -> GeminiFile:
     """A `GeminiFile`, bare as `get` answers it or wrapped into `{"file": …}` as an upload does.
 
     Raises:
-        TransportError: there is no name.
+        TransportError: the name is missing.
     """
     native = value.get("file", value) if isinstance(value, dict) else None
     if not isinstance(native, dict) or not _NAME.fullmatch(text(native.get("name"))):
@@ -129,7 +129,7 @@ def start_headers(size: int, mime_type: str) -> dict[str, str]:
     """What opens a resumable upload.
 
     Raises:
-        GeminiError: `mime_type` is none, or `size` is more than Google takes.
+        GeminiError: `mime_type` is invalid, or `size` is more than Google takes.
     """
     if not _MEDIA_TYPE.fullmatch(mime_type):
         raise GeminiError(400, f"{mime_type[:80]!r} is not a media type, such as application/pdf.", "INVALID_ARGUMENT")
@@ -149,7 +149,7 @@ def start_body(name: str, display_name: str) -> dict[str, Any]:
 
 
 def is_missing(error: GeminiError) -> bool:
-    """Whether `error` says that there is no such file.
+    """Whether `error` says that the file does not exist.
 
     A 403 for another reason, such as an API that is switched off, carries an `ErrorInfo` or another text.
     """

@@ -52,7 +52,7 @@ class GeminiFiles:
     """Files at Google. Missing and foreign files are a `MissingFileError`.
 
     Every method raises `GeminiError` when Google refuses, `TransportError` when it gives no answer, and
-    `InvalidNameError` for a name that is none.
+    `InvalidNameError` for an invalid name.
 
     Args:
         gemini: The way to Google.

@@ -101,7 +101,7 @@ class ModelList:
             key: The owner's Gemini key; None for one of the gateway's, which give all owners the same list.
 
         Raises:
-            GeminiError: Google refused; or it is down, and there is no list from before.
+            GeminiError: Google refused; or it is down, and no earlier list was kept.
         """
         if key is None:
             owner = ""

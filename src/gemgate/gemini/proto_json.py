@@ -32,7 +32,7 @@ _WHOLE = re.compile(r"\d{1,19}", re.ASCII)
 
 
 def unix_seconds(value: Any) -> int | None:
-    """Whole Unix seconds of an RFC 3339 time, which has up to nine decimals; None when it is none."""
+    """Whole Unix seconds of an RFC 3339 time, which has up to nine decimals; None when it is invalid."""
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return None

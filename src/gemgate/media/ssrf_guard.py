@@ -106,7 +106,7 @@ class GuardedResolver(AbstractResolver):
 
         Raises:
             MediaError: `forbidden_url`, if even one address is out of bounds.
-            OSError: If there is none.
+            OSError: The name has no address.
         """
         addresses = await self._resolve(host, port)
         if not addresses:

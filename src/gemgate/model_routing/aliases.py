@@ -38,7 +38,7 @@ def checked(lists: Mapping[str, Sequence[str]]) -> ModelLists:
     """The same lists.
 
     Raises:
-        ValueError: a name is none, a list is empty, names a model twice, or names an alias instead of a model.
+        ValueError: a name is invalid, a list is empty, names a model twice, or names an alias instead of a model.
     """
     for alias, models in lists.items():
         if not _ALIAS.fullmatch(alias):
@@ -75,7 +75,7 @@ class ModelAliases:
         self.lists = checked(lists or {})
 
     def resolve(self, asked: str) -> tuple[str, ...]:
-        """The models to ask in turn; just `asked` if it is no alias. `models/x` and `google/x` are `x`."""
+        """The models to ask in turn; just `asked` unless it is an alias. `models/x` and `google/x` are `x`."""
         return self.lists.get(bare(asked)) or (asked,)
 
     def first(self, asked: str) -> str:

@@ -55,7 +55,7 @@ class Tracing:
 
     Args:
         provider: Where spans go.
-        upstream: The origin that calls go to. Google gets no trace ids, which are none of its business; a proxy or
+        upstream: The origin that calls go to. Google gets no trace ids, which do not concern it; a proxy or
             another gateway in its place does.
     """
 

@@ -32,7 +32,7 @@ class Drain:
     def handle_sigterm(self) -> Iterator[None]:
         """For the length of the block, which is entered in the server's loop.
 
-        Outside of the main thread there are no signals to hear: there the server alone decides.
+        Outside of the main thread signals cannot be handled: there the server alone decides.
         """
         servers = signal.getsignal(signal.SIGTERM)
         if servers is None or threading.current_thread() is not threading.main_thread():

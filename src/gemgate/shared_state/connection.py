@@ -50,7 +50,7 @@ class RedisConnection:
 
     Raises:
         ModuleNotFoundError: the extra `redis` is not installed.
-        ValueError: the URL is none.
+        ValueError: the URL is invalid.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class RedisConnection:
 
     @asynccontextmanager
     async def connected(self) -> "AsyncIterator[RedisConnection]":
-        """Looks at once, and again while Redis is down, until the block ends. A Redis that is down is no error."""
+        """Looks at once, and again while Redis is down, until the block ends. A Redis that is down does not raise."""
         await self._probe()
         try:
             async with in_background(self._watch()):

@@ -64,7 +64,7 @@ class BatchRows:
         """The caller's batches, newest first, those that follow the id `after`.
 
         Raises:
-            UnknownCursorError: `after` is no id of a batch.
+            UnknownCursorError: `after` is not the id of a batch.
         """
         mine = BatchRow.owner == owner
         async with self._database.read() as session:
@@ -83,7 +83,7 @@ class BatchRows:
         )
 
     async def claim(self, worker: str, lease_seconds: float) -> BatchRow | None:
-        """Take the job that has been due for longest and that nobody holds; None when there is none.
+        """Take the job that has been due for longest and that nobody holds; None without one.
 
         `worker` names one run of one process. Two workers never get the same job, not even in two processes.
         """
@@ -107,7 +107,7 @@ class BatchRows:
     async def release(self, batch_id: str, worker: str, seen_version: int, next_poll_at: float | None) -> bool:
         """Give the job back, due again at `next_poll_at` (None: it is done); False when another worker has taken it.
 
-        If the row is no longer at `seen_version`, someone wants something of the job, and its own due time stays.
+        If the row has left `seen_version`, someone wants something of the job, and its own due time stays.
         """
         is_unchanged = BatchRow.version == seen_version
         due = case((is_unchanged, next_poll_at), else_=BatchRow.next_poll_at)
@@ -121,7 +121,7 @@ class BatchRows:
         return released is not None
 
     async def next_due(self) -> float | None:
-        """When, in Unix seconds, the next job can be claimed; it may be past. None: there is no job."""
+        """When, in Unix seconds, the next job can be claimed; it may be past. None without a job."""
         is_leased_longer = BatchRow.lease_until > BatchRow.next_poll_at
         free = case((is_leased_longer, BatchRow.lease_until), else_=BatchRow.next_poll_at)
         async with self._database.read() as session:

@@ -161,7 +161,7 @@ class Blobs:
         """The bytes from `start` up to, but not including, `end`; past the end of the blob there are none.
 
         Raises:
-            BlobMissingError: there is no such blob (at the first step of the iteration).
+            BlobMissingError: the blob does not exist (at the first step of the iteration).
         """
         options: GetOptions = {}
         if start or end is not None:
@@ -179,7 +179,7 @@ class Blobs:
         """How many bytes the blob has.
 
         Raises:
-            BlobMissingError: there is no such blob.
+            BlobMissingError: the blob does not exist.
         """
         return int((await _asked(self._store.head_async(_check(key)), key))["size"])
 
@@ -226,7 +226,7 @@ class Blobs:
         """Ask the backend for a sign of life.
 
         Raises:
-            StoreError: there is none, or no such bucket, or no right to read it.
+            StoreError: it does not answer, the bucket is missing, or it may not be read.
         """
         async with aclosing(self.listing("ping")) as pages:
             await anext(pages, None)

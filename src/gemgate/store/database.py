@@ -101,7 +101,7 @@ class Database:
         """Ask the database for a sign of life.
 
         Raises:
-            StoreError: there is none.
+            StoreError: it does not answer.
         """
         try:
             async with self.read() as session:

@@ -58,7 +58,7 @@ class Feed(Generic[T]):
 
 
 async def blocks(chunks: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes]:
-    """`chunks`, cut anew into blocks of `size` bytes; the last is shorter, and empty if there were no bytes at all."""
+    """`chunks`, cut anew into blocks of `size` bytes; the last is shorter, and empty without any bytes."""
     pending, has_any = bytearray(), False
     async for chunk in chunks:
         pending += chunk

@@ -91,7 +91,7 @@ class Files:
         """The caller's files by the time of their making, those that follow the id `after`, with or without `copies`.
 
         Raises:
-            UnknownCursorError: `after` is no id of a file.
+            UnknownCursorError: `after` is not the id of a file.
         """
         wanted = self._visible(owner) if purpose is None else (*self._visible(owner), FileRow.purpose == purpose)
         if not copies:
@@ -111,7 +111,7 @@ class Files:
                 yield chunk
 
     async def delete(self, owner: str, file_id: str) -> bool:
-        """Delete the row, then the bytes; False when there was none. A crash in between leaves bytes to the sweep."""
+        """Delete the row, then the bytes; False when it was missing. A crash in between leaves bytes to the sweep."""
         async with self._database.write() as session:
             wanted = delete(FileRow).where(_is_called(file_id), *self._visible(owner)).returning(FileRow.blob_key)
             key = await session.scalar(wanted)

@@ -71,7 +71,7 @@ class Uploads:
         """The parts of a pending upload, those with an offset by that.
 
         Raises:
-            UploadUnknownError: there is no such upload.
+            UploadUnknownError: the upload does not exist.
             UploadClosedError: it is not pending.
         """
         async with self._database.read() as session:
@@ -85,7 +85,7 @@ class Uploads:
         """Write a part; `offset` is its place in the whole. If the source of `chunks` raises, nothing is left of it.
 
         Raises:
-            UploadUnknownError: there is no such upload.
+            UploadUnknownError: the upload does not exist.
             UploadClosedError: it takes no more parts, or closed while this one arrived.
             StoreError: the blob store failed.
         """
@@ -120,7 +120,7 @@ class Uploads:
         error the upload is pending as before, and can be completed again.
 
         Raises:
-            UploadUnknownError: there is no such upload.
+            UploadUnknownError: the upload does not exist.
             UploadClosedError: it is not pending, or was closed meanwhile.
             PartUnknownError: it has no such part, or the part is named twice.
             SizeMismatchError: the parts have another size than was announced.
@@ -172,7 +172,7 @@ class Uploads:
         """Close the upload and drop its parts.
 
         Raises:
-            UploadUnknownError: there is no such upload.
+            UploadUnknownError: the upload does not exist.
             UploadClosedError: it is not pending.
         """
         async with self._database.write() as session:

@@ -139,7 +139,7 @@ class KeyPool:
 
         Args:
             model: Such as `models/gemini-2.5-flash`; empty for a call without one.
-            avoid: Keys to take only if there is no other.
+            avoid: Keys to take only as a last resort.
 
         Returns:
             None when all of them rest: `exhausted` says why.

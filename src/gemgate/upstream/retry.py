@@ -1,6 +1,6 @@
 """The attempts of one call: with which key, whether again, and when.
 
-A loop of our own, because most of what follows a failure is no waiting: another key is taken at once and costs no
+A loop of our own, because a failure is mostly not followed by a wait: another key is taken at once and costs no
 attempt, the wait depends on the state of all keys, and a stream is entered in the middle. What a library would bring is
 one line of jitter, at some seventy microseconds for each call that does not fail (tenacity 9.2, stamina 26.1).
 """

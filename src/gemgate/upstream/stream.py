@@ -95,7 +95,7 @@ class RetryingStream:
 
 
 async def _until_content(stream: EventStream) -> EventBatch:
-    """The events up to the first content, or up to the end if there is none."""
+    """The events up to the first content, or up to the end without any."""
     held: EventBatch = []
     async for events in stream:
         held = held + events if held else events

@@ -1,4 +1,4 @@
-"""Reads the body of a JSON request, and refuses what is none."""
+"""Reads the body of a JSON request, and refuses anything else."""
 
 from starlette.requests import Request
 

@@ -25,7 +25,7 @@ class FormPart:
     Attributes:
         name: The field's name, as it was sent.
         content: The bytes.
-        filename: The file's name; None when the part is no file.
+        filename: The file's name; None when the part is not a file.
         content_type: What the client says of the bytes.
     """
 

@@ -151,7 +151,7 @@ def _is_media(string: bytes) -> bool:
 
 
 def _presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
-    """The entry of the key that the request presents; None when it is none, which the endpoint answers."""
+    """The entry of the key that the request presents; None when it is invalid, which the endpoint answers."""
     try:
         return keys.find(credential(Headers(scope=scope)))
     except ApiError:

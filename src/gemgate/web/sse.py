@@ -54,8 +54,8 @@ def respond(
 class _EventStream(Response):
     """An answer of events. sse-starlette says what its head is.
 
-    Its own response has a group of four tasks, and a cancel scope for each event: 150 µs a stream. Here there is none
-    but the request's. At a shutdown the server's own deadline ends it, as it ends every request.
+    Its own response has a group of four tasks, and a cancel scope for each event: 150 µs a stream. Here the request's
+    own task is the only one. At a shutdown the server's own deadline ends it, as it ends every request.
     """
 
     def __init__(self, request: Request, batches: EventBatches, settings: Settings, headers: Mapping[str, str]) -> None:
@@ -109,7 +109,7 @@ def _headers() -> list[tuple[bytes, bytes]]:
 
 
 class _EventWriter:
-    """Where the pieces of a stream go. The answer begins with the first, or with a comment if there is none for long.
+    """Where the pieces of a stream go. The answer begins with the first, or with a comment if none comes for long.
 
     Comments keep it alive until the block ends. There is a task only while one is being sent.
 

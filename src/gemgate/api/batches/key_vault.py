@@ -29,7 +29,7 @@ class KeyVault:
         """What may be stored.
 
         Raises:
-            ValueError: it is not a held key, and there is no secret to encrypt it with.
+            ValueError: it is not a held key, and a secret to encrypt it with is missing.
         """
         if key in self._held:
             return _HELD + _digest(key)
@@ -39,7 +39,7 @@ class KeyVault:
         return self._encryptor.encrypt(key.encode())
 
     def open(self, sealed: bytes | None) -> str | None:
-        """The key; None when it cannot be read, because the secret is another one now, or there is none.
+        """The key; None when it cannot be read, because the secret has changed or is missing.
 
         A held key that was replaced since is answered with the first one there is.
         """

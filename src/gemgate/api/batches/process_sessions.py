@@ -87,7 +87,7 @@ class InputSummary:
         total: Lines.
         refused: Lines that could not be translated; their error lines are in `refused`.
         requests: Native requests.
-        model: `models/…`, None when there is no good line.
+        model: `models/…`, None without a valid line.
         errors: Why this cannot be a batch, as in `errors.data`; empty when it can.
     """
 

@@ -107,7 +107,7 @@ class BatchService:
         """The caller's batches, newest first.
 
         Raises:
-            ApiError: 400 when `after` is no id of a batch.
+            ApiError: 400 when `after` is not the id of a batch.
         """
         try:
             return await self.rows.list(caller.id, after=after, limit=limit)

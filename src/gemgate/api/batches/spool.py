@@ -62,7 +62,7 @@ class Records:
             self._places[2 * number + 1] = len(record)
 
     def get(self, number: int) -> bytes:
-        """The record; empty when there is none."""
+        """The record; empty without one."""
         if number >= len(self):
             return b""
         offset, length = self._places[2 * number : 2 * number + 2]

@@ -137,7 +137,7 @@ class MessageTranslator:
             self._add_result(message, param)
 
     def _note_extra(self, extra: Mapping[str, Any]) -> None:
-        """What a client echoes of an answer of ours is no parameter of its own, so it is never refused."""
+        """What a client echoes of an answer of ours is not a parameter of its own, so it is never refused."""
         for name in _ECHOES & extra.keys():
             if extra[name]:
                 self.notes.adjust(f"messages[].{name}->none")

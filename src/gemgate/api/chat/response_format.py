@@ -78,7 +78,7 @@ def apply_format(
 ) -> HiddenFunction | None:
     """Put the format into `config`, or into a hidden function of `plan`, which is returned.
 
-    Where a call is required there is no text to give a format to.
+    A required call leaves no text to give a format to.
 
     Gemini 2.5 and older answer functions together with a JSON format with 400 "Function calling with a response mime
     type: 'application/json' is unsupported" (recorded).

@@ -41,7 +41,7 @@ class FormFile:
         """Nothing is read yet; `what` names the file in an error.
 
         Raises:
-            ApiError: 415 when the body is no form, 413 when it says that it is too large.
+            ApiError: 415 when the body is not a form, 413 when it says that it is too large.
         """
         self.filename = "file"
         self.content_type: str | None = None

@@ -148,7 +148,7 @@ def image_part(media: Inline, param: str) -> Part:
     """A file that was read, which `param` names.
 
     Raises:
-        ApiError: 400 when it is no image.
+        ApiError: 400 when it is not an image.
     """
     return _blob(_image(media, param))
 

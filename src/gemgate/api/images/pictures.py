@@ -59,8 +59,8 @@ def from_generate(response: GenerateContentResponse) -> ImagesAnswer:
     """The images of an answer of `generateContent`; thoughts are left out.
 
     Raises:
-        ApiError: there is none: 400 for a refusal, 502 when nothing tells why.
-        TransportError: 502, an image that is none.
+        ApiError: without an image: 400 for a refusal, 502 without a reason.
+        TransportError: 502, an image that cannot be read.
     """
     candidates = response.get("candidates") or []
     pictures = [picture for candidate in candidates for picture in _drawn(candidate)]
@@ -78,7 +78,7 @@ def from_predict(response: PredictResponse) -> ImagesAnswer:
 
     Raises:
         ApiError: 400, all were filtered.
-        TransportError: 502, an image that is none, or that lies elsewhere.
+        TransportError: 502, an image that cannot be read, or that lies elsewhere.
     """
     predictions = response.get("predictions") or []
     pictures = [

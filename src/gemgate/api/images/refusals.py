@@ -1,4 +1,4 @@
-"""Why there is no image, as an error: never an empty list.
+"""Missing images become an error, never an empty list.
 
 Codes: `moderation_blocked` when a filter of Google's took the prompt or the image; `content_policy_violation` when the
 model made no image by its own decision, which it may explain in text; a 502 when nothing tells why.
@@ -30,7 +30,7 @@ def blocked(reason: str, message: str | None = None) -> ApiError:
 
 
 def filtered(reasons: Sequence[str]) -> ApiError:
-    """The error for images of Imagen that were all filtered; without a reason there is none to tell."""
+    """The error for images of Imagen that were all filtered; without a reason the error has none either."""
     told = " ".join(reasons) or "It gave no reason."
     return _refused("moderation_blocked", "RAI_FILTERED", "Google filtered all images (RAI_FILTERED).", told)
 

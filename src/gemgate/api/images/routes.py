@@ -160,7 +160,7 @@ class _Work:
         """The answers to all calls.
 
         Raises:
-            ApiError: there is none.
+            ApiError: no call has one.
         """
         calls = await self._calls(turn)
         answers = calls.settle(await all_of([calls.outcome(body) for body in calls.bodies]))
@@ -171,7 +171,7 @@ class _Work:
         """The images as events.
 
         Raises:
-            ApiError: there is none.
+            ApiError: no call has one.
         """
         calls = await self._calls(turn)
         async with aclosing(_stream(calls, self._kind)) as events:

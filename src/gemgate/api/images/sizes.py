@@ -40,7 +40,7 @@ def frame(request: ImageRequest, google: dict[str, object], facts: ModelFacts, n
     The options are sent as they are and win. Pixels become the nearest that the model has, which is noted.
 
     Raises:
-        ApiError: 400 for a size that is none, and for options that are not text.
+        ApiError: 400 for an invalid size, and for options that are not text.
     """
     pixels = _pixels(request.size)
     ratio = _text(google, "aspect_ratio")

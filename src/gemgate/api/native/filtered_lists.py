@@ -29,7 +29,7 @@ async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
     """A page of what this caller may see: its status, headers and body.
 
     Raises:
-        ApiError: 400, a size or a token that is none.
+        ApiError: 400, an invalid size or token.
     """
     field, size = exchange.call.method.lists, page_size(exchange)
     skip, token = _place(exchange.query.get("pageToken", ""))
@@ -56,7 +56,7 @@ def page_size(exchange: Exchange, default: int = _DEFAULT) -> int:
     """`pageSize`, from 1 to 100.
 
     Raises:
-        ApiError: 400, it is no number.
+        ApiError: 400, it is not a number.
     """
     text = exchange.query.get("pageSize") or "0"
     if not (text.isascii() and text.isdecimal() and len(text) < 10):

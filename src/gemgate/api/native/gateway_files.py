@@ -97,7 +97,7 @@ async def _own(exchange: Exchange) -> FileRow | None:
     """The file, if its name is an id of the gateway's.
 
     Raises:
-        ApiError: 404 when it is one, and there is no such file.
+        ApiError: 404 when it is one, and the file does not exist.
     """
     (name,) = exchange.call.names
     if second_of(name) is None:

@@ -57,7 +57,7 @@ class Method:
 
     @property
     def call(self) -> str:
-        """What follows the colon, such as `generateContent`; empty where there is none."""
+        """What follows the colon, such as `generateContent`; empty without one."""
         return self.template.partition(":")[2]
 
 
@@ -87,7 +87,7 @@ class MatchedMethod:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A request below one of Google's versions that is none of its methods; `known` are those that are near."""
+    """A request below one of Google's versions that matches none of its methods; `known` are those that are near."""
 
     known: tuple[str, ...]
     is_shared: bool

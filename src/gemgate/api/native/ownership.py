@@ -143,7 +143,7 @@ async def visible(exchange: Exchange, names: Collection[str]) -> set[str]:
 
 
 def object_in(content: bytes) -> dict[str, Any]:
-    """The JSON object in a body; empty if it is none."""
+    """The JSON object in a body; empty if it holds something else."""
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError:

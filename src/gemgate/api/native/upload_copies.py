@@ -1,7 +1,7 @@
 """Keeps what passes on its way to Google and will be asked for again: inputs of batches, in OpenAI's format.
 
-Google gives no upload back. A file is kept when it is JSON lines by its type or name, is no larger than the input of a
-batch may be, and has a `custom_id` in its first line; and for as long as Google keeps its own.
+Google gives no upload back. A file is kept when it is JSON lines by its type or name, has at most the size of a
+batch's input, and has a `custom_id` in its first line; and for as long as Google keeps its own.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence

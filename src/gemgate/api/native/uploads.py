@@ -144,7 +144,7 @@ def _token(request: Request, services: Services) -> UploadToken:
     """What the address holds.
 
     Raises:
-        ApiError: 404 when it is none of the gateway's, or too old; 403 when somebody else goes on than began.
+        ApiError: 404 when it was not issued by the gateway, or is too old; 403 when somebody else goes on than began.
     """
     opened = services.upload_encryptor.decrypt(request.query_params["upload_id"].encode(), LIFETIME)
     if opened is None:

@@ -65,7 +65,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DocumentedAnswer:
-    """An answer that is no failure: what it means, its bodies and the headers that it may have."""
+    """A successful answer: what it means, its bodies and the headers that it may have."""
 
     means: str
     body: Body

@@ -179,7 +179,7 @@ class GeminiClient:
         """An address out of an answer: of an upload, or of a redirect; it may be a relative one.
 
         Raises:
-            TransportError: it is none, or not on the configured upstream, so that nothing may be sent there.
+            TransportError: it is invalid, or not on the configured upstream, so that nothing may be sent there.
         """
         try:
             url = self._origin.join(text)
@@ -214,7 +214,7 @@ class GeminiClient:
             within: Seconds, if that is less than `request_timeout`.
 
         Raises:
-            GeminiError: the status is not 2xx, or there is none (`TransportError`).
+            GeminiError: the status is not 2xx, or missing (`TransportError`).
         """
         self._check_origin(url)
         prepared = self._prepare(method, str(url), key, body, headers)

@@ -106,7 +106,7 @@ class GeminiResponse:
     async def json_object(self, empty: bytes = b"") -> dict[str, Any]:
         """The whole body as a JSON object; closes the answer.
 
-        A resource with a `name` is no error, though it may hold one: a file or a job that failed does.
+        A resource with a `name` does not count as an error, though it may hold one: a file or a job that failed does.
 
         Args:
             empty: What a body without a byte stands for.

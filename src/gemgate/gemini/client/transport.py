@@ -282,5 +282,5 @@ _BEFORE_ANSWER: tuple[tuple[tuple[type[Exception], ...], Failure], ...] = (
 
 
 def failure_before_answer(error: Exception) -> Failure:
-    """What one of `TRANSPORT_ERRORS` means while there is no status yet."""
+    """What one of `TRANSPORT_ERRORS` means before a status has come."""
     return next((failure for kinds, failure in _BEFORE_ANSWER if isinstance(error, kinds)), Failure.CONNECTION_LOST)

@@ -48,8 +48,8 @@ def to_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
     """Convert `schema`, a JSON Schema of any draft or OpenAPI's dialect of it; it is not changed.
 
     The order of keys is kept, and the same input gives the same bytes. Converting a result again changes nothing.
-    Raises UnsupportedSchemaError, with `param` in it, for what is no schema, for a reference that leads nowhere,
-    and for a schema too deep or too large.
+    Raises UnsupportedSchemaError, with `param` in it, for something that is not a schema, for a reference that leads
+    nowhere, and for a schema too deep or too large.
     """
     return _converted(_text(schema, param), param)
 

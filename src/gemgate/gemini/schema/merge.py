@@ -131,7 +131,7 @@ def _members(value: object) -> list[Any]:
 
 
 def _merge(key: str, old: Any, new: Any, *, own: bool) -> Any:
-    """One value for `key` that says both; None when there is none.
+    """One value for `key` that says both; None without one.
 
     A title, default or example is a choice: that of the schema itself (`own`) goes before those of its parts.
     """
