@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-.PHONY: help demo serve test soak check docs conformance bench guard fix lock clean
+unexport PYTHONDONTWRITEBYTECODE # or each run, and each of its workers, compiles the tests again
+
+.PHONY: help demo serve test test-fast coverage soak check docs conformance bench guard fix lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,11 +33,18 @@ demo: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against the built-
 serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; reads .env
 	$(BIN)/gemgate serve
 
-test: $(VENV)/.installed-dev ## all tests, with branch coverage
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+test: $(VENV)/.installed-dev ## all tests but those that take minutes
+	$(BIN)/python -m pytest -n auto
+
+test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets and browsers, in under a minute
+	$(BIN)/python -m pytest -n auto -m "not soak and not integration"
+
+# Not of all tests: where many event loops run in threads, a tracer can end the interpreter (CPython 3.11).
+coverage: $(VENV)/.installed-dev ## branch coverage of the tests of test-fast; too little of it fails
+	$(BIN)/python -m pytest -n auto -m "not soak and not integration" --cov --cov-report=term
 
 soak: $(VENV)/.installed-dev ## what takes minutes: gateways killed at every point of a batch, long fuzzing, mixed load with faults (SOAK_SECONDS=60: less of it)
-	$(BIN)/python -m pytest -n auto -m soak
+	$(BIN)/python -m pytest -n auto -m soak --timeout=3600 -o faulthandler_timeout=3660
 	$(BIN)/python -m benchmarks.soak
 
 check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation, workflows, advisories

@@ -108,7 +108,7 @@ def test_the_command_tells_where_it_listens_and_what_to_try(monkeypatch: pytest.
 
 
 def test_ctrl_c_ends_the_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupted_when_said(monkeypatch, signal.SIGINT, lambda url: httpx.get(f"{url}/healthz").text)
+    interrupted_when_said(monkeypatch, signal.SIGINT, lambda url: httpx.get(f"{url}/healthz", timeout=PATIENCE).text)
     result = run("serve", "--port", "0")
     assert result.exit_code == 130
     assert "Traceback" not in result.output

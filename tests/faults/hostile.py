@@ -19,7 +19,7 @@ from tests.support.server import serve
 from gemgate.app import create_app
 from gemgate.settings import Settings
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 SHORT = 0.25
 _OPEN = Path("/proc/self/fd")
 KEY = "AIza-any-key-will-do"

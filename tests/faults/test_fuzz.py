@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.stack import KEY, Stack, stack
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 LONG = settings(QUICK, max_examples=3000, derandomize=False)
 

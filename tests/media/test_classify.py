@@ -64,9 +64,9 @@ def test_a_long_text_is_no_url() -> None:
 
 def test_megabytes_in_the_wrong_field_cost_next_to_nothing() -> None:
     text = "A" * 20_000_000
-    started = time.perf_counter()
+    started = time.thread_time()
     assert classify(text) == "unsupported"
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 @given(st.text(alphabet=st.characters()) | st.text(alphabet="htps:/@[]%.12#?&").map("https://".__add__))

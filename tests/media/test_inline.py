@@ -91,9 +91,9 @@ def test_the_content_stays_out_of_the_repr() -> None:
 
 def test_five_megabytes_are_checked_in_milliseconds() -> None:
     text = base64.b64encode(PNG[:8] + bytes(5_000_000)).decode()
-    started = time.perf_counter()
+    started = time.thread_time()
     inline(text)
-    assert time.perf_counter() - started < 0.25  # 1 ms in fact; the rest is for busy machines
+    assert time.thread_time() - started < 0.25  # of this thread; 1 ms in fact
 
 
 @pytest.mark.parametrize(

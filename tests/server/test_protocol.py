@@ -19,7 +19,7 @@ from gemgate.server import run as server
 from gemgate.settings import Settings
 
 SHORT = 0.2
-PATIENCE = 5.0
+PATIENCE = 30.0
 MEGABYTE = 1_048_576
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 

@@ -24,7 +24,7 @@ import orjson
 
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
-MAX_SECONDS = 5.0
+MAX_SECONDS = 30.0
 
 
 def sse(*events: Any) -> bytes:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from gemgate.server.run import server_config
 from gemgate.settings import Settings
 
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 
 
 class _Server(uvicorn.Server):

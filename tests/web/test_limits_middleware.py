@@ -18,7 +18,7 @@ from gemgate.web.json_body import read_json_body
 from gemgate.web.limits_middleware import LEAST_RATE, LimitsMiddleware
 
 SHORT = 0.2
-PATIENCE = 5.0
+PATIENCE = 30.0
 HEADERS = {"authorization": f"Bearer {KEY}"}
 PATH = f"{OPENAI}/chat/completions"
 

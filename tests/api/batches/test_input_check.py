@@ -75,6 +75,7 @@ async def test_too_many_lines_are_told_with_the_limits_of_both_sides() -> None:
     assert "Google" in error["message"]
 
 
+@pytest.mark.integration
 async def test_when_the_process_dies_the_bytes_go_on_and_nothing_is_told() -> None:
     told: list[Any] = []
     raw = jsonl(chat("a"), b"{")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.api.batches.lives import Gate, Kill, Replica, World, emulated, live
+from tests.api.batches.lives import PATIENCE, Gate, Kill, Replica, World, emulated, live
 from tests.api.batches.support import CHAT, EMBEDDINGS, chat, embedding
 from tests.support.servers import S3, Postgres, postgres, s3
 
@@ -81,7 +81,7 @@ class Pair(World):
         """
         if self.frozen is not None:
             return
-        assert self.replica.process.wait(10) == -signal.SIGKILL
+        assert self.replica.process.wait(PATIENCE) == -signal.SIGKILL
         (self._replica,) = [replica for replica in self.pair if replica not in self.killed]
 
     def use(self, replica: Replica) -> None:

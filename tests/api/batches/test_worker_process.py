@@ -21,6 +21,7 @@ from gemgate.api.batches.worker_process import (
     WorkerProcess,
 )
 
+pytestmark = pytest.mark.integration
 JOB = LineJob("batch_1", CHAT, 1)
 LINE = orjson.dumps(chat("a")) + b"\n"
 

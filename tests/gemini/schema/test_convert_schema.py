@@ -275,7 +275,7 @@ def test_a_large_schema_is_quick() -> None:
     assert len(orjson.dumps(schema)) > 20_000
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         convert(schema)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     assert min(times) < 0.05
