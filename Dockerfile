@@ -13,7 +13,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 
-# The libraries first: this layer is made anew only when the lock file changes. Every one has a wheel, so the image needs
+# The libraries first: this layer is rebuilt only when the lock file changes. Every one has a wheel, so the image needs
 # no compiler. The lock file includes the emulator's libraries (25 of 155 MB, nearly all Pillow) and those of tracing (12):
 # the image also runs `gemgate serve --emulator` for other people's tests, and traces if GEMGATE_TRACING is set; and there
 # is one lock file to keep instead of several.
@@ -30,7 +30,7 @@ RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m pip --python /opt/gemgate/bin/python install --no-deps dist/*.whl \
     && python -m pip --python /opt/gemgate/bin/python check
 
-# What is in the image, for whoever has to look for a vulnerable library: a bill of materials in CycloneDX's form.
+# A bill of materials in CycloneDX's format, to look for vulnerable libraries in the image.
 RUN python -m cyclonedx_py environment --output-reproducible --output-file /opt/gemgate/sbom.cdx.json /opt/gemgate/bin/python
 
 
@@ -43,11 +43,11 @@ LABEL org.opencontainers.image.title="gemgate" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
-# By number, so that Kubernetes' runAsNonRoot can tell that it is not root.
+# By number, so that Kubernetes' runAsNonRoot can verify that it is not root.
 RUN install --directory --owner 10001 --group 10001 --mode 0750 /data
 COPY --from=build /opt/gemgate /opt/gemgate
 
-# On 0.0.0.0, because a container's loopback is nobody's but its own. With GEMINI_API_KEY set, the gateway then also asks
+# On 0.0.0.0, because only the container itself can reach its loopback. With GEMINI_API_KEY set, the gateway then also asks
 # for GEMGATE_CLIENT_KEYS and does not start without: see docker/README.md.
 ENV PATH=/opt/gemgate/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \

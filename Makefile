@@ -1,4 +1,4 @@
-# Everything a newcomer needs is Python 3.11 or newer and make: each target installs what it uses into .venv.
+# You need Python 3.11+ and make: each target installs its dependencies into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,11 +39,11 @@ test: $(VENV)/.installed-dev ## all tests but those that take minutes
 test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets and browsers, in under a minute
 	$(BIN)/python -m pytest -n auto -m "not soak and not integration"
 
-# Not of all tests: where many event loops run in threads, a tracer can end the interpreter (CPython 3.11).
+# Not of all tests: a tracer slows servers down, and is not safe where many event loops run in threads.
 coverage: $(VENV)/.installed-dev ## branch coverage of the tests of test-fast; too little of it fails
 	$(BIN)/python -m pytest -n auto -m "not soak and not integration" --cov --cov-report=term
 
-soak: $(VENV)/.installed-dev ## what takes minutes: gateways killed at every point of a batch, long fuzzing, mixed load with faults (SOAK_SECONDS=60: less of it)
+soak: $(VENV)/.installed-dev ## slow tests: gateways killed at every point of a batch, long fuzzing, mixed load with faults (SOAK_SECONDS=60: less of it)
 	$(BIN)/python -m pytest -n auto -m soak --timeout=3600 -o faulthandler_timeout=3660
 	$(BIN)/python -m benchmarks.soak
 
@@ -62,16 +62,16 @@ docs: $(VENV)/.installed-dev ## the documentation's site, in site/; a broken lin
 	$(BIN)/python scripts/write_docs.py
 	$(BIN)/zensical build --strict --clean
 
-conformance: $(VENV)/.installed-dev ## what people use, against the gateway: a table of clients and features
+conformance: $(VENV)/.installed-dev ## popular clients, against the gateway: a table of clients and features
 	$(BIN)/python -m tests.conformance
 
-bench: $(VENV)/.installed-dev ## what a request costs, beside other gateways, over real sockets (QUICK=1: in two minutes)
+bench: $(VENV)/.installed-dev ## the cost of a request, beside other gateways, over real sockets (QUICK=1: in two minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
-guard: $(VENV)/.installed-dev ## whether a hot path became slower than its baseline (WRITE=1: write the baseline)
+guard: $(VENV)/.installed-dev ## fail if a hot path became slower than its baseline (WRITE=1: write the baseline)
 	$(BIN)/python -m benchmarks.guard $(if $(WRITE),--write)
 
-fix: $(VENV)/.installed-dev ## format, and mend what the linter can mend
+fix: $(VENV)/.installed-dev ## format, and fix lint errors
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: the fates of parameters, the settings, and what was measured.
+"""Writes the generated parts of the documentation: the support for parameters, the settings, and the measurements.
 
 A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -->`.
 """
@@ -31,9 +31,9 @@ _FATES: dict[str, dict[str, ParameterSupport]] = {
     "batches": BATCHES,
 }
 
-_LEGEND = """Every parameter has one fate. *mapped*: it reaches Gemini. *answered*: the gateway does it
-itself. *dropped*: Gemini has nothing like it, so it is left out and named in `x-gemgate-dropped-params`; with
-`GEMGATE_UNSUPPORTED_PARAMS=strict` it is a 400, with `ignore` nothing is said. *refused*: a 400 that names it.
+_LEGEND = """Support for each parameter: *mapped* to a native field; *handled* by the gateway
+itself; *dropped*, because Gemini has no counterpart, and named in `x-gemgate-dropped-params` (a 400 with
+`GEMGATE_UNSUPPORTED_PARAMS=strict`, without the header with `ignore`); or *rejected*, with a 400 that names it.
 """
 
 
@@ -54,7 +54,7 @@ def _generated(name: str) -> str:
 
 def _fates(path: str) -> str:
     rows = "".join(f"| `{name}` | {support.kind} | {support.text} |\n" for name, support in _FATES[path].items())
-    return f"\n`POST /v1/{path}`. {_LEGEND}\n| parameter | fate | where it goes, or why not |\n|---|---|---|\n{rows}\n"
+    return f"\n`POST /v1/{path}`. {_LEGEND}\n| parameter | support | native field, or reason |\n|---|---|---|\n{rows}\n"
 
 
 def _settings() -> str:

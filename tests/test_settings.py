@@ -153,7 +153,7 @@ def test_redis_is_named_by_a_url_that_nobody_sees(url: str) -> None:
 
 def test_another_url_is_no_redis() -> None:
     (sentence,) = sentences(redis_url="http://:secret@redis:6379")
-    assert sentence.startswith("GEMGATE_REDIS_URL: this is no URL of a Redis, such as redis://redis:6379/0")
+    assert sentence.startswith("GEMGATE_REDIS_URL: this is not a Redis URL, such as redis://redis:6379/0")
     assert "secret" not in sentence
 
 

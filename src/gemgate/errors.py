@@ -59,7 +59,7 @@ def internal_error() -> ApiError:
     """What a caller may know of our own bugs."""
     return ApiError(
         500,
-        "The gateway failed to process this request. Its log tells more, under the x-request-id of this answer.",
+        "The gateway failed to process this request. See its log, under the x-request-id of this answer.",
         type=SERVER_ERROR,
     )
 

@@ -69,14 +69,15 @@ class Settings(BaseSettings):
         description="The Gemini key, or several separated by commas. Absent: each caller's own key is passed through.",
     )
     upstream: str = Field(
-        default="https://generativelanguage.googleapis.com", description="Where the native Gemini API is."
+        default="https://generativelanguage.googleapis.com", description="The base URL of the native Gemini API."
     )
     client_keys: Annotated[Secrets, NoDecode] = Field(
-        default=(), description="What callers must present when the gateway holds the Gemini key; comma separated."
+        default=(),
+        description="The keys that callers must present if the gateway holds the Gemini key; comma separated.",
     )
     client_keys_file: Path | None = Field(
         default=None,
-        description="A YAML file of named client keys, with limits and allowed models; read again when it changes.",
+        description="A YAML file of named client keys, with limits and allowed models; reloaded when it changes.",
     )
     host: str = Field(
         default="127.0.0.1",
@@ -85,19 +86,17 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="The port to listen on.")
     public_url: str | None = Field(
         default=None,
-        description="Where callers reach the gateway, such as https://ai.example.com: told to Google's clients that "
-        "upload. Absent: as each request says (Host, X-Forwarded-Proto).",
+        description="The gateway's public URL, such as https://ai.example.com, for the upload URLs of Google's clients."
+        " Absent: taken from each request (Host, X-Forwarded-Proto).",
     )
     workers: PositiveInt = Field(default=1, description="Processes that share the listening socket.")
-    shutdown_timeout: PositiveFloat = Field(
-        default=30, description="How long running answers may go on once the gateway is told to stop."
-    )
+    shutdown_timeout: PositiveFloat = Field(default=30, description="How long running answers may take after SIGTERM.")
     shutdown_delay: NonNegativeFloat = Field(
         default=0,
-        description="How long the gateway goes on taking requests after SIGTERM, while /readyz says 503: for a load "
-        "balancer to notice.",
+        description="How long the gateway keeps accepting requests after SIGTERM, while /readyz answers 503, so that "
+        "load balancers notice.",
     )
-    data_dir: Path = Field(default=Path("data"), description="Where files and batches are kept.")
+    data_dir: Path = Field(default=Path("data"), description="The directory for files and batches.")
 
     database_url: SecretStr | None = Field(
         default=None, description="PostgreSQL, for several replicas; absent: SQLite in the data directory."
@@ -108,14 +107,14 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(
         default=None,
-        description="A Redis by which workers and replicas share limits, cool-downs and thought signatures; absent: "
-        "each process for itself.",
+        description="A Redis through which workers and replicas share limits, cool-downs and thought signatures; "
+        "absent: each process has its own.",
     )
 
     secret: Annotated[Secrets, NoDecode] = Field(
         default=(),
-        description="What callers' keys are encrypted with while a batch runs (several: the first encrypts, "
-        "all decrypt), the same for all replicas; absent: a random one in the data directory.",
+        description="The secret that encrypts callers' keys while a batch runs (several: the first encrypts, all "
+        "decrypt), the same for all replicas; absent: a random one in the data directory.",
     )
     files_max_bytes: PositiveInt = Field(
         default=536_870_912, description="The largest file that is uploaded in one request."
@@ -126,16 +125,17 @@ class Settings(BaseSettings):
 
     unsupported_params: Literal["warn", "strict", "ignore"] = Field(
         default="warn",
-        description="A parameter that Gemini lacks: named in x-gemgate-dropped-params, a 400, or dropped in silence.",
+        description="A parameter that Gemini lacks: dropped and named in x-gemgate-dropped-params, a 400, or dropped "
+        "silently.",
     )
     trailing_assistant: Literal["trim", "reject", "continue"] = Field(
         default="trim",
-        description="A last message of the assistant, on a model that refuses it: removed, a 400, or followed by a "
-        "turn that asks to go on.",
+        description="A last message of the assistant, on a model that rejects it: removed, a 400, or followed by a "
+        "turn that asks the model to continue.",
     )
     remote_media: Literal["fetch", "google", "refuse"] = Field(
         default="fetch",
-        description="An https URL of an image or a file: fetched by the gateway (guarded), handed to Google, or a 400.",
+        description="An https URL of an image or a file: fetched by the gateway (guarded), passed to Google, or a 400.",
     )
     large_media: Literal["refuse", "upload"] = Field(
         default="refuse",
@@ -143,26 +143,26 @@ class Settings(BaseSettings):
         "where it stays for 48 hours.",
     )
     inline_max_bytes: PositiveInt = Field(
-        default=100_000_000, description="The largest request that Google takes, with the media in it as base64."
+        default=100_000_000, description="The largest request that Google accepts, including its media as base64."
     )
     models: Annotated[ModelLists, NoDecode] = Field(
         default_factory=dict,
-        description="Names for models, and what answers when the first cannot: gpt-4o=gemini-2.5-flash,"
-        "gemini-2.5-flash-lite; small=gemini-2.5-flash-lite.",
+        description="Aliases for models, with fallbacks after the first: gpt-4o=gemini-2.5-flash,gemini-2.5-flash-lite;"
+        " small=gemini-2.5-flash-lite.",
     )
     model_facts: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description='What differs from the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}.',
+        description='Changes to the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}.',
     )
 
     embedding_usage: Literal["count", "off"] = Field(
         default="count",
-        description="Tokens of embeddings that Google does not tell: counted by calls of their own, or told as 0.",
+        description="Tokens of embeddings that Google does not report: counted with extra calls, or reported as 0.",
     )
     embedding_concurrency: PositiveInt = Field(
-        default=4, description="Calls to Google at once for one request of embeddings."
+        default=4, description="Concurrent calls to Google for one embeddings request."
     )
-    models_ttl: PositiveFloat = Field(default=300, description="How long a list of models is kept.")
+    models_ttl: PositiveFloat = Field(default=300, description="How long a list of models is cached.")
 
     connect_timeout: PositiveFloat = Field(default=10, description="To open a connection to Google.")
     first_byte_timeout: PositiveFloat = Field(default=300, description="From the request to Google's first byte.")
@@ -171,54 +171,57 @@ class Settings(BaseSettings):
     max_connections: PositiveInt = Field(default=1000, description="Open connections to Google, in each worker.")
 
     retries: NonNegativeInt = Field(
-        default=2, description="Attempts after a failed one (429, 5xx, no connection), before the answer begins."
+        default=2, description="Retries after a failed attempt (429, 5xx, no connection), before the answer starts."
     )
     retry_max_wait: NonNegativeFloat = Field(
-        default=5, description="The longest pause before an attempt; if Google wants a longer one, the caller is told."
+        default=5,
+        description="The longest delay before a retry; if Google asks for a longer one, the caller gets the error.",
     )
     retry_empty: bool = Field(
-        default=True, description="An answer without content, or with a malformed call, is asked for once more."
+        default=True, description="Retry once after an answer without content, or with a malformed call."
     )
     cool_down: PositiveFloat = Field(
-        default=10, description="How long a key rests for a model after a 429 that names no time."
+        default=10, description="The cool-down of a key for a model after a 429 that names no time."
     )
     breaker_failures: NonNegativeInt = Field(
         default=50,
-        description="Failed calls within 30 s, nine of ten, after which a model is left alone for a while; 0: never.",
+        description="Failed calls within 30 s, nine of ten, that open a model's circuit breaker; 0: never.",
     )
 
     stream_start_after: PositiveFloat = Field(
-        default=10, description="A stream without a first event for so long is answered with 200 and kept alive."
+        default=10, description="A stream without a first event after this time is answered with 200 and kept alive."
     )
-    keepalive_interval: PositiveFloat = Field(default=15, description="Between two comments that keep a stream alive.")
+    keepalive_interval: PositiveFloat = Field(
+        default=15, description="The interval of the comments that keep a stream alive."
+    )
 
     max_answer_bytes: PositiveInt = Field(
-        default=268_435_456, description="The largest answer of Google's that is held in memory, or event of a stream."
+        default=268_435_456, description="The largest answer of Google's, or event of a stream, that is held in memory."
     )
 
     max_concurrent_requests: PositiveInt = Field(
-        default=1000, description="Requests at once, in each worker; one more is a 503."
+        default=1000, description="Concurrent requests, in each worker; one more is a 503."
     )
     max_header_bytes: PositiveInt = Field(default=65_536, description="The longest request line with its headers.")
     max_body_bytes: PositiveInt = Field(default=104_857_600, description="The largest request body.")
     max_tools: PositiveInt = Field(default=512, description="Tools in one request.")
-    header_timeout: PositiveFloat = Field(default=30, description="For the headers of a request to come in.")
+    header_timeout: PositiveFloat = Field(default=30, description="For the headers of a request to arrive.")
     body_timeout: PositiveFloat = Field(
         default=30,
-        description="For a body to come in, and a second more for each KiB; and without a byte of it for so long.",
+        description="For a body to arrive, plus a second for each KiB; also the longest time without a byte of it.",
     )
     send_timeout: PositiveFloat = Field(
-        default=60, description="A client that takes less than a KiB a second for so long is cut off."
+        default=60, description="A client that reads less than a KiB a second for this time is disconnected."
     )
 
     media_max_bytes: PositiveInt = Field(default=52_428_800, description="The largest remote image or file.")
     media_max_urls: PositiveInt = Field(default=16, description="Remote images and files in one request.")
-    media_timeout: PositiveFloat = Field(default=20, description="To fetch one of them.")
+    media_timeout: PositiveFloat = Field(default=20, description="To fetch one remote image or file.")
 
     signature_store_size: PositiveInt = Field(
-        default=20_000, description="Thought signatures kept for clients that drop them."
+        default=20_000, description="Number of thought signatures stored for clients that drop them."
     )
-    signature_ttl: PositiveFloat = Field(default=86_400, description="How long they are kept.")
+    signature_ttl: PositiveFloat = Field(default=86_400, description="How long thought signatures are stored.")
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -226,25 +229,28 @@ class Settings(BaseSettings):
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least level logged."
+        default="info", description="The lowest level that is logged."
     )
-    log_format: Literal["console", "json"] = Field(default="console", description="For people, or a line of JSON each.")
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="Human-readable lines, or one JSON object a line."
+    )
 
     log_bodies: bool = Field(
-        default=False, description="Log what callers send and get, media left out, at the level debug."
+        default=False, description="Log requests and responses, without media, at the level debug."
     )
     tracing: bool = Field(
         default=False,
-        description="Send traces, as the standard OTEL_ variables say; needs the extra otel.",
+        description="Send traces, configured by the standard OTEL_ variables; needs the extra otel.",
     )
     metrics_token: SecretStr | None = Field(
         default=None,
-        description="What a scraper must present to read /metrics; absent: whoever reaches the port reads.",
+        description="The token that a scraper must present to read /metrics; absent: anyone who can reach the port can "
+        "read them.",
     )
     prices: Literal["bundled", "refresh", "off"] = Field(
         default="bundled",
-        description="The price table behind the cost of a request: that of the installed package, a newer one fetched "
-        "every hour from GitHub, or none.",
+        description="The price table for the cost of a request: that of the installed package, a newer one fetched "
+        "from GitHub every hour, or none.",
     )
 
     @field_validator("gemini_api_key", "client_keys", "secret", "cors_origins", mode="before")
@@ -301,7 +307,7 @@ class Settings(BaseSettings):
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            msg = "this is no URL of a Redis, such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock"
+            msg = "this is not a Redis URL, such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock"
             raise ValueError(msg)
         return value
 
@@ -363,7 +369,7 @@ class ClientSettings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("api_key", "GEMGATE_API_KEY", "GEMINI_API_KEY"),
-        description="The key for it; absent: the first of GEMINI_API_KEY.",
+        description="The key for the gateway; absent: the first of GEMINI_API_KEY.",
     )
 
     @field_validator("api_key", mode="before")

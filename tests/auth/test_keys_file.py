@@ -111,14 +111,14 @@ def test_no_key_at_all_can_be_said() -> None:
         ("keys: 2026-13-45", "keys.yaml: this is not YAML: "),
         ("{}", "keys.yaml, line 1: 'keys' is missing."),
         ("- a", "keys.yaml, line 1: the file must be fields with values, such as 'name: web-app'."),
-        ("keys: []\nkeys: []", "keys.yaml, line 2: 'keys' stands twice."),
+        ("keys: []\nkeys: []", "keys.yaml, line 2: 'keys' is given twice."),
         ("keys: 5", "keys.yaml, line 1: 'keys' must be a list."),
         ("keys:\n  - web-app", "keys.yaml, line 2: 'keys[0]' must be fields with values"),
         ("keys:\n  - name: a", "keys.yaml, line 2: 'keys[0].hash' is missing."),
         (f"keys:\n  - hash: {HASH}\n    name: 7", "keys.yaml, line 3: 'keys[0].name' must be a text; put it in quotes"),
         (f"keys:\n  - hash: {HASH}\n    name: a b", "keys.yaml, line 3: 'keys[0].name' must begin with a letter"),
         (f"keys:\n  - {{hash: '{HASH}', name: a, owner: me}}", "'keys[0].owner' must be 16 hexadecimal digits"),
-        ("keys:\n  - name: a\n    hash: sk-secret", "keys.yaml, line 3: 'keys[0].hash' is no hash of a key"),
+        ("keys:\n  - name: a\n    hash: sk-secret", "keys.yaml, line 3: 'keys[0].hash' is not the hash of a key"),
         ("keys:\n  - name: a\n    hash: []", "keys.yaml, line 3: 'keys[0].hash' must not be an empty list"),
         (
             f"keys:\n  - name: a\n    hash: {HASH}\n    limits:\n      requests_per_minute: 0",
@@ -130,11 +130,11 @@ def test_no_key_at_all_can_be_said() -> None:
         ),
         (
             f"keys:\n  - name: a\n    hash: {HASH}\n    limits:\n      request_per_minute: 5",
-            "line 5: 'keys[0].limits.request_per_minute' is no field; did you mean 'requests_per_minute'?",
+            "line 5: 'keys[0].limits.request_per_minute' is not a field; did you mean 'requests_per_minute'?",
         ),
         (
             f"keys:\n  - name: a\n    hash: {HASH}\n    budget: 5",
-            "line 4: 'keys[0].budget' is no field; there are name, hash, owner, limits, models.",
+            "line 4: 'keys[0].budget' is not a field; there are name, hash, owner, limits, models.",
         ),
         (f"keys:\n  - name: a\n    hash: {HASH}\n    models: []", "line 4: 'keys[0].models' must not be an empty list"),
         (

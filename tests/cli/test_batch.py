@@ -167,14 +167,14 @@ def test_where_no_gateway_runs_the_command_says_how_to_start_one() -> None:
 
 def test_an_address_that_is_none_is_told() -> None:
     write(chat("a"))
-    assert "'localhost:8080' is no address" in run("--base-url", "localhost:8080").stderr
+    assert "'localhost:8080' is not a URL" in run("--base-url", "localhost:8080").stderr
 
 
 def test_an_address_without_its_path_is_told(servers: Stack) -> None:
     write(chat("a"))
     result = run("--base-url", servers.gateway)
     assert result.exit_code == 1
-    assert "The address of a gateway ends in /v1." in result.stderr
+    assert "The URL of a gateway ends in /v1." in result.stderr
 
 
 def test_a_key_that_the_gateway_does_not_take_is_told_without_the_key(
@@ -186,7 +186,7 @@ def test_a_key_that_the_gateway_does_not_take_is_told_without_the_key(
             monkeypatch.setenv("GEMGATE_API_KEY", key)
             result = run("--base-url", f"{closed}/v1")
             assert result.exit_code == 1
-            assert "The gateway does not take the API key: " in result.stderr
+            assert "The gateway does not accept the API key: " in result.stderr
             assert "--api-key or GEMGATE_API_KEY" in result.stderr
             assert "wrong-key" not in result.stderr
         assert "duplicate_custom_id" in run("--base-url", f"{closed}/v1", "--api-key", "client-key-0123456789").stderr
@@ -204,7 +204,7 @@ def test_an_output_that_is_there_is_not_replaced_unless_asked(servers: Stack) ->
     Path("out.jsonl").write_text("precious")
     result = run()
     assert result.exit_code == 1
-    assert result.stderr == "out.jsonl is there already. Name another, or replace it with --overwrite.\n"
+    assert result.stderr == "out.jsonl exists already. Name another, or replace it with --overwrite.\n"
     assert Path("out.jsonl").read_text() == "precious"
     assert run("--overwrite").exit_code == 0
     assert list(read("out.jsonl")) == ["a"]
@@ -227,7 +227,7 @@ def test_three_files_must_be_three(servers: Stack) -> None:
     assert "three different files" in run("--error-file", "in.jsonl").stderr
     assert run("--base-url", ABSENT, "--error-file", "errors").exit_code == 1
     result = CliRunner().invoke(cli.app, ["batch", "run", "in.jsonl", "--output", "none/out.jsonl"])
-    assert "none is no directory" in result.stderr
+    assert "none is not a directory" in result.stderr
 
 
 def interrupted(servers: Stack) -> tuple[str, str]:
@@ -252,14 +252,14 @@ def interrupted(servers: Stack) -> tuple[str, str]:
 def test_ctrl_c_leaves_the_batch_running_and_the_same_command_goes_on(servers: Stack) -> None:
     write(chat("a"), chat("b", "[[emulator: batch-slow 3000]]"))
     batch_id, said = interrupted(servers)
-    assert f"{batch_id} goes on at the gateway." in said
+    assert f"{batch_id} continues at the gateway." in said
     assert "gemgate batch run in.jsonl --output out.jsonl" in said
     assert "Traceback" not in said
     count = len(batches(servers))
     servers.seen.advance(3600)
     result = run()
     assert result.exit_code == 0, result.output
-    assert f"Going on with {batch_id}" in result.stderr
+    assert f"Resuming {batch_id}" in result.stderr
     assert list(read("out.jsonl")) == ["a", "b"]
     assert len(batches(servers)) == count
     assert not state_path(Path("out.jsonl")).exists()
@@ -283,7 +283,7 @@ def test_a_batch_of_another_input_is_named_and_left_alone(servers: Stack) -> Non
     state_path(Path("out.jsonl")).write_bytes(orjson.dumps(state(batch_id="batch_other")))
     result = run()
     assert result.exit_code == 0
-    assert "is about another input or gateway (batch_other): not used." in result.stderr
+    assert "is about another input or gateway (batch_other): ignored." in result.stderr
 
 
 def left(servers: Stack, **fields: Any) -> None:
@@ -341,7 +341,7 @@ def test_a_batch_that_was_created_and_not_remembered_is_found(servers: Stack, mo
     (made,) = {batch["id"] for batch in batches(servers)} - before
     result = run()
     assert result.exit_code == 0, result.output
-    assert f"Going on with {made}" in result.stderr
+    assert f"Resuming {made}" in result.stderr
     assert {batch["id"] for batch in batches(servers)} - before == {made}
 
 
@@ -413,7 +413,7 @@ def test_a_gateway_that_stays_away_ends_the_command_and_the_state_stays(
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "gone")
     result = run()
     assert result.exit_code == 0
-    assert "Going on with batch_" in result.stderr
+    assert "Resuming batch_" in result.stderr
 
 
 def test_a_download_that_breaks_leaves_no_half_file(servers: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,10 +449,10 @@ def client(*answers: httpx.Response) -> batch_client.GatewayClient:
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (httpx.Response(200, text="<html>"), "is no gateway: it does not speak JSON."),
-        (httpx.Response(200, json=[1]), "is no gateway: it does not speak JSON."),
-        (httpx.Response(404, text="<html>"), "is no gateway, or not its API: HTTP 404."),
-        (httpx.Response(502, json={"error": "x"}), "is no gateway, or not its API: HTTP 502."),
+        (httpx.Response(200, text="<html>"), "is not a gateway: it does not answer with JSON."),
+        (httpx.Response(200, json=[1]), "is not a gateway: it does not answer with JSON."),
+        (httpx.Response(404, text="<html>"), "is not a gateway, or this is not its API: HTTP 404."),
+        (httpx.Response(502, json={"error": "x"}), "is not a gateway, or this is not its API: HTTP 502."),
     ],
 )
 def test_what_is_no_gateway_is_told(answer: httpx.Response, told: str) -> None:

@@ -65,11 +65,11 @@ async def test_each_of_several_keys_is_checked() -> None:
     ("status", "message", "said"),
     [
         (400, "API key not valid. Please pass a valid API key.", "Google does not know this key"),
-        (400, "User location is not supported for the API use.", "the place this machine calls from"),
-        (403, "Permission denied on resource project x.", "does not let this key use"),
+        (400, "User location is not supported for the API use.", "in this machine's location"),
+        (403, "Permission denied on resource project x.", "does not allow this key to use"),
         (404, "Not found", "check GEMGATE_UPSTREAM"),
         (429, "Quota exceeded", "its quota is used up"),
-        (503, "The service is overloaded.", "Google has trouble itself (503)"),
+        (503, "The service is overloaded.", "Google has an internal problem (503)"),
         (409, "Conflict", "Google refused the call (409)"),
     ],
 )
@@ -97,7 +97,7 @@ async def test_a_port_where_nothing_listens_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     (found,) = await findings(url, KEY)
-    assert found.sentence.endswith("nothing accepts connections there, or a firewall is between.")
+    assert found.sentence.endswith("nothing accepts connections there, or a firewall is in between.")
 
 
 async def test_a_certificate_that_is_not_trusted_or_no_tls_at_all_is_told() -> None:

@@ -46,7 +46,7 @@ def test_the_entry_of_a_key_there_is_keeps_its_files() -> None:
 def test_without_a_key_there_is_no_entry() -> None:
     result = run("key", "entry", "web-app", typed="\n")
     assert result.exit_code == 1
-    assert result.stderr == "No key was given. Type it at the prompt, or hand it in on the standard input.\n"
+    assert result.stderr == "No key was given. Type it at the prompt, or pass it on standard input.\n"
 
 
 def test_a_key_is_asked_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

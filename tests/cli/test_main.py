@@ -103,7 +103,7 @@ def test_the_command_tells_where_it_listens_and_what_to_try(monkeypatch: pytest.
     listens, upstream, keys, _, curl = result.stdout.splitlines()
     assert re.fullmatch(r"gemgate listens on http://127\.0\.0\.1:\d+/v1", listens)
     assert upstream == "  upstream  the built-in Gemini emulator"
-    assert keys == "  keys      any will do"
+    assert keys == "  keys      any key works"
     assert shlex.split(curl)[:2] == ["curl", listens.split()[-1] + "/chat/completions"]
 
 
@@ -232,7 +232,7 @@ def test_missing_packages_of_the_emulator_are_told(monkeypatch: pytest.MonkeyPat
             "callers present one of GEMGATE_CLIENT_KEYS and GEMGATE_CLIENT_KEYS_FILE",
             "$CLIENT_KEY",
         ),
-        ({"gemini_api_key": SECRET}, "callers need none; the gateway's own is used", None),
+        ({"gemini_api_key": SECRET}, "callers need no key; the gateway's own is used", None),
     ],
 )
 def test_the_banner_tells_whose_keys_are_used(settings: dict[str, Any], keys: str, bearer: str | None) -> None:

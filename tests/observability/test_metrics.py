@@ -240,9 +240,9 @@ def test_a_key_that_google_refuses_is_told_by_its_label(running: Stack) -> None:
     assert found.value("gemgate_upstream_calls_total", key=label) == 1
     assert found.value("gemgate_upstream_calls_total", key=label_of("AIza-good"), model=FLASH) == 2
     assert found.value("gemgate_keys") == 2
-    assert found.value("gemgate_rests_total", key=label, kind="key_refused", model="") == 1
-    assert found.value("gemgate_rest_until_timestamp_seconds", key=label) > time.time()
-    assert found.labels("gemgate_rests_total", "key") == {label}
+    assert found.value("gemgate_cooldowns_total", key=label, kind="key_refused", model="") == 1
+    assert found.value("gemgate_cooldown_until_timestamp_seconds", key=label) > time.time()
+    assert found.labels("gemgate_cooldowns_total", "key") == {label}
     assert found.value("gemgate_upstream_errors_total", code="400", status="INVALID_ARGUMENT") == 1
 
 
@@ -263,10 +263,10 @@ def test_a_rest_that_ends_early_is_over() -> None:
     cooldown = Cooldown("abcd1234", "models/gemini-x", CooldownReason.RATE_LIMIT, until=4_000_000_000.0)
     labels = {"key": "abcd1234", "model": OTHER, "kind": "rate_limit"}
     metrics.cooldowns(cooldown)
-    assert sample(metrics, "gemgate_rest_until_timestamp_seconds", **labels) == 4_000_000_000.0
+    assert sample(metrics, "gemgate_cooldown_until_timestamp_seconds", **labels) == 4_000_000_000.0
     metrics.cooldowns(replace(cooldown, until=0.0))
-    assert sample(metrics, "gemgate_rest_until_timestamp_seconds", **labels) == 0
-    assert sample(metrics, "gemgate_rests_total", **labels) == 1
+    assert sample(metrics, "gemgate_cooldown_until_timestamp_seconds", **labels) == 0
+    assert sample(metrics, "gemgate_cooldowns_total", **labels) == 1
 
 
 def test_a_model_that_answers_in_place_of_another_is_counted() -> None:

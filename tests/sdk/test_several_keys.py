@@ -1,4 +1,4 @@
-"""Several Gemini keys, retries and stand-ins, as OpenAI's own client sees them, over real sockets."""
+"""Several Gemini keys, retries and fallbacks, as OpenAI's own client sees them, over real sockets."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -137,4 +137,4 @@ async def test_what_cannot_be_read_is_left_alone(redis_server: RedisServer) -> N
     with capture_logs() as logs:
         async with process(redis_server.url) as one, SharedRests(one.link, one.behind, applied.append).followed():
             assert applied == []
-    assert [line["event"] for line in logs] == ["a cool-down that another process told cannot be read"]
+    assert [line["event"] for line in logs] == ["a cool-down of another process cannot be read"]

@@ -47,8 +47,17 @@ def test_next():
 
 def pytest_run(*arguments: str | Path, before: str = "") -> str:
     """What a run of pytest says, with this project's settings; `before` is what the shell does first."""
-    words = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-p", "no:cacheprovider"]
-    command = ["sh", "-c", f'{before}\nexec "$@"', "sh", *words, *arguments]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        f"{ROOT}/pyproject.toml",
+        f"--rootdir={ROOT}",
+        "-p",
+        "no:cacheprovider",
+    ]
+    command = ["sh", "-c", f'{before}\nexec "$@"', "sh", *words, *map(str, arguments)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["COLUMNS"] = "200"
     done = subprocess.run(

@@ -135,7 +135,7 @@ class TestHalfOpen:
                 assert await status(way) == 200
             assert way.snapshot().breakers == ()
         assert len(google.requests) == 2
-        assert [line["event"] for line in logs] == ["a model works again"]
+        assert [line["event"] for line in logs] == ["circuit closed for a model"]
         assert [(cooldown.model, cooldown.kind, cooldown.until > 0) for cooldown in seen.rested] == [
             (MODEL, CooldownReason.BROKEN, True),
             (MODEL, CooldownReason.BROKEN, False),

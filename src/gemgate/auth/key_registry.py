@@ -75,7 +75,7 @@ class ClientKeys:
             entries = read_keys(self._path)
         except KeysFileError as error:
             self.problems = error.problems
-            _log.error("the new client keys file is bad: the keys of before stay in force", problems=error.problems)
+            _log.error("the new client keys file is invalid: the previous keys stay in force", problems=error.problems)
             return False
         before = {entry.name for entry in self._entries}
         after = {entry.name for entry in entries}

@@ -18,8 +18,8 @@ from gemgate.auth.client_keys import (
 
 _HASH = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII | re.IGNORECASE)
 _NO_HASH = (
-    "is no hash of a key, which reads 'sha256:' and 64 hexadecimal digits; 'gemgate key new NAME' makes a key and its "
-    "entry, 'gemgate key entry NAME' the entry of a key there is"
+    "is not the hash of a key, which reads 'sha256:' and 64 hexadecimal digits; 'gemgate key new NAME' creates a key "
+    "and its entry, 'gemgate key entry NAME' the entry of an existing key"
 )
 
 Steps = tuple[int | str, ...]
@@ -123,7 +123,7 @@ def parse_keys(text: str, path: str) -> list[ClientKey]:
     value, lines = _parse(text, path)
     if value is None:
         raise KeysFileError([f"{path}: the file is empty. To allow no key at all, write 'keys: []'."])
-    if doubled := [lines.sentence(steps, "stands twice") for steps in lines.doubled]:
+    if doubled := [lines.sentence(steps, "is given twice") for steps in lines.doubled]:
         raise KeysFileError(doubled)
     try:
         entries = _File.model_validate(value).keys
@@ -188,7 +188,7 @@ def _dotted(steps: Steps) -> str:
 _FIELDS = {"keys": list(_Entry.model_fields), "limits": list(_Limits.model_fields), "": list(_File.model_fields)}
 
 _MEANINGS = {
-    "extra_forbidden": "is no field",
+    "extra_forbidden": "is not a field",
     "missing": "is missing",
     "string_type": "must be a text; put it in quotes if it looks like a number or a word such as 'on'",
     "int_type": "must be a whole number, without quotes",

@@ -31,18 +31,21 @@ _MAX_PAUSE = 15.0
 _SHOWN_ERRORS = 20
 
 Source = Annotated[Path, typer.Argument(metavar="INPUT", help="Requests in OpenAI's format: a line of JSON each.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Where the answers go.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The file for the answers.")]
 ErrorFile = Annotated[
-    Path | None, typer.Option(help="Where lines that failed go.  [default: OUTPUT.errors.jsonl, if there are any]")
+    Path | None, typer.Option(help="The file for failed lines.  [default: OUTPUT.errors.jsonl, if there are any]")
 ]
 BaseUrl = Annotated[
     str | None, typer.Option(help="The gateway.  [default: GEMGATE_BASE_URL, or http://127.0.0.1:8080/v1]")
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option(help="The key for it; others can see it here.  [default: GEMGATE_API_KEY, or GEMINI_API_KEY]"),
+    typer.Option(
+        help="The key for the gateway; other users of the machine can see it here.  "
+        "[default: GEMGATE_API_KEY, or GEMINI_API_KEY]"
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT, if it is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")]
 
 
 @app.callback()
@@ -61,7 +64,7 @@ def run(
 ) -> None:
     """Upload INPUT, wait until it is answered, and write OUTPUT; exit with 1 if a line failed.
 
-    Ctrl-C leaves the batch running. The same command goes on where it was.
+    Ctrl-C leaves the batch running. The same command resumes it.
     """
     from rich.console import Console
 
@@ -86,7 +89,7 @@ def run(
         state = State.load(state_path(output), given, url)
         _check_places(given, output, errors, may_replace=overwrite or state.batch_id is not None)
         if (other := batch_of(state_path(output))) not in (None, state.batch_id):
-            console.print(f"{state_path(output)} is about another input or gateway ({other}): not used.")
+            console.print(f"{state_path(output)} is about another input or gateway ({other}): ignored.")
         with GatewayClient(url, key) as gateway:
             work = _Run(gateway, console, given, output, errors, state, state_path(output))
             is_good = work.finish()
@@ -149,7 +152,7 @@ class _Run:
             if batch is None and not self._known(lambda: self._gateway.file(state.file_id or "")):
                 state.file_id = None
         if batch is not None:
-            self._console.print(f"Going on with {batch['id']} ({batch['status']}).")
+            self._console.print(f"Resuming {batch['id']} ({batch['status']}).")
             self._remember(batch)
         return batch
 
@@ -251,10 +254,10 @@ def _check_places(source: "Input", output: Path, errors: Path, *, may_replace: b
     if len({place.resolve() for place in (source.path, output, errors)}) < 3:
         _stop("INPUT, OUTPUT and the error file must be three different files.")
     if not output.parent.is_dir():
-        _stop(f"{output.parent} is no directory: make it first.")
+        _stop(f"{output.parent} is not a directory: create it first.")
     for place in (output, errors):
         if place.exists() and not may_replace:
-            _stop(f"{place} is there already. Name another, or replace it with --overwrite.")
+            _stop(f"{place} exists already. Name another, or replace it with --overwrite.")
 
 
 def _tell_how_to_resume(
@@ -268,8 +271,8 @@ def _tell_how_to_resume(
         command += ["--error-file", str(error_file)]
     if base_url:
         command += ["--base-url", base_url]
-    what = f"{batch_id} goes on at the gateway." if batch_id else "No batch was created yet."
-    typer.echo(f"\nStopped waiting. {what} To go on:\n  {shlex.join(command)}", err=True)
+    what = f"{batch_id} continues at the gateway." if batch_id else "No batch was created yet."
+    typer.echo(f"\nStopped waiting. {what} To resume:\n  {shlex.join(command)}", err=True)
 
 
 def _stop(sentence: str) -> NoReturn:

@@ -97,7 +97,7 @@ class GatewayClient:
         except orjson.JSONDecodeError:
             value = None
         if not isinstance(value, dict):
-            raise GatewayError(f"What answers at {self.base_url} is no gateway: it does not speak JSON.")
+            raise GatewayError(f"The server at {self.base_url} is not a gateway: it does not answer with JSON.")
         return value
 
     @contextmanager
@@ -105,7 +105,7 @@ class GatewayClient:
         try:
             yield
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise GatewayError(f"{self.base_url!r} is no address, such as http://127.0.0.1:8080/v1.") from None
+            raise GatewayError(f"{self.base_url!r} is not a URL, such as http://127.0.0.1:8080/v1.") from None
         except (httpx.ConnectError, httpx.ConnectTimeout):
             msg = (
                 f"No gateway answers at {self.base_url}. Start one with 'gemgate serve', or name another with "
@@ -122,11 +122,11 @@ class GatewayClient:
         status, error = answer.status_code, _error_of(answer)
         is_passing = status in (408, 429) or status >= 500
         if error is None:
-            msg = f"What answers at {self.base_url} is no gateway, or not its API: HTTP {status}."
+            msg = f"The server at {self.base_url} is not a gateway, or this is not its API: HTTP {status}."
         elif status == 401:
-            msg = f"The gateway does not take the API key: {error} Give it in --api-key or GEMGATE_API_KEY."
+            msg = f"The gateway does not accept the API key: {error} Set it with --api-key or GEMGATE_API_KEY."
         else:
-            hint = " The address of a gateway ends in /v1." if error.startswith("Invalid URL") else ""
+            hint = " The URL of a gateway ends in /v1." if error.startswith("Invalid URL") else ""
             msg = f"The gateway answered {status}: {error}{hint}"
         raise GatewayError(msg, status=status, is_passing=is_passing)
 

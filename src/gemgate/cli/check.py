@@ -43,7 +43,7 @@ async def check(settings: Settings) -> list[Finding]:
 
 
 async def _check_way(client: GeminiClient) -> Finding:
-    passing = "No GEMINI_API_KEY is set, so each caller's own key is passed on to Google, and there is none to check."
+    passing = "No GEMINI_API_KEY is set, so each caller's own key is passed on to Google, and no key can be checked."
     try:
         await _list_models(client, "")
     except TransportError as error:
@@ -80,31 +80,31 @@ def explain(error: GeminiError, upstream: str) -> str:
     if error.is_invalid_key:
         return f"Google does not know this key. Make one at https://aistudio.google.com/apikey. {said}"
     if "location is not supported" in error.message:
-        return f"Google does not serve the Gemini API to the place this machine calls from. {said}"
+        return f"Google does not serve the Gemini API in this machine's location. {said}"
     if error.error_info_reason == "SERVICE_DISABLED":
         return f"The Generative Language API is not enabled in the key's project. {said}"
     if error.status in (401, 403):
-        return f"Google does not let this key use the Gemini API. {said}"
+        return f"Google does not allow this key to use the Gemini API. {said}"
     if error.status == 429:
         return f"The key is good, but its quota is used up. {said}"
     if error.status == 404:
         return f"{upstream} has no Gemini API: check GEMGATE_UPSTREAM. {said}"
     if error.status >= 500:
-        return f"Google has trouble itself ({error.status}); try again later. {said}"
+        return f"Google has an internal problem ({error.status}); try again later. {said}"
     return f"Google refused the call ({error.status}). {said}"
 
 
 _WAYS = {
-    Failure.CONNECT_FAILED: "nothing accepts connections there, or a firewall is between",
+    Failure.CONNECT_FAILED: "nothing accepts connections there, or a firewall is in between",
     Failure.TLS_FAILED: "its certificate is not trusted; behind a proxy that opens TLS, set SSL_CERT_FILE to its CA",
     Failure.CONNECT_TIMEOUT: "no connection came about in time, so a firewall or a missing proxy is likely",
     Failure.FIRST_BYTE_TIMEOUT: "it took the request and did not answer in time",
-    Failure.EVENT_TIMEOUT: "its answer stopped half way",
+    Failure.EVENT_TIMEOUT: "its answer stopped in the middle",
     Failure.REQUEST_TIMEOUT: "it did not answer in time",
     Failure.CONNECTION_LOST: "it closed the connection without an answer",
-    Failure.ANSWER_CUT: "it closed the connection half way through its answer",
-    Failure.INVALID_BODY: "what answers is not the Gemini API: check GEMGATE_UPSTREAM and the proxy",
-    Failure.TOO_LARGE: "it sent more than GEMGATE_MAX_ANSWER_BYTES, so what answers is hardly the Gemini API",
+    Failure.ANSWER_CUT: "it closed the connection in the middle of its answer",
+    Failure.INVALID_BODY: "the server is not the Gemini API: check GEMGATE_UPSTREAM and the proxy",
+    Failure.TOO_LARGE: "it sent more than GEMGATE_MAX_ANSWER_BYTES, so it is hardly the Gemini API",
     Failure.REDIRECT: "it answers with a redirect: check GEMGATE_UPSTREAM",
 }
 

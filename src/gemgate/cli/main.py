@@ -34,11 +34,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-key_app = typer.Typer(help="Make keys for callers.", no_args_is_help=True)
+key_app = typer.Typer(help="Create client keys for callers.", no_args_is_help=True)
 app.add_typer(key_app, name="key")
 app.add_typer(batch_app, name="batch")
 
-KeyName = Annotated[str, typer.Argument(help="Who it is for: a name for logs, metrics and messages.")]
+KeyName = Annotated[str, typer.Argument(help="The caller's name, for logs, metrics and messages.")]
 Host = Annotated[
     str | None,
     typer.Option(
@@ -49,7 +49,7 @@ Host = Annotated[
 Port = Annotated[
     int | None, typer.Option(min=0, max=65535, help="The port to listen on.  [default: GEMGATE_PORT, or 8080]")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to serve with.  [default: GEMGATE_WORKERS, or 1]")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of processes.  [default: GEMGATE_WORKERS, or 1]")]
 Emulator = Annotated[
     bool, typer.Option("--emulator", help="Answer from the built-in Gemini emulator: no key, no network.")
 ]
@@ -103,7 +103,7 @@ def emulate(
 
 @app.command()
 def check() -> None:
-    """Read the settings, make one real call to Google, and say in words what is wrong."""
+    """Validate the settings, make one test call to Google, and report problems in words."""
     import asyncio
 
     from gemgate.cli.check import check as check_google
@@ -118,22 +118,22 @@ def check() -> None:
 
 @key_app.command("new")
 def new_key(name: KeyName) -> None:
-    """Make a key, and show it this once together with the entry for GEMGATE_CLIENT_KEYS_FILE."""
+    """Create a client key, and show it once, together with its entry for GEMGATE_CLIENT_KEYS_FILE."""
     from gemgate.auth import client_keys as keys
 
     key = keys.new_key()
-    _say(f"The key of {name}. It is kept nowhere: give it to its caller now.", "", key, "")
+    _say(f"The client key of {name}. It is not stored: give it to its caller now.", "", key, "")
     _say_entry(name, key)
 
 
 @key_app.command("entry")
 def key_entry(name: KeyName) -> None:
-    """Read a key that there is, such as one of GEMGATE_CLIENT_KEYS, and show its entry; its files stay its own."""
+    """Read an existing key, such as one of GEMGATE_CLIENT_KEYS, and show its entry; it keeps its files."""
     from gemgate.auth.client_keys import owner_of_key
 
     key = typer.prompt("Key", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
     if not (key := key.strip()):
-        _stop("No key was given. Type it at the prompt, or hand it in on the standard input.")
+        _stop("No key was given. Type it at the prompt, or pass it on standard input.")
     _say_entry(name, key, owner_of_key(key))
 
 
@@ -244,7 +244,7 @@ def _warn_of_limits(settings: "Settings", keys: "ClientKeys") -> None:
 
     if keys.has_limits and settings.workers > 1 and not settings.redis_url:
         structlog.get_logger().warning(
-            "limits of client keys count in each worker for itself: set GEMGATE_REDIS_URL to count together",
+            "each worker counts the limits of client keys for itself: set GEMGATE_REDIS_URL to count together",
             workers=settings.workers,
         )
 
@@ -301,14 +301,14 @@ def _banner(settings: "Settings", urls: list[str], *, emulated: bool) -> str:
     upstream = "the built-in Gemini emulator" if emulated else settings.upstream
     credential: str | None
     if emulated:
-        keys, credential = "any will do", "demo"
+        keys, credential = "any key works", "demo"
     elif settings.passes_keys_through:
         keys, credential = "each caller's own Gemini key is passed on", "$GEMINI_API_KEY"
     elif settings.asks_for_client_keys:
         named = [variable(name) for name in ("client_keys", "client_keys_file") if getattr(settings, name)]
         keys, credential = f"callers present one of {' and '.join(named)}", "$CLIENT_KEY"
     else:
-        keys, credential = "callers need none; the gateway's own is used", None
+        keys, credential = "callers need no key; the gateway's own is used", None
     body = f'{{"model": "{MODEL}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
     bearer = f' -H "Authorization: Bearer {credential}"' if credential else ""
     if (url := urls[0]).startswith(UNIX):

@@ -66,9 +66,9 @@ SCENARIOS: dict[str, tuple[str, str, float]] = {
     "batch-expire": ("a job ends in EXPIRED", "seconds after it was made", 172800),
     "batch-cancel": ("a job is cancelled by someone else, with some results", "how many results", 1),
     "batch-shuffle": ("inline results come in reverse order", "", 0),
-    "batch-refused": ("making a job is refused with a 503", "how many times", 1),
-    "batch-lost": ("a job is made, and the connection is reset before the answer", "how many times", 1),
-    "batch-flaky": ("asking for a job is refused with a 503", "how many times", 1),
+    "batch-refused": ("creating a job is rejected with a 503", "how many times", 1),
+    "batch-lost": ("a job is created, and the connection is reset before the answer", "how many times", 1),
+    "batch-flaky": ("getting a job is rejected with a 503", "how many times", 1),
 }
 
 

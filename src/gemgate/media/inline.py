@@ -121,5 +121,5 @@ def _percent_decoded(payload: str) -> bytes:
     try:
         return unquote_to_bytes(payload)
     except UnicodeEncodeError:
-        msg = "The data URL holds half of a surrogate pair, which is no text. Send the content as base64."
+        msg = "The data URL holds half of a surrogate pair, which is not valid text. Send the content as base64."
         raise MediaError(msg, "invalid_image_url") from None

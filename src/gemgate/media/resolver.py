@@ -88,7 +88,7 @@ class MediaResolver:
             model: What the request is for.
             size: Bytes of the request.
             inline: Lists the media it holds; called only for a large one.
-            is_dry_run: Nobody is called: stand-ins take the place of what would have been fetched or uploaded.
+            is_dry_run: Nobody is called: placeholders replace media that would be fetched or uploaded.
             margin: Seconds for which files must still be at Google.
 
         Raises:
@@ -211,7 +211,7 @@ def _joined(parts: Iterable[Resolved]) -> dict[str, Inline | GeminiFile]:
 async def fetch_media(
     wanted: Sequence[RemoteRef], fetcher: MediaFetcher, settings: Settings, *, is_dry_run: bool = False
 ) -> dict[str, Inline]:
-    """Fetch `wanted`, all at once, and give them by URL; a dry run calls nobody and gets a stand-in.
+    """Fetch `wanted`, all at once, and give them by URL; a dry run calls nobody and gets a placeholder.
 
     Raises:
         ApiError: 400 that names the parameter whose URL could not be fetched, or that is one too many.

@@ -84,7 +84,7 @@ class Fallback:
         """
         said = _googles(error)
         if said is None or not lets_fall_back(said):
-            # What a stand-in cannot do is no answer to a request that another model was meant for.
+            # An error of a fallback does not answer a request that was meant for another model.
             raise self._failure or error
         wanted = _googles(self._failure) if self._failure else None
         if wanted is None or (wanted.is_missing_model and not said.is_missing_model):

@@ -110,7 +110,7 @@ class Metrics(Observer):
         self._open_streams = gauge("open_streams", "Streams being sent.", "livesum")
         text = "Tokens by kind: prompt (without cached), cached, completion (without thoughts), thoughts."
         self._tokens = counter("tokens", text, "model", "caller", "kind")
-        text = "What the tokens cost by the price table, in US dollars."
+        text = "Cost of the tokens by the price table, in US dollars."
         self._cost = counter("cost_usd", text, "model", "caller")
         self._unpriced = counter("unpriced_requests", "Requests with tokens whose cost is not known.", "model")
         self._dropped = counter("dropped_params", "Parameters that Gemini did not get.", "param")
@@ -122,15 +122,15 @@ class Metrics(Observer):
         self._calls = counter("upstream_calls", text, "model", "key")
         text = "Calls to Google that failed, by HTTP status and by Google's status, or by what happened on the way."
         self._upstream_errors = counter("upstream_errors", text, "model", "code", "status")
-        self._retries = counter("retries", "Calls to Google that were made again, and why.", "model", "reason")
+        self._retries = counter("retries", "Retried calls to Google, and why.", "model", "reason")
         self._fallbacks = counter("fallbacks", "Times a model answered in place of another.", "model", "reason")
-        text = "Times that a key, a model or a key for a model was set aside; an empty label means all of them."
-        self._cooldowns = counter("rests", text, "key", "model", "kind")
-        text = "Until when a key, a model or a key for a model is set aside, in Unix seconds; in the past: it is used."
-        self._rest_until = gauge("rest_until_timestamp_seconds", text, "livemax", "key", "model", "kind")
-        self._keys = gauge("keys", "Gemini keys of the gateway's own.", "livemax")
+        text = "Cool-downs of a key, a model or a key for a model; an empty label means all of them."
+        self._cooldowns = counter("cooldowns", text, "key", "model", "kind")
+        text = "End of the cool-down of a key, a model or a key for a model, in Unix seconds; 0 or past: none."
+        self._rest_until = gauge("cooldown_until_timestamp_seconds", text, "livemax", "key", "model", "kind")
+        self._keys = gauge("keys", "The gateway's own Gemini keys.", "livemax")
         self._batches = gauge("batches", "Batches in the store, by status.", "mostrecent", "status")
-        text = "Whether the Redis of GEMGATE_REDIS_URL can be used, by all workers: 1 or 0; NaN where there is none."
+        text = "Whether the Redis of GEMGATE_REDIS_URL can be used, by all workers: 1 or 0; NaN if it is not set."
         self._redis_up = gauge("redis_up", text, "livemin")
         self._redis_up.set(math.nan)
         gauge("build_info", "Always 1.", "max", "version").labels(__version__).set(1)

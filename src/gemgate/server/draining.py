@@ -49,7 +49,7 @@ class Drain:
                 loop.call_soon_threadsafe(wait)
 
         def wait() -> None:
-            _log.info("told to stop: not ready any more, and serving on for a while", seconds=self._delay)
+            _log.info("SIGTERM: not ready any more, but serving during the shutdown delay", seconds=self._delay)
             loop.call_later(self._delay, hand_on)
 
         def hand_on() -> None:

@@ -107,7 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse(_not_http("CONNECT is for proxies, and this is none."))
+            self._refuse(_not_http("CONNECT is for proxies, and this is not a proxy."))
             return
         lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self.url, b"".join(lines))
@@ -223,7 +223,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not unsent:
             return
         if self._unsent - unsent < LEAST_RATE * self._limits.send_timeout:
-            _log.warning("a client that does not read was cut off", unsent=unsent, client=self.client)
+            _log.warning("a client that does not read was disconnected", unsent=unsent, client=self.client)
             self.transport.abort()
         else:
             self._watch_sending()

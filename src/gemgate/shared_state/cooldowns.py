@@ -114,7 +114,7 @@ class SharedRests(Observer):
             try:
                 await self.look()
             except (ValueError, KeyError, TypeError) as error:  # another version of gemgate wrote it
-                _log.warning("a cool-down that another process told cannot be read", error=type(error).__name__)
+                _log.warning("a cool-down of another process cannot be read", error=type(error).__name__)
 
 
 def _read_rest(member: bytes) -> tuple[float, Cooldown]:

@@ -193,7 +193,7 @@ def _native(media: Inline | GeminiFile) -> Part:
 def _check_image(native: Part, param: str) -> None:
     kind = native.get("inlineData", {}).get("mimeType") or native.get("fileData", {}).get("mimeType") or ""
     if kind.startswith("text/"):
-        msg = f"'{param}' gives {kind}, which is no image: send the image itself, or send the text as a file."
+        msg = f"'{param}' gives {kind}, which is not an image: send the image itself, or send the text as a file."
         raise ApiError(400, msg, param=param, code="invalid_image_url")
 
 

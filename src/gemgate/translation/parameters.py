@@ -9,7 +9,7 @@ class ParameterSupport:
     """The fate of a parameter.
 
     Attributes:
-        kind: `mapped` to a native field, `answered` by the gateway itself, `dropped` (named in a header), or `refused`.
+        kind: `mapped` to a native field, `handled` by the gateway itself, `dropped` (named in a header), or `rejected`.
         text: Where it goes, or why it cannot.
     """
 

@@ -148,12 +148,12 @@ class Breakers:
         seconds = min(first * 2.0 ** min(failures - 1, 16), maximum)
         breaker.cooldown = Cooldown("", model, CooldownReason.BROKEN, now + seconds, failures)
         breaker.is_probed = False
-        _log.error("a model fails and is left alone", model=model, seconds=seconds)
+        _log.error("circuit opened for a model", model=model, seconds=seconds)
         self.announce(breaker.cooldown)
 
     def _close(self, model: str) -> None:
         del self._models[model]
-        _log.info("a model works again", model=model)
+        _log.info("circuit closed for a model", model=model)
         self.announce(Cooldown("", model, CooldownReason.BROKEN, 0.0))
 
 

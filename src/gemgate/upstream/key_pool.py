@@ -211,7 +211,7 @@ class KeyPool:
         self.announce(cooldown)
         log = _log.error if kind is CooldownReason.KEY_REFUSED else _log.warning
         log(
-            "a Gemini key rests",
+            "a Gemini key is cooling down",
             key_label=key.label,
             model=scope or "all",
             reason=kind.value,

@@ -43,7 +43,7 @@ def _check_type(request: Request) -> None:
     """JSON, or nothing said: a program that names no type means JSON."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type and content_type != "application/json" and not content_type.endswith("+json"):
-        hint = " (curl -d sends this type unless told otherwise)" if content_type == _CURL else ""
+        hint = " (curl -d sends this type by default)" if content_type == _CURL else ""
         msg = (
             f"The content type is '{content_type[:80]}'{hint}, but this endpoint reads JSON. "
             "Send the header 'Content-Type: application/json'."

@@ -181,7 +181,7 @@ HINTS: dict[str, tuple[Json, str]] = {
     "access": (STR | {"readOnly": True, "writeOnly": False, "deprecated": True}, "Read only. Deprecated."),
     "discriminator": (
         {"oneOf": [STR], "discriminator": {"propertyName": "kind"}},
-        "The property kind tells the variants apart.",
+        "The property kind distinguishes the variants.",
     ),
     "boolean_const": ({"const": True}, "Must be true."),
     "enum_of_objects": ({"enum": [{"a": 1}]}, 'Must be {"a":1}.'),

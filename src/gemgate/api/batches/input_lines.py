@@ -216,7 +216,7 @@ class InputReader:
         custom_id = _string(fields, "custom_id")
         digest = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
         if digest in self._seen:
-            msg = f"The custom_id {_short(custom_id)} stands in an earlier line: each must be unique."
+            msg = f"The custom_id {_short(custom_id)} is in an earlier line already: each must be unique."
             raise _BadLineError("duplicate_custom_id", msg, "custom_id")
         self._seen.add(digest)
         return custom_id

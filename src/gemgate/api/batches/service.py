@@ -112,7 +112,7 @@ class BatchService:
         try:
             return await self.rows.list(caller.id, after=after, limit=limit)
         except UnknownCursorError:
-            msg = f"'after' is {(after or '')[:80]!r}, which is no id of a batch."
+            msg = f"'after' is {(after or '')[:80]!r}, which is not a batch id."
             raise ApiError(400, msg, param="after", code="invalid_value") from None
 
     async def cancel(self, caller: Caller, batch_id: str) -> BatchRow:

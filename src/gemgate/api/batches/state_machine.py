@@ -348,7 +348,7 @@ class BatchStateMachine:
 
     async def _give_up(self, claimed: ClaimedBatch) -> None:
         """Nothing could be done for days, because of the key or the store."""
-        msg = "The gateway could not finish this batch in time; its log tells why."
+        msg = "The gateway could not finish this batch in time; see its log."
         status = "cancelled" if claimed.row.status == "cancelling" else "failed"
         await self._end(claimed, status, errors=[_error("batch_failed", msg)])
 

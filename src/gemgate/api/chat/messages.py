@@ -225,7 +225,7 @@ class MessageTranslator:
         kept = self.signatures.get(call_key(self.caller_id, call.get("id") or "", name, args))
         if kept:
             return kept
-        # Gemini 3 checks the first call of each step only, and takes a documented stand-in there.
+        # Gemini 3 checks the first call of each step only, and accepts a documented placeholder signature there.
         return NO_SIGNATURE if is_first and self.facts.signatures else None
 
     def _add_result(self, message: ToolMessage | FunctionMessage, param: str) -> None:

@@ -39,7 +39,7 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "response_format": mapped("`responseMimeType` and `responseJsonSchema`; a hidden function beside tools on 2.5"),
     "safety_identifier": dropped("Gemini takes no identifiers of end users"),
     "seed": mapped("`seed`, folded to 32 bits"),
-    "service_tier": mapped("`serviceTier`; the answer tells the tier that served it"),
+    "service_tier": mapped("`serviceTier`; the answer names the tier that served it"),
     "stop": mapped("`stopSequences`; at most 5"),
     "store": mapped("`store`; `false` unless asked for"),
     "stream": mapped("`streamGenerateContent`"),

@@ -223,7 +223,7 @@ def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts) -
         plan.calling["mode"] = "NONE"
         return
     if not plan.declarations:
-        msg = f"'{param}' is {choice!r}, and there are no functions in 'tools'."
+        msg = f"'{param}' is {choice!r}, but 'tools' has no functions."
         raise ApiError(400, msg, param=param, code="invalid_value")
     if choice == "required":
         plan.calling["mode"] = "ANY"

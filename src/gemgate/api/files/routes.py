@@ -81,7 +81,7 @@ async def list_files(
     try:
         page = await store_of(request).files.list(caller.id, after=after, limit=limit, order=order, purpose=purpose)
     except UnknownCursorError as error:
-        msg = f"'after' is {error.after[:80]!r}, which is no id of a file."
+        msg = f"'after' is {error.after[:80]!r}, which is not a file id."
         raise ApiError(400, msg, param="after", code="invalid_value") from None
     return json_response(file_list(page.rows, has_more=page.has_more))
 

@@ -123,7 +123,10 @@ def _insert(target: dict[str, Any], steps: list[str], value: Any) -> bool:
 def _misnamed(name: str) -> ApiError:
     shown = name[:80]
     return ApiError(
-        400, f"The form's field '{shown}' contradicts another, or is no name.", param=shown, code="invalid_form"
+        400,
+        f"The form's field '{shown}' contradicts another, or its name is invalid.",
+        param=shown,
+        code="invalid_form",
     )
 
 
@@ -179,7 +182,7 @@ def _file(part: FormPart, index: int) -> Inline:
 def _image(media: Inline, param: str) -> Inline:
     if media.mime.startswith("image/"):
         return media
-    msg = f"'{param}' is no image, but {media.mime}. Send PNG, JPEG or WebP."
+    msg = f"'{param}' is not an image, but {media.mime}. Send PNG, JPEG or WebP."
     raise ApiError(400, msg, param=param, code="unsupported_media_type")
 
 

@@ -23,13 +23,13 @@ _BOTH: dict[str, ParameterSupport] = {
     "n": mapped("parallel calls, `sampleCount` of Imagen; the images that came are answered when others fail"),
     "output_compression": handled("the quality of a `jpeg` or `webp` that was asked for, as `output_format`"),
     "output_format": handled(
-        "converted if Pillow is installed (`gemgate[images]`), else left; the answer tells the true one"
+        "converted if Pillow is installed (`gemgate[images]`), else unchanged; the answer names the actual format"
     ),
     "partial_images": dropped("Gemini gives no partial images"),
     "quality": mapped("`imageSize`, where `size` leaves it open: low 512, medium 1K, high 2K, xhigh 4K; else dropped"),
     "response_format": handled("`b64_json`; `url` is a 400"),
     "safety_identifier": dropped("Gemini takes no identifiers of end users"),
-    "size": mapped("the nearest `aspectRatio` and `imageSize` of the model; the answer tells the true size"),
+    "size": mapped("the nearest `aspectRatio` and `imageSize` of the model; the answer has the actual size"),
     "stream": handled("one `completed` event for each image, when it is there"),
     "svg": dropped("Gemini draws no vectors"),
     "user": dropped("Gemini takes no identifiers of end users"),

@@ -60,7 +60,7 @@ def page_size(exchange: Exchange, default: int = _DEFAULT) -> int:
     """
     text = exchange.query.get("pageSize") or "0"
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise ApiError(400, f"'pageSize' is {text[:40]!r}, which is no number of items.", code="invalid_value")
+        raise ApiError(400, f"'pageSize' is {text[:40]!r}, which is not a number of items.", code="invalid_value")
     return min(int(text) or default, _MAX)
 
 
@@ -70,7 +70,7 @@ def _place(token: str) -> tuple[int, str]:
         return 0, ""
     skip, colon, rest = token.removeprefix(PAGE).partition(":")
     if not token.startswith(PAGE) or not colon or not (skip.isascii() and skip.isdecimal() and len(skip) < 10):
-        raise ApiError(400, "'pageToken' is none that the gateway gave.", code="invalid_value")
+        raise ApiError(400, "'pageToken' is not from this gateway.", code="invalid_value")
     return int(skip), rest
 
 

@@ -88,7 +88,7 @@ async def _page(exchange: Exchange, after: str) -> dict[str, Any]:
     try:
         page = await files.list(exchange.caller.id, after=after or None, limit=limit, copies=False)
     except UnknownCursorError:
-        raise ApiError(400, "'pageToken' is none that the gateway gave.", code="invalid_value") from None
+        raise ApiError(400, "'pageToken' is not from this gateway.", code="invalid_value") from None
     more = {"nextPageToken": _OWN_PAGES + page.rows[-1].id} if page.has_more else {}
     return {"files": [file_resource(row, exchange.origin) for row in page.rows]} | more
 

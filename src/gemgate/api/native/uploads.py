@@ -148,7 +148,7 @@ def _token(request: Request, services: Services) -> UploadToken:
     """
     opened = services.upload_encryptor.decrypt(request.query_params["upload_id"].encode(), LIFETIME)
     if opened is None:
-        msg = "There is no such upload: its address is not one of this gateway's, or it is too old. Begin a new one."
+        msg = "The upload does not exist: its URL is not from this gateway, or has expired. Start a new upload."
         raise ApiError(404, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
     given = orjson.loads(opened)
     copy = given["copy"]

@@ -184,7 +184,7 @@ class GeminiClient:
         try:
             url = self._origin.join(text)
         except (httpx.InvalidURL, ValueError) as error:
-            raise TransportError(Failure.INVALID_BODY, "The Gemini API named an address that is none.") from error
+            raise TransportError(Failure.INVALID_BODY, "The Gemini API returned an invalid URL.") from error
         self._check_origin(url)
         return url
 

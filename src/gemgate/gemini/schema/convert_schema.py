@@ -110,7 +110,7 @@ def _text(schema: object, param: str) -> bytes:
     try:
         return orjson.dumps(schema)
     except TypeError as error:
-        message = "the schema is no JSON, is nested too deeply, or has a number beyond 64 bits; simplify it"
+        message = "the schema is not JSON, is nested too deeply, or has a number beyond 64 bits; simplify it"
         raise UnsupportedSchemaError(param, message) from error
 
 

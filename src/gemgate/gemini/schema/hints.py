@@ -61,7 +61,7 @@ def _dependencies(value: object) -> str:
 
 def _discriminator(value: object) -> str:
     name = value.get("propertyName") if isinstance(value, dict) else value
-    return f"The property {_plain(name)} tells the variants apart."
+    return f"The property {_plain(name)} distinguishes the variants."
 
 
 HINTS: dict[str, Callable[[Any], str]] = {

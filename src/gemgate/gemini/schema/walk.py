@@ -137,7 +137,7 @@ class Converter:
         names = list(dict.fromkeys(n.lower() if isinstance(n, str) else "" for n in _as_list(value)))
         for name in names:
             if name not in _TYPES:
-                message = f"{compact(value)[:60]} is no JSON type; use {', '.join(sorted(_TYPES))}, or a list of them"
+                message = f"{compact(value)[:60]} is not a JSON type; use {', '.join(sorted(_TYPES))}, or a list"
                 raise self._error(_join(place.path, key), message)
         if not names:
             raise self._error(_join(place.path, key), "an empty list allows nothing; name at least one type")
