@@ -7,7 +7,7 @@ SHELL := /bin/sh
 
 unexport PYTHONDONTWRITEBYTECODE # or each run, and each of its workers, compiles the tests again
 
-.PHONY: help demo serve test test-fast coverage soak check docs conformance bench guard fix lock clean
+.PHONY: help demo serve test test-fast coverage soak check docs conformance exchanges bench guard fix lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,10 @@ docs: $(VENV)/.installed-dev ## the documentation's site, in site/; a broken lin
 
 conformance: $(VENV)/.installed-dev ## popular clients, against the gateway: a table of clients and features
 	$(BIN)/python -m tests.conformance
+
+exchanges: $(VENV)/.installed-dev ## write what the gateway makes of the golden exchanges, into tests/exchanges and the documentation
+	$(BIN)/python -m tests.exchanges
+	$(BIN)/python scripts/write_docs.py
 
 bench: $(VENV)/.installed-dev ## the cost of a request, beside other gateways, over real sockets (QUICK=1: in two minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)

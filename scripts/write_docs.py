@@ -5,7 +5,9 @@ A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gemgate.api.batches.parameters import PARAMETERS as BATCHES
 from gemgate.api.chat.parameters import PARAMETERS as CHAT
@@ -48,7 +50,7 @@ def pages() -> list[Path]:
 
 
 def _generated(name: str) -> str:
-    others = {"settings": _settings, "figures": _figures}
+    others = {"settings": _settings, "figures": _figures, "exchanges": _exchanges}
     return others[name]() if name in others else _fates(name)
 
 
@@ -68,6 +70,53 @@ def _settings() -> str:
 def _figures() -> str:
     report = (ROOT / "benchmarks" / "REPORT.md").read_text()
     return "\n" + report.partition("## Figures\n")[2].strip() + "\n\n"
+
+
+def _exchanges() -> str:
+    sys.path.insert(0, str(ROOT))  # the package of tests is that of the clone
+    from tests.exchanges.exchange import Exchange, load
+
+    chapters: dict[str, list[Exchange]] = {title: [] for title in _CHAPTERS.values()}
+    for exchange in load():
+        chapters[_CHAPTERS[exchange.name.partition("-")[0]]].append(exchange)
+    parts = []
+    for title, exchanges in chapters.items():
+        parts.append(f"\n## {title}\n\n| file | |\n|---|---|\n")
+        for exchange in exchanges:
+            name = f"[`{exchange.name}`](#{exchange.name})" if exchange.name in _IN_FULL else f"`{exchange.name}`"
+            parts.append(f"| {name} | {_escaped(exchange.data['teaches'])} |\n")
+        for exchange in exchanges:
+            if exchange.name in _IN_FULL:
+                parts.append(f"\n### {exchange.name}\n\n{_escaped(exchange.data['teaches'])}\n")
+                parts += _blocks(exchange.data)
+    return "".join(parts) + "\n"
+
+
+def _blocks(data: dict[str, Any]) -> Iterator[str]:
+    from tests.exchanges.exchange import written
+
+    parts = [("The client asks", data["openai_request"])]
+    for number, call in enumerate(data["native"], 1):
+        which = f" ({number} of {len(data['native'])})" if len(data["native"]) > 1 else ""
+        parts += [(f"The gateway asks Google{which}", call["request"]), (f"Google answers{which}", call["response"])]
+    for title, part in [*parts, ("The gateway answers", data["openai_response"])]:
+        yield f"\n{title}:\n\n```json\n{written(_shortened(part))}```\n"
+
+
+def _shortened(value: Any) -> Any:
+    """The value with the middle of its data left out: base64, and the numbers of vectors."""
+    if isinstance(value, dict):
+        return {name: _shortened(item) for name, item in value.items()}
+    if isinstance(value, list) and len(value) > _MAX_NUMBERS and all(isinstance(item, float) for item in value):
+        return [*value[:3], f"… {len(value) - 3} more"]
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    is_data = isinstance(value, str) and len(value) > _MAX_DATA and not set(" \n") & set(value)
+    return f"{value[:40]}… ({len(value)} characters)" if is_data and "://" not in value else value
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;")
 
 
 def _default(value: object) -> str:
