@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
-from benchmarks import batches, load, nginx
 from benchmarks.contestants import ROOT, Contestant, contestants, versions
 from benchmarks.machine import describe
 from benchmarks.micro import timed
@@ -23,6 +22,8 @@ from benchmarks.processes import GATEWAY_CORE, LOAD_CORE, Process, allow_many_co
 from benchmarks.rows import ROWS, Row
 from benchmarks.standing import standing, two_workers
 from benchmarks.table import Figure, targets, whole_table
+
+from benchmarks import batches, load, nginx
 
 
 class Bench:

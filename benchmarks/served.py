@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
-from benchmarks import load
 from benchmarks.contestants import GEMGATE, KEY
 from benchmarks.paced import Google
 from benchmarks.rows import ROWS
 
+from benchmarks import load
 from gemgate.app import create_app
 from gemgate.server.run import server_config
 from gemgate.settings import Settings

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import load
 from benchmarks.contestants import GEMGATE, Contestant
 from benchmarks.processes import CORES, GATEWAY_CORE, Process, free_port
 from benchmarks.rows import HELD_ROW, ROWS
+
+from benchmarks import load
 
 if TYPE_CHECKING:
     from benchmarks.__main__ import Bench

@@ -33,6 +33,43 @@ _FATES: dict[str, dict[str, ParameterSupport]] = {
     "batches": BATCHES,
 }
 
+_CHAPTERS = {
+    "chat": "Chat",
+    "stream": "Streams",
+    "tools": "Tools",
+    "structured": "Structured output",
+    "reasoning": "Reasoning",
+    "media": "Media in and out",
+    "images": "Images",
+    "embeddings": "Embeddings",
+    "models": "Models",
+    "batch": "Lines of batches",
+    "errors": "Errors",
+}
+"""The chapters of the golden exchanges, by the first word of a file's name."""
+
+_IN_FULL = (
+    "chat-plain",
+    "chat-sampling",
+    "chat-web-search",
+    "stream-text",
+    "stream-tool-calls",
+    "tools-call",
+    "tools-results",
+    "structured-json-schema",
+    "reasoning-level-with-thoughts",
+    "media-image",
+    "images-generation",
+    "embeddings-base64",
+    "models-retrieve",
+    "batch-line",
+    "errors-quota-of-a-minute",
+)
+"""The golden exchanges that the page shows as wholes; of the others it says what they teach."""
+
+_MOST_NUMBERS = 8
+_MOST_DATA = 60
+
 _LEGEND = """Support for each parameter: *mapped* to a native field; *handled* by the gateway
 itself; *dropped*, because Gemini has no counterpart, and named in `x-gemgate-dropped-params` (a 400 with
 `GEMGATE_UNSUPPORTED_PARAMS=strict`, without the header with `ignore`); or *rejected*, with a 400 that names it.
