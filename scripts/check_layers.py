@@ -28,7 +28,7 @@ def is_kept(folder: Path) -> bool:
     """Whether the contracts are kept by the package in `folder`."""
     linter = Path(sys.executable).with_name("lint-imports")
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
-    command = [linter, "--no-cache"]
+    command = [str(linter), "--no-cache"]
     return subprocess.run(command, check=False, cwd=folder, env=environment, capture_output=True).returncode == 0
 
 

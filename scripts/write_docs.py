@@ -67,8 +67,8 @@ _IN_FULL = (
 )
 """The golden exchanges that the page shows as wholes; of the others it says what they teach."""
 
-_MOST_NUMBERS = 8
-_MOST_DATA = 60
+_MAX_NUMBERS = 8
+_MAX_DATA = 60
 
 _LEGEND = """Support for each parameter: *mapped* to a native field; *handled* by the gateway
 itself; *dropped*, because Gemini has no counterpart, and named in `x-gemgate-dropped-params` (a 400 with

@@ -381,14 +381,14 @@ async def test_a_fetcher_works_inside_async_with_only() -> None:
 async def test_a_cancelled_fetch_closes_its_connection() -> None:
     arrived, left = asyncio.Event(), asyncio.Event()
 
-    async def pin_key(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         arrived.set()
         await reader.read()
         left.set()
         writer.close()
 
-    async with listening(pin_key) as port, Server(port=port).fetcher() as fetcher:
+    async with listening(hold) as port, Server(port=port).fetcher() as fetcher:
         task = asyncio.create_task(fetcher.fetch(f"http://media.example:{port}/"))
         await asyncio.wait_for(arrived.wait(), 10)
         task.cancel()

@@ -63,14 +63,15 @@ class _ThreadedServer(uvicorn.Server):
 def serve_in_thread(port: int = 0, *, app: ASGIApp | None = None, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve `app` (a new emulator by default) in a thread and yield its base URL, such as `http://127.0.0.1:40123`.
 
-    Port 0 takes a free one. Pass `app=create_emulator()` to keep hold of `app.state.emulator`.
+    The loop is asyncio's own: handles of uvloop's crash the interpreter when the garbage collector of another thread frees
+    them. Port 0 takes a free one. Pass `app=create_emulator()` to keep hold of `app.state.emulator`.
 
     Raises:
         OSError: The port is taken.
         RuntimeError: The server did not come up.
     """
     listener = socket.create_server((host, port))
-    server = _ThreadedServer(_config(app or create_emulator(), log_level="warning"))
+    server = _ThreadedServer(_config(app or create_emulator(), log_level="warning", loop="asyncio"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
