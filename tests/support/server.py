@@ -53,8 +53,8 @@ def serve(app: ASGIApp, settings: Settings | None = None, **options: Any) -> Ite
     The application has started when the block begins. At its end running answers get `timeout_graceful_shutdown` (5 s
     unless `options`, which are uvicorn's, say otherwise), and the application has shut down when the block is left.
 
-    The loop is asyncio's own: the garbage collector of another thread may free handles of uvloop's, which are not made for
-    that and take the interpreter down. Gateways that run as processes are served by uvloop.
+    The loop is asyncio's own: the collector of another thread may free handles of uvloop's, which are not made for that
+    and take the interpreter down. Gateways that run as processes are served by uvloop.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     chosen = settings or Settings(_env_file=None)
