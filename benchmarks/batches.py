@@ -23,8 +23,9 @@ import httpx
 import orjson
 
 from gemgate.api.batches.claimed import BlobNames
+from gemgate.api.batches.input_sessions import TranslateSession
 from gemgate.api.batches.line_translation import LineJob
-from gemgate.api.batches.process_sessions import ResultSession, TranslateSession
+from gemgate.api.batches.result_session import ResultSession
 from gemgate.api.batches.transfer import Transfer
 from gemgate.api.batches.worker_process import Setup, WorkerProcess
 from gemgate.auth.caller import Caller

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gemgate.api.batches.parameters import PARAMETERS as BATCHES
-from gemgate.api.chat.parameters import PARAMETERS as CHAT
-from gemgate.api.embeddings.parameters import PARAMETERS as EMBEDDINGS
-from gemgate.api.files.parameters import COMPLETE, FILES, UPLOADS
-from gemgate.api.images.parameters import EDITS, GENERATIONS
+from gemgate.api.batches.wire import PARAMETERS as BATCHES
+from gemgate.api.chat.wire import PARAMETERS as CHAT
+from gemgate.api.embeddings.wire import PARAMETERS as EMBEDDINGS
+from gemgate.api.files.wire import COMPLETE, FILES, UPLOADS
+from gemgate.api.images.wire import EDITS, GENERATIONS
 from gemgate.settings import Settings, variable
 from gemgate.translation.parameters import ParameterSupport
 

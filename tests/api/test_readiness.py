@@ -29,7 +29,7 @@ class Store:
 
 def readiness(*outcomes: Exception | float | None, **times: float) -> tuple[Readiness, Store]:
     store: Any = Store(*outcomes)
-    return Readiness(store, **({"patience": 5.0, "kept": 0.0} | times)), store
+    return Readiness(store, **({"timeout": 5.0, "kept": 0.0} | times)), store
 
 
 async def test_a_store_that_answers_is_ready() -> None:
@@ -38,7 +38,7 @@ async def test_a_store_that_answers_is_ready() -> None:
 
 @pytest.mark.parametrize("outcome", [StoreError("gone"), OSError("gone"), 60.0], ids=["store", "system", "silent"])
 async def test_a_store_that_fails_or_is_silent_is_not_ready(outcome: Any) -> None:
-    assert not await readiness(outcome, patience=0.05)[0].is_ready()
+    assert not await readiness(outcome, timeout=0.05)[0].is_ready()
 
 
 async def test_the_log_tells_each_change_once() -> None:

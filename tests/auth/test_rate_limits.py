@@ -60,7 +60,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
         yield partial(Caller, LocalQuotas(clock), clock)
         return
     server: RedisServer = request.getfixturevalue("redis_server")
-    async with RedisConnection(server.url, patience=20.0).connected() as link:
+    async with RedisConnection(server.url, timeout=20.0).connected() as link:
         yield partial(Caller, RedisQuotas(link, clock), clock)
 
 

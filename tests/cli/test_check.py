@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from tests.support.server import serve
 
-from gemgate.cli.check import Finding, check, explain
+from gemgate.cli.check import Finding, check_keys, explain
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.settings import Settings
 from gemgate.upstream.key_pool import label_of
@@ -29,7 +29,7 @@ def refusing(status: int, message: str, reason: str = "") -> Starlette:
 
 
 async def findings(upstream: str, *keys: str) -> list[Finding]:
-    return await check(Settings.model_validate({"gemini_api_key": ",".join(keys), "upstream": upstream}))
+    return await check_keys(Settings.model_validate({"gemini_api_key": ",".join(keys), "upstream": upstream}))
 
 
 async def finding(app: Starlette, *keys: str) -> Finding:

@@ -17,6 +17,7 @@ import structlog
 from tests.support.command import command, refuses
 from typer.testing import CliRunner
 
+from gemgate.cli import console, emulate, serve
 from gemgate.cli import main as cli
 from gemgate.cli.check import Finding
 from gemgate.settings import Settings, variable
@@ -58,7 +59,7 @@ def interrupted_when_said(
 ) -> list[Any]:
     """Once the command has said where it listens, visits that address, and then sends the signal."""
     seen: list[Any] = []
-    say = cli._say
+    say = console.say
 
     def said(*lines: str) -> None:
         say(*lines)
@@ -72,7 +73,8 @@ def interrupted_when_said(
         finally:
             os.kill(os.getpid(), with_signal)
 
-    monkeypatch.setattr(cli, "_say", said)
+    for module in (serve, emulate):
+        monkeypatch.setattr(module, "say", said)
     return seen
 
 
@@ -236,7 +238,7 @@ def test_missing_packages_of_the_emulator_are_told(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_the_banner_tells_whose_keys_are_used(settings: dict[str, Any], keys: str, bearer: str | None) -> None:
-    banner = cli._banner(Settings.model_validate(settings), ["http://127.0.0.1:8080"], emulated=False)
+    banner = serve._banner(Settings.model_validate(settings), ["http://127.0.0.1:8080"], emulated=False)
     assert keys in banner
     assert "upstream  https://generativelanguage.googleapis.com" in banner
     assert (f'"Authorization: Bearer {bearer}"' in banner) if bearer else ("Authorization" not in banner)
@@ -248,7 +250,7 @@ def test_check_tells_what_it_found(monkeypatch: pytest.MonkeyPatch, is_good: boo
     async def found(_: Settings) -> list[Finding]:
         return [Finding(is_good=is_good, sentence="The key is so.")]
 
-    monkeypatch.setattr("gemgate.cli.check.check", found)
+    monkeypatch.setattr("gemgate.cli.check.check_keys", found)
     result = run("check")
     assert (result.exit_code, result.stdout) == (code, "The key is so.\n")
 
@@ -256,13 +258,13 @@ def test_check_tells_what_it_found(monkeypatch: pytest.MonkeyPatch, is_good: boo
 def test_a_worker_takes_its_settings_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("GEMGATE_PORT=nonsense\n")
     monkeypatch.setenv("GEMGATE_UPSTREAM", "https://elsewhere.test")
-    assert cli.worker_app() is not None
+    assert serve.worker_app() is not None
 
 
 def test_several_workers_are_given_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     class Supervisor:
         def __init__(self, config: Any, sockets: list[socket.socket]) -> None:
-            assert (config.app, config.factory, config.workers) == ("gemgate.cli.main:worker_app", True, 2)
+            assert (config.app, config.factory, config.workers) == ("gemgate.cli.serve:worker_app", True, 2)
             assert sockets[0].getsockname()[1]
 
         def run(self) -> None:

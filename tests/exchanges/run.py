@@ -15,8 +15,9 @@ from tests.exchanges.exchange import Exchange, Json, Placeholders, compared_head
 from tests.support.server import serve
 from tests.support.stack import gateway
 
+from gemgate.api.batches.input_sessions import TranslateSession
 from gemgate.api.batches.line_translation import LineJob
-from gemgate.api.batches.process_sessions import ResultSession, TranslateSession
+from gemgate.api.batches.result_session import ResultSession
 from gemgate.api.batches.worker_process import Setup
 from gemgate.emulator.validation import Violation, violations
 

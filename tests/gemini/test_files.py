@@ -103,7 +103,7 @@ async def test_waiting_has_an_end() -> None:
     pauses = Pauses()
     async with mocked(looks(in_state("PROCESSING"))) as client:
         with pytest.raises(TransportError, match="still processing files/chosen-by-us after 40 seconds") as failed:
-            await files_over(client, pauses).wait_until_active(PROCESSING, key=KEY, patience=40)
+            await files_over(client, pauses).wait_until_active(PROCESSING, key=KEY, within=40)
     assert failed.value.failure is Failure.REQUEST_TIMEOUT
     assert pauses.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 

@@ -56,10 +56,10 @@ class Clock:
 
 
 @asynccontextmanager
-async def directory(google: Google, clock: Clock, patience: float = 5.0) -> AsyncIterator[ModelList]:
+async def directory(google: Google, clock: Clock, within: float = 5.0) -> AsyncIterator[ModelList]:
     async with (
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-        ModelList(Upstream(gemini, ONCE), ttl=TTL, patience=patience, clock=clock) as models,
+        ModelList(Upstream(gemini, ONCE), ttl=TTL, timeout=within, clock=clock) as models,
     ):
         yield models
 
@@ -200,7 +200,7 @@ async def test_an_old_list_is_not_for_a_key_that_google_refuses(clock: Clock, st
 
 async def test_who_waits_too_long_gets_the_old_list_while_the_new_one_is_on_its_way(clock: Clock) -> None:
     google = Google("models/a")
-    async with directory(google, clock, patience=0) as models:
+    async with directory(google, clock, within=0) as models:
         await models.listing("me", "key")
         google.pages, google.gate = Google("models/b").pages, asyncio.Event()
         clock.now += TTL

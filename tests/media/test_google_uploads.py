@@ -196,7 +196,7 @@ async def test_a_file_whose_bytes_are_gone_is_refused_by_name(world: World) -> N
 
 async def test_a_file_whose_bytes_go_before_it_is_uploaded_is_refused_by_name(world: World) -> None:
     row = await world.upload(b"words")
-    await world.attachments.check(ref(row), OWNER)
+    await world.attachments.known(ref(row), OWNER)
     await world.store.blobs.delete(row.blob_key)
     with pytest.raises(ApiError) as refused:
         await world.attachments.file(ref(row), OWNER)

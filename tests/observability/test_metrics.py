@@ -262,9 +262,9 @@ def test_a_rest_that_ends_early_is_over() -> None:
     metrics = Metrics()
     cooldown = Cooldown("abcd1234", "models/gemini-x", CooldownReason.RATE_LIMIT, until=4_000_000_000.0)
     labels = {"key": "abcd1234", "model": OTHER, "kind": "rate_limit"}
-    metrics.cooldowns(cooldown)
+    metrics.cools_down(cooldown)
     assert sample(metrics, "gemgate_cooldown_until_timestamp_seconds", **labels) == 4_000_000_000.0
-    metrics.cooldowns(replace(cooldown, until=0.0))
+    metrics.cools_down(replace(cooldown, until=0.0))
     assert sample(metrics, "gemgate_cooldown_until_timestamp_seconds", **labels) == 0
     assert sample(metrics, "gemgate_cooldowns_total", **labels) == 1
 

@@ -13,7 +13,7 @@ from tests.support.documented import Documented
 from gemgate.app import create_app
 from gemgate.gemini.errors import decode_error
 from gemgate.settings import Settings
-from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.google_errors import error_from_gemini
 
 skip_when_absent()
 
@@ -49,7 +49,7 @@ def test_each_chunk_of_a_recorded_stream_is_as_documented(batch: list[Exchange],
 @each(lambda exchange: exchange.status >= 400)
 def test_a_recorded_error_is_as_documented(batch: list[Exchange]) -> None:
     def prove(exchange: Exchange) -> None:
-        error = from_gemini(decode_error(exchange.status, exchange.raw, exchange.content_type))
+        error = error_from_gemini(decode_error(exchange.status, exchange.raw, exchange.content_type))
         documented().is_a("ErrorBody", error.body())
 
     check(batch, prove)

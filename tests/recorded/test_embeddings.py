@@ -10,12 +10,12 @@ import pybase64
 import pytest
 from tests.recorded.traffic import FOLDER, skip_when_absent
 
-from gemgate.api.embeddings.translation import count_request, from_gemini, to_gemini
+from gemgate.api.embeddings.translation import count_request, embeddings_from_gemini, to_gemini
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.gemini.errors import decode_error
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.translation.extra_body import camel
-from gemgate.translation.google_errors import from_gemini as api_error
+from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.options import EmbeddingOptions
 from gemgate.translation.validation import parse
 
@@ -95,8 +95,8 @@ def test_a_recorded_request_comes_out_of_ours(record: dict[str, Any]) -> None:
 def test_recorded_vectors_keep_their_direction_and_have_length_one(record: dict[str, Any]) -> None:
     native = as_batch(record["response"]["body"])
     count = len((record["request"]["body"] or {}).get("requests", native["embeddings"]))
-    plain = from_gemini(native, count, is_base64=False)
-    packed = from_gemini(native, count, is_base64=True)
+    plain = embeddings_from_gemini(native, count, is_base64=False)
+    packed = embeddings_from_gemini(native, count, is_base64=True)
     for embedding, written, text in zip(native["embeddings"], plain.vectors, packed.vectors, strict=True):
         values, floats = embedding["values"], orjson.loads(orjson.dumps(written))
         length = math.hypot(*values)
@@ -121,7 +121,7 @@ def test_the_recordings_hold_every_kind() -> None:
 @named([record for record in exchanges("batchEmbedContents") if record["response"]["status"] != 200])
 def test_a_recorded_refusal_is_openais(record: dict[str, Any]) -> None:
     response = record["response"]
-    error = api_error(decode_error(response["status"], orjson.dumps(response["body"])))
+    error = error_from_gemini(decode_error(response["status"], orjson.dumps(response["body"])))
     assert (error.status, error.code) == (404, "model_not_found")
 
 

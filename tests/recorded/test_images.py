@@ -12,7 +12,7 @@ from PIL import Image
 from tests.recorded.traffic import FOLDER, Json, skip_when_absent
 
 from gemgate.api.images.pictures import from_generate, from_predict, images_response
-from gemgate.api.images.refusals import told
+from gemgate.api.images.refusals import image_error
 from gemgate.api.images.request import to_gemini
 from gemgate.api.images.wire import GenerationRequest
 from gemgate.errors import ApiError
@@ -96,7 +96,7 @@ def test_a_recorded_prediction_is_given_or_refused_with_the_reason(call: Call) -
     images = [item["bytesBase64Encoded"] for item in predictions if "bytesBase64Encoded" in item]
     reasons = [item["raiFilteredReason"] for item in predictions if "raiFilteredReason" in item]
     if call.status == 400:
-        error = told(decode_error(400, orjson.dumps(call.answer)), is_imagen=True)
+        error = image_error(decode_error(400, orjson.dumps(call.answer)), is_imagen=True)
         assert (error.status, error.code) == (400, "moderation_blocked")
         assert call.answer["error"]["message"] in error.message
     elif images:

@@ -7,11 +7,11 @@ import pytest
 from openai.types import Model as OpenAiModel
 from tests.recorded.traffic import FOLDER, skip_when_absent
 
-from gemgate.api.models.translation import from_gemini
+from gemgate.api.models.translation import model_from_gemini
 from gemgate.api.models.wire import Model
 from gemgate.gemini.errors import decode_error
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.translation.google_errors import from_gemini as api_error
+from gemgate.translation.google_errors import error_from_gemini
 
 skip_when_absent()
 
@@ -30,7 +30,7 @@ REFUSALS = [record for record in exchanges() if record["response"]["status"] != 
 
 def translated(record: dict[str, Any]) -> dict[str, Model]:
     catalog = Catalog()
-    models = [from_gemini(native, catalog, is_prefixed=False) for native in record["response"]["body"]["models"]]
+    models = [model_from_gemini(native, catalog, is_prefixed=False) for native in record["response"]["body"]["models"]]
     return {model["id"]: model for model in models}
 
 
@@ -61,5 +61,5 @@ def test_what_recorded_models_can_do_is_what_their_names_say(record: dict[str, A
 @pytest.mark.parametrize("record", REFUSALS, ids=[record["name"] for record in REFUSALS])
 def test_a_recorded_refusal_is_openais(record: dict[str, Any]) -> None:
     response = record["response"]
-    error = api_error(decode_error(response["status"], orjson.dumps(response["body"])))
+    error = error_from_gemini(decode_error(response["status"], orjson.dumps(response["body"])))
     assert (error.status, error.code) == (401, "invalid_api_key")

@@ -8,7 +8,7 @@ from tests.support.answers import whole
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import decode_error
-from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.google_errors import error_from_gemini
 
 skip_when_absent()
 
@@ -64,7 +64,7 @@ ERRORS = [
 def prove_error(exchange: Exchange) -> None:
     message = str(exchange.body["error"]["message"]) if isinstance(exchange.body, dict) else ""
     expected = next(out for status, text, out in ERRORS if status == exchange.status and text in message)
-    error = from_gemini(decode_error(exchange.status, exchange.raw, exchange.content_type))
+    error = error_from_gemini(decode_error(exchange.status, exchange.raw, exchange.content_type))
     assert (error.status, error.type, error.code) == expected
     assert message.strip() in error.message
     assert error.google is not None
@@ -78,7 +78,7 @@ def test_a_recorded_error_gets_its_status_and_code(batch: list[Exchange]) -> Non
 
 def test_a_web_page_in_place_of_an_answer_is_a_bad_gateway() -> None:
     (page,) = (exchange for exchange in exchanges() if exchange.name.endswith("url-not-found_html"))
-    error = from_gemini(decode_error(page.status, page.raw, page.content_type))
+    error = error_from_gemini(decode_error(page.status, page.raw, page.content_type))
     assert (error.status, error.code) == (502, "invalid_body")
     assert "Error 404 (Not Found)" in error.message
 

@@ -13,7 +13,7 @@ from tests.support.answers import comparable, fold, merged, sdk_fold, streamed, 
 from gemgate.errors import ApiError
 from gemgate.gemini.client.event_decoder import EventDecoder
 from gemgate.gemini.errors import GeminiError
-from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.google_errors import error_from_gemini
 
 skip_when_absent()
 
@@ -151,7 +151,7 @@ def test_a_stream_that_breaks_off_is_an_error(name: str) -> None:
     (exchange,) = chosen(lambda exchange: exchange.name == name)
     with pytest.raises((ApiError, GeminiError)) as failure:
         streamed(*decode([exchange.raw]))
-    error = from_gemini(failure.value) if isinstance(failure.value, GeminiError) else failure.value
+    error = error_from_gemini(failure.value) if isinstance(failure.value, GeminiError) else failure.value
     assert isinstance(error, ApiError)
     assert (error.status, error.code) == BROKEN[name]
 

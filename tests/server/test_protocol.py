@@ -282,7 +282,7 @@ def test_pipelined_requests_are_answered_in_their_order() -> None:
 
 def test_without_httptools_uvicorns_own_protocol_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "find_spec", lambda name: None if name == "httptools" else find_spec(name))
-    assert server.server_config("gemgate.cli.main:worker_app", Settings(_env_file=None), factory=True).http == "h11"
+    assert server.server_config("gemgate.cli.serve:worker_app", Settings(_env_file=None), factory=True).http == "h11"
 
 
 def test_head_and_body_of_a_small_answer_come_in_one_read() -> None:

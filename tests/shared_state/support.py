@@ -27,7 +27,7 @@ class Process:
 @asynccontextmanager
 async def process(url: str, patience: float = TIME_LIMIT) -> AsyncIterator[Process]:
     """A process, until the block ends."""
-    async with RedisConnection(url, patience=patience).connected() as link, WriteBehind(link).running() as behind:
+    async with RedisConnection(url, timeout=patience).connected() as link, WriteBehind(link).running() as behind:
         yield Process(link, behind)
 
 

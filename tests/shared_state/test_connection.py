@@ -26,7 +26,7 @@ async def set_and_get(link: RedisConnection) -> object:
 
 async def test_a_redis_that_is_there_is_used(redis_server: RedisServer) -> None:
     with capture_logs() as logs:
-        async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
+        async with RedisConnection(redis_server.url, timeout=TIME_LIMIT).connected() as link:
             assert link.is_up
             assert await set_and_get(link) == b"b"
     assert (logs, link.outages) == ([], 0)
@@ -45,7 +45,7 @@ async def test_a_redis_that_is_not_there_stops_nobody() -> None:
 async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server: RedisServer) -> None:
     told: list[bool] = []
     with capture_logs() as logs:
-        connected = RedisConnection(redis_server.url, patience=TIME_LIMIT, tell=told.append).connected()
+        connected = RedisConnection(redis_server.url, timeout=TIME_LIMIT, tell=told.append).connected()
         async with connected as link, asyncio.timeout(TIME_LIMIT):
             assert await set_and_get(link) == b"b"
             redis_server.stop()
@@ -62,7 +62,7 @@ async def test_a_redis_that_is_killed_is_told_once_and_found_again(redis_server:
 
 async def test_connections_that_redis_has_closed_are_opened_again(redis_server: RedisServer) -> None:
     """It closes idle ones, as balancers do: that is no outage."""
-    async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
+    async with RedisConnection(redis_server.url, timeout=TIME_LIMIT).connected() as link:
         await set_and_get(link)
         redis_server.command("CLIENT", "KILL", "TYPE", "normal")
         assert await set_and_get(link) == b"b"
@@ -70,7 +70,7 @@ async def test_connections_that_redis_has_closed_are_opened_again(redis_server: 
 
 
 async def test_a_redis_that_does_not_answer_costs_half_a_second_once(redis_server: RedisServer) -> None:
-    async with RedisConnection(redis_server.url, patience=0.2).connected() as link, asyncio.timeout(TIME_LIMIT):
+    async with RedisConnection(redis_server.url, timeout=0.2).connected() as link, asyncio.timeout(TIME_LIMIT):
         await set_and_get(link)
         redis_server.hold()
         started = time.monotonic()
@@ -89,7 +89,7 @@ async def test_a_redis_that_does_not_answer_costs_half_a_second_once(redis_serve
 async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -> None:
     """A replica, or one whose memory is full, answers reads and a PING as if nothing were."""
     redis_server.command("REPLICAOF", "127.0.0.1", "1")
-    async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link, asyncio.timeout(TIME_LIMIT):
+    async with RedisConnection(redis_server.url, timeout=TIME_LIMIT).connected() as link, asyncio.timeout(TIME_LIMIT):
         assert not link.is_up
         redis_server.command("REPLICAOF", "NO", "ONE")
         await link.wait_until_up()
@@ -98,7 +98,7 @@ async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -
 
 async def test_a_redis_that_comes_and_goes_is_told_of_once_a_minute(redis_server: RedisServer) -> None:
     now = 1000.0
-    link = RedisConnection(redis_server.url, patience=TIME_LIMIT, clock=lambda: now)
+    link = RedisConnection(redis_server.url, timeout=TIME_LIMIT, clock=lambda: now)
     with capture_logs() as logs:
         async with link.connected(), asyncio.timeout(TIME_LIMIT):
             for seconds in (0, 30, 31):
@@ -118,7 +118,7 @@ async def test_a_command_that_is_refused_takes_nothing_down_and_is_told_once_a_m
 ) -> None:
     redis_server.command("RPUSH", "list", "a")
     with capture_logs() as logs:
-        async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
+        async with RedisConnection(redis_server.url, timeout=TIME_LIMIT).connected() as link:
             for _ in range(2):
                 with pytest.raises(RedisDownError):
                     await link.run(lambda redis: redis.get("list"))

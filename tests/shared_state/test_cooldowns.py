@@ -10,7 +10,7 @@ from tests.support.redis import RedisServer
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.shared_state import cooldowns as rests_module
-from gemgate.shared_state.cooldowns import SharedRests
+from gemgate.shared_state.cooldowns import SharedCooldowns
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
@@ -25,8 +25,8 @@ def upstream() -> Upstream:
     return Upstream(GeminiClient(ClientOptions()), Shared(KeyPool(["key-one", "key-two"]), Breakers(1)))
 
 
-def join(one: Process, way: Upstream) -> SharedRests:
-    cooldowns = SharedRests(one.link, one.behind, way.apply)
+def join(one: Process, way: Upstream) -> SharedCooldowns:
+    cooldowns = SharedCooldowns(one.link, one.behind, way.apply)
     way.observe(cooldowns)
     return cooldowns
 
@@ -85,9 +85,11 @@ async def test_what_is_over_is_not_taken_over_and_is_removed(redis_server: Redis
     applied: list[Cooldown] = []
     async with process(redis_server.url) as one, process(redis_server.url) as two:
         now = time.time()
-        SharedRests(one.link, one.behind, applied.append).cooldowns(Cooldown("", MODEL, CooldownReason.BROKEN, now - 1))
+        SharedCooldowns(one.link, one.behind, applied.append).cools_down(
+            Cooldown("", MODEL, CooldownReason.BROKEN, now - 1)
+        )
         await one.written()
-        await SharedRests(two.link, two.behind, applied.append).look()
+        await SharedCooldowns(two.link, two.behind, applied.append).look()
         assert applied == []
         assert redis_server.command("ZCARD", "gemgate:{rests}") == "0"
 
@@ -97,16 +99,16 @@ async def test_nobody_hears_of_what_they_told_and_nothing_twice(redis_server: Re
     theirs: list[Cooldown] = []
     async with process(redis_server.url) as one, process(redis_server.url) as two:
         first, second = (
-            SharedRests(one.link, one.behind, mine.append),
-            SharedRests(two.link, two.behind, theirs.append),
+            SharedCooldowns(one.link, one.behind, mine.append),
+            SharedCooldowns(two.link, two.behind, theirs.append),
         )
         cooldown = Cooldown("", MODEL, CooldownReason.BROKEN, time.time() + 60, 2, {"status": 503})
-        first.cooldowns(cooldown)
+        first.cools_down(cooldown)
         await one.written()
         for _ in range(2):
             await first.look()
             await second.look()
-        second.cooldowns(Cooldown("", MODEL, CooldownReason.BROKEN, 0.0))
+        second.cools_down(Cooldown("", MODEL, CooldownReason.BROKEN, 0.0))
         await two.written()
         await second.look()
     assert (mine, theirs) == ([], [cooldown])
@@ -120,10 +122,10 @@ async def test_others_are_looked_at_in_the_background(
     async with (
         process(redis_server.url) as one,
         process(redis_server.url) as two,
-        SharedRests(two.link, two.behind, applied.append).followed(),
+        SharedCooldowns(two.link, two.behind, applied.append).followed(),
     ):
         cooldown = Cooldown("", MODEL, CooldownReason.BROKEN, time.time() + 60)
-        SharedRests(one.link, one.behind, applied.append).cooldowns(cooldown)
+        SharedCooldowns(one.link, one.behind, applied.append).cools_down(cooldown)
         await eventually(lambda: applied)
         redis_server.stop()
         await eventually(lambda: not two.link.is_up)
@@ -135,6 +137,6 @@ async def test_what_cannot_be_read_is_left_alone(redis_server: RedisServer) -> N
     redis_server.command("INCR", "gemgate:{rests}:version")
     applied: list[Cooldown] = []
     with capture_logs() as logs:
-        async with process(redis_server.url) as one, SharedRests(one.link, one.behind, applied.append).followed():
+        async with process(redis_server.url) as one, SharedCooldowns(one.link, one.behind, applied.append).followed():
             assert applied == []
     assert [line["event"] for line in logs] == ["a cool-down of another process cannot be read"]

@@ -44,7 +44,7 @@ LIMIT = {
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "PROBE_SECONDS", 0.01)
-    monkeypatch.setattr(link_module, "PATIENCE", 10.0)  # a machine that is busy with other tests is no outage
+    monkeypatch.setattr(link_module, "TIMEOUT", 10.0)  # a machine that is busy with other tests is no outage
     monkeypatch.setattr(rests_module, "POLL_SECONDS", 0.002)
 
 
@@ -162,7 +162,7 @@ def test_redis_that_goes_in_mid_load_fails_no_request(
     redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outage: str
 ) -> None:
     """Over real sockets: streams and buffered answers at both gateways, before, during and after."""
-    monkeypatch.setattr(link_module, "PATIENCE", 0.5)
+    monkeypatch.setattr(link_module, "TIMEOUT", 0.5)
     keys = write_keys(
         tmp_path / "keys.yaml", web={"limits": {"requests_per_minute": 100_000, "concurrent_requests": 100}}
     )

@@ -22,7 +22,7 @@ CALLS = "gemgate_upstream_calls_total"
 # The command, to which a machine that is busy with other tests is no outage of Redis.
 PATIENT = (
     "-c",
-    f"import gemgate.cli.main as m, gemgate.shared_state.connection as c; c.PATIENCE = {PATIENCE}; m.app()",
+    f"import gemgate.cli.main as m, gemgate.shared_state.connection as c; c.TIMEOUT = {PATIENCE}; m.app()",
 )
 
 

@@ -57,7 +57,7 @@ async def test_the_oldest_give_way_when_too_many_wait(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(behind_module, "MAX_WAITING", 3)
-    async with RedisConnection(redis_server.url, patience=TIME_LIMIT).connected() as link:
+    async with RedisConnection(redis_server.url, timeout=TIME_LIMIT).connected() as link:
         redis_server.stop()
         async with WriteBehind(link).running() as behind:
             for value in range(3):

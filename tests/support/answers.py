@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.function_names import NameMap
-from gemgate.api.chat.response import from_gemini
+from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.stream import ChatStream
 from gemgate.translation.thought_signatures import SignatureStore
 
@@ -27,7 +27,7 @@ def answer_context(**changes: Any) -> AnswerContext:
 
 def whole(*answers: Any, **changes: Any) -> Json:
     """The completion that these native answers make, one answer a call."""
-    return from_gemini(answers, answer_context(**changes), fallback_id="fallback", created=CREATED)
+    return completion_from_gemini(answers, answer_context(**changes), fallback_id="fallback", created=CREATED)
 
 
 def message_of(*parts: Json, finish: str = "STOP", **changes: Any) -> Json:

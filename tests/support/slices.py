@@ -60,7 +60,7 @@ def slice_app(
         async with (
             GeminiClient(ClientOptions(UPSTREAM), transport=httpx.MockTransport(google)) as gemini,
             MediaFetcher(max_bytes=1000, timeout=5) as fetcher,
-            ModelList(Upstream(gemini, shared_calls(resolved)), ttl=300, patience=patience, **timing) as models,
+            ModelList(Upstream(gemini, shared_calls(resolved)), ttl=300, timeout=patience, **timing) as models,
         ):
             upstream = Upstream(gemini, shared_calls(resolved))
             media = MediaResolver(resolved, fetcher, cast("Attachments", None), upstream)

@@ -10,7 +10,7 @@ from gemgate.gemini.errors import (
     TransportError,
     decode_error,
 )
-from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.google_errors import error_from_gemini
 from gemgate.upstream.errors import NoUsableKeyError
 
 RPC = "type.googleapis.com/google.rpc."
@@ -40,22 +40,22 @@ def test_the_body_has_all_four_keys_of_openais_error() -> None:
 
 
 def test_only_an_error_of_googles_has_the_key_google() -> None:
-    error = from_gemini(bad_request("Please use a valid role: user, model."))
+    error = error_from_gemini(bad_request("Please use a valid role: user, model."))
     assert error.body()["error"]["google"] == {"status": "INVALID_ARGUMENT", "details": []}
     assert error.headers["x-google-status"] == "INVALID_ARGUMENT"
-    assert "google" not in from_gemini(TransportError(Failure.CONNECT_FAILED)).body()["error"]
+    assert "google" not in error_from_gemini(TransportError(Failure.CONNECT_FAILED)).body()["error"]
     assert "google" not in internal_error().body()["error"]
 
 
 def test_a_bad_key_is_401_though_google_says_400() -> None:
     details = [{"@type": RPC + "ErrorInfo", "reason": "API_KEY_INVALID"}]
-    error = from_gemini(GeminiError(400, BAD_KEY, "INVALID_ARGUMENT", details))
+    error = error_from_gemini(GeminiError(400, BAD_KEY, "INVALID_ARGUMENT", details))
     assert (error.status, error.type, error.code) == (401, "invalid_request_error", "invalid_api_key")
     assert error.message == f"Google refused the Gemini API key: {BAD_KEY}"
 
 
 def test_an_expired_key_is_401_by_its_text() -> None:
-    assert from_gemini(bad_request("API key expired. Please renew the API key.")).code == "invalid_api_key"
+    assert error_from_gemini(bad_request("API key expired. Please renew the API key.")).code == "invalid_api_key"
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_an_expired_key_is_401_by_its_text() -> None:
 def test_each_error_of_google_has_its_status_type_and_code(
     google: GeminiError, status: int, kind: str, code: str | None
 ) -> None:
-    error = from_gemini(google)
+    error = error_from_gemini(google)
     assert (error.status, error.type, error.code) == (status, kind, code)
     assert google.message in error.message
 
 
 def test_a_web_page_is_told_by_its_title() -> None:
-    error = from_gemini(decode_error(503, b"<html><head><title>Service down</title></head><body>x</body>"))
+    error = error_from_gemini(decode_error(503, b"<html><head><title>Service down</title></head><body>x</body>"))
     assert "web page" in error.message
     assert "Service down" in error.message
     assert "<" not in error.message
@@ -153,19 +153,19 @@ def test_a_web_page_is_told_by_its_title() -> None:
     ],
 )
 def test_a_failure_on_the_way_to_google_is_a_server_error(failure: Failure, status: int, code: str) -> None:
-    error = from_gemini(TransportError(failure))
+    error = error_from_gemini(TransportError(failure))
     assert (error.status, error.type, error.code) == (status, "server_error", code)
     assert "x-google-status" not in error.headers
 
 
 def test_an_unknown_name_is_the_parameter_at_fault() -> None:
-    error = from_gemini(bad_request('Invalid JSON payload received. Unknown name "foo": Cannot find field.'))
+    error = error_from_gemini(bad_request('Invalid JSON payload received. Unknown name "foo": Cannot find field.'))
     assert (error.code, error.param) == ("unknown_parameter", "foo")
 
 
 def test_an_unknown_name_that_openai_has_is_told_in_openais_spelling() -> None:
     text = "Invalid JSON payload received. Unknown name \"frequencyPenalty\" at 'generation_config': Cannot find field."
-    assert from_gemini(bad_request(text)).param == "frequency_penalty"
+    assert error_from_gemini(bad_request(text)).param == "frequency_penalty"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_an_unknown_name_that_openai_has_is_told_in_openais_spelling() -> None:
     ],
 )
 def test_the_field_at_fault_is_named_as_openai_names_it(field: str, param: str) -> None:
-    assert from_gemini(bad_request("Invalid value", field)).param == param
+    assert error_from_gemini(bad_request("Invalid value", field)).param == param
 
 
 @pytest.mark.parametrize(
@@ -195,16 +195,16 @@ def test_the_field_at_fault_is_named_as_openai_names_it(field: str, param: str) 
     ],
 )
 def test_a_field_named_only_in_the_text_is_found(message: str, param: str | None) -> None:
-    assert from_gemini(bad_request(message)).param == param
+    assert error_from_gemini(bad_request(message)).param == param
 
 
 def test_a_field_violation_without_a_field_names_no_parameter() -> None:
     details = [{"@type": RPC + "BadRequest", "fieldViolations": [{"description": "no"}]}]
-    assert from_gemini(GeminiError(400, "no", "INVALID_ARGUMENT", details)).param is None
+    assert error_from_gemini(GeminiError(400, "no", "INVALID_ARGUMENT", details)).param is None
 
 
 def test_a_quota_of_a_minute_names_the_time_to_wait() -> None:
-    error = from_gemini(quota("GenerateContentPaidTierInputTokensPerModelPerMinute", delay="34.4s"))
+    error = error_from_gemini(quota("GenerateContentPaidTierInputTokensPerModelPerMinute", delay="34.4s"))
     assert (error.status, error.type, error.code) == (429, "tokens", "rate_limit_exceeded")
     assert error.headers["retry-after"] == "35"
     assert error.headers["retry-after-ms"] == "34400"
@@ -212,11 +212,11 @@ def test_a_quota_of_a_minute_names_the_time_to_wait() -> None:
 
 
 def test_a_quota_of_requests_says_so() -> None:
-    assert from_gemini(quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")).type == "requests"
+    assert error_from_gemini(quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")).type == "requests"
 
 
 def test_a_bare_429_names_no_time() -> None:
-    error = from_gemini(GeminiError(429, "Resource has been exhausted (e.g. check quota).", "RESOURCE_EXHAUSTED"))
+    error = error_from_gemini(GeminiError(429, "Resource has been exhausted (e.g. check quota).", "RESOURCE_EXHAUSTED"))
     assert (error.type, error.code) == ("rate_limit_error", "rate_limit_exceeded")
     assert "retry-after" not in error.headers
 
@@ -231,7 +231,7 @@ def test_a_bare_429_names_no_time() -> None:
     ],
 )
 def test_a_quota_that_waiting_does_not_help_is_insufficient_quota(google: GeminiError) -> None:
-    error = from_gemini(google)
+    error = error_from_gemini(google)
     assert (error.status, error.type, error.code) == (429, "insufficient_quota", "insufficient_quota")
     assert error.headers["x-should-retry"] == "false"
     assert "retry-after" not in error.headers
@@ -240,7 +240,7 @@ def test_a_quota_that_waiting_does_not_help_is_insufficient_quota(google: Gemini
 def test_a_quota_of_a_minute_is_told_in_openais_rate_limit_headers_too() -> None:
     google = quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", delay="12.2s")
     google.details[0]["violations"][0]["quotaValue"] = "10"
-    headers = from_gemini(google).headers
+    headers = error_from_gemini(google).headers
     assert headers["x-ratelimit-limit-requests"] == "10"
     assert headers["x-ratelimit-remaining-requests"] == "0"
     assert headers["x-ratelimit-reset-requests"] == "13s"
@@ -250,7 +250,7 @@ def test_a_quota_of_a_minute_is_told_in_openais_rate_limit_headers_too() -> None
     ("delay", "reset"), [("0.3s", "1s"), ("60s", "1m0s"), ("361s", "6m1s"), ("3600s", "1h0m0s"), ("36061s", "10h1m1s")]
 )
 def test_the_time_of_a_rate_limit_is_written_as_openai_does(delay: str, reset: str) -> None:
-    headers = from_gemini(quota("GenerateContentPaidTierInputTokensPerModelPerMinute", delay=delay)).headers
+    headers = error_from_gemini(quota("GenerateContentPaidTierInputTokensPerModelPerMinute", delay=delay)).headers
     assert headers["x-ratelimit-reset-tokens"] == reset
     assert "x-ratelimit-limit-tokens" not in headers
 
@@ -258,26 +258,26 @@ def test_the_time_of_a_rate_limit_is_written_as_openai_does(delay: str, reset: s
 def test_what_the_gateway_knows_of_its_keys_goes_before_googles_time() -> None:
     google = quota("GenerateRequestsPerMinutePerProjectPerModel", delay="48s")
     google.available_in = 3.5
-    headers = from_gemini(google).headers
+    headers = error_from_gemini(google).headers
     assert (headers["retry-after"], headers["retry-after-ms"]) == ("4", "3500")
 
 
 def test_a_quota_of_a_day_says_when_it_begins_anew_if_that_is_known() -> None:
     google = quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier")
     google.available_in = 3600
-    headers = from_gemini(google).headers
+    headers = error_from_gemini(google).headers
     assert (headers["retry-after"], headers["x-should-retry"]) == ("3600", "false")
 
 
 @pytest.mark.parametrize("google", [GeminiError(503, "busy", "UNAVAILABLE"), TransportError(Failure.CONNECT_FAILED)])
 def test_what_was_tried_again_to_the_end_is_not_to_be_tried_by_the_client(google: GeminiError) -> None:
-    assert "x-should-retry" not in from_gemini(google).headers
+    assert "x-should-retry" not in error_from_gemini(google).headers
     google.is_final = True
-    assert from_gemini(google).headers["x-should-retry"] == "false"
+    assert error_from_gemini(google).headers["x-should-retry"] == "false"
 
 
 def test_keys_that_google_refuses_are_no_fault_of_the_callers() -> None:
-    error = from_gemini(
+    error = error_from_gemini(
         NoUsableKeyError("API key not valid. Please pass a valid API key: AIzaSyExampleExampleExample.")
     )
     assert (error.status, error.type, error.code) == (503, "server_error", "upstream_key_rejected")
@@ -287,19 +287,21 @@ def test_keys_that_google_refuses_are_no_fault_of_the_callers() -> None:
 
 def test_an_overload_with_a_time_to_wait_says_it() -> None:
     details = [{"@type": RPC + "RetryInfo", "retryDelay": "2s"}]
-    assert from_gemini(GeminiError(503, "busy", "UNAVAILABLE", details)).headers["retry-after"] == "2"
+    assert error_from_gemini(GeminiError(503, "busy", "UNAVAILABLE", details)).headers["retry-after"] == "2"
 
 
 def test_a_key_in_googles_message_or_details_is_hidden() -> None:
     key = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
     details = [{"@type": RPC + "ErrorInfo", "metadata": {"consumer": f"api_key:{key}"}}]
-    error = from_gemini(GeminiError(403, f"Consumer 'api_key:{key}' has been suspended.", "PERMISSION_DENIED", details))
+    error = error_from_gemini(
+        GeminiError(403, f"Consumer 'api_key:{key}' has been suspended.", "PERMISSION_DENIED", details)
+    )
     assert key not in str(error.body())
     assert "Consumer 'api_key:***' has been suspended." in error.message
 
 
 def test_a_status_that_is_no_word_stays_out_of_the_headers() -> None:
-    assert "x-google-status" not in from_gemini(GeminiError(400, "no", "A\r\nB")).headers
+    assert "x-google-status" not in error_from_gemini(GeminiError(400, "no", "A\r\nB")).headers
 
 
 def test_our_own_errors_are_server_errors() -> None:

@@ -134,7 +134,7 @@ class Seen(Observer):
         self.retried: list[tuple[str, str]] = []
         self.fell_back: list[tuple[str, str, str]] = []
 
-    def cooldowns(self, cooldown: Cooldown) -> None:
+    def cools_down(self, cooldown: Cooldown) -> None:
         self.rested.append(cooldown)
 
     def retries(self, model: str, reason: str) -> None:

@@ -15,13 +15,13 @@ class Readiness:
 
     Args:
         store: What is asked.
-        patience: Seconds that it may take.
+        timeout: Seconds that it may take.
         kept: Seconds for which the answer stands.
     """
 
-    def __init__(self, store: Store, *, patience: float = 3.0, kept: float = 1.0) -> None:
+    def __init__(self, store: Store, *, timeout: float = 3.0, kept: float = 1.0) -> None:
         self._store = store
-        self._patience = patience
+        self._timeout = timeout
         self._kept = kept
         self._asked_at = float("-inf")
         self._is_ready = True
@@ -38,7 +38,7 @@ class Readiness:
 
     async def _failure(self) -> Exception | None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 await self._store.ping()
         except Exception as error:  # noqa: BLE001  whatever it is, the store cannot be used
             return error

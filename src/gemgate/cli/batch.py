@@ -130,7 +130,7 @@ class _Run:
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
         )
         batch = self._resumed()
@@ -193,8 +193,8 @@ class _Run:
         return patient(call, PATIENCE, _FIRST_PAUSE * 5, self._grumble)
 
     def _uploaded(self, progress: "Progress") -> "Json":
-        told = f"{self._source.size / 1e6:.1f} MB"
-        task = progress.add_task("Uploading", total=self._source.size, told=told)
+        amount = f"{self._source.size / 1e6:.1f} MB"
+        task = progress.add_task("Uploading", total=self._source.size, amount=amount)
         with progress.open(self._source.path, "rb", task_id=task) as stream:
             return self._gateway.upload(stream, self._source.path.name)
 
@@ -203,7 +203,7 @@ class _Run:
         self._state.save(self._state_path)
 
     def _waited_for(self, batch: "Json", progress: "Progress") -> "Json":
-        task = progress.add_task("Waiting", total=None, told="")
+        task = progress.add_task("Waiting", total=None, amount="")
         began, batch_id, status = time.monotonic(), batch["id"], ""
         while True:
             if batch["status"] != status:
@@ -212,8 +212,8 @@ class _Run:
                     self._console.print(f"{batch_id} is {status}.")
             counts = batch["request_counts"]
             done = counts["completed"] + counts["failed"]
-            told = f"{done:,} of {counts['total']:,}" + (f", {counts['failed']:,} failed" if counts["failed"] else "")
-            progress.update(task, description=status, total=counts["total"] or None, completed=done, told=told)
+            amount = f"{done:,} of {counts['total']:,}" + (f", {counts['failed']:,} failed" if counts["failed"] else "")
+            progress.update(task, description=status, total=counts["total"] or None, completed=done, amount=amount)
             if status in FINAL:
                 return batch
             pause = min(max((time.monotonic() - began) / 10, _FIRST_PAUSE), _MAX_PAUSE)

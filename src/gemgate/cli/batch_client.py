@@ -80,7 +80,7 @@ class GatewayClient:
             with self._failing(), self._http.stream("GET", f"{self.base_url}/files/{file_id}/content") as answer:
                 if answer.is_error:
                     answer.read()
-                self._check(answer)
+                self._raise_for_status(answer)
                 with draft.open("wb") as stream:
                     for piece in answer.iter_bytes():
                         stream.write(piece)
@@ -91,7 +91,7 @@ class GatewayClient:
     def _json(self, method: str, path: str, **request: Any) -> Json:
         with self._failing():
             answer = self._http.request(method, f"{self.base_url}{path}", **request)
-        self._check(answer)
+        self._raise_for_status(answer)
         try:
             value = orjson.loads(answer.content)
         except orjson.JSONDecodeError:
@@ -116,7 +116,7 @@ class GatewayClient:
             msg = f"The connection to {self.base_url} broke ({type(error).__name__})."
             raise GatewayError(msg, is_passing=True) from None
 
-    def _check(self, answer: httpx.Response) -> None:
+    def _raise_for_status(self, answer: httpx.Response) -> None:
         if not answer.is_error:
             return
         status, error = answer.status_code, _error_of(answer)

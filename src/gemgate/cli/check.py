@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     sentence: str
 
 
-async def check(settings: Settings) -> list[Finding]:
+async def check_keys(settings: Settings) -> list[Finding]:
     """Asks Google for its models once with each key (without one, when callers bring theirs), and tells the outcome."""
     options = ClientOptions(
         upstream=settings.upstream,

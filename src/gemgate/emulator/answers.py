@@ -194,15 +194,15 @@ def _limit(draft: Draft, prompt: Prompt) -> None:
         for stop in prompt.config.get("stopSequences") or ():
             if stop in part.get("text", ""):
                 part["text"] = part["text"][: part["text"].index(stop)]
-    most = prompt.config.get("maxOutputTokens")
-    if most is None or draft.thought_tokens + _tokens(draft) <= most:
+    maximum = prompt.config.get("maxOutputTokens")
+    if maximum is None or draft.thought_tokens + _tokens(draft) <= maximum:
         return
     draft.finish, draft.finish_message = "MAX_TOKENS", ""
-    if draft.thought_tokens >= most:
-        draft.thought_tokens = most
+    if draft.thought_tokens >= maximum:
+        draft.thought_tokens = maximum
         draft.parts, draft.extras = [], {}
         return
-    room = (most - draft.thought_tokens) * 4
+    room = (maximum - draft.thought_tokens) * 4
     draft.parts = [part for part in draft.parts if "functionCall" not in part and "inlineData" not in part]
     for part in draft.parts:
         if "text" in part:

@@ -18,7 +18,7 @@ EXPIRED_KEY = "expired"
 _LIKE_A_KEY = re.compile(r"AIza|AQ\.|sk-")
 
 
-def check(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+def check_credential(headers: Mapping[str, str], query: Mapping[str, str]) -> None:
     """Accept one credential: `x-goog-api-key`, `?key=` or an OAuth token as `Authorization: Bearer`.
 
     Raises:

@@ -23,7 +23,7 @@ EXAMPLE_MODEL = "models/gemini-2.5-pro"
 LEAST_TOKENS = 1024
 DEFAULT_TTL = timedelta(hours=1)
 DEFAULT_PAGE = 50
-MOST_PAGE = 1000
+MAX_PAGE = 1000
 _ID_LENGTH = 40
 _NAME_LENGTH = 128
 
@@ -193,11 +193,11 @@ def paged(
     token: str,
     *,
     default: int = DEFAULT_PAGE,
-    most: int = MOST_PAGE,
+    maximum: int = MAX_PAGE,
 ) -> dict[str, Any]:
     """A page of resources under `key`; the token is the place where the next page begins.
 
-    `size` 0 stands for `default`; more than `most` is taken as `most`.
+    `size` 0 stands for `default`; more than `maximum` is taken as `maximum`.
 
     Raises:
         ApiError: 400, a token that no page gave out.
@@ -205,6 +205,6 @@ def paged(
     if (token and not token.isascii()) or (token and not token.isdigit()):
         raise GoogleApiError(400, "Invalid page token.")
     start = int(token or 0)
-    end = start + (min(size, most) if size > 0 else default)
+    end = start + (min(size, maximum) if size > 0 else default)
     page: dict[str, Any] = {key: resources[start:end]} if resources[start:end] else {}
     return page | ({"nextPageToken": str(end)} if end < len(resources) else {})

@@ -18,7 +18,7 @@ from gemgate.emulator.scenarios import Scenario
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.validation import decode_base64, parse
 
-MOST_REQUESTS = 100
+MAX_REQUESTS = 100
 _BYTES_A_TOKEN = 4
 _MEDIA = ("inlineData", "fileData")
 _UNSPECIFIED = "TASK_TYPE_UNSPECIFIED"
@@ -50,8 +50,8 @@ def batch_embed_contents(state: EmulatorState, request: Request, model: ModelFam
     requests = canonical.get("requests") or []
     if not requests:
         raise invalid("* BatchEmbedContentsRequest.requests: requests is not specified\n")
-    if len(requests) > MOST_REQUESTS:
-        raise invalid(f"* BatchEmbedContentsRequest.requests: at most {MOST_REQUESTS} requests can be in one batch\n")
+    if len(requests) > MAX_REQUESTS:
+        raise invalid(f"* BatchEmbedContentsRequest.requests: at most {MAX_REQUESTS} requests can be in one batch\n")
     return _answer(state, request, model, requests, "* BatchEmbedContentsRequest.requests[{}].")
 
 
@@ -85,13 +85,13 @@ def _embed(
 ) -> tuple[Scenario, list[dict[str, Any]], Counter[str]]:
     kind = model.family.vector or Vector()
     for number, each in enumerate(requests):
-        check(model, kind, each, root.format(number))
+        check_request(model, kind, each, root.format(number))
     requests = [{**each, "content": attach_content(state.files, by.owner, each["content"])} for each in requests]
     contents = [each["content"] for each in requests]
     asked = next(filter(None, (scenario_in(text_of(parts_of(content))) for content in contents)), "")
     scenario = begin(state, by, model, "embedContent", asked=asked, content=contents)
-    most = model.family.limits[0]
-    return scenario, [{"values": _vector(kind, each, most)} for each in requests], _tokens(contents, most)
+    maximum = model.family.limits[0]
+    return scenario, [{"values": _vector(kind, each, maximum)} for each in requests], _tokens(contents, maximum)
 
 
 def settings(each: dict[str, Any]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def settings(each: dict[str, Any]) -> dict[str, Any]:
     return {**each, **(each.get("embedContentConfig") or {})}
 
 
-def check(model: ModelFamily, kind: Vector, each: dict[str, Any], root: str) -> None:
+def check_request(model: ModelFamily, kind: Vector, each: dict[str, Any], root: str) -> None:
     """Refuse a canonical `EmbedContentRequest` as Google would; `root` begins the messages.
 
     Raises:
@@ -115,15 +115,16 @@ def check(model: ModelFamily, kind: Vector, each: dict[str, Any], root: str) -> 
     _check_content(model, kind, each.get("content") or {}, root)
     given = settings(each)
     size = given.get("outputDimensionality")
-    if size is not None and not kind.least <= size <= kind.most:
+    if size is not None and not kind.minimum <= size <= kind.maximum:
         raise invalid(
-            f"{root}output_dimensionality: output_dimensionality must be in the range [{kind.least}, {kind.most}].\n"
+            f"{root}output_dimensionality: output_dimensionality must be in the range "
+            f"[{kind.minimum}, {kind.maximum}].\n"
         )
     if given.get("title") and given.get("taskType") != "RETRIEVAL_DOCUMENT" and not kind.rich:
         raise invalid(f"{root}title: title can only be set with task_type RETRIEVAL_DOCUMENT.\n")
-    tokens, most = _count(each["content"]).total(), model.family.limits[0]
-    if given.get("autoTruncate") is False and tokens > most:
-        raise invalid(f"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({most}).")
+    tokens, maximum = _count(each["content"]).total(), model.family.limits[0]
+    if given.get("autoTruncate") is False and tokens > maximum:
+        raise invalid(f"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({maximum}).")
 
 
 def _check_content(model: ModelFamily, kind: Vector, content: dict[str, Any], root: str) -> None:
@@ -141,7 +142,7 @@ def _check_content(model: ModelFamily, kind: Vector, content: dict[str, Any], ro
             raise invalid(f"{place}inline_data: mime_type and data must be specified.\n")
 
 
-def _vector(kind: Vector, each: dict[str, Any], most: int) -> list[float]:
+def _vector(kind: Vector, each: dict[str, Any], maximum: int) -> list[float]:
     """One vector for all parts together; texts are cut off after `most` tokens."""
     given = settings(each)
     features: Counter[int] = Counter()
@@ -152,24 +153,24 @@ def _vector(kind: Vector, each: dict[str, Any], most: int) -> list[float]:
         elif "fileData" in part:
             features += vectors.media_features("file", part["fileData"]["fileUri"].encode())
         else:
-            beginning = part["text"].encode(errors="replace")[: most * _BYTES_A_TOKEN]
+            beginning = part["text"].encode(errors="replace")[: maximum * _BYTES_A_TOKEN]
             features += vectors.text_features(beginning.decode(errors="ignore"))
     if not kind.rich:
         for name in ("taskType", "title"):
             if given.get(name, _UNSPECIFIED) not in {"", _UNSPECIFIED}:
                 features += vectors.setting_features(f"{name} {given[name]}")
-    return vectors.vector(features, given.get("outputDimensionality") or kind.most, unit=kind.unit)
+    return vectors.vector(features, given.get("outputDimensionality") or kind.maximum, unit=kind.unit)
 
 
 def _count(content: dict[str, Any]) -> Counter[str]:
     return usage.prompt_tokens({"contents": [content]})
 
 
-def _tokens(contents: list[dict[str, Any]], most: int) -> Counter[str]:
+def _tokens(contents: list[dict[str, Any]], maximum: int) -> Counter[str]:
     """Tokens by modality; of each content at most `most` count, since the rest of it is cut off."""
     counts: Counter[str] = Counter()
     for content in contents:
         found = _count(content)
-        found["TEXT"] = min(found["TEXT"], most)
+        found["TEXT"] = min(found["TEXT"], maximum)
         counts += found
     return counts

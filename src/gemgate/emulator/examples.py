@@ -235,9 +235,9 @@ class _Maker:
             if name in required or wanted:
                 result[name] = self.make(spec, name, depth + 1)
         more = schema.get("additionalProperties")
-        least = max(int(schema.get("minProperties", 0)), 1 if isinstance(more, dict) and not properties else 0)
+        minimum = max(int(schema.get("minProperties", 0)), 1 if isinstance(more, dict) and not properties else 0)
         number = 1
-        while len(result) < least:
+        while len(result) < minimum:
             result[f"key{number}"] = self.make(more, "value", depth + 1, number - 1)
             number += 1
         return result
@@ -245,26 +245,26 @@ class _Maker:
     def array(self, schema: dict[str, Any], name: str, depth: int) -> list[Any]:
         first = [self.make(item, name, depth + 1) for item in schema.get("prefixItems") or ()]
         items = schema.get("items", {})
-        least, most = int(schema.get("minItems", 0)), int(schema.get("maxItems", _UNBOUNDED))
+        minimum, maximum = int(schema.get("minItems", 0)), int(schema.get("maxItems", _UNBOUNDED))
         usual = 0 if self.loops(items) or depth >= MAX_DEPTH else 2 if self.generous else 1
-        count = max(least, min(most, usual if not first else len(first)))
+        count = max(minimum, min(maximum, usual if not first else len(first)))
         if items is False:
             count = min(count, len(first))
         singular = name.removesuffix("s")
         rest = [self.make(items, singular, depth + 1, index) for index in range(max(0, count - len(first)))]
-        return (first + rest)[:most]
+        return (first + rest)[:maximum]
 
     def number(self, schema: dict[str, Any], index: int, *, whole: bool) -> float:
         step = schema.get("multipleOf") or (1 if whole else 0)
-        least, most = _bounds(schema, step or 0.5)
-        said = next((number for number in self.numbers if least <= number <= most and _fits(number, step)), None)
+        minimum, maximum = _bounds(schema, step or 0.5)
+        said = next((number for number in self.numbers if minimum <= number <= maximum and _fits(number, step)), None)
         if said is not None:
             self.numbers.remove(said)
             return int(said) if said.is_integer() else said
-        value: float = least if least > -_UNBOUNDED else min(1, most)
+        value: float = minimum if minimum > -_UNBOUNDED else min(1, maximum)
         if step:
             value = math.ceil(value / step) * step
-        value = min(value + index * (step or 1), most if _fits(most, step) else value)
+        value = min(value + index * (step or 1), maximum if _fits(maximum, step) else value)
         return int(value) if whole or float(value).is_integer() else value
 
     def string(self, schema: dict[str, Any], name: str, index: int) -> str:
@@ -273,8 +273,8 @@ class _Maker:
         if "pattern" in schema:
             return _matching(schema["pattern"], index)
         text = self.said(name, index)
-        least, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", _UNBOUNDED))
-        return text[:most].ljust(least, "x") if len(text) > most or len(text) < least else text
+        minimum, maximum = int(schema.get("minLength", 0)), int(schema.get("maxLength", _UNBOUNDED))
+        return text[:maximum].ljust(minimum, "x") if len(text) > maximum or len(text) < minimum else text
 
     def said(self, name: str, index: int) -> str:
         """A value for the property `name` from the prompt, or a plain example."""
@@ -327,12 +327,12 @@ def _kind(schema: Any) -> str:
 
 
 def _bounds(schema: dict[str, Any], step: float) -> tuple[float, float]:
-    least, most = schema.get("minimum", -_UNBOUNDED * 2), schema.get("maximum", _UNBOUNDED * 2)
+    minimum, maximum = schema.get("minimum", -_UNBOUNDED * 2), schema.get("maximum", _UNBOUNDED * 2)
     if "exclusiveMinimum" in schema:
-        least = max(least, schema["exclusiveMinimum"] + step)
+        minimum = max(minimum, schema["exclusiveMinimum"] + step)
     if "exclusiveMaximum" in schema:
-        most = min(most, schema["exclusiveMaximum"] - step)
-    return least, most
+        maximum = min(maximum, schema["exclusiveMaximum"] - step)
+    return minimum, maximum
 
 
 def _fits(number: float, step: float) -> bool:

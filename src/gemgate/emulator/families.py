@@ -18,13 +18,13 @@ class Vector:
     """What the vectors of an embedding model are like.
 
     Attributes:
-        least, most: The range of `outputDimensionality`; `most` is what comes unasked.
+        minimum, maximum: The range of `outputDimensionality`; `maximum` is what comes unasked.
         unit: Whether reduced vectors have length 1, too.
         rich: Whether the model embeds media, tells its usage, and ignores `taskType` and `title`.
     """
 
-    least: int = 128
-    most: int = 3072
+    minimum: int = 128
+    maximum: int = 3072
     unit: bool = False
     rich: bool = False
 
@@ -193,7 +193,7 @@ FAMILIES: dict[str, Family] = {
     "3.1-tts": replace(_SPEECH, generation=3.1, methods=_NO_CACHES, budget=(0, 24576), default_thinking=""),
     "3.1-live": replace(_SPEECH, generation=3.1, methods=("bidiGenerateContent",), limits=(131072, 65536)),
     "embedding-001": replace(_VECTOR, vector=Vector(), limits=(2048, 1)),
-    "embedding-004": replace(_VECTOR, vector=Vector(least=1, most=768, unit=True), limits=(2048, 1)),
+    "embedding-004": replace(_VECTOR, vector=Vector(minimum=1, maximum=768, unit=True), limits=(2048, 1)),
     "embedding-2": replace(_VECTOR, generation=3.0, vector=Vector(unit=True, rich=True), limits=(8192, 1)),
     "imagen-3": replace(_PREDICTION, image_sizes=("1K",)),
     "imagen-4": replace(_PREDICTION, image_sizes=("1K", "2K")),

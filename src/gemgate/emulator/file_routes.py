@@ -24,7 +24,7 @@ from gemgate.emulator.stream import pretty
 from gemgate.emulator.validation import parse
 
 DEFAULT_PAGE = 10
-MOST_PAGE = 100
+MAX_PAGE = 100
 _DOWNLOAD = ":download"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -53,7 +53,7 @@ async def list_files(state: EmulatorState, request: Request) -> Delivery:
     scenario = _begin(state, request)
     size, token = paging(request)
     files = state.files.listed(caller(request).owner, origin(request))
-    page = paged("files", files, size, token, default=DEFAULT_PAGE, most=MOST_PAGE)
+    page = paged("files", files, size, token, default=DEFAULT_PAGE, maximum=MAX_PAGE)
     return whole(state, scenario, pretty(page))
 
 

@@ -27,7 +27,7 @@ from gemgate.emulator.timing import (
 ORIGIN = "https://generativelanguage.googleapis.com"
 """What `uri` begins with: it is a name, not an address, and Google's clients read the name out of it."""
 
-MOST_ID = 40
+MAX_ID = 40
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NAME = re.compile(r"(?:https?://[^/]+/(?:v1|v1beta|v1alpha)/)?files/([a-z0-9-]+)")
@@ -97,7 +97,7 @@ class FileShelf:
         self._limits = limits
         self._files: dict[str, UploadedFile] = {}
 
-    def check(self, owner: str, wanted: dict[str, Any], size: int) -> None:
+    def check_new(self, owner: str, wanted: dict[str, Any], size: int) -> None:
         """Whether a file of these `UploadedFile` fields and `size` bytes may be made.
 
         Raises:
@@ -118,7 +118,7 @@ class FileShelf:
 
     def _check_name(self, name: str) -> None:
         short = name.removeprefix("files/")
-        if len(short) > MOST_ID:
+        if len(short) > MAX_ID:
             raise too_long("CreateFileRequest.file")
         if not _ID.fullmatch(short):
             raise invalid(
@@ -136,7 +136,7 @@ class FileShelf:
         Raises:
             ApiError: As `check`.
         """
-        self.check(owner, wanted, content.size)
+        self.check_new(owner, wanted, content.size)
         scenario = scenario or Scenario()
         now = self._clock()
         mime_type = wanted.get("mimeType", "")
@@ -203,7 +203,7 @@ class FileShelf:
             ApiError: 403 as `get`; 400 for the result of a job, whose name is longer than this method takes.
         """
         short = name.removeprefix("files/")
-        if len(short) > MOST_ID:
+        if len(short) > MAX_ID:
             raise too_long("DeleteFileRequest")
         del self._files[self.get(owner, short).id]
 
@@ -236,4 +236,4 @@ class FileShelf:
 
 def too_long(request: str) -> GoogleApiError:
     """A file id above 40 characters; the results of jobs have such ids."""
-    return invalid(f"* {request}.name: File ID (name excluding 'files/') cannot be more than {MOST_ID} characters.\n")
+    return invalid(f"* {request}.name: File ID (name excluding 'files/') cannot be more than {MAX_ID} characters.\n")

@@ -114,7 +114,7 @@ def _prepare(
     canonical, found = parse("GenerateContentRequest", body)
     if found:
         raise bad_request(found)
-    rules.check(model, canonical, streaming=streaming)
+    rules.check_request(model, canonical, streaming=streaming)
     canonical = attach(state.files, by.owner, canonical)
     asked = read(canonical).scenario
     scenario = begin(state, by, model, "generateContent", asked=asked, content=canonical["contents"])

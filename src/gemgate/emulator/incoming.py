@@ -11,7 +11,7 @@ from gemgate.emulator.errors import GoogleApiError, invalid
 from gemgate.emulator.scenarios import HEADER
 from gemgate.emulator.state import EmulatorState
 
-MOST_PAGE_SIZE = 2**31
+MAX_PAGE_SIZE = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def read(state: EmulatorState, request: Request) -> Any:
     except orjson.JSONDecodeError:
         broken = True
     saw(state, request, body, len(raw))
-    auth.check(request.headers, request.query_params)
+    auth.check_credential(request.headers, request.query_params)
     if broken:
         start = raw[:50].decode(errors="replace")
         raise invalid(f"Invalid JSON payload received. Unexpected token.\n{start}\n^")
@@ -85,6 +85,6 @@ def paging(request: Request) -> tuple[int, str]:
         ApiError: 400, the size is not a number.
     """
     size = request.query_params.get("pageSize", "0")
-    if not (size.isascii() and size.isdigit() and int(size) < MOST_PAGE_SIZE):
+    if not (size.isascii() and size.isdigit() and int(size) < MAX_PAGE_SIZE):
         raise invalid(f"Invalid value at 'page_size' (TYPE_INT32), \"{size}\"")
     return int(size), request.query_params.get("pageToken", "")

@@ -18,7 +18,7 @@ from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.stream import pretty
 from gemgate.emulator.validation import parse
 
-MOST_SAMPLES = 4
+MAX_SAMPLES = 4
 _PERSONS = ("dont_allow", "allow_adult", "allow_all")
 _SAFETY = (
     "block_low_and_above",
@@ -93,9 +93,9 @@ def _parameters(given: Any, model: ModelFamily) -> dict[str, Any]:
     output = given.get("outputOptions") or {}
     if not isinstance(output, dict):
         raise invalid(f"outputOptions {_shown(output)} is not an object.")
-    count = given.get("sampleCount", MOST_SAMPLES)
-    if not _is_integer(count) or not 1 <= count <= MOST_SAMPLES:
-        raise invalid(f"sampleCount must be between 1 and {MOST_SAMPLES}, not {_shown(count)}.")
+    count = given.get("sampleCount", MAX_SAMPLES)
+    if not _is_integer(count) or not 1 <= count <= MAX_SAMPLES:
+        raise invalid(f"sampleCount must be between 1 and {MAX_SAMPLES}, not {_shown(count)}.")
     quality = output.get("compressionQuality", pictures.DEFAULT_QUALITY)
     if not _is_integer(quality) or not 0 <= quality <= 100:
         raise invalid(f"compressionQuality must be between 0 and 100, not {_shown(quality)}.")
@@ -122,7 +122,7 @@ def _one_of(name: str, value: Any, possible: tuple[str, ...], *, any_case: bool 
 
 
 def _predictions(scenario: Scenario, parameters: dict[str, Any], seed: str) -> list[dict[str, Any]]:
-    count = parameters.get("sampleCount", MOST_SAMPLES)
+    count = parameters.get("sampleCount", MAX_SAMPLES)
     filtered = 0
     if scenario.name == "rai-filtered":
         filtered = min(count, int(scenario.number))

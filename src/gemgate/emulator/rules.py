@@ -27,7 +27,7 @@ MAX_TEMPERATURE = 2
 _FUNCTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 
 
-def check(model: ModelFamily, body: dict[str, Any], *, streaming: bool) -> None:
+def check_request(model: ModelFamily, body: dict[str, Any], *, streaming: bool) -> None:
     """Refuse a canonical `GenerateContentRequest` as Google would.
 
     Raises:
@@ -46,7 +46,7 @@ def check(model: ModelFamily, body: dict[str, Any], *, streaming: bool) -> None:
 def refusal(model: ModelFamily, body: dict[str, Any], *, streaming: bool = False) -> GoogleApiError | None:
     """The refusal that `check` raises, or None."""
     try:
-        check(model, body, streaming=streaming)
+        check_request(model, body, streaming=streaming)
     except GoogleApiError as error:
         return error
     return None
@@ -225,10 +225,12 @@ def _sampling(model: ModelFamily, body: dict[str, Any]) -> None:
         raise invalid("Multiple candidates is not enabled for this model")
 
 
-def _within(config: dict[str, Any], name: str, least: float, most: float) -> None:
-    if not least <= config.get(name, least) <= most:
+def _within(config: dict[str, Any], name: str, minimum: float, maximum: float) -> None:
+    if not minimum <= config.get(name, minimum) <= maximum:
         proto = "top_p" if name == "topP" else name
-        raise invalid(f"{ROOT}generation_config.{proto}: {proto} must be in the range [{least:.1f}, {most:.1f}].\n")
+        raise invalid(
+            f"{ROOT}generation_config.{proto}: {proto} must be in the range [{minimum:.1f}, {maximum:.1f}].\n"
+        )
 
 
 def _thinking(model: ModelFamily, body: dict[str, Any]) -> None:
@@ -248,11 +250,13 @@ def _thinking(model: ModelFamily, body: dict[str, Any]) -> None:
         raise invalid("Thinking level is not supported for this model.")
     if level is not None and level not in family.levels:
         raise invalid(f"Thinking level {level} is not supported for this model. Please retry with other thinking level")
-    least, most = family.budget
+    minimum, maximum = family.budget
     if budget == 0 and not family.can_stop:
         raise invalid("Budget 0 is invalid. This model only works in thinking mode.")
-    if budget not in {None, 0, -1} and not least <= budget <= most:
-        raise invalid(f"The thinking budget {budget} is invalid. Please choose a value between {least} and {most}.")
+    if budget not in {None, 0, -1} and not minimum <= budget <= maximum:
+        raise invalid(
+            f"The thinking budget {budget} is invalid. Please choose a value between {minimum} and {maximum}."
+        )
 
 
 _OUTPUTS = {"text": {"TEXT"}, "image": {"TEXT", "IMAGE"}, "audio": {"AUDIO"}}

@@ -63,7 +63,7 @@ class _ThreadedServer(uvicorn.Server):
 def serve_in_thread(port: int = 0, *, app: ASGIApp | None = None, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve `app` (a new emulator by default) in a thread and yield its base URL, such as `http://127.0.0.1:40123`.
 
-    The loop is asyncio's own: handles of uvloop's crash the interpreter when the collector of another thread frees them.
+    The loop is asyncio's own: handles of uvloop's crash the interpreter when another thread frees them.
     Port 0 takes a free one. Pass `app=create_emulator()` to keep hold of `app.state.emulator`.
 
     Raises:

@@ -82,7 +82,7 @@ async def _body(state: EmulatorState, request: Request) -> bytes:
         if len(raw) > state.limits.body:
             raise too_large(state.limits.body)
     saw(state, request, None, len(raw))
-    auth.check(request.headers, request.query_params)
+    auth.check_credential(request.headers, request.query_params)
     return bytes(raw)
 
 
@@ -120,7 +120,7 @@ async def _start(state: EmulatorState, request: Request) -> Delivery:
         raise invalid(f"Invalid X-Goog-Upload-Header-Content-Length: {length}")
     wanted = _typed(_fields(raw), request.headers.get("x-goog-upload-header-content-type", ""))
     owner = caller(request).owner
-    state.files.check(owner, wanted, int(length or 0))
+    state.files.check_new(owner, wanted, int(length or 0))
     scenario = _scenario(state, request, wanted)
     made = UploadSession(
         id=random_id(48),
@@ -200,7 +200,7 @@ async def _take(state: EmulatorState, request: Request, found: UploadSession, *,
         ClientDisconnect: The client left.
     """
     turn, start = found.turn, found.content.size
-    most = state.limits.file if found.declared is None else found.declared
+    maximum = state.limits.file if found.declared is None else found.declared
     async for piece in request.stream():
         if found.turn != turn:
             raise invalid("Another request goes on with this upload.")
@@ -209,8 +209,8 @@ async def _take(state: EmulatorState, request: Request, found: UploadSession, *,
             found.break_at = None
             saw(state, request, None, found.content.size - start)
             return True
-        if found.content.size + len(piece) > most:
-            raise invalid(f"More bytes were sent than the {most} of the upload.")
+        if found.content.size + len(piece) > maximum:
+            raise invalid(f"More bytes were sent than the {maximum} of the upload.")
         found.content.write(piece)
     size = found.content.size
     saw(state, request, None, size - start)
@@ -252,7 +252,7 @@ async def _raw(state: EmulatorState, request: Request) -> Delivery:
 
 def _at_once(state: EmulatorState, request: Request, wanted: dict[str, Any], data: bytes) -> Delivery:
     owner = caller(request).owner
-    state.files.check(owner, wanted, len(data))
+    state.files.check_new(owner, wanted, len(data))
     scenario = _scenario(state, request, wanted)
     file = state.files.add(owner, RequestContent(data), wanted, scenario)
     return whole(state, scenario, pretty({"file": file.resource(state.now(), origin(request))}))

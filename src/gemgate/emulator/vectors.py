@@ -21,8 +21,8 @@ _LANE_BYTES = 2
 _LEVELS = 15
 _MASK = int.from_bytes(bytes([_LEVELS, 0]) * LANES, "little")
 # The lanes of a sum must stay below 2**16: a weight of 1 adds at most 15 to each.
-_MOST_WEIGHT = 65535 // _LEVELS
-_SCALED_WEIGHT = _MOST_WEIGHT - BUCKETS
+_MAX_WEIGHT = 65535 // _LEVELS
+_SCALED_WEIGHT = _MAX_WEIGHT - BUCKETS
 _DECIMALS = 10**9
 # Recorded vectors of gemini-embedding-001 have lengths of about 0.588 at 768 lanes and 0.389 at 256: the length of the
 # first n lanes is (n / 3072) ** 0.383.
@@ -65,7 +65,7 @@ def vector(features: Counter[int], size: int, *, unit: bool) -> list[float]:
     """The first `size` of 3072 numbers with nine decimals; all 3072 have length 1, fewer only with `unit`."""
     total = features.total()
     weights = dict(features)
-    if total > _MOST_WEIGHT:
+    if total > _MAX_WEIGHT:
         weights = {bucket: 1 + weight * _SCALED_WEIGHT // total for bucket, weight in features.items()}
     packed = sum(weight * _direction(bucket) for bucket, weight in weights.items())
     middle = _LEVELS * sum(weights.values())

@@ -24,7 +24,7 @@ from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.stream import pretty
 from gemgate.emulator.validation import parse
 
-MOST_SAMPLES = 4
+MAX_SAMPLES = 4
 _RESPONSE = "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse"
 _FILTERED = (
     "Videos were filtered out because they violated Google's Responsible AI practices. You will not be charged for "
@@ -34,7 +34,7 @@ _POSSIBLE: dict[str, tuple[Any, ...]] = {
     "durationSeconds": (4, 6, 8),
     "aspectRatio": ("16:9", "9:16"),
     "resolution": ("720p", "1080p", "4k"),
-    "sampleCount": tuple(range(1, MOST_SAMPLES + 1)),
+    "sampleCount": tuple(range(1, MAX_SAMPLES + 1)),
 }
 
 

@@ -112,22 +112,22 @@ class GeminiFiles:
         with _missing_files():
             await self._gemini.request("DELETE", file_path(name), key=key)
 
-    async def wait_until_active(self, file: GeminiFile, *, key: str, patience: float = 300) -> GeminiFile:
+    async def wait_until_active(self, file: GeminiFile, *, key: str, within: float = 300) -> GeminiFile:
         """The file once it can be used.
 
         Args:
             file: As it was last seen; one that is active is given back at once.
             key: The Gemini key.
-            patience: Seconds to wait. An error that may pass is waited out too.
+            within: Seconds to wait. An error that may pass is waited out too.
 
         Raises:
             GeminiError: Google could not process the file (400).
             TransportError: it is not processed in time.
         """
-        end, pause = self._clock() + patience, 0.5
+        end, pause = self._clock() + within, 0.5
         while file.state is FileState.PROCESSING:
             if self._clock() + pause > end:
-                message = f"The Gemini API is still processing {file.name} after {patience:g} seconds."
+                message = f"The Gemini API is still processing {file.name} after {within:g} seconds."
                 raise TransportError(Failure.REQUEST_TIMEOUT, message)
             await self._sleep(pause)
             pause = min(pause * 2, MAX_PAUSE)

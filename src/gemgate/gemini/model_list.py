@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from gemgate.gemini.client.response_check import check
+from gemgate.gemini.client.response_check import check_response
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import ListModelsResponse, ModelResource
 
@@ -60,7 +60,7 @@ class ModelList:
     Args:
         gemini: The way to Google.
         ttl: Seconds after which a list is asked for again.
-        patience: Seconds to wait for a new list while there is an old one.
+        timeout: Seconds to wait for a new list while there is an old one.
         clock: Seconds of a clock that never goes back.
         announce: Is told the names of each new list.
     """
@@ -70,14 +70,14 @@ class ModelList:
         gemini: Requests,
         *,
         ttl: float,
-        patience: float = 5.0,
+        timeout: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
         announce: Callable[[Iterable[str]], None] | None = None,
     ) -> None:
         self._announce = announce
         self._gemini = gemini
         self._ttl = ttl
-        self._patience = patience
+        self._timeout = timeout
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._running: dict[str, asyncio.Task[Mapping[str, ModelResource]]] = {}
@@ -114,7 +114,7 @@ class ModelList:
             if now < kept.retry_at:
                 return Listing(kept.models, is_stale=True)
         task = self._running.get(owner) or self._refresh(owner, key)
-        done, _ = await asyncio.wait({task}, timeout=None if kept is None else self._patience)
+        done, _ = await asyncio.wait({task}, timeout=None if kept is None else self._timeout)
         if kept is None:
             return Listing(task.result())
         if not done:
@@ -144,7 +144,7 @@ class ModelList:
         params, seen = {"pageSize": str(PAGE_SIZE)}, {""}
         while True:
             page = await self._gemini.request("GET", PATH, key=key, params=params)
-            check(page, ListModelsResponse)
+            check_response(page, ListModelsResponse)
             for model in page.get("models") or []:
                 if name := model.get("name"):
                     models.setdefault(name, model)

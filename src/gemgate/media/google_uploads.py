@@ -19,7 +19,7 @@ from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.uploads import OpenAt
 from gemgate.media.errors import MediaError
 from gemgate.media.inline import Inline
-from gemgate.media.references import FileRef, stand_in
+from gemgate.media.references import FileRef, placeholder
 from gemgate.media.sniff import HEAD_BYTES, choose
 from gemgate.store import (
     BlobMissingError,
@@ -99,7 +99,7 @@ class Attachments:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def check(self, ref: FileRef, owner: Owner) -> GeminiFile:
+    async def known(self, ref: FileRef, owner: Owner) -> GeminiFile:
         """What is known of a file without asking Google: its type, and its URI where Google has it.
 
         Raises:
@@ -107,7 +107,7 @@ class Attachments:
         """
         source = await self._stored(ref, owner.id)
         kept = await self._kept(owner, source, MARGIN)
-        return kept or stand_in(source.mime_type)
+        return kept or placeholder(source.mime_type)
 
     async def file(self, ref: FileRef, owner: Owner, *, margin: float = MARGIN) -> GeminiFile:
         """A file of the caller's, at Google for `margin` more seconds at least.

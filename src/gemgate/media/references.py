@@ -100,12 +100,12 @@ def unique(refs: Iterable[Ref]) -> list[Ref]:
     return list(found.values())
 
 
-def stand_ins(refs: Sequence[Ref]) -> Resolved:
+def placeholders(refs: Sequence[Ref]) -> Resolved:
     """Something in place of each file, for a translation that nobody sends."""
-    return {ref.param: stand_in() for ref in refs if isinstance(ref, FileRef)}
+    return {ref.param: placeholder() for ref in refs if isinstance(ref, FileRef)}
 
 
-def stand_in(mime_type: str = "") -> GeminiFile:
+def placeholder(mime_type: str = "") -> GeminiFile:
     """A file that is nowhere."""
     return GeminiFile(_STAND_IN, f"https://generativelanguage.googleapis.com/v1beta/{_STAND_IN}", mime_type=mime_type)
 

@@ -21,7 +21,7 @@ from gemgate.media.references import (
     Ref,
     RemoteRef,
     Resolved,
-    stand_in,
+    placeholder,
 )
 from gemgate.settings import Settings
 from gemgate.tasks import all_of
@@ -105,7 +105,7 @@ class MediaResolver:
 
         async def found(ref: FileRef) -> Resolved:
             if is_dry_run:
-                return {ref.param: await self._attachments.check(ref, owner())}
+                return {ref.param: await self._attachments.known(ref, owner())}
             return {ref.param: await self._attachments.file(ref, owner(), margin=margin)}
 
         resolved = _joined(await _all([*([fetched()] if remote else []), *(found(ref) for ref in files)]))
@@ -117,7 +117,7 @@ class MediaResolver:
 
         async def uploaded(held: _Held) -> Resolved:
             if is_dry_run:
-                return {held.key: stand_in(held.media.mime)}
+                return {held.key: placeholder(held.media.mime)}
             return {held.key: await self._attachments.media(held.media, held.param, owner(), margin=margin)}
 
         return self._known({**resolved, **_joined(await _all([uploaded(held) for held in excess]))}, owner)

@@ -46,13 +46,13 @@ def checked(lists: Mapping[str, Sequence[str]]) -> ModelLists:
         if not any(models):
             raise ValueError(f"{alias!r} has no models: {_FORM}")
         for model in models:
-            _check(alias, model, lists)
+            _check_model_name(alias, model, lists)
         if len(set(models)) < len(models):
             raise ValueError(f"{alias!r} names a model twice, which would be asked twice")
     return {alias: tuple(models) for alias, models in lists.items()}
 
 
-def _check(alias: str, model: str, lists: Mapping[str, Sequence[str]]) -> None:
+def _check_model_name(alias: str, model: str, lists: Mapping[str, Sequence[str]]) -> None:
     if not model:
         raise ValueError(f"{alias!r} has a ',' too many: {_FORM}")
     try:

@@ -47,12 +47,12 @@ class Fallback:
             GeminiError: none can; what the one says that is wanted most, unless that does not exist.
             ApiError: the same, put into OpenAI's words already.
         """
-        for number, turn in enumerate(self._attempts):
+        for number, each in enumerate(self._attempts):
             try:
-                return await attempt(turn)
+                return await attempt(each)
             except (GeminiError, ApiError) as error:
                 self._go_on(number, error)
-        raise AssertionError("the last turn ends with an answer or an error")
+        raise AssertionError("the last attempt ends with an answer or an error")
 
     async def stream(self, attempt: Callable[[ModelAttempt], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
         """The same for a stream: the first model that gives anything gives all of it.
@@ -61,10 +61,10 @@ class Fallback:
             GeminiError: none can; or the one that had begun has failed.
             ApiError: the same, put into OpenAI's words already.
         """
-        for number, turn in enumerate(self._attempts):
+        for number, each in enumerate(self._attempts):
             has_begun = False
             try:
-                async with aclosing(attempt(turn)) as items:
+                async with aclosing(attempt(each)) as items:
                     async for item in items:
                         has_begun = True
                         yield item

@@ -207,7 +207,7 @@ class Metrics(Observer):
         current().gemini_key = key
         self._calls_of(self.model(model.removeprefix("models/") or None, is_good=False), key).inc()
 
-    def cooldowns(self, cooldown: Cooldown) -> None:
+    def cools_down(self, cooldown: Cooldown) -> None:
         """A key or a model rests; with `until` 0, works again before its time."""
         model = self.model(cooldown.model.removeprefix("models/") or None, is_good=False)
         if cooldown.until:

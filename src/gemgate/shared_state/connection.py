@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
-PATIENCE = 0.5
+TIMEOUT = 0.5
 """Seconds that one call to Redis may take, a new connection included."""
 
 PROBE_SECONDS = 1.0
@@ -37,11 +37,11 @@ class RedisDownError(Exception):
 
 
 class RedisConnection:
-    """One Redis. `async with Link(url).kept() as link: await link.run(lambda redis: redis.get("key"))`.
+    """One Redis. `async with RedisConnection(url).connected() as link: await link.run(lambda redis: redis.get("key"))`.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
-        patience: Seconds that one call may take; `PATIENCE` unless given.
+        timeout: Seconds that one call may take; `TIMEOUT` unless given.
         tell: Called with whether it can be used, once that is known and when it changes.
 
     Attributes:
@@ -57,7 +57,7 @@ class RedisConnection:
         self,
         url: str,
         *,
-        patience: float | None = None,
+        timeout: float | None = None,
         tell: Callable[[bool], None] = lambda _is_up: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -65,10 +65,10 @@ class RedisConnection:
 
         self.is_up = False
         self.outages = 0
-        self._patience = PATIENCE if patience is None else patience
+        self._timeout = TIMEOUT if timeout is None else timeout
         self._clock = clock
         self._tell = tell
-        self._redis = _client(url, self._patience)
+        self._redis = _client(url, self._timeout)
         self._failures = (exceptions.RedisError, OSError, TimeoutError)
         self._up = asyncio.Event()
         self._down = asyncio.Event()
@@ -85,7 +85,7 @@ class RedisConnection:
         if not self.is_up:
             raise RedisDownError
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 return await call(self._redis)
         except self._failures as error:
             if is_refusal(error):
@@ -120,7 +120,7 @@ class RedisConnection:
 
     async def _probe(self) -> None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 await self._redis.eval(_PROBE, 1, "gemgate:probe")
         except self._failures as error:
             self._lose(error)
@@ -166,7 +166,7 @@ def is_refusal(error: object) -> bool:
     return type(error) is ResponseError
 
 
-def _client(url: str, patience: float) -> "Redis":
+def _client(url: str, timeout: float) -> "Redis":
     from redis.asyncio import BlockingConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
@@ -175,9 +175,9 @@ def _client(url: str, patience: float) -> "Redis":
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
-        timeout=patience,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
+        timeout=timeout,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1, (ConnectionError,)),  # once more, for a connection that was closed while idle
         protocol=2,
     )

@@ -33,7 +33,7 @@ _END_SECONDS = 60.0  # for so long it can be read that a rest has ended early; e
 _log = structlog.get_logger()
 
 
-class SharedRests(Observer):
+class SharedCooldowns(Observer):
     """Tells others the rests that begin here, and `apply` those that begin elsewhere.
 
     They are members of a sorted set, whose score is when they are over: nothing is ever changed in place, so two that
@@ -42,7 +42,7 @@ class SharedRests(Observer):
     Args:
         link: Redis.
         behind: Sends what is written.
-        apply: Takes over a rest of another process.
+        apply: Takes over a cool-down of another process.
         clock: Unix seconds.
     """
 
@@ -61,7 +61,7 @@ class SharedRests(Observer):
         self._seen: set[bytes] = set()
         self._own: deque[bytes] = deque(maxlen=_MAX_OWN)
 
-    def cooldowns(self, cooldown: Cooldown) -> None:
+    def cools_down(self, cooldown: Cooldown) -> None:
         """Tell the others, soon."""
         now = self._clock()
         member = orjson.dumps({"at": now, **asdict(cooldown)})
@@ -85,7 +85,7 @@ class SharedRests(Observer):
         members: set[bytes] = set(await self._link.run(self._read))
         news = members.difference(self._seen, self._own)
         self._seen, self._version = members, version
-        for _, cooldown in sorted((_read_rest(member) for member in news), key=itemgetter(0)):
+        for _, cooldown in sorted((_read_cooldown(member) for member in news), key=itemgetter(0)):
             self._apply(cooldown)
 
     async def _read(self, redis: "Redis") -> list[bytes]:
@@ -117,7 +117,7 @@ class SharedRests(Observer):
                 _log.warning("a cool-down of another process cannot be read", error=type(error).__name__)
 
 
-def _read_rest(member: bytes) -> tuple[float, Cooldown]:
-    """When it was told, and what."""
-    told = orjson.loads(member)
-    return float(told.pop("at")), Cooldown(**{**told, "kind": CooldownReason(told["kind"])})
+def _read_cooldown(member: bytes) -> tuple[float, Cooldown]:
+    """When it was announced, and which cool-down."""
+    fields = orjson.loads(member)
+    return float(fields.pop("at")), Cooldown(**{**fields, "kind": CooldownReason(fields["kind"])})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gemgate.auth.rate_limits import LocalQuotas, Quotas
 from gemgate.shared_state.connection import RedisConnection
-from gemgate.shared_state.cooldowns import SharedRests
+from gemgate.shared_state.cooldowns import SharedCooldowns
 from gemgate.shared_state.rate_limits import RedisQuotas, SharedQuotas
 from gemgate.shared_state.thought_signatures import RedisSignatures
 from gemgate.shared_state.write_behind import WriteBehind
@@ -48,7 +48,7 @@ async def common_state(
         enter = stack.enter_async_context
         link = await enter(RedisConnection(url, tell=tell).connected())
         behind = await enter(WriteBehind(link).running())
-        cooldowns = SharedRests(link, behind, upstream.apply)
+        cooldowns = SharedCooldowns(link, behind, upstream.apply)
         upstream.observe(cooldowns)
         await enter(cooldowns.followed())
         quotas = await enter(SharedQuotas(link, RedisQuotas(link), local).renewing())

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from gemgate.api.batches import parameters as batches_parameters
+from gemgate.api.batches import wire as batches_wire
 from gemgate.api.batches.startup import BatchOptions
 from gemgate.api.batches.worker_process import Setup
-from gemgate.api.chat import parameters as chat_parameters
-from gemgate.api.embeddings import parameters as embeddings_parameters
-from gemgate.api.files import parameters as files_parameters
-from gemgate.api.images import parameters as images_parameters
+from gemgate.api.chat import wire as chat_wire
+from gemgate.api.embeddings import wire as embeddings_wire
+from gemgate.api.files import wire as files_wire
+from gemgate.api.images import wire as images_wire
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.settings import Settings
@@ -98,13 +98,13 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
 def known_params() -> frozenset[str]:
     """The parameters of all endpoints: whatever else a caller sends has no name in a metric."""
     tables = (
-        batches_parameters.PARAMETERS,
-        chat_parameters.PARAMETERS,
-        embeddings_parameters.PARAMETERS,
-        files_parameters.FILES,
-        files_parameters.UPLOADS,
-        files_parameters.COMPLETE,
-        images_parameters.GENERATIONS,
-        images_parameters.EDITS,
+        batches_wire.PARAMETERS,
+        chat_wire.PARAMETERS,
+        embeddings_wire.PARAMETERS,
+        files_wire.FILES,
+        files_wire.UPLOADS,
+        files_wire.COMPLETE,
+        images_wire.GENERATIONS,
+        images_wire.EDITS,
     )
     return frozenset(name for table in tables for name in table)

@@ -124,7 +124,7 @@ class Blobs:
         Raises:
             StoreError: the backend failed. What the source raises goes through as it is.
         """
-        _check(key)
+        _checked_key(key)
         digest, size = hashlib.sha256(), 0
 
         async def measured() -> AsyncGenerator[bytes]:
@@ -170,7 +170,7 @@ class Blobs:
             if start >= end:
                 return
             options = {"range": (start, end)}
-        result = await _asked(self._store.get_async(_check(key), options=options), key)
+        result = await _asked(self._store.get_async(_checked_key(key), options=options), key)
         with _failing(key):
             async for chunk in result.stream(min_chunk_size=_READ):
                 yield bytes(chunk)
@@ -181,13 +181,13 @@ class Blobs:
         Raises:
             BlobMissingError: the blob does not exist.
         """
-        return int((await _asked(self._store.head_async(_check(key)), key))["size"])
+        return int((await _asked(self._store.head_async(_checked_key(key)), key))["size"])
 
     async def delete(self, *keys: str) -> None:
         """Remove these blobs; the ones that are gone already are none the worse."""
         for key in keys:
             try:
-                await _asked(self._store.delete_async(_check(key)), key)
+                await _asked(self._store.delete_async(_checked_key(key)), key)
             except BlobMissingError:
                 continue
 
@@ -232,7 +232,7 @@ class Blobs:
             await anext(pages, None)
 
 
-def _check(key: str) -> str:
+def _checked_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError(f"not a blob key: {key!r}")
     return key

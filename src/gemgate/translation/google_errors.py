@@ -10,7 +10,7 @@ from gemgate.redaction import redact, redact_value
 from gemgate.upstream.errors import NoUsableKeyError
 
 
-def from_gemini(error: GeminiError) -> ApiError:
+def error_from_gemini(error: GeminiError) -> ApiError:
     """The error a caller gets for one of Google's, or for a failure on the way to Google."""
     status = error.status
     if isinstance(error, TransportError):

@@ -1,4 +1,4 @@
-"""What can become of a parameter; each slice has a table of its own in its `fates.py`."""
+"""What can become of a parameter; the table of each endpoint stands in its `wire.py`."""
 
 from dataclasses import dataclass
 from typing import Literal

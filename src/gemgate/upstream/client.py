@@ -166,12 +166,12 @@ class Upstream:
         headers: Mapping[str, str] | None = None,
         body: Body | httpx.AsyncByteStream | None = None,
         redirect: bool = False,
-        patience: float | None = None,
+        first_byte_timeout: float | None = None,
     ) -> GeminiResponse:
         """As `GeminiClient.open`; a stream is sent once. The key is in use until the answer is closed."""
         known = None if isinstance(body, httpx.AsyncByteStream) else body
         attempts = self._attempts_at(method, url.path, known, key)
-        attempts.is_once = isinstance(body, httpx.AsyncByteStream)
+        attempts.is_replayable = not isinstance(body, httpx.AsyncByteStream)
         content = body if isinstance(body, httpx.AsyncByteStream) or body is None else encode(body)
         while True:
             key_lease = attempts.begin()
@@ -183,7 +183,7 @@ class Upstream:
                     headers=headers,
                     body=content,
                     redirect=redirect,
-                    patience=patience,
+                    first_byte_timeout=first_byte_timeout,
                     within=attempts.remaining,
                 )
             except GeminiError as error:
@@ -248,4 +248,4 @@ class Upstream:
 
     def _announce(self, cooldown: Cooldown) -> None:
         for observer in self.shared.observers:
-            observer.cooldowns(cooldown)
+            observer.cools_down(cooldown)

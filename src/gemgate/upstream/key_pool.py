@@ -50,8 +50,8 @@ class KeySnapshot(NamedTuple):
     Attributes:
         label: What it is called.
         in_flight: Calls that run with it.
-        rest: Why it rests with every model, if it does.
-        models: Its rests with single models.
+        cooldown: Its cool-down for every model, if it has one.
+        models: Its cool-downs for single models.
     """
 
     label: str
@@ -104,7 +104,7 @@ class KeyPool:
         keys: The keys; one that is there twice counts once.
         default_cooldown: Seconds that a key rests after a 429 without a time.
         clock: Unix seconds.
-        announce: Is told each rest.
+        announce: Is told each cool-down.
     """
 
     def __init__(
@@ -149,8 +149,8 @@ class KeyPool:
         spare: Key | None = None
         now = 0.0
         start = self._next
-        for turn in range(start, start + count):
-            key = keys[turn % count]
+        for position in range(start, start + count):
+            key = keys[position % count]
             if key.cooldown is not None or key.models:
                 now = now or self._clock()
                 if not key.is_usable(model, now):

@@ -17,7 +17,7 @@ class Observer:
     def calls(self, model: str, key: str) -> None:
         """A call is made with the key of this label; empty for a caller's own. `model` is empty if it asks none."""
 
-    def cooldowns(self, cooldown: Cooldown) -> None:
+    def cools_down(self, cooldown: Cooldown) -> None:
         """A key or a model rests; with `until` 0, works again before its time."""
 
     def retries(self, model: str, reason: str) -> None:

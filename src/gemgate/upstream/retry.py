@@ -34,7 +34,7 @@ class RetryOptions:
     Attributes:
         retries: Attempts after the first one. Another key after a refusal of one is not counted.
         max_wait: The longest pause before an attempt; what Google wants longer is told to the caller.
-        void: Whether an answer without content is asked for once more.
+        retry_empty: Whether an answer without content is asked for once more.
         deadline: From the beginning of the call, after which no attempt begins.
     """
 
@@ -50,7 +50,8 @@ class CallLimits:
 
     Attributes:
         waits_for_quota: Whether a quota that is used up is waited for; not if another model may be asked.
-        since: When the request began, in Unix seconds, if another model was asked before; 0 if it begins now.
+        deadline_started_at: When the request began, in Unix seconds, if another model was asked before; 0 if it begins
+            now.
     """
 
     waits_for_quota: bool = True
@@ -92,11 +93,11 @@ class Attempts:
     Attributes:
         shared: The keys, the breakers and the options.
         model: Such as `models/gemini-2.5-flash`; empty for a call to none.
-        own: The caller's own key, or the one of the gateway's that must be used; None for any of the gateway's.
+        caller_key: The caller's own key, or the one of the gateway's that must be used; None for any of the gateway's.
         is_repeatable: Whether making the call twice does no harm.
-        terms: What it may take.
+        limits: Whether it may wait, and since when its deadline runs.
         resources: Files and caches that the call names.
-        is_once: Whether the body can be sent once only.
+        is_replayable: Whether the body can be sent again; a stream of bytes cannot.
     """
 
     shared: Shared
@@ -105,7 +106,7 @@ class Attempts:
     is_repeatable: bool = True
     limits: CallLimits = DEFAULT_LIMITS
     resources: Sequence[str] = ()
-    is_once: bool = False
+    is_replayable: bool = True
     _began: float = 0.0
     _retries: int = 0
     _empty_answers: int = 0
@@ -203,7 +204,7 @@ class Attempts:
         Raises:
             GeminiError: there will be none.
         """
-        if self.is_once:
+        if not self.is_replayable:
             raise error
         if self.caller_key is None and key_lease.key is not None:
             if kind is not None and kind is not CooldownReason.BROKEN:
@@ -225,10 +226,10 @@ class Attempts:
         only = pool.named(label) if label else None
         if only is None and pool.choose(self.model) is not None:
             return 0.0
-        told = pool.exhausted(self.model, (only,) if only else ())
-        if kind is not CooldownReason.RATE_LIMIT or not self.limits.waits_for_quota or told.available_in is None:
-            raise told from error
-        return self._counted(told, told.available_in) + self._jitter(told.available_in)
+        shortage = pool.exhausted(self.model, (only,) if only else ())
+        if kind is not CooldownReason.RATE_LIMIT or not self.limits.waits_for_quota or shortage.available_in is None:
+            raise shortage from error
+        return self._counted(shortage, shortage.available_in) + self._jitter(shortage.available_in)
 
     def _wait_for_quota(self, error: GeminiError, kind: CooldownReason | None) -> float:
         """There is one key, and it must be waited for."""

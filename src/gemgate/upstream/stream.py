@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gemgate.gemini.client.client import EventStream
+from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.empty_answers import empty_reason

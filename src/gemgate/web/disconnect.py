@@ -13,7 +13,7 @@ class Disconnect:
     """Tells that the client of a connection has gone, so that no task need wait for each request's `http.disconnect`.
 
     Attributes:
-        has_come: Whether it has.
+        is_set: Whether it has gone.
         watched: Blocks that are cancelled when it does.
     """
 

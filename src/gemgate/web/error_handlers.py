@@ -16,7 +16,7 @@ from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
 from gemgate.observability.record import current
 from gemgate.redaction import redact, traceback_of
-from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.validation import from_details
 from gemgate.web.error_shapes import error_body
 
@@ -30,26 +30,26 @@ def as_api_error(error: Exception) -> ApiError:
     """Any failure as an error for the caller; one that nobody foresaw is logged and told as a 500 without internals."""
     match error:
         case ApiError():
-            told = error
+            api_error = error
         case GeminiError():
-            told = from_gemini(error)
+            api_error = error_from_gemini(error)
         case MediaError():
-            told = ApiError(400, str(error), code=error.code)
+            api_error = ApiError(400, str(error), code=error.code)
         case InvalidNameError():
-            told = ApiError(400, str(error), code="invalid_value")
+            api_error = ApiError(400, str(error), code="invalid_value")
         case _:
             _log.error("internal error", exception=traceback_of(error))
-            told = internal_error()
-    current().error = told.code or told.type
-    return told
+            api_error = internal_error()
+    current().error = api_error.code or api_error.type
+    return api_error
 
 
 def answer(error: Exception) -> Response:
     """The answer that tells of `error`, which is noted for the log."""
-    told = as_api_error(error)
+    api_error = as_api_error(error)
     record = current()
-    body = orjson.dumps(error_body(told, record.method, record.path))
-    return Response(body, status_code=told.status, headers=told.headers, media_type="application/json")
+    body = orjson.dumps(error_body(api_error, record.method, record.path))
+    return Response(body, status_code=api_error.status, headers=api_error.headers, media_type="application/json")
 
 
 def install(app: FastAPI) -> None:

@@ -40,8 +40,8 @@ def google_body(error: ApiError) -> dict[str, Any]:
         )
     if (seconds := error.headers.get("retry-after")) is not None and seconds.isdecimal():
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{seconds}s"})
-    told: dict[str, Any] = {"code": error.status, "message": error.message, "status": _status(error.status)}
-    return {"error": told | ({"details": details} if details else {})}
+    body: dict[str, Any] = {"code": error.status, "message": error.message, "status": _status(error.status)}
+    return {"error": body | ({"details": details} if details else {})}
 
 
 def _status(status: int) -> str:

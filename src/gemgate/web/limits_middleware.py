@@ -42,7 +42,7 @@ class LimitsMiddleware:
 
     Args:
         app: What is served within the limits.
-        most: Requests at once.
+        maximum: Requests at once.
         body_timeout: Seconds without a byte of a body; and what it may take beyond a second for `LEAST_RATE` bytes.
     """
 

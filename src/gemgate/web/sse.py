@@ -154,9 +154,9 @@ class _EventWriter:
         await self._send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
 
     def _set(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(seconds, self._ring)
+        self._timer = self._loop.call_later(seconds, self._expire)
 
-    def _ring(self) -> None:
+    def _expire(self) -> None:
         self._set(self._settings.keepalive_interval)
         if self._task is None or self._task.done():
             self._task = self._loop.create_task(self._comment())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.api.batches.support import CALLER, LEASE, World, chat
 
-from gemgate.api.batches import state_machine as machine
+from gemgate.api.batches import google_input
 from gemgate.store import BatchRow
 
 MAX_POINTS = 400
@@ -92,7 +92,7 @@ async def test_killed_anywhere_a_batch_loses_nothing_and_is_submitted_once(
     there: World, monkeypatch: pytest.MonkeyPatch, cancels: bool, is_inline: bool
 ) -> None:
     if not is_inline:
-        monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
+        monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
     killed: list[str] = []
     for point in range(0, MAX_POINTS, 3 if cancels else 2):
         there.google.created.clear()
@@ -118,7 +118,7 @@ async def test_killed_around_the_creation_a_job_is_looked_for_before_it_is_made_
     there: World, monkeypatch: pytest.MonkeyPatch, when: str, is_inline: bool
 ) -> None:
     if not is_inline:
-        monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
+        monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
     batch = await there.create(LINES)
 
     def kill(moment: str, what: str) -> None:

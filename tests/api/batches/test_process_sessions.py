@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.api.batches.google import echo
 from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 
-from gemgate.api.batches import process_sessions as sessions
+from gemgate.api.batches import input_sessions as sessions
+from gemgate.api.batches.input_sessions import TranslateSession
 from gemgate.api.batches.line_translation import LineJob, Translators, prepare
-from gemgate.api.batches.process_sessions import ResultSession, TranslateSession
+from gemgate.api.batches.result_session import ResultSession
 from gemgate.api.batches.spool import Records, Spool
 from gemgate.api.batches.worker_process import Setup
 from gemgate.errors import ApiError

@@ -10,9 +10,8 @@ import pytest
 from fastapi import FastAPI
 from tests.api.batches.support import CHAT, LEASE, START, Json, World, chat
 
-from gemgate.api.batches.parameters import PARAMETERS
 from gemgate.api.batches.routes import router
-from gemgate.api.batches.wire import BatchRequest
+from gemgate.api.batches.wire import PARAMETERS, BatchRequest
 from gemgate.auth.caller import authenticate
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.settings import Settings

@@ -2,7 +2,7 @@ import httpx
 import pytest
 from tests.api.batches.support import CALLER, CHAT, EMBEDDINGS, START, Json, World, chat, embedding
 
-from gemgate.api.batches import state_machine as machine
+from gemgate.api.batches import google_input
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.media.inline import Inline
 
@@ -378,7 +378,7 @@ async def test_a_job_that_vanished_fails_the_batch(there: World) -> None:
 async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
     there: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
+    monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
     batch = await there.create([chat("a"), chat("b", stream=True)])
     await there.work()
     there.google.run()
@@ -442,7 +442,7 @@ async def test_the_key_is_encrypted_at_rest_and_gone_at_the_end(there: World) ->
 
 
 async def test_an_upload_that_is_there_already_is_used(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "MAX_INLINE_BYTES", 0)
+    monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
     there.google.refusals.append(("batchGenerateContent", 503, {"message": "Later.", "status": "UNAVAILABLE"}))
     batch = await there.create([chat("a")], CHAT)
     await there.work()

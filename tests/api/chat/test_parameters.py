@@ -20,8 +20,7 @@ from tests.support.chat import (
     translate,
 )
 
-from gemgate.api.chat.parameters import DROPPED, PARAMETERS
-from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.chat.wire import DROPPED, PARAMETERS, ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.translation.notes import Notes
 

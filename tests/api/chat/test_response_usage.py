@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.answers import native, streamed, whole
 
-from gemgate.api.chat.usage import service_tier, usage
+from gemgate.api.chat.response_fields import service_tier, usage
 from gemgate.gemini.usage import total
 
 

@@ -26,7 +26,7 @@ class Google:
         calls: The method and the body of each call.
         arrived: Set by the first call.
         cancelled: How many calls were given up.
-        most: The most calls that ran at once.
+        maximum: The most calls that ran at once.
     """
 
     def __init__(self, *, tells_usage: bool = False, fails: tuple[str, ...] = ()) -> None:

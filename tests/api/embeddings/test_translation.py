@@ -10,17 +10,16 @@ import pytest
 from openai.types import embedding_create_params
 
 from gemgate.api.embeddings.inputs import media_of
-from gemgate.api.embeddings.parameters import DROPPED, PARAMETERS
 from gemgate.api.embeddings.translation import (
     EmbeddingsAnswer,
     EmbeddingsTranslation,
     count_request,
     embedding_list,
-    from_gemini,
+    embeddings_from_gemini,
     to_gemini,
     unit,
 )
-from gemgate.api.embeddings.wire import EmbeddingRequest
+from gemgate.api.embeddings.wire import DROPPED, PARAMETERS, EmbeddingRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import TransportError
 from gemgate.gemini.model_catalog import Catalog
@@ -268,15 +267,15 @@ class TestVectors:
     @pytest.mark.parametrize("values", [[0.6, -0.8], [3.0, 4.0, 12.0], [0, 1], [0.0] * 4])
     def test_are_the_same_in_both_encodings(self, values: list[float]) -> None:
         response: Any = {"embeddings": [{"values": values}]}
-        floats = orjson.loads(orjson.dumps(from_gemini(response, 1, is_base64=False).vectors[0]))
-        text = from_gemini(response, 1, is_base64=True).vectors[0]
+        floats = orjson.loads(orjson.dumps(embeddings_from_gemini(response, 1, is_base64=False).vectors[0]))
+        text = embeddings_from_gemini(response, 1, is_base64=True).vectors[0]
         assert isinstance(text, str)
         decoded = struct.unpack(f"<{len(values)}f", pybase64.b64decode(text, validate=True))
         assert decoded == pytest.approx(floats, rel=2**-23)
 
     def test_in_base64_are_little_endian_float32(self) -> None:
         response: Any = {"embeddings": [{"values": [1.0]}]}
-        assert from_gemini(response, 1, is_base64=True).vectors == ["AACAPw=="]
+        assert embeddings_from_gemini(response, 1, is_base64=True).vectors == ["AACAPw=="]
 
     @pytest.mark.parametrize("is_base64", [True, False])
     @pytest.mark.parametrize(
@@ -295,7 +294,7 @@ class TestVectors:
     )
     def test_that_are_missing_or_broken_are_googles_failure(self, response: Any, is_base64: bool) -> None:
         with pytest.raises(TransportError) as caught:
-            from_gemini(response, 1, is_base64=is_base64)
+            embeddings_from_gemini(response, 1, is_base64=is_base64)
         assert caught.value.status == 502
 
 
@@ -310,7 +309,7 @@ class TestVectors:
 )
 def test_tokens_are_googles_word_or_unknown(usage: dict[str, Any], tokens: int | None) -> None:
     response: Any = {"embeddings": [{"values": [1.0]}], **usage}
-    assert from_gemini(response, 1, is_base64=False).tokens == tokens
+    assert embeddings_from_gemini(response, 1, is_base64=False).tokens == tokens
 
 
 def test_the_answers_of_several_calls_are_one_list() -> None:

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from gemgate.api.files.parameters import FILES
 from gemgate.api.files.wire import (
     BATCH_LIFETIME,
+    FILES,
     MAX_LISTED,
     MAX_PART_BYTES,
     Purpose,

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemgate.api.files.objects import lifetime, max_bytes, upload_error
-from gemgate.api.files.parameters import COMPLETE, FILES, UPLOADS
 from gemgate.api.files.wire import (
+    COMPLETE,
+    FILES,
+    UPLOADS,
     CompleteRequest,
     ExpiresAfter,
     FileRequest,

@@ -6,9 +6,8 @@ import pytest
 from openai.types import image_edit_params, image_generate_params
 from tests.api.images.support import FLASH_25, options
 
-from gemgate.api.images.parameters import DROPPED, EDITS, GENERATIONS
 from gemgate.api.images.request import to_gemini
-from gemgate.api.images.wire import EditRequest, GenerationRequest, ImageRequest
+from gemgate.api.images.wire import DROPPED, EDITS, GENERATIONS, EditRequest, GenerationRequest, ImageRequest
 from gemgate.errors import ApiError
 
 

@@ -17,7 +17,7 @@ from gemgate.api.images.pictures import (
     from_predict,
     images_response,
 )
-from gemgate.api.images.refusals import told
+from gemgate.api.images.refusals import image_error
 from gemgate.api.images.usage import usage
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
@@ -164,16 +164,16 @@ class TestImagen:
         assert failed.value.failure is Failure.INVALID_BODY
 
     def test_that_is_switched_off_is_told_in_googles_words_with_the_way_out(self) -> None:
-        error = told(GeminiError(404, IMAGEN_IS_OFF, "NOT_FOUND"), is_imagen=True)
+        error = image_error(GeminiError(404, IMAGEN_IS_OFF, "NOT_FOUND"), is_imagen=True)
         assert (error.status, error.code) == (404, "model_not_found")
         assert error.message.startswith(IMAGEN_IS_OFF)
         assert "switched Imagen off" in error.message
-        other = told(GeminiError(404, IMAGEN_IS_OFF, "NOT_FOUND"), is_imagen=False)
+        other = image_error(GeminiError(404, IMAGEN_IS_OFF, "NOT_FOUND"), is_imagen=False)
         assert other.message == IMAGEN_IS_OFF
 
     def test_that_refuses_the_prompt_is_moderation_blocked(self) -> None:
         message = "This prompt contains sensitive words that violate Google's Responsible AI practices."
-        error = told(GeminiError(400, message, "INVALID_ARGUMENT"), is_imagen=True)
+        error = image_error(GeminiError(400, message, "INVALID_ARGUMENT"), is_imagen=True)
         assert (error.status, error.code) == (400, "moderation_blocked")
 
 
@@ -182,7 +182,7 @@ class TestImagen:
 )
 def test_an_error_of_googles_names_the_parameter_of_this_endpoint(field: str, param: str) -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"field": field}]}]
-    assert told(GeminiError(400, "bad", "INVALID_ARGUMENT", details), is_imagen=False).param == param
+    assert image_error(GeminiError(400, "bad", "INVALID_ARGUMENT", details), is_imagen=False).param == param
 
 
 class TestTheAnswer:

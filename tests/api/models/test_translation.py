@@ -5,7 +5,7 @@ from typing import Any, get_type_hints
 import pytest
 from openai.types import Model as OpenAiModel
 
-from gemgate.api.models.translation import CREATED, from_gemini, resource_name
+from gemgate.api.models.translation import CREATED, model_from_gemini, resource_name
 from gemgate.api.models.wire import Model
 from gemgate.gemini.model_catalog import Catalog
 
@@ -23,7 +23,7 @@ NATIVE: Any = {
 
 
 def model(is_prefixed: bool = False, **native: Any) -> Model:
-    return from_gemini(NATIVE | native, Catalog(), is_prefixed=is_prefixed)
+    return model_from_gemini(NATIVE | native, Catalog(), is_prefixed=is_prefixed)
 
 
 def capabilities(name: str, *methods: str, thinking: bool = False) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_the_id_keeps_its_prefix_where_googles_endpoint_has_it() -> None:
 
 
 def test_what_google_does_not_tell_is_left_out() -> None:
-    bare = from_gemini({"name": "models/x"}, Catalog(), is_prefixed=False)
+    bare = model_from_gemini({"name": "models/x"}, Catalog(), is_prefixed=False)
     nothing = {"chat": False, "embeddings": False, "images": False, "audio": False, "thinking": None}
     assert bare == {
         "id": "x",

@@ -23,7 +23,8 @@ from tests.support.raw_upstream import (
     sse,
 )
 
-from gemgate.gemini.client.client import ClientOptions, EventStream, GeminiClient
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
+from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.client.transport import failure_before_answer
 from gemgate.gemini.errors import (
     HIDDEN,

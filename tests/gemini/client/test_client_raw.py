@@ -55,7 +55,7 @@ async def test_patience_replaces_the_time_to_the_first_byte() -> None:
     options = ClientOptions(first_byte_timeout=60, request_timeout=60)
     async with RawUpstream(late) as upstream, GeminiClient(replace(options, upstream=upstream.url)) as client:
         with pytest.raises(TransportError) as caught:
-            await client.open("GET", client.url("/v1beta/models"), key=KEY, patience=SHORT)
+            await client.open("GET", client.url("/v1beta/models"), key=KEY, first_byte_timeout=SHORT)
     assert caught.value.failure is Failure.FIRST_BYTE_TIMEOUT
 
 

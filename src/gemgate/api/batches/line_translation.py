@@ -14,7 +14,7 @@ import orjson
 from gemgate.api.chat import messages as chat_messages
 from gemgate.api.chat.request import ChatTranslation
 from gemgate.api.chat.request import to_gemini as chat_to_gemini
-from gemgate.api.chat.response import from_gemini as chat_from_gemini
+from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.embeddings import inputs as embedding_content
 from gemgate.api.embeddings import translation as embeddings
@@ -23,9 +23,9 @@ from gemgate.errors import ApiError, internal_error
 from gemgate.gemini.batch_types import JobResult
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.proto_json import whole_number
-from gemgate.media.references import Ref, Resolved, stand_ins
+from gemgate.media.references import Ref, Resolved, placeholders
 from gemgate.model_routing.aliases import ModelAliases
-from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.options import Dialect, EmbeddingOptions, Options
 from gemgate.translation.validation import parse
 
@@ -146,9 +146,9 @@ class _Chat:
         return [{name: value for name, value in body.items() if name != "serviceTier"} for body in translation.bodies()]
 
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:
-        translation = self._translation(stand_ins(self.references()))
+        translation = self._translation(placeholders(self.references()))
         answers = cast("Sequence[GenerateContentResponse]", responses)
-        completion = chat_from_gemini(
+        completion = completion_from_gemini(
             answers, translation.context, fallback_id=request_id.removeprefix("req_"), created=self.job.created
         )
         return LineAnswer(orjson.dumps(completion), completion["usage"] or {}, translation.notes.headers())
@@ -179,7 +179,9 @@ class _Embeddings:
         return [{name: value for name, value in request.items() if name != "model"} for request in requests]
 
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:  # noqa: ARG002  the chat's part needs it
-        translation = embeddings.to_gemini(self.request, self.options, stand_ins(self.references()), model=self.model)
+        translation = embeddings.to_gemini(
+            self.request, self.options, placeholders(self.references()), model=self.model
+        )
         tokens = sum(_tokens(response) for response in responses)
         joined = cast(
             "BatchEmbedContentsResponse",
@@ -188,7 +190,7 @@ class _Embeddings:
                 "usageMetadata": {"promptTokenCount": tokens},
             },
         )
-        answer = embeddings.from_gemini(joined, len(responses), is_base64=translation.is_base64)
+        answer = embeddings.embeddings_from_gemini(joined, len(responses), is_base64=translation.is_base64)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return LineAnswer(embeddings.embedding_list(translation, [answer]), usage, translation.notes.headers())
 
@@ -222,7 +224,7 @@ class ResultWriter:
         except GeminiError as error:
             if error.status == _CANCELLED:
                 return False, self.not_run(custom_id, "batch_cancelled")
-            return False, self.refused(custom_id, from_gemini(error))
+            return False, self.refused(custom_id, error_from_gemini(error))
         except Exception:  # noqa: BLE001  one line must not spoil the others
             return False, self.refused(custom_id, internal_error())
         self.usage.add(answer.usage)

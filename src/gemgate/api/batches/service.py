@@ -32,7 +32,7 @@ class BatchService:
         vault: Seals callers' keys.
         inspect: Validates an input while it is uploaded.
         wake: Called when there is something for the worker to do.
-        hold: Gives the one key that a batch is made with: a job belongs to the Google project of its key.
+        pin_key: Gives the one key that a batch is made with: a job belongs to the Google project of its key.
         window: Seconds until a batch expires.
         clock: Unix seconds.
     """

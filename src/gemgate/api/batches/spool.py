@@ -5,6 +5,9 @@ from array import array
 from pathlib import Path
 from typing import IO
 
+STEP = 262_144
+"""About how many bytes one call of a session gives out."""
+
 
 class Spool:
     """An unnamed temporary file: it is gone with the process, however that ends."""

@@ -13,23 +13,24 @@ old ones, and Google is asked for a second job only after the first was looked f
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from gemgate.api.batches.claimed import FINAL, ClaimedBatch
+from gemgate.api.batches.google_input import GoogleInput, is_inline, kind_of
 from gemgate.api.batches.key_vault import KeyVault
-from gemgate.api.batches.process_sessions import ResultSummary
+from gemgate.api.batches.outcomes import NOT_RUN, TIMESTAMPS, batch_error, failure_of, outcome_of
+from gemgate.api.batches.result_session import ResultSummary
 from gemgate.api.batches.transfer import Transfer, TranslatedInput, results_of
 from gemgate.auth.caller import Caller
-from gemgate.gemini.batch_types import INPUT_TYPE, JobState, Kind
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
+from gemgate.gemini.batch_types import JobState
 from gemgate.gemini.batches import GeminiJobs
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MissingFileError
 from gemgate.gemini.files import GeminiFiles
 from gemgate.store.ids import new_id
-from gemgate.translation.google_errors import from_gemini
 
 if TYPE_CHECKING:
     from gemgate.store.batches import BatchChanges
@@ -39,23 +40,12 @@ _log = structlog.get_logger()
 NOW = 0.0
 """Due at once."""
 
-MAX_INLINE_BYTES = 262_144
-MAX_INLINE_REQUESTS: dict[Kind, int] = {"generate": 100, "embed": 16}
-"""What goes to Google without a file. Small, because the answer is one piece of JSON that holds up the event loop."""
-
-_CANCEL_PATIENCE = 3600
+_CANCEL_TIMEOUT = 3600
 """Seconds that Google may take to cancel a job before the batch ends without it."""
 
 _AFTER_WINDOW = 172_800
 """Seconds after its window, for which Google keeps results; a batch that could not be finished by then has failed."""
 
-_TIMESTAMPS: dict[str, Literal["completed_at", "failed_at", "expired_at", "cancelled_at"]] = {
-    "completed": "completed_at",
-    "failed": "failed_at",
-    "expired": "expired_at",
-    "cancelled": "cancelled_at",
-}
-_NOT_RUN = {"failed": "batch_failed", "expired": "batch_expired", "cancelled": "batch_cancelled"}
 _PASSING = frozenset({408, 409, 429, 499})
 """Refusals of a new job that may end. All of 5xx may."""
 
@@ -66,7 +56,7 @@ class Pace:
 
     Attributes:
         first: At first, and after a failure.
-        most: When the job takes long.
+        maximum: When the job takes long.
         settle: After Google was asked for a job and did not answer: it may be there all the same, and stands in the
             list by then.
     """
@@ -91,6 +81,7 @@ class BatchStateMachine:
         self._jobs = jobs
         self._google_files = google_files
         self._transfer = transfer
+        self._input = GoogleInput(google_files, transfer)
         self._vault = vault
         self._clock = clock
         self._pace = pace or Pace()
@@ -147,10 +138,10 @@ class BatchStateMachine:
         row = claimed.row
         if not await self._transfer.keep_input(row):
             msg = f"The input file {row.input_file_id} was deleted before the batch could read it."
-            await self._end(claimed, "failed", errors=[_error("invalid_input_file", msg, "input_file_id")])
+            await self._end(claimed, "failed", errors=[batch_error("invalid_input_file", msg, "input_file_id")])
             return None
-        intake = await self._transfer.translate(claimed.job, Caller(key, row.owner))
-        summary = intake.summary
+        translated = await self._transfer.translate(claimed.job, Caller(key, row.owner))
+        summary = translated.summary
         if summary.errors:
             model = _bare(summary.model)
             await self._end(claimed, "failed", errors=summary.errors, total=summary.total, model=model)
@@ -161,7 +152,7 @@ class BatchStateMachine:
             total=summary.total,
             failed=summary.refused,
             model=_bare(summary.model),
-            progress=claimed.remembering(**_remembered(intake)),
+            progress=claimed.remembering(**_remembered(translated)),
         )
         if not summary.requests:
             await self._decide(claimed, "completed")
@@ -180,10 +171,10 @@ class BatchStateMachine:
             await self._decide(claimed, "cancelled" if row.status == "cancelling" else "expired")
             return NOW
         requests, file_name = None, ""
-        if _is_inline(claimed):
+        if is_inline(claimed):
             requests = await self._transfer.inline_requests(claimed.job)
         else:
-            file_name = await self._upload(claimed, key)
+            file_name = await self._input.upload(claimed, key)
         await claimed.change(progress=claimed.remembering(creating_at=self._clock()))
         job = await self._jobs.create(
             row.model or "",
@@ -191,27 +182,11 @@ class BatchStateMachine:
             key=key,
             requests=requests,
             file_name=file_name,
-            kind=_kind(claimed),
+            kind=kind_of(claimed),
         )
         _log.info("batch created at Google", batch=row.id, job=job.name)
         await claimed.record(google_name=job.name)
         return self._clock() + self._pace.first
-
-    async def _upload(self, claimed: ClaimedBatch, key: str) -> str:
-        """The native input as a file at Google. Its name is fixed, so that it is found when it is there already."""
-        name, size = _input_name(claimed), claimed.progress.get("native_bytes", 0)
-        try:
-            file = await self._google_files.get(name, key=key)
-        except MissingFileError:
-            file = await self._google_files.upload(
-                lambda offset: self._transfer.native_from(claimed.job, offset),
-                size=size,
-                mime_type=INPUT_TYPE,
-                display_name=claimed.row.display_name,
-                key=key,
-                name=name,
-            )
-        return (await self._google_files.wait_until_active(file, key=key)).name
 
     async def _poll(self, claimed: ClaimedBatch, key: str, name: str) -> float | None:
         row = claimed.row
@@ -223,7 +198,7 @@ class BatchStateMachine:
             await self._decide(claimed, "cancelled" if row.status == "cancelling" else "failed", error=error)
             return NOW
         if job.state.is_final:
-            await self._decide(claimed, _outcome(claimed, job), error=job.error)
+            await self._decide(claimed, outcome_of(claimed, job), error=job.error)
             return NOW
         await self._count(claimed, job)
         if row.status == "cancelling" or self._is_late(claimed):
@@ -242,7 +217,7 @@ class BatchStateMachine:
                 if error.status not in (400, 404, 409):
                     raise
             await claimed.record(progress=claimed.remembering(stopping_at=self._now()))
-        elif self._now() - stopping_at > _CANCEL_PATIENCE:
+        elif self._now() - stopping_at > _CANCEL_TIMEOUT:
             await self._decide(claimed, "cancelled" if claimed.row.status == "cancelling" else "expired")
             return NOW
         return self._clock() + self._pace.first
@@ -266,7 +241,7 @@ class BatchStateMachine:
             error_file_id=claimed.progress.get("error_file_id") or new_id("file-", now),
         )
         if outcome == "failed":
-            progress["failure"] = _failure(error)
+            progress["failure"] = failure_of(error)
         changes: BatchChanges = {"progress": progress}
         if row.status == "in_progress" and outcome in ("completed", "expired"):
             changes |= {"status": "finalizing", "finalizing_at": int(now)}
@@ -276,13 +251,13 @@ class BatchStateMachine:
         """Write the results. What Google has deleted is told as not run."""
         progress = claimed.progress
         job = await self._job_with_results(claimed, key)
-        not_run = _NOT_RUN.get(outcome)
+        not_run = NOT_RUN.get(outcome)
         errors = [progress["failure"]] if outcome == "failed" and "failure" in progress else None
         try:
             written = await self._write(claimed, job, key, not_run)
         except MissingFileError:
             msg = "Google no longer has the results of this batch: it keeps them for 48 hours."
-            outcome, errors = "failed", [_error("results_unavailable", msg)]
+            outcome, errors = "failed", [batch_error("results_unavailable", msg)]
             written = await self._write(claimed, None, key, "batch_failed")
         summary, has_output, has_errors = written
         await self._end(
@@ -295,7 +270,7 @@ class BatchStateMachine:
             output_file_id=progress["output_file_id"] if has_output else None,
             error_file_id=progress["error_file_id"] if has_errors else None,
         )
-        await self._forget_input(claimed, key)
+        await self._input.forget(claimed, key)
 
     async def _write(
         self, claimed: ClaimedBatch, job: GoogleJob | None, key: str, not_run: str | None
@@ -324,18 +299,9 @@ class BatchStateMachine:
                 raise
             return None
 
-    async def _forget_input(self, claimed: ClaimedBatch, key: str) -> None:
-        """Give back the room that the native input takes at Google; it would be gone after 48 hours anyway."""
-        if claimed.row.google_name is None or _is_inline(claimed):
-            return
-        try:
-            await self._google_files.delete(_input_name(claimed), key=key)
-        except GeminiError as error:
-            _log.info("batch input stays at Google", batch=claimed.row.id, reason=error.reason)
-
     async def _end(self, claimed: ClaimedBatch, status: str, **more: Any) -> None:
         changes: BatchChanges = {"status": status, "key_ciphertext": None, "next_poll_at": None, **more}  # type: ignore[typeddict-item]  # columns by name
-        changes[_TIMESTAMPS[status]] = self._now()
+        changes[TIMESTAMPS[status]] = self._now()
         await claimed.change(**changes)
         _log.info("batch ended", batch=claimed.row.id, status=status)
         await self._transfer.tidy(claimed.row)
@@ -350,51 +316,16 @@ class BatchStateMachine:
         """Nothing could be done for days, because of the key or the store."""
         msg = "The gateway could not finish this batch in time; see its log."
         status = "cancelled" if claimed.row.status == "cancelling" else "failed"
-        await self._end(claimed, status, errors=[_error("batch_failed", msg)])
+        await self._end(claimed, status, errors=[batch_error("batch_failed", msg)])
 
     def _now(self) -> int:
         return int(self._clock())
 
 
-def _outcome(claimed: ClaimedBatch, job: GoogleJob) -> str:
-    """How a batch ends whose job has ended."""
-    if claimed.row.status == "cancelling":
-        return "cancelled"
-    if job.state is JobState.CANCELLED:
-        return "expired" if "stopping_at" in claimed.progress else "cancelled"
-    return {JobState.SUCCEEDED: "completed", JobState.EXPIRED: "expired"}.get(job.state, "failed")
-
-
-def _remembered(intake: TranslatedInput) -> dict[str, Any]:
-    summary = intake.summary
-    return {"requests": summary.requests, "refused": summary.refused, "native_bytes": intake.native_bytes}
-
-
-def _kind(claimed: ClaimedBatch) -> Kind:
-    return "embed" if claimed.row.endpoint == "/v1/embeddings" else "generate"
-
-
-def _is_inline(claimed: ClaimedBatch) -> bool:
-    """Whether the requests go to Google without a file."""
-    requests, size = claimed.progress.get("requests", 0), claimed.progress.get("native_bytes", 0)
-    return requests <= MAX_INLINE_REQUESTS[_kind(claimed)] and size <= MAX_INLINE_BYTES
-
-
-def _input_name(claimed: ClaimedBatch) -> str:
-    """The native input at Google, where a name has 40 characters at most: lower-case letters, digits and dashes."""
-    return f"files/gemgate-{claimed.row.id.removeprefix('batch_')}"
+def _remembered(translated: TranslatedInput) -> dict[str, Any]:
+    summary = translated.summary
+    return {"requests": summary.requests, "refused": summary.refused, "native_bytes": translated.native_bytes}
 
 
 def _bare(model: str | None) -> str | None:
     return model.removeprefix("models/") if model else None
-
-
-def _failure(error: GeminiError | None) -> dict[str, Any]:
-    if error is None:
-        return _error("batch_failed", "Google failed the batch and did not say why.")
-    told = from_gemini(error)
-    return _error(told.code or error.reason.lower() or "batch_failed", told.message, told.param)
-
-
-def _error(code: str, message: str, param: str | None = None) -> dict[str, Any]:
-    return {"code": code, "line": None, "message": message, "param": param}

@@ -18,14 +18,9 @@ import orjson
 
 from gemgate.api.batches.claimed import BlobNames
 from gemgate.api.batches.input_check import cut
+from gemgate.api.batches.input_sessions import InputSummary, Translated, Waiting
 from gemgate.api.batches.line_translation import LineJob
-from gemgate.api.batches.process_sessions import (
-    InputSummary,
-    ResultSummary,
-    Translated,
-    Waiting,
-    Written,
-)
+from gemgate.api.batches.result_session import ResultSummary, Written
 from gemgate.api.batches.worker_process import SessionProxy, WorkerProcess
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
@@ -145,12 +140,12 @@ class Transfer:
         async with aclosing(self._blobs.get(place)) as pieces:
             async for piece in pieces:
                 for part in cut(piece):
-                    async for native in self._resolved(call, await call("feed", part), caller):
+                    async for native in self._with_media(call, await call("feed", part), caller):
                         yield native
-        async for native in self._resolved(call, await call("finish"), caller):
+        async for native in self._with_media(call, await call("finish"), caller):
             yield native
 
-    async def _resolved(self, call: SessionProxy, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
+    async def _with_media(self, call: SessionProxy, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
         if translated.native:
             yield translated.native
         for start in range(0, len(translated.waiting), _LINES_FETCHED_AT_ONCE):

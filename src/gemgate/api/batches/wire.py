@@ -1,6 +1,6 @@
 """The request of `POST /v1/batches`, and the object that all methods answer with.
 
-What becomes of each field of the request is in `parameters.PARAMETERS`.
+What becomes of each field of the request is in `PARAMETERS`.
 
 Source: https://platform.openai.com/docs/api-reference/batch, and openai-python 3.54.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from gemgate.store.tables import BatchRow
+from gemgate.translation.parameters import ParameterSupport, handled, mapped
 from gemgate.wire import Wire
 
 Key = Annotated[str, StringConstraints(max_length=64)]
@@ -71,3 +72,12 @@ def batch_list(rows: Sequence[BatchRow], *, has_more: bool) -> dict[str, Any]:
         "last_id": rows[-1].id if rows else None,
         "has_more": has_more,
     }
+
+
+PARAMETERS: dict[str, ParameterSupport] = {
+    "input_file_id": mapped("each line is translated like a live request; the lines become one job at Google"),
+    "endpoint": mapped("`batchGenerateContent` or `asyncBatchEmbedContent`"),
+    "completion_window": handled("`24h`; what is not done by then is cancelled at Google, and the batch is `expired`"),
+    "metadata": handled("kept with the batch"),
+    "output_expires_after": handled("the output file and the error file are deleted then"),
+}

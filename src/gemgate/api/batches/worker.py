@@ -40,7 +40,7 @@ class Worker:
 
     Args:
         rows: The queue.
-        machine: Does the steps.
+        state_machine: Does the steps.
         name: Names this run of this process, and no other.
         options: How to work.
         clock: Unix seconds.

@@ -16,8 +16,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
 from gemgate.api.batches.line_translation import LineJob, Translators
-from gemgate.api.batches.process_sessions import CheckSession, ResultSession, TranslateSession
+from gemgate.api.batches.result_session import ResultSession
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
 from gemgate.translation.options import EmbeddingOptions, Options, Policy, RemoteMedia, TrailingAssistant
@@ -214,7 +215,7 @@ class WorkerProcess:
                 with suppress(RuntimeError):
                     pool.submit(_close, number)
             if not self._open_sessions:
-                self._closing = asyncio.get_running_loop().call_later(self._idle, self._rest)
+                self._closing = asyncio.get_running_loop().call_later(self._idle, self._stop_idle)
 
     async def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -225,7 +226,7 @@ class WorkerProcess:
             return pool
         return self._pool
 
-    def _rest(self) -> None:
+    def _stop_idle(self) -> None:
         pool, self._pool = self._pool, None
         if pool:
             pool.shutdown(wait=False)

@@ -7,9 +7,7 @@ from typing import Any
 import orjson
 
 from gemgate.api.chat.answer_context import AnswerContext
-from gemgate.api.chat.citations import annotations
-from gemgate.api.chat.finish_reasons import FINISH_REASONS, broken, refusal
-from gemgate.api.chat.logprobs import token_logprobs
+from gemgate.api.chat.response_fields import FINISH_REASONS, annotations, broken, refusal, token_logprobs
 from gemgate.api.chat.speech import Speech
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decode

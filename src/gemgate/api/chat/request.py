@@ -6,11 +6,10 @@ from typing import Any
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.generation_config import fold_seed, generation_config
 from gemgate.api.chat.messages import MessageTranslator
-from gemgate.api.chat.parameters import DROPPED
 from gemgate.api.chat.response_format import HiddenFunction, apply_format, read_format
 from gemgate.api.chat.thinking import thinking_config
 from gemgate.api.chat.tools import ToolPlan, plan_tools, refuse_many_tools
-from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
@@ -37,7 +36,7 @@ class ChatTranslation:
         model: The model's resource name, such as `models/gemini-2.5-flash`.
         body: The native request; empty once it was taken.
         calls: How many times to send it; above 1 where the model has no `candidateCount`.
-        context: What `from_gemini` and `ChatStream` need to know.
+        context: What `completion_from_gemini` and `ChatStream` need to know.
         notes: What was dropped and adjusted.
     """
 
@@ -114,14 +113,7 @@ def to_gemini(
     if system:
         body["systemInstruction"] = {"parts": system}
     _add_tools(body, plan, object_option(google, "tool_config"))
-    if safety := list_option(google, "safety_settings"):
-        body["safetySettings"] = safety
-    if config:
-        body["generationConfig"] = config
-    _add_cache(body, google)
-    if tier := _tier(request, notes):
-        body["serviceTier"] = tier
-    body["store"] = bool(request.store)
+    _add_options(body, request, google, config, notes)
     is_json = "responseMimeType" in config or hidden is not None
     context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)
     return ChatTranslation(model, body, calls, context, notes)
@@ -197,10 +189,26 @@ def _add_tools(body: GenerateContentRequest, plan: ToolPlan, explicit: dict[str,
         body["toolConfig"] = config  # type: ignore[typeddict-item]  # the caller's own fields pass as they are
 
 
-def _add_cache(body: GenerateContentRequest, google: dict[str, Any]) -> None:
-    name = google.get("cached_content")
-    if name is None:
-        return
+def _add_options(
+    body: GenerateContentRequest,
+    request: ChatCompletionRequest,
+    google: dict[str, Any],
+    config: GenerationConfig,
+    notes: Notes,
+) -> None:
+    """What stands beside contents and tools in a native request."""
+    if safety := list_option(google, "safety_settings"):
+        body["safetySettings"] = safety
+    if config:
+        body["generationConfig"] = config
+    if (name := google.get("cached_content")) is not None:
+        _add_cache(body, name)
+    if tier := _tier(request, notes):
+        body["serviceTier"] = tier
+    body["store"] = bool(request.store)
+
+
+def _add_cache(body: GenerateContentRequest, name: object) -> None:
     param = "extra_body.google.cached_content"
     if not isinstance(name, str):
         raise ApiError(400, f"'{param}' must be a name such as 'cachedContents/abc'.", param=param, code="invalid_type")

@@ -5,13 +5,12 @@ from typing import Any
 
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.choice import Choice
-from gemgate.api.chat.finish_reasons import block, no_answer
-from gemgate.api.chat.usage import service_tier, usage
+from gemgate.api.chat.response_fields import block, no_answer, service_tier, usage
 from gemgate.gemini.types import Candidate, GenerateContentResponse
 from gemgate.gemini.usage import total
 
 
-def from_gemini(
+def completion_from_gemini(
     answers: Sequence[GenerateContentResponse], context: AnswerContext, *, fallback_id: str, created: int
 ) -> dict[str, Any]:
     """One `chat.completion` from the answers to all calls of a request, in the order of the calls.

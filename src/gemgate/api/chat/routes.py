@@ -1,44 +1,27 @@
-"""`POST /chat/completions`: the I/O around the translation."""
+"""`POST /chat/completions`."""
 
-import random
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
 
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.chat.messages import inline_media_of, media_of, unsigned_calls
-from gemgate.api.chat.request import ChatTranslation, to_gemini
-from gemgate.api.chat.response import from_gemini
-from gemgate.api.chat.stream import ChatStream
+from gemgate.api.chat.completion import ChatCall, Completion, new_id, stream_after_media
+from gemgate.api.chat.messages import unsigned_calls
+from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.services import (
-    Services,
     caller_of,
     dialect_of,
     services_of,
 )
-from gemgate.auth.caller import Caller
-from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.types import GenerateContentResponse
-from gemgate.media.references import Ref, Resolved
-from gemgate.model_routing.fallback import Fallback, ModelAttempt
-from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
-from gemgate.tasks import all_of, merged
-from gemgate.translation.notes import served_by
-from gemgate.translation.options import Dialect
 from gemgate.translation.validation import parse
-from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
-from gemgate.upstream.stream import RetryingStream
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
-from gemgate.web.sse import DONE, frame, respond
+from gemgate.web.sse import respond
 
 router = APIRouter(tags=["chat"])
 
@@ -59,10 +42,10 @@ async def create_chat_completion(request: Request) -> Response:
     if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
         await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)
-    call = _ChatCall(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
+    call = ChatCall(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
     if chat.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
-        return respond(request, _stream_after_media(call, models, late), services.settings, late)
+        return respond(request, stream_after_media(call, models, late), services.settings, late)
     if call.needs_media:
         async with cancelled_on_disconnect(request):
             translation = await call.resolve_and_translate()
@@ -73,219 +56,15 @@ async def create_chat_completion(request: Request) -> Response:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
         return dry_run(path, translation.body, translation.calls, translation.notes)
-    course = _Completion(call, translation, models)
+    completion = Completion(call, translation, models)
     if chat.stream:
-        return respond(request, course.stream(), services.settings, course.headers)
+        return respond(request, completion.stream(), services.settings, completion.headers)
     del raw, chat  # what was asked may be long, and the answer long in coming
     async with cancelled_on_disconnect(request):
-        translation, answers = await course.answer()
+        translation, answers = await completion.answer()
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
-    completion = from_gemini(answers, translation.context, fallback_id=_new_id(), created=int(time.time()))
-    record.response_id = completion["id"]
-    record.finish_reasons = [choice["finish_reason"] for choice in completion["choices"]]
-    return Response(orjson.dumps(completion), headers=course.headers, media_type="application/json")
-
-
-class _Completion:
-    """A request on its way to the first of its models that can answer.
-
-    Attributes:
-        headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
-    """
-
-    def __init__(self, call: "_ChatCall", translation: ChatTranslation, models: Sequence[str]) -> None:
-        self.headers = translation.notes.headers()
-        self._call = call
-        self._translation = translation
-        self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
-
-    async def answer(self) -> tuple[ChatTranslation, list[GenerateContentResponse]]:
-        """The answers of one model, and the request as that model got it."""
-        if len(self._models) == 1:
-            if not self._call.media:
-                del self._call.chat  # nobody will translate it again
-            return await self._generate(ModelAttempt(self._models[0]))
-        return await self._fallback().answer(self._generate)
-
-    def stream(self) -> AsyncGenerator[bytes, None]:
-        """The answer as ready bytes."""
-        if len(self._models) == 1:
-            self._is_answered_by(self._translation)
-            return _stream(self._call, self._translation)
-        return self._fallback().stream(self._pieces)
-
-    def _fallback(self) -> Fallback:
-        return Fallback(self._call.services.gemini, self._call.chat.model, self._models)
-
-    async def _generate(self, turn: ModelAttempt) -> tuple[ChatTranslation, list[GenerateContentResponse]]:
-        call, translation = self._put(turn)
-        answers = await call.generate(translation)
-        self._is_answered_by(translation)
-        return translation, answers
-
-    async def _pieces(self, turn: ModelAttempt) -> AsyncGenerator[bytes, None]:
-        call, translation = self._put(turn)
-        async with aclosing(_stream(call, translation)) as pieces:
-            first = await anext(pieces)
-            self._is_answered_by(translation)
-            yield first
-            async for piece in pieces:
-                yield piece
-
-    def _put(self, turn: ModelAttempt) -> tuple["_ChatCall", ChatTranslation]:
-        """The request as this model gets it; what it names was fetched for the first one."""
-        if turn.model is self._models[0]:
-            self._call.limits = turn.limits
-            return self._call, self._translation
-        call = replace(self._call, model=turn.model, limits=turn.limits)
-        return call, call.translate()
-
-    def _is_answered_by(self, translation: ChatTranslation) -> None:
-        current().uses(translation.model, translation.notes)
-        self.headers.clear()
-        self.headers |= translation.notes.headers() | served_by(translation.model)
-
-
-EventBatch = list[GenerateContentResponse]
-
-
-@dataclass(slots=True)
-class _ChatCall:
-    """One request: what it needs before it is translated, and its calls to Google."""
-
-    services: Services
-    caller: Caller
-    chat: ChatCompletionRequest
-    size: int
-    dialect: Dialect
-    is_dry_run: bool
-    model: str
-    limits: CallLimits = DEFAULT_LIMITS
-    refs: list[Ref] = field(init=False)
-    media: Resolved = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.refs = media_of(self.chat.messages)
-
-    @property
-    def needs_media(self) -> bool:
-        """Whether something must be fetched, looked up or uploaded before the request is translated."""
-        return self.services.media.concerns(self.refs, self.size)
-
-    async def resolve_and_translate(self) -> ChatTranslation:
-        """The native request, once what it names is there."""
-        if self.needs_media:
-            self.media = await self.services.media.resolve(
-                self.refs,
-                self.caller,
-                model=model_name(self.model),
-                size=self.size,
-                inline=lambda: inline_media_of(self.chat.messages),
-                is_dry_run=self.is_dry_run,
-            )
-        return self.translate()
-
-    def translate(self) -> ChatTranslation:
-        """The native request, with what was found before."""
-        return to_gemini(
-            self.chat,
-            self.services.chat,
-            model=self.model,
-            dialect=self.dialect,
-            caller_id=self.caller.id,
-            media=self.media,
-        )
-
-    async def generate(self, translation: ChatTranslation) -> list[GenerateContentResponse]:
-        """Google's whole answers. Files that are why there are none are uploaded again, once."""
-        try:
-            return await self._generate(translation)
-        except GeminiError as error:
-            if not await self.services.media.can_renew(error, self.media, self.caller):
-                raise
-        return await self._generate(await self.resolve_and_translate())
-
-    async def _generate(self, translation: ChatTranslation) -> list[GenerateContentResponse]:
-        generate = self.services.gemini.generate
-        key, limits = self.caller.key, self.limits
-        calls = [generate(translation.model, body, key, limits=limits) for body in translation.take_bodies()]
-        return await all_of(calls)
-
-    def stream(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        """The events of Google's answers, each with the number of its call."""
-        return self._renewed(translation) if self.media else self._events(translation)
-
-    def _events(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        gemini, key = self.services.gemini, self.caller.key
-        bodies = translation.take_bodies()
-        if len(bodies) == 1:
-            return _single(gemini.stream(translation.model, bodies[0], key, limits=self.limits))
-        return merged([_events(gemini.stream(translation.model, body, key, limits=self.limits)) for body in bodies])
-
-    async def _renewed(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        """As `_events`; if nothing has come and the files are why, they are uploaded again, once."""
-        has_begun = False
-        try:
-            async with aclosing(self._events(translation)) as batches:
-                async for batch in batches:
-                    has_begun = True
-                    yield batch
-        except GeminiError as error:
-            if has_begun or not await self.services.media.can_renew(error, self.media, self.caller):
-                raise
-        else:
-            return
-        async with aclosing(self._events(await self.resolve_and_translate())) as batches:
-            async for batch in batches:
-                yield batch
-
-
-async def _stream_after_media(
-    call: _ChatCall, models: Sequence[str], headers: dict[str, str]
-) -> AsyncGenerator[bytes, None]:
-    """The answer as ready bytes, to a request whose files may first have to be uploaded, which can take minutes.
-
-    The response may have begun by then: what its `headers` should have told stands in comments.
-    """
-    began = time.monotonic()
-    translation = await call.resolve_and_translate()
-    current().uses(translation.model, translation.notes)
-    course = _Completion(call, translation, models)
-    async with aclosing(course.stream()) as pieces:
-        async for piece in pieces:
-            if not headers and course.headers:
-                headers |= course.headers
-                if time.monotonic() - began >= call.services.settings.stream_start_after:
-                    yield "".join(f": {name}: {value}\n" for name, value in headers.items()).encode() + b"\n"
-            yield piece
-
-
-async def _stream(call: _ChatCall, translation: ChatTranslation) -> AsyncGenerator[bytes, None]:
-    """The answer as ready bytes: all chunks of one read from Google in one piece."""
-    stream = ChatStream(translation.context, fallback_id=_new_id(), created=int(time.time()), calls=translation.calls)
-    current().on_finish(stream.summary)
-    events = call.stream(translation)
-    del call, translation  # as for a whole answer: what was asked is needed no more
-    async with aclosing(events) as batches:
-        async for number, batch in batches:
-            if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:
-                yield b"".join(chunks)
-    yield b"".join(frame(chunk) for chunk in stream.finish()) + DONE
-
-
-def _new_id() -> str:
-    """Where Google gives none: 32 hex digits, which need not be secret."""
-    return f"{random.getrandbits(128):032x}"
-
-
-async def _events(stream: RetryingStream) -> AsyncGenerator[EventBatch, None]:
-    async with stream as batches:
-        async for batch in batches:
-            yield batch
-
-
-async def _single(stream: RetryingStream) -> AsyncGenerator[tuple[int, EventBatch], None]:
-    async with stream as batches:
-        async for batch in batches:
-            yield 0, batch
+    body = completion_from_gemini(answers, translation.context, fallback_id=new_id(), created=int(time.time()))
+    record.response_id = body["id"]
+    record.finish_reasons = [choice["finish_reason"] for choice in body["choices"]]
+    return Response(orjson.dumps(body), headers=completion.headers, media_type="application/json")

@@ -15,12 +15,12 @@ from gemgate.api.embeddings.translation import (
     EmbeddingsTranslation,
     count_request,
     embedding_list,
-    from_gemini,
+    embeddings_from_gemini,
     to_gemini,
 )
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.services import caller_of, services_of
-from gemgate.gemini.client.response_check import check
+from gemgate.gemini.client.response_check import check_response
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse, CountTokensResponse
 from gemgate.media.references import Resolved
@@ -130,8 +130,8 @@ class _EmbeddingCalls:
 
     async def _embed(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
         response = cast("BatchEmbedContentsResponse", await self._post("batchEmbedContents", body))
-        check(response, BatchEmbedContentsResponse)
-        return from_gemini(response, len(body["requests"]), is_base64=self._translation.is_base64)
+        check_response(response, BatchEmbedContentsResponse)
+        return embeddings_from_gemini(response, len(body["requests"]), is_base64=self._translation.is_base64)
 
     async def _counted(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
         return EmbeddingsAnswer(tokens=await self._count(body))
@@ -140,7 +140,7 @@ class _EmbeddingCalls:
         """Counting is not worth losing the vectors: when it fails, a header says that the number is not known."""
         try:
             response = await self._post("countTokens", count_request(body))
-            check(response, CountTokensResponse)
+            check_response(response, CountTokensResponse)
         except GeminiError:
             self._translation.notes.adjust("usage=unknown->0")
             return None

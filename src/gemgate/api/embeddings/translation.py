@@ -10,8 +10,7 @@ import orjson
 import pybase64
 
 from gemgate.api.embeddings.inputs import contents
-from gemgate.api.embeddings.parameters import DROPPED
-from gemgate.api.embeddings.wire import EmbeddingRequest
+from gemgate.api.embeddings.wire import DROPPED, EmbeddingRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import Failure, TransportError
 from gemgate.gemini.model_catalog import ModelFacts
@@ -107,7 +106,7 @@ def count_request(body: BatchEmbedContentsRequest) -> CountTokensRequest:
     return {"contents": [{"role": "user", **item["content"]} for item in body["requests"]]}
 
 
-def from_gemini(response: BatchEmbedContentsResponse, expected: int, *, is_base64: bool) -> EmbeddingsAnswer:
+def embeddings_from_gemini(response: BatchEmbedContentsResponse, expected: int, *, is_base64: bool) -> EmbeddingsAnswer:
     """The answer of one call, with vectors of length 1.
 
     Raises:

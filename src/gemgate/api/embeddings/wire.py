@@ -1,4 +1,4 @@
-"""The request of `POST /v1/embeddings`; what becomes of each field is in `parameters.PARAMETERS`.
+"""The request of `POST /v1/embeddings`; what becomes of each field is in `PARAMETERS`.
 
 Source: https://platform.openai.com/docs/api-reference/embeddings/create, and openai-python 3.54; content parts are
 Google's addition for multimodal models. Objects keep the fields they do not know (`model_extra`).
@@ -8,6 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt
 
+from gemgate.translation.parameters import (
+    ParameterSupport,
+    dropped,
+    handled,
+    mapped,
+)
 from gemgate.wire import (
     AudioPart,
     FilePart,
@@ -34,3 +40,20 @@ class EmbeddingRequest(Wire):
 
     extra_body: dict[str, Any] | None = None
     google: dict[str, Any] | None = None
+
+
+PARAMETERS: dict[str, ParameterSupport] = {
+    "model": mapped("the model in the path; the answer repeats the name that was asked for"),
+    "input": mapped(
+        "`requests[].content`, one for each item: a text, a content part, or a list of parts; a `file_id` is uploaded"
+    ),
+    "dimensions": mapped("`outputDimensionality`; vectors have length 1 whatever the model returns"),
+    "encoding_format": handled("`float`, or `base64` of little-endian float32"),
+    "extra_body": mapped(
+        "`extra_body.google`: task_type, title; both dropped on models that ignore them (gemini-embedding-2)"
+    ),
+    "google": mapped("as `extra_body.google`"),
+    "user": dropped("Gemini takes no identifiers of end users"),
+}
+
+DROPPED = frozenset(name for name, support in PARAMETERS.items() if support.kind == "dropped")

@@ -23,8 +23,8 @@ from gemgate.translation.notes import Notes
 from gemgate.translation.options import Errors, Policy
 from gemgate.wire import MAX_BATCH_BYTES
 
-_MAX_TOLD = 10
-"""Errors of a file that are told in words."""
+_MAX_SHOWN = 10
+"""Errors of a file that are listed in words."""
 
 
 def file_object(row: FileRow) -> dict[str, Any]:
@@ -51,12 +51,12 @@ def _listed(row: FileRow) -> dict[str, Any]:
 
 def _details(errors: Errors) -> str:
     """The first errors in a sentence each."""
-    told = [_told(error) for error in errors[:_MAX_TOLD]]
-    more = len(errors) - len(told)
-    return " ".join([*told, *([f"And {more} more."] if more else [])])
+    sentences = [_sentence(error) for error in errors[:_MAX_SHOWN]]
+    more = len(errors) - len(sentences)
+    return " ".join([*sentences, *([f"And {more} more."] if more else [])])
 
 
-def _told(error: dict[str, Any]) -> str:
+def _sentence(error: dict[str, Any]) -> str:
     place = f"Line {error['line']}: " if error["line"] else ""
     return f"{place}{error['message']} ({error['code']})"
 

@@ -56,7 +56,7 @@ async def add_part(request: Request, upload_id: str) -> Response:
     """Answer with the `upload.part`. When it breaks off, nothing of it is kept; parts may come at the same time."""
     caller = caller_of(request)
     form = FormFile(request, "data", MAX_PART_BYTES, what="A part of an upload")
-    with _told():
+    with _store_errors_translated():
         async with aclosing(form.chunks()) as chunks:
             row = await store_of(request).uploads.add_part(caller.id, upload_id, chunks)
     return json_response(part_object(row))
@@ -73,7 +73,7 @@ async def complete_upload(request: Request, upload_id: str) -> Response:
     upload = await store.uploads.get(caller.id, upload_id)
     is_input = upload is not None and upload.purpose == "batch"
     inspection = Inspection(options_of(request).inspect if is_input else None)
-    with _told():
+    with _store_errors_translated():
         row, file = await store.uploads.complete(
             caller.id, upload_id, wanted.part_ids, md5=wanted.md5, through=inspection.through
         )
@@ -87,7 +87,7 @@ async def complete_upload(request: Request, upload_id: str) -> Response:
 async def cancel_upload(request: Request, upload_id: str) -> Response:
     """Answer with the `upload`, which takes no more parts; those it has are dropped."""
     caller = caller_of(request)
-    with _told():
+    with _store_errors_translated():
         row = await store_of(request).uploads.cancel(caller.id, upload_id)
     return json_response(upload_object(row))
 
@@ -99,10 +99,10 @@ async def _asked(request: Request) -> tuple[Caller, bytes]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _store_errors_translated() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        if (told := upload_error(error)) is None:
+        if (api_error := upload_error(error)) is None:
             raise
-        raise told from None
+        raise api_error from None

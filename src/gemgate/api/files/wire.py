@@ -1,4 +1,4 @@
-"""The requests of `/v1/files` and `/v1/uploads`, and their limits; `fates` says what becomes of each field.
+"""The requests of `/v1/files` and `/v1/uploads`, their limits, and what becomes of each of their fields.
 
 Source: https://platform.openai.com/docs/api-reference/files and /uploads, and openai-python 3.54.
 """
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gemgate.translation.parameters import ParameterSupport, handled
 from gemgate.wire import Items, Wire
 
 Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
@@ -52,3 +53,25 @@ class CompleteRequest(Wire):
 
     part_ids: Annotated[Items[str], Field(max_length=_MAX_PARTS)]
     md5: str | None = None
+
+
+_EXPIRES_AFTER = handled("the file is gone `seconds` after it was made; without it, after 30 days if it is for a batch")
+
+FILES: dict[str, ParameterSupport] = {
+    "file": handled("streamed into the gateway's store, before or after the other fields of the form"),
+    "purpose": handled("kept; a file for a `batch` may have 200 MB, any other `GEMGATE_FILES_MAX_BYTES`"),
+    "expires_after": _EXPIRES_AFTER,
+}
+
+UPLOADS: dict[str, ParameterSupport] = {
+    "filename": handled("kept"),
+    "purpose": handled("kept; a file for a `batch` may have 200 MB, any other `GEMGATE_UPLOADS_MAX_BYTES`"),
+    "bytes": handled("compared with the size of the parts when the upload is completed"),
+    "mime_type": handled("kept; the `content-type` of the content"),
+    "expires_after": _EXPIRES_AFTER,
+}
+
+COMPLETE: dict[str, ParameterSupport] = {
+    "part_ids": handled("the parts are put together in this order; parts that are not named are dropped"),
+    "md5": handled("compared with the MD5 of the whole"),
+}

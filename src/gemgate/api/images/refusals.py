@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.translation.google_errors import from_gemini
+from gemgate.translation.google_errors import error_from_gemini
 
 _FILTERS = frozenset({
     "BLOCKLIST", "ESCALATION", "IMAGE_PROHIBITED_CONTENT", "IMAGE_SAFETY", "JAILBREAK", "MODEL_ARMOR",
@@ -31,8 +31,8 @@ def blocked(reason: str, message: str | None = None) -> ApiError:
 
 def filtered(reasons: Sequence[str]) -> ApiError:
     """The error for images of Imagen that were all filtered; without a reason the error has none either."""
-    told = " ".join(reasons) or "It gave no reason."
-    return _refused("moderation_blocked", "RAI_FILTERED", "Google filtered all images (RAI_FILTERED).", told)
+    reason_given = " ".join(reasons) or "It gave no reason."
+    return _refused("moderation_blocked", "RAI_FILTERED", "Google filtered all images (RAI_FILTERED).", reason_given)
 
 
 def no_image(reason: str | None, message: str | None, text: str) -> ApiError:
@@ -53,14 +53,14 @@ def no_image(reason: str | None, message: str | None, text: str) -> ApiError:
     return ApiError(502, shown, type="server_error", code="upstream_no_answer")
 
 
-def told(error: GeminiError, *, is_imagen: bool) -> ApiError:
+def image_error(error: GeminiError, *, is_imagen: bool) -> ApiError:
     """Google's error for the caller who asked for an image.
 
     Args:
         error: Google's.
         is_imagen: Whether `predict` was called, whose models Google has taken out of service.
     """
-    failure = from_gemini(error)
+    failure = error_from_gemini(error)
     failure.__cause__ = error
     if failure.param is not None:
         failure.param = _PARAMS.get(failure.param, failure.param)

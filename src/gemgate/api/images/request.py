@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gemgate.api.images.parameters import DROPPED, NEUTRAL
 from gemgate.api.images.sizes import Frame, frame
-from gemgate.api.images.wire import EditRequest, ImageRequest
+from gemgate.api.images.wire import DROPPED, NEUTRAL, EditRequest, ImageRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, ModelResource, Part

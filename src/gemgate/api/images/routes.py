@@ -22,7 +22,7 @@ from gemgate.api.images.pictures import (
     from_predict,
     images_response,
 )
-from gemgate.api.images.refusals import told
+from gemgate.api.images.refusals import image_error
 from gemgate.api.images.request import (
     ImagesTranslation,
     Method,
@@ -33,7 +33,7 @@ from gemgate.api.images.wire import EditRequest, GenerationRequest, ImageRequest
 from gemgate.api.services import Services, caller_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
-from gemgate.gemini.client.response_check import check
+from gemgate.gemini.client.response_check import check_response
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import Part, PredictResponse
 from gemgate.media.references import FileRef
@@ -156,32 +156,32 @@ class _Work:
         self._models = models
         self._translate = translate
 
-    async def answers(self, turn: ModelAttempt) -> list[ImagesAnswer]:
+    async def answers(self, attempt: ModelAttempt) -> list[ImagesAnswer]:
         """The answers to all calls.
 
         Raises:
             ApiError: no call has one.
         """
-        calls = await self._calls(turn)
+        calls = await self._calls(attempt)
         answers = calls.settle(await all_of([calls.outcome(body) for body in calls.bodies]))
         self._is_answered_by(calls.translation)
         return answers
 
-    async def events(self, turn: ModelAttempt) -> AsyncGenerator[bytes, None]:
+    async def events(self, attempt: ModelAttempt) -> AsyncGenerator[bytes, None]:
         """The images as events.
 
         Raises:
             ApiError: no call has one.
         """
-        calls = await self._calls(turn)
+        calls = await self._calls(attempt)
         async with aclosing(_stream(calls, self._kind)) as events:
             async for event in events:
                 self._is_answered_by(calls.translation)
                 yield event
 
-    async def _calls(self, turn: ModelAttempt) -> "_ImageCalls":
-        translation = self._first if turn.model is self._models[0] else await self._translate(turn.model)
-        return _ImageCalls(self._gemini, translation, self._key, turn.limits)
+    async def _calls(self, attempt: ModelAttempt) -> "_ImageCalls":
+        translation = self._first if attempt.model is self._models[0] else await self._translate(attempt.model)
+        return _ImageCalls(self._gemini, translation, self._key, attempt.limits)
 
     def _is_answered_by(self, translation: ImagesTranslation) -> None:
         current().uses(translation.model, translation.notes)
@@ -240,7 +240,7 @@ class _ImageCalls:
         try:
             answer = await (self._predict(body) if is_imagen else self._generate(body))
         except GeminiError as error:
-            return told(error, is_imagen=is_imagen)
+            return image_error(error, is_imagen=is_imagen)
         except ApiError as error:
             return error
         current().answered(None, answer.usage)
@@ -273,7 +273,7 @@ class _ImageCalls:
     async def _predict(self, body: bytes) -> ImagesAnswer:
         path = f"/v1beta/{self.translation.model}:predict"
         answer = await self._gemini.request("POST", path, key=self._key, json=body, limits=self._limits)
-        check(answer, PredictResponse)
+        check_response(answer, PredictResponse)
         return from_predict(cast("PredictResponse", answer))
 
     async def _formatted(self, picture: Picture) -> Picture:

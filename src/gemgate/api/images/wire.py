@@ -8,6 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from gemgate.translation.parameters import (
+    ParameterSupport,
+    dropped,
+    handled,
+    mapped,
+    rejected,
+)
 from gemgate.wire import Items, Wire
 
 MAX_IMAGES = 16
@@ -15,7 +22,7 @@ MAX_IMAGES = 16
 
 
 class ImageRequest(Wire):
-    """What both endpoints take. What becomes of each field is in `parameters.GENERATIONS` and `parameters.EDITS`."""
+    """What both endpoints take. What becomes of each field is in `GENERATIONS` and `EDITS`."""
 
     model: Annotated[str, Field(min_length=1)]
     prompt: Annotated[str, Field(min_length=1)]
@@ -64,3 +71,53 @@ class EditRequest(ImageRequest):
     input_fidelity: Literal["high", "low"] | None = None
     markup: Any = None
     mask: Any = None
+
+
+_BOTH: dict[str, ParameterSupport] = {
+    "model": mapped("the model in the path; Gemini's image models by `generateContent`, Imagen by `predict`"),
+    "prompt": mapped("the text of the user's turn; `instances[0].prompt` of Imagen"),
+    "background": handled("`opaque` and `auto`: every image is opaque; `transparent` is dropped"),
+    "complexity": dropped("Gemini has no such effort"),
+    "extra_body": mapped(
+        "`extra_body.google`: aspect_ratio, image_size, person_generation (Imagen), safety_settings, tools, "
+        "generation_config"
+    ),
+    "frame_count": dropped("Gemini draws no animations"),
+    "frame_duration_ms": dropped("Gemini draws no animations"),
+    "google": mapped("as `extra_body.google`"),
+    "n": mapped("parallel calls, `sampleCount` of Imagen; the images that came are answered when others fail"),
+    "output_compression": handled("the quality of a `jpeg` or `webp` that was asked for, as `output_format`"),
+    "output_format": handled(
+        "converted if Pillow is installed (`gemgate[images]`), else unchanged; the answer names the actual format"
+    ),
+    "partial_images": dropped("Gemini gives no partial images"),
+    "quality": mapped("`imageSize`, where `size` leaves it open: low 512, medium 1K, high 2K, xhigh 4K; else dropped"),
+    "response_format": handled("`b64_json`; `url` is a 400"),
+    "safety_identifier": dropped("Gemini takes no identifiers of end users"),
+    "size": mapped("the nearest `aspectRatio` and `imageSize` of the model; the answer has the actual size"),
+    "stream": handled("one `completed` event for each image, when it is there"),
+    "svg": dropped("Gemini draws no vectors"),
+    "user": dropped("Gemini takes no identifiers of end users"),
+}
+
+GENERATIONS: dict[str, ParameterSupport] = {
+    **_BOTH,
+    "moderation": dropped("Gemini has safety settings instead: extra_body.google.safety_settings"),
+    "style": dropped("Gemini has no styles; say it in the prompt"),
+}
+
+EDITS: dict[str, ParameterSupport] = {
+    **_BOTH,
+    "image": mapped("`inlineData` before the prompt: one file, or `image[]` up to 16; base64 in a JSON body"),
+    "images": mapped(
+        "`image_url` of a JSON body as a data URL, `file_id` of an uploaded file, or the name of a Gemini file"
+    ),
+    "input_fidelity": dropped("Gemini has no such switch; say in the prompt what must stay"),
+    "markup": rejected("Gemini takes no overlays"),
+    "mask": rejected("Gemini takes no masks; say in the prompt what to change"),
+}
+
+DROPPED = frozenset(name for name, support in (GENERATIONS | EDITS).items() if support.kind == "dropped")
+
+NEUTRAL: dict[str, object] = {"moderation": "auto", "partial_images": 0}
+"""Values that ask for nothing, so that leaving them out loses nothing."""

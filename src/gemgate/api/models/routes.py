@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.models.translation import from_alias, from_gemini, resource_name
+from gemgate.api.models.translation import from_alias, model_from_gemini, resource_name
 from gemgate.api.models.wire import Model, ModelListObject
 from gemgate.api.services import caller_of, dialect_of, services_of
 from gemgate.auth.caller import Caller
@@ -79,7 +79,7 @@ async def _listing(request: Request) -> tuple[Caller, Listing]:
 
 def _model(request: Request, native: ModelResource) -> Model:
     catalog = services_of(request).chat.catalog
-    return from_gemini(native, catalog, is_prefixed=dialect_of(request) == "google")
+    return model_from_gemini(native, catalog, is_prefixed=dialect_of(request) == "google")
 
 
 def _alias(request: Request, alias: str, listing: Listing) -> Model:

@@ -13,7 +13,7 @@ _PREFIX = "models/"
 _EMBEDDING = frozenset({"embedContent", "batchEmbedContents"})
 
 
-def from_gemini(native: ModelResource, catalog: Catalog, *, is_prefixed: bool) -> Model:
+def model_from_gemini(native: ModelResource, catalog: Catalog, *, is_prefixed: bool) -> Model:
     """The model for a caller; `is_prefixed` keeps `models/` in the id, as Google's own endpoint has it."""
     name = native["name"]
     model: Model = {
@@ -38,7 +38,7 @@ def from_alias(
     alias: str, models: Sequence[str], native: ModelResource | None, catalog: Catalog, *, is_prefixed: bool
 ) -> Model:
     """The operator's name for `models` as a model; `native` is the first of them, if Google lists it."""
-    model = from_gemini(native or {"name": resource_name(models[0])}, catalog, is_prefixed=is_prefixed)
+    model = model_from_gemini(native or {"name": resource_name(models[0])}, catalog, is_prefixed=is_prefixed)
     model["id"] = _PREFIX + alias if is_prefixed else alias
     model["owned_by"] = "gemgate"
     model["alias_of"] = list(models)

@@ -11,9 +11,8 @@ import orjson
 
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.ownership import object_in, visible
-from gemgate.api.native.request_headers import passed_headers
-from gemgate.api.native.responses import passed_headers as answer_headers
-from gemgate.api.native.responses import whole
+from gemgate.api.native.request_headers import forwarded_request_headers
+from gemgate.api.native.responses import forwarded_response_headers, whole
 from gemgate.errors import ApiError
 
 PAGE = "gemgate-page:"
@@ -77,10 +76,10 @@ def _place(token: str) -> tuple[int, str]:
 async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str], dict[str, Any]]:
     query = exchange.query.set("pageSize", str(_MAX)).remove("pageToken")
     url = exchange.gemini.url(exchange.call.path, query.set("pageToken", token) if token else query)
-    headers = passed_headers(exchange.request.headers, packed=False)
+    headers = forwarded_request_headers(exchange.request.headers, packed=False)
     answer = await exchange.gemini.open("GET", url, key=exchange.caller.key, headers=headers)
     content = await whole(answer, _MAX_READ)
-    return answer.status, answer_headers(answer.headers, decoded=True), object_in(content)
+    return answer.status, forwarded_response_headers(answer.headers, decoded=True), object_in(content)
 
 
 async def _visible(exchange: Exchange, found: Any) -> list[Any]:

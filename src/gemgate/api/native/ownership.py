@@ -46,7 +46,7 @@ def looks_inside(exchange: Exchange) -> bool:
     return exchange.caller.key is None and (method.makes or method.verb == "DELETE")
 
 
-async def check(exchange: Exchange, body: bytes = b"") -> None:
+async def check_access(exchange: Exchange, body: bytes = b"") -> None:
     """Refuse a model that this caller may not use, and what another has made.
 
     Raises:

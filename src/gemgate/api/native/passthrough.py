@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.filtered_lists import filtered
 from gemgate.api.native.ownership import (
-    check,
+    check_access,
     is_filtered,
     looks_inside,
     remember,
 )
-from gemgate.api.native.request_headers import passed_headers
-from gemgate.api.native.responses import passed_headers as answer_headers
-from gemgate.api.native.responses import relay, reply, whole
+from gemgate.api.native.request_headers import forwarded_request_headers
+from gemgate.api.native.responses import forwarded_response_headers, relay, reply, whole
 from gemgate.api.native.usage_watch import OPERATIONS, UsageTail
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.observability.record import current
@@ -28,7 +27,7 @@ async def plain(exchange: Exchange) -> None:
     """Send the body on once it is here, so that the call can be made again, and the answer as it comes."""
     request = exchange.request
     body = await read_body(request, exchange.services.settings.max_body_bytes)
-    await check(exchange, body)
+    await check_access(exchange, body)
     if is_filtered(exchange):
         async with cancelled_on_disconnect(request):
             page = await filtered(exchange)
@@ -42,36 +41,36 @@ async def plain(exchange: Exchange) -> None:
             return
         content = await whole(answer, _MAX_READ)
     await remember(exchange, answer, content)
-    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
+    await reply(exchange.send, answer.status, forwarded_response_headers(answer.headers, decoded=True), content)
 
 
 async def read(exchange: Exchange) -> Read:
     """A call without a body: the status, the headers and the body of its answer."""
-    await check(exchange)
+    await check_access(exchange)
     async with cancelled_on_disconnect(exchange.request):
         if is_filtered(exchange):
             return await filtered(exchange)
         answer = await _call(exchange, b"", packed=False)
         content = await whole(answer, _MAX_READ)
     await remember(exchange, answer, content)
-    return answer.status, answer_headers(answer.headers, decoded=True), content
+    return answer.status, forwarded_response_headers(answer.headers, decoded=True), content
 
 
 async def download(exchange: Exchange) -> None:
     """The bytes of a file that Google made. The redirect is followed here: it leads past the gateway."""
-    await check(exchange)
+    await check_access(exchange)
     async with cancelled_on_disconnect(exchange.request):
         await _hand_on(exchange, await _open_download(exchange))
 
 
 async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> GeminiResponse:
-    headers = passed_headers(exchange.request.headers, packed=packed)
+    headers = forwarded_request_headers(exchange.request.headers, packed=packed)
     key = exchange.caller.key
     return await exchange.gemini.open(exchange.verb, exchange.url, key=key, headers=headers, body=body or None)
 
 
 async def _open_download(exchange: Exchange) -> GeminiResponse:
-    gemini, key, headers = exchange.gemini, exchange.caller.key, passed_headers(exchange.request.headers)
+    gemini, key, headers = exchange.gemini, exchange.caller.key, forwarded_request_headers(exchange.request.headers)
     answer = await gemini.open("GET", exchange.url, key=key, headers=headers, redirect=True)
     if answer.status != 302:
         return answer

@@ -60,7 +60,7 @@ def has_key_in_query(scope: Scope) -> bool:
     return query.startswith(b"key=") or b"&key=" in query
 
 
-def passed_headers(headers: Headers, *, packed: bool = True) -> dict[str, str]:
+def forwarded_request_headers(headers: Headers, *, packed: bool = True) -> dict[str, str]:
     """The headers for Google. With `packed` the answer may be compressed, if the caller can read that.
 
     A value of anything but printable ASCII stays behind: no header of Google's needs one.

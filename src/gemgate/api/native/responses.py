@@ -44,7 +44,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 _log = structlog.get_logger()
 
 
-def passed_headers(headers: Mapping[str, str], *, decoded: bool = False) -> dict[str, str]:
+def forwarded_response_headers(headers: Mapping[str, str], *, decoded: bool = False) -> dict[str, str]:
     """The headers for the caller; those that name Google's addresses, cookies and connections stay behind.
 
     Args:
@@ -69,7 +69,7 @@ async def reply_error(send: Send, error: ApiError, more: Mapping[str, str] | Non
 
 async def reply_refusal(send: Send, refusal: Refusal, more: Mapping[str, str] | None = None) -> None:
     """What Google refused, as it did."""
-    headers = passed_headers(refusal.headers, decoded=True)
+    headers = forwarded_response_headers(refusal.headers, decoded=True)
     await reply(send, refusal.status, headers | dict(more or {}), refusal.body)
 
 
@@ -80,7 +80,7 @@ async def relay(answer: GeminiResponse, send: Send, watch: UsageTail | None = No
     its end, so that nobody takes it for whole.
     """
     answer.leave_encoded()
-    headers = passed_headers(answer.headers)
+    headers = forwarded_response_headers(answer.headers)
     is_stream = "text/event-stream" in headers.get("content-type", "") and "content-encoding" not in headers
     await send({"type": "http.response.start", "status": answer.status, "headers": raw(headers)})
     try:

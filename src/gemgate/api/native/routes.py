@@ -155,11 +155,11 @@ async def _serve(asked: _Asked, request: Request, send: Send) -> None:
 
 
 async def _refuse(send: Send, error: Exception) -> None:
-    told = as_api_error(error)
+    api_error = as_api_error(error)
     if isinstance(error, GeminiError) and error.refusal is not None:
         await reply_refusal(send, error.refusal)
     else:
-        await reply_error(send, told)
+        await reply_error(send, api_error)
 
 
 def _unknown(scope: Scope, what: str, known: list[str] | tuple[str, ...]) -> ApiError:

@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from gemgate.api.native.exchange import Exchange
-from gemgate.api.native.ownership import check, claim
-from gemgate.api.native.request_headers import passed_headers
-from gemgate.api.native.responses import passed_headers as answer_headers
-from gemgate.api.native.responses import reply, whole
+from gemgate.api.native.ownership import check_access, claim
+from gemgate.api.native.request_headers import forwarded_request_headers
+from gemgate.api.native.responses import forwarded_response_headers, reply, whole
 from gemgate.api.native.upload_copies import (
     Copying,
     Wanted,
@@ -65,12 +64,12 @@ async def start(exchange: Exchange) -> None:
         await _at_once(exchange)
         return
     body = await read_body(request, _MAX_METADATA)
-    await check(exchange)
-    headers = passed_headers(request.headers, packed=False)
+    await check_access(exchange)
+    headers = forwarded_request_headers(request.headers, packed=False)
     answer = await exchange.gemini.open(
         exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body
     )
-    found = answer_headers(answer.headers, decoded=True)
+    found = forwarded_response_headers(answer.headers, decoded=True)
     copy = wanted_copy(exchange.services.store, request.headers, body)
     for name in _ADDRESSES:
         if address := answer.headers.get(name):
@@ -81,23 +80,23 @@ async def start(exchange: Exchange) -> None:
 
 async def _at_once(exchange: Exchange) -> None:
     request, services = exchange.request, exchange.services
-    await check(exchange)
+    await check_access(exchange)
     body = Body(request)
     try:
         answer = await exchange.gemini.open(
             exchange.verb,
             exchange.url,
             key=exchange.caller.key,
-            headers=_with_length(request, passed_headers(request.headers, packed=False)),
+            headers=_with_length(request, forwarded_request_headers(request.headers, packed=False)),
             body=body,
-            patience=services.settings.request_timeout,
+            first_byte_timeout=services.settings.request_timeout,
         )
     except GeminiError:
-        body.complain()
+        body.raise_read_error()
         raise
     content = await whole(answer, _MAX_METADATA)
     await claim(services, exchange.caller.id, content, answer.key_label)
-    await reply(exchange.send, answer.status, answer_headers(answer.headers, decoded=True), content)
+    await reply(exchange.send, answer.status, forwarded_response_headers(answer.headers, decoded=True), content)
 
 
 def _address(exchange: Exchange, token: UploadToken) -> str:
@@ -113,7 +112,7 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
     gemini, settings = services.gemini, services.settings
     copying = begin(services.store, token.owner, token.copy, request.headers)
     body = Body(request, copying)
-    headers = _with_length(request, passed_headers(request.headers, packed=False))
+    headers = _with_length(request, forwarded_request_headers(request.headers, packed=False))
     try:
         answer = await gemini.open(
             request.method,
@@ -121,18 +120,18 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
             key="",
             headers=headers,
             body=body if _has_body(request) else None,
-            patience=settings.request_timeout,
+            first_byte_timeout=settings.request_timeout,
         )
     except GeminiError as error:
         # What Google refused is no part of the file; of what broke off, some may have arrived.
         await copying.end(keep=error.refusal is None)
-        body.complain()
+        body.raise_read_error()
         raise
     except BaseException:
         await copying.end(keep=False)
         raise
     await copying.end(keep=True)
-    found = answer_headers(answer.headers, decoded=True)
+    found = forwarded_response_headers(answer.headers, decoded=True)
     content = await whole(answer, _MAX_METADATA)
     if found.get(_STATUS) == _FINAL:
         await claim(services, token.owner, content, token.key_label)
@@ -168,7 +167,7 @@ def _with_length(request: Request, headers: dict[str, str]) -> dict[str, str]:
     return headers | ({"content-length": length} if length.isdecimal() else {})
 
 
-def _check(size: int) -> None:
+def _check_size(size: int) -> None:
     if size > MAX_BYTES:
         raise ApiError(413, f"Google takes files of at most {MAX_BYTES} bytes.", code="file_too_large")
 
@@ -190,7 +189,7 @@ class Body(httpx.AsyncByteStream):
         try:
             async for piece in self._request.stream():
                 size += len(piece)
-                _check(size)
+                _check_size(size)
                 if self._copying is not None:
                     await self._copying.feed(piece)
                 if piece:
@@ -199,7 +198,7 @@ class Body(httpx.AsyncByteStream):
             self.error = error
             raise
 
-    def complain(self) -> None:
+    def raise_read_error(self) -> None:
         """Raise what reading raised, if anything: it is why the call failed."""
         if self.error is not None:
             raise self.error

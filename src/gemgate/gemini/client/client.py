@@ -1,7 +1,7 @@
 """The one door to Google: pooled connections, the timeouts, and every failure as a `GeminiError`."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -12,9 +12,10 @@ import orjson
 
 from gemgate import __version__
 from gemgate.gemini.client.deadline import Deadline
-from gemgate.gemini.client.event_decoder import MAX_BYTES, EventDecoder
+from gemgate.gemini.client.event_decoder import MAX_BYTES
+from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.client.response import GeminiResponse
-from gemgate.gemini.client.response_check import check, check_events
+from gemgate.gemini.client.response_check import check_response
 from gemgate.gemini.client.transport import (
     TRANSPORT_ERRORS,
     AiohttpTransport,
@@ -121,10 +122,10 @@ class GeminiClient:
         """
         url = _model_url(self.options.upstream, model, "generateContent")
         answer: Any = await self._json(self._prepare("POST", url, key, body), key, within=within)
-        check(answer)
+        check_response(answer)
         return cast("GenerateContentResponse", answer)
 
-    def stream(self, model: str, body: Body, key: str, *, within: float | None = None) -> "EventStream":
+    def stream(self, model: str, body: Body, key: str, *, within: float | None = None) -> EventStream:
         """The answer of `streamGenerateContent`, to be entered: see `EventStream`; `within` as in `generate`.
 
         Raises:
@@ -197,7 +198,7 @@ class GeminiClient:
         headers: Mapping[str, str] | None = None,
         body: "Body | httpx.AsyncByteStream | None" = None,
         redirect: bool = False,
-        patience: float | None = None,
+        first_byte_timeout: float | None = None,
         within: float | None = None,
     ) -> GeminiResponse:
         """Send, and give the answer once its status is known: to be read, and to be closed in any case.
@@ -209,7 +210,7 @@ class GeminiClient:
             headers: Beside those of every call; a stream for a body needs a `content-length`.
             body: JSON, or a stream of any bytes.
             redirect: Whether a 302 with a `location` is an answer too; it is a failure otherwise.
-            patience: Seconds until the first byte of the answer, in place of `first_byte_timeout`: for a body that
+            first_byte_timeout: Seconds until the first byte of the answer, in place of the option: for a body that
                 somebody else sends, who may be slow.
             within: Seconds, if that is less than `request_timeout`.
 
@@ -218,7 +219,7 @@ class GeminiClient:
         """
         self._check_origin(url)
         prepared = self._prepare(method, str(url), key, body, headers)
-        return await self._open(prepared, key, redirect=redirect, patience=patience, within=within)
+        return await self._open(prepared, key, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within)
 
     def _check_origin(self, url: httpx.URL) -> None:
         """The key goes to nobody but the configured upstream."""
@@ -260,7 +261,7 @@ class GeminiClient:
         key: str,
         *,
         redirect: bool = False,
-        patience: float | None = None,
+        first_byte_timeout: float | None = None,
         within: float | None = None,
     ) -> GeminiResponse:
         """Send, and read the status.
@@ -271,9 +272,9 @@ class GeminiClient:
         options, timer = self.options, Deadline()
         start = timer.now
         whole = options.request_timeout if within is None else min(within, options.request_timeout)
-        patience = min(patience or options.first_byte_timeout, whole)
+        first_byte_within = min(first_byte_timeout or options.first_byte_timeout, whole)
         try:
-            with timer.at(start + patience):
+            with timer.at(start + first_byte_within):
                 reply = await self._transport.send(call)
         except BaseException as error:
             timer.close()
@@ -281,13 +282,13 @@ class GeminiClient:
                 raise
             if not timer.has_expired:
                 raise TransportError(failure_before_answer(error)) from error
-            is_whole = whole <= patience
+            is_whole = whole <= first_byte_within
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
         answer = GeminiResponse(
             reply,
             timer,
             event_timeout=options.event_timeout,
-            first_byte_at=start + patience,
+            first_byte_at=start + first_byte_within,
             deadline=start + whole,
             secret=key,
             maximum=options.max_answer_bytes,
@@ -319,70 +320,6 @@ class GeminiClient:
         if more:
             headers |= _lowered(more)
         return TransportRequest(method, url, headers, body)
-
-
-class EventStream:
-    """One streamed answer: `async with client.stream(…) as batches: async for events in batches: …`.
-
-    A batch is the events of one read from the network, never empty. Entering sends the request and raises when the
-    status is not 2xx. An error in mid-stream is raised after the events before it were given. Leaving closes the
-    connection at once unless the answer was read to its end, in which case it is kept for the next call.
-
-    A cancelled `anext` ends the stream: to wait for an event with a limit, put `anext` into a task and use
-    `asyncio.wait`. The tasks that enter, iterate and leave may be different ones.
-    """
-
-    def __init__(self, client: GeminiClient, call: TransportRequest, key: str, within: float | None = None) -> None:
-        self._client = client
-        self._call: TransportRequest | None = call
-        self._key = key
-        self._within = within
-        self._decoder = EventDecoder(client.options.max_answer_bytes)
-        self._answer: GeminiResponse | None = None
-        self._has_failed = False
-
-    async def __aenter__(self) -> Self:
-        call, self._call = self._call, None  # nobody needs the body while the answer comes
-        if call is None:
-            msg = "a stream can be entered once"
-            raise RuntimeError(msg)
-        self._answer = await self._client._open(call, self._key, within=self._within)  # noqa: SLF001  one door
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._answer is not None:
-            await self._answer.aclose()
-            self._answer = None
-
-    def __aiter__(self) -> AsyncIterator[list[GenerateContentResponse]]:
-        return self
-
-    async def __anext__(self) -> list[GenerateContentResponse]:
-        answer, decoder = self._answer, self._decoder
-        try:
-            while answer is not None and not answer.ended and decoder.error is None:
-                piece = await answer.read()
-                events = decoder.feed(piece) if piece else decoder.finish()
-                good, error = check_events(events)
-                if error is not None:
-                    decoder.error, events = error, events[:good]
-                if events:
-                    return cast("list[GenerateContentResponse]", events)
-            if decoder.error is not None:
-                raise decoder.error
-        except GeminiError as error:
-            self._fail(error)
-            raise
-        raise StopAsyncIteration
-
-    def _fail(self, error: GeminiError) -> None:
-        error.hide(self._key)
-        if not self._has_failed:
-            self._has_failed = True
-            self._client.note_failure(error)
-        self._decoder.error = error
 
 
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 class Deadline:
-    """Limits one wait after the other: `with patience.until(when): await …`, and `close` once there will be no more.
+    """Limits one wait after the other: `with deadline.at(when): await …`, and `close` once there will be no more.
 
     As `asyncio.timeout_at`, but with one timer for all of them, which is moved only when it rings: to set one and to
     take it back for each event of a stream costs more than to decode the event.

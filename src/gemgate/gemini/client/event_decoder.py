@@ -32,7 +32,7 @@ class EventDecoder:
     they raise it when there is nothing to return before it.
 
     Args:
-        most: Bytes of one event.
+        maximum: Bytes of one event.
 
     Attributes:
         error: What ended the stream, once it is known; every byte after it is ignored.
@@ -181,7 +181,7 @@ class Inflater:
     """Undoes `content-encoding: gzip` or `deflate`, piece by piece, and notices when the end is missing.
 
     Args:
-        most: Bytes that one piece may inflate to.
+        maximum: Bytes that one piece may inflate to.
     """
 
     def __init__(self, maximum: int = MAX_BYTES) -> None:

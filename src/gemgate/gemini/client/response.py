@@ -26,13 +26,13 @@ class GeminiResponse:
     """The body of a response, decompressed: `async for piece in answer: …`, then `aclose`.
 
     Args:
-        reply: What the transport gave, unread.
-        waits: Limits the time of each read.
+        response: What the transport gave, unread.
+        timer: Limits the time of each read.
         event_timeout: Seconds between two reads; the time that the caller takes does not count.
         first_byte_at: When, on the clock of the loop, the first bytes must be here.
         deadline: When the last ones must be.
         secret: The key, which no error may tell.
-        most: Bytes that are held at once.
+        maximum: Bytes that are held at once.
 
     Attributes:
         status: The HTTP status.

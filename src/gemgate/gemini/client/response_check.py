@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
 
-def check(answer: object, shape: Any = GenerateContentResponse) -> None:
+def check_response(answer: object, shape: Any = GenerateContentResponse) -> None:
     """Look at a whole answer, or at an event of a stream: two microseconds where all is well.
 
     Args:
@@ -42,7 +42,7 @@ def check_events(events: Sequence[Mapping[str, Any]]) -> tuple[int, TransportErr
     All are looked at in one call, and one by one only if that finds something.
     """
     try:
-        check(events, _EVENTS)
+        check_response(events, _EVENTS)
     except TransportError:
         return _first_bad(events)
     return len(events), None
@@ -54,7 +54,7 @@ _EVENTS = list[GenerateContentResponse]
 def _first_bad(events: Sequence[Mapping[str, Any]]) -> tuple[int, TransportError | None]:
     for number, event in enumerate(events):
         try:
-            check(event)
+            check_response(event)
         except TransportError as error:
             return number, error
     return len(events), None

@@ -61,8 +61,8 @@ class KnownSchemas:
     its request. What comes out is shared by requests, so nobody may change it.
 
     Args:
-        most: Bytes of the sources in all, which is also a bound of their number; what comes out takes about five times
-            as many. A source of over a quarter of it is not kept.
+        maximum: Bytes of the sources in all, which is also a bound of their number; what comes out takes about five
+            times as many. A source of over a quarter of it is not kept.
     """
 
     def __init__(self, maximum: int) -> None:

@@ -15,7 +15,7 @@ from gemgate.settings import (
     variable,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SECRET = "gemini-key-0123456789"
 
 

@@ -1,26 +1,21 @@
-"""The only reader of the environment."""
+"""The settings of the gateway: each field with its default, its bounds and what it must not be together with."""
 
-import difflib
-import os
 import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 from pydantic import (
-    AliasChoices,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.model_routing.aliases import (
@@ -29,23 +24,16 @@ from gemgate.model_routing.aliases import (
     parse_models,
     written,
 )
+from gemgate.settings.variables import PREFIX, as_text, either_case, variable
 
 Secrets = tuple[SecretStr, ...]
-_SECRET_TYPES = (Secrets, SecretStr | None)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-
 
 UNIX = "unix:"
 """What an address that is a Unix domain socket begins with."""
 
-_PREFIX = "GEMGATE_"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)
-_UNPREFIXED = frozenset({"gemini_api_key"})
-
-
-def _alias(name: str) -> AliasChoices:
-    return AliasChoices(name.lower(), name)
 
 
 class Settings(BaseSettings):
@@ -55,7 +43,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         env_file=".env",
         env_ignore_empty=True,
         extra="ignore",
@@ -65,7 +53,7 @@ class Settings(BaseSettings):
 
     gemini_api_key: Annotated[Secrets, NoDecode] = Field(
         default=(),
-        validation_alias=_alias("GEMINI_API_KEY"),
+        validation_alias=either_case("GEMINI_API_KEY"),
         description="The Gemini key, or several separated by commas. Absent: each caller's own key is passed through.",
     )
     upstream: str = Field(
@@ -354,78 +342,5 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""
-        texts = {variable(name): _as_text(getattr(self, name)) for name in type(self).model_fields}
+        texts = {variable(name): as_text(getattr(self, name)) for name in type(self).model_fields}
         return texts | {variable("models"): written(self.models)}
-
-
-class ClientSettings(BaseSettings):
-    """Which gateway the command `gemgate batch` talks to, and with which key."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
-
-    base_url: str = Field(default="http://127.0.0.1:8080/v1", description="The gateway.")
-    api_key: SecretStr | None = Field(
-        default=None,
-        validation_alias=AliasChoices("api_key", "GEMGATE_API_KEY", "GEMINI_API_KEY"),
-        description="The key for the gateway; absent: the first of GEMINI_API_KEY.",
-    )
-
-    @field_validator("api_key", mode="before")
-    @classmethod
-    def _first(cls, value: object) -> object:
-        return value.partition(",")[0].strip() or None if isinstance(value, str) else value
-
-
-def trace_exporters() -> list[str]:
-    """The entry points that the standard variables name: `otlp_proto_http` unless they say otherwise.
-
-    Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exporter-selection
-    """
-    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    otlp = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
-    names = [name.strip() for name in os.environ.get("OTEL_TRACES_EXPORTER", "otlp").split(",")]
-    return [otlp if name == "otlp" else name for name in names if name not in ("", "none")]
-
-
-def variable(name: str) -> str:
-    """The environment variable of a field: `GEMGATE_PORT` of `port`."""
-    return name.upper() if name in _UNPREFIXED else _PREFIX + name.upper()
-
-
-def _as_text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, tuple):
-        return ",".join(map(_as_text, value))
-    return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
-
-
-def problems(error: ValidationError | SettingsError) -> list[str]:
-    """What is wrong with the settings, a sentence each, without the value of any secret."""
-    if isinstance(error, SettingsError):
-        found = re.search(r'field "(\w+)"', str(error))
-        return [f"{variable(found[1])} is not valid JSON." if found else f"{error}."]
-    sentences = []
-    for detail in error.errors(include_url=False):
-        name = str(detail["loc"][0]).lower() if detail["loc"] else ""
-        text = detail["msg"].removeprefix("Value error, ").rstrip(".")
-        is_secret = Settings.model_fields[name].annotation in _SECRET_TYPES if name in Settings.model_fields else True
-        given = "" if is_secret or detail["type"] == "value_error" else f", but it is {str(detail['input'])[:80]!r}"
-        sentences.append(f"{variable(name)}: {text}{given}." if name else f"{text[:1].upper()}{text[1:]}.")
-    return sentences
-
-
-def misspelt() -> list[str]:
-    """A sentence for each variable of the environment that looks like a setting but is unknown."""
-    known = [variable(name) for name in (*Settings.model_fields, *ClientSettings.model_fields)]
-    sentences = []
-    for name in sorted(os.environ):
-        if name.startswith(_PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            sentences.append(f"{name} is not a setting.{hint}")
-    return sentences

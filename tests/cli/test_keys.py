@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from gemgate.auth.client_keys import digest_of, owner_of_key, owner_of_name
 from gemgate.auth.keys_file import parse_keys
+from gemgate.cli import keys, serve
 from gemgate.cli import main as cli
 from gemgate.settings import Settings, variable
 
@@ -53,8 +54,8 @@ def test_a_key_is_asked_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("typer.prompt", lambda *_arguments, **options: "typed" if options["hide_input"] else "")
     shown: list[str] = []
-    monkeypatch.setattr(cli, "_say", lambda *lines: shown.extend(lines))
-    cli.key_entry("web-app")
+    monkeypatch.setattr(keys, "say", lambda *lines: shown.extend(lines))
+    keys.key_entry("web-app")
     assert digest_of("typed").hex() in shown[-1]
 
 
@@ -97,5 +98,5 @@ def test_workers_that_count_each_for_itself_are_told_at_the_start(
     path = write_keys(Path("keys.yaml"), web={"limits": limits})
     settings = Settings.model_validate({**settings_with(path), **changes})
     with capture_logs() as logs:
-        cli._warn_of_limits(settings, cli._client_keys(settings))
+        serve._warn_of_limits(settings, serve._client_keys(settings))
     assert [(line["log_level"], line["workers"]) for line in logs] == ([("warning", 2)] if is_told else [])
