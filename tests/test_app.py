@@ -9,25 +9,22 @@ import httpx
 import orjson
 import pytest
 from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
+from tests.support.gateway import gateway_app
+from tests.support.google import FakeGoogle
+from tests.support.raw_upstream import STREAM_HEAD, BackgroundUpstream, Peer, chunk, sse
 from tests.support.server import serve
 
 from gemgate.app import create_app
-from gemgate.settings import Settings
 
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 CHAT = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}
 ANSWER = {"candidates": [{"content": {"parts": [{"text": "Hi"}], "role": "model"}, "finishReason": "STOP"}]}
 
 
-def settings(**changes: Any) -> Settings:
-    return Settings(_env_file=None, **({"gemini_api_key": (), "client_keys": ()} | changes))
-
-
-def client(handler: Any = None, **changes: Any) -> TestClient:
-    transport = httpx.MockTransport(handler or (lambda _: httpx.Response(200, json=ANSWER)))
-    return TestClient(create_app(settings(**changes), transport=transport))
+def client(google: Any = ANSWER, **settings: Any) -> TestClient:
+    """The gateway before a Google that answers this."""
+    return TestClient(gateway_app(FakeGoogle(google), **settings))
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -131,8 +128,7 @@ def fail(request: httpx.Request) -> httpx.Response:
 def test_no_key_appears_in_an_error_or_the_log(
     google: Any, stream: bool, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    transport = httpx.MockTransport(google)
-    gateway = TestClient(create_app(settings(), transport=transport), raise_server_exceptions=False)
+    gateway = TestClient(gateway_app(google), raise_server_exceptions=False)
     with caplog.at_level("DEBUG"), gateway:
         answer = gateway.post(
             "/v1/chat/completions",
@@ -152,29 +148,19 @@ def test_a_whole_exchange_at_debug_level_logs_no_key() -> None:
     assert KEY not in orjson.dumps(logs, default=repr).decode()
 
 
-class SilentGoogle:
-    """An upstream that begins to answer, or does not even do that, and notes when its caller has gone."""
+class Silence:
+    """A script that begins to answer, or does not even do that, and notes when the other side has gone."""
 
     def __init__(self, *, begins: bool) -> None:
         self.begins = begins
         self.called, self.left = threading.Event(), threading.Event()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
+    async def __call__(self, peer: Peer) -> None:
+        await peer.request()
         if self.begins:
-            event = b"data: " + orjson.dumps(ANSWER | {"candidates": [{"content": {"parts": [{"text": "H"}]}}]})
-            await send(
-                {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
-            )
-            await send({"type": "http.response.body", "body": event + b"\r\n\r\n", "more_body": True})
+            await peer.send(STREAM_HEAD, chunk(sse(ANSWER | {"candidates": [{"content": {"parts": [{"text": "H"}]}}]})))
         self.called.set()
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await peer.gone()
         self.left.set()
 
 
@@ -182,10 +168,10 @@ class SilentGoogle:
     ("stream", "begins"), [(False, False), (True, False), (True, True)], ids=["buffered", "not begun", "in mid-stream"]
 )
 def test_a_client_that_goes_ends_the_call_to_google_within_a_second(stream: bool, begins: bool) -> None:
-    google = SilentGoogle(begins=begins)
+    google = Silence(begins=begins)
     body = orjson.dumps(CHAT | {"stream": stream})
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\napi-key: k\r\ncontent-length: {len(body)}\r\n\r\n"
-    with serve(google) as upstream, serve(create_app(settings(upstream=upstream))) as gateway:
+    with BackgroundUpstream(google) as upstream, serve(gateway_app(upstream=upstream.url)) as gateway:
         address = httpx.URL(gateway)
         with socket.create_connection((address.host, address.port or 0), timeout=30) as caller:
             caller.sendall(head.encode() + body)

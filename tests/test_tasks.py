@@ -103,8 +103,14 @@ async def test_work_in_the_background_ends_with_its_block_though_it_swallows_a_c
 
 
 async def test_work_that_ends_by_itself_is_not_waited_for() -> None:
-    async def work() -> None:
-        pass
+    before, is_done = asyncio.all_tasks(), False
 
-    async with in_background(work()):
-        await asyncio.sleep(0)
+    async def work() -> None:
+        nonlocal is_done
+        is_done = True
+
+    async with asyncio.timeout(10):
+        async with in_background(work()):
+            await asyncio.sleep(0)
+            assert is_done
+        assert asyncio.all_tasks() == before

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
+from tests.support.gateway import gateway_app
 
 from gemgate.api.readiness import Readiness
-from gemgate.app import create_app
-from gemgate.settings import Settings
 from gemgate.store import StoreError
 
 
@@ -56,8 +55,7 @@ async def test_probes_at_once_ask_the_store_once() -> None:
 
 
 def probe(prepare: Callable[[Any], None]) -> Any:
-    app = create_app(Settings(_env_file=None, gemini_api_key=(), client_keys=()))
-    with TestClient(app) as client:
+    with TestClient(gateway_app()) as client:
         prepare(client)
         answer = client.get("/readyz")
         assert client.get("/healthz").json() == {"status": "ok"}

@@ -8,11 +8,8 @@ import httpx
 import orjson
 import pytest
 from tests.auth.support import bearer, key_of, settings_with, write_keys
-from tests.auth.test_rate_limits import Clock
-from tests.support.slices import client_of
-
-from gemgate.app import create_app
-from gemgate.settings import Settings
+from tests.support.clock import FakeClock
+from tests.support.gateway import gateway_app, in_process
 
 Json = dict[str, Any]
 
@@ -58,10 +55,9 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 async def client(tmp_path: Path, path: Path) -> AsyncIterator[httpx.AsyncClient]:
     write_keys(path, web={"limits": {"requests_per_minute": 3, "tokens_per_minute": MINUTE}})
-    chosen: Json = {"client_keys": (), "data_dir": tmp_path, **settings_with(path)}
-    app = create_app(Settings(_env_file=None, **chosen), transport=httpx.MockTransport(google))
-    async with client_of(app) as client:
-        app.state.services.quotas._clock = Clock()  # time stands still
+    app = gateway_app(google, **{"data_dir": tmp_path, **settings_with(path)})
+    async with in_process(app) as client:
+        app.state.services.quotas._clock = FakeClock()  # time stands still
         del client.headers["authorization"]
         yield client
 

@@ -117,6 +117,8 @@ async def test_the_file_is_looked_at_in_the_background(path: Path, monkeypatch: 
         write(path, "cron")
         while keys.find("key-of-cron") is None:  # noqa: ASYNC110  there is no event to wait for, only a file
             await asyncio.sleep(0.001)
+        assert name_of(keys, "key-of-cron") == "cron"
+    assert keys.problems == []
 
 
 async def test_without_a_file_nothing_is_watched() -> None:

@@ -7,13 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.batches.support import CALLER, CHAT, EMBEDDINGS, chat, world
+from tests.api.batches.support import CALLER, CHAT, EMBEDDINGS, batches_in, chat
 from tests.auth.support import bearer, settings_with, write_keys
-from tests.support.slices import client_of
+from tests.support.gateway import gateway_app, in_process
 
 from gemgate.api.batches.input_lines import InputReader
-from gemgate.app import create_app
-from gemgate.settings import Settings
 
 MODELS = {"models": [{"name": f"models/{name}"} for name in ("gemini-2.5-flash", "gemini-2.5-pro", "imagen-4")]}
 USER = [{"role": "user", "content": "Hi"}]
@@ -30,9 +28,8 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     path = write_keys(
         tmp_path / "keys.yaml", some={"models": ["gemini-2.5-flash*", "models/gemini-embedding-*"]}, all={}
     )
-    chosen: dict[str, Any] = {"client_keys": (), "data_dir": tmp_path, **settings_with(path)}
-    app = create_app(Settings(_env_file=None, **chosen), transport=httpx.MockTransport(google))
-    async with client_of(app) as client:
+    app = gateway_app(google, **{"data_dir": tmp_path, **settings_with(path)})
+    async with in_process(app) as client:
         client.headers.update(bearer("some"))
         yield client
 
@@ -95,11 +92,11 @@ def test_a_line_of_a_batch_with_another_model_is_an_error_of_the_batch(url: str)
 
 
 async def test_a_batch_with_another_model_fails_and_says_why(tmp_path: Path) -> None:
-    async with world(tmp_path) as there:
+    async with batches_in(tmp_path) as batches:
         caller = replace(CALLER, models=("gemini-2.5-pro",))
-        batch = await there.create([chat("a")], caller=caller)
-        await there.work()
-        row = await there.row(batch.id)
+        batch = await batches.create([chat("a")], caller=caller)
+        await batches.work()
+        row = await batches.row(batch.id)
     assert row.status == "failed"
     assert [(error["code"], error["line"]) for error in row.errors or ()] == [("model_not_found", 1)]
-    assert there.google.calls == []
+    assert batches.google.calls == []

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 import pytest
+from tests.support.clock import FakeClock
 from tests.support.redis import RedisServer, redis_server
 
 from gemgate.auth.client_keys import ClientKey, Limits
@@ -21,18 +22,10 @@ from gemgate.shared_state.rate_limits import RedisQuotas
 __all__ = ["redis_server"]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Caller:
     """A key with limits, and its requests."""
 
-    def __init__(self, quotas: Quotas, clock: Clock, **limits: int) -> None:
+    def __init__(self, quotas: Quotas, clock: FakeClock, **limits: int) -> None:
         self.clock = clock
         self.quotas = quotas
         self.key = ClientKey("web-app", (), "owner", Limits(**limits))
@@ -55,7 +48,7 @@ Make = Callable[..., Caller]
 @pytest.fixture(params=["process", "redis"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     """Makes a caller with these limits."""
-    clock = Clock()
+    clock = FakeClock()
     if request.param == "process":
         yield partial(Caller, LocalQuotas(clock), clock)
         return

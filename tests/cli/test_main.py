@@ -17,9 +17,11 @@ import structlog
 from tests.support.command import command, refuses
 from typer.testing import CliRunner
 
-from gemgate.cli import console, emulate, serve
+from gemgate.cli import check, console, emulate, serve
 from gemgate.cli import main as cli
 from gemgate.cli.check import Finding
+from gemgate.emulator import app as emulator_app
+from gemgate.emulator import server as emulator_server
 from gemgate.settings import Settings, variable
 
 SECRET = "gemini-key-0123456789"
@@ -217,8 +219,8 @@ def test_a_setting_that_is_not_json_is_a_sentence(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("command", [("serve", "--emulator"), ("emulate",)])
 def test_missing_packages_of_the_emulator_are_told(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
-    monkeypatch.delitem(sys.modules, "gemgate.emulator.server", raising=False)
-    monkeypatch.setitem(sys.modules, "gemgate.emulator.app", None)
+    monkeypatch.delitem(sys.modules, emulator_server.__name__, raising=False)
+    monkeypatch.setitem(sys.modules, emulator_app.__name__, None)
     result = run(*command)
     assert result.exit_code == 1
     assert result.stderr.endswith("pip install 'gemgate[emulator]'\n")
@@ -250,7 +252,7 @@ def test_check_tells_what_it_found(monkeypatch: pytest.MonkeyPatch, is_good: boo
     async def found(_: Settings) -> list[Finding]:
         return [Finding(is_good=is_good, sentence="The key is so.")]
 
-    monkeypatch.setattr("gemgate.cli.check.check_keys", found)
+    monkeypatch.setattr(check, "check_keys", found)
     result = run("check")
     assert (result.exit_code, result.stdout) == (code, "The key is so.\n")
 

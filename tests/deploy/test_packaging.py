@@ -20,6 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 from tests.support.raw_upstream import unused_port
 
+from gemgate.cli import main as cli
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
 from gemgate.settings import ClientSettings, Settings, variable
@@ -182,7 +183,8 @@ def test_the_source_archive_builds_the_same_wheel(built: Path, tmp_path: Path) -
 
 def test_the_source_archive_holds_nothing_that_git_ignores(built: Path) -> None:
     names = archive_names(built)
-    assert {"LICENSE", "README.md", "SECURITY.md", "pyproject.toml", "src/gemgate/cli/main.py"} <= names
+    command = Path(cli.__file__).relative_to(ROOT).as_posix()
+    assert {"LICENSE", "README.md", "SECURITY.md", "pyproject.toml", command} <= names
     unwanted = re.compile(r"(^|/)(\.env|\.venv|node_modules|__pycache__|\.coverage.*)(/|$)")
     assert not [name for name in names if unwanted.search(name)]
 

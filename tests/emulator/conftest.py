@@ -4,28 +4,19 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from tests.emulator.support import Emulator
+from tests.support.clock import FakeClock
 
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
 
-START = 1_790_000_000.0
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(1_790_000_000.0)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def app(clock: Clock) -> Starlette:
+def app(clock: FakeClock) -> Starlette:
     return create_emulator(clock=clock)
 
 

@@ -28,7 +28,9 @@ class TestCredentials:
             ({"authorization": "Bearer ya29.token"}, ""),
         ],
     )
-    async def test_one_is_enough(self, anonymous: httpx.AsyncClient, headers: dict[str, str], query: str) -> None:
+    async def test_one_credential_is_enough(
+        self, anonymous: httpx.AsyncClient, headers: dict[str, str], query: str
+    ) -> None:
         assert (await anonymous.post(URL + query, json=said("Hi"), headers=headers)).status_code == 200
 
     @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ class TestCredentials:
             ({"x-goog-api-key": "expired"}, "", 400, "API key expired."),
         ],
     )
-    async def test_others_are_refused(
+    async def test_other_credentials_are_refused(
         self, anonymous: httpx.AsyncClient, headers: dict[str, str], query: str, status: int, message: str
     ) -> None:
         for ask in (anonymous.post(URL + query, json=said("Hi"), headers=headers),):
@@ -61,12 +63,12 @@ class TestCredentials:
         assert localized["locale"] == "en-US"
 
     @pytest.mark.parametrize("path", ["models", f"models/{MODEL}", "cachedContents"])
-    async def test_every_path_wants_one(self, anonymous: httpx.AsyncClient, path: str) -> None:
+    async def test_every_path_wants_a_credential(self, anonymous: httpx.AsyncClient, path: str) -> None:
         assert (await anonymous.get(f"/v1beta/{path}")).status_code == 403
 
 
 class TestModels:
-    async def test_they_are_listed_in_pages(self, emulator: Emulator) -> None:
+    async def test_models_are_listed_in_pages(self, emulator: Emulator) -> None:
         names: list[str] = []
         token = ""
         while True:
@@ -77,7 +79,7 @@ class TestModels:
         assert len(names) == len(set(names)) > 30
         assert {"models/gemini-2.5-flash", "models/gemini-flash-latest", "models/gemini-4-argon"} <= set(names)
 
-    async def test_fifty_come_unasked_and_a_thousand_at_max(self, emulator: Emulator) -> None:
+    async def test_fifty_models_come_unasked_and_a_thousand_at_most(self, emulator: Emulator) -> None:
         first = (await emulator.client.get("/v1beta/models")).json()
         assert len(first["models"]) == 50
         rest = (await emulator.client.get(f"/v1beta/models?pageToken={first['nextPageToken']}")).json()
@@ -96,7 +98,7 @@ class TestModels:
             ("gemini-3.1-flash-live-preview", ["bidiGenerateContent"]),
         ],
     )
-    async def test_their_methods_are_listed(self, emulator: Emulator, name: str, methods: list[str]) -> None:
+    async def test_the_methods_of_models_are_listed(self, emulator: Emulator, name: str, methods: list[str]) -> None:
         model = (await emulator.client.get(f"/v1beta/models/{name}")).json()
         assert model["supportedGenerationMethods"] == methods
 
@@ -116,7 +118,7 @@ class TestModels:
     async def test_pages_have_numbers(self, emulator: Emulator, query: str) -> None:
         assert (await emulator.client.get(f"/v1beta/models?{query}")).status_code == 400
 
-    async def test_an_unknown_one_is_not_found(self, emulator: Emulator) -> None:
+    async def test_an_unknown_model_is_not_found(self, emulator: Emulator) -> None:
         assert (await emulator.client.get("/v1beta/models/none")).status_code == 404
         assert await emulator.refused("none", said("Hi"), status=404) == (
             "models/none is not found for API version v1beta, or is not supported for generateContent. "
@@ -127,7 +129,7 @@ class TestModels:
         message = await emulator.refused("gemini-embedding-001", said("Hi"), status=404)
         assert "not supported for generateContent" in message
 
-    async def test_a_name_has_a_form(self, emulator: Emulator) -> None:
+    async def test_the_name_of_a_model_has_a_form(self, emulator: Emulator) -> None:
         assert "unexpected model name format" in await emulator.refused("gemini 2.5", said("Hi"))
 
     async def test_aliases_are_for_v1beta(self, emulator: Emulator) -> None:

@@ -6,8 +6,8 @@ import httpx
 import orjson
 import pytest
 from starlette.applications import Starlette
-from tests.emulator.conftest import Clock
 from tests.emulator.support import Emulator, said, text
+from tests.support.clock import FakeClock
 
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.jobs import Jobs
@@ -50,7 +50,7 @@ async def get(emulator: Emulator, job: dict[str, Any]) -> dict[str, Any]:
 
 
 async def finished(
-    emulator: Emulator, clock: Clock, body: Any, model: str = MODEL, method: str = GENERATE
+    emulator: Emulator, clock: FakeClock, body: Any, model: str = MODEL, method: str = GENERATE
 ) -> dict[str, Any]:
     made = await make(emulator, body, model, method)
     clock.now += 2
@@ -76,7 +76,7 @@ def message(response: httpx.Response) -> str:
 
 
 class TestInline:
-    async def test_a_job_is_pending_then_running_then_done(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_job_is_pending_then_running_then_done(self, emulator: Emulator, clock: FakeClock) -> None:
         made = await make(emulator, inline(said("one"), said("two")))
         name = made["name"]
         assert made == {
@@ -108,12 +108,12 @@ class TestInline:
         assert metadata["batchStats"] == {"requestCount": "2", "successfulRequestCount": "2"}
         assert metadata["output"] == {"inlinedResponses": done["response"]["inlinedResponses"]}
 
-    async def test_lines_are_answered_as_live_requests_are(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_lines_are_answered_as_live_requests_are(self, emulator: Emulator, clock: FakeClock) -> None:
         done = await finished(emulator, clock, inline(said("one"), said("two")))
         live = await emulator.generate(MODEL, said("two", model=f"models/{MODEL}"))
         assert inlined(done)[1] == {"response": live, "metadata": {"custom_id": "1"}}
 
-    async def test_a_line_fails_alone(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_line_fails_alone(self, emulator: Emulator, clock: FakeClock) -> None:
         lines = inline(
             said("one"),
             said("[[emulator: 503]]"),
@@ -137,21 +137,21 @@ class TestInline:
         }
 
     async def test_inline_results_keep_their_order_unless_told_otherwise(
-        self, emulator: Emulator, clock: Clock
+        self, emulator: Emulator, clock: FakeClock
     ) -> None:
         for mark, order in (("", ["0", "1", "2"]), (" [[emulator: batch-shuffle]]", ["2", "1", "0"])):
             body = inline(said("a"), said("b"), said(f"c{mark}"))
             found = inlined(await finished(emulator, clock, body))
             assert [each["metadata"]["custom_id"] for each in found] == order
 
-    async def test_metadata_may_be_missing_and_priority_is_told(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_metadata_may_be_missing_and_priority_is_told(self, emulator: Emulator, clock: FakeClock) -> None:
         requests = {"requests": [{"request": said("one")}]}
         body = {"batch": {"display_name": "job", "input_config": {"requests": requests}, "priority": "-3"}}
         done = await finished(emulator, clock, body)
         assert inlined(done)[0].keys() == {"response"}
         assert done["metadata"]["priority"] == "-3"
 
-    async def test_counts_grow_while_a_job_runs(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_counts_grow_while_a_job_runs(self, emulator: Emulator, clock: FakeClock) -> None:
         made = await make(emulator, inline(*(said(str(n)) for n in range(10)), name="[[emulator: batch-slow 100]]"))
         clock.now += 200
         await get(emulator, made)  # all lines are worked out by now
@@ -176,7 +176,7 @@ class TestInline:
             (MODEL, EMBED, inline(said("x")), 404, "not supported for asyncBatchEmbedContent"),
         ],
     )
-    async def test_jobs_google_would_not_take(
+    async def test_jobs_that_google_would_not_take_are_refused(
         self, emulator: Emulator, model: str, method: str, body: Any, status: int, text: str
     ) -> None:
         assert text in await emulator.refused(model, body, method, status)
@@ -196,7 +196,7 @@ class TestInline:
 
 
 class TestFiles:
-    async def test_results_come_as_a_file_in_another_order(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_results_come_as_a_file_in_another_order(self, emulator: Emulator, clock: FakeClock) -> None:
         lines = [{"key": f"k{number}", "request": said(f"number {number}")} for number in range(70)]
         done = await finished(emulator, clock, await file_job(emulator, jsonl(*lines)))
         name = f"files/batch-{done['name'].removeprefix('batches/')}"
@@ -208,14 +208,14 @@ class TestFiles:
         assert all(f"number {each['key'][1:]}”" in text(each["response"]) for each in found)
 
     @pytest.mark.parametrize("key", ["fileName", "file_name"])
-    async def test_both_spellings_are_read(self, emulator: Emulator, clock: Clock, key: str) -> None:
+    async def test_both_spellings_are_read(self, emulator: Emulator, clock: FakeClock, key: str) -> None:
         camel = {"key": "a", "request": said("x", generationConfig={"maxOutputTokens": 2})}
         snake = {"key": "b", "request": said("x", generation_config={"max_output_tokens": 2})}
         body = await file_job(emulator, jsonl(camel, snake), key=key)
         found = {each["key"]: each for each in await results(emulator, await finished(emulator, clock, body))}
         assert found["a"]["response"] == found["b"]["response"]
 
-    async def test_a_line_fails_alone_with_an_http_status(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_line_fails_alone_with_an_http_status(self, emulator: Emulator, clock: FakeClock) -> None:
         lines = [
             {"key": "unknown", "request": said("x", foo=1)},
             {"key": "other", "request": said("x", model="models/gemini-2.5-pro")},
@@ -245,7 +245,7 @@ class TestFiles:
         ],
     )
     async def test_a_file_that_is_no_input_fails_as_a_whole(
-        self, emulator: Emulator, clock: Clock, data: bytes, problem: str
+        self, emulator: Emulator, clock: FakeClock, data: bytes, problem: str
     ) -> None:
         done = await finished(emulator, clock, await file_job(emulator, data))
         assert done["metadata"]["state"] == "BATCH_STATE_FAILED"
@@ -253,7 +253,7 @@ class TestFiles:
         assert "output" not in done["metadata"]
         assert "response" not in done
 
-    async def test_results_are_kept_48_hours(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_results_are_kept_48_hours(self, emulator: Emulator, clock: FakeClock) -> None:
         body = await file_job(emulator, jsonl({"key": "a", "request": said("x")}))
         done = await finished(emulator, clock, body)
         name = done["metadata"]["output"]["responsesFile"]
@@ -262,7 +262,7 @@ class TestFiles:
         clock.now += 1
         assert (await emulator.client.get(f"/v1beta/{name}:download?alt=media")).status_code == 403
 
-    async def test_results_cannot_be_deleted(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_results_cannot_be_deleted(self, emulator: Emulator, clock: FakeClock) -> None:
         body = await file_job(emulator, jsonl({"key": "a", "request": said("x")}))
         name = (await finished(emulator, clock, body))["metadata"]["output"]["responsesFile"]
         assert message(await emulator.client.delete(f"/v1beta/{name}")) == (
@@ -279,7 +279,7 @@ class TestFiles:
 
 
 class TestEmbeddings:
-    async def test_inline(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_inline_embeddings_are_a_batch(self, emulator: Emulator, clock: FakeClock) -> None:
         each = {"content": {"parts": [{"text": "Hello, world!"}]}, "outputDimensionality": 128}
         done = await finished(emulator, clock, inline(each, {"content": {}}), EMBEDDER, EMBED)
         live = (await emulator.post(EMBEDDER, each, "embedContent")).json()
@@ -291,7 +291,7 @@ class TestEmbeddings:
         output = done["metadata"]["output"]["inlinedEmbedContentResponses"]
         assert output == done["response"]["inlinedResponses"]
 
-    async def test_from_a_file(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_embeddings_of_a_file_are_a_batch_too(self, emulator: Emulator, clock: FakeClock) -> None:
         line = {"key": "e", "request": {"content": {"parts": [{"text": "Hi"}]}, "output_dimensionality": 768}}
         wrong = {"key": "w", "request": {"content": {"parts": [{"text": "Hi"}]}, "nonsense": 1}}
         body = await file_job(emulator, jsonl(line, wrong))
@@ -300,14 +300,14 @@ class TestEmbeddings:
         assert len(good["response"]["embedding"]["values"]) == 768
         assert bad["error"]["code"] == 400
 
-    async def test_a_scenario_may_stand_in_the_name_of_the_model(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_scenario_may_stand_in_the_name_of_the_model(self, emulator: Emulator, clock: FakeClock) -> None:
         each = {"content": {"parts": [{"text": "Hi"}]}}
         done = await finished(emulator, clock, inline(each), "emulator-503", EMBED)
         assert inlined(done)[0]["error"]["code"] == 14
 
 
 class TestManagement:
-    async def test_jobs_are_listed_without_their_inline_results(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_jobs_are_listed_without_their_inline_results(self, emulator: Emulator, clock: FakeClock) -> None:
         made = [await make(emulator, inline(said(str(n)), name=f"job {n}")) for n in range(2)]
         body = await file_job(emulator, jsonl({"key": "a", "request": said("x")}))
         made.append(await make(emulator, body))
@@ -341,7 +341,9 @@ class TestManagement:
         assert (await emulator.client.get(f"/v1beta/{made['name']}:cancel")).status_code == 404
 
     @pytest.mark.parametrize("is_file", [False, True])
-    async def test_a_cancelled_job_keeps_what_is_done(self, emulator: Emulator, clock: Clock, is_file: bool) -> None:
+    async def test_a_cancelled_job_keeps_what_is_done(
+        self, emulator: Emulator, clock: FakeClock, is_file: bool
+    ) -> None:
         requests = [said(str(number)) for number in range(4)]
         body = inline(*requests)
         if is_file:
@@ -375,7 +377,7 @@ class TestManagement:
         assert done["metadata"]["state"] == "BATCH_STATE_CANCELLED"
         assert "output" not in done["metadata"]
 
-    async def test_cancelling_what_is_done_changes_nothing(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_cancelling_what_is_done_changes_nothing(self, emulator: Emulator, clock: FakeClock) -> None:
         done = await finished(emulator, clock, inline(said("x")))
         await emulator.client.post(f"/v1beta/{done['name']}:cancel")
         assert await get(emulator, done) == done
@@ -384,7 +386,7 @@ class TestManagement:
 class TestScenarios:
     @pytest.mark.parametrize("place", ["header", "model", "display name", "line", "line of a file"])
     async def test_a_scenario_for_the_job_is_asked_for_in_five_ways(
-        self, emulator: Emulator, clock: Clock, place: str
+        self, emulator: Emulator, clock: FakeClock, place: str
     ) -> None:
         mark = "[[emulator: batch-fail]]"
         body = inline(said("a"), said(mark if place == "line" else "b"), name=mark if place == "display name" else "j")
@@ -400,7 +402,7 @@ class TestScenarios:
         assert done["metadata"]["state"] == "BATCH_STATE_FAILED"
         assert (done["done"], done["error"]) == (True, {"code": 13, "message": "The batch job failed."})
 
-    async def test_a_slow_job_and_one_that_expires(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_slow_job_and_one_that_expires(self, emulator: Emulator, clock: FakeClock) -> None:
         slow = await make(emulator, inline(said("[[emulator: batch-slow 600]]")))
         expiring = await make(emulator, inline(said("[[emulator: batch-expire]]")))
         clock.now += 599
@@ -415,12 +417,12 @@ class TestScenarios:
         assert (done["done"], done["error"]["code"]) == (True, 4)
         assert "output" not in done["metadata"]
 
-    async def test_a_job_that_takes_longer_than_48_hours_expires(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_job_that_takes_longer_than_48_hours_expires(self, emulator: Emulator, clock: FakeClock) -> None:
         made = await make(emulator, inline(said("[[emulator: batch-slow 999999]]")))
         clock.now += 2 * 86400
         assert (await get(emulator, made))["metadata"]["state"] == "BATCH_STATE_EXPIRED"
 
-    async def test_a_job_is_cancelled_by_someone_else(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_job_is_cancelled_by_someone_else(self, emulator: Emulator, clock: FakeClock) -> None:
         mark = "[[emulator: batch-cancel 2]]"
         done = await finished(emulator, clock, inline(*(said(f"{n} {mark}") for n in range(3))))
         assert done["metadata"]["state"] == "BATCH_STATE_CANCELLED"
@@ -459,7 +461,7 @@ class TestScenarios:
 
 
 class TestPhases:
-    async def test_each_question_takes_a_job_one_phase_on(self, clock: Clock) -> None:
+    async def test_each_question_takes_a_job_one_phase_on(self, clock: FakeClock) -> None:
         app = create_emulator(clock=clock, timing=Timing(pending=100, running=100, step_on_poll=True))
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://emulator", headers={"x-goog-api-key": "k"}
@@ -471,7 +473,7 @@ class TestPhases:
             assert len(await results(emulator, await get(emulator, made))) == 1
 
     async def test_a_job_runs_until_its_lines_are_answered(
-        self, emulator: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self, emulator: Emulator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Whatever the clock says: the emulator needs its own time for many lines."""
         monkeypatch.setattr("gemgate.emulator.jobs.Job.work", lambda _: None)
@@ -480,7 +482,7 @@ class TestPhases:
         done = await finished(emulator, clock, inline(said("x")))
         assert done["metadata"]["state"] == "BATCH_STATE_RUNNING"
 
-    async def test_a_cancelled_job_works_no_further(self, app: Starlette, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_cancelled_job_works_no_further(self, app: Starlette, emulator: Emulator, clock: FakeClock) -> None:
         made = await make(emulator, inline(said("x")))
         job = app.state.emulator.jobs.find(*owned(app, made))
         job.results.finished.wait(5)

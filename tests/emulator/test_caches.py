@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from tests.emulator.conftest import Clock
 from tests.emulator.support import WEATHER, Emulator, calls, functions, said, text
+from tests.support.clock import FakeClock
 
 from gemgate.emulator.caches import EXAMPLE
 
@@ -33,7 +33,7 @@ async def test_a_cache_comes_back_without_its_contents(emulator: Emulator) -> No
     assert (await emulator.client.get(f"/v1beta/{made['name']}")).json() == made
 
 
-async def test_a_cache_lives_an_hour_unless_told_otherwise(emulator: Emulator, clock: Clock) -> None:
+async def test_a_cache_lives_an_hour_unless_told_otherwise(emulator: Emulator, clock: FakeClock) -> None:
     made = await make(emulator)
     assert made["expireTime"] == "2026-09-21T15:13:20.000000Z"
     clock.now += 3599
@@ -44,7 +44,7 @@ async def test_a_cache_lives_an_hour_unless_told_otherwise(emulator: Emulator, c
     assert gone.json()["error"]["message"] == "CachedContent not found (or permission denied)"
 
 
-async def test_the_expiry_can_be_a_moment_and_be_moved(emulator: Emulator, clock: Clock) -> None:
+async def test_the_expiry_can_be_a_moment_and_be_moved(emulator: Emulator, clock: FakeClock) -> None:
     made = await make(emulator, expireTime="2030-01-01T00:00:00.123456789Z")
     assert made["expireTime"] == "2030-01-01T00:00:00.123456Z"
     clock.now += 10

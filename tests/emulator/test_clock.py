@@ -5,13 +5,13 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
-from tests.emulator.conftest import Clock
 from tests.emulator.support import Emulator, said
+from tests.support.clock import FakeClock
 
 CLOCK = "/emulator/clock"
 
 
-async def test_everything_lives_by_one_clock(app: Starlette, emulator: Emulator, clock: Clock) -> None:
+async def test_everything_lives_by_one_clock(app: Starlette, emulator: Emulator, clock: FakeClock) -> None:
     headers = {"X-Goog-Upload-Protocol": "raw"}
     await emulator.client.post("/upload/v1beta/files", content=b"x", headers=headers)
     body = {"model": "models/gemini-2.5-flash", **said("word " * 2000)}
@@ -21,7 +21,7 @@ async def test_everything_lives_by_one_clock(app: Starlette, emulator: Emulator,
     assert len((await emulator.client.get("/v1beta/cachedContents")).json()["cachedContents"]) == 1
 
 
-async def test_it_goes_forward_over_http_without_a_key(app: Starlette, clock: Clock) -> None:
+async def test_it_goes_forward_over_http_without_a_key(app: Starlette, clock: FakeClock) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://emulator") as client:
         assert (await client.get(CLOCK)).json() == {"time": "2026-09-21T14:13:20.000000000Z", "advancedSeconds": 0.0}
         moved = await client.post(CLOCK, json={"advanceSeconds": 90.5})

@@ -33,11 +33,11 @@ class TestAnswers:
         assert await vectors(emulator, batch("a", "b", "c")) == one_by_one
         assert [len(values) for values in one_by_one] == [3072] * 3
 
-    async def test_a_single_one_is_the_same_as_in_a_batch(self, emulator: Emulator) -> None:
+    async def test_a_single_text_has_the_vector_that_it_has_in_a_batch(self, emulator: Emulator) -> None:
         single = (await emulator.post(OLD, one("a"), "embedContent")).json()
         assert single == {"embedding": {"values": (await vectors(emulator, batch("a")))[0]}}
 
-    async def test_a_single_one_needs_no_model_in_its_body(self, emulator: Emulator) -> None:
+    async def test_a_single_text_needs_no_model_in_its_body(self, emulator: Emulator) -> None:
         response = await emulator.post(OLD, {"content": {"parts": [{"text": "a"}]}}, "embedContent")
         assert response.status_code == 200
 
@@ -184,7 +184,7 @@ class TestRefusals:
         assert message in await emulator.refused(model, {"content": {"parts": [part]}}, "embedContent")
 
     @pytest.mark.parametrize("body", [[], None, {"content": {"parts": [{"text": "a"}]}, "input": "a"}])
-    async def test_a_wrong_single_one_is_refused(self, emulator: Emulator, body: Any) -> None:
+    async def test_a_wrong_request_for_a_single_text_is_refused(self, emulator: Emulator, body: Any) -> None:
         assert "Invalid JSON payload received." in await emulator.refused(OLD, body, "embedContent")
 
     @pytest.mark.parametrize("model", ["gemini-2.5-flash", "no-such-model"])

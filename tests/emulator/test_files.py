@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
-from tests.emulator.conftest import Clock
 from tests.emulator.support import Emulator, inline, png, said, text
+from tests.support.clock import FakeClock
 
 from gemgate.emulator.content import IN_MEMORY, RequestContent
 from gemgate.emulator.files import _INLINED, FileShelf
@@ -90,7 +90,7 @@ class TestMetadata:
         listed = await emulator.client.get("/v1beta/files", headers={"x-goog-api-key": "another"})
         assert listed.json() == {}
 
-    async def test_scenarios_by_header(self, emulator: Emulator) -> None:
+    async def test_a_header_may_ask_for_the_scenario_of_a_file(self, emulator: Emulator) -> None:
         headers = {"x-emulator-scenario": "404"}
         assert message(await emulator.client.get("/v1beta/files", headers=headers)) == (
             "Requested entity was not found."
@@ -101,7 +101,7 @@ class TestMetadata:
 
 
 class TestTimes:
-    async def test_a_file_lives_48_hours(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_file_lives_48_hours(self, emulator: Emulator, clock: FakeClock) -> None:
         file = await upload(emulator, kind="application/jsonl")
         clock.now += 2 * DAY - 1
         assert (await emulator.client.get(f"/v1beta/{file['name']}")).status_code == 200
@@ -109,14 +109,14 @@ class TestTimes:
         assert (await emulator.client.get(f"/v1beta/{file['name']}")).status_code == 403
         assert (await emulator.client.get("/v1beta/files")).json() == {}
 
-    async def test_a_name_is_free_again_after_that(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_name_is_free_again_after_that(self, emulator: Emulator, clock: FakeClock) -> None:
         body = {"file": {"name": "files/mine"}}
         assert (await emulator.client.post("/v1beta/files", json=body)).status_code == 200
         assert (await emulator.client.post("/v1beta/files", json=body)).status_code == 409
         clock.now += 2 * DAY
         assert (await emulator.client.post("/v1beta/files", json=body)).status_code == 200
 
-    async def test_a_video_is_processed_first(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_a_video_is_processed_first(self, emulator: Emulator, clock: FakeClock) -> None:
         video = await upload(emulator, b"not really a video", "video/mp4")
         assert video["state"] == "PROCESSING"
         refused = await emulator.post(MODEL, asking(video))
@@ -128,7 +128,7 @@ class TestTimes:
         assert found["state"] == "ACTIVE"
         assert "a video file (video/mp4) of 18 bytes" in text(await emulator.generate(MODEL, asking(video)))
 
-    async def test_any_file_can_be_slow_or_fail(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_any_file_can_be_slow_or_fail(self, emulator: Emulator, clock: FakeClock) -> None:
         slow = await upload(emulator, name="[[emulator: slow-file 5]]")
         failed = await upload(emulator, scenario="file-failed")
         assert (slow["state"], failed["state"]) == ("PROCESSING", "FAILED")
@@ -137,7 +137,7 @@ class TestTimes:
         assert (await emulator.client.get(f"/v1beta/{slow['name']}")).json()["state"] == "ACTIVE"
         assert (await emulator.post(MODEL, asking(failed))).status_code == 400
 
-    async def test_the_length_of_a_video_is_told(self, emulator: Emulator, clock: Clock) -> None:
+    async def test_the_length_of_a_video_is_told(self, emulator: Emulator, clock: FakeClock) -> None:
         wave = b"RIFF\x24\x3e\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\0\x3e\0\0" + bytes(
             15872
         )
@@ -147,7 +147,7 @@ class TestTimes:
         found = (await emulator.client.get(f"/v1beta/{video['name']}")).json()
         assert found["videoMetadata"] == {"videoDuration": "0.992s"}
 
-    def test_nine_decimals(self) -> None:
+    def test_times_have_nine_decimals(self) -> None:
         assert rfc3339(1_790_000_000.25) == "2026-09-21T14:13:20.250000000Z"
         assert rfc3339(1_790_000_000.25, 6) == "2026-09-21T14:13:20.250000Z"
 
@@ -163,7 +163,7 @@ class TestUse:
         details = answer["usageMetadata"]["promptTokensDetails"]
         assert {"modality": "IMAGE", "tokenCount": 258} in details
 
-    async def test_it_is_told_as_inline_media_is(self, emulator: Emulator) -> None:
+    async def test_a_file_is_told_as_inline_media_is(self, emulator: Emulator) -> None:
         file = await upload(emulator, b"some words", "text/csv")
         attached = await emulator.generate(MODEL, asking(file))
         parts = [{"text": "What is it?"}, inline("text/csv", b"some words")]
@@ -233,7 +233,7 @@ class TestUse:
 
 class TestDownload:
     @pytest.fixture
-    async def generated(self, emulator: Emulator, app: Starlette, clock: Clock) -> str:
+    async def generated(self, emulator: Emulator, app: Starlette, clock: FakeClock) -> str:
         """The name of a file that the service made."""
         await emulator.generate(MODEL, said("Hello"))
         app.state.emulator.files.add_generated(
@@ -261,7 +261,7 @@ class TestDownload:
         assert found.headers["content-type"] == "application/jsonl"
         assert found.headers["content-length"] == "10"
 
-    async def test_it_says_where_it_can_be_downloaded(self, emulator: Emulator, generated: str) -> None:
+    async def test_a_generated_file_says_where_it_can_be_downloaded(self, emulator: Emulator, generated: str) -> None:
         file = (await emulator.client.get(f"/v1beta/{generated}")).json()
         assert file["source"] == "GENERATED"
         assert file["downloadUri"] == f"http://emulator/v1beta/{generated}:download?alt=media"
@@ -284,14 +284,16 @@ class TestDownload:
             ("bytes=5-99", b"56789"),
         ],
     )
-    async def test_ranges(self, emulator: Emulator, generated: str, asked: str, found: bytes) -> None:
+    async def test_a_download_may_be_of_a_range(
+        self, emulator: Emulator, generated: str, asked: str, found: bytes
+    ) -> None:
         path = f"/download/v1beta/{generated}:download?alt=media"
         response = await emulator.client.get(path, headers={"Range": asked})
         assert (response.status_code, response.content) == (206, found)
         start = 10 - len(found) if asked != "bytes=2-4" else 2
         assert response.headers["content-range"] == f"bytes {start}-{start + len(found) - 1}/10"
 
-    async def test_ranges_that_cannot_be_met(self, emulator: Emulator, generated: str) -> None:
+    async def test_a_range_that_cannot_be_met_is_refused(self, emulator: Emulator, generated: str) -> None:
         path = f"/download/v1beta/{generated}:download?alt=media"
         assert (await emulator.client.get(path, headers={"Range": "bytes=10-"})).status_code == 416
         for asked in ("bytes=-", "lines=1-2"):

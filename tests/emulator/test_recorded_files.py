@@ -7,8 +7,8 @@ import httpx
 import orjson
 import pytest
 from starlette.applications import Starlette
-from tests.emulator.conftest import Clock
 from tests.emulator.support import RECORDED, Emulator, needs_recordings
+from tests.support.clock import FakeClock
 
 from gemgate.emulator import auth
 from gemgate.emulator.content import RequestContent
@@ -64,7 +64,7 @@ def shape(value: Any) -> Any:
     return type(value).__name__
 
 
-async def replay(emulator: Emulator, app: Starlette, clock: Clock, exchange: Recorded) -> httpx.Response:
+async def replay(emulator: Emulator, app: Starlette, clock: FakeClock, exchange: Recorded) -> httpx.Response:
     """Send a recorded request, after making what it is about."""
     state, path = app.state.emulator, exchange.url.path
     if exchange.url.params.get("upload_id"):
@@ -101,7 +101,7 @@ async def finish_upload(emulator: Emulator, exchange: Recorded) -> httpx.Respons
     return await emulator.client.post(started.headers["x-goog-upload-url"], content=DATA, headers=headers)
 
 
-async def ask_for_job(emulator: Emulator, clock: Clock, exchange: Recorded) -> httpx.Response:
+async def ask_for_job(emulator: Emulator, clock: FakeClock, exchange: Recorded) -> httpx.Response:
     creation = next(each for each in exchanges() if each.url.path.endswith(":batchGenerateContent"))
     made = (await emulator.client.post(creation.url.path, json=creation.body)).json()
     clock.now += 1 if exchange.answer["metadata"]["state"] == "BATCH_STATE_RUNNING" else 2
@@ -111,7 +111,7 @@ async def ask_for_job(emulator: Emulator, clock: Clock, exchange: Recorded) -> h
 @needs_recordings
 @pytest.mark.parametrize("exchange", exchanges(), ids=lambda each: each.name)
 async def test_recorded_exchanges_have_the_same_status_and_shape(
-    emulator: Emulator, app: Starlette, clock: Clock, exchange: Recorded
+    emulator: Emulator, app: Starlette, clock: FakeClock, exchange: Recorded
 ) -> None:
     response = await replay(emulator, app, clock, exchange)
     assert response.status_code == exchange.status

@@ -274,16 +274,16 @@ class TestSignatures:
         assert message.startswith("Function call is missing a thought_signature in functionCall parts.")
         assert "function call `default_api:get_weather` , position 2." in message
 
-    def test_every_step_of_the_turn_wants_one(self) -> None:
+    def test_every_step_of_the_turn_wants_a_signature(self) -> None:
         step = (model_turn(call("second")), user(result("second")))
         assert "default_api:second` , position 4" in refused(
             "gemini-3-flash-preview", self.body(signatures.make("x"), then=step)
         )
 
-    def test_earlier_turns_do_not(self) -> None:
+    def test_earlier_turns_want_no_signature(self) -> None:
         assert refused("gemini-3-flash-preview", self.body(None, then=(HELLO,))) == ""
 
-    def test_gemini_25_wants_none(self) -> None:
+    def test_gemini_25_wants_no_signature(self) -> None:
         assert refused("gemini-2.5-flash", self.body(None)) == ""
 
     @pytest.mark.parametrize(
@@ -296,10 +296,10 @@ class TestSignatures:
             signatures.make("x"),
         ],
     )
-    def test_real_ones_and_the_documented_words_are_taken(self, signature: str) -> None:
+    def test_real_signatures_and_the_documented_words_are_taken(self, signature: str) -> None:
         assert refused("gemini-3-flash-preview", self.body(signature)) == ""
 
-    def test_one_that_was_doubled_or_changed_is_refused(self) -> None:
+    def test_a_signature_that_was_doubled_or_changed_is_refused(self) -> None:
         ours = signatures.make("x")
         for wrong in (ours * 2, ours[:-4], ours[:-1] + ("A" if ours[-1] != "A" else "B")):
             assert refused("gemini-2.5-flash", self.body(wrong)) == "Thought signature is not valid."

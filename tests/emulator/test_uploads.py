@@ -169,7 +169,7 @@ class TestStart:
             ({"file": {"displayName": "[[emulator: 503]]"}}, 503, "overloaded"),
         ],
     )
-    async def test_files_google_would_not_take(
+    async def test_files_that_google_would_not_take_are_refused(
         self, emulator: Emulator, app: Starlette, body: Any, status: int, text: str
     ) -> None:
         app.state.emulator.files.put("files/taken", "text/plain", b"x", key="other")
@@ -215,7 +215,7 @@ class TestStart:
 
 
 class TestInOneRequest:
-    async def test_related_parts(self, emulator: Emulator) -> None:
+    async def test_one_request_may_hold_related_parts(self, emulator: Emulator) -> None:
         body = (
             b'--B\r\nContent-Type: application/json; charset=utf-8\r\n\r\n{"file":{"displayName":"a"}}\r\n'
             b"--B\r\nContent-Type: text/csv\r\n\r\n1,2\r\n--3\r\n--B--\r\n"
@@ -250,12 +250,12 @@ class TestInOneRequest:
         assert response.status_code == 400
         assert "ultipart" in message(response)
 
-    async def test_raw_bytes(self, emulator: Emulator) -> None:
+    async def test_one_request_may_hold_raw_bytes(self, emulator: Emulator) -> None:
         headers = {"X-Goog-Upload-Protocol": "raw", "X-Goog-Upload-File-Name": "a.md", "Content-Type": "text/markdown"}
         file = (await emulator.client.post(URL, content=b"# a", headers=headers)).json()["file"]
         assert (file["displayName"], file["mimeType"], file["sizeBytes"]) == ("a.md", "text/markdown", "3")
 
-    async def test_raw_bytes_without_a_name_and_a_type(self, emulator: Emulator) -> None:
+    async def test_raw_bytes_need_no_name_and_no_type(self, emulator: Emulator) -> None:
         file = (await emulator.client.post(URL, content=b"a", headers={"X-Goog-Upload-Protocol": "raw"})).json()["file"]
         assert file["mimeType"] == "application/octet-stream"
         assert "displayName" not in file

@@ -1,23 +1,20 @@
 """The whole gateway before an upstream that does what a test tells it to, and a count of what either leaves behind."""
 
 import asyncio
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tests.support.raw_upstream import STREAM_HEAD, RawUpstream, Script, answer, once
+from tests.support.gateway import gateway_app, settings_of
+from tests.support.raw_upstream import STREAM_HEAD, BackgroundUpstream, answer, once
 from tests.support.server import serve
-
-from gemgate.app import create_app
-from gemgate.settings import Settings
 
 PATIENCE = 30.0
 SHORT = 0.25
@@ -60,48 +57,9 @@ class Watched:
         return len(asyncio.all_tasks(self.loop))
 
 
-class HostileUpstream:
-    """`RawUpstream` in a thread of its own; each new connection is served by the script of the day."""
-
-    def __init__(self) -> None:
-        self.script: Script = HEALTHY
-        self.url = ""
-        self.connections = 0
-        self._raw: RawUpstream | None = None
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(PATIENCE)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(PATIENCE)
-        self._loop.close()
-
-    def open_connections(self) -> int:
-        """How many are being served."""
-        assert self._raw is not None
-        return sum(not task.done() for task in list(self._raw._serving))
-
-    async def _run(self) -> None:
-        async def of_the_day(peer: Any) -> None:
-            self.connections += 1
-            await self.script(peer)
-
-        async with RawUpstream(of_the_day) as self._raw:
-            self.url = self._raw.url
-            self._ready.set()
-            await self._stop.wait()
-
-
 @dataclass
-class Rig:
-    """Both, running.
+class Faults:
+    """A gateway before an upstream that fails as it is told to, both running.
 
     Attributes:
         origin: The gateway's.
@@ -110,7 +68,7 @@ class Rig:
     """
 
     origin: str
-    upstream: HostileUpstream
+    upstream: BackgroundUpstream
     app: Watched
     client: httpx.Client = field(repr=False)
 
@@ -150,25 +108,23 @@ def wait_until(reached: Callable[[], bool], what: str) -> None:
 
 
 @contextmanager
-def nothing_left_behind(rig: Rig) -> Iterator[None]:
+def nothing_left_behind(running: Faults) -> Iterator[None]:
     """After the block the gateway serves, and holds no more tasks, descriptors and connections than before."""
-    rig.works()
-    rig.ask(stream=True)  # the first stream of a process starts a task that watches for the server's end
-    tasks, descriptors, connections = rig.app.tasks(), _descriptors(), rig.upstream.open_connections()
+    running.works()
+    running.ask(stream=True)  # the first stream of a process starts a task that watches for the server's end
+    tasks, descriptors, connections = running.app.tasks(), _descriptors(), running.upstream.open_connections()
     yield
-    rig.works()
-    wait_until(lambda: rig.app.tasks() <= tasks, "a task is left")
-    wait_until(lambda: rig.upstream.open_connections() <= connections, "a connection to the upstream is left")
+    running.works()
+    wait_until(lambda: running.app.tasks() <= tasks, "a task is left")
+    wait_until(lambda: running.upstream.open_connections() <= connections, "a connection to the upstream is left")
     wait_until(lambda: not (_descriptors() - descriptors), f"a descriptor is left, beyond {descriptors}")
 
 
 @contextmanager
-def rig(**settings: Any) -> Iterator[Rig]:
+def faults(**settings: Any) -> Iterator[Faults]:
     """A gateway with short patience before a hostile upstream."""
-    with HostileUpstream() as upstream:
+    with BackgroundUpstream(HEALTHY) as upstream:
         chosen: dict[str, Any] = {
-            "gemini_api_key": (),
-            "client_keys": (),
             "upstream": upstream.url,
             "connect_timeout": PATIENCE,
             "first_byte_timeout": 4 * SHORT,
@@ -177,13 +133,13 @@ def rig(**settings: Any) -> Iterator[Rig]:
             "retries": 0,
             "breaker_failures": 0,
         }
-        made = Settings(_env_file=None, **(chosen | settings))
-        app = Watched(create_app(made))
+        made = chosen | settings
+        app = Watched(gateway_app(**made))
         with (
-            serve(app, made) as origin,
+            serve(app, settings_of(**made)) as origin,
             httpx.Client(base_url=origin, headers={"authorization": f"Bearer {KEY}"}, timeout=PATIENCE) as client,
         ):
-            yield Rig(origin, upstream, app, client)
+            yield Faults(origin, upstream, app, client)
 
 
 @dataclass(frozen=True)

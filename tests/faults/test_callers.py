@@ -9,7 +9,18 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.faults.hostile import EVENT, HEAD, KEY, PATH, PATIENCE, SHORT, Rig, nothing_left_behind, rig, wait_until
+from tests.faults.hostile import (
+    EVENT,
+    HEAD,
+    KEY,
+    PATH,
+    PATIENCE,
+    SHORT,
+    Faults,
+    faults,
+    nothing_left_behind,
+    wait_until,
+)
 from tests.support.raw_upstream import LAST_CHUNK, Peer, chunk, sse
 
 MEGABYTE = 1_048_576
@@ -22,8 +33,8 @@ BOTH = pytest.mark.parametrize("stream", [False, True], ids=["buffered", "stream
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Rig]:
-    with rig(
+def running() -> Iterator[Faults]:
+    with faults(
         body_timeout=SHORT,
         header_timeout=SHORT,
         send_timeout=SHORT,
@@ -36,7 +47,7 @@ def running() -> Iterator[Rig]:
 
 @contextmanager
 def caller(
-    running: Rig, sent: bytes | None = None, *, stream: bool = True, narrow: bool = False
+    running: Faults, sent: bytes | None = None, *, stream: bool = True, narrow: bool = False
 ) -> Iterator[socket.socket]:
     """A socket on which a chat request was sent: the whole of it, or `sent` alone."""
     host, port = running.origin.removeprefix("http://").split(":")
@@ -75,7 +86,7 @@ class Flood:
             self.ended = True
 
 
-def test_a_client_that_never_reads_stops_the_upstream_and_is_cut_off(running: Rig) -> None:
+def test_a_client_that_never_reads_stops_the_upstream_and_is_cut_off(running: Faults) -> None:
     flood = Flood()
     with nothing_left_behind(running):
         running.upstream.script = flood
@@ -86,7 +97,7 @@ def test_a_client_that_never_reads_stops_the_upstream_and_is_cut_off(running: Ri
 
 @BOTH
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "killed"])
-def test_a_client_that_vanishes_ends_the_call(running: Rig, stream: bool, reset: bool) -> None:
+def test_a_client_that_vanishes_ends_the_call(running: Faults, stream: bool, reset: bool) -> None:
     asked, ended = asyncio.Event(), asyncio.Event()
 
     async def patient(peer: Peer) -> None:
@@ -113,7 +124,7 @@ def test_a_client_that_vanishes_ends_the_call(running: Rig, stream: bool, reset:
     [(b"POST /v1/ch", b"request_timeout"), (b'HEAD{"model": ', b"request_timeout"), (b"HEAD", b"request_timeout")],
     ids=["in the head", "in the body", "before the body"],
 )
-def test_a_client_that_stops_sending_is_told_and_let_go(running: Rig, sent: bytes, code: bytes) -> None:
+def test_a_client_that_stops_sending_is_told_and_let_go(running: Faults, sent: bytes, code: bytes) -> None:
     with nothing_left_behind(running), caller(running, sent) as client:
         seen = b""
         while piece := client.recv(65_536):
@@ -125,12 +136,12 @@ def test_a_client_that_stops_sending_is_told_and_let_go(running: Rig, sent: byte
 @pytest.mark.parametrize(
     "sent", [b"", b"POST /v1/ch", b'HEAD{"model": '], ids=["nothing", "half a head", "half a body"]
 )
-def test_a_client_that_vanishes_while_sending_leaves_nothing(running: Rig, sent: bytes) -> None:
+def test_a_client_that_vanishes_while_sending_leaves_nothing(running: Faults, sent: bytes) -> None:
     with nothing_left_behind(running), caller(running, sent):
         pass
 
 
-def test_a_slow_reader_gets_the_whole_stream_and_holds_the_upstream_back(running: Rig) -> None:
+def test_a_slow_reader_gets_the_whole_stream_and_holds_the_upstream_back(running: Faults) -> None:
     count = 100
 
     async def much(peer: Peer) -> None:

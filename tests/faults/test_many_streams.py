@@ -8,11 +8,9 @@ from typing import Any
 import orjson
 import pytest
 from tests.faults.hostile import EVENT, KEY, LAST_EVENT, PATH
+from tests.support.gateway import gateway_app
 from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, RawUpstream, chunk, sse
 from tests.support.server import serve
-
-from gemgate.app import create_app
-from gemgate.settings import Settings
 
 STREAMS = 1000
 PATIENCE = 60.0
@@ -35,8 +33,8 @@ def middle(number: int) -> dict[str, Any]:
     return {**EVENT, "candidates": [{"content": {"role": "model", "parts": [{"text": f" {number} "}]}, "index": 0}]}
 
 
-class Upstream:
-    """Sends the first event of each stream, and the others once all have begun."""
+class StartTogether:
+    """A script that sends the first event of each stream, and the others once all have begun."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -77,13 +75,11 @@ async def said(host: str, port: int, number: int) -> str:
 
 
 async def test_a_thousand_streams_at_once_are_each_complete() -> None:
-    upstream = Upstream()
-    async with RawUpstream(upstream) as google:
-        chosen: dict[str, Any] = {"gemini_api_key": (), "client_keys": (), "upstream": google.url, "retries": 0}
-        settings = Settings(_env_file=None, **chosen)
-        with serve(create_app(settings), settings) as origin:
+    script = StartTogether()
+    async with RawUpstream(script) as google:
+        with serve(gateway_app(upstream=google.url, retries=0)) as origin:
             host, _, port = origin.removeprefix("http://").partition(":")
             async with asyncio.timeout(PATIENCE):
                 told = await asyncio.gather(*(said(host, int(port), number) for number in range(STREAMS)))
-    assert upstream.begun == STREAMS
+    assert script.begun == STREAMS
     assert told == [f"Hel {number}  {number}  {number} lo" for number in range(STREAMS)]

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
-
-from gemgate.app import create_app
-from gemgate.settings import Settings
+from tests.support.gateway import gateway_app
+from tests.support.google import FakeGoogle
 
 BAD_NAMES = [
     "..",
@@ -73,30 +71,16 @@ LIST = re.compile(rb"/v1beta/models(\?pageSize=\d+)?")
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
 
-class Google:
-    """Refuses everything, and remembers where it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        return httpx.Response(200, json={"models": []})
-
-    def paths(self) -> list[bytes]:
-        assert {request.url.host for request in self.asked} <= {"generativelanguage.googleapis.com"}
-        return [request.url.raw_path for request in self.asked]
+@pytest.fixture(scope="module")
+def google() -> FakeGoogle:
+    """Lists no model, whatever it is asked."""
+    return FakeGoogle({"models": []})
 
 
 @pytest.fixture(scope="module")
-def google() -> Google:
-    return Google()
-
-
-@pytest.fixture(scope="module")
-def client(google: Google) -> Iterator[TestClient]:
-    made = Settings(_env_file=None, gemini_api_key=(), client_keys=(), retries=0, breaker_failures=0, log_level="error")
-    with TestClient(create_app(made, transport=httpx.MockTransport(google)), raise_server_exceptions=False) as each:
+def client(google: FakeGoogle) -> Iterator[TestClient]:
+    app = gateway_app(google, retries=0, breaker_failures=0, log_level="error")
+    with TestClient(app, raise_server_exceptions=False) as each:
         each.headers["authorization"] = "Bearer key"
         yield each
 
@@ -127,35 +111,36 @@ def bodies(name: str) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-def is_clean(google: Google, answered: Any) -> None:
+def is_clean(google: FakeGoogle, answered: Any) -> None:
     """No fault of the gateway's, in OpenAI's shape or in Google's on its own paths; no call to anywhere but a model."""
     assert answered.status_code < 500 or answered.status_code == 502, answered.text
     if answered.status_code >= 400:
         error = set(answered.json()["error"])
         assert error >= {"message", "type", "param", "code"} or error >= {"message", "code", "status"}
         assert len(answered.content) < 5_000
-    for path in google.paths():
+    for request in google.requests:
+        path = request.url.raw_path
+        assert request.url.host == "generativelanguage.googleapis.com"
         assert NATIVE.fullmatch(path) or LIST.fullmatch(path), path
-    for request in google.asked:
         assert "x-injected" not in request.headers
-    google.asked.clear()
+    google.requests.clear()
 
 
 NAMING_A_MODEL = ["chat", "stream", "compatible chat", "embeddings", "images", "edits"]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: ascii(name[:30]))
-def test_a_name_that_is_none_calls_nobody(client: TestClient, google: Google, name: str) -> None:
+def test_a_name_that_is_none_calls_nobody(client: TestClient, google: FakeGoogle, name: str) -> None:
     for kind in NAMING_A_MODEL:
         path, body = bodies(name)[kind]
         answered = client.post(path, json=body)
         assert answered.status_code in (400, 404), (kind, answered.text)
-        assert not google.asked, kind
+        assert not google.requests, kind
         is_clean(google, answered)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: ascii(name[:30]))
-def test_another_id_changes_no_path(client: TestClient, google: Google, name: str) -> None:
+def test_another_id_changes_no_path(client: TestClient, google: FakeGoogle, name: str) -> None:
     for kind in bodies("x").keys() - set(NAMING_A_MODEL):
         path, body = bodies(name)[kind]
         is_clean(google, client.post(path, json=body))
@@ -174,7 +159,7 @@ IN_PATHS = [
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=lambda name: ascii(name[:30]))
-def test_an_id_in_our_own_path_changes_no_path(client: TestClient, google: Google, name: str) -> None:
+def test_an_id_in_our_own_path_changes_no_path(client: TestClient, google: FakeGoogle, name: str) -> None:
     for method, path in IN_PATHS:
         for written in {quote(name, safe=""), quote(name, safe="/.:@&;=")}:
             if len(written) < 60_000:
@@ -183,7 +168,7 @@ def test_an_id_in_our_own_path_changes_no_path(client: TestClient, google: Googl
 
 @settings(max_examples=100)
 @given(name=st.text(max_size=40))
-def test_no_text_leads_elsewhere(client: TestClient, google: Google, name: str) -> None:
+def test_no_text_leads_elsewhere(client: TestClient, google: FakeGoogle, name: str) -> None:
     for path, body in bodies(name).values():
         is_clean(google, client.post(path, json=body))
     is_clean(google, client.get(f"/v1/models/{quote(name, safe='')}"))
@@ -213,10 +198,12 @@ def test_no_text_leads_elsewhere(client: TestClient, google: Google, name: str) 
     ],
 )
 @pytest.mark.parametrize("kind", ["image_url", "video_url", "file"])
-def test_no_endpoint_fetches_what_the_guard_forbids(client: TestClient, google: Google, url: str, kind: str) -> None:
+def test_no_endpoint_fetches_what_the_guard_forbids(
+    client: TestClient, google: FakeGoogle, url: str, kind: str
+) -> None:
     part = {"type": kind, kind: {"file_url" if kind == "file" else "url": url}}
     body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": [part]}]}
     answered = client.post("/v1/chat/completions", json=body)
     assert answered.status_code == 400, answered.text
     assert "secret" not in answered.text
-    assert not google.asked
+    assert not google.requests

@@ -8,7 +8,18 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.faults.hostile import EVENT, HEAD, LAST_EVENT, SHORT, WHOLE, Outcome, Rig, nothing_left_behind, outcome, rig
+from tests.faults.hostile import (
+    EVENT,
+    HEAD,
+    LAST_EVENT,
+    SHORT,
+    WHOLE,
+    Faults,
+    Outcome,
+    faults,
+    nothing_left_behind,
+    outcome,
+)
 from tests.support.raw_upstream import LAST_CHUNK, Peer, Script, answer, chunk, once, sse, unused_port
 
 JSON_HEAD = HEAD.replace(b"text/event-stream", b"application/json")
@@ -31,8 +42,8 @@ def after_hel(code: str) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Rig]:
-    with rig(max_answer_bytes=4_000_000) as each:
+def running() -> Iterator[Faults]:
+    with faults(max_answer_bytes=4_000_000) as each:
         yield each
 
 
@@ -203,7 +214,7 @@ FAULTS: dict[str, tuple[Script, Outcome | None, Outcome | None]] = {
 @BOTH
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_upstream_is_a_clean_answer_and_leaves_nothing_behind(
-    running: Rig, fault: str, stream: bool
+    running: Faults, fault: str, stream: bool
 ) -> None:
     script, buffered, streaming = FAULTS[fault]
     with nothing_left_behind(running):
@@ -218,7 +229,7 @@ def test_a_fault_of_the_upstream_is_a_clean_answer_and_leaves_nothing_behind(
         assert seen == expected
 
 
-def test_frames_that_come_twice_are_passed_on_once_each(running: Rig) -> None:
+def test_frames_that_come_twice_are_passed_on_once_each(running: Faults) -> None:
     with nothing_left_behind(running):
         running.upstream.script = streamed(sse(EVENT), sse(EVENT), sse(LAST_EVENT), sse(LAST_EVENT))
         answered = running.ask(stream=True)
@@ -230,7 +241,7 @@ def test_frames_that_come_twice_are_passed_on_once_each(running: Rig) -> None:
 
 @BOTH
 def test_a_refused_connection_is_a_502(stream: bool) -> None:
-    with rig(upstream=f"http://127.0.0.1:{unused_port()}") as each:
+    with faults(upstream=f"http://127.0.0.1:{unused_port()}") as each:
         assert outcome(each.ask(stream=stream), stream=stream) == Outcome(502, "connect_failed", "", done=False)
 
 
@@ -243,18 +254,18 @@ def test_a_host_that_swallows_packets_is_a_504(stream: bool) -> None:
         for client in waiting:
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
-        with rig(upstream=f"http://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=SHORT) as each:
+        with faults(upstream=f"http://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=SHORT) as each:
             assert outcome(each.ask(stream=stream), stream=stream) == TOO_LATE
         for client in waiting:
             client.close()
 
 
 @BOTH
-def test_a_failed_handshake_is_a_502(running: Rig, stream: bool) -> None:
+def test_a_failed_handshake_is_a_502(running: Faults, stream: bool) -> None:
     async def plain(peer: Peer) -> None:
         await peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await peer.gone()
 
     running.upstream.script = plain
-    with rig(upstream=running.upstream.url.replace("http:", "https:")) as each:
+    with faults(upstream=running.upstream.url.replace("http:", "https:")) as each:
         assert outcome(each.ask(stream=stream), stream=stream) == Outcome(502, "tls_failed", "", done=False)

@@ -3,44 +3,27 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from tests.support.gateway import gateway_app
+from tests.support.google import Answer, FakeGoogle, json_for
 from tests.support.natives import ANSWER, VALUE
-
-from gemgate.app import create_app
-from gemgate.settings import Settings
 
 Json = Any
 AUTHORIZED = {"authorization": "Bearer key"}
 EXAMPLES = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
-class Google:
-    """Answers each call with the answer of the day."""
-
-    def __init__(self) -> None:
-        self.answer: Json = {}
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        if "alt=sse" in str(request.url):
-            content = b"data: " + orjson.dumps(self.answer) + b"\r\n\r\n"
-            return httpx.Response(200, content=content, headers={"content-type": "text/event-stream"})
-        return httpx.Response(200, json=self.answer)
+@pytest.fixture(scope="module")
+def google() -> FakeGoogle:
+    return FakeGoogle()
 
 
 @pytest.fixture(scope="module")
-def google() -> Google:
-    return Google()
-
-
-@pytest.fixture(scope="module")
-def client(google: Google) -> Iterator[TestClient]:
-    made = Settings(_env_file=None, gemini_api_key=(), client_keys=(), retries=0, breaker_failures=0, log_level="error")
-    app = create_app(made, transport=httpx.MockTransport(google))
+def client(google: FakeGoogle) -> Iterator[TestClient]:
+    app = gateway_app(google, retries=0, breaker_failures=0, log_level="error")
     with TestClient(app, headers=AUTHORIZED) as each:
         yield each
 
@@ -85,18 +68,25 @@ def clean(answered: Any) -> Json:
     return body
 
 
+def always(value: Json) -> list[Answer]:
+    """The answers of a Google that gives this value to every call, as a whole or as an event."""
+    return [lambda request: json_for(request, value)]
+
+
 @EXAMPLES
 @given(answer=mutations(ANSWER))
-def test_a_whole_answer_of_other_types_is_no_internal_error(client: TestClient, google: Google, answer: Json) -> None:
-    google.answer = answer
+def test_a_whole_answer_of_other_types_is_no_internal_error(
+    client: TestClient, google: FakeGoogle, answer: Json
+) -> None:
+    google.answers = always(answer)
     body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}], "logprobs": True}
     clean(client.post("/v1/chat/completions", json=body))
 
 
 @EXAMPLES
 @given(answer=mutations(ANSWER))
-def test_an_event_of_other_types_is_no_internal_error(client: TestClient, google: Google, answer: Json) -> None:
-    google.answer = answer
+def test_an_event_of_other_types_is_no_internal_error(client: TestClient, google: FakeGoogle, answer: Json) -> None:
+    google.answers = always(answer)
     asked = {"model": "gemini-2.5-flash", "stream": True, "stream_options": {"include_usage": True}}
     answered = client.post(
         "/v1beta/openai/chat/completions", json={**asked, "messages": [{"role": "user", "content": "Hi"}]}
@@ -129,19 +119,19 @@ ENDPOINTS: dict[str, tuple[str, dict[str, Any] | None, st.SearchStrategy[Json]]]
 @EXAMPLES
 @given(data=st.data())
 def test_other_endpoints_make_no_internal_error_of_it(
-    client: TestClient, google: Google, endpoint: str, data: st.DataObject
+    client: TestClient, google: FakeGoogle, endpoint: str, data: st.DataObject
 ) -> None:
     path, body, natives = ENDPOINTS[endpoint]
-    google.answer = data.draw(mutations(natives))
+    google.answers = always(data.draw(mutations(natives)))
     clean(client.post(path, json=body))
 
 
 @EXAMPLES
 @given(answer=mutations(MODELS), number=st.integers(0, 10**9))
 def test_a_list_of_models_of_other_types_is_no_internal_error(
-    client: TestClient, google: Google, answer: Json, number: int
+    client: TestClient, google: FakeGoogle, answer: Json, number: int
 ) -> None:
-    google.answer = answer
+    google.answers = always(answer)
     clean(client.get("/v1/models", headers={"authorization": f"Bearer {number}"}))  # a list is kept for each key
 
 
@@ -157,9 +147,9 @@ def test_a_list_of_models_of_other_types_is_no_internal_error(
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["buffered", "streamed"])
 def test_a_wrong_type_is_a_502_that_names_the_place(
-    client: TestClient, google: Google, answer: Json, path: str, stream: bool
+    client: TestClient, google: FakeGoogle, answer: Json, path: str, stream: bool
 ) -> None:
-    google.answer = answer
+    google.answers = always(answer)
     body = {"model": "gemini-2.5-flash", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
     refused = client.post("/v1/chat/completions", json=body)
     assert refused.status_code == 502

@@ -1,10 +1,10 @@
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import orjson
 import pytest
 from tests.support.files import KEY, mocked
+from tests.support.google import FakeGoogle
 
 from gemgate.gemini.batch_types import (
     BatchJob,
@@ -197,22 +197,15 @@ def test_an_input_line_is_one_line() -> None:
 # I/O
 
 
-class Google:
-    """A mocked upstream that keeps what was asked."""
-
-    def __init__(self, answer: Callable[[httpx.Request], httpx.Response]) -> None:
-        self.answer = answer
-        self.asked: list[tuple[str, str, Any]] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        body = orjson.loads(request.content) if request.content else None
-        self.asked.append((request.method, request.url.raw_path.decode(), body))
-        assert request.headers["x-goog-api-key"] == KEY
-        return self.answer(request)
+def answering(value: Any, status: int = 200) -> FakeGoogle:
+    return FakeGoogle(httpx.Response(status, json=value))
 
 
-def answering(value: Any, status: int = 200) -> Google:
-    return Google(lambda _: httpx.Response(status, json=value))
+def asked(google: FakeGoogle) -> list[tuple[str, str, Any]]:
+    """The method, the path and the JSON of each call; all come with the key."""
+    assert set(google.keys) <= {KEY}
+    methods = [request.method for request in google.requests]
+    return list(zip(methods, google.paths, google.bodies, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +220,7 @@ async def test_a_job_is_created_of_requests(kind: Any, method: str) -> None:
     assert (job.name, job.state) == (NAME, JobState.PENDING)
     item = {"request": {"model": "models/gemini-2.5-flash", **REQUEST}, "metadata": {"key": "a"}}
     body = {"batch": {"displayName": "job-1", "inputConfig": {"requests": {"requests": [item]}}}}
-    assert google.asked == [("POST", f"/v1beta/models/gemini-2.5-flash:{method}", body)]
+    assert asked(google) == [("POST", f"/v1beta/models/gemini-2.5-flash:{method}", body)]
 
 
 async def test_a_job_is_created_of_a_file() -> None:
@@ -235,7 +228,7 @@ async def test_a_job_is_created_of_a_file() -> None:
     async with mocked(google) as client:
         await GeminiJobs(client).create("models/x", display_name="job-1", file_name="files/abc", key=KEY)
     body = {"batch": {"displayName": "job-1", "inputConfig": {"fileName": "files/abc"}}}
-    assert google.asked == [("POST", "/v1beta/models/x:batchGenerateContent", body)]
+    assert asked(google) == [("POST", "/v1beta/models/x:batchGenerateContent", body)]
 
 
 async def test_many_requests_make_one_body() -> None:
@@ -243,7 +236,7 @@ async def test_many_requests_make_one_body() -> None:
     requests = [(f"k{at}", {"contents": [{"parts": [{"text": "x" * 5000}]}]}) for at in range(60)]
     async with mocked(google) as client:
         await GeminiJobs(client).create("x", display_name="job-1", requests=iter(requests), key=KEY)
-    items = google.asked[0][2]["batch"]["inputConfig"]["requests"]["requests"]
+    items = asked(google)[0][2]["batch"]["inputConfig"]["requests"]["requests"]
     assert [item["metadata"]["key"] for item in items] == [key for key, _ in requests]
 
 
@@ -267,7 +260,7 @@ async def test_names_are_checked_before_anything_is_sent() -> None:
         ):
             with pytest.raises(InvalidNameError):
                 await call
-    assert google.asked == []
+    assert asked(google) == []
 
 
 async def test_a_request_that_is_no_json_is_the_callers_error() -> None:
@@ -282,17 +275,17 @@ async def test_a_creation_is_sent_once_whatever_happens() -> None:
     async with mocked(google) as client:
         with pytest.raises(GeminiError, match="overloaded"):
             await GeminiJobs(client).create("x", display_name="j", file_name="files/a", key=KEY)
-    assert len(google.asked) == 1
+    assert len(asked(google)) == 1
 
 
 async def test_a_job_is_asked_for_cancelled_and_deleted_by_its_name() -> None:
-    google = Google(lambda request: httpx.Response(200, json=operation() if request.method == "GET" else {}))
+    google = FakeGoogle(lambda request: httpx.Response(200, json=operation() if request.method == "GET" else {}))
     async with mocked(google) as client:
         jobs = GeminiJobs(client)
         assert (await jobs.get(NAME, key=KEY)).display_name == "job-1"
         await jobs.cancel(NAME, key=KEY)
         await jobs.delete(NAME, key=KEY)
-    assert google.asked == [
+    assert asked(google) == [
         ("GET", f"/v1beta/{NAME}", None),
         ("POST", f"/v1beta/{NAME}:cancel", {}),
         ("DELETE", f"/v1beta/{NAME}", None),
@@ -315,16 +308,13 @@ async def test_a_job_that_is_not_there_is_a_404() -> None:
     assert failed.value.status == 404
 
 
-def pages(*listed: dict[str, Any]) -> Google:
+def pages(*listed: dict[str, Any]) -> FakeGoogle:
     """Pages of a list, the first of which has no token."""
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=listed[int(request.url.params.get("pageToken", "0"))])
-
-    return Google(answer)
+    return FakeGoogle(lambda request: listed[int(request.url.params.get("pageToken", "0"))])
 
 
-async def found_in(google: Google) -> BatchJob | None:
+async def found_in(google: FakeGoogle) -> BatchJob | None:
     async with mocked(google) as client:
         return await GeminiJobs(client).find_by_display_name("job-2", key=KEY)
 
@@ -341,7 +331,7 @@ async def test_a_job_is_found_on_a_later_page_and_the_search_ends_there() -> Non
     job = await found_in(google)
     assert job is not None
     assert job.name == "batches/c"
-    assert [path for _, path, _ in google.asked] == [
+    assert [path for _, path, _ in asked(google)] == [
         f"/v1beta/batches?pageSize={PAGE_SIZE}",
         f"/v1beta/batches?pageSize={PAGE_SIZE}&pageToken=1",
     ]
@@ -358,4 +348,4 @@ async def test_a_job_is_found_on_a_later_page_and_the_search_ends_there() -> Non
 async def test_a_job_that_is_on_no_page_is_not_found(listing: list[dict[str, Any]]) -> None:
     google = pages(*listing)
     assert await found_in(google) is None
-    assert len(google.asked) == len(listing)
+    assert len(asked(google)) == len(listing)

@@ -4,7 +4,8 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from tests.support.files import KEY, LOST, OPTIONS, Pauses, Scripted, error, files_over, mocked
+from tests.support.clock import FakeClock
+from tests.support.files import KEY, LOST, OPTIONS, Scripted, error, files_over, mocked
 from tests.support.raw_upstream import LAST_CHUNK, Peer, RawUpstream, answer, chunk
 from tests.support.uploads import NAME
 
@@ -83,14 +84,14 @@ PROCESSING = file_from_wire({**NATIVE, "state": "PROCESSING"})
 
 
 async def test_a_video_is_waited_for() -> None:
-    pauses, scripted = (
-        Pauses(),
+    clock, scripted = (
+        FakeClock(),
         looks(in_state("PROCESSING"), error(503), LOST, in_state("PROCESSING"), in_state("ACTIVE")),
     )
     async with mocked(scripted) as client:
-        file = await files_over(client, pauses).wait_until_active(PROCESSING, key=KEY)
+        file = await files_over(client, clock).wait_until_active(PROCESSING, key=KEY)
     assert file.state is FileState.ACTIVE
-    assert pauses.slept == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert clock.slept == [0.5, 1.0, 2.0, 4.0, 8.0]
 
 
 async def test_a_file_that_is_ready_is_not_asked_about() -> None:
@@ -100,12 +101,12 @@ async def test_a_file_that_is_ready_is_not_asked_about() -> None:
 
 
 async def test_waiting_has_an_end() -> None:
-    pauses = Pauses()
+    clock = FakeClock()
     async with mocked(looks(in_state("PROCESSING"))) as client:
         with pytest.raises(TransportError, match="still processing files/chosen-by-us after 40 seconds") as failed:
-            await files_over(client, pauses).wait_until_active(PROCESSING, key=KEY, within=40)
+            await files_over(client, clock).wait_until_active(PROCESSING, key=KEY, within=40)
     assert failed.value.failure is Failure.REQUEST_TIMEOUT
-    assert pauses.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+    assert clock.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
 @pytest.mark.parametrize(("reason", "end"), [({"error": {"code": 3, "message": "no video"}}, ": no video"), ({}, ".")])

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.files import KEY, OPTIONS, Pauses, files_over
+from tests.support.clock import FakeClock
+from tests.support.files import KEY, OPTIONS, files_over
 from tests.support.raw_upstream import RawUpstream
 from tests.support.uploads import NAME, Reader, Store
 
@@ -15,10 +16,10 @@ from gemgate.gemini.file_types import GeminiFile
 CONTENT = bytes(range(256)) * 4
 
 
-async def uploaded(store: Store, reader: Reader, pauses: Pauses | None = None, **options: Any) -> GeminiFile:
+async def uploaded(store: Store, reader: Reader, clock: FakeClock | None = None, **options: Any) -> GeminiFile:
     """Upload over a socket."""
     async with RawUpstream(store) as upstream, GeminiClient(replace(OPTIONS, upstream=upstream.url)) as client:
-        files = files_over(client, pauses, **options)
+        files = files_over(client, clock, **options)
         return await files.upload(
             reader, size=len(reader.content), mime_type="text/plain", display_name="a.txt", key=KEY, name=NAME
         )
@@ -84,20 +85,20 @@ async def test_a_broken_upload_goes_on_where_google_says(breaks_at: int, forgets
 
 
 async def test_an_upload_that_breaks_again_and_again_but_moves_on_ends_well() -> None:
-    pauses, store = Pauses(), Store(granularity=100, breaks_at=list(range(50, 1024, 50)))
-    file = await uploaded(store, Reader(CONTENT), pauses, chunk=300, attempts=2)
+    clock, store = FakeClock(), Store(granularity=100, breaks_at=list(range(50, 1024, 50)))
+    file = await uploaded(store, Reader(CONTENT), clock, chunk=300, attempts=2)
     assert file.size == 1024
     assert bytes(store.received) == CONTENT
-    assert pauses.slept == [1.0] * 20
+    assert clock.slept == [1.0] * 20
 
 
 async def test_an_upload_that_stays_where_it_is_is_given_up() -> None:
-    pauses, store = Pauses(), Store(granularity=100, breaks_at=[150] * 9, forgets=100)
+    clock, store = FakeClock(), Store(granularity=100, breaks_at=[150] * 9, forgets=100)
     with pytest.raises(TransportError) as failed:
-        await uploaded(store, Reader(CONTENT), pauses, chunk=300, attempts=4)
+        await uploaded(store, Reader(CONTENT), clock, chunk=300, attempts=4)
     assert failed.value.failure in (Failure.CONNECTION_LOST, Failure.ANSWER_CUT)
     assert [command for command, *_ in store.commands].count("query") == 4
-    assert pauses.slept == [1.0, 1.0, 2.0, 4.0]
+    assert clock.slept == [1.0, 1.0, 2.0, 4.0]
 
 
 async def test_a_lost_last_answer_loses_no_file() -> None:

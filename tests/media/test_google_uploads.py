@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pybase64
 import pytest
+from tests.support.clock import FakeClock
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
@@ -27,18 +28,13 @@ HOUR = 3600.0
 
 
 @dataclass
-class Clock:
-    now: float = 1_800_000_000.0
+class FakeGeminiFiles:
+    """Takes uploads in place of `GeminiFiles`.
 
-    def __call__(self) -> float:
-        return self.now
+    The first one waits until it `may_go_on`, if that is set; a `failure` is raised once.
+    """
 
-
-@dataclass
-class Google:
-    """Takes uploads. The first one waits until it `may_go_on`, if that is set; a `failure` is raised once."""
-
-    clock: Clock
+    clock: FakeClock
     uploads: list[tuple[str, str, bytes]] = field(default_factory=list)
     began: asyncio.Event = field(default_factory=asyncio.Event)
     may_go_on: asyncio.Event | None = None
@@ -63,10 +59,12 @@ class Google:
 
 
 @dataclass
-class World:
+class GoogleUploads:
+    """A store, and what the gateway remembers of its uploads of the files there."""
+
     store: Store
-    google: Google
-    clock: Clock
+    google: FakeGeminiFiles
+    clock: FakeClock
     attachments: Attachments
 
     async def upload(self, content: bytes, **fields: Any) -> FileRow:
@@ -78,14 +76,14 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    clock = Clock()
-    google = Google(clock)
+async def uploads(tmp_path: Path) -> AsyncIterator[GoogleUploads]:
+    clock = FakeClock()
+    google = FakeGeminiFiles(clock)
     async with (
         Store.open(data_dir=tmp_path, clock=clock) as store,
         Attachments(store, cast("GeminiFiles", google), clock) as attachments,
     ):
-        yield World(store, google, clock, attachments)
+        yield GoogleUploads(store, google, clock, attachments)
 
 
 class Running(dict[Any, Any]):
@@ -107,115 +105,115 @@ def ref(row: FileRow, declared: str | None = None) -> FileRef:
     return FileRef(row.id, "p", declared)
 
 
-async def test_a_file_is_uploaded_again_when_its_48_hours_are_nearly_over(world: World) -> None:
-    row = await world.upload(b"words")
-    first = await world.attachments.file(ref(row), OWNER)
-    world.clock.now += LIFETIME - 1.5 * HOUR
-    assert await world.attachments.file(ref(row), OWNER) == first
-    world.clock.now += HOUR
-    again = await world.attachments.file(ref(row), OWNER)
+async def test_a_file_is_uploaded_again_when_its_48_hours_are_nearly_over(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    first = await uploads.attachments.file(ref(row), OWNER)
+    uploads.clock.now += LIFETIME - 1.5 * HOUR
+    assert await uploads.attachments.file(ref(row), OWNER) == first
+    uploads.clock.now += HOUR
+    again = await uploads.attachments.file(ref(row), OWNER)
     assert (first.name, again.name) == ("files/1", "files/2")
-    assert await world.attachments.file(ref(row), OWNER) == again
+    assert await uploads.attachments.file(ref(row), OWNER) == again
 
 
-async def test_a_batch_needs_files_that_stay_as_long_as_it_may_take(world: World) -> None:
-    row = await world.upload(b"words")
-    await world.attachments.file(ref(row), OWNER)
-    world.clock.now += LIFETIME / 2
-    assert (await world.attachments.file(ref(row), OWNER)).name == "files/1"
-    assert (await world.attachments.file(ref(row), OWNER, margin=25 * HOUR)).name == "files/2"
+async def test_a_batch_needs_files_that_stay_as_long_as_it_may_take(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    await uploads.attachments.file(ref(row), OWNER)
+    uploads.clock.now += LIFETIME / 2
+    assert (await uploads.attachments.file(ref(row), OWNER)).name == "files/1"
+    assert (await uploads.attachments.file(ref(row), OWNER, margin=25 * HOUR)).name == "files/2"
 
 
-async def test_another_key_of_the_gateway_has_uploads_of_its_own(world: World) -> None:
-    row = await world.upload(b"words")
+async def test_another_key_of_the_gateway_has_uploads_of_its_own(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
     for key in ("key-1", "key-2", "key-1"):
-        await world.attachments.file(ref(row), Owner(OWNER.id, key))
-    assert [key for key, _, _ in world.google.uploads] == ["key-1", "key-2"]
+        await uploads.attachments.file(ref(row), Owner(OWNER.id, key))
+    assert [key for key, _, _ in uploads.google.uploads] == ["key-1", "key-2"]
 
 
-async def test_the_same_bytes_under_another_type_are_another_upload(world: World) -> None:
-    row, csv = await world.upload(b"a;b"), await world.upload(b"a;b", filename="a.csv")
+async def test_the_same_bytes_under_another_type_are_another_upload(uploads: GoogleUploads) -> None:
+    row, csv = await uploads.upload(b"a;b"), await uploads.upload(b"a;b", filename="a.csv")
     for wanted in (ref(row), ref(csv), ref(row, "text/html"), ref(row)):
-        await world.attachments.file(wanted, OWNER)
-    assert [mime for _, mime, _ in world.google.uploads] == ["text/plain", "text/csv", "text/html"]
+        await uploads.attachments.file(wanted, OWNER)
+    assert [mime for _, mime, _ in uploads.google.uploads] == ["text/plain", "text/csv", "text/html"]
 
 
-async def test_an_upload_goes_on_when_its_request_breaks_off(world: World) -> None:
-    row = await world.upload(b"words")
-    world.google.may_go_on = asyncio.Event()
-    request = asyncio.create_task(world.attachments.file(ref(row), OWNER))
-    await world.google.began.wait()
+async def test_an_upload_goes_on_when_its_request_breaks_off(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    uploads.google.may_go_on = asyncio.Event()
+    request = asyncio.create_task(uploads.attachments.file(ref(row), OWNER))
+    await uploads.google.began.wait()
     request.cancel()
     await asyncio.gather(request, return_exceptions=True)
-    world.attachments._running = running = Running(1, world.attachments._running)
-    second = asyncio.create_task(world.attachments.file(ref(row), OWNER))
+    uploads.attachments._running = running = Running(1, uploads.attachments._running)
+    second = asyncio.create_task(uploads.attachments.file(ref(row), OWNER))
     await running.are_there.wait()
-    world.google.may_go_on.set()
+    uploads.google.may_go_on.set()
     assert (await second).name == "files/1"
-    assert len(world.google.uploads) == 1
+    assert len(uploads.google.uploads) == 1
 
 
-async def test_a_failure_is_told_to_all_who_wait_and_the_next_request_tries_again(world: World) -> None:
-    row = await world.upload(b"words")
-    world.google.failure = GeminiError(429, "quota", "RESOURCE_EXHAUSTED")
-    world.google.may_go_on = asyncio.Event()
-    world.attachments._running = running = Running(3)
-    calls = [asyncio.create_task(world.attachments.file(ref(row), OWNER)) for _ in range(3)]
+async def test_a_failure_is_told_to_all_who_wait_and_the_next_request_tries_again(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    uploads.google.failure = GeminiError(429, "quota", "RESOURCE_EXHAUSTED")
+    uploads.google.may_go_on = asyncio.Event()
+    uploads.attachments._running = running = Running(3)
+    calls = [asyncio.create_task(uploads.attachments.file(ref(row), OWNER)) for _ in range(3)]
     await running.are_there.wait()
-    world.google.may_go_on.set()
+    uploads.google.may_go_on.set()
     failures = await asyncio.gather(*calls, return_exceptions=True)
     assert [getattr(failure, "status", None) for failure in failures] == [429, 429, 429]
-    assert (await world.attachments.file(ref(row), OWNER)).name == "files/1"
+    assert (await uploads.attachments.file(ref(row), OWNER)).name == "files/1"
 
 
-async def test_what_google_lost_is_uploaded_again(world: World) -> None:
-    row = await world.upload(b"words")
-    lost = await world.attachments.file(ref(row), OWNER)
-    await world.attachments.forget(OWNER.id, [lost.name, lost.name])
-    assert (await world.attachments.file(ref(row), OWNER)).name == "files/2"
+async def test_what_google_lost_is_uploaded_again(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    lost = await uploads.attachments.file(ref(row), OWNER)
+    await uploads.attachments.forget(OWNER.id, [lost.name, lost.name])
+    assert (await uploads.attachments.file(ref(row), OWNER)).name == "files/2"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 800_000, 2_000_001])
 @pytest.mark.parametrize("start", [0, 1, 786_431, 786_433])
-async def test_inline_media_is_uploaded_whole_from_any_offset(world: World, size: int, start: int) -> None:
+async def test_inline_media_is_uploaded_whole_from_any_offset(uploads: GoogleUploads, size: int, start: int) -> None:
     content = hashlib.shake_128(b"seed").digest(size)
-    world.google.start = start = min(start, size)
+    uploads.google.start = start = min(start, size)
     media = Inline("image/png", pybase64.b64encode_as_string(content))
-    first = await world.attachments.media(media, "p", OWNER)
-    assert world.google.uploads == [("key-1", "image/png", content[start:])]
-    assert await world.attachments.media(media, "p", OWNER) == first
+    first = await uploads.attachments.media(media, "p", OWNER)
+    assert uploads.google.uploads == [("key-1", "image/png", content[start:])]
+    assert await uploads.attachments.media(media, "p", OWNER) == first
 
 
-async def test_a_file_whose_bytes_are_gone_is_refused_by_name(world: World) -> None:
-    row = await world.upload(b"words")
-    await world.store.blobs.delete(row.blob_key)
+async def test_a_file_whose_bytes_are_gone_is_refused_by_name(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    await uploads.store.blobs.delete(row.blob_key)
     with pytest.raises(ApiError) as refused:
-        await world.attachments.file(ref(row), OWNER)
+        await uploads.attachments.file(ref(row), OWNER)
     assert (refused.value.code, refused.value.param) == ("file_not_found", "p")
 
 
-async def test_a_file_whose_bytes_go_before_it_is_uploaded_is_refused_by_name(world: World) -> None:
-    row = await world.upload(b"words")
-    await world.attachments.known(ref(row), OWNER)
-    await world.store.blobs.delete(row.blob_key)
+async def test_a_file_whose_bytes_go_before_it_is_uploaded_is_refused_by_name(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    await uploads.attachments.known(ref(row), OWNER)
+    await uploads.store.blobs.delete(row.blob_key)
     with pytest.raises(ApiError) as refused:
-        await world.attachments.file(ref(row), OWNER)
+        await uploads.attachments.file(ref(row), OWNER)
     assert (refused.value.code, refused.value.param) == ("file_not_found", "p")
 
 
-async def test_a_file_larger_than_google_takes_is_refused_by_name(world: World) -> None:
-    row = await world.upload(b"words")
+async def test_a_file_larger_than_google_takes_is_refused_by_name(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
     row.bytes = MAX_BYTES + 1
-    await world.store.files.create(row)
+    await uploads.store.files.create(row)
     with pytest.raises(ApiError) as refused:
-        await world.attachments.file(ref(row), OWNER)
+        await uploads.attachments.file(ref(row), OWNER)
     assert (refused.value.code, refused.value.param) == ("file_too_large", "p")
 
 
-async def test_a_file_is_read_whole_if_it_is_not_too_large(world: World) -> None:
-    row = await world.upload(b"words")
-    read = await world.attachments.read(ref(row), OWNER.id, 5)
+async def test_a_file_is_read_whole_if_it_is_not_too_large(uploads: GoogleUploads) -> None:
+    row = await uploads.upload(b"words")
+    read = await uploads.attachments.read(ref(row), OWNER.id, 5)
     assert (read.mime, pybase64.b64decode(read.data)) == ("text/plain", b"words")
     with pytest.raises(ApiError) as refused:
-        await world.attachments.read(ref(row), OWNER.id, 4)
+        await uploads.attachments.read(ref(row), OWNER.id, 4)
     assert (refused.value.code, refused.value.param) == ("file_too_large", "p")

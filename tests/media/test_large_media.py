@@ -110,14 +110,14 @@ def test_a_dry_run_uploads_nothing() -> None:
     assert kinds(shown["body"]["contents"][0]["parts"]) == [("fileData", "image/png")]
 
 
-class Uploads:
+class FakeAttachments:
     """Files at Google that are named after the parameter."""
 
     async def media(self, media: Inline, param: str, _: Owner, **__: float) -> GeminiFile:
         return GeminiFile(f"files/{param}", mime_type=media.mime)
 
 
-class Web:
+class FakeFetcher:
     """PNGs by URL, as large as the last word of the URL says."""
 
     async def fetch(self, url: str) -> Inline:
@@ -127,7 +127,7 @@ class Web:
 def resolver(**settings: Any) -> MediaResolver:
     chosen: dict[str, Any] = {"inline_max_bytes": MAX, "large_media": "upload"} | settings
     upstream = Upstream(cast("GeminiClient", None))
-    fetcher, attachments = cast("MediaFetcher", Web()), cast("Attachments", Uploads())
+    fetcher, attachments = cast("MediaFetcher", FakeFetcher()), cast("Attachments", FakeAttachments())
     return MediaResolver(Settings(_env_file=None, **chosen), fetcher, attachments, upstream)
 
 

@@ -10,28 +10,24 @@ import httpx
 import orjson
 import pytest
 from tests.api.files.support import form
-from tests.support.slices import client_of
-
-from gemgate.app import create_app
-from gemgate.settings import Settings
+from tests.support.gateway import gateway_app, in_process
+from tests.support.google import daily, json_for, sse, streams
 
 UPSTREAM = "https://generativelanguage.googleapis.com"
-QUOTA = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
-USED_UP = {
-    "error": {
-        "code": 429,
-        "message": "You exceeded your current quota.",
-        "status": "RESOURCE_EXHAUSTED",
-        "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": QUOTA}]}],
-    }
-}
+USED_UP = daily().json()
 EVENT = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "index": 0}]}
 ANSWER = {"candidates": [{**EVENT["candidates"][0], "finishReason": "STOP"}]}
 
 
 @dataclass
-class Google:
-    """Files by key; `used_up` keys get a 429, and streams that `break_off` do so after their first event."""
+class KeyedFiles:
+    """Files that only the key they were uploaded with may use.
+
+    Attributes:
+        used_up: The keys that get a 429.
+        breaks_off: Whether streams get it after their first event.
+        uploads: The key of each upload.
+    """
 
     used_up: set[str] = field(default_factory=set)
     breaks_off: bool = False
@@ -48,18 +44,13 @@ class Google:
         (part,) = orjson.loads(request.content)["contents"][0]["parts"]
         assert part["fileData"]["fileUri"].endswith(key)
         if key in self.used_up:
-            return httpx.Response(429, json=USED_UP)
-        if "stream" not in request.url.path:
-            return httpx.Response(200, json=ANSWER)
-        events = (EVENT, USED_UP) if self.breaks_off else (ANSWER,)
-        stream = b"".join(b"data: " + orjson.dumps(event) + b"\r\n\r\n" for event in events)
-        return httpx.Response(200, content=stream, headers={"content-type": "text/event-stream"})
+            return daily()
+        return sse(EVENT, USED_UP) if streams(request) and self.breaks_off else json_for(request, ANSWER)
 
 
 @asynccontextmanager
-async def gateway(google: Google, directory: Path, *keys: str) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(_env_file=None, gemini_api_key=keys, client_keys=(), data_dir=directory, retries=0)
-    async with client_of(create_app(settings, transport=httpx.MockTransport(google))) as client:
+async def gateway(google: KeyedFiles, directory: Path, *keys: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with in_process(gateway_app(google, gemini_api_key=keys, data_dir=directory, retries=0)) as client:
         yield client
 
 
@@ -74,7 +65,7 @@ async def ask(client: httpx.AsyncClient, *, stream: bool = False) -> httpx.Respo
 async def test_when_the_key_of_a_file_is_used_up_the_file_is_uploaded_with_another(
     tmp_path: Path, stream: bool
 ) -> None:
-    google = Google()
+    google = KeyedFiles()
     async with gateway(google, tmp_path, "one", "two") as client:
         assert (await ask(client, stream=stream)).status_code == 200
         google.used_up = set(google.uploads)
@@ -85,7 +76,7 @@ async def test_when_the_key_of_a_file_is_used_up_the_file_is_uploaded_with_anoth
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_when_all_keys_are_used_up_that_is_the_answer(tmp_path: Path, stream: bool) -> None:
-    google = Google({"one", "two"})
+    google = KeyedFiles({"one", "two"})
     async with gateway(google, tmp_path, "one", "two") as client:
         assert (await ask(client, stream=stream)).status_code == 429
         assert sorted(google.uploads) == ["one", "two"]
@@ -93,14 +84,14 @@ async def test_when_all_keys_are_used_up_that_is_the_answer(tmp_path: Path, stre
 
 @pytest.mark.parametrize("keys", [(), ("one",)])
 async def test_without_another_key_nothing_is_uploaded_again(tmp_path: Path, keys: tuple[str, ...]) -> None:
-    google = Google({"one", "caller-key"})
+    google = KeyedFiles({"one", "caller-key"})
     async with gateway(google, tmp_path, *keys) as client:
         assert (await ask(client)).status_code == 429
         assert len(google.uploads) == 1
 
 
 async def test_a_stream_that_has_begun_is_not_begun_again(tmp_path: Path) -> None:
-    google = Google(breaks_off=True)
+    google = KeyedFiles(breaks_off=True)
     async with gateway(google, tmp_path, "one", "two") as client:
         answer = await ask(client, stream=True)
     assert answer.text.count('"content":"Hi"') == 1

@@ -281,8 +281,13 @@ async def test_a_public_literal_is_connected_to(connections: list[object]) -> No
 
 
 @pytest.mark.parametrize("host", ["example.com", "EXAMPLE.com", "example.com.", "a_b.example.com", "münchen.example"])
-def test_a_full_domain_name_is_left_to_the_resolver(host: str) -> None:
-    Guard().check_url(parse(f"https://{host}/a.png"))
+async def test_a_full_domain_name_is_left_to_the_resolver(host: str, connections: list[object]) -> None:
+    names = Names(["93.184.216.34"])
+    async with MediaFetcher(max_bytes=10, timeout=5, resolve=names) as fetcher:
+        with pytest.raises(MediaError, match="could not be connected to"):
+            await fetcher.fetch(f"https://{host}/a.png")
+    assert names.asked == [parse(f"https://{host}/").raw_host]
+    assert connections == [("93.184.216.34", 443)]
 
 
 def test_http_is_fetched_where_allowed_and_only_from_its_own_port() -> None:

@@ -303,6 +303,6 @@ def test_without_the_extra_tracing_is_refused_in_a_sentence(monkeypatch: pytest.
     import sys
 
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    monkeypatch.delitem(sys.modules, "gemgate.observability.tracing")
+    monkeypatch.delitem(sys.modules, Tracing.__module__)
     with pytest.raises(TracingError, match=r"pip install 'gemgate\[otel\]'"):
         tracing_setup.tracing_of(Settings(_env_file=None, tracing=True))

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from structlog.testing import capture_logs
+from tests.support.clock import FakeClock
 from tests.support.redis import RedisServer
 
 from gemgate.shared_state import connection as link_module
@@ -97,12 +98,12 @@ async def test_a_redis_that_takes_no_writes_is_down(redis_server: RedisServer) -
 
 
 async def test_a_redis_that_comes_and_goes_is_told_of_once_a_minute(redis_server: RedisServer) -> None:
-    now = 1000.0
-    link = RedisConnection(redis_server.url, timeout=TIME_LIMIT, clock=lambda: now)
+    clock = FakeClock()
+    link = RedisConnection(redis_server.url, timeout=TIME_LIMIT, clock=clock)
     with capture_logs() as logs:
         async with link.connected(), asyncio.timeout(TIME_LIMIT):
             for seconds in (0, 30, 31):
-                now += seconds
+                clock.advance(seconds)
                 redis_server.stop()
                 with pytest.raises(RedisDownError):
                     await set_and_get(link)

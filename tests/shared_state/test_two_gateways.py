@@ -13,14 +13,12 @@ import pytest
 from structlog.testing import capture_logs
 from tests.auth.support import bearer, write_keys
 from tests.shared_state.support import eventually
+from tests.support.gateway import gateway_app, in_process
 from tests.support.redis import RedisServer
 from tests.support.scrape import Scrape
-from tests.support.slices import client_of
 from tests.support.stack import gateway
 
-from gemgate.app import create_app
 from gemgate.emulator.server import serve_in_thread
-from gemgate.settings import Settings
 from gemgate.shared_state import connection as link_module
 from gemgate.shared_state import cooldowns as rests_module
 
@@ -63,13 +61,11 @@ async def two(url: str, directory: Path, google: Google, **limits: int) -> Async
         for name in ("one", "two"):
             chosen: Json = {
                 "gemini_api_key": ("first-key", "second-key"),
-                "client_keys": (),
                 "client_keys_file": keys,
                 "redis_url": url,
                 "data_dir": directory / name,
             }
-            app = create_app(Settings(_env_file=None, **chosen), transport=httpx.MockTransport(google))
-            client = await stack.enter_async_context(client_of(app))
+            client = await stack.enter_async_context(in_process(gateway_app(google, **chosen)))
             client.headers.update(bearer("web"))
             clients.append(client)
         yield clients

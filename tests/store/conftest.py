@@ -7,27 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.clock import FakeClock
 from tests.support.servers import S3, Postgres, postgres, s3
 
 from gemgate.store import Store
 from gemgate.store.blobs import Blobs
 
 __all__ = ["postgres", "s3"]
-
-NOW = 1_800_000_000.0
-
-
-@dataclass
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @dataclass(frozen=True)
@@ -44,7 +30,7 @@ class Place:
     """Where a store is, for tests that open it more than once."""
 
     options: dict[str, Any]
-    clock: Clock = field(default_factory=Clock)
+    clock: FakeClock = field(default_factory=FakeClock)
 
     def open(self) -> AbstractAsyncContextManager[Store]:
         return Store.open(**self.options, clock=self.clock)
@@ -96,7 +82,7 @@ def blobs(blob_place: BlobPlace) -> Blobs:
 
 
 @pytest.fixture
-def clock(place: Place) -> Clock:
+def clock(place: Place) -> FakeClock:
     return place.clock
 
 

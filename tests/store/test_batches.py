@@ -3,8 +3,9 @@
 import anyio
 import pytest
 from sqlalchemy.exc import IntegrityError
-from tests.store.conftest import NOW, Clock, Place
+from tests.store.conftest import Place
 from tests.store.support import OTHER, OWNER, add_batch
+from tests.support.clock import START, FakeClock
 
 from gemgate.store import BatchRow, Store, UnknownCursorError
 
@@ -61,69 +62,69 @@ async def test_a_change_needs_the_version_it_was_thought_out_for(store: Store) -
     assert (found.status, found.version) == ("in_progress", 2)
 
 
-async def test_jobs_are_claimed_when_they_are_due_longest_waiting_first(store: Store, clock: Clock) -> None:
-    later, now = await add_batch(store, next_poll_at=NOW - 1), await add_batch(store, next_poll_at=NOW - 2)
-    future = await add_batch(store, next_poll_at=NOW + 10)
+async def test_jobs_are_claimed_when_they_are_due_longest_waiting_first(store: Store, clock: FakeClock) -> None:
+    later, now = await add_batch(store, next_poll_at=START - 1), await add_batch(store, next_poll_at=START - 2)
+    future = await add_batch(store, next_poll_at=START + 10)
     await add_batch(store, next_poll_at=None)
     assert [await claimed(store), await claimed(store), await claimed(store)] == [now.id, later.id, None]
-    clock.pass_by(10)
+    clock.advance(10)
     assert await claimed(store) == future.id
 
 
 async def test_a_claimed_job_says_who_holds_it(store: Store) -> None:
-    await add_batch(store, next_poll_at=NOW)
+    await add_batch(store, next_poll_at=START)
     row = await store.batches.claim("worker", 30.5)
     assert row is not None
-    assert (row.lease_owner, row.lease_until, row.version) == ("worker", NOW + 30.5, 2)
+    assert (row.lease_owner, row.lease_until, row.version) == ("worker", START + 30.5, 2)
 
 
 async def test_the_job_of_a_dead_worker_goes_to_another_and_the_dead_one_writes_no_more(
-    store: Store, clock: Clock
+    store: Store, clock: FakeClock
 ) -> None:
-    made = await add_batch(store, next_poll_at=NOW)
+    made = await add_batch(store, next_poll_at=START)
     dead = await store.batches.claim("dead", 30)
     assert dead is not None
-    clock.pass_by(29)
+    clock.advance(29)
     assert await claimed(store) is None
-    clock.pass_by(1)
+    clock.advance(1)
     assert await claimed(store, "heir") == made.id
     assert await store.batches.update(made.id, dead.version, status="completed") is None
     assert await store.batches.renew(made.id, "dead", 30) is False
     assert await store.batches.release(made.id, "dead", dead.version, None) is False
 
 
-async def test_a_renewed_lease_holds_and_leaves_the_version(store: Store, clock: Clock) -> None:
-    made = await add_batch(store, next_poll_at=NOW)
+async def test_a_renewed_lease_holds_and_leaves_the_version(store: Store, clock: FakeClock) -> None:
+    made = await add_batch(store, next_poll_at=START)
     row = await store.batches.claim("worker", 30)
     assert row is not None
-    clock.pass_by(29)
+    clock.advance(29)
     assert await store.batches.renew(made.id, "worker", 30) is True
-    clock.pass_by(29)
+    clock.advance(29)
     assert await claimed(store) is None
     assert await store.batches.update(made.id, row.version, total=5) is not None
 
 
-async def test_a_released_job_is_due_again_when_the_worker_says(store: Store, clock: Clock) -> None:
-    made = await add_batch(store, next_poll_at=NOW)
+async def test_a_released_job_is_due_again_when_the_worker_says(store: Store, clock: FakeClock) -> None:
+    made = await add_batch(store, next_poll_at=START)
     row = await store.batches.claim("worker", 30)
     assert row is not None
-    assert await store.batches.release(made.id, "worker", row.version, NOW + 5) is True
+    assert await store.batches.release(made.id, "worker", row.version, START + 5) is True
     assert await claimed(store) is None
-    clock.pass_by(5)
+    clock.advance(5)
     row = await store.batches.claim("worker", 30)
     assert row is not None
     assert await store.batches.release(made.id, "worker", row.version, None) is True
-    clock.pass_by(10**6)
+    clock.advance(10**6)
     assert await claimed(store) is None
 
 
-async def test_what_is_wanted_of_a_job_meanwhile_is_not_put_off_by_its_release(store: Store, clock: Clock) -> None:
-    made = await add_batch(store, next_poll_at=NOW)
+async def test_what_is_wanted_of_a_job_meanwhile_is_not_put_off_by_its_release(store: Store, clock: FakeClock) -> None:
+    made = await add_batch(store, next_poll_at=START)
     row = await store.batches.claim("worker", 30)
     assert row is not None
-    clock.pass_by(1)
+    clock.advance(1)
     assert await store.batches.update(made.id, row.version, status="cancelling", next_poll_at=clock.now) is not None
-    assert await store.batches.release(made.id, "worker", row.version, NOW + 600) is True
+    assert await store.batches.release(made.id, "worker", row.version, START + 600) is True
     assert await claimed(store) == made.id
 
 
@@ -131,17 +132,17 @@ async def test_the_next_due_time_minds_leases(store: Store) -> None:
     assert await store.batches.next_due() is None
     await add_batch(store, next_poll_at=None)
     assert await store.batches.next_due() is None
-    await add_batch(store, next_poll_at=NOW + 50)
-    assert await store.batches.next_due() == NOW + 50
-    await add_batch(store, next_poll_at=NOW)
-    assert await store.batches.next_due() == NOW
+    await add_batch(store, next_poll_at=START + 50)
+    assert await store.batches.next_due() == START + 50
+    await add_batch(store, next_poll_at=START)
+    assert await store.batches.next_due() == START
     await store.batches.claim("worker", 20)
-    assert await store.batches.next_due() == NOW + 20
+    assert await store.batches.next_due() == START + 20
 
 
 async def test_two_stores_claim_each_job_once(place: Place) -> None:
     async with place.open() as one, place.open() as other:
-        made = {(await add_batch(one, next_poll_at=NOW)).id for _ in range(30)}
+        made = {(await add_batch(one, next_poll_at=START)).id for _ in range(30)}
         taken: list[str] = []
 
         async def work(store: Store, worker: str) -> None:

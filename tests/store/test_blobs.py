@@ -177,8 +177,10 @@ async def test_a_key_cannot_leave_its_place(blobs: Blobs, key: str) -> None:
             await refused
 
 
-async def test_a_live_backend_answers_a_ping(blobs: Blobs) -> None:
+async def test_a_live_backend_answers_a_ping_that_leaves_nothing_there(blobs: Blobs) -> None:
+    await blobs.put("files/a", pieces(b"kept"))
     await blobs.ping()
+    assert [info.key async for page in blobs.listing("") for info in page] == ["files/a"]
 
 
 async def test_what_was_left_half_written_long_ago_is_swept(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gemgate.store import Store, database, schema
+from gemgate.store.blobs import Blobs
 from gemgate.store.database import Database
 from gemgate.store.errors import StoreError
 from gemgate.store.tables import Base
@@ -98,6 +100,8 @@ async def test_stores_of_one_process_may_open_a_fresh_database_at_once(database_
     async with anyio.create_task_group() as group:
         for _ in range(5):
             group.start_soon(open_it)
+    async with Database.open(database_url) as opened, opened.read() as session:
+        assert (await session.execute(text("SELECT version_num FROM alembic_version"))).all() == [(schema.HEAD,)]
 
 
 async def test_a_schema_of_the_future_is_refused(database_url: str) -> None:
@@ -231,8 +235,18 @@ async def test_no_thread_outlives_the_database(tmp_path: Path) -> None:
     assert left <= before
 
 
-async def test_a_store_answers_a_ping(store: Store) -> None:
+async def test_a_ping_asks_the_database_and_the_blobs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for owner in (Database, Blobs):
+        real = owner.ping
+
+        async def ping(self: Any, real: Any = real, name: str = owner.__name__) -> None:
+            await real(self)
+            asked.append(name)
+
+        monkeypatch.setattr(owner, "ping", ping)
     await store.ping()
+    assert asked == ["Database", "Blobs"]
 
 
 async def test_an_embedded_store_is_for_nobody_else_to_read(tmp_path: Path) -> None:

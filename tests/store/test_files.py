@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import anyio
 import pytest
-from tests.store.conftest import NOW, Clock
 from tests.store.support import OTHER, OWNER, keys, stream, whole
+from tests.support.clock import START, FakeClock
 
 from gemgate.store import (
     BlobMissingError,
@@ -29,14 +29,14 @@ async def test_a_saved_file_is_there_with_all_it_was_given(store: Store) -> None
     assert saved.id.startswith("file-")
     assert (found.owner, found.filename, found.purpose, found.mime_type) == (OWNER, "ä.txt", "user_data", "text/plain")
     assert (found.bytes, found.sha256) == (7, hashlib.sha256(b"content").hexdigest())
-    assert (found.created_at, found.expires_at, found.status) == (NOW, NOW + 3600, "processed")
+    assert (found.created_at, found.expires_at, found.status) == (START, START + 3600, "processed")
     assert await whole(store.files.open(found)) == b"content"
     assert await whole(store.files.open(found, 3, 5)) == b"te"
 
 
-async def test_a_file_lives_for_ever_unless_told_otherwise(store: Store, clock: Clock) -> None:
+async def test_a_file_lives_for_ever_unless_told_otherwise(store: Store, clock: FakeClock) -> None:
     saved = await save(store)
-    clock.pass_by(10**9)
+    clock.advance(10**9)
     assert (await store.files.get(OWNER, saved.id)) is not None
 
 
@@ -64,20 +64,20 @@ async def test_a_deleted_file_is_gone_with_its_bytes(store: Store) -> None:
         await whole(store.files.open(saved))
 
 
-async def test_an_expired_file_is_gone_before_it_is_swept(store: Store, clock: Clock) -> None:
+async def test_an_expired_file_is_gone_before_it_is_swept(store: Store, clock: FakeClock) -> None:
     saved = await save(store, expires_after=60)
-    clock.pass_by(59)
+    clock.advance(59)
     assert await store.files.get(OWNER, saved.id) is not None
-    clock.pass_by(1)
+    clock.advance(1)
     assert await store.files.get(OWNER, saved.id) is None
     assert (await store.files.list(OWNER)).rows == []
     assert await store.files.delete(OWNER, saved.id) is False
 
 
-async def test_files_are_listed_in_pages_in_both_orders(store: Store, clock: Clock) -> None:
+async def test_files_are_listed_in_pages_in_both_orders(store: Store, clock: FakeClock) -> None:
     saved = []
     for number in range(7):
-        clock.pass_by(number % 2)
+        clock.advance(number % 2)
         saved.append(await save(store, purpose="batch" if number % 3 else "vision"))
         await save(store, owner=OTHER)
     oldest_first = [row.id for row in sorted(saved, key=lambda row: (row.created_at, row.id))]
@@ -93,10 +93,10 @@ async def test_files_are_listed_in_pages_in_both_orders(store: Store, clock: Clo
     assert (await store.files.list(OWNER)).rows[0].id == oldest_first[-1]
 
 
-async def test_a_list_whose_files_are_deleted_on_the_way_skips_none(store: Store, clock: Clock) -> None:
+async def test_a_list_whose_files_are_deleted_on_the_way_skips_none(store: Store, clock: FakeClock) -> None:
     saved = []
     for _ in range(5):
-        clock.pass_by(1)
+        clock.advance(1)
         saved.append((await save(store)).id)
     listed, after, more = [], None, True
     while more:

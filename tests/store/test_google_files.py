@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.store.conftest import NOW, Clock
 from tests.store.support import OTHER, OWNER
+from tests.support.clock import START, FakeClock
 
 from gemgate.store import GoogleFileRow, Store
 
@@ -19,7 +19,7 @@ def row(**changes: Any) -> GoogleFileRow:
         "mime_type": "image/png",
         "name": "files/one",
         "uri": "https://google.example/v1beta/files/one",
-        "expires_at": int(NOW) + TWO_DAYS,
+        "expires_at": int(START) + TWO_DAYS,
     }
     return GoogleFileRow(**(given | changes))
 
@@ -38,9 +38,9 @@ async def test_an_upload_is_found_by_owner_key_bytes_and_type(store: Store) -> N
         assert await store.google_files.get(*other) is None
 
 
-async def test_an_upload_that_is_soon_over_is_not_found(store: Store, clock: Clock) -> None:
+async def test_an_upload_that_is_soon_over_is_not_found(store: Store, clock: FakeClock) -> None:
     await store.google_files.put(row())
-    clock.pass_by(TWO_DAYS - 3600)
+    clock.advance(TWO_DAYS - 3600)
     assert await store.google_files.get(OWNER, KEY, SHA, "image/png") is None
     assert await store.google_files.get(OWNER, KEY, SHA, "image/png", margin=60) is not None
 

@@ -8,8 +8,9 @@ import time
 import anyio
 import orjson
 import pytest
-from tests.store.conftest import NOW, BlobPlace, Clock, Place
+from tests.store.conftest import BlobPlace, Place
 from tests.store.support import OWNER, add_batch, keys, stream, whole
+from tests.support.clock import START, FakeClock
 
 from gemgate.store import GoogleFileRow, Store, Swept
 from gemgate.store.tables import UploadRow
@@ -38,7 +39,7 @@ asyncio.run(main())
 
 
 @pytest.fixture(autouse=True)
-def _real_now(clock: Clock) -> None:
+def _real_now(clock: FakeClock) -> None:
     """Backends date blobs by their own clock."""
     clock.now = time.time()
 
@@ -47,22 +48,22 @@ async def test_an_empty_store_has_nothing_to_sweep(store: Store) -> None:
     assert await store.sweep() == Swept()
 
 
-async def test_expired_files_go_with_their_bytes(store: Store, clock: Clock) -> None:
+async def test_expired_files_go_with_their_bytes(store: Store, clock: FakeClock) -> None:
     await store.files.save(OWNER, stream(b"x"), filename="a", purpose="batch", expires_after=60)
     kept = await store.files.save(OWNER, stream(b"x"), filename="b", purpose="batch", expires_after=600)
-    clock.pass_by(60)
+    clock.advance(60)
     assert await store.sweep() == Swept(files=1)
     assert await keys(store.blobs, *PREFIXES) == {kept.blob_key}
     assert await store.sweep() == Swept()
 
 
-async def test_parts_of_expired_uploads_go_and_the_upload_stays_known(store: Store, clock: Clock) -> None:
+async def test_parts_of_expired_uploads_go_and_the_upload_stays_known(store: Store, clock: FakeClock) -> None:
     upload = await begin(store)
     await store.uploads.add_part(OWNER, upload.id, stream(b"x"))
-    clock.pass_by(1800)
+    clock.advance(1800)
     young = await begin(store)
     part = await store.uploads.add_part(OWNER, young.id, stream(b"x"))
-    clock.pass_by(1800)
+    clock.advance(1800)
     assert await store.sweep() == Swept(parts=1)
     assert await keys(store.blobs, *PREFIXES) == {part.blob_key}
     found = await store.uploads.get(OWNER, upload.id)
@@ -70,16 +71,16 @@ async def test_parts_of_expired_uploads_go_and_the_upload_stays_known(store: Sto
     assert found.status == "expired"
 
 
-async def test_closed_uploads_are_forgotten_after_a_month(store: Store, clock: Clock) -> None:
+async def test_closed_uploads_are_forgotten_after_a_month(store: Store, clock: FakeClock) -> None:
     upload = await begin(store)
-    clock.pass_by(31 * 86_400)
+    clock.advance(31 * 86_400)
     pending = await begin(store)
     await store.sweep()
     assert await store.uploads.get(OWNER, upload.id) is None
     assert await store.uploads.get(OWNER, pending.id) is not None
 
 
-async def test_what_google_has_dropped_is_forgotten(store: Store, clock: Clock) -> None:
+async def test_what_google_has_dropped_is_forgotten(store: Store, clock: FakeClock) -> None:
     for name, seconds in (("files/old", 0), ("files/new", 1)):
         row = GoogleFileRow(
             owner=OWNER,
@@ -94,34 +95,34 @@ async def test_what_google_has_dropped_is_forgotten(store: Store, clock: Clock) 
     assert await store.sweep() == Swept(google_files=1)
 
 
-async def test_bytes_that_no_row_knows_go_after_a_day(store: Store, clock: Clock) -> None:
+async def test_bytes_that_no_row_knows_go_after_a_day(store: Store, clock: FakeClock) -> None:
     file = await store.files.save(OWNER, stream(b"x"), filename="a", purpose="batch")
     upload = await begin(store, clock.now + 10 * 86_400)
     part = await store.uploads.add_part(OWNER, upload.id, stream(b"x"))
     for key in ("files/orphan", "parts/orphan"):
         await store.blobs.put(key, stream(b"x"))
-    clock.pass_by(86_000)
+    clock.advance(86_000)
     assert (await store.sweep()).orphans == 0
-    clock.pass_by(1000)
+    clock.advance(1000)
     assert (await store.sweep()).orphans == 2
     assert await keys(store.blobs, *PREFIXES) == {file.blob_key, part.blob_key}
 
 
-async def test_the_blobs_of_a_batch_go_when_its_job_is_done(store: Store, clock: Clock) -> None:
-    open_, done = await add_batch(store, next_poll_at=NOW), await add_batch(store, next_poll_at=None)
+async def test_the_blobs_of_a_batch_go_when_its_job_is_done(store: Store, clock: FakeClock) -> None:
+    open_, done = await add_batch(store, next_poll_at=START), await add_batch(store, next_poll_at=None)
     for batch_id in (open_.id, done.id, "batch_gone"):
         await store.blobs.put(f"batches/{batch_id}/input.jsonl", stream(b"x"))
-    clock.pass_by(90_000)
+    clock.advance(90_000)
     assert (await store.sweep()).orphans == 2
     assert await keys(store.blobs, *PREFIXES) == {f"batches/{open_.id}/input.jsonl"}
 
 
-async def test_replicas_may_sweep_at_once(place: Place, clock: Clock) -> None:
+async def test_replicas_may_sweep_at_once(place: Place, clock: FakeClock) -> None:
     async with place.open() as one, place.open() as other:
         for number in range(10):
             await one.files.save(OWNER, stream(b"x"), filename="a", purpose="batch", expires_after=60)
             await one.blobs.put(f"files/orphan{number}", stream(b"x"))
-        clock.pass_by(90_000)
+        clock.advance(90_000)
         results: list[Swept] = []
 
         async def sweep(store: Store) -> None:
@@ -135,7 +136,7 @@ async def test_replicas_may_sweep_at_once(place: Place, clock: Clock) -> None:
 
 
 async def test_a_crash_between_row_and_bytes_leaves_bytes_to_the_sweep(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crash(*_: str) -> None:
         raise KeyboardInterrupt
@@ -147,19 +148,19 @@ async def test_a_crash_between_row_and_bytes_leaves_bytes_to_the_sweep(
             await store.files.delete(OWNER, saved.id)
     assert await store.files.get(OWNER, saved.id) is None
     assert await keys(store.blobs, *PREFIXES) == {saved.blob_key}
-    clock.pass_by(90_000)
+    clock.advance(90_000)
     assert await store.sweep() == Swept(orphans=1)
 
 
 async def test_a_put_that_is_killed_leaves_no_blob_and_what_it_wrote_is_swept(
-    place: Place, blob_place: BlobPlace, clock: Clock
+    place: Place, blob_place: BlobPlace, clock: FakeClock
 ) -> None:
     kill_while_putting(place)
     async with place.open() as store:
         assert blob_place.begun() == 1
         assert await keys(store.blobs, *PREFIXES) == set()
         assert (await store.sweep()).orphans == 0
-        clock.pass_by(90_000)
+        clock.advance(90_000)
         await store.sweep()
         is_bucket_with_a_rule_of_its_own = "blobs_url" in place.options
         assert blob_place.begun() == (1 if is_bucket_with_a_rule_of_its_own else 0)

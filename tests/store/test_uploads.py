@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.store.conftest import NOW, Clock
 from tests.store.support import OTHER, OWNER, keys, stream, whole
+from tests.support.clock import START, FakeClock
 
 from gemgate.store import (
     ChecksumMismatchError,
@@ -41,7 +41,7 @@ async def test_the_parts_make_a_file_in_the_order_named(store: Store) -> None:
     assert found is not None
     assert (found.filename, found.purpose, found.mime_type) == ("a.txt", "user_data", "text/plain")
     assert (found.bytes, found.sha256) == (len(ONE + TWO), hashlib.sha256(TWO + ONE).hexdigest())
-    assert (found.created_at, found.expires_at) == (NOW, NOW + 3600)
+    assert (found.created_at, found.expires_at) == (START, START + 3600)
     assert await whole(store.files.open(found)) == TWO + ONE
     assert await keys(store.blobs, "parts") == set()
     again = await store.uploads.get(OWNER, upload.id)
@@ -58,10 +58,10 @@ async def test_a_part_that_is_not_named_is_dropped(store: Store) -> None:
     assert await keys(store.blobs, "parts") == set()
 
 
-async def test_an_upload_lives_for_an_hour(store: Store, clock: Clock) -> None:
+async def test_an_upload_lives_for_an_hour(store: Store, clock: FakeClock) -> None:
     upload, parts = await begin_with_parts(store)
-    assert (upload.created_at, upload.expires_at, upload.status) == (NOW, NOW + 3600, "pending")
-    clock.pass_by(3600)
+    assert (upload.created_at, upload.expires_at, upload.status) == (START, START + 3600, "pending")
+    clock.advance(3600)
     found = await store.uploads.get(OWNER, upload.id)
     assert found is not None
     assert found.status == "expired"

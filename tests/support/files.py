@@ -1,9 +1,11 @@
-"""The Files API in tests: a clock that only sleeping moves, and scripted answers over a mocked transport."""
+"""The Files API in tests: scripted answers over a mocked transport."""
 
 from collections.abc import Callable
 from typing import Any
 
 import httpx
+from tests.support.clock import FakeClock
+from tests.support.google import FakeGoogle
 
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.files import GeminiFiles
@@ -15,27 +17,12 @@ LOST = httpx.ReadError("lost")
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-class Pauses:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-
-    def clock(self) -> float:
-        return self.now
+def files_over(client: GeminiClient, clock: FakeClock | None = None, **options: Any) -> GeminiFiles:
+    clock = clock or FakeClock()
+    return GeminiFiles(client, sleep=clock.sleep, clock=clock, **options)
 
 
-def files_over(client: GeminiClient, pauses: Pauses | None = None, **options: Any) -> GeminiFiles:
-    pauses = pauses or Pauses()
-    return GeminiFiles(client, sleep=pauses.sleep, clock=pauses.clock, **options)
-
-
-def mocked(handler: Handler) -> GeminiClient:
+def mocked(handler: Handler | FakeGoogle) -> GeminiClient:
     return GeminiClient(OPTIONS, transport=httpx.MockTransport(handler))
 
 

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -165,6 +166,51 @@ class RawUpstream:
                 await script(peer)
         finally:
             peer.writer.close()
+
+
+class BackgroundUpstream:
+    """`RawUpstream` in a thread with a loop of its own, for tests that block.
+
+    Attributes:
+        script: Serves each new connection; it may be replaced at any time.
+        connections: How many were opened so far.
+        url: Its address, once the block has begun.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.url = ""
+        self.connections = 0
+        self._raw: RawUpstream | None = None
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(MAX_SECONDS)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(MAX_SECONDS)
+        self._loop.close()
+
+    def open_connections(self) -> int:
+        """How many are being served."""
+        assert self._raw is not None
+        return sum(not task.done() for task in list(self._raw._serving))
+
+    async def _run(self) -> None:
+        async def current(peer: Peer) -> None:
+            self.connections += 1
+            await self.script(peer)
+
+        async with RawUpstream(current) as self._raw:
+            self.url = self._raw.url
+            self._ready.set()
+            await self._stop.wait()
 
 
 def always(response: bytes) -> Script:

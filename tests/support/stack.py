@@ -7,13 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.support.gateway import gateway_app, settings_of
 from tests.support.server import serve
 
-from gemgate.app import create_app
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
 from gemgate.emulator.state import EmulatorState
-from gemgate.settings import Settings
 
 OPENAI = "/v1"
 GOOGLE = "/v1beta/openai"
@@ -49,14 +48,8 @@ def gateway(upstream: str, **settings: Any) -> Iterator[str]:
     `settings` are fields of `Settings`; neither `.env` nor a key in the environment counts.
     """
     with TemporaryDirectory(prefix="gemgate-store-") as directory:
-        chosen: dict[str, Any] = {
-            "gemini_api_key": (),
-            "client_keys": (),
-            "upstream": upstream,
-            "data_dir": Path(directory),
-        } | settings
-        made = Settings(_env_file=None, **chosen)
-        with serve(create_app(made), made) as origin:
+        chosen: dict[str, Any] = {"upstream": upstream, "data_dir": Path(directory)} | settings
+        with serve(gateway_app(**chosen), settings_of(**chosen)) as origin:
             yield origin
 
 

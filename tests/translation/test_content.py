@@ -99,24 +99,24 @@ class TestDetail:
     @pytest.mark.parametrize(
         ("detail", "level"), [("low", "LOW"), ("high", "HIGH"), ("original", "ULTRA_HIGH"), ("medium", "MEDIUM")]
     )
-    def test_stands_on_the_part_on_gemini_3(self, detail: str, level: str) -> None:
+    def test_the_detail_of_an_image_stands_on_its_part_on_gemini_3(self, detail: str, level: str) -> None:
         part = native(image(f"data:image/png;base64,{PNG}", detail=detail), model=FLASH_3)
         assert part["mediaResolution"] == {"level": f"MEDIA_RESOLUTION_{level}"}
 
-    def test_is_the_strongest_of_the_request_before(self) -> None:
+    def test_before_gemini_3_the_strongest_detail_counts_for_the_request(self) -> None:
         images = [image(f"data:image/png;base64,{PNG}", detail=detail) for detail in ("low", "original", "medium")]
         body = translate(model=FLASH_25, messages=[{"role": "user", "content": images}]).body
         assert body["generationConfig"] == {"mediaResolution": "MEDIA_RESOLUTION_HIGH"}
         assert "mediaResolution" not in body["contents"][0]["parts"][0]
 
-    def test_auto_says_nothing(self) -> None:
+    def test_the_detail_auto_says_nothing(self) -> None:
         assert "mediaResolution" not in native(image(FILES, detail="auto"), model=FLASH_3)
 
 
 class TestRemoteMedia:
     URL = "https://example.com/cat.png"
 
-    def test_is_listed_once_with_the_parameter_that_names_it(self) -> None:
+    def test_remote_media_is_listed_once_with_the_parameter_that_names_it(self) -> None:
         parts = [
             image(self.URL),
             image(self.URL),
@@ -136,15 +136,15 @@ class TestRemoteMedia:
             RemoteRef("https://example.com/c.mp4", "messages[1].content[4].video_url.url"),
         ]
 
-    def test_that_was_fetched_is_inline(self) -> None:
+    def test_remote_media_that_was_fetched_is_inline(self) -> None:
         messages = [{"role": "user", "content": [image(self.URL)]}]
         body = translate(messages=messages, media={self.URL: Inline("image/png", PNG)}).body
         assert body["contents"][0]["parts"] == [blob("image/png", PNG)]
 
-    def test_can_be_handed_to_google(self) -> None:
+    def test_remote_media_can_be_handed_to_google(self) -> None:
         messages = [{"role": "user", "content": [image(self.URL)]}]
         body = translate(chat_options(remote_media="google"), messages=messages).body
         assert body["contents"][0]["parts"] == [{"fileData": {"fileUri": self.URL}}]
 
-    def test_can_be_refused(self) -> None:
+    def test_remote_media_can_be_refused(self) -> None:
         assert error(image(self.URL), remote_media="refuse").code == "invalid_image_url"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.support.chat import FLASH_3, FLASH_25, USER, assistant_calls, chat_options, contents, tool_result, translate
+from tests.support.clock import FakeClock
 
 from gemgate.translation.thought_signatures import NO_SIGNATURE, SignatureStore, call_key
 
@@ -57,17 +58,17 @@ def test_models_that_demand_none_get_no_stand_in() -> None:
 
 
 class TestSignatureStore:
-    def test_forgets_after_its_time(self) -> None:
-        now = [0.0]
-        store = SignatureStore(10, 60.0, clock=lambda: now[0])
+    def test_a_store_of_signatures_forgets_after_its_time(self) -> None:
+        clock = FakeClock()
+        store = SignatureStore(10, 60.0, clock=clock)
         store.put(b"k", "s")
-        now[0] = 60.0
+        clock.advance(60.0)
         assert store.get(b"k") == "s"
-        now[0] = 60.1
+        clock.advance(0.1)
         assert store.get(b"k") is None
         assert len(store) == 0
 
-    def test_keeps_the_newest(self) -> None:
+    def test_a_store_of_signatures_keeps_the_newest(self) -> None:
         store = SignatureStore(2, 60.0)
         for key in (b"a", b"b", b"a", b"c"):
             store.put(key, key.decode())

@@ -3,20 +3,9 @@
 import httpx
 import pytest
 from structlog.testing import capture_logs
-from tests.upstream.support import (
-    BODY,
-    HELLO,
-    LITE,
-    MODEL,
-    NOON,
-    Clock,
-    Google,
-    Seen,
-    failure,
-    overloaded,
-    quota,
-    upstream,
-)
+from tests.support.clock import START, FakeClock
+from tests.support.google import FakeGoogle, failure, overloaded, quota
+from tests.upstream.support import BODY, HELLO, LITE, MODEL, Seen, upstream
 
 from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.circuit_breaker import PAUSE, WINDOW, Breakers
@@ -36,7 +25,7 @@ async def status(way: Upstream, model: str = MODEL) -> int:
 
 
 async def test_opens_after_so_many_failures_and_then_asks_nobody() -> None:
-    google, clock = Google(overloaded()), Clock()
+    google, clock = FakeGoogle(overloaded()), FakeClock()
     async with upstream(google, KEY, clock=clock, retries=0, breaker=3) as way:
         assert [await status(way) for _ in range(3)] == [503] * 3
         with pytest.raises(GeminiError, match="it was not asked again") as caught:
@@ -45,11 +34,11 @@ async def test_opens_after_so_many_failures_and_then_asks_nobody() -> None:
         (state, _) = way.snapshot().breakers
     assert len(google.requests) == 4
     assert (caught.value.status, caught.value.available_in) == (503, PAUSE[0])
-    assert (state.model, state.state, state.until) == (MODEL, "open", NOON + PAUSE[0])
+    assert (state.model, state.state, state.until) == (MODEL, "open", START + PAUSE[0])
 
 
 async def test_is_the_same_for_callers_with_their_own_key() -> None:
-    google = Google(overloaded())
+    google = FakeGoogle(overloaded())
     async with upstream(google, retries=0, breaker=2) as way:
         for _ in range(4):
             with pytest.raises(GeminiError):
@@ -58,14 +47,14 @@ async def test_is_the_same_for_callers_with_their_own_key() -> None:
 
 
 async def test_counts_calls_and_not_their_attempts() -> None:
-    google = Google(overloaded())
+    google = FakeGoogle(overloaded())
     async with upstream(google, KEY, retries=5, breaker=2) as way:
         assert [await status(way) for _ in range(3)] == [503] * 3
     assert len(google.requests) == 12
 
 
 async def test_does_not_count_a_call_that_was_answered_in_the_end() -> None:
-    google = Google(overloaded(), overloaded(), GOOD)
+    google = FakeGoogle(overloaded(), overloaded(), GOOD)
     async with upstream(google, KEY, breaker=1) as way:
         assert await status(way) == 200
         assert way.snapshot().breakers == ()
@@ -77,7 +66,7 @@ async def test_does_not_count_a_call_that_was_answered_in_the_end() -> None:
     ids=["400", "404", "429", "403", "501", "no JSON"],
 )
 async def test_does_not_count_what_is_no_fault_of_the_model(answer: httpx.Response) -> None:
-    async with upstream(Google(answer), KEY, retries=0, breaker=1) as way:
+    async with upstream(FakeGoogle(answer), KEY, retries=0, breaker=1) as way:
         await status(way)
         assert way.snapshot().breakers == ()
 
@@ -86,13 +75,13 @@ async def test_does_not_count_what_is_no_fault_of_the_model(answer: httpx.Respon
     "fault", [failure(500), failure(504), httpx.ConnectError("refused"), httpx.ReadTimeout("late")]
 )
 async def test_counts_faults_of_every_kind(fault: httpx.Response | Exception) -> None:
-    async with upstream(Google(fault), KEY, retries=0, breaker=1) as way:
+    async with upstream(FakeGoogle(fault), KEY, retries=0, breaker=1) as way:
         await status(way)
         assert [state.state for state in way.snapshot().breakers] == ["open"]
 
 
 def test_stays_closed_while_one_call_of_four_is_answered() -> None:
-    breakers = Breakers(10, clock=Clock())
+    breakers = Breakers(10, clock=FakeClock())
     for _ in range(100):
         for _ in range(3):
             breakers.failed(MODEL)
@@ -101,7 +90,7 @@ def test_stays_closed_while_one_call_of_four_is_answered() -> None:
 
 
 def test_counts_anew_after_the_window() -> None:
-    clock = Clock()
+    clock = FakeClock()
     breakers = Breakers(3, clock=clock)
     for _ in range(2):
         breakers.failed(MODEL)
@@ -122,8 +111,8 @@ def test_of_zero_failures_is_never_opened() -> None:
 
 
 class TestHalfOpen:
-    async def test_lets_one_call_try_and_closes_when_it_is_answered(self) -> None:
-        google, clock, seen = Google(overloaded(), GOOD), Clock(), Seen()
+    async def test_a_half_open_breaker_lets_one_call_try_and_closes_when_it_is_answered(self) -> None:
+        google, clock, seen = FakeGoogle(overloaded(), GOOD), FakeClock(), Seen()
         async with upstream(google, KEY, clock=clock, retries=0, breaker=1) as way:
             way.observe(seen)
             assert await status(way) == 503
@@ -141,8 +130,8 @@ class TestHalfOpen:
             (MODEL, CooldownReason.BROKEN, False),
         ]
 
-    async def test_waits_longer_each_time_it_fails(self) -> None:
-        google, clock = Google(overloaded()), Clock()
+    async def test_a_half_open_breaker_waits_longer_each_time_its_call_fails(self) -> None:
+        google, clock = FakeGoogle(overloaded()), FakeClock()
         waits = []
         async with upstream(google, KEY, clock=clock, retries=0, breaker=1) as way:
             for _ in range(5):
@@ -153,8 +142,8 @@ class TestHalfOpen:
         assert waits == [10, 20, 40, 60, 60]
         assert len(google.requests) == 5
 
-    async def test_refuses_the_others_while_one_tries(self) -> None:
-        clock = Clock()
+    async def test_a_half_open_breaker_refuses_the_others_while_one_tries(self) -> None:
+        clock = FakeClock()
         breakers = Breakers(1, clock=clock)
         breakers.failed(MODEL)
         clock.now += PAUSE[0]
@@ -165,8 +154,8 @@ class TestHalfOpen:
         breakers.release_probe(MODEL)
         assert breakers.admit(MODEL) is True
 
-    async def test_is_open_again_when_a_stream_tries_it_and_fails(self) -> None:
-        google, clock = Google(overloaded()), Clock()
+    async def test_a_half_open_breaker_is_open_again_when_a_stream_tries_it_and_fails(self) -> None:
+        google, clock = FakeGoogle(overloaded()), FakeClock()
         async with upstream(google, KEY, clock=clock, retries=2, breaker=1) as way:
             assert await status(way) == 503
             clock.now += PAUSE[0]
@@ -178,11 +167,11 @@ class TestHalfOpen:
             assert way.snapshot().keys[0].in_flight == 0
         assert len(google.requests) == 4
 
-    async def test_lets_the_next_one_try_when_the_first_learned_nothing(self) -> None:
+    async def test_a_half_open_breaker_lets_the_next_call_try_when_the_first_learned_nothing(self) -> None:
         def broken_off(_request: httpx.Request) -> httpx.Response:
             raise KeyboardInterrupt
 
-        google, clock = Google(overloaded(), broken_off, failure(400), GOOD), Clock()
+        google, clock = FakeGoogle(overloaded(), broken_off, failure(400), GOOD), FakeClock()
         async with upstream(google, KEY, clock=clock, retries=0, breaker=1) as way:
             assert await status(way) == 503
             clock.now += PAUSE[0]
@@ -191,26 +180,26 @@ class TestHalfOpen:
             assert await status(way) == 400
             assert await status(way) == 200
 
-    def test_is_closed_by_a_call_from_before_that_is_answered_late(self) -> None:
-        breakers = Breakers(1, clock=Clock())
+    def test_a_half_open_breaker_is_closed_by_a_call_from_before_that_is_answered_late(self) -> None:
+        breakers = Breakers(1, clock=FakeClock())
         breakers.failed(MODEL)
         breakers.succeeded(MODEL)
         assert breakers.snapshot() == ()
 
-    def test_is_not_held_up_by_calls_from_before_that_fail_late(self) -> None:
-        clock = Clock()
+    def test_a_half_open_breaker_is_not_held_up_by_calls_from_before_that_fail_late(self) -> None:
+        clock = FakeClock()
         breakers = Breakers(1, clock=clock)
         breakers.failed(MODEL)
         clock.now += 5
         breakers.failed(MODEL)
         (state,) = breakers.snapshot()
-        assert state.until == NOON + PAUSE[0]
+        assert state.until == START + PAUSE[0]
 
 
 async def test_other_processes_can_take_it_over() -> None:
-    google = Google(GOOD)
+    google = FakeGoogle(GOOD)
     async with upstream(google, KEY, breaker=1) as way:
-        way.apply(Cooldown("", MODEL, CooldownReason.BROKEN, NOON + 10))
+        way.apply(Cooldown("", MODEL, CooldownReason.BROKEN, START + 10))
         assert await status(way) == 503
         way.apply(Cooldown("", MODEL, CooldownReason.BROKEN, 0))
         assert await status(way) == 200

@@ -1,8 +1,9 @@
-"""What belongs to the Google project of one key stays with that key."""
+"""What belongs to the FakeGoogle project of one key stays with that key."""
 
 import httpx
 import pytest
-from tests.upstream.support import BODY, HELLO, MODEL, Google, failure, quota, upstream
+from tests.support.google import FakeGoogle, failure, quota
+from tests.upstream.support import BODY, HELLO, MODEL, upstream
 
 from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.key_affinity import (
@@ -61,7 +62,7 @@ def test_what_is_remembered_is_bounded_and_forgets_what_was_not_asked_for_longes
 
 
 async def test_a_cache_is_used_with_the_key_that_made_it() -> None:
-    google = Google(httpx.Response(200, json={"name": "cachedContents/abc"}), GOOD)
+    google = FakeGoogle(httpx.Response(200, json={"name": "cachedContents/abc"}), GOOD)
     async with upstream(google, ONE, TWO, THREE) as way:
         await way.request("POST", "/v1beta/cachedContents", key=None, json={"model": MODEL})
         for _ in range(3):
@@ -73,7 +74,7 @@ async def test_a_cache_is_used_with_the_key_that_made_it() -> None:
 
 
 async def test_a_cache_that_nobody_here_made_is_looked_for_with_each_key_and_then_remembered() -> None:
-    google = Google(NO_CACHE)
+    google = FakeGoogle(NO_CACHE)
     google.by_key[THREE] = [GOOD]
     async with upstream(google, ONE, TWO, THREE) as way:
         assert await way.generate(MODEL, CACHE, None) == HELLO
@@ -83,7 +84,7 @@ async def test_a_cache_that_nobody_here_made_is_looked_for_with_each_key_and_the
 
 
 async def test_a_cache_that_no_key_knows_is_refused_and_harms_no_key() -> None:
-    google = Google(NO_CACHE)
+    google = FakeGoogle(NO_CACHE)
     async with upstream(google, ONE, TWO, THREE) as way:
         with pytest.raises(GeminiError, match="CachedContent not found"):
             await way.generate(MODEL, CACHE, None)
@@ -92,7 +93,7 @@ async def test_a_cache_that_no_key_knows_is_refused_and_harms_no_key() -> None:
 
 
 async def test_what_is_remembered_wrongly_is_forgotten_and_found_elsewhere() -> None:
-    google = Google(NO_CACHE)
+    google = FakeGoogle(NO_CACHE)
     google.by_key[TWO] = [GOOD]
     async with upstream(google, ONE, TWO, THREE) as way:
         way.shared.affinity.learn(["cachedContents/abc"], way.snapshot().keys[0].label)
@@ -102,7 +103,7 @@ async def test_what_is_remembered_wrongly_is_forgotten_and_found_elsewhere() -> 
 
 
 async def test_a_cache_that_is_gone_is_refused_once_every_key_was_asked() -> None:
-    google = Google(GOOD)
+    google = FakeGoogle(GOOD)
     async with upstream(google, ONE, TWO) as way:
         await way.generate(MODEL, CACHE, None)
         google.answers = [NO_CACHE]
@@ -112,7 +113,7 @@ async def test_a_cache_that_is_gone_is_refused_once_every_key_was_asked() -> Non
 
 
 async def test_while_the_key_of_a_cache_rests_no_other_can_stand_in() -> None:
-    google = Google(GOOD)
+    google = FakeGoogle(GOOD)
     async with upstream(google, ONE, TWO) as way:
         await way.generate(MODEL, CACHE, None)
         google.answers = [quota("48s")]
@@ -124,7 +125,7 @@ async def test_while_the_key_of_a_cache_rests_no_other_can_stand_in() -> None:
 
 
 async def test_with_one_key_nothing_is_looked_up() -> None:
-    google = Google(NO_CACHE)
+    google = FakeGoogle(NO_CACHE)
     async with upstream(google, ONE) as way:
         with pytest.raises(GeminiError):
             await way.generate(MODEL, CACHE, None)
@@ -132,7 +133,7 @@ async def test_with_one_key_nothing_is_looked_up() -> None:
 
 
 async def test_work_that_must_stay_with_one_key_gets_the_least_busy_one() -> None:
-    google = Google(GOOD)
+    google = FakeGoogle(GOOD)
     async with upstream(google, ONE, TWO) as way:
         assert way.pin_key("callers-own") == "callers-own"
         busy = way.shared.pool.find(ONE)

@@ -9,23 +9,9 @@ import httpx
 import orjson
 import pytest
 from structlog.testing import capture_logs
-from tests.upstream.support import (
-    BODY,
-    HELLO,
-    LITE,
-    MODEL,
-    NOON,
-    Clock,
-    Google,
-    Seen,
-    bad_key,
-    daily,
-    detail,
-    failure,
-    overloaded,
-    quota,
-    upstream,
-)
+from tests.support.clock import START, FakeClock
+from tests.support.google import FakeGoogle, bad_key, daily, detail, failure, overloaded, quota
+from tests.upstream.support import BODY, HELLO, LITE, MODEL, Seen, upstream
 
 from gemgate.gemini.errors import GeminiError, decode_error
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
@@ -87,7 +73,7 @@ class TestChoice:
             loads.append([key.in_flight for key in way.snapshot().keys])
             return GOOD
 
-        async with upstream(Google(answer), ONE, TWO) as way:
+        async with upstream(FakeGoogle(answer), ONE, TWO) as way:
             await way.generate(MODEL, BODY, None)
             await way.generate(MODEL, BODY, None)
             loads.append([key.in_flight for key in way.snapshot().keys])
@@ -97,7 +83,7 @@ class TestChoice:
         def stream(_request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, content=b"data: " + orjson.dumps(HELLO) + b"\r\n\r\n")
 
-        async with upstream(Google(stream), ONE, TWO) as way:
+        async with upstream(FakeGoogle(stream), ONE, TWO) as way:
             async with way.stream(MODEL, BODY, None) as batches:
                 assert [key.in_flight for key in way.snapshot().keys] == [1, 0]
                 assert [events async for events in batches] == [[HELLO]]
@@ -144,8 +130,8 @@ def refusals() -> list[Any]:
 async def test_what_a_refusal_does_to_the_key(
     refusal: httpx.Response, kind: CooldownReason | None, seconds: float
 ) -> None:
-    clock = Clock()
-    async with upstream(Google(refusal), ONE, clock=clock, retries=0) as way:
+    clock = FakeClock()
+    async with upstream(FakeGoogle(refusal), ONE, clock=clock, retries=0) as way:
         with pytest.raises(GeminiError):
             await way.generate(MODEL, BODY, None)
         (state,) = way.snapshot().keys
@@ -153,17 +139,17 @@ async def test_what_a_refusal_does_to_the_key(
     if kind is CooldownReason.KEY_REFUSED:
         assert state.cooldown is not None
         assert (state.cooldown.kind, state.cooldown.model, state.models) == (kind, "", ())
-        assert state.cooldown.until == pytest.approx(NOON + seconds)
+        assert state.cooldown.until == pytest.approx(START + seconds)
         assert other_model is None
         return
     assert state.cooldown is None
     assert other_model is not None
     assert [(cooldown.kind, cooldown.model) for cooldown in state.models] == ([(kind, MODEL)] if kind else [])
-    assert [cooldown.until for cooldown in state.models] == pytest.approx([NOON + seconds] if kind else [])
+    assert [cooldown.until for cooldown in state.models] == pytest.approx([START + seconds] if kind else [])
 
 
 async def test_a_cooled_pair_leaves_the_key_to_other_models_and_comes_back() -> None:
-    google, clock = Google(GOOD), Clock()
+    google, clock = FakeGoogle(GOOD), FakeClock()
     google.by_key[ONE] = [quota("48s"), GOOD]
     async with upstream(google, ONE, TWO, clock=clock) as way:
         await way.generate(MODEL, BODY, None)
@@ -191,20 +177,20 @@ class TestEndOfTheDay:
             ("2026-10-31T12:00", "2026-11-01T00:00"),
         ],
     )
-    def test_is_midnight_in_the_pacific_time_zone(self, now: str, reset: str) -> None:
+    def test_the_day_ends_at_midnight_in_the_pacific_time_zone(self, now: str, reset: str) -> None:
         assert quota_reset(_pacific(now)) == _pacific(reset)
 
     @pytest.mark.parametrize(("day", "hours"), [("2026-03-08", 23), ("2026-11-01", 25), ("2026-06-01", 24)])
-    def test_follows_days_of_every_length(self, day: str, hours: int) -> None:
+    def test_the_end_of_the_day_follows_days_of_every_length(self, day: str, hours: int) -> None:
         begin = _pacific(f"{day}T00:00")
         assert quota_reset(begin + GRACE) - begin == hours * 3600
 
-    def test_is_not_the_next_one_when_google_counts_a_little_longer(self) -> None:
+    def test_the_end_of_the_day_is_not_the_next_one_when_google_counts_a_little_longer(self) -> None:
         midnight = _pacific("2026-06-02T00:00")
         assert quota_reset(midnight + 2) == midnight + GRACE
 
-    async def test_brings_the_key_back(self) -> None:
-        google, clock = Google(daily(), GOOD), Clock(_pacific("2026-03-08T00:30"))
+    async def test_the_end_of_the_day_brings_the_key_back(self) -> None:
+        google, clock = FakeGoogle(daily(), GOOD), FakeClock(_pacific("2026-03-08T00:30"))
         async with upstream(google, ONE, clock=clock) as way:
             with pytest.raises(GeminiError) as caught:
                 await way.generate(MODEL, BODY, None)
@@ -224,8 +210,10 @@ def _pacific(text: str) -> float:
 
 
 class TestAllResting:
-    async def test_is_a_429_at_once_with_the_time_until_the_first_is_back(self) -> None:
-        google, clock = Google(GOOD), Clock()
+    async def test_when_no_key_is_available_the_answer_is_a_429_at_once_with_the_time_until_the_first_is_back(
+        self,
+    ) -> None:
+        google, clock = FakeGoogle(GOOD), FakeClock()
         google.by_key = {ONE: [quota("48s")], TWO: [quota("30s")]}
         async with upstream(google, ONE, TWO, clock=clock) as way:
             for _ in range(2):
@@ -241,8 +229,8 @@ class TestAllResting:
         assert "retry in 20s" in error.message
         assert clock.slept == []
 
-    async def test_of_the_day_and_of_the_minute_is_a_matter_of_the_minute(self) -> None:
-        google = Google(GOOD)
+    async def test_when_no_key_is_available_the_shorter_wait_is_told(self) -> None:
+        google = FakeGoogle(GOOD)
         google.by_key = {ONE: [daily()], TWO: [quota("30s")]}
         async with upstream(google, ONE, TWO) as way:
             with pytest.raises(GeminiError) as caught:
@@ -250,15 +238,15 @@ class TestAllResting:
         assert not caught.value.is_daily_quota
         assert caught.value.available_in == 30
 
-    async def test_of_the_day_is_hopeless(self) -> None:
-        async with upstream(Google(daily()), ONE, TWO) as way:
+    async def test_when_all_keys_have_used_up_the_day_a_retry_is_hopeless(self) -> None:
+        async with upstream(FakeGoogle(daily()), ONE, TWO) as way:
             with pytest.raises(GeminiError) as caught:
                 await way.generate(MODEL, BODY, None)
         assert caught.value.is_daily_quota
         assert caught.value.available_in == 12 * 3600
 
-    async def test_and_refused_is_the_operators_matter(self) -> None:
-        google = Google(bad_key())
+    async def test_when_all_keys_are_refused_it_is_the_operators_matter(self) -> None:
+        google = FakeGoogle(bad_key())
         async with upstream(google, ONE, TWO) as way:
             for _ in range(2):
                 with pytest.raises(NoUsableKeyError, match="API key not valid") as caught:
@@ -266,16 +254,16 @@ class TestAllResting:
         assert caught.value.status == 503
         assert google.keys == [ONE, TWO]
 
-    async def test_with_one_model_refused_gives_googles_own_words(self) -> None:
-        async with upstream(Google(failure(403, "Not for you.", reason="PERMISSION_DENIED")), ONE) as way:
+    async def test_when_all_keys_are_refused_one_model_googles_own_words_are_told(self) -> None:
+        async with upstream(FakeGoogle(failure(403, "Not for you.", reason="PERMISSION_DENIED")), ONE) as way:
             with pytest.raises(GeminiError, match="Not for you") as caught:
                 await way.generate(MODEL, BODY, None)
         assert (caught.value.status, caught.value.reason) == (403, "PERMISSION_DENIED")
 
 
 class TestRefusedKey:
-    async def test_is_passed_over_and_told_in_the_log_without_the_key(self) -> None:
-        google = Google(GOOD)
+    async def test_a_refused_key_is_passed_over_and_told_in_the_log_without_the_key(self) -> None:
+        google = FakeGoogle(GOOD)
         google.by_key[ONE] = [bad_key()]
         async with upstream(google, ONE, TWO) as way:
             with capture_logs() as logs:
@@ -287,8 +275,8 @@ class TestRefusedKey:
         assert (line["key_label"], line["reason"], line["model"]) == (label_of(ONE), "key_refused", "all")
         assert ONE not in str(logs)
 
-    async def test_is_tried_again_ever_more_rarely_by_one_call_at_a_time(self) -> None:
-        google, clock = Google(bad_key()), Clock()
+    async def test_a_refused_key_is_tried_again_ever_more_rarely_by_one_call_at_a_time(self) -> None:
+        google, clock = FakeGoogle(bad_key()), FakeClock()
         async with upstream(google, ONE, clock=clock) as way:
             times = []
             for _ in range(9):
@@ -302,8 +290,8 @@ class TestRefusedKey:
         assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
         assert len(google.requests) == 9
 
-    async def test_works_again_once_google_takes_it(self) -> None:
-        google, clock, seen = Google(bad_key(), GOOD), Clock(), Seen()
+    async def test_a_refused_key_works_again_once_google_takes_it(self) -> None:
+        google, clock, seen = FakeGoogle(bad_key(), GOOD), FakeClock(), Seen()
         async with upstream(google, ONE, clock=clock) as way:
             way.observe(seen)
             with pytest.raises(NoUsableKeyError):
@@ -318,14 +306,14 @@ class TestRefusedKey:
             (label_of(ONE), False),
         ]
 
-    async def test_is_tried_by_one_call_only(self) -> None:
-        clock = Clock()
+    async def test_a_refused_key_is_tried_by_one_call_only(self) -> None:
+        clock = FakeClock()
 
         async def second_call() -> None:
             with pytest.raises(NoUsableKeyError):
                 await way.generate(MODEL, BODY, None)
 
-        google = Google(bad_key(), GOOD)
+        google = FakeGoogle(bad_key(), GOOD)
         async with upstream(google, ONE, clock=clock) as way:
             await second_call()
             clock.now += REFUSED[0]
@@ -339,11 +327,11 @@ class TestRefusedKey:
             await second_call()
         assert len(google.requests) == 2
 
-    async def test_is_tried_by_the_next_call_when_the_first_was_broken_off(self) -> None:
+    async def test_a_refused_key_is_tried_by_the_next_call_when_the_first_was_broken_off(self) -> None:
         def cancelled(_request: httpx.Request) -> httpx.Response:
             raise KeyboardInterrupt
 
-        google, clock = Google(bad_key(), cancelled, GOOD), Clock()
+        google, clock = FakeGoogle(bad_key(), cancelled, GOOD), FakeClock()
         async with upstream(google, ONE, clock=clock) as way:
             with pytest.raises(NoUsableKeyError):
                 await way.generate(MODEL, BODY, None)
@@ -352,8 +340,8 @@ class TestRefusedKey:
                 await way.generate(MODEL, BODY, None)
             assert await way.generate(MODEL, BODY, None) == HELLO
 
-    async def test_for_one_model_is_tried_again_ever_more_rarely_too(self) -> None:
-        google, clock = Google(failure(403), failure(403), GOOD), Clock()
+    async def test_a_key_refused_for_one_model_is_tried_again_ever_more_rarely_too(self) -> None:
+        google, clock = FakeGoogle(failure(403), failure(403), GOOD), FakeClock()
         async with upstream(google, ONE, clock=clock) as way:
             for wait in (60, 120):
                 with pytest.raises(GeminiError):
@@ -366,15 +354,15 @@ class TestRefusedKey:
 
 
 class TestOtherProcesses:
-    async def test_hear_of_each_rest_and_can_keep_it(self) -> None:
-        clock, seen = Clock(), Seen()
-        async with upstream(Google(quota("48s")), ONE, clock=clock, retries=0) as way:
+    async def test_other_processes_hear_of_each_cool_down_and_can_keep_it(self) -> None:
+        clock, seen = FakeClock(), Seen()
+        async with upstream(FakeGoogle(quota("48s")), ONE, clock=clock, retries=0) as way:
             way.observe(seen)
             with pytest.raises(GeminiError):
                 await way.generate(MODEL, BODY, None)
         (told,) = seen.rested
         sent = orjson.loads(orjson.dumps(told))
-        async with upstream(google := Google(GOOD), ONE, clock=clock) as other:
+        async with upstream(google := FakeGoogle(GOOD), ONE, clock=clock) as other:
             other.apply(Cooldown(**{**sent, "kind": CooldownReason(sent["kind"])}))
             with pytest.raises(GeminiError) as caught:
                 await other.generate(MODEL, BODY, None)
@@ -383,21 +371,21 @@ class TestOtherProcesses:
             assert await other.generate(MODEL, BODY, None) == HELLO
         assert len(google.requests) == 1
 
-    async def test_take_a_refused_key_out_and_back(self) -> None:
-        async with upstream(Google(GOOD), ONE, TWO) as way:
-            way.apply(Cooldown(label_of(ONE), "", CooldownReason.KEY_REFUSED, NOON + 60))
+    async def test_other_processes_take_a_refused_key_out_and_back(self) -> None:
+        async with upstream(FakeGoogle(GOOD), ONE, TWO) as way:
+            way.apply(Cooldown(label_of(ONE), "", CooldownReason.KEY_REFUSED, START + 60))
             assert {chosen(way.shared.pool).secret for _ in range(3)} == {TWO}
             way.apply(Cooldown(label_of(ONE), "", CooldownReason.KEY_REFUSED, 0))
             assert {chosen(way.shared.pool).secret for _ in range(3)} == {ONE, TWO}
 
-    async def test_with_keys_of_their_own_are_not_minded(self) -> None:
-        async with upstream(Google(GOOD), ONE) as way:
-            way.apply(Cooldown(label_of("another"), MODEL, CooldownReason.RATE_LIMIT, NOON + 60))
+    async def test_what_other_processes_say_of_keys_of_their_own_changes_nothing(self) -> None:
+        async with upstream(FakeGoogle(GOOD), ONE) as way:
+            way.apply(Cooldown(label_of("another"), MODEL, CooldownReason.RATE_LIMIT, START + 60))
             assert chosen(way.shared.pool).secret == ONE
 
 
 def test_the_models_remembered_for_a_key_are_bounded() -> None:
-    pool = KeyPool((ONE,), clock=Clock())
+    pool = KeyPool((ONE,), clock=FakeClock())
     key = chosen(pool)
     for number in range(1100):
         pool.cool_down(key, f"models/m{number}", CooldownReason.RATE_LIMIT, error_of(quota(f"{100 + number}s")))

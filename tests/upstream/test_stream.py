@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.support.clock import FakeClock
 from tests.support.raw_upstream import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -18,7 +19,7 @@ from tests.support.raw_upstream import (
     once,
     sse,
 )
-from tests.upstream.support import BODY, EMPTY, HELLO, MALFORMED, MODEL, Clock
+from tests.upstream.support import BODY, EMPTY, HELLO, MALFORMED, MODEL
 
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.errors import GeminiError, TransportError
@@ -57,7 +58,7 @@ def cut(*events: Any) -> Script:
 
 @asynccontextmanager
 async def to(google: RawUpstream, *keys: str, event_timeout: float = 300, **options: Any) -> AsyncIterator[Upstream]:
-    clock = Clock()
+    clock = FakeClock()
     shared = Shared(
         pool=KeyPool(keys, clock=clock),
         options=RetryOptions(**options),

@@ -1,11 +1,11 @@
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import ValidationError
 from starlette.testclient import TestClient
+from tests.support.gateway import gateway_app
+from tests.support.google import FakeGoogle
 
-from gemgate.app import create_app
 from gemgate.settings import Settings
 from gemgate.web.cors import EXPOSED
 
@@ -20,9 +20,7 @@ ANSWER = {"candidates": [{"content": {"parts": [{"text": "Hi"}], "role": "model"
 
 
 def client(**changes: Any) -> TestClient:
-    settings = Settings(_env_file=None, **({"gemini_api_key": (), "client_keys": ()} | changes))
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=ANSWER))
-    return TestClient(create_app(settings, transport=transport), raise_server_exceptions=False)
+    return TestClient(gateway_app(FakeGoogle(ANSWER), **changes), raise_server_exceptions=False)
 
 
 def preflight(gateway: TestClient, origin: str = PAGE) -> Any:

@@ -169,7 +169,12 @@ async def test_a_block_whose_connection_broke_before_is_cancelled_at_once() -> N
 
 async def test_a_connection_that_breaks_after_the_block_harms_nobody() -> None:
     disconnect = Disconnect()
+    before = asyncio.all_tasks()
     async with cancelled_on_disconnect(request_over(disconnect)):
         await asyncio.sleep(0)
     disconnect.set()
     await asyncio.sleep(0)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    assert asyncio.all_tasks() == before

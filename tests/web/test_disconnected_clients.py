@@ -1,17 +1,19 @@
 """What happens on real sockets when a client goes, and when Gemini lets a stream wait."""
 
+import asyncio
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, Self
+from contextlib import contextmanager
+from typing import Any
 
 import openai
 import orjson
 import pytest
 from openai import OpenAI
+from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, BackgroundUpstream, Peer, answer, chunk, sse
 from tests.support.stack import KEY, OPENAI, Stack, gateway, stack
 
 MODEL = "gemini-2.5-flash"
@@ -125,40 +127,23 @@ def test_a_refusal_in_time_is_a_status_and_no_stream(servers: Stack) -> None:
     assert b"retry-after: 7\r\n" in answer
 
 
-class SlowUpstream:
-    """Accepts one request, and sends nothing until it is told what."""
+class HeldAnswer:
+    """A script that reads one request, and sends nothing until it is told what."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self._told = threading.Event()
         self._raw = b""
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def answer(self, status: str, kind: str, content: bytes) -> None:
-        self._raw = (
-            f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content
-        )
+    def answer(self, raw: bytes) -> None:
+        """Let the request be answered with these bytes."""
+        self._raw = raw
         self._told.set()
 
-    def _serve(self) -> None:
-        with suppress(OSError):
-            peer, _ = self._listener.accept()
-            with peer:
-                peer.recv(65_536)
-                assert self._told.wait(PATIENCE)
-                peer.sendall(self._raw)
-                while peer.recv(65_536):
-                    pass
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._told.set()
-        self._listener.close()
-        self._thread.join(PATIENCE)
+    async def __call__(self, peer: Peer) -> None:
+        await peer.request()
+        assert await asyncio.to_thread(self._told.wait, PATIENCE)
+        await peer.send(self._raw)
+        await peer.gone()
 
 
 EVENT = {
@@ -166,38 +151,40 @@ EVENT = {
     "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3},
     "responseId": "r",
 }
-OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
+ANSWERED = STREAM_HEAD + chunk(sse(EVENT)) + LAST_CHUNK
+OVERLOADED = answer(503, {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}})
 
 
 @pytest.fixture
-def slow() -> Iterator[tuple[SlowUpstream, str]]:
+def slow() -> Iterator[tuple[HeldAnswer, str]]:
     """An upstream that waits to be told, and a gateway that soon gives up waiting for its first event."""
+    held = HeldAnswer()
     with (
-        SlowUpstream() as upstream,
+        BackgroundUpstream(held) as upstream,
         gateway(upstream.url, stream_start_after=0.05, keepalive_interval=0.05, retries=0) as origin,
     ):
-        yield upstream, origin
+        yield held, origin
 
 
-def test_a_stream_that_starts_late_is_kept_alive_and_goes_on(slow: tuple[SlowUpstream, str]) -> None:
-    upstream, origin = slow
+def test_a_stream_that_starts_late_is_kept_alive_and_goes_on(slow: tuple[HeldAnswer, str]) -> None:
+    held, origin = slow
     with connection(origin, body("Hello", stream=True)) as client:
         waiting = read_until(client, b": keep-alive\n\n")
         waiting += read_until(client, b": keep-alive\n\n")
         assert waiting.startswith(b"HTTP/1.1 200 ")
         assert b"data:" not in waiting
-        upstream.answer("200 OK", "text/event-stream", b"data: " + orjson.dumps(EVENT) + b"\r\n\r\n")
+        held.answer(ANSWERED)
         rest = read_until(client, b"data: [DONE]\n\n")
     assert b'"content":"At last."' in rest
     assert b'"finish_reason":"stop"' in rest
     assert b"\nid:" not in waiting + rest
 
 
-def test_a_refusal_that_comes_late_ends_the_stream_without_done(slow: tuple[SlowUpstream, str]) -> None:
-    upstream, origin = slow
+def test_a_refusal_that_comes_late_ends_the_stream_without_done(slow: tuple[HeldAnswer, str]) -> None:
+    held, origin = slow
     with connection(origin, body("Hello", stream=True)) as client:
         assert b"data:" not in read_until(client, b": keep-alive\n\n")
-        upstream.answer("503 Service Unavailable", "application/json", orjson.dumps(OVERLOADED))
+        held.answer(OVERLOADED)
         rest = read_until(client, b"\r\n0\r\n\r\n")
     assert b'data: {"error":{"message":"The model is overloaded.","type":"server_error"' in rest
     assert b'"code":"server_overloaded"' in rest
@@ -205,18 +192,18 @@ def test_a_refusal_that_comes_late_ends_the_stream_without_done(slow: tuple[Slow
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["answered", "refused"])
-def test_openai_python_survives_keep_alive_comments(slow: tuple[SlowUpstream, str], fails: bool) -> None:
-    upstream, origin = slow
+def test_openai_python_survives_keep_alive_comments(slow: tuple[HeldAnswer, str], fails: bool) -> None:
+    held, origin = slow
     asked: Any = body("Hello", stream=True)
     with OpenAI(api_key=KEY, base_url=origin + OPENAI, max_retries=0, timeout=PATIENCE) as client:
         stream = client.chat.completions.create(**asked)
         if fails:
-            upstream.answer("503 Service Unavailable", "application/json", orjson.dumps(OVERLOADED))
+            held.answer(OVERLOADED)
             with pytest.raises(openai.APIError, match="overloaded") as caught:
                 list(stream)
             assert caught.value.code == "server_overloaded"
             return
-        upstream.answer("200 OK", "text/event-stream", b"data: " + orjson.dumps(EVENT) + b"\r\n\r\n")
+        held.answer(ANSWERED)
         chunks = list(stream)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "At last."
     assert chunks[-1].choices[0].finish_reason == "stop"

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message
 from tests.auth.support import bearer, key_of, write_keys
-from tests.auth.test_rate_limits import Clock
+from tests.support.clock import FakeClock
 
 from gemgate.api.services import caller_of
 from gemgate.auth.key_registry import ClientKeys
@@ -28,12 +28,12 @@ HELLO = b'{"text": "' + b"word " * 38 + b'"}'
 """About 50 tokens."""
 
 
-class Gateway:
+class LimitedEndpoints:
     """Endpoints within limits. `used` is what each request turns out to have used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.clock = Clock()
+        self.clock = FakeClock()
         self.quotas = LocalQuotas(self.clock)
         self.used = 0
         self.seen: list[bytes] = []
@@ -75,14 +75,14 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gateway:
-    gateway = Gateway(tmp_path / "keys.yaml")
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LimitedEndpoints:
+    gateway = LimitedEndpoints(tmp_path / "keys.yaml")
     monkeypatch.setattr(Record, "used_tokens", lambda _: gateway.used)
     return gateway
 
 
 @pytest.fixture
-async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
+async def client(gateway: LimitedEndpoints) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=bearer("web")) as client:
         yield client
@@ -92,7 +92,7 @@ def limits_told(answer: httpx.Response) -> dict[str, str]:
     return {name.removeprefix("x-ratelimit-"): value for name, value in answer.headers.items() if "ratelimit" in name}
 
 
-async def test_good_answers_tell_the_limits(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_good_answers_tell_the_limits(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(requests_per_minute=60, tokens_per_minute=6000)
     answer = await client.post("/echo", content=HELLO)
     assert answer.status_code == 200
@@ -107,14 +107,14 @@ async def test_good_answers_tell_the_limits(gateway: Gateway, client: httpx.Asyn
     assert gateway.seen == [HELLO]
 
 
-async def test_only_limits_that_are_set_are_told(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_only_limits_that_are_set_are_told(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(concurrent_requests=1)
     assert limits_told(await client.get("/echo")) == {}
     gateway.limit(tokens_per_minute=10)
     assert set(limits_told(await client.get("/echo"))) == {"limit-tokens", "remaining-tokens", "reset-tokens"}
 
 
-async def test_one_request_too_many_is_openais_429(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_one_request_too_many_is_openais_429(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(requests_per_minute=2)
     for _ in range(2):
         assert (await client.get("/echo")).status_code == 200
@@ -136,7 +136,7 @@ async def test_one_request_too_many_is_openais_429(gateway: Gateway, client: htt
 
 @pytest.mark.parametrize("header", ["authorization", "x-goog-api-key", "api-key"])
 async def test_the_key_counts_in_whatever_header_it_comes(
-    gateway: Gateway, client: httpx.AsyncClient, header: str
+    gateway: LimitedEndpoints, client: httpx.AsyncClient, header: str
 ) -> None:
     gateway.limit(requests_per_minute=1)
     del client.headers["authorization"]
@@ -147,7 +147,7 @@ async def test_the_key_counts_in_whatever_header_it_comes(
 
 @pytest.mark.parametrize("headers", [bearer("free"), {"authorization": "Bearer plain-key"}])
 async def test_others_are_neither_held_up_nor_told_limits(
-    gateway: Gateway, client: httpx.AsyncClient, headers: dict[str, str]
+    gateway: LimitedEndpoints, client: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
     gateway.limit(requests_per_minute=1)
     del client.headers["authorization"]
@@ -158,7 +158,7 @@ async def test_others_are_neither_held_up_nor_told_limits(
 
 @pytest.mark.parametrize("headers", [{"authorization": "x"}, {}, {"authorization": "Bearer unknown"}])
 async def test_whoever_has_no_key_is_told_that_alone(
-    gateway: Gateway, client: httpx.AsyncClient, headers: dict[str, str]
+    gateway: LimitedEndpoints, client: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
     gateway.limit(requests_per_minute=1)
     del client.headers["authorization"]
@@ -168,7 +168,7 @@ async def test_whoever_has_no_key_is_told_that_alone(
 
 
 async def test_tokens_that_were_used_beyond_the_estimate_hold_up_the_next(
-    gateway: Gateway, client: httpx.AsyncClient
+    gateway: LimitedEndpoints, client: httpx.AsyncClient
 ) -> None:
     gateway.limit(tokens_per_minute=600)
     gateway.used = 700
@@ -182,14 +182,14 @@ async def test_tokens_that_were_used_beyond_the_estimate_hold_up_the_next(
     assert (await client.post("/echo", content=HELLO)).status_code == 200
 
 
-async def test_tokens_that_were_not_used_come_back(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_tokens_that_were_not_used_come_back(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(tokens_per_minute=60)
     gateway.used = 1
     told = [limits_told(await client.post("/echo", content=HELLO))["remaining-tokens"] for _ in range(3)]
     assert told == ["10", "9", "8"]
 
 
-async def test_a_body_in_pieces_is_estimated_as_a_whole(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_a_body_in_pieces_is_estimated_as_a_whole(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(tokens_per_minute=120, requests_per_minute=9)
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -208,7 +208,7 @@ async def test_a_body_in_pieces_is_estimated_as_a_whole(gateway: Gateway, client
     assert len(gateway.seen) == 1
 
 
-async def test_what_is_no_json_is_no_text(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_what_is_no_json_is_no_text(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(tokens_per_minute=60)
     answer = await client.post("/echo", content=HELLO * 10, headers={"content-type": "multipart/form-data"})
     assert (answer.status_code, limits_told(answer)["remaining-tokens"]) == (200, "60")
@@ -216,14 +216,14 @@ async def test_what_is_no_json_is_no_text(gateway: Gateway, client: httpx.AsyncC
 
 @pytest.mark.parametrize(("path", "status"), [("/echo", 200), ("/fail", 400), ("/break_off", 500), ("/none", 404)])
 async def test_a_place_is_free_again_however_a_request_ends(
-    gateway: Gateway, client: httpx.AsyncClient, path: str, status: int
+    gateway: LimitedEndpoints, client: httpx.AsyncClient, path: str, status: int
 ) -> None:
     gateway.limit(concurrent_requests=1)
     for _ in range(3):
         assert (await client.get(path)).status_code == status
 
 
-async def test_a_stream_keeps_its_place_until_its_end(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_a_stream_keeps_its_place_until_its_end(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(concurrent_requests=1, requests_per_minute=60)
     running = asyncio.create_task(client.get("/stream"))
     await gateway.has_begun.wait()
@@ -239,7 +239,7 @@ async def test_a_stream_keeps_its_place_until_its_end(gateway: Gateway, client: 
     assert (await client.get("/echo")).status_code == 200
 
 
-async def test_the_place_is_free_before_the_caller_sees_the_end(gateway: Gateway) -> None:
+async def test_the_place_is_free_before_the_caller_sees_the_end(gateway: LimitedEndpoints) -> None:
     """Or a caller who waits for an answer and asks again at once would be refused now and then."""
     gateway.limit(concurrent_requests=1)
     free: list[bool] = []
@@ -257,7 +257,7 @@ async def test_the_place_is_free_before_the_caller_sees_the_end(gateway: Gateway
     assert free == [True]
 
 
-async def test_a_caller_who_goes_gives_the_place_back(gateway: Gateway) -> None:
+async def test_a_caller_who_goes_gives_the_place_back(gateway: LimitedEndpoints) -> None:
     gateway.limit(concurrent_requests=1, tokens_per_minute=600)
     gateway.used = 10
     sent: list[Message] = []
@@ -284,7 +284,7 @@ async def test_a_caller_who_goes_gives_the_place_back(gateway: Gateway) -> None:
     assert used.tokens.level == 590
 
 
-async def test_a_server_that_stops_gives_the_place_back(gateway: Gateway, client: httpx.AsyncClient) -> None:
+async def test_a_server_that_stops_gives_the_place_back(gateway: LimitedEndpoints, client: httpx.AsyncClient) -> None:
     gateway.limit(concurrent_requests=1)
     running = asyncio.create_task(client.get("/stream"))
     await gateway.has_begun.wait()
@@ -293,7 +293,7 @@ async def test_a_server_that_stops_gives_the_place_back(gateway: Gateway, client
     assert not gateway.quotas._used["web"].leases
 
 
-async def test_a_failure_while_the_body_is_awaited_is_answered(gateway: Gateway) -> None:
+async def test_a_failure_while_the_body_is_awaited_is_answered(gateway: LimitedEndpoints) -> None:
     """The middleware around this one refuses a body that comes too slowly."""
     gateway.limit(requests_per_minute=1)
     sent: list[Message] = []
@@ -310,7 +310,7 @@ async def test_a_failure_while_the_body_is_awaited_is_answered(gateway: Gateway)
     assert sent[0]["status"] == 408
 
 
-async def test_what_is_no_request_passes(gateway: Gateway) -> None:
+async def test_what_is_no_request_passes(gateway: LimitedEndpoints) -> None:
     with pytest.raises(AssertionError):  # Starlette's router refuses it
         await gateway.app({"type": "other"}, None, None)  # type: ignore[arg-type]
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.api.batches.support import World, world
+from tests.api.batches.support import Batches, batches_in
 
 
 @pytest.fixture
-async def there(tmp_path: Path) -> AsyncIterator[World]:
+async def batches(tmp_path: Path) -> AsyncIterator[Batches]:
     """An empty store, an empty Google."""
-    async with world(tmp_path) as made:
+    async with batches_in(tmp_path) as made:
         yield made

@@ -17,7 +17,7 @@ from typing import Any
 LEASE = float(os.environ.get("LEASE", "2"))
 
 
-class Killer:
+class KillSwitch:
     """Counts touches, and kills."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def watch(killer: Killer) -> None:
+def watch(switch: KillSwitch) -> None:
     """Let every touch of the store be counted."""
     from gemgate.store.batches import BatchRows
     from gemgate.store.blobs import Blobs
@@ -43,9 +43,9 @@ def watch(killer: Killer) -> None:
 
         async def method(self: Any, *args: Any, **more: Any) -> Any:
             what = describe(*args, **more)
-            killer.touch(f"before {what}")
+            switch.touch(f"before {what}")
             answer = await real(self, *args, **more)
-            killer.touch(f"after {what}")
+            switch.touch(f"after {what}")
             return answer
 
         setattr(owner, name, method)
@@ -60,18 +60,18 @@ def watch(killer: Killer) -> None:
             async for chunk in chunks:
                 yield chunk
                 if is_first:
-                    killer.touch(f"during {place}")
+                    switch.touch(f"during {place}")
                 is_first = False
 
-        killer.touch(f"before {place}")
+        switch.touch(f"before {place}")
         written = await put(self, key, during())
-        killer.touch(f"after {place}")
+        switch.touch(f"after {place}")
         return written
 
     async def watched_claim(self: BatchRows, *args: Any) -> Any:
         row = await claim(self, *args)
         if row:
-            killer.touch("after claim")
+            switch.touch("after claim")
         return row
 
     Blobs.put = watched_put  # type: ignore[method-assign, assignment]
@@ -109,8 +109,8 @@ def main() -> None:
     from gemgate.app import create_app
     from gemgate.settings import Settings
 
-    killer = Killer()
-    watch(killer)
+    switch = KillSwitch()
+    watch(switch)
     hurry()
     config = uvicorn.Config(create_app(Settings(_env_file=None)), log_config=None, lifespan="on", access_log=False)
     with socket.create_server(("127.0.0.1", 0)) as listener:

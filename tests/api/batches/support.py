@@ -1,4 +1,4 @@
-"""A gateway's batches on a real store, with a Google that is a dictionary and a clock that is moved by hand."""
+"""A gateway's batches on a real store, with a Google that is a dictionary and a clock that the test moves."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import orjson
-from tests.api.batches.google import Google
+from tests.api.batches.fake_batch_api import FakeBatchApi
+from tests.support.clock import FakeClock
 
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
@@ -35,23 +36,12 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 CALLER = Caller("caller-key", "0123456789abcdef")
-START = 1_800_000_000.0
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
 LEASE = 30.0
 
 
-class Clock:
-    """Unix seconds, moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Here:
+class InProcessWorkshop:
     """A workshop without a process."""
 
     def __init__(self, setup: Setup | None = None) -> None:
@@ -91,7 +81,7 @@ class Here:
             self.bench.close(number)
 
 
-class Web:
+class FakeWeb:
     """Remote media: text by URL."""
 
     def __init__(self) -> None:
@@ -112,21 +102,21 @@ def own_key(key: str | None) -> str:
 
 
 @dataclass
-class World:
-    """Everything around one store."""
+class Batches:
+    """The batches of a gateway on one store: callers' side, workers, and a Google that the test runs."""
 
     store: Store
-    google: Google
+    google: FakeBatchApi
     gemini: GeminiClient
-    clock: Clock
+    clock: FakeClock
     vault: KeyVault
-    web: Web = field(default_factory=Web)
-    workshop: Here = field(default_factory=Here)
+    web: FakeWeb = field(default_factory=FakeWeb)
+    workshop: InProcessWorkshop = field(default_factory=InProcessWorkshop)
     _names: Any = field(default_factory=count)
 
     @property
     def service(self) -> BatchService:
-        """Where callers come."""
+        """What the endpoints call."""
         rows, files, inspect = self.store.batches, self.store.files, Inspector(cast("WorkerProcess", self.workshop))
         return BatchService(rows, files, self.vault, inspect, lambda: None, own_key, clock=self.clock)
 
@@ -197,14 +187,14 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path) -> AsyncIterator[World]:
-    """A world with its store in `directory`."""
-    clock, google = Clock(), Google()
+async def batches_in(directory: Path) -> AsyncIterator[Batches]:
+    """Batches whose store is in `directory`."""
+    clock, google = FakeClock(), FakeBatchApi()
     async with (
         Store.open(data_dir=directory, clock=clock) as store,
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
     ):
-        yield World(store, google, gemini, clock, KeyVault((), ("secret",)))
+        yield Batches(store, google, gemini, clock, KeyVault((), ("secret",)))
 
 
 def chat(custom_id: str, text: str = "hello", **body: Any) -> Json:

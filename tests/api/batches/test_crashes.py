@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.api.batches.support import CALLER, LEASE, World, chat
+from tests.api.batches.support import CALLER, LEASE, Batches, chat
 
 from gemgate.api.batches import google_input
 from gemgate.store import BatchRow
@@ -19,7 +19,7 @@ class KilledError(BaseException):
     """Not an `Exception`: nothing may catch it, as nothing catches a `kill -9`."""
 
 
-class Killer:
+class KillSwitch:
     """Kills at the n-th touch of the outer world: before it happens, or after it has, so that the answer is lost."""
 
     def __init__(self, point: int) -> None:
@@ -36,103 +36,103 @@ class Killer:
             raise KilledError
 
     @contextmanager
-    def spared(self) -> Iterator[None]:
+    def disarmed(self) -> Iterator[None]:
         """The block is another process."""
         was_armed, self.is_armed = self.is_armed, False
         yield
         self.is_armed = was_armed
 
 
-def bugged(there: World, killer: Killer, monkeypatch: pytest.MonkeyPatch) -> None:
-    there.google.hook = killer.touch
+def watch_touches(batches: Batches, switch: KillSwitch, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches.google.hook = switch.touch
     for owner, names in (
-        (there.store.batches, ("update", "claim", "renew", "release")),
-        (there.store.blobs, ("put", "delete")),
-        (there.store.files, ("create",)),
+        (batches.store.batches, ("update", "claim", "renew", "release")),
+        (batches.store.blobs, ("put", "delete")),
+        (batches.store.files, ("create",)),
     ):
         for name in names:
-            monkeypatch.setattr(owner, name, touched(getattr(owner, name), name, killer))
+            monkeypatch.setattr(owner, name, touched(getattr(owner, name), name, switch))
 
 
-def touched(real: Any, name: str, killer: Killer) -> Any:
+def touched(real: Any, name: str, switch: KillSwitch) -> Any:
     async def method(*args: Any, **more: Any) -> Any:
-        killer.touch("before", name)
+        switch.touch("before", name)
         answer = await real(*args, **more)
-        killer.touch("after", name)
+        switch.touch("after", name)
         return answer
 
     return method
 
 
-async def lived(there: World, killer: Killer, *, cancels: bool) -> BatchRow:
-    """One batch's life: the worker is replaced when it is killed."""
-    batch = await there.create(LINES)
-    worker, row = there.worker(), batch
-    killer.is_armed = True
+async def run_batch(batches: Batches, switch: KillSwitch, *, cancels: bool) -> BatchRow:
+    """The row of one batch at its end; the worker is replaced when it is killed."""
+    batch = await batches.create(LINES)
+    worker, row = batches.worker(), batch
+    switch.is_armed = True
     for turn in range(20):
         try:
-            await there.work(LEASE + 1, worker)
+            await batches.work(LEASE + 1, worker)
         except KilledError:
-            worker = there.worker()
+            worker = batches.worker()
         if cancels and turn == 1 and row.status in ("validating", "in_progress"):
-            with killer.spared():
-                await there.service.cancel(CALLER, batch.id)
+            with switch.disarmed():
+                await batches.service.cancel(CALLER, batch.id)
         if turn == 2:
-            there.google.run()
-        row = await there.row(batch.id)
+            batches.google.run()
+        row = await batches.row(batch.id)
         if row.next_poll_at is None:
             break
-    killer.is_armed = False
+    switch.is_armed = False
     return row
 
 
 @pytest.mark.parametrize("is_inline", [True, False])
 @pytest.mark.parametrize("cancels", [True, False])
 async def test_killed_anywhere_a_batch_loses_nothing_and_is_submitted_once(
-    there: World, monkeypatch: pytest.MonkeyPatch, cancels: bool, is_inline: bool
+    batches: Batches, monkeypatch: pytest.MonkeyPatch, cancels: bool, is_inline: bool
 ) -> None:
     if not is_inline:
         monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
     killed: list[str] = []
     for point in range(0, MAX_POINTS, 3 if cancels else 2):
-        there.google.created.clear()
-        killer = Killer(point)
+        batches.google.created.clear()
+        switch = KillSwitch(point)
         with monkeypatch.context() as patch:
-            bugged(there, killer, patch)
-            row = await lived(there, killer, cancels=cancels)
-        assert row.status in (("cancelled", "completed") if cancels else ("completed",)), killer.what
+            watch_touches(batches, switch, patch)
+            row = await run_batch(batches, switch, cancels=cancels)
+        assert row.status in (("cancelled", "completed") if cancels else ("completed",)), switch.what
         if row.total:
-            output, errors = await there.results(row)
-            assert set(output) | set(errors) == IDS, killer.what
-        assert len(there.google.created) <= 1, killer.what
+            output, errors = await batches.results(row)
+            assert set(output) | set(errors) == IDS, switch.what
+        assert len(batches.google.created) <= 1, switch.what
         assert row.key_ciphertext is None
-        if not killer.what:
+        if not switch.what:
             break
-        killed.append(killer.what)
+        killed.append(switch.what)
     assert len(killed) >= 20
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("is_inline", [True, False])
 async def test_killed_around_the_creation_a_job_is_looked_for_before_it_is_made_again(
-    there: World, monkeypatch: pytest.MonkeyPatch, when: str, is_inline: bool
+    batches: Batches, monkeypatch: pytest.MonkeyPatch, when: str, is_inline: bool
 ) -> None:
     if not is_inline:
         monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
-    batch = await there.create(LINES)
+    batch = await batches.create(LINES)
 
     def kill(moment: str, what: str) -> None:
         if moment == when and what.endswith(":batchGenerateContent"):
-            there.google.hook = lambda _when, _what: None
+            batches.google.hook = lambda _when, _what: None
             raise KilledError
 
-    there.google.hook = kill
+    batches.google.hook = kill
     with pytest.raises(KilledError):
-        await there.work()
-    await there.work(LEASE - 1)
-    assert len(there.google.created) == (when == "after")
-    await there.work(2)
-    row = await there.finish(batch)
+        await batches.work()
+    await batches.work(LEASE - 1)
+    assert len(batches.google.created) == (when == "after")
+    await batches.work(2)
+    row = await batches.finish(batch)
     assert row.status == "completed"
-    assert len(there.google.created) == 1
-    assert "GET /v1beta/batches" in there.google.calls
+    assert len(batches.google.created) == 1
+    assert "GET /v1beta/batches" in batches.google.calls

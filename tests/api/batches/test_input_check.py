@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import orjson
 import pytest
-from tests.api.batches.support import Here, Json, chat
+from tests.api.batches.support import InProcessWorkshop, Json, chat
 
 from gemgate.api.batches.input_check import PIECE, Inspector
 from gemgate.api.batches.input_lines import MAX_LINES
@@ -22,7 +22,7 @@ async def pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:
 
 async def inspected(raw: bytes, size: int = 7) -> list[Json]:
     errors: list[Json] = []
-    passed = Inspector(cast("WorkerProcess", Here()))(pieces(raw, size), errors.extend)
+    passed = Inspector(cast("WorkerProcess", InProcessWorkshop()))(pieces(raw, size), errors.extend)
     assert b"".join([chunk async for chunk in passed]) == raw
     return errors
 
@@ -92,7 +92,7 @@ async def test_when_the_process_dies_the_bytes_go_on_and_nothing_is_told() -> No
 async def test_a_process_that_cannot_be_used_does_not_stop_an_upload(
     monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    here = Here()
+    here = InProcessWorkshop()
     real = here.bench.call
 
     def lost(*args: Any, **_more: Any) -> Any:
@@ -108,7 +108,7 @@ async def test_a_process_that_cannot_be_used_does_not_stop_an_upload(
 
 
 async def test_an_upload_that_breaks_off_ends_the_session() -> None:
-    here = Here()
+    here = InProcessWorkshop()
     async with aclosing(Inspector(cast("WorkerProcess", here))(pieces(b"{", 1), print)) as passed:
         await anext(passed)
     assert here.bench._sessions == {}

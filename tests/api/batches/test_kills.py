@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.api.batches.lives import Kill, World, emulated, live, world
+from tests.api.batches.killed_gateways import Gateways, Kill, emulator_behind_gate, gateways_in, run_batch
 from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 
 CREATE = "POST /v1beta/models/gemini-2.5-flash:batchGenerateContent"
@@ -34,31 +34,31 @@ SHARES = {"in a file": 6, "inline": 4, "embeddings": 3, "cancelled": 3}
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
+def gateways(tmp_path: Path) -> Iterator[Gateways]:
+    with gateways_in(tmp_path) as made:
         yield made
 
 
-def run(there: World, name: str, *kills: Kill) -> Json:
+def run(gateways: Gateways, name: str, *kills: Kill) -> Json:
     scenario = SCENARIOS[name]
-    batch = live(there, scenario.lines, scenario.endpoint, *kills, cancel_in=scenario.cancel_in)
+    batch = run_batch(gateways, scenario.lines, scenario.endpoint, *kills, cancel_in=scenario.cancel_in)
     assert batch["status"] in (("completed", "cancelled") if scenario.cancel_in else ("completed",)), batch
     return batch
 
 
-def test_killed_where_it_matters_most_a_gateway_loses_nothing_and_submits_once(there: World) -> None:
+def test_killed_where_it_matters_most_a_gateway_loses_nothing_and_submits_once(gateways: Gateways) -> None:
     kills = [
         Kill("gateway", "during put native.jsonl"),
         Kill("google", f"before {CREATE}"),
         Kill("google", f"after {CREATE}"),
         Kill("gateway", "after create a file for batch_output"),
     ]
-    batch = run(there, "in a file", *kills)
-    assert there.deaths == len(kills)
+    batch = run(gateways, "in a file", *kills)
+    assert gateways.deaths == len(kills)
     assert batch["request_counts"] == {"total": 112, "completed": 110, "failed": 2}
-    assert len(there.jobs(batch["id"])) == 1
-    assert len(there.asked("GET", "/files", params={"purpose": "batch_output"}).json()["data"]) == 2
-    assert not [path for path in (there.directory / "data" / "blobs" / "batches").rglob("*") if path.is_file()]
+    assert len(gateways.jobs(batch["id"])) == 1
+    assert len(gateways.asked("GET", "/files", params={"purpose": "batch_output"}).json()["data"]) == 2
+    assert not [path for path in (gateways.directory / "data" / "blobs" / "batches").rglob("*") if path.is_file()]
 
 
 @pytest.mark.soak
@@ -67,40 +67,40 @@ def test_killed_where_it_matters_most_a_gateway_loses_nothing_and_submits_once(t
     [(name, share, shares) for name, shares in SHARES.items() for share in range(shares)],
 )
 def test_killed_anywhere_a_gateway_loses_nothing_and_submits_once(
-    there: World, name: str, share: int, shares: int
+    gateways: Gateways, name: str, share: int, shares: int
 ) -> None:
     """All points of a batch's life, shared out among some lives, in each of which gateways die again and again."""
-    run(there, name)
-    points = list(dict.fromkeys(there.replica.seen()))
+    run(gateways, name)
+    points = list(dict.fromkeys(gateways.replica.seen()))
     assert len(points) >= 30
     kills = points[share::shares]
-    run(there, name, *kills)
+    run(gateways, name, *kills)
     # A death may let the batch take another way, past a point or two.
-    assert there.deaths >= len(kills) // 2, (there.deaths, kills)
+    assert gateways.deaths >= len(kills) // 2, (gateways.deaths, kills)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(6))
-def test_killed_by_chance_a_gateway_loses_nothing_and_submits_once(there: World, seed: int) -> None:
+def test_killed_by_chance_a_gateway_loses_nothing_and_submits_once(gateways: Gateways, seed: int) -> None:
     chance = random.Random(seed)
     name = chance.choice(list(SCENARIOS))
-    run(there, name)
-    points = list(dict.fromkeys(there.replica.seen()))
-    run(there, name, *chance.sample(points, 6))
-    assert there.deaths >= 3
+    run(gateways, name)
+    points = list(dict.fromkeys(gateways.replica.seen()))
+    run(gateways, name, *chance.sample(points, 6))
+    assert gateways.deaths >= 3
 
 
 @pytest.mark.soak
 def test_the_command_itself_goes_on_when_its_lease_has_run_out(tmp_path: Path) -> None:
-    with emulated() as (upstream, gate):
-        there = World(tmp_path, upstream, gate, {}, command=("-m", "gemgate", "serve", "--port", "0"))
-        there.kills = [Kill("google", f"after {CREATE}")]
-        there.renew()
+    with emulator_behind_gate() as (upstream, gate):
+        gateways = Gateways(tmp_path, upstream, gate, {}, command=("-m", "gemgate", "serve", "--port", "0"))
+        gateways.kills = [Kill("google", f"after {CREATE}")]
+        gateways.renew()
         try:
             lines = SCENARIOS["in a file"].lines
-            batch = there.ended(there.create(there.upload(lines), CHAT)["id"])
-            assert there.deaths == 1
+            batch = gateways.ended(gateways.create(gateways.upload(lines), CHAT)["id"])
+            assert gateways.deaths == 1
             assert batch["request_counts"] == {"total": 112, "completed": 110, "failed": 2}
-            assert len(there.jobs(batch["id"])) == 1
+            assert len(gateways.jobs(batch["id"])) == 1
         finally:
-            there.close()
+            gateways.close()

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.api.batches.google import echo
+from tests.api.batches.fake_batch_api import echo
 from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 
 from gemgate.api.batches import input_sessions as sessions

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.api.batches.lives import PATIENCE, Gate, Kill, Replica, World, emulated, live
+from tests.api.batches.killed_gateways import PATIENCE, Gate, Gateways, Kill, Replica, emulator_behind_gate, run_batch
 from tests.api.batches.support import CHAT, EMBEDDINGS, chat, embedding
 from tests.support.servers import S3, Postgres, postgres, s3
 
@@ -30,7 +30,7 @@ POINTS = [
 LINES = [*(chat(str(number), f"line {number}") for number in range(110)), chat("bad", stream=True)]
 
 
-class Pair(World):
+class TwoGateways(Gateways):
     """Two gateways at once. Callers go to one of them until it dies, and then to the other."""
 
     def __init__(self, directory: Path, upstream: str, gate: Gate, environment: dict[str, str]) -> None:
@@ -74,7 +74,7 @@ class Pair(World):
         self.frozen.process.send_signal(signal.SIGSTOP)
         (self._replica,) = [replica for replica in self.pair if replica is not self.frozen]
 
-    def _bury(self) -> None:
+    def _replace_killed(self) -> None:
         """The gateway that the caller spoke to is dead: nobody starts it again, the other one answers.
 
         Or it stands still, and callers go to the other one already.
@@ -89,21 +89,21 @@ class Pair(World):
         self._replica = replica
 
     def close(self) -> None:
-        """Make sure that no gateway lives."""
+        """Make sure that no gateway runs."""
         for replica in self.pair:
             replica.close()
 
 
 @contextmanager
-def pair(directory: Path, postgres: Postgres, s3: S3) -> Iterator[Pair]:
+def two_gateways(directory: Path, postgres: Postgres, s3: S3) -> Iterator[TwoGateways]:
     environment = {
         "GEMGATE_DATABASE_URL": postgres.new_database(),
         "GEMGATE_BLOBS_URL": f"s3://{s3.new_bucket()}/gemgate",
         "GEMGATE_SECRET": "the same for both",
         **{name.upper(): value for name, value in s3.options.items()},
     }
-    with emulated() as (upstream, gate):
-        made = Pair(directory, upstream, gate, environment)
+    with emulator_behind_gate() as (upstream, gate):
+        made = TwoGateways(directory, upstream, gate, environment)
         try:
             yield made
         finally:
@@ -111,59 +111,59 @@ def pair(directory: Path, postgres: Postgres, s3: S3) -> Iterator[Pair]:
 
 
 @pytest.fixture
-def there(tmp_path: Path, postgres: Postgres, s3: S3) -> Iterator[Pair]:
-    with pair(tmp_path, postgres, s3) as made:
+def gateways(tmp_path: Path, postgres: Postgres, s3: S3) -> Iterator[TwoGateways]:
+    with two_gateways(tmp_path, postgres, s3) as made:
         yield made
 
 
-def test_the_other_gateway_finishes_what_a_killed_one_has_begun(there: Pair) -> None:
-    batch = live(there, LINES, CHAT, Kill("google", f"after {CREATE}"))
-    assert there.deaths == 1
+def test_the_other_gateway_finishes_what_a_killed_one_has_begun(gateways: TwoGateways) -> None:
+    batch = run_batch(gateways, LINES, CHAT, Kill("google", f"after {CREATE}"))
+    assert gateways.deaths == 1
     assert batch["status"] == "completed"
     assert batch["request_counts"] == {"total": 111, "completed": 110, "failed": 1}
-    assert len(there.jobs(batch["id"])) == 1
+    assert len(gateways.jobs(batch["id"])) == 1
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("share", range(6))
-def test_whenever_one_gateway_is_killed_the_other_one_goes_on(there: Pair, share: int) -> None:
+def test_whenever_one_gateway_is_killed_the_other_one_goes_on(gateways: TwoGateways, share: int) -> None:
     for what in POINTS[share::6]:
-        batch = live(there, LINES, CHAT, Kill("google", what))
+        batch = run_batch(gateways, LINES, CHAT, Kill("google", what))
         assert batch["status"] == "completed"
-    assert there.deaths == len(POINTS[share::6])
+    assert gateways.deaths == len(POINTS[share::6])
 
 
 @pytest.mark.soak
-def test_two_gateways_share_many_batches(there: Pair) -> None:
-    there.renew()
-    files = [there.upload([embedding(f"{batch}-{line}") for line in range(20)]) for batch in range(12)]
-    batches = [there.create(file_id, EMBEDDINGS) for file_id in files]
+def test_two_gateways_share_many_batches(gateways: TwoGateways) -> None:
+    gateways.renew()
+    files = [gateways.upload([embedding(f"{batch}-{line}") for line in range(20)]) for batch in range(12)]
+    batches = [gateways.create(file_id, EMBEDDINGS) for file_id in files]
     for number, batch in enumerate(batches):
-        ended = there.ended(batch["id"])
+        ended = gateways.ended(batch["id"])
         assert ended["request_counts"] == {"total": 20, "completed": 20, "failed": 0}
-        assert {line["custom_id"] for line in there.lines(ended["output_file_id"])} == {
+        assert {line["custom_id"] for line in gateways.lines(ended["output_file_id"])} == {
             f"{number}-{line}" for line in range(20)
         }
-        assert len(there.jobs(batch["id"])) == 1
+        assert len(gateways.jobs(batch["id"])) == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.soak
-def test_a_gateway_that_was_frozen_and_wakes_up_spoils_nothing(there: Pair, when: str) -> None:
+def test_a_gateway_that_was_frozen_and_wakes_up_spoils_nothing(gateways: TwoGateways, when: str) -> None:
     """A lease that runs out while its holder stands still: what the holder does later is refused."""
-    there.renew()
-    file_id = there.upload(LINES)
-    there.patience = 5.0  # a question may be on its way to the one that freezes
-    there.gate.arm([f"{when} {CREATE}"], there.freeze_holder)
-    first, second = there.pair
-    batch = there.create(file_id, CHAT)
+    gateways.renew()
+    file_id = gateways.upload(LINES)
+    gateways.patience = 5.0  # a question may be on its way to the one that freezes
+    gateways.gate.arm([f"{when} {CREATE}"], gateways.freeze_holder)
+    first, second = gateways.pair
+    batch = gateways.create(file_id, CHAT)
     try:
-        ended = there.ended(batch["id"])
+        ended = gateways.ended(batch["id"])
     finally:
-        assert there.frozen is not None
-        there.frozen.process.send_signal(signal.SIGCONT)
+        assert gateways.frozen is not None
+        gateways.frozen.process.send_signal(signal.SIGCONT)
     assert ended["status"] == "completed"
     for replica in (first, second):
-        there.use(replica)
-        assert there.ended(batch["id"]) == ended
-    assert len(there.jobs(batch["id"])) == 1
+        gateways.use(replica)
+        assert gateways.ended(batch["id"]) == ended
+    assert len(gateways.jobs(batch["id"])) == 1

@@ -8,7 +8,8 @@ import openai
 import orjson
 import pytest
 from fastapi import FastAPI
-from tests.api.batches.support import CHAT, LEASE, START, Json, World, chat
+from tests.api.batches.support import CHAT, LEASE, Batches, Json, chat
+from tests.support.clock import START
 
 from gemgate.api.batches.routes import router
 from gemgate.api.batches.wire import PARAMETERS, BatchRequest
@@ -22,11 +23,11 @@ OTHER = {"authorization": "Bearer another-key"}
 
 
 @pytest.fixture
-async def app(there: World) -> FastAPI:
+async def app(batches: Batches) -> FastAPI:
     app = FastAPI(redirect_slashes=False)
     handlers.install(app)
     settings = Settings(_env_file=None, gemini_api_key=(), client_keys=())
-    app.state.services = SimpleNamespace(settings=settings, client_keys=ClientKeys(), batches=there.service)
+    app.state.services = SimpleNamespace(settings=settings, client_keys=ClientKeys(), batches=batches.service)
     for prefix in ("/v1", "/v1beta/openai"):
         app.include_router(router, prefix=prefix)
     return app
@@ -39,14 +40,14 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def body_for(there: World, headers: dict[str, str] = KEY, purpose: str = "batch") -> Json:
+async def body_for(batches: Batches, headers: dict[str, str] = KEY, purpose: str = "batch") -> Json:
     settings = Settings(_env_file=None, gemini_api_key=(), client_keys=())
-    file = await there.upload([chat("a")], purpose, authenticate(headers, settings, ClientKeys()))
+    file = await batches.upload([chat("a")], purpose, authenticate(headers, settings, ClientKeys()))
     return {"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h"}
 
 
-async def test_a_new_batch_is_openais_object(there: World, client: httpx.AsyncClient) -> None:
-    body = await body_for(there)
+async def test_a_new_batch_is_openais_object(batches: Batches, client: httpx.AsyncClient) -> None:
+    body = await body_for(batches)
     answer = await client.post("/batches", json={**body, "metadata": {"a": "b"}})
     batch = answer.json()
     assert answer.status_code == 200
@@ -77,14 +78,14 @@ async def test_a_new_batch_is_openais_object(there: World, client: httpx.AsyncCl
     assert batch["id"].startswith("batch_")
 
 
-async def test_the_official_client_reads_every_answer(there: World, app: FastAPI) -> None:
+async def test_the_official_client_reads_every_answer(batches: Batches, app: FastAPI) -> None:
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app))
     async with openai.AsyncOpenAI(api_key="caller-key", base_url="http://gateway/v1", http_client=http) as client:
-        body = await body_for(there)
+        body = await body_for(batches)
         batch = await client.batches.create(**body)
-        await there.work()
-        there.google.run()
-        await there.work(LEASE)
+        await batches.work()
+        batches.google.run()
+        await batches.work(LEASE)
         done = await client.batches.retrieve(batch.id)
         assert (done.status, done.output_file_id is not None) == ("completed", True)
         assert done.request_counts is not None
@@ -96,10 +97,10 @@ async def test_the_official_client_reads_every_answer(there: World, app: FastAPI
         assert [found.id async for found in client.batches.list(limit=1)] == [second.id, batch.id]
 
 
-async def test_errors_of_a_failed_batch_are_a_list(there: World, client: httpx.AsyncClient) -> None:
-    body = await body_for(there)
+async def test_errors_of_a_failed_batch_are_a_list(batches: Batches, client: httpx.AsyncClient) -> None:
+    body = await body_for(batches)
     batch = (await client.post("/batches", json={**body, "endpoint": "/v1/embeddings"})).json()
-    await there.work()
+    await batches.work()
     failed = (await client.get(f"/batches/{batch['id']}")).json()
     assert failed["status"] == "failed"
     assert failed["errors"]["object"] == "list"
@@ -107,14 +108,14 @@ async def test_errors_of_a_failed_batch_are_a_list(there: World, client: httpx.A
     assert failed["errors"]["data"][0]["line"] == 1
 
 
-async def test_lists_are_pages(there: World, client: httpx.AsyncClient) -> None:
+async def test_lists_are_pages(batches: Batches, client: httpx.AsyncClient) -> None:
     empty = (await client.get("/batches")).json()
     assert empty == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
-    body = await body_for(there)
+    body = await body_for(batches)
     ids: list[str] = []
     for _ in range(3):
         ids.insert(0, (await client.post("/batches", json=body)).json()["id"])
-        there.clock.now += 1
+        batches.clock.now += 1
     page = (await client.get("/batches", params={"limit": 2})).json()
     assert ([item["id"] for item in page["data"]], page["has_more"]) == (ids[:2], True)
     assert (page["first_id"], page["last_id"]) == (ids[0], ids[1])
@@ -142,26 +143,26 @@ async def test_a_page_that_is_none_is_a_400(client: httpx.AsyncClient, query: di
     ],
 )
 async def test_what_cannot_be_is_a_400_that_names_it(
-    there: World, client: httpx.AsyncClient, changes: dict[str, Any], param: str
+    batches: Batches, client: httpx.AsyncClient, changes: dict[str, Any], param: str
 ) -> None:
-    answer = await client.post("/batches", content=orjson.dumps({**await body_for(there), **changes}))
+    answer = await client.post("/batches", content=orjson.dumps({**await body_for(batches), **changes}))
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
 
 
-async def test_an_input_for_another_purpose_is_a_400(there: World, client: httpx.AsyncClient) -> None:
-    answer = await client.post("/batches", json=await body_for(there, purpose="user_data"))
+async def test_an_input_for_another_purpose_is_a_400(batches: Batches, client: httpx.AsyncClient) -> None:
+    answer = await client.post("/batches", json=await body_for(batches, purpose="user_data"))
     assert answer.json()["error"]["code"] == "invalid_file_purpose"
 
 
-async def test_nobody_sees_anothers_batch_or_file(there: World, client: httpx.AsyncClient) -> None:
-    batch = (await client.post("/batches", json=await body_for(there))).json()
+async def test_nobody_sees_anothers_batch_or_file(batches: Batches, client: httpx.AsyncClient) -> None:
+    batch = (await client.post("/batches", json=await body_for(batches))).json()
     for method, path in (("GET", f"/batches/{batch['id']}"), ("POST", f"/batches/{batch['id']}/cancel")):
         answer = await client.request(method, path, headers=OTHER)
         assert answer.status_code == 404
         assert answer.json()["error"]["type"] == "invalid_request_error"
     assert (await client.get("/batches", headers=OTHER)).json()["data"] == []
-    stolen = await client.post("/batches", json=await body_for(there), headers=OTHER)
+    stolen = await client.post("/batches", json=await body_for(batches), headers=OTHER)
     assert stolen.json()["error"]["code"] == "file_not_found"
 
 
@@ -169,8 +170,8 @@ async def test_a_key_is_demanded(client: httpx.AsyncClient) -> None:
     assert (await client.get("/batches", headers={"authorization": ""})).status_code == 401
 
 
-async def test_an_unknown_parameter_is_told(there: World, client: httpx.AsyncClient) -> None:
-    answer = await client.post("/batches", json={**await body_for(there), "priority": 3})
+async def test_an_unknown_parameter_is_told(batches: Batches, client: httpx.AsyncClient) -> None:
+    answer = await client.post("/batches", json={**await body_for(batches), "priority": 3})
     assert answer.headers["x-gemgate-dropped-params"] == "priority"
 
 
@@ -179,39 +180,39 @@ async def test_an_id_with_a_slash_is_an_unknown_one(client: httpx.AsyncClient) -
     assert (await client.post("/batches/batches/abc/cancel")).status_code == 404
 
 
-async def test_a_batch_is_cancelled_once_and_not_after_its_end(there: World, client: httpx.AsyncClient) -> None:
-    path = f"/batches/{(await client.post('/batches', json=await body_for(there))).json()['id']}"
+async def test_a_batch_is_cancelled_once_and_not_after_its_end(batches: Batches, client: httpx.AsyncClient) -> None:
+    path = f"/batches/{(await client.post('/batches', json=await body_for(batches))).json()['id']}"
     first = (await client.post(f"{path}/cancel")).json()
-    there.clock.now += 5
+    batches.clock.now += 5
     assert (await client.post(f"{path}/cancel")).json() == first
-    await there.work()
+    await batches.work()
     assert (await client.post(f"{path}/cancel")).json()["status"] == "cancelled"
-    done = f"/batches/{(await client.post('/batches', json=await body_for(there))).json()['id']}"
-    await there.work()
-    there.google.run()
-    await there.work(LEASE)
+    done = f"/batches/{(await client.post('/batches', json=await body_for(batches))).json()['id']}"
+    await batches.work()
+    batches.google.run()
+    await batches.work(LEASE)
     refused = await client.post(f"{done}/cancel")
     assert refused.status_code == 400
     assert "completed" in refused.json()["error"]["message"]
 
 
 async def test_a_cancel_that_meets_a_change_is_done_again(
-    there: World, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    batches: Batches, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = (await client.post("/batches", json=await body_for(there))).json()
-    real = there.store.batches.update
+    batch = (await client.post("/batches", json=await body_for(batches))).json()
+    real = batches.store.batches.update
 
     async def late(*_: Any, **__: Any) -> None:
-        monkeypatch.setattr(there.store.batches, "update", real)
+        monkeypatch.setattr(batches.store.batches, "update", real)
 
-    monkeypatch.setattr(there.store.batches, "update", late)
+    monkeypatch.setattr(batches.store.batches, "update", late)
     assert (await client.post(f"/batches/{batch['id']}/cancel")).json()["status"] == "cancelling"
 
 
-async def test_the_dialect_is_that_of_the_endpoint(there: World, client: httpx.AsyncClient) -> None:
+async def test_the_dialect_is_that_of_the_endpoint(batches: Batches, client: httpx.AsyncClient) -> None:
     url = "http://gateway/v1beta/openai/batches"
-    batch = (await client.post(url, json=await body_for(there))).json()
-    row = (await there.store.batches.list(authenticate(KEY, _settings(), ClientKeys()).id)).rows[0]
+    batch = (await client.post(url, json=await body_for(batches))).json()
+    row = (await batches.store.batches.list(authenticate(KEY, _settings(), ClientKeys()).id)).rows[0]
     assert row.id == batch["id"]
     assert row.progress == {"dialect": "google"}
 

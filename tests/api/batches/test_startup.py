@@ -4,8 +4,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.api.batches.google import Google
-from tests.api.batches.support import CALLER, CHAT, Web, World, chat
+from tests.api.batches.fake_batch_api import FakeBatchApi
+from tests.api.batches.support import CALLER, CHAT, Batches, FakeWeb, chat
 
 from gemgate.api.batches.startup import BatchOptions, batches_at_work
 from gemgate.api.batches.state_machine import Pace
@@ -20,7 +20,7 @@ from gemgate.upstream.client import Upstream
 async def test_a_batch_is_done_in_the_background_with_nobody_asking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    google = Google()
+    google = FakeBatchApi()
 
     def run(when: str, what: str) -> None:
         if when == "before" and what.startswith("GET /v1beta/batches/"):
@@ -33,7 +33,7 @@ async def test_a_batch_is_done_in_the_background_with_nobody_asking(
     async with (
         Store.open(data_dir=tmp_path / "elsewhere") as store,
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-        batches_at_work(store, Upstream(gemini), Web(), options) as service,
+        batches_at_work(store, Upstream(gemini), FakeWeb(), options) as service,
     ):
         ended = asyncio.Event()
         delete = store.blobs.delete
@@ -43,13 +43,13 @@ async def test_a_batch_is_done_in_the_background_with_nobody_asking(
             ended.set()
 
         monkeypatch.setattr(store.blobs, "delete", tidied)
-        there = World(store, google, gemini, time.time, service.vault)  # type: ignore[arg-type]  # the clock on the wall
-        file = await there.upload([chat("a"), chat("b", "fail")])
+        batches = Batches(store, google, gemini, time.time, service.vault)  # type: ignore[arg-type]  # the clock on the wall
+        file = await batches.upload([chat("a"), chat("b", "fail")])
         body = BatchRequest(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
         batch = await service.create(CALLER, body, "openai")
         async with asyncio.timeout(20):
             await ended.wait()
         row = await service.get(CALLER, batch.id)
-        output, errors = await there.results(row)
+        output, errors = await batches.results(row)
     assert row.status == "completed"
     assert (set(output), set(errors)) == ({"a"}, {"b"})

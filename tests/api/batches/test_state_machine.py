@@ -1,16 +1,19 @@
 import httpx
 import pytest
-from tests.api.batches.support import CALLER, CHAT, EMBEDDINGS, START, Json, World, chat, embedding
+from tests.api.batches.support import CALLER, CHAT, EMBEDDINGS, Batches, Json, chat, embedding
+from tests.support.clock import START
 
 from gemgate.api.batches import google_input
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.media.inline import Inline
 
 
-async def test_a_chat_batch_ends_with_each_custom_id_in_one_of_two_files(there: World) -> None:
-    batch = await there.create([chat("a", "one"), chat("b", "please fail"), chat("c", stream=True), chat("d", "four")])
-    row = await there.finish(batch)
-    output, errors = await there.results(row)
+async def test_a_chat_batch_ends_with_each_custom_id_in_one_of_two_files(batches: Batches) -> None:
+    batch = await batches.create(
+        [chat("a", "one"), chat("b", "please fail"), chat("c", stream=True), chat("d", "four")]
+    )
+    row = await batches.finish(batch)
+    output, errors = await batches.results(row)
     assert row.status == "completed"
     assert (set(output), set(errors)) == ({"a", "d"}, {"b", "c"})
     body = output["a"]["response"]["body"]
@@ -30,10 +33,10 @@ async def test_a_chat_batch_ends_with_each_custom_id_in_one_of_two_files(there: 
     }
 
 
-async def test_an_embeddings_batch_joins_the_inputs_of_a_line(there: World) -> None:
-    batch = await there.create([embedding("a", ["x", "yy", "zzz"]), embedding("b", "w")], EMBEDDINGS)
-    row = await there.finish(batch)
-    output, _ = await there.results(row)
+async def test_an_embeddings_batch_joins_the_inputs_of_a_line(batches: Batches) -> None:
+    batch = await batches.create([embedding("a", ["x", "yy", "zzz"]), embedding("b", "w")], EMBEDDINGS)
+    row = await batches.finish(batch)
+    output, _ = await batches.results(row)
     body = output["a"]["response"]["body"]
     assert [item["index"] for item in body["data"]] == [0, 1, 2]
     assert body["data"][2]["embedding"] == [1.0, 0.0]
@@ -42,97 +45,97 @@ async def test_an_embeddings_batch_joins_the_inputs_of_a_line(there: World) -> N
     assert row.usage["input_tokens"] == 12
 
 
-async def test_each_stage_has_its_timestamp_and_nothing_is_left_behind(there: World) -> None:
-    batch = await there.create(
+async def test_each_stage_has_its_timestamp_and_nothing_is_left_behind(batches: Batches) -> None:
+    batch = await batches.create(
         [chat("a")], metadata={"team": "x"}, output_expires_after={"anchor": "created_at", "seconds": 3600}
     )
-    there.clock.now += 10
-    row = await there.finish(batch)
+    batches.clock.now += 10
+    row = await batches.finish(batch)
     assert row.created_at == int(START)
     assert row.expires_at == int(START) + 86_400
     assert row.in_progress_at == int(START) + 10
     assert row.finalizing_at == row.completed_at == int(START) + 70
     assert row.meta == {"team": "x"}
     assert row.model == "gemini-2.5-flash"
-    output = await there.store.files.get(CALLER.id, row.output_file_id or "")
+    output = await batches.store.files.get(CALLER.id, row.output_file_id or "")
     assert output is not None
     assert (output.purpose, output.filename) == ("batch_output", f"{row.id}_output.jsonl")
     assert output.expires_at == output.created_at + 3600
     assert row.error_file_id is None
     assert row.next_poll_at is None
-    assert [page async for page in there.store.blobs.listing("batches")] == []
+    assert [page async for page in batches.store.blobs.listing("batches")] == []
 
 
-async def test_a_large_input_goes_through_a_file_that_is_deleted_afterwards(there: World) -> None:
-    batch = await there.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
-    row = await there.finish(batch)
-    output, _ = await there.results(row)
+async def test_a_large_input_goes_through_a_file_that_is_deleted_afterwards(batches: Batches) -> None:
+    batch = await batches.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
+    row = await batches.finish(batch)
+    output, _ = await batches.results(row)
     assert len(output) == 101
-    (created,) = there.google.created
+    (created,) = batches.google.created
     name = created["inputConfig"]["fileName"]
     assert len(name.removeprefix("files/")) == 40
-    assert f"DELETE /v1beta/{name}" in there.google.calls
+    assert f"DELETE /v1beta/{name}" in batches.google.calls
     assert created["displayName"] == f"gemgate-{batch.id}"
 
 
-async def test_many_small_requests_go_through_a_file_that_is_deleted_afterwards(there: World) -> None:
-    batch = await there.create([chat(str(number)) for number in range(101)])
-    row = await there.finish(batch)
-    (created,) = there.google.created
+async def test_many_small_requests_go_through_a_file_that_is_deleted_afterwards(batches: Batches) -> None:
+    batch = await batches.create([chat(str(number)) for number in range(101)])
+    row = await batches.finish(batch)
+    (created,) = batches.google.created
     assert row.completed == 101
-    assert f"DELETE /v1beta/{created['inputConfig']['fileName']}" in there.google.calls
+    assert f"DELETE /v1beta/{created['inputConfig']['fileName']}" in batches.google.calls
 
 
-async def test_a_file_that_cannot_be_deleted_at_google_is_no_failure(there: World) -> None:
-    batch = await there.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
-    there.google.refusals.append(("DELETE", 500, {"message": "no"}))
-    assert (await there.finish(batch)).status == "completed"
+async def test_a_file_that_cannot_be_deleted_at_google_is_no_failure(batches: Batches) -> None:
+    batch = await batches.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
+    batches.google.refusals.append(("DELETE", 500, {"message": "no"}))
+    assert (await batches.finish(batch)).status == "completed"
 
 
-async def test_an_invalid_input_fails_the_batch_with_every_error(there: World) -> None:
-    batch = await there.create([chat("a"), b"{", chat("a")])
-    await there.work()
-    row = await there.row(batch.id)
+async def test_an_invalid_input_fails_the_batch_with_every_error(batches: Batches) -> None:
+    batch = await batches.create([chat("a"), b"{", chat("a")])
+    await batches.work()
+    row = await batches.row(batch.id)
     assert (row.status, row.total, row.failed_at) == ("failed", 3, int(START))
     assert [(error["line"], error["code"]) for error in row.errors or []] == [
         (2, "invalid_json_line"),
         (3, "duplicate_custom_id"),
     ]
-    assert there.google.calls == []
+    assert batches.google.calls == []
 
 
-async def test_an_input_that_is_deleted_before_it_was_read_fails_the_batch(there: World) -> None:
-    batch = await there.create([chat("a")])
-    await there.store.files.delete(CALLER.id, batch.input_file_id)
-    await there.work()
-    row = await there.row(batch.id)
+async def test_an_input_that_is_deleted_before_it_was_read_fails_the_batch(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    await batches.store.files.delete(CALLER.id, batch.input_file_id)
+    await batches.work()
+    row = await batches.row(batch.id)
     assert row.errors is not None
     assert row.errors[0]["code"] == "invalid_input_file"
 
 
-async def test_an_input_may_be_deleted_once_the_batch_is_in_progress(there: World) -> None:
-    batch = await there.create([chat("a"), chat("b", "fail")])
-    await there.work()
-    await there.store.files.delete(CALLER.id, batch.input_file_id)
-    row = await there.finish(batch)
+async def test_an_input_may_be_deleted_once_the_batch_is_in_progress(batches: Batches) -> None:
+    batch = await batches.create([chat("a"), chat("b", "fail")])
+    await batches.work()
+    await batches.store.files.delete(CALLER.id, batch.input_file_id)
+    row = await batches.finish(batch)
     assert row.status == "completed"
     assert (row.completed, row.failed) == (1, 1)
 
 
-async def test_a_batch_of_refused_lines_completes_without_a_job(there: World) -> None:
-    batch = await there.create([chat("a", stream=True), chat("b", messages=[])])
-    await there.work()
-    row = await there.row(batch.id)
-    _, errors = await there.results(row)
+async def test_a_batch_of_refused_lines_completes_without_a_job(batches: Batches) -> None:
+    batch = await batches.create([chat("a", stream=True), chat("b", messages=[])])
+    await batches.work()
+    row = await batches.row(batch.id)
+    _, errors = await batches.results(row)
     assert (row.status, row.total, row.failed, set(errors)) == ("completed", 2, 2, {"a", "b"})
-    assert there.google.created == []
+    assert batches.google.created == []
 
 
-async def test_choices_beyond_one_are_joined_where_the_model_has_no_candidate_count(there: World) -> None:
-    there.google.answer = _seed
+async def test_choices_beyond_one_are_joined_where_the_model_has_no_candidate_count(batches: Batches) -> None:
+    batches.google.answer = _seed
     line = chat("a", model="gemini-3-flash-preview", n=3, seed=5)
-    row = await there.finish(await there.create([line]))
-    output, _ = await there.results(row)
+    row = await batches.finish(await batches.create([line]))
+    output, _ = await batches.results(row)
     choices = output["a"]["response"]["body"]["choices"]
     assert [choice["index"] for choice in choices] == [0, 1, 2]
     assert [choice["message"]["content"] for choice in choices] == ["5", "6", "7"]
@@ -144,18 +147,18 @@ def _seed(_key: str, request: Json) -> Json:
     return {"response": {"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}]}}
 
 
-async def test_remote_media_is_fetched_when_the_batch_is_created(there: World) -> None:
-    there.web.pages["https://pictures/cat.png"] = Inline("image/png", "AAAA")
-    row = await there.create(
+async def test_remote_media_is_fetched_when_the_batch_is_created(batches: Batches) -> None:
+    batches.web.pages["https://pictures/cat.png"] = Inline("image/png", "AAAA")
+    row = await batches.create(
         [_picture("good", "https://pictures/cat.png"), _picture("bad", "https://pictures/dog.png")]
     )
-    await there.work()
-    ((_, request),) = next(iter(there.google.jobs.values()))["requests"]
+    await batches.work()
+    ((_, request),) = next(iter(batches.google.jobs.values()))["requests"]
     assert request["contents"][0]["parts"][0] == {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
-    there.google.answer = lambda _key, _request: {
+    batches.google.answer = lambda _key, _request: {
         "response": {"candidates": [{"content": {"parts": [{"text": "a cat"}]}, "finishReason": "STOP"}]}
     }
-    output, errors = await there.results(await there.finish(row))
+    output, errors = await batches.results(await batches.finish(row))
     assert output["good"]["response"]["body"]["choices"][0]["message"]["content"] == "a cat"
     assert errors["bad"]["response"]["body"]["error"]["code"] == "media_unreachable"
 
@@ -165,16 +168,16 @@ def _picture(custom_id: str, url: str) -> Json:
     return chat(custom_id, messages=[{"role": "user", "content": content}])
 
 
-async def test_a_batch_of_googles_endpoint_renders_thoughts_as_that_endpoint_does(there: World) -> None:
-    there.google.answer = lambda _key, _request: {
+async def test_a_batch_of_googles_endpoint_renders_thoughts_as_that_endpoint_does(batches: Batches) -> None:
+    batches.google.answer = lambda _key, _request: {
         "response": {
             "candidates": [
                 {"content": {"parts": [{"text": "hm", "thought": True}, {"text": "yes"}]}, "finishReason": "STOP"}
             ]
         }
     }
-    batch = await there.create([chat("a")], dialect="google")
-    output, _ = await there.results(await there.finish(batch))
+    batch = await batches.create([chat("a")], dialect="google")
+    output, _ = await batches.results(await batches.finish(batch))
     assert output["a"]["response"]["body"]["choices"][0]["message"]["content"] == "<thought>hm</thought>yes"
 
 
@@ -186,13 +189,13 @@ async def test_a_batch_of_googles_endpoint_renders_thoughts_as_that_endpoint_doe
         ("CANCELLED", "cancelled", "batch_cancelled"),
     ],
 )
-async def test_a_job_that_ends_badly_keeps_what_was_done(there: World, state: str, status: str, code: str) -> None:
-    batch = await there.create([chat("a"), chat("b"), chat("c", stream=True)])
-    await there.work()
-    there.google.run(state=state, maximum=1)
-    await there.work(10)
-    row = await there.row(batch.id)
-    output, errors = await there.results(row)
+async def test_a_job_that_ends_badly_keeps_what_was_done(batches: Batches, state: str, status: str, code: str) -> None:
+    batch = await batches.create([chat("a"), chat("b"), chat("c", stream=True)])
+    await batches.work()
+    batches.google.run(state=state, maximum=1)
+    await batches.work(10)
+    row = await batches.row(batch.id)
+    output, errors = await batches.results(row)
     assert row.status == status
     assert getattr(row, f"{status}_at") == int(START) + 10
     assert set(output) == {"a"}
@@ -202,138 +205,140 @@ async def test_a_job_that_ends_badly_keeps_what_was_done(there: World, state: st
     assert (row.errors is not None) == (status == "failed")
 
 
-async def test_a_line_that_google_forgot_is_an_error(there: World) -> None:
-    row = await there.finish(await there.create([chat("a", "forget me"), chat("b")]))
-    _, errors = await there.results(row)
+async def test_a_line_that_google_forgot_is_an_error(batches: Batches) -> None:
+    row = await batches.finish(await batches.create([chat("a", "forget me"), chat("b")]))
+    _, errors = await batches.results(row)
     assert errors["a"]["response"]["status_code"] == 502
     assert errors["a"]["response"]["body"]["error"]["code"] == "upstream_no_answer"
 
 
-async def test_cancelled_before_it_was_validated_a_batch_just_ends(there: World) -> None:
-    batch = await there.create([chat("a")])
-    cancelling = await there.service.cancel(CALLER, batch.id)
+async def test_cancelled_before_it_was_validated_a_batch_just_ends(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    cancelling = await batches.service.cancel(CALLER, batch.id)
     assert (cancelling.status, cancelling.cancelling_at) == ("cancelling", int(START))
-    await there.work()
-    row = await there.row(batch.id)
+    await batches.work()
+    row = await batches.row(batch.id)
     assert (row.status, row.cancelled_at, row.total) == ("cancelled", int(START), 0)
-    assert there.google.calls == []
+    assert batches.google.calls == []
 
 
-async def test_cancelled_during_the_run_a_batch_keeps_what_was_done(there: World) -> None:
-    batch = await there.create([chat("a"), chat("b")])
-    await there.work()
-    await there.service.cancel(CALLER, batch.id)
-    await there.work()
-    there.google.run()
-    await there.work(2)
-    row = await there.row(batch.id)
-    _, errors = await there.results(row)
+async def test_cancelled_during_the_run_a_batch_keeps_what_was_done(batches: Batches) -> None:
+    batch = await batches.create([chat("a"), chat("b")])
+    await batches.work()
+    await batches.service.cancel(CALLER, batch.id)
+    await batches.work()
+    batches.google.run()
+    await batches.work(2)
+    row = await batches.row(batch.id)
+    _, errors = await batches.results(row)
     assert row.status == "cancelled"
     assert {line["error"]["code"] for line in errors.values()} == {"batch_cancelled"}
     assert row.finalizing_at is None
 
 
-async def test_a_job_that_ends_while_it_is_cancelled_gives_its_results(there: World) -> None:
-    batch = await there.create([chat("a")])
-    await there.work()
-    await there.service.cancel(CALLER, batch.id)
-    there.google.run()
-    await there.work(2)
-    row = await there.row(batch.id)
-    output, _ = await there.results(row)
+async def test_a_job_that_ends_while_it_is_cancelled_gives_its_results(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    await batches.work()
+    await batches.service.cancel(CALLER, batch.id)
+    batches.google.run()
+    await batches.work(2)
+    row = await batches.row(batch.id)
+    output, _ = await batches.results(row)
     assert (row.status, set(output)) == ("cancelled", {"a"})
 
 
-async def test_a_job_that_cannot_be_cancelled_any_more_is_no_failure(there: World) -> None:
-    batch = await there.create([chat("a")])
-    await there.work()
-    there.google.refusals.append((":cancel", 400, {"message": "It has ended.", "status": "FAILED_PRECONDITION"}))
-    await there.service.cancel(CALLER, batch.id)
-    await there.work()
-    assert (await there.finish(batch)).status == "cancelled"
+async def test_a_job_that_cannot_be_cancelled_any_more_is_no_failure(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    await batches.work()
+    batches.google.refusals.append((":cancel", 400, {"message": "It has ended.", "status": "FAILED_PRECONDITION"}))
+    await batches.service.cancel(CALLER, batch.id)
+    await batches.work()
+    assert (await batches.finish(batch)).status == "cancelled"
 
 
-async def test_a_batch_is_cancelled_between_validation_and_creation(there: World) -> None:
-    batch = await there.create([chat("a")])
-    there.google.refusals.append(
+async def test_a_batch_is_cancelled_between_validation_and_creation(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    batches.google.refusals.append(
         ("batchGenerateContent", 429, {"message": "Too many.", "status": "RESOURCE_EXHAUSTED"})
     )
-    await there.work()
-    await there.service.cancel(CALLER, batch.id)
-    await there.work(60)
-    row = await there.row(batch.id)
-    _, errors = await there.results(row)
+    await batches.work()
+    await batches.service.cancel(CALLER, batch.id)
+    await batches.work(60)
+    row = await batches.row(batch.id)
+    _, errors = await batches.results(row)
     assert (row.status, errors["a"]["error"]["code"]) == ("cancelled", "batch_cancelled")
-    assert there.google.created == []
+    assert batches.google.created == []
 
 
-async def test_google_may_take_an_hour_to_cancel_and_no_longer(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(there.google, "_cancel", lambda _name: httpx.Response(200, json={}))
-    batch = await there.create([chat("a")])
-    await there.work()
-    await there.service.cancel(CALLER, batch.id)
-    await there.work()
-    await there.work(1800)
-    assert (await there.row(batch.id)).status == "cancelling"
-    await there.work(3600)
-    assert (await there.row(batch.id)).status == "cancelled"
+async def test_google_may_take_an_hour_to_cancel_and_no_longer(
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches.google, "_cancel", lambda _name: httpx.Response(200, json={}))
+    batch = await batches.create([chat("a")])
+    await batches.work()
+    await batches.service.cancel(CALLER, batch.id)
+    await batches.work()
+    await batches.work(1800)
+    assert (await batches.row(batch.id)).status == "cancelling"
+    await batches.work(3600)
+    assert (await batches.row(batch.id)).status == "cancelled"
 
 
-async def test_the_window_is_honoured(there: World) -> None:
-    batch = await there.create([chat("a"), chat("b")])
-    await there.work()
-    await there.work(86_400)
-    row = await there.row(batch.id)
+async def test_the_window_is_honoured(batches: Batches) -> None:
+    batch = await batches.create([chat("a"), chat("b")])
+    await batches.work()
+    await batches.work(86_400)
+    row = await batches.row(batch.id)
     assert row.status == "in_progress"
-    await there.work(2)
-    row = await there.row(batch.id)
-    _, errors = await there.results(row)
+    await batches.work(2)
+    row = await batches.row(batch.id)
+    _, errors = await batches.results(row)
     assert row.status == "expired"
     assert {line["error"]["code"] for line in errors.values()} == {"batch_expired"}
 
 
-async def test_a_batch_whose_window_has_closed_is_not_sent_any_more(there: World) -> None:
-    there.google.refusals.append(("batchGenerateContent", 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"}))
-    batch = await there.create([chat("a"), chat("b", stream=True)])
-    await there.work()
-    await there.work(86_400)
-    row = await there.row(batch.id)
-    _, errors = await there.results(row)
-    assert (row.status, there.google.created) == ("expired", [])
+async def test_a_batch_whose_window_has_closed_is_not_sent_any_more(batches: Batches) -> None:
+    batches.google.refusals.append(("batchGenerateContent", 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"}))
+    batch = await batches.create([chat("a"), chat("b", stream=True)])
+    await batches.work()
+    await batches.work(86_400)
+    row = await batches.row(batch.id)
+    _, errors = await batches.results(row)
+    assert (row.status, batches.google.created) == ("expired", [])
     assert errors["a"]["error"]["code"] == "batch_expired"
     assert errors["b"]["response"]["status_code"] == 400
 
 
-async def test_a_job_that_was_asked_for_is_not_asked_for_again_before_it_can_be_seen(there: World) -> None:
+async def test_a_job_that_was_asked_for_is_not_asked_for_again_before_it_can_be_seen(batches: Batches) -> None:
     """As when a gateway is told to stop while Google creates the job: the next one is there at once."""
-    batch = await there.create([chat("a")])
-    found = there.google.jobs
+    batch = await batches.create([chat("a")])
+    found = batches.google.jobs
 
     def hide(when: str, what: str) -> None:
         if when == "after" and what.endswith(":batchGenerateContent"):
-            there.google.jobs = {}
+            batches.google.jobs = {}
             raise httpx.ReadError("gone")
 
-    there.google.hook = hide
-    await there.work()
-    there.google.hook = lambda _when, _what: None
-    row = await there.row(batch.id)
-    await there.store.batches.update(row.id, row.version, next_poll_at=there.clock.now)
-    await there.work(10)
-    assert len(there.google.created) == 1
-    there.google.jobs = found
-    await there.work(5)
-    assert (await there.finish(batch)).status == "completed"
-    assert len(there.google.created) == 1
+    batches.google.hook = hide
+    await batches.work()
+    batches.google.hook = lambda _when, _what: None
+    row = await batches.row(batch.id)
+    await batches.store.batches.update(row.id, row.version, next_poll_at=batches.clock.now)
+    await batches.work(10)
+    assert len(batches.google.created) == 1
+    batches.google.jobs = found
+    await batches.work(5)
+    assert (await batches.finish(batch)).status == "completed"
+    assert len(batches.google.created) == 1
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
-async def test_a_job_that_google_refuses_fails_the_batch_in_googles_words(there: World, status: int) -> None:
-    there.google.refusals.append(("batchGenerateContent", status, {"message": "Not with me.", "status": "X"}))
-    batch = await there.create([chat("a")])
-    await there.work()
-    row = await there.row(batch.id)
-    _, errors = await there.results(row)
+async def test_a_job_that_google_refuses_fails_the_batch_in_googles_words(batches: Batches, status: int) -> None:
+    batches.google.refusals.append(("batchGenerateContent", status, {"message": "Not with me.", "status": "X"}))
+    batch = await batches.create([chat("a")])
+    await batches.work()
+    row = await batches.row(batch.id)
+    _, errors = await batches.results(row)
     assert row.status == "failed"
     assert row.errors is not None
     assert row.errors[0]["message"] == "Not with me."
@@ -341,51 +346,51 @@ async def test_a_job_that_google_refuses_fails_the_batch_in_googles_words(there:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-async def test_a_refusal_that_passes_is_waited_out_and_the_job_looked_for(there: World, status: int) -> None:
-    there.google.refusals.append(("batchGenerateContent", status, {"message": "Later.", "status": "X"}))
-    batch = await there.create([chat("a")])
-    await there.work()
-    await there.work(14)
-    assert there.google.created == []
-    await there.work(2)
-    assert len(there.google.created) == 1
-    assert (await there.finish(batch)).status == "completed"
+async def test_a_refusal_that_passes_is_waited_out_and_the_job_looked_for(batches: Batches, status: int) -> None:
+    batches.google.refusals.append(("batchGenerateContent", status, {"message": "Later.", "status": "X"}))
+    batch = await batches.create([chat("a")])
+    await batches.work()
+    await batches.work(14)
+    assert batches.google.created == []
+    await batches.work(2)
+    assert len(batches.google.created) == 1
+    assert (await batches.finish(batch)).status == "completed"
 
 
-async def test_a_poll_that_fails_is_tried_again_more_and_more_slowly(there: World) -> None:
-    batch = await there.create([chat("a")])
-    await there.work()
+async def test_a_poll_that_fails_is_tried_again_more_and_more_slowly(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    await batches.work()
     for failures in range(4):
-        there.google.refusals.append(("GET /v1beta/batches/", 503, {"message": "no", "status": "UNAVAILABLE"}))
-        await there.work(100)
-        row = await there.row(batch.id)
+        batches.google.refusals.append(("GET /v1beta/batches/", 503, {"message": "no", "status": "UNAVAILABLE"}))
+        await batches.work(100)
+        row = await batches.row(batch.id)
         assert row.attempt == failures + 1
-        assert row.next_poll_at == there.clock.now + 2 * 2**failures
-    row = await there.finish(batch)
+        assert row.next_poll_at == batches.clock.now + 2 * 2**failures
+    row = await batches.finish(batch)
     assert (row.status, row.attempt) == ("completed", 0)
 
 
-async def test_a_job_that_vanished_fails_the_batch(there: World) -> None:
-    batch = await there.create([chat("a")])
-    await there.work()
-    there.google.jobs.clear()
-    await there.work(60)
-    row = await there.row(batch.id)
+async def test_a_job_that_vanished_fails_the_batch(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    await batches.work()
+    batches.google.jobs.clear()
+    await batches.work(60)
+    row = await batches.row(batch.id)
     assert row.status == "failed"
     assert row.errors is not None
 
 
 async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
-    there: World, monkeypatch: pytest.MonkeyPatch
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
-    batch = await there.create([chat("a"), chat("b", stream=True)])
-    await there.work()
-    there.google.run()
-    there.google.refusals.append((":download", 403, {"message": "You do not have permission to access the File x."}))
-    await there.work(60)
-    row = await there.row(batch.id)
-    _, errors = await there.results(row)
+    batch = await batches.create([chat("a"), chat("b", stream=True)])
+    await batches.work()
+    batches.google.run()
+    batches.google.refusals.append((":download", 403, {"message": "You do not have permission to access the File x."}))
+    await batches.work(60)
+    row = await batches.row(batch.id)
+    _, errors = await batches.results(row)
     assert row.status == "failed"
     assert row.errors is not None
     assert row.errors[0]["code"] == "results_unavailable"
@@ -393,62 +398,62 @@ async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
     assert errors["b"]["response"]["status_code"] == 400
 
 
-async def test_counts_follow_the_job(there: World) -> None:
-    batch = await there.create([chat("a"), chat("b", "fail"), chat("c"), chat("d", stream=True)])
-    await there.work()
-    there.google.run(state="RUNNING", maximum=2)
-    await there.work(60)
-    row = await there.row(batch.id)
+async def test_counts_follow_the_job(batches: Batches) -> None:
+    batch = await batches.create([chat("a"), chat("b", "fail"), chat("c"), chat("d", stream=True)])
+    await batches.work()
+    batches.google.run(state="RUNNING", maximum=2)
+    await batches.work(60)
+    row = await batches.row(batch.id)
     assert (row.status, row.total, row.completed, row.failed) == ("in_progress", 4, 1, 2)
 
 
-async def test_google_is_asked_less_often_the_longer_a_job_takes(there: World) -> None:
-    batch = await there.create([chat("a")])
-    await there.work()
+async def test_google_is_asked_less_often_the_longer_a_job_takes(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    await batches.work()
     pauses = []
     for seconds in (2, 98, 900):
-        await there.work(seconds)
-        pauses.append(((await there.row(batch.id)).next_poll_at or 0) - there.clock.now)
+        await batches.work(seconds)
+        pauses.append(((await batches.row(batch.id)).next_poll_at or 0) - batches.clock.now)
     assert pauses == [2, 10, 60]
 
 
-async def test_a_worker_without_the_key_waits_for_the_caller(there: World) -> None:
-    batch = await there.create([chat("a")])
+async def test_a_worker_without_the_key_waits_for_the_caller(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
     stranger = KeyVault((), ("another secret",))
-    await there.work(worker=there.worker(stranger))
-    assert there.google.calls == []
-    there.vault = stranger
-    await there.service.get(CALLER, batch.id)
-    await there.work(worker=there.worker(stranger))
-    assert len(there.google.created) == 1
-    assert there.google.keys == {"caller-key"}
+    await batches.work(worker=batches.worker(stranger))
+    assert batches.google.calls == []
+    batches.vault = stranger
+    await batches.service.get(CALLER, batch.id)
+    await batches.work(worker=batches.worker(stranger))
+    assert len(batches.google.created) == 1
+    assert batches.google.keys == {"caller-key"}
 
 
-async def test_a_batch_that_cannot_be_worked_at_is_given_up_two_days_after_its_window(there: World) -> None:
-    batch = await there.create([chat("a")])
-    stranger = there.worker(KeyVault((), ("another secret",)))
-    await there.work(worker=stranger)
-    await there.work(86_400 + 172_801, worker=stranger)
-    row = await there.store.batches.get(CALLER.id, batch.id)
+async def test_a_batch_that_cannot_be_worked_at_is_given_up_two_days_after_its_window(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
+    stranger = batches.worker(KeyVault((), ("another secret",)))
+    await batches.work(worker=stranger)
+    await batches.work(86_400 + 172_801, worker=stranger)
+    row = await batches.store.batches.get(CALLER.id, batch.id)
     assert row is not None
     assert (row.status, row.key_ciphertext) == ("failed", None)
 
 
-async def test_the_key_is_encrypted_at_rest_and_gone_at_the_end(there: World) -> None:
-    batch = await there.create([chat("a")])
+async def test_the_key_is_encrypted_at_rest_and_gone_at_the_end(batches: Batches) -> None:
+    batch = await batches.create([chat("a")])
     assert b"caller-key" not in (batch.key_ciphertext or b"")
-    row = await there.finish(batch)
+    row = await batches.finish(batch)
     assert row.key_ciphertext is None
 
 
-async def test_an_upload_that_is_there_already_is_used(there: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_upload_that_is_there_already_is_used(batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
-    there.google.refusals.append(("batchGenerateContent", 503, {"message": "Later.", "status": "UNAVAILABLE"}))
-    batch = await there.create([chat("a")], CHAT)
-    await there.work()
-    await there.work(60)
-    there.google.run()
-    await there.work(60)
-    row = await there.row(batch.id)
+    batches.google.refusals.append(("batchGenerateContent", 503, {"message": "Later.", "status": "UNAVAILABLE"}))
+    batch = await batches.create([chat("a")], CHAT)
+    await batches.work()
+    await batches.work(60)
+    batches.google.run()
+    await batches.work(60)
+    row = await batches.row(batch.id)
     assert row.status == "completed"
-    assert sum(call == "POST /upload/v1beta/files" for call in there.google.calls) == 2
+    assert sum(call == "POST /upload/v1beta/files" for call in batches.google.calls) == 2

@@ -109,12 +109,12 @@ def test_what_clients_echo_of_an_answer_is_said_but_never_refused() -> None:
 class TestThoughtTags:
     HISTORY: ClassVar = [USER, {"role": "assistant", "content": "<thought>hm\nhm</thought>Yo <thought>"}, USER]
 
-    def test_do_not_go_back_as_the_models_own_words(self) -> None:
+    def test_thought_tags_do_not_go_back_as_the_models_own_words(self) -> None:
         translation = translate(dialect="google", messages=self.HISTORY)
         assert translation.body["contents"][1] == turn("model", "Yo <thought>")
         assert translation.notes.adjusted == ["messages[].content=<thought>->none"]
 
-    def test_are_plain_text_where_no_answer_holds_them(self) -> None:
+    def test_thought_tags_are_plain_text_where_no_answer_holds_them(self) -> None:
         assert translate(messages=self.HISTORY).body["contents"][1] == turn("model", self.HISTORY[1]["content"])
 
 

@@ -145,12 +145,12 @@ def test_penalties_are_dropped_visibly_on_models_that_refuse_them() -> None:
 
 
 class TestManyChoices:
-    def test_candidate_count_where_the_model_has_it(self) -> None:
+    def test_many_choices_are_a_candidate_count_where_the_model_has_it(self) -> None:
         translation = translate(n=3)
         assert translation.body["generationConfig"] == {"candidateCount": 3}
         assert translation.calls == 1
 
-    def test_parallel_calls_elsewhere(self) -> None:
+    def test_many_choices_are_parallel_calls_where_the_model_has_no_candidate_count(self) -> None:
         translation = translate(model=FLASH_35, n=3)
         assert "generationConfig" not in translation.body
         assert translation.bodies() == [translation.body] * 3
@@ -163,25 +163,25 @@ class TestManyChoices:
         assert config(n=1) == {}
 
     @pytest.mark.parametrize("n", [0, 9])
-    def test_from_1_to_8(self, n: int) -> None:
+    def test_one_to_eight_choices_may_be_asked_for(self, n: int) -> None:
         with pytest.raises(ValidationError):
             translate(n=n)
 
 
 class TestLogprobs:
-    def test_are_asked_for(self) -> None:
+    def test_logprobs_are_asked_for(self) -> None:
         assert config(logprobs=True) == {"responseLogprobs": True}
         assert config(logprobs=True, top_logprobs=3) == {"responseLogprobs": True, "logprobs": 3}
         assert config(logprobs=False) == {}
 
-    def test_are_refused_where_gemini_has_none(self) -> None:
+    def test_logprobs_are_refused_where_gemini_has_none(self) -> None:
         assert error(logprobs=True, stream=True).param == "logprobs"
         assert error(logprobs=True, model=FLASH_35).param == "logprobs"
         assert error(top_logprobs=2).param == "top_logprobs"
 
 
 class TestSpeech:
-    def test_names_a_voice(self) -> None:
+    def test_a_request_for_speech_names_a_voice(self) -> None:
         translation = translate(
             model="gemini-2.5-flash-preview-tts",
             modalities=["text", "audio"],
@@ -194,11 +194,11 @@ class TestSpeech:
         assert translation.notes.adjusted == ["audio.voice=alloy->Kore"]
         assert translation.context.audio_format == "wav"
 
-    def test_takes_geminis_own_voices(self) -> None:
+    def test_geminis_own_voices_may_be_asked_for(self) -> None:
         native = config(modalities=["audio"], audio={"voice": {"id": "Puck"}, "format": "pcm16"})
         assert native["speechConfig"] == {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Puck"}}}
 
-    def test_refuses_formats_it_cannot_make(self) -> None:
+    def test_audio_formats_that_cannot_be_made_are_refused(self) -> None:
         assert error(modalities=["audio"], audio={"voice": "Kore", "format": "mp3"}).param == "audio.format"
         streamed = error(modalities=["audio"], stream=True, audio={"voice": "Kore", "format": "wav"})
         assert "pcm16" in streamed.message
@@ -263,7 +263,7 @@ class TestReasoning:
         assert (caught.param, caught.code) == ("reasoning_effort", "unsupported_value")
         assert "minimal" in caught.message
 
-    def test_is_dropped_visibly_on_models_that_do_not_think(self) -> None:
+    def test_reasoning_is_dropped_visibly_on_models_that_do_not_think(self) -> None:
         assert translate(model=FLASH_20, reasoning_effort="high").notes.dropped == ["reasoning_effort"]
         assert translate(model=FLASH_20, reasoning_effort="none").notes.dropped == []
 
@@ -346,7 +346,7 @@ class TestExtraBody:
 
 class TestCachedContent:
     @pytest.mark.parametrize("name", ["cachedContents/abc", "abc"])
-    def test_is_named(self, name: str) -> None:
+    def test_cached_content_is_named_in_the_native_request(self, name: str) -> None:
         assert translate(google={"cached_content": name}).body["cachedContent"] == "cachedContents/abc"
 
     @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ class TestCachedContent:
             ({"tools": [function_tool()], "tool_choice": "required"}, "tool_choice"),
         ],
     )
-    def test_refuses_what_the_cache_holds_already(self, body: dict[str, Any], culprit: str) -> None:
+    def test_what_the_cache_holds_already_is_refused_beside_it(self, body: dict[str, Any], culprit: str) -> None:
         caught = error(google={"cached_content": "cachedContents/abc"}, **body)
         assert caught.param == "extra_body.google.cached_content"
         assert culprit in caught.message

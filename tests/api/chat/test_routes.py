@@ -8,17 +8,15 @@ import httpx
 import orjson
 import pytest
 import respx
+from tests.support.gateway import CALLER, gateway_app, in_process
 
-from gemgate.app import create_app
 from gemgate.media.errors import MediaError
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.inline import Inline
-from gemgate.settings import Settings
 
 UPSTREAM = "https://generativelanguage.googleapis.com"
 FLASH = f"{UPSTREAM}/v1beta/models/gemini-2.5-flash:generateContent"
 FLASH_35 = f"{UPSTREAM}/v1beta/models/gemini-3.5-flash:generateContent"
-KEY = {"authorization": "Bearer caller-key"}
 HI = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hi"}]}
 ANSWER = {
     "candidates": [{"content": {"parts": [{"text": "Hello"}], "role": "model"}, "finishReason": "STOP", "index": 0}],
@@ -30,12 +28,8 @@ ANSWER = {
 
 @asynccontextmanager
 async def gateway(google: respx.MockRouter, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    chosen = {"gemini_api_key": (), "client_keys": (), **settings}
-    app = create_app(Settings(_env_file=None, **chosen), transport=httpx.MockTransport(google.async_handler))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client,
-    ):
+    """A client of a gateway whose callers bring their keys."""
+    async with in_process(gateway_app(google.async_handler, **settings), headers={}) as client:
         yield client
 
 
@@ -47,7 +41,7 @@ def google() -> respx.MockRouter:
 async def test_a_buffered_chat_is_one_exchange(google: respx.MockRouter) -> None:
     route = google.post(FLASH).respond(json=ANSWER)
     async with gateway(google) as client:
-        response = await client.post("/v1/chat/completions", json={**HI, "user": "u"}, headers=KEY)
+        response = await client.post("/v1/chat/completions", json={**HI, "user": "u"}, headers=CALLER)
     sent = route.calls.last.request
     assert orjson.loads(sent.content) == {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}], "store": False}
     assert sent.headers["x-goog-api-key"] == "caller-key"
@@ -88,7 +82,7 @@ async def test_a_buffered_chat_is_one_exchange(google: respx.MockRouter) -> None
 async def test_chat_is_served_below_every_base_url(google: respx.MockRouter, prefix: str) -> None:
     google.post(FLASH).respond(json=ANSWER)
     async with gateway(google) as client:
-        response = await client.post(f"{prefix}/chat/completions", json=HI, headers=KEY)
+        response = await client.post(f"{prefix}/chat/completions", json=HI, headers=CALLER)
     assert response.json()["choices"][0]["message"]["content"] == "Hello"
 
 
@@ -97,7 +91,7 @@ async def test_several_choices_of_a_model_without_candidate_count_are_several_ca
     route = google.post(FLASH_35).mock(side_effect=[httpx.Response(200, json=answer) for answer in answers])
     async with gateway(google) as client:
         response = await client.post(
-            "/v1/chat/completions", json={**HI, "model": "gemini-3.5-flash", "n": 2}, headers=KEY
+            "/v1/chat/completions", json={**HI, "model": "gemini-3.5-flash", "n": 2}, headers=CALLER
         )
     completion = response.json()
     assert route.call_count == 2
@@ -110,7 +104,7 @@ async def test_one_failure_of_several_calls_is_the_answer(google: respx.MockRout
     google.post(FLASH_35).mock(side_effect=[httpx.Response(200, json=ANSWER), httpx.Response(503, json=failure)])
     async with gateway(google, retries=0) as client:
         response = await client.post(
-            "/v1/chat/completions", json={**HI, "model": "gemini-3.5-flash", "n": 2}, headers=KEY
+            "/v1/chat/completions", json={**HI, "model": "gemini-3.5-flash", "n": 2}, headers=CALLER
         )
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "server_overloaded"
@@ -119,7 +113,9 @@ async def test_one_failure_of_several_calls_is_the_answer(google: respx.MockRout
 async def test_a_number_that_json_cannot_carry_is_the_callers_mistake_dry_or_not(google: respx.MockRouter) -> None:
     async with gateway(google) as client:
         for dry in ({}, {"x-gemgate-dry-run": "true"}):
-            response = await client.post("/v1/chat/completions", json={**HI, "max_tokens": 10**20}, headers=KEY | dry)
+            response = await client.post(
+                "/v1/chat/completions", json={**HI, "max_tokens": 10**20}, headers=CALLER | dry
+            )
             assert response.status_code == 400
             assert "64-bit" in response.json()["error"]["message"]
     assert not google.calls
@@ -128,7 +124,7 @@ async def test_a_number_that_json_cannot_carry_is_the_callers_mistake_dry_or_not
 async def test_a_dry_run_shows_the_native_request_and_calls_nobody(google: respx.MockRouter) -> None:
     body = {**HI, "n": 2, "stream": True, "user": "u", "seed": 2**31}
     async with gateway(google) as client:
-        response = await client.post("/v1/chat/completions", json=body, headers=KEY | {"x-gemgate-dry-run": "true"})
+        response = await client.post("/v1/chat/completions", json=body, headers=CALLER | {"x-gemgate-dry-run": "true"})
     assert not google.calls
     assert response.json() == {
         "object": "gemgate.dry_run",
@@ -157,7 +153,7 @@ async def test_googles_refusal_keeps_its_status_in_openais_shape(google: respx.M
     }
     google.post(FLASH).respond(400, json=bad_key)
     async with gateway(google) as client:
-        response = await client.post("/v1/chat/completions", json=HI, headers=KEY)
+        response = await client.post("/v1/chat/completions", json=HI, headers=CALLER)
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "invalid_api_key"
     assert response.headers["x-google-status"] == "INVALID_ARGUMENT"
@@ -166,7 +162,7 @@ async def test_googles_refusal_keeps_its_status_in_openais_shape(google: respx.M
 async def test_a_validation_error_names_the_path_of_the_parameter(google: respx.MockRouter) -> None:
     body = {**HI, "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}]}
     async with gateway(google) as client:
-        response = await client.post("/v1/chat/completions", json=body, headers=KEY)
+        response = await client.post("/v1/chat/completions", json=body, headers=CALLER)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "messages[0].content[1].type"
 
@@ -174,9 +170,9 @@ async def test_a_validation_error_names_the_path_of_the_parameter(google: respx.
 @pytest.mark.parametrize("model", ["../secret", "a/b:c", "x?y", "a%2fb", "ü", " ", "models/", "a\r\nb"])
 async def test_a_name_that_is_no_models_never_reaches_a_path(google: respx.MockRouter, model: str) -> None:
     async with gateway(google) as client:
-        response = await client.post("/v1/chat/completions", json={**HI, "model": model}, headers=KEY)
+        response = await client.post("/v1/chat/completions", json={**HI, "model": model}, headers=CALLER)
         dry = await client.post(
-            "/v1/chat/completions", json={**HI, "model": model}, headers=KEY | {"x-gemgate-dry-run": "true"}
+            "/v1/chat/completions", json={**HI, "model": model}, headers=CALLER | {"x-gemgate-dry-run": "true"}
         )
     assert not google.calls
     assert response.status_code == dry.status_code == 400
@@ -190,7 +186,7 @@ class TestRemoteMedia:
         content = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         return {**HI, "messages": [{"role": "user", "content": content}]}
 
-    async def test_is_fetched_before_translation(
+    async def test_remote_media_is_fetched_before_translation(
         self, google: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def fetch(self: MediaFetcher, url: str) -> Inline:
@@ -199,11 +195,11 @@ class TestRemoteMedia:
         monkeypatch.setattr(MediaFetcher, "fetch", fetch)
         route = google.post(FLASH).respond(json=ANSWER)
         async with gateway(google) as client:
-            await client.post("/v1/chat/completions", json=self.body(self.URL, self.URL), headers=KEY)
+            await client.post("/v1/chat/completions", json=self.body(self.URL, self.URL), headers=CALLER)
         blob = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
         assert orjson.loads(route.calls.last.request.content)["contents"][0]["parts"] == [blob, blob]
 
-    async def test_that_cannot_be_fetched_is_refused_by_name(
+    async def test_remote_media_that_cannot_be_fetched_is_refused_by_name(
         self, google: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def fetch(self: MediaFetcher, url: str) -> Inline:
@@ -211,26 +207,30 @@ class TestRemoteMedia:
 
         monkeypatch.setattr(MediaFetcher, "fetch", fetch)
         async with gateway(google) as client:
-            response = await client.post("/v1/chat/completions", json=self.body(self.URL), headers=KEY)
+            response = await client.post("/v1/chat/completions", json=self.body(self.URL), headers=CALLER)
         assert response.status_code == 400
         error = response.json()["error"]
         assert (error["param"], error["code"]) == ("messages[0].content[0].image_url.url", "media_unreachable")
 
-    async def test_is_not_fetched_from_private_addresses(self, google: respx.MockRouter) -> None:
+    async def test_remote_media_is_not_fetched_from_private_addresses(self, google: respx.MockRouter) -> None:
         async with gateway(google) as client:
             response = await client.post(
-                "/v1/chat/completions", json=self.body("https://169.254.169.254/latest"), headers=KEY
+                "/v1/chat/completions", json=self.body("https://169.254.169.254/latest"), headers=CALLER
             )
         assert response.status_code == 400
         assert response.json()["error"]["code"] == "forbidden_url"
 
-    async def test_is_bounded_in_number(self, google: respx.MockRouter) -> None:
+    async def test_remote_media_is_bounded_in_number(self, google: respx.MockRouter) -> None:
         async with gateway(google, media_max_urls=1) as client:
-            response = await client.post("/v1/chat/completions", json=self.body(self.URL, self.URL + "?2"), headers=KEY)
+            response = await client.post(
+                "/v1/chat/completions", json=self.body(self.URL, self.URL + "?2"), headers=CALLER
+            )
         assert response.json()["error"]["param"] == "messages[0].content[1].image_url.url"
 
-    async def test_stays_unfetched_in_a_dry_run_and_where_google_fetches(self, google: respx.MockRouter) -> None:
-        dry = KEY | {"x-gemgate-dry-run": "1"}
+    async def test_remote_media_stays_unfetched_in_a_dry_run_and_where_google_fetches(
+        self, google: respx.MockRouter
+    ) -> None:
+        dry = CALLER | {"x-gemgate-dry-run": "1"}
         async with gateway(google) as client:
             response = await client.post("/v1/chat/completions", json=self.body(self.URL), headers=dry)
             assert response.json()["body"]["contents"][0]["parts"][0]["inlineData"]["data"] == ""

@@ -125,7 +125,7 @@ class TestBuiltInTools:
             ),
         ],
     )
-    def test_are_known_by_their_type(self, tool: dict[str, Any], native: dict[str, Any]) -> None:
+    def test_built_in_tools_are_known_by_their_type(self, tool: dict[str, Any], native: dict[str, Any]) -> None:
         assert translate(tools=[tool]).body["tools"] == [native]
 
     def test_options_that_only_openai_has_are_dropped_visibly(self) -> None:
@@ -154,14 +154,14 @@ class TestBuiltInTools:
         server = {"mcp_servers": [{"name": "m", "streamable_http_transport": {"url": "https://mcp.example"}}]}
         assert translate(model=FLASH_35, google={"tools": [server]}).context.holds_calls
 
-    def test_beside_functions_on_gemini_3_the_model_is_told(self) -> None:
+    def test_the_model_is_told_of_built_in_tools_beside_functions_on_gemini_3(self) -> None:
         body = translate(model=FLASH_3, tools=[function_tool("f"), {"type": "web_search"}]).body
         assert body["toolConfig"] == {
             "functionCallingConfig": {"mode": "VALIDATED"},
             "includeServerSideToolInvocations": True,
         }
 
-    def test_beside_functions_before_gemini_3_are_refused_with_the_reason(self) -> None:
+    def test_built_in_tools_beside_functions_are_refused_before_gemini_3_with_the_reason(self) -> None:
         caught = error(tools=[function_tool("f"), {"type": "web_search"}])
         assert caught.param == "tools"
         assert "googleSearch" in caught.message
@@ -190,7 +190,7 @@ class TestToolChoice:
             ),
         ],
     )
-    def test_is_mapped(self, choice: Any, native: Any) -> None:
+    def test_tool_choice_becomes_a_function_calling_config(self, choice: Any, native: Any) -> None:
         assert calling(tool_choice=choice) == native
 
     def test_strict_functions_are_validated(self) -> None:
@@ -203,7 +203,7 @@ class TestToolChoice:
         assert [one["name"] for one in body["tools"][0]["functionDeclarations"]] == ["g"]
         assert "toolConfig" not in body
 
-    def test_none_and_auto_need_no_tools(self) -> None:
+    def test_a_choice_of_none_or_auto_needs_no_tools(self) -> None:
         assert "toolConfig" not in translate(tool_choice="none").body
         assert "toolConfig" not in translate(tool_choice="auto").body
 
@@ -223,7 +223,7 @@ class TestToolChoice:
     def test_a_bad_choice_is_refused_by_name(self, choice: Any, param: str) -> None:
         assert error(tools=[function_tool("f")], tool_choice=choice).param == param
 
-    def test_required_without_functions_is_refused(self) -> None:
+    def test_a_required_call_without_functions_is_refused(self) -> None:
         assert error(tool_choice="required").param == "tool_choice"
 
     def test_parallel_calls_can_be_switched_off(self) -> None:
@@ -232,21 +232,21 @@ class TestToolChoice:
 
 
 class TestStructuredOutput:
-    def test_text_says_nothing(self) -> None:
+    def test_a_text_format_says_nothing(self) -> None:
         assert "generationConfig" not in translate(response_format={"type": "text"}).body
 
-    def test_json_object(self) -> None:
+    def test_a_json_object_is_a_mime_type_alone(self) -> None:
         body = translate(response_format={"type": "json_object"}).body
         assert body["generationConfig"] == {"responseMimeType": "application/json"}
 
-    def test_json_schema_with_its_description(self) -> None:
+    def test_a_json_schema_goes_with_its_description(self) -> None:
         native = translate(response_format=json_format(description="An answer.")).body["generationConfig"]
         assert native == {
             "responseMimeType": "application/json",
             "responseJsonSchema": {**SCHEMA, "description": "An answer."},
         }
 
-    def test_references_are_kept(self) -> None:
+    def test_references_in_a_schema_are_kept(self) -> None:
         schema = {
             "type": "object",
             "properties": {"next": {"$ref": "#/$defs/node"}},
@@ -282,7 +282,7 @@ class TestStructuredOutput:
         assert translation.context.hidden.content({"answer": 42}) == '{"answer":42}'
         assert translation.context.is_json
 
-    def test_its_name_collides_with_no_other(self) -> None:
+    def test_the_hidden_functions_name_collides_with_no_other(self) -> None:
         translation = translate(tools=[function_tool("final_answer")], response_format=json_format())
         names = [one["name"] for one in translation.body["tools"][0]["functionDeclarations"]]
         assert names == ["final_answer", "final_answer_"]
@@ -303,7 +303,7 @@ class TestStructuredOutput:
         assert hidden.content({"json": '{"a": 1}'}) == '{"a": 1}'
         assert hidden.content({"json": {"a": 1}}) == '{"a":1}'
 
-    def test_the_choice_of_tools_decides_with_it(self) -> None:
+    def test_the_choice_of_tools_decides_on_the_hidden_function_too(self) -> None:
         tools = [function_tool("f"), function_tool("g")]
         required = translate(tools=tools, tool_choice="required", response_format=json_format())
         assert required.context.hidden is None
@@ -337,12 +337,12 @@ class TestNames:
             ("", "_"),
         ],
     )
-    def test_are_brought_into_geminis_alphabet(self, name: str, native: str) -> None:
+    def test_names_are_brought_into_geminis_alphabet(self, name: str, native: str) -> None:
         names = NameMap()
         assert names.to_gemini(name) == native
         assert names.from_gemini(native) == name
 
-    def test_never_collide(self) -> None:
+    def test_changed_names_never_collide(self) -> None:
         names = NameMap()
         names.reserve("a_b")
         natives = [names.to_gemini(name) for name in ("a b", "a/b", "a_b", "a b", "y" * 70, "y" * 71)]

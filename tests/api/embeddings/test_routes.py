@@ -8,76 +8,49 @@ import httpx
 import openai
 import orjson
 import pytest
+from tests.support.gateway import CALLER, gateway_app, in_process
+from tests.support.google import FakeGoogle, failure, overloaded
 from tests.support.server import serve
-from tests.support.slices import KEY, client_of, slice_app
-
-from gemgate.api.embeddings.routes import router
 
 OLD, NEW = "gemini-embedding-001", "gemini-embedding-2"
-OVERLOADED = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
 
 
-class Google:
+class Embedder:
     """Embeds the number in a text as the direction `(number, 1, 0, …)`, not of length 1; a token a character.
 
     Attributes:
         tells_usage: Whether embeddings come with a token count.
         fails: The methods that fail, or the texts whose call does.
-        calls: The method and the body of each call.
-        arrived: Set by the first call.
-        cancelled: How many calls were given up.
-        maximum: The most calls that ran at once.
     """
 
-    def __init__(self, *, tells_usage: bool = False, fails: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, tells_usage: bool, fails: tuple[str, ...]) -> None:
         self.tells_usage = tells_usage
         self.fails = fails
-        self.calls: list[tuple[str, Any]] = []
-        self.arrived = asyncio.Event()
-        self.cancelled = 0
-        self.maximum = 0
-        self._running = 0
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
-        method = request.url.path.partition(":")[2]
-        body = orjson.loads(request.content)
-        self.calls.append((method, body))
-        self.arrived.set()
-        self._running += 1
-        self.maximum = max(self.maximum, self._running)
-        try:
-            await asyncio.sleep(0)
-            return await self._answer(method, body)
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        finally:
-            self._running -= 1
-
-    async def _answer(self, method: str, body: Any) -> httpx.Response:
+    async def __call__(self, request: httpx.Request) -> Any:
+        method, body = request.url.path.partition(":")[2], orjson.loads(request.content)
         contents = body.get("contents") or [item["content"] for item in body["requests"]]
         texts = [content["parts"][0]["text"] for content in contents]
         if method in self.fails or set(self.fails) & set(texts):
-            return httpx.Response(503, json=OVERLOADED)
+            return overloaded()
         if "wait" in texts:
             await asyncio.Event().wait()
         tokens = sum(len(text) for text in texts)
         if method == "countTokens":
-            return httpx.Response(200, json={"totalTokens": tokens})
+            return {"totalTokens": tokens}
         sizes = [item.get("outputDimensionality", 8) for item in body["requests"]]
         vectors = [[float(text), 1.0] + [0.0] * (size - 2) for text, size in zip(texts, sizes, strict=True)]
         answer: dict[str, Any] = {"embeddings": [{"values": values} for values in vectors]}
-        if self.tells_usage:
-            answer["usageMetadata"] = {"promptTokenCount": tokens}
-        return httpx.Response(200, json=answer)
-
-    @property
-    def methods(self) -> list[str]:
-        return [method for method, _ in self.calls]
+        return answer | ({"usageMetadata": {"promptTokenCount": tokens}} if self.tells_usage else {})
 
 
-async def embed(google: Google, body: dict[str, Any], *, embeddings: dict[str, Any] | None = None) -> httpx.Response:
-    async with client_of(slice_app(router, google, embeddings=embeddings)) as client:
+def embedder(*, tells_usage: bool = False, fails: tuple[str, ...] = ()) -> FakeGoogle:
+    """A Google that embeds; see `Embedder`."""
+    return FakeGoogle(Embedder(tells_usage=tells_usage, fails=fails))
+
+
+async def embed(google: FakeGoogle, body: dict[str, Any], **settings: Any) -> httpx.Response:
+    async with in_process(gateway_app(google, **settings)) as client:
         return await client.post("/v1/embeddings", json={"model": OLD, **body})
 
 
@@ -87,7 +60,7 @@ def numbers(answer: dict[str, Any]) -> list[int]:
 
 
 async def test_one_text_is_one_vector_of_length_one() -> None:
-    google = Google()
+    google = embedder()
     response = await embed(google, {"input": "3", "dimensions": 2, "user": "u"})
     assert response.headers["x-gemgate-dropped-params"] == "user"
     answer = response.json()
@@ -97,8 +70,8 @@ async def test_one_text_is_one_vector_of_length_one() -> None:
 
 @pytest.mark.parametrize("prefix", ["/v1", "/v1beta/openai"])
 async def test_many_texts_are_calls_of_a_hundred_and_one_list_in_order(prefix: str) -> None:
-    google = Google()
-    async with client_of(slice_app(router, google)) as client:
+    google = embedder()
+    async with in_process(gateway_app(google)) as client:
         body = {"model": OLD, "input": [str(number) for number in range(1000)]}
         response = await client.post(f"{prefix}/embeddings", json=body)
     answer = response.json()
@@ -110,59 +83,59 @@ async def test_many_texts_are_calls_of_a_hundred_and_one_list_in_order(prefix: s
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 async def test_only_some_calls_run_at_once(concurrency: int) -> None:
-    google = Google()
-    await embed(google, {"input": ["1"] * 1000}, embeddings={"concurrency": concurrency})
-    assert google.maximum == concurrency
+    google = embedder()
+    await embed(google, {"input": ["1"] * 1000}, embedding_concurrency=concurrency)
+    assert google.max_at_once == concurrency
 
 
 async def test_one_failed_call_fails_all_and_stops_the_others() -> None:
-    google = Google(fails=("13",))
-    response = await embed(google, {"input": ["wait"] * 100 + ["13"]}, embeddings={"usage": "off"})
+    google = embedder(fails=("13",))
+    response = await embed(google, {"input": ["wait"] * 100 + ["13"]}, embedding_usage="off")
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "server_overloaded"
     assert google.cancelled == 1
 
 
 class TestUsage:
-    async def test_is_googles_word_where_there_is_one(self) -> None:
-        google = Google(tells_usage=True)
+    async def test_usage_is_googles_where_google_tells_it(self) -> None:
+        google = embedder(tells_usage=True)
         response = await embed(google, {"model": NEW, "input": ["10"] * 150})
         assert response.json()["usage"] == {"prompt_tokens": 300, "total_tokens": 300}
         assert google.methods == ["batchEmbedContents"] * 2
 
-    async def test_is_googles_word_even_where_none_was_expected(self) -> None:
-        response = await embed(Google(tells_usage=True, fails=("countTokens",)), {"input": "10"})
+    async def test_usage_is_googles_even_where_none_was_expected(self) -> None:
+        response = await embed(embedder(tells_usage=True, fails=("countTokens",)), {"input": "10"})
         assert response.json()["usage"]["prompt_tokens"] == 2
 
-    async def test_is_counted_where_the_expected_word_is_missing(self) -> None:
-        google = Google()
+    async def test_usage_is_counted_where_googles_is_missing(self) -> None:
+        google = embedder()
         response = await embed(google, {"model": NEW, "input": ["10"]})
         assert response.json()["usage"]["prompt_tokens"] == 2
         assert google.methods == ["batchEmbedContents", "countTokens"]
 
-    async def test_is_nothing_when_it_is_switched_off(self) -> None:
-        google = Google()
-        response = await embed(google, {"input": ["10"]}, embeddings={"usage": "off"})
+    async def test_usage_is_zero_when_it_is_switched_off(self) -> None:
+        google = embedder()
+        response = await embed(google, {"input": ["10"]}, embedding_usage="off")
         assert response.json()["usage"] == {"prompt_tokens": 0, "total_tokens": 0}
         assert google.methods == ["batchEmbedContents"]
 
-    async def test_that_cannot_be_counted_does_not_cost_the_vectors(self) -> None:
-        response = await embed(Google(fails=("countTokens",)), {"input": ["10"]})
+    async def test_usage_that_cannot_be_counted_does_not_cost_the_vectors(self) -> None:
+        response = await embed(embedder(fails=("countTokens",)), {"input": ["10"]})
         assert numbers(response.json()) == [10]
         assert response.json()["usage"]["prompt_tokens"] == 0
         assert response.headers["x-gemgate-adjusted"] == "usage=unknown->0"
 
 
 async def test_a_failed_embedding_is_the_answer_though_it_could_be_counted() -> None:
-    response = await embed(Google(fails=("batchEmbedContents",)), {"input": "1"})
+    response = await embed(embedder(fails=("batchEmbedContents",)), {"input": "1"})
     assert response.status_code == 503
 
 
 @pytest.mark.parametrize("value", ["true", "1"])
 async def test_a_dry_run_shows_the_native_request_and_calls_nobody(value: str) -> None:
-    google = Google()
+    google = embedder()
     body = {"model": NEW, "input": ["1"] * 101, "user": "u", "google": {"task_type": "CLUSTERING"}}
-    async with client_of(slice_app(router, google)) as client:
+    async with in_process(gateway_app(google)) as client:
         response = await client.post("/v1/embeddings", json=body, headers={"x-gemgate-dry-run": value})
     assert not google.calls
     shown = response.json()
@@ -178,13 +151,13 @@ async def test_a_dry_run_shows_the_native_request_and_calls_nobody(value: str) -
 
 
 async def test_the_policy_for_unsupported_parameters_is_the_operators() -> None:
-    async with client_of(slice_app(router, Google(), unsupported_params="strict")) as client:
+    async with in_process(gateway_app(embedder(), unsupported_params="strict")) as client:
         response = await client.post("/v1/embeddings", json={"model": OLD, "input": "1", "user": "u"})
     assert response.json()["error"]["code"] == "unsupported_parameter"
 
 
 async def test_an_embedding_without_a_key_is_refused_before_anything_is_read() -> None:
-    async with client_of(slice_app(router, Google())) as client:
+    async with in_process(gateway_app(embedder())) as client:
         response = await client.post("/v1/embeddings", content=b"{", headers={"authorization": ""})
     assert response.status_code == 401
 
@@ -195,16 +168,16 @@ async def test_an_unknown_model_is_openais_404() -> None:
             "models/x is not found for API version v1beta, or is not supported for embedContent. Call "
             "ModelService.ListModels to see the list of available models and their supported methods."
         )
-        return httpx.Response(404, json={"error": {"code": 404, "message": message, "status": "NOT_FOUND"}})
+        return failure(404, message, reason="NOT_FOUND")
 
-    async with client_of(slice_app(router, google)) as client:
+    async with in_process(gateway_app(google)) as client:
         response = await client.post("/v1/embeddings", json={"model": "x", "input": "1"})
     assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
 
 
 async def test_a_client_that_leaves_stops_the_calls() -> None:
-    google = Google()
-    app = slice_app(router, google, embeddings={"usage": "off"})
+    google = embedder()
+    app = gateway_app(google, embedding_usage="off")
     left = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
@@ -216,7 +189,7 @@ async def test_a_client_that_leaves_stops_the_calls() -> None:
 
     async def send(_message: Any) -> None: ...
 
-    headers = [(b"authorization", KEY["authorization"].encode())]
+    headers = [(b"authorization", CALLER["authorization"].encode())]
     scope = {"type": "http", "method": "POST", "path": "/v1/embeddings", "query_string": b"", "headers": headers}
     async with app.router.lifespan_context(app):
         await app({**scope, "asgi": {"version": "3.0"}, "app": app}, receive, send)
@@ -227,7 +200,7 @@ class TestWithTheOfficialClient:
     """Over a real socket: the client asks for base64 unless told otherwise, and decodes it."""
 
     def embeddings(self, **body: Any) -> openai.types.CreateEmbeddingResponse:
-        with serve(slice_app(router, Google())) as origin:
+        with serve(gateway_app(embedder())) as origin:
             client = openai.OpenAI(api_key="k", base_url=f"{origin}/v1", max_retries=0)
             with client:
                 return client.embeddings.create(model=OLD, **body)

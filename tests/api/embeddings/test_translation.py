@@ -119,7 +119,7 @@ class TestInput:
             ),
         ],
     )
-    def test_becomes_one_request_an_item(self, given: Any, native: Any) -> None:
+    def test_input_becomes_one_request_an_item(self, given: Any, native: Any) -> None:
         assert parts(given) == native
 
     @pytest.mark.parametrize(
@@ -157,14 +157,14 @@ class TestInput:
             ([{"type": "file", "file": {"file_id": "file-1"}}], "input[0].file.file_id", "invalid_value"),
         ],
     )
-    def test_that_cannot_be_embedded_is_refused_by_name(self, given: Any, param: str, code: str) -> None:
+    def test_input_that_cannot_be_embedded_is_refused_by_name(self, given: Any, param: str, code: str) -> None:
         refused = error(input=given)
         assert (refused.param, refused.code) == (param, code)
 
-    def test_of_tokens_is_refused_with_the_switch_that_helps(self) -> None:
+    def test_input_of_tokens_is_refused_with_the_switch_that_helps(self) -> None:
         assert "check_embedding_ctx_length=False" in error(input=[[1, 2, 3]]).message
 
-    def test_of_remote_urls_is_listed_once_each_with_the_parameter_that_names_it(self) -> None:
+    def test_remote_urls_in_the_input_are_listed_once_each_with_their_parameter(self) -> None:
         first, second = ({"type": "image_url", "image_url": {"url": f"https://x.org/{n}.png"}} for n in (1, 2))
         request = EmbeddingRequest.model_validate({"model": "m", "input": ["a", first, [second, first], [1]]})
         assert media_of(request) == [
@@ -173,20 +173,20 @@ class TestInput:
         ]
         assert media_of(EmbeddingRequest.model_validate({"model": "m", "input": "a"})) == []
 
-    def test_of_a_remote_url_that_nobody_fetched_is_refused_with_the_way_out(self) -> None:
+    def test_a_remote_url_that_nobody_fetched_is_refused_with_the_way_out(self) -> None:
         refused = error(input=[{"type": "image_url", "image_url": {"url": "https://x.org/a.png"}}])
         assert refused.param == "input[0].image_url.url"
         assert "data URL" in refused.message
 
-    def test_is_cut_into_calls_of_a_hundred_in_order(self) -> None:
+    def test_input_is_cut_into_calls_of_a_hundred_in_order(self) -> None:
         bodies = translate(input=[f"text {number}" for number in range(205)]).bodies
         assert [len(body["requests"]) for body in bodies] == [100, 100, 5]
         assert bodies[2]["requests"][4]["content"] == {"parts": [{"text": "text 204"}]}
 
-    def test_of_2048_items_is_taken(self) -> None:
+    def test_input_of_2048_items_is_taken(self) -> None:
         assert len(translate(input=["a"] * 2048).bodies) == 21
 
-    def test_is_counted_as_turns_of_the_user(self) -> None:
+    def test_input_is_counted_as_turns_of_the_user(self) -> None:
         assert count_request(translate(input=["a", "b"]).bodies[0]) == {
             "contents": [{"role": "user", "parts": [{"text": "a"}]}, {"role": "user", "parts": [{"text": "b"}]}]
         }
@@ -257,15 +257,15 @@ class TestOptions:
 
 class TestVectors:
     @pytest.mark.parametrize("length", [0.588, 3.0, 1e-30, 1 + 2e-5])
-    def test_get_length_one(self, length: float) -> None:
+    def test_vectors_get_length_one(self, length: float) -> None:
         assert math.hypot(*unit([0.6 * length, -0.8 * length])) == pytest.approx(1, abs=1e-12)
 
     @pytest.mark.parametrize("values", [[0.6, -0.8], [0.6, -0.8000001], [0.0, 0.0, 0.0]])
-    def test_of_length_one_or_zero_stay_exactly_as_they_are(self, values: list[float]) -> None:
+    def test_vectors_of_length_one_or_zero_stay_exactly_as_they_are(self, values: list[float]) -> None:
         assert unit(values) is values
 
     @pytest.mark.parametrize("values", [[0.6, -0.8], [3.0, 4.0, 12.0], [0, 1], [0.0] * 4])
-    def test_are_the_same_in_both_encodings(self, values: list[float]) -> None:
+    def test_vectors_are_the_same_in_both_encodings(self, values: list[float]) -> None:
         response: Any = {"embeddings": [{"values": values}]}
         floats = orjson.loads(orjson.dumps(embeddings_from_gemini(response, 1, is_base64=False).vectors[0]))
         text = embeddings_from_gemini(response, 1, is_base64=True).vectors[0]
@@ -273,7 +273,7 @@ class TestVectors:
         decoded = struct.unpack(f"<{len(values)}f", pybase64.b64decode(text, validate=True))
         assert decoded == pytest.approx(floats, rel=2**-23)
 
-    def test_in_base64_are_little_endian_float32(self) -> None:
+    def test_vectors_in_base64_are_little_endian_float32(self) -> None:
         response: Any = {"embeddings": [{"values": [1.0]}]}
         assert embeddings_from_gemini(response, 1, is_base64=True).vectors == ["AACAPw=="]
 
@@ -292,7 +292,7 @@ class TestVectors:
             {"embeddings": [None]},
         ],
     )
-    def test_that_are_missing_or_broken_are_googles_failure(self, response: Any, is_base64: bool) -> None:
+    def test_vectors_that_are_missing_or_broken_are_googles_failure(self, response: Any, is_base64: bool) -> None:
         with pytest.raises(TransportError) as caught:
             embeddings_from_gemini(response, 1, is_base64=is_base64)
         assert caught.value.status == 502

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from tests.support.clock import FakeClock
 
 from gemgate.api.files.routes import router as files_router
 from gemgate.api.files.uploads_routes import router as uploads_router
@@ -20,17 +21,8 @@ from gemgate.translation.options import FileOptions
 from gemgate.web import error_handlers as handlers
 from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
-NOW = 1_800_000_000
 KEY = {"authorization": "Bearer caller-key"}
 OTHER = {"authorization": "Bearer other-key"}
-
-
-@dataclass
-class Clock:
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -39,7 +31,7 @@ class Gateway:
 
     directory: Path
     options: FileOptions = field(default_factory=FileOptions)
-    clock: Clock = field(default_factory=Clock)
+    clock: FakeClock = field(default_factory=FakeClock)
     opened: list[Store] = field(default_factory=list)
 
     def app(self) -> FastAPI:

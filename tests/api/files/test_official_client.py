@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from tests.api.files.support import KEY, NOW, Gateway, form
+from tests.api.files.support import KEY, Gateway, form
+from tests.support.clock import START
 from tests.support.server import serve
 
 from gemgate.translation.options import FileOptions
@@ -35,7 +36,7 @@ def test_a_file_is_uploaded_listed_read_and_deleted(gateway: Gateway, tmp_path: 
             file=stream, purpose="batch", expires_after={"anchor": "created_at", "seconds": 86_400}
         )
         assert (file.filename, file.bytes, file.purpose) == ("in.jsonl", len(LINES), "batch")
-        assert (file.created_at, file.expires_at) == (NOW, NOW + 86_400)
+        assert (file.created_at, file.expires_at) == (START, START + 86_400)
         assert client.files.retrieve(file.id) == file
         assert client.files.wait_for_processing(file.id) == file
         assert client.files.content(file.id).read() == LINES
@@ -76,7 +77,7 @@ def test_an_upload_is_cancelled(gateway: Gateway) -> None:
     assert gateway.stored() == []
 
 
-@pytest.mark.parametrize(("purpose", "most", "status"), [("spying", 10**9, 400), ("user_data", 10**6, 413)])
+@pytest.mark.parametrize(("purpose", "maximum", "status"), [("spying", 10**9, 400), ("user_data", 10**6, 413)])
 def test_a_refusal_is_read_by_a_client_that_is_still_sending(
     gateway: Gateway, purpose: Any, maximum: int, status: int
 ) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.files.support import KEY, NOW, OTHER, Gateway, error_of, form
+from tests.api.files.support import KEY, OTHER, Gateway, error_of, form
+from tests.support.clock import START
 
 from gemgate.store import StoreError
 from gemgate.translation.options import FileOptions
@@ -32,7 +33,7 @@ async def test_an_upload_is_a_file_wherever_its_fields_stand(gateway: Gateway, p
     assert body == {
         "object": "file",
         "bytes": 12,
-        "created_at": NOW,
+        "created_at": START,
         "expires_at": None,
         "filename": "ü.txt",
         "purpose": "user_data",
@@ -44,7 +45,7 @@ async def test_a_file_lives_as_long_as_it_was_told(gateway: Gateway) -> None:
     expiry = (("expires_after[anchor]", "created_at"), ("expires_after[seconds]", "3600"))
     async with gateway.client() as client:
         file = await made(client, *expiry, PURPOSE, FILE)
-        assert file["expires_at"] == NOW + 3600
+        assert file["expires_at"] == START + 3600
         gateway.clock.now += 3600
         assert error_of(await client.get(f"/files/{file['id']}")) == (404, "id", None)
 
@@ -54,7 +55,7 @@ async def test_a_file_for_a_batch_lives_30_days_unless_told_otherwise(gateway: G
     async with gateway.client() as client:
         plain = await made(client, FILE, ("purpose", "batch"))
         told = await made(client, FILE, ("purpose", "batch"), *expiry)
-    assert (plain["expires_at"], told["expires_at"]) == (NOW + 30 * 86_400, NOW + 7200)
+    assert (plain["expires_at"], told["expires_at"]) == (START + 30 * 86_400, START + 7200)
 
 
 async def test_an_empty_file_is_one(gateway: Gateway) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.files.support import NOW, OTHER, Gateway, error_of, form
+from tests.api.files.support import OTHER, Gateway, error_of, form
+from tests.support.clock import START
 
 from gemgate.translation.options import FileOptions
 
@@ -33,15 +34,15 @@ async def test_parts_become_a_file_in_the_order_that_is_named(gateway: Gateway) 
             "id": upload_id,
             "object": "upload",
             "bytes": 10,
-            "created_at": NOW,
-            "expires_at": NOW + 3600,
+            "created_at": START,
+            "expires_at": START + 3600,
             "filename": "f.txt",
             "purpose": "user_data",
             "status": "pending",
             "file": None,
         }
         second, first = [(await part(client, upload_id, text)).json() for text in ("world", "hello")]
-        assert first == {"id": first["id"], "object": "upload.part", "created_at": NOW, "upload_id": upload_id}
+        assert first == {"id": first["id"], "object": "upload.part", "created_at": START, "upload_id": upload_id}
         body = {"part_ids": [first["id"], second["id"]], "md5": hashlib.md5(b"helloworld").hexdigest()}
         done = (await client.post(f"/uploads/{upload_id}/complete", json=body)).json()
         file = done.pop("file")
@@ -58,7 +59,7 @@ async def test_an_upload_without_bytes_has_no_parts(gateway: Gateway) -> None:
     async with gateway.client() as client:
         upload_id = await begun(client, bytes=0, purpose="batch")
         done = (await client.post(f"/uploads/{upload_id}/complete", json={"part_ids": []})).json()
-    assert (done["file"]["bytes"], done["file"]["expires_at"]) == (0, NOW + 30 * 86_400)
+    assert (done["file"]["bytes"], done["file"]["expires_at"]) == (0, START + 30 * 86_400)
 
 
 async def test_expires_after_is_counted_from_the_completion(gateway: Gateway) -> None:
@@ -66,7 +67,7 @@ async def test_expires_after_is_counted_from_the_completion(gateway: Gateway) ->
         upload_id = await begun(client, bytes=0, expires_after={"anchor": "created_at", "seconds": 3600})
         gateway.clock.now += 100
         done = (await client.post(f"/uploads/{upload_id}/complete", json={"part_ids": []})).json()
-    assert done["file"]["expires_at"] == NOW + 3700
+    assert done["file"]["expires_at"] == START + 3700
 
 
 async def test_a_cancelled_upload_drops_its_parts(gateway: Gateway) -> None:

@@ -1,30 +1,16 @@
-"""A gateway with the images endpoints, before a Google made of answers; and images to answer with."""
+"""Images to answer with, and what the images endpoints make of them."""
 
 import base64
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from io import BytesIO
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import orjson
-from fastapi import FastAPI
 from PIL import Image
+from tests.support.gateway import gateway_app, in_process
+from tests.support.google import Answer, FakeGoogle
 
-from gemgate.api.images.routes import router
-from gemgate.app import GOOGLE, OPENAI
-from gemgate.auth.key_registry import ClientKeys
-from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.gemini.model_list import ModelList
-from gemgate.model_routing.aliases import ModelAliases
-from gemgate.settings import Settings
-from gemgate.startup.options import shared_calls
 from gemgate.translation.options import ImageOptions
-from gemgate.upstream.client import Upstream
-from gemgate.web import error_handlers as handlers
-from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 Json = dict[str, Any]
 
@@ -35,7 +21,6 @@ OLD_20 = "gemini-2.0-flash-preview-image-generation"
 IMAGEN = "imagen-3.0-generate-002"
 IMAGEN_4 = "imagen-4.0-generate-001"
 
-KEY = {"authorization": "Bearer caller-key"}
 IMAGEN_IS_OFF = (
     "models/imagen-3.0-generate-002 is not found for API version v1beta, or is not supported for predict. Call "
     "ModelService.ListModels to see the list of available models and their supported methods."
@@ -89,70 +74,14 @@ SHOWN_USAGE: Json = {
 }
 
 
-class Google:
-    """Gives the answers one after the other, the last again and again; an answer with a status is an error.
-
-    Attributes:
-        calls: The path after `/v1beta/` and the body of each call.
-    """
-
-    def __init__(self, *answers: Json | tuple[int, str]) -> None:
-        self.answers = list(answers) or [native(blob(drawn()), usage=USAGE)]
-        self.calls: list[tuple[str, Any]] = []
-
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
-        body = orjson.loads(request.content) if request.content else None
-        self.calls.append((request.url.path.removeprefix("/v1beta/"), body))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, tuple):
-            code, message = answer
-            return httpx.Response(code, json={"error": {"code": code, "message": message, "status": "X"}})
-        return httpx.Response(200, json=answer)
+def fake_google(*answers: Answer) -> FakeGoogle:
+    """A Google that draws a small PNG unless `answers` say otherwise."""
+    return FakeGoogle(*(answers or [native(blob(drawn()), usage=USAGE)]))
 
 
-def image_app(google: Callable[[httpx.Request], Any], *, facts: Any = None, **settings: Any) -> FastAPI:
-    """The images endpoints below both prefixes, with what they ask of the application."""
-    chosen: Json = {"gemini_api_key": (), "client_keys": ()} | settings
-    resolved = Settings(_env_file=None, **chosen)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with (
-            GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
-            ModelList(Upstream(gemini, shared_calls(resolved)), ttl=300) as models,
-        ):
-            images = options(facts=facts, unsupported_params=resolved.unsupported_params)
-            app.state.services = SimpleNamespace(
-                settings=resolved,
-                client_keys=ClientKeys.of(resolved),
-                gemini=Upstream(gemini, shared_calls(resolved)),
-                aliases=ModelAliases(resolved.models),
-                images=images,
-                models=models,
-            )
-            yield
-
-    app = FastAPI(lifespan=lifespan, redirect_slashes=False)
-    app.add_middleware(TelemetryMiddleware)
-    handlers.install(app)
-    for prefix in (OPENAI, GOOGLE):
-        app.include_router(router, prefix=prefix)
-    return app
-
-
-@asynccontextmanager
-async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client within the application's lifespan."""
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway", headers=KEY) as client,
-    ):
-        yield client
-
-
-async def generate(google: Google, body: Json, *, headers: Json | None = None, **app: Any) -> httpx.Response:
+async def generate(google: FakeGoogle, body: Json, *, headers: Json | None = None, **settings: Any) -> httpx.Response:
     """What `POST /v1/images/generations` answers."""
-    async with client_of(image_app(google, **app)) as client:
+    async with in_process(gateway_app(google, **settings)) as client:
         return await client.post(
             "/v1/images/generations", json={"model": FLASH_25, "prompt": "a cat", **body}, headers=headers
         )

@@ -138,7 +138,7 @@ def test_a_blocked_prompt_is_moderation_blocked() -> None:
 
 
 class TestImagen:
-    def test_gives_predictions(self) -> None:
+    def test_imagen_gives_predictions(self) -> None:
         prediction: Any = {"mimeType": "image/png", "bytesBase64Encoded": PNG, "prompt": "a nicer cat"}
         answer = from_predict({"predictions": [prediction, {"raiFilteredReason": "one was not right"}]})
         assert answer == ImagesAnswer([Picture(PNG, "png", (16, 9), "a nicer cat")])
@@ -146,24 +146,24 @@ class TestImagen:
         assert response["data"] == [{"b64_json": PNG, "revised_prompt": "a nicer cat"}]
         assert "usage" not in response
 
-    def test_that_was_filtered_is_moderation_blocked_with_the_reason(self) -> None:
+    def test_a_filtered_prediction_of_imagen_is_moderation_blocked_with_the_reason(self) -> None:
         with pytest.raises(ApiError) as caught:
             from_predict({"predictions": [{"raiFilteredReason": "No."}, {"raiFilteredReason": "Never."}]})
         assert (caught.value.status, caught.value.code) == (400, "moderation_blocked")
         assert caught.value.message == "Google filtered all images (RAI_FILTERED). No. Never."
 
-    def test_without_predictions_was_filtered_without_a_reason(self) -> None:
+    def test_an_answer_of_imagen_without_predictions_was_filtered_without_a_reason(self) -> None:
         with pytest.raises(ApiError, match="It gave no reason") as caught:
             from_predict({})
         assert caught.value.code == "moderation_blocked"
 
-    def test_with_images_elsewhere_is_googles_failure(self) -> None:
+    def test_an_answer_of_imagen_with_images_elsewhere_is_googles_failure(self) -> None:
         elsewhere: Any = {"predictions": [{"gcsUri": "gs://b/i.png", "mimeType": "image/png"}]}
         with pytest.raises(TransportError) as failed:
             from_predict(elsewhere)
         assert failed.value.failure is Failure.INVALID_BODY
 
-    def test_that_is_switched_off_is_told_in_googles_words_with_the_way_out(self) -> None:
+    def test_imagen_when_it_is_switched_off_is_told_in_googles_words_with_the_way_out(self) -> None:
         error = image_error(GeminiError(404, IMAGEN_IS_OFF, "NOT_FOUND"), is_imagen=True)
         assert (error.status, error.code) == (404, "model_not_found")
         assert error.message.startswith(IMAGEN_IS_OFF)
@@ -171,7 +171,7 @@ class TestImagen:
         other = image_error(GeminiError(404, IMAGEN_IS_OFF, "NOT_FOUND"), is_imagen=False)
         assert other.message == IMAGEN_IS_OFF
 
-    def test_that_refuses_the_prompt_is_moderation_blocked(self) -> None:
+    def test_a_prompt_that_imagen_refuses_is_moderation_blocked(self) -> None:
         message = "This prompt contains sensitive words that violate Google's Responsible AI practices."
         error = image_error(GeminiError(400, message, "INVALID_ARGUMENT"), is_imagen=True)
         assert (error.status, error.code) == (400, "moderation_blocked")
@@ -186,7 +186,7 @@ def test_an_error_of_googles_names_the_parameter_of_this_endpoint(field: str, pa
 
 
 class TestTheAnswer:
-    def test_tells_the_true_format_and_size(self) -> None:
+    def test_the_answer_tells_the_true_format_and_size(self) -> None:
         answer = from_generate(native(blob(PNG), usage=USAGE))  # type: ignore[arg-type]
         response = images_response([answer, answer], created=7)
         assert response == {
@@ -205,7 +205,7 @@ class TestTheAnswer:
         }
         ImagesResponse.model_validate(response, strict=True)
 
-    def test_leaves_out_what_differs_and_what_is_not_known(self) -> None:
+    def test_the_answer_leaves_out_what_differs_and_what_is_not_known(self) -> None:
         response = images_response([ImagesAnswer([Picture("", "png", (1, 2)), Picture("", "jpeg", (1, 2))])], created=7)
         assert ("output_format" in response, response["size"]) == (False, "1x2")
         response = images_response([ImagesAnswer([Picture("", "png", (1, 2)), Picture("", "png", (2, 2))])], created=7)
@@ -215,7 +215,7 @@ class TestTheAnswer:
     @pytest.mark.parametrize(
         ("kind", "model"), [("image_generation", ImageGenCompletedEvent), ("image_edit", ImageEditCompletedEvent)]
     )
-    def test_is_an_event_for_each_image_and_the_tokens_come_once(self, kind: str, model: Any) -> None:
+    def test_a_streamed_answer_is_an_event_for_each_image_and_the_tokens_come_once(self, kind: str, model: Any) -> None:
         answer = from_generate(native(blob(PNG), blob(JPEG), usage=USAGE))  # type: ignore[arg-type]
         first, second = completed_events(kind, answer, created=7)
         assert first["usage"]["total_tokens"] == 0
@@ -259,10 +259,10 @@ def test_tokens_that_google_does_not_tell_are_none(meta: Any, shown: tuple[int, 
 class TestDimensions:
     @pytest.mark.parametrize("kind", ["png", "jpeg"])
     @pytest.mark.parametrize("size", [(1, 1), (640, 3), (1376, 768)])
-    def test_stand_in_the_header(self, kind: str, size: tuple[int, int]) -> None:
+    def test_dimensions_are_read_from_the_header(self, kind: str, size: tuple[int, int]) -> None:
         assert dimensions(base64.b64decode(drawn(kind, size))) == size
 
-    def test_are_found_behind_long_metadata(self) -> None:
+    def test_dimensions_are_found_behind_long_metadata(self) -> None:
         whole = base64.b64decode(drawn("jpeg", (8, 4)))
         segment = b"\xff\xeb" + struct.pack(">H", 65535) + b"c" * 65533
         data = base64.b64encode(whole[:2] + segment * 2 + b"\xff" + whole[2:]).decode()
@@ -281,5 +281,5 @@ class TestDimensions:
             b"\xff\xd8\xff\xc4\x00\x04\x00\x00\xff",
         ],
     )
-    def test_that_cannot_be_read_are_not_known(self, head: bytes) -> None:
+    def test_dimensions_that_cannot_be_read_are_not_known(self, head: bytes) -> None:
         assert dimensions(head) is None

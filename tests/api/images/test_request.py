@@ -146,16 +146,16 @@ def test_compression_goes_with_a_lossy_format(body: Any, wanted: Any, compressio
 
 
 class TestImagen:
-    def test_takes_the_prompt_and_how_many(self) -> None:
+    def test_imagen_takes_the_prompt_and_how_many(self) -> None:
         assert predicted(n=1).bodies == [
             {"instances": [{"prompt": "a cat"}], "parameters": {"sampleCount": 1, "includeRaiReason": True}}
         ]
 
-    def test_makes_four_in_a_call(self) -> None:
+    def test_imagen_makes_four_in_a_call(self) -> None:
         counts = [body["parameters"]["sampleCount"] for body in predicted(n=10).bodies]
         assert counts == [4, 4, 2]
 
-    def test_has_a_ratio_and_a_size_of_its_own(self) -> None:
+    def test_imagen_has_a_ratio_and_a_size_of_its_own(self) -> None:
         parameters = predicted(IMAGEN_4, size="2048x1152").bodies[0]["parameters"]
         assert (parameters["aspectRatio"], parameters["sampleImageSize"]) == ("16:9", "2K")
         assert "sampleImageSize" not in predicted(size="2048x1152").bodies[0]["parameters"]
@@ -173,17 +173,17 @@ class TestImagen:
             ({"output_format": "webp", "output_compression": 7}, None, 7),
         ],
     )
-    def test_writes_two_formats_itself(self, body: Any, output: Any, compression: int | None) -> None:
+    def test_imagen_writes_two_formats_itself(self, body: Any, output: Any, compression: int | None) -> None:
         translation = predicted(**body)
         assert translation.bodies[0]["parameters"].get("outputOptions") == output
         assert translation.compression == compression
 
-    def test_takes_who_may_be_shown(self) -> None:
+    def test_imagen_takes_who_may_be_shown(self) -> None:
         google = {"person_generation": "allow_adult"}
         assert predicted(google=google).bodies[0]["parameters"]["personGeneration"] == "ALLOW_ADULT"
         assert predicted(google={"person_generation": 3}).bodies[0]["parameters"]["personGeneration"] == 3
 
-    def test_has_one_threshold_for_all_categories(self) -> None:
+    def test_imagen_has_one_threshold_for_all_categories(self) -> None:
         same = [{"category": "A", "threshold": "BLOCK_NONE"}, {"category": "B", "threshold": "BLOCK_NONE"}]
         translation = predicted(google={"safety_settings": same})
         assert translation.bodies[0]["parameters"]["safetySetting"] == "BLOCK_NONE"
@@ -193,14 +193,14 @@ class TestImagen:
         assert "safetySetting" not in translation.bodies[0]["parameters"]
         assert translation.notes.dropped == ["extra_body.google.safety_settings"]
 
-    def test_has_no_tools_and_no_generation_config(self) -> None:
+    def test_imagen_has_no_tools_and_no_generation_config(self) -> None:
         google = {"tools": [{"google_search": {}}], "generation_config": {"seed": 1}}
         assert predicted(google=google).notes.dropped == [
             "extra_body.google.tools",
             "extra_body.google.generation_config",
         ]
 
-    def test_edits_nothing(self) -> None:
+    def test_imagen_edits_nothing(self) -> None:
         with pytest.raises(ApiError) as caught:
             to_gemini(EditRequest(model=IMAGEN, prompt="p"), options(), "predict", [blob("AA==")])  # type: ignore[list-item]
         assert (caught.value.param, caught.value.code) == ("model", "unsupported_value")

@@ -13,24 +13,23 @@ from tests.api.images.support import (
     IMAGEN,
     IMAGEN_4,
     IMAGEN_IS_OFF,
-    KEY,
     PRO_3,
     SHOWN_USAGE,
     USAGE,
-    Google,
     blob,
-    client_of,
     drawn,
+    fake_google,
     generate,
-    image_app,
     native,
     opened,
 )
+from tests.support.gateway import CALLER, gateway_app, in_process
+from tests.support.google import failure, overloaded
 
 PNG, JPEG = drawn(), drawn("jpeg")
 GOOD = native(blob(PNG), usage=USAGE)
 REFUSED = native(finish="IMAGE_SAFETY")
-OVERLOADED = (503, "The model is overloaded.")
+OVERLOADED = overloaded()
 
 
 def error_of(response: httpx.Response) -> tuple[int, str | None]:
@@ -49,9 +48,9 @@ def events_in(response: httpx.Response) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("prefix", ["/v1", "/v1beta/openai"])
 async def test_a_prompt_is_an_image(prefix: str) -> None:
-    google = Google()
+    google = fake_google()
     body = {"model": PRO_3, "prompt": "a cat", "size": "1536x1024", "user": "u"}
-    async with client_of(image_app(google)) as client:
+    async with in_process(gateway_app(google)) as client:
         response = await client.post(f"{prefix}/images/generations", json=body)
     ((path, sent),) = google.calls
     assert path == f"models/{PRO_3}:generateContent"
@@ -77,37 +76,43 @@ async def test_a_prompt_is_an_image(prefix: str) -> None:
 
 
 async def test_n_images_are_n_calls_and_their_tokens_are_summed() -> None:
-    google = Google()
+    google = fake_google()
     answer = (await generate(google, {"n": 10})).json()
     assert len(google.calls) == len(answer["data"]) == 10
     assert answer["usage"]["total_tokens"] == 10 * USAGE["totalTokenCount"]
 
 
 class TestPartialFailure:
-    async def test_gives_the_images_that_came_and_says_how_many(self) -> None:
-        response = await generate(Google(GOOD, OVERLOADED, REFUSED, GOOD), {"n": 4}, retries=0)
+    async def test_a_partial_failure_gives_the_images_that_came_and_says_how_many(self) -> None:
+        response = await generate(fake_google(GOOD, OVERLOADED, REFUSED, GOOD), {"n": 4}, retries=0)
         assert len(response.json()["data"]) == 2
         assert response.headers["x-gemgate-adjusted"] == "n=4->2"
 
-    async def test_of_all_calls_is_the_first_error(self) -> None:
-        assert error_of(await generate(Google(REFUSED, OVERLOADED), {"n": 3}, retries=0)) == (400, "moderation_blocked")
-        assert error_of(await generate(Google(OVERLOADED, REFUSED), {"n": 3}, retries=0)) == (503, "server_overloaded")
+    async def test_when_all_calls_fail_the_answer_is_the_first_error(self) -> None:
+        assert error_of(await generate(fake_google(REFUSED, OVERLOADED), {"n": 3}, retries=0)) == (
+            400,
+            "moderation_blocked",
+        )
+        assert error_of(await generate(fake_google(OVERLOADED, REFUSED), {"n": 3}, retries=0)) == (
+            503,
+            "server_overloaded",
+        )
 
-    async def test_does_not_count_what_came_beyond(self) -> None:
-        response = await generate(Google(native(blob(PNG), blob(PNG))), {"n": 1})
+    async def test_images_beyond_those_asked_for_are_no_partial_failure(self) -> None:
+        response = await generate(fake_google(native(blob(PNG), blob(PNG))), {"n": 1})
         assert len(response.json()["data"]) == 2
         assert response.headers["x-gemgate-adjusted"] == "n=1->2"
 
-    async def test_of_imagen_is_fewer_predictions(self) -> None:
+    async def test_a_partial_failure_of_imagen_is_fewer_predictions(self) -> None:
         predictions = [{"bytesBase64Encoded": PNG, "mimeType": "image/png"}, {"raiFilteredReason": "one was bad"}]
-        response = await generate(Google({"predictions": predictions}), {"model": IMAGEN, "n": 2})
+        response = await generate(fake_google({"predictions": predictions}), {"model": IMAGEN, "n": 2})
         assert len(response.json()["data"]) == 1
         assert response.headers["x-gemgate-adjusted"] == "n=2->1"
 
 
 class TestImagen:
-    async def test_makes_the_images_of_the_product_page(self) -> None:
-        google = Google({"predictions": [{"bytesBase64Encoded": PNG, "mimeType": "image/png"}]})
+    async def test_imagen_makes_the_images_of_the_product_page(self) -> None:
+        google = fake_google({"predictions": [{"bytesBase64Encoded": PNG, "mimeType": "image/png"}]})
         response = await generate(google, {"model": IMAGEN, "response_format": "b64_json", "n": 1})
         ((path, sent),) = google.calls
         assert path == f"models/{IMAGEN}:predict"
@@ -120,23 +125,23 @@ class TestImagen:
         assert "usage" not in answer
         assert "x-gemgate-adjusted" not in response.headers
 
-    async def test_makes_ten_in_three_calls(self) -> None:
-        google = Google({"predictions": [{"bytesBase64Encoded": PNG}] * 4})
+    async def test_imagen_makes_ten_images_in_three_calls(self) -> None:
+        google = fake_google({"predictions": [{"bytesBase64Encoded": PNG}] * 4})
         await generate(google, {"model": IMAGEN_4, "n": 10})
         assert [call["parameters"]["sampleCount"] for _, call in google.calls] == [4, 4, 2]
 
-    async def test_that_google_has_switched_off_is_a_clear_404(self) -> None:
-        response = await generate(Google((404, IMAGEN_IS_OFF)), {"model": IMAGEN})
+    async def test_imagen_when_google_has_switched_it_off_is_a_clear_404(self) -> None:
+        response = await generate(fake_google(failure(404, IMAGEN_IS_OFF)), {"model": IMAGEN})
         assert error_of(response) == (404, "model_not_found")
         message = response.json()["error"]["message"]
         assert message.startswith(IMAGEN_IS_OFF)
         assert "switched Imagen off" in message
 
-    async def test_edits_nothing(self) -> None:
-        google = Google()
-        async with client_of(image_app(google)) as client:
+    async def test_imagen_edits_nothing(self) -> None:
+        google = fake_google()
+        async with in_process(gateway_app(google)) as client:
             response = await client.post(
-                "/v1/images/edits", json={"model": IMAGEN, "prompt": "p", "image": PNG}, headers=KEY
+                "/v1/images/edits", json={"model": IMAGEN, "prompt": "p", "image": PNG}, headers=CALLER
             )
         assert error_of(response) == (400, "unsupported_value")
         assert not google.calls
@@ -154,55 +159,55 @@ class TestModelsThatTheCatalogDoesNotKnow:
         ("model", "method"),
         [("painter-1", "predict"), ("painter-2", "generateContent"), ("dall-e-3", "generateContent")],
     )
-    async def test_are_asked_as_their_resource_says(self, model: str, method: str) -> None:
+    async def test_an_unknown_model_is_asked_as_its_resource_says(self, model: str, method: str) -> None:
         answer = {"predictions": [{"bytesBase64Encoded": PNG}]} if method == "predict" else GOOD
-        google = Google(self.LISTING, answer)
-        async with client_of(image_app(google)) as client:
+        google = fake_google(self.LISTING, answer)
+        async with in_process(gateway_app(google)) as client:
             for _ in range(2):
                 response = await client.post("/v1/images/generations", json={"model": model, "prompt": "p"})
                 assert response.json()["data"] == [{"b64_json": PNG}]
         assert [path for path, _ in google.calls] == ["models", *[f"models/{model}:{method}"] * 2]
 
-    async def test_fail_with_the_list(self) -> None:
-        response = await generate(Google(OVERLOADED), {"model": "painter-1"})
+    async def test_an_unknown_model_fails_with_the_list_of_models(self) -> None:
+        response = await generate(fake_google(OVERLOADED), {"model": "painter-1"})
         assert error_of(response) == (503, "server_overloaded")
 
-    async def test_can_be_told_by_the_operator(self) -> None:
-        google = Google({"predictions": [{"bytesBase64Encoded": PNG}]})
+    async def test_an_unknown_model_can_be_described_by_the_operator(self) -> None:
+        google = fake_google({"predictions": [{"bytesBase64Encoded": PNG}]})
         facts = {"painter-*": {"image_method": "predict", "aspect_ratios": ["1:1", "7:5"]}}
-        await generate(google, {"model": "painter-9", "size": "1400x1000"}, facts=facts)
+        await generate(google, {"model": "painter-9", "size": "1400x1000"}, model_facts=facts)
         ((path, sent),) = google.calls
         assert path == "models/painter-9:predict"
         assert sent["parameters"]["aspectRatio"] == "7:5"
 
 
 class TestFormats:
-    async def test_are_converted(self) -> None:
-        response = await generate(Google(native(blob(JPEG, "image/jpeg"))), {"output_format": "webp"})
+    async def test_images_are_converted_to_the_format_asked_for(self) -> None:
+        response = await generate(fake_google(native(blob(JPEG, "image/jpeg"))), {"output_format": "webp"})
         answer = response.json()
         assert answer["output_format"] == "webp"
         assert opened(answer["data"][0]["b64_json"]).format == "WEBP"
         assert "x-gemgate-adjusted" not in response.headers
 
-    async def test_are_compressed(self) -> None:
+    async def test_images_are_compressed_as_asked(self) -> None:
         body = {"output_format": "jpeg", "output_compression": 1}
-        response = await generate(Google(native(blob(JPEG, "image/jpeg"))), body)
+        response = await generate(fake_google(native(blob(JPEG, "image/jpeg"))), body)
         assert opened(response.json()["data"][0]["b64_json"]).format == "JPEG"
         assert response.json()["data"][0]["b64_json"] != JPEG
         assert "x-gemgate-adjusted" not in response.headers
 
-    async def test_that_nobody_asked_for_are_told_truly(self) -> None:
-        response = await generate(Google(native(blob(JPEG, "image/png"))), {})
+    async def test_a_format_that_nobody_asked_for_is_told_truly(self) -> None:
+        response = await generate(fake_google(native(blob(JPEG, "image/png"))), {})
         assert response.json()["output_format"] == "jpeg"
         assert "x-gemgate-adjusted" not in response.headers
 
-    async def test_that_cannot_be_made_are_noted(self) -> None:
-        response = await generate(Google(), {"output_format": "svg"})
+    async def test_a_format_that_cannot_be_made_is_noted(self) -> None:
+        response = await generate(fake_google(), {"output_format": "svg"})
         assert response.json()["output_format"] == "png"
         assert response.headers["x-gemgate-adjusted"] == "output_format=svg->png"
 
-    async def test_stay_without_pillow(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        google = Google(native(blob(JPEG, "image/jpeg")))
+    async def test_images_keep_their_format_without_pillow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        google = fake_google(native(blob(JPEG, "image/jpeg")))
         monkeypatch.setitem(sys.modules, "PIL", None)
         response = await generate(google, {"output_format": "png"})
         assert response.json()["output_format"] == "jpeg"
@@ -212,8 +217,8 @@ class TestFormats:
 
 
 class TestStreams:
-    async def test_are_one_completed_event_for_each_image(self) -> None:
-        response = await generate(Google(), {"stream": True, "n": 2, "partial_images": 2})
+    async def test_a_stream_is_one_completed_event_for_each_image(self) -> None:
+        response = await generate(fake_google(), {"stream": True, "n": 2, "partial_images": 2})
         assert response.headers["content-type"].startswith("text/event-stream")
         assert response.headers["x-gemgate-dropped-params"] == "partial_images"
         events = events_in(response)
@@ -231,30 +236,30 @@ class TestStreams:
             }
         assert "x-gemgate-adjusted" not in response.text
 
-    async def test_of_edits_are_named_so(self) -> None:
-        async with client_of(image_app(Google())) as client:
+    async def test_the_events_of_a_streamed_edit_are_named_so(self) -> None:
+        async with in_process(gateway_app(fake_google())) as client:
             body = {"model": FLASH_25, "prompt": "p", "image": PNG, "stream": True}
             response = await client.post("/v1/images/edits", json=body)
         assert [name for name, _ in events_in(response)] == ["image_edit.completed"]
 
-    async def test_give_what_came_and_say_at_the_end_what_did_not(self) -> None:
-        response = await generate(Google(GOOD, REFUSED), {"stream": True, "n": 2})
+    async def test_a_stream_gives_what_came_and_says_at_the_end_what_did_not(self) -> None:
+        response = await generate(fake_google(GOOD, REFUSED), {"stream": True, "n": 2})
         assert len(events_in(response)) == 1
         assert response.text.endswith("\n\n: x-gemgate-adjusted: n=2->1\n\n")
 
-    async def test_say_nothing_when_the_operator_wants_no_notes(self) -> None:
-        response = await generate(Google(GOOD, REFUSED), {"stream": True, "n": 2}, unsupported_params="ignore")
+    async def test_a_stream_says_nothing_of_it_when_the_operator_wants_no_notes(self) -> None:
+        response = await generate(fake_google(GOOD, REFUSED), {"stream": True, "n": 2}, unsupported_params="ignore")
         assert "x-gemgate" not in response.text
 
-    async def test_that_fail_before_the_first_image_have_the_errors_status(self) -> None:
-        assert error_of(await generate(Google(REFUSED), {"stream": True, "n": 2})) == (400, "moderation_blocked")
-        assert error_of(await generate(Google(OVERLOADED), {"stream": True})) == (503, "server_overloaded")
+    async def test_a_stream_that_fails_before_the_first_image_has_the_errors_status(self) -> None:
+        assert error_of(await generate(fake_google(REFUSED), {"stream": True, "n": 2})) == (400, "moderation_blocked")
+        assert error_of(await generate(fake_google(OVERLOADED), {"stream": True})) == (503, "server_overloaded")
 
 
 class TestEdits:
-    async def test_send_the_images_before_the_prompt(self) -> None:
-        google = Google()
-        async with client_of(image_app(google)) as client:
+    async def test_an_edit_sends_the_images_before_the_prompt(self) -> None:
+        google = fake_google()
+        async with in_process(gateway_app(google)) as client:
             response = await client.post(
                 "/v1/images/edits",
                 data={"model": FLASH_25, "prompt": "bluer", "n": "2", "input_fidelity": "high"},
@@ -267,34 +272,34 @@ class TestEdits:
         parts = [blob(PNG), blob(JPEG, "image/jpeg"), {"text": "bluer"}]
         assert sent["contents"] == [{"role": "user", "parts": parts}]
 
-    async def test_with_a_mask_are_refused(self) -> None:
-        google = Google()
-        async with client_of(image_app(google)) as client:
+    async def test_an_edit_with_a_mask_is_refused(self) -> None:
+        google = fake_google()
+        async with in_process(gateway_app(google)) as client:
             files = {"image": ("a.png", base64.b64decode(PNG)), "mask": ("m.png", base64.b64decode(PNG))}
             response = await client.post("/v1/images/edits", data={"model": FLASH_25, "prompt": "p"}, files=files)
         assert error_of(response) == (400, "unsupported_parameter")
         assert response.json()["error"]["param"] == "mask"
         assert not google.calls
 
-    async def test_beyond_the_limit_are_refused(self) -> None:
-        async with client_of(image_app(Google(), max_body_bytes=1000)) as client:
+    async def test_an_edit_beyond_the_limit_is_refused(self) -> None:
+        async with in_process(gateway_app(fake_google(), max_body_bytes=1000)) as client:
             files = {"image": ("a.png", b"x" * 2000)}
             response = await client.post("/v1/images/edits", data={"model": FLASH_25, "prompt": "p"}, files=files)
         assert error_of(response) == (413, "request_too_large")
 
-    async def test_that_are_neither_a_form_nor_json_are_refused(self) -> None:
-        async with client_of(image_app(Google())) as client:
+    async def test_an_edit_that_is_neither_a_form_nor_json_is_refused(self) -> None:
+        async with in_process(gateway_app(fake_google())) as client:
             response = await client.post("/v1/images/edits", data={"model": FLASH_25, "prompt": "p"})
         assert error_of(response) == (415, "unsupported_content_type")
 
-    async def test_without_a_key_are_refused_before_anything_is_read(self) -> None:
-        async with client_of(image_app(Google())) as client:
+    async def test_an_edit_without_a_key_is_refused_before_anything_is_read(self) -> None:
+        async with in_process(gateway_app(fake_google())) as client:
             response = await client.post("/v1/images/edits", content=b"{", headers={"authorization": ""})
         assert response.status_code == 401
 
 
 async def test_variations_are_not_there() -> None:
-    async with client_of(image_app(Google())) as client:
+    async with in_process(gateway_app(fake_google())) as client:
         response = await client.post("/v1/images/variations", json={})
     assert response.status_code == 404
     assert response.json()["error"]["message"] == "Invalid URL (POST /v1/images/variations)"
@@ -302,7 +307,7 @@ async def test_variations_are_not_there() -> None:
 
 @pytest.mark.parametrize(("model", "method"), [(PRO_3, "generateContent"), ("painter-1", "generateContent")])
 async def test_a_dry_run_shows_the_native_request_and_calls_nobody(model: str, method: str) -> None:
-    google = Google()
+    google = fake_google()
     body = {"model": model, "n": 2, "style": "vivid", "size": "1792x1024", "stream": True}
     response = await generate(google, body, headers={"x-gemgate-dry-run": "true"})
     assert not google.calls
@@ -320,19 +325,19 @@ async def test_a_dry_run_shows_the_native_request_and_calls_nobody(model: str, m
 
 
 async def test_a_number_that_json_cannot_hold_is_a_400() -> None:
-    google = Google()
+    google = fake_google()
     content = b'{"model": "%s", "prompt": "p", "google": {"generation_config": {"x": %d}}}' % (
         FLASH_25.encode(),
         10**30,
     )
-    async with client_of(image_app(google)) as client:
+    async with in_process(gateway_app(google)) as client:
         response = await client.post("/v1/images/generations", content=content)
     assert error_of(response) == (400, "invalid_value")
     assert not google.calls
 
 
 async def test_seeds_of_several_calls_differ() -> None:
-    google = Google()
+    google = fake_google()
     await generate(google, {"n": 2, "google": {"generation_config": {"seed": 5}}})
     assert sorted(call["generationConfig"]["seed"] for _, call in google.calls) == [5, 6]
 
@@ -354,7 +359,7 @@ async def test_a_client_that_leaves_stops_all_calls(stream: bool) -> None:
             raise
         raise AssertionError
 
-    app = image_app(google)
+    app = gateway_app(google)
     body = orjson.dumps({"model": FLASH_25, "prompt": "p", "n": 3, "stream": stream})
     messages: list[Any] = [{"type": "http.request", "body": body}]
 
@@ -366,7 +371,7 @@ async def test_a_client_that_leaves_stops_all_calls(stream: bool) -> None:
 
     async def send(_message: Any) -> None: ...
 
-    headers = [(b"authorization", KEY["authorization"].encode())]
+    headers = [(b"authorization", CALLER["authorization"].encode())]
     scope = {
         "type": "http",
         "method": "POST",

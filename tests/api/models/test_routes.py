@@ -1,15 +1,18 @@
 """`GET /models` and `GET /models/{model}`, from the caller to Google and back."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import openai
 import pytest
+from tests.support.clock import FakeClock
+from tests.support.gateway import gateway_app, in_process
+from tests.support.google import FakeGoogle, failure
 from tests.support.server import serve
-from tests.support.slices import client_of, slice_app
 
-from gemgate.api.models.routes import router
+from gemgate.gemini.model_list import ModelList
 
 MODELS = {
     "models": [
@@ -17,31 +20,11 @@ MODELS = {
         {"name": "models/gemini-embedding-001", "supportedGenerationMethods": ["embedContent"]},
     ]
 }
-DOWN = {"error": {"code": 503, "message": "The service is unavailable.", "status": "UNAVAILABLE"}}
-
-
-class Google:
-    """Lists two models until `is_down`."""
-
-    def __init__(self) -> None:
-        self.is_down = False
-        self.calls = 0
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.calls += 1
-        assert request.headers["x-goog-api-key"] == "caller-key"
-        return httpx.Response(503, json=DOWN) if self.is_down else httpx.Response(200, json=MODELS)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+DOWN = failure(503, "The service is unavailable.", reason="UNAVAILABLE")
 
 
 async def get(path: str, **headers: str) -> httpx.Response:
-    async with client_of(slice_app(router, Google())) as client:
+    async with in_process(gateway_app(FakeGoogle(MODELS))) as client:
         return await client.get(path, headers=headers)
 
 
@@ -77,7 +60,7 @@ async def test_a_model_that_google_does_not_list_is_openais_404(name: str) -> No
 
 @pytest.mark.parametrize("name", ["gemini-2.5-flash", "models%2Fgemini-2.5-flash"])
 async def test_deleting_a_model_is_refused_with_the_reason(name: str) -> None:
-    async with client_of(slice_app(router, Google())) as client:
+    async with in_process(gateway_app(FakeGoogle(MODELS))) as client:
         response = await client.delete(f"/v1/models/{name}")
     assert response.status_code == 403
     assert "cannot be deleted" in response.json()["error"]["message"]
@@ -88,18 +71,18 @@ async def test_deleting_a_model_is_refused_with_the_reason(name: str) -> None:
 )
 @pytest.mark.parametrize("dry_run", ["true", "false"])
 async def test_models_are_only_for_who_presents_a_key(method: str, path: str, dry_run: str) -> None:
-    google = Google()
-    async with client_of(slice_app(router, google)) as client:
+    google = FakeGoogle(MODELS)
+    async with in_process(gateway_app(google)) as client:
         response = await client.request(method, path, headers={"authorization": "", "x-gemgate-dry-run": dry_run})
-    assert (response.status_code, google.calls) == (401, 0)
+    assert (response.status_code, google.requests) == (401, [])
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/gemini-2.5-flash"])
 async def test_a_dry_run_shows_the_native_request_and_calls_nobody(path: str) -> None:
-    google = Google()
-    async with client_of(slice_app(router, google)) as client:
+    google = FakeGoogle(MODELS)
+    async with in_process(gateway_app(google)) as client:
         response = await client.get(path, headers={"x-gemgate-dry-run": "true"})
-    assert google.calls == 0
+    assert google.requests == []
     assert response.json() == {
         "object": "gemgate.dry_run",
         "method": "GET",
@@ -112,47 +95,49 @@ async def test_a_dry_run_shows_the_native_request_and_calls_nobody(path: str) ->
 
 
 async def test_the_list_is_kept_and_told_to_be_old_while_google_is_down() -> None:
-    google, clock = Google(), Clock()
-    async with client_of(slice_app(router, google, clock=clock, retries=0)) as client:
+    google, clock = FakeGoogle(MODELS), FakeClock()
+    app = gateway_app(google, retries=0)
+    async with in_process(app) as client, ModelList(app.state.services.gemini, ttl=300, clock=clock) as models:
+        app.state.services = replace(app.state.services, models=models)
         fresh = await client.get("/v1/models")
         await client.get("/v1/models/gemini-2.5-flash")
-        assert google.calls == 1
-        google.is_down = True
+        assert len(google.requests) == 1
+        google.answers = [DOWN]
         clock.now += 300
         stale = await client.get("/v1/models")
         one = await client.get("/v1/models/gemini-2.5-flash")
         assert (await client.get("/v1/models/gpt-9")).status_code == 404
     assert stale.content == fresh.content
+    assert set(google.keys) == {"caller-key"}
     assert stale.headers["x-gemgate-stale"] == one.headers["x-gemgate-stale"] == "true"
-    assert google.calls == 2
+    assert len(google.requests) == 2
 
 
 async def test_without_an_old_list_googles_failure_is_the_answer() -> None:
-    google = Google()
-    google.is_down = True
-    async with client_of(slice_app(router, google)) as client:
+    google = FakeGoogle(DOWN)
+    async with in_process(gateway_app(google)) as client:
         response = await client.get("/v1/models")
     assert (response.status_code, response.json()["error"]["code"]) == (503, "server_overloaded")
 
 
 async def test_many_who_ask_at_once_cost_one_call() -> None:
-    google = Google()
-    async with client_of(slice_app(router, google)) as client:
+    google = FakeGoogle(MODELS)
+    async with in_process(gateway_app(google)) as client:
         answers = await asyncio.gather(*(client.get("/v1/models") for _ in range(10)))
     assert {answer.status_code for answer in answers} == {200}
-    assert google.calls == 1
+    assert len(google.requests) == 1
 
 
 async def test_the_operators_facts_are_what_a_model_can_do() -> None:
     facts = {"gemini-2.5-*": {"thinking": "level", "levels": ["LOW"]}}
-    async with client_of(slice_app(router, Google(), model_facts=facts)) as client:
+    async with in_process(gateway_app(FakeGoogle(MODELS), model_facts=facts)) as client:
         capabilities: Any = (await client.get("/v1/models/gemini-2.5-flash")).json()["capabilities"]
     assert (capabilities["thinking"], capabilities["thinking_levels"]) == ("levels", ["low"])
 
 
 def test_the_official_client_lists_finds_and_is_refused() -> None:
     with (
-        serve(slice_app(router, Google())) as origin,
+        serve(gateway_app(FakeGoogle(MODELS))) as origin,
         openai.OpenAI(api_key="caller-key", base_url=f"{origin}/v1", max_retries=0) as client,
     ):
         assert [model.id for model in client.models.list()] == ["gemini-2.5-flash", "gemini-embedding-001"]

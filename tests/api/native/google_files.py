@@ -13,7 +13,7 @@ NAME = "files/abc-123"
 
 
 @dataclass
-class Uploads:
+class FakeUploads:
     """One upload at a time.
 
     Attributes:

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import orjson
+from tests.support.gateway import gateway_app
+from tests.support.google import FakeGoogle
 from tests.support.server import serve
-
-from gemgate.app import create_app
-from gemgate.settings import Settings
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -25,30 +24,12 @@ GENERATE = "/v1beta/models/gemini-2.5-flash:generateContent"
 ANSWER = b'{"candidates": [ {"content":{"parts":[{"text":"Hi"}]}}]\n}'
 
 
-@dataclass
-class Google:
-    """What Google is asked, and what it answers: by default what `answer` says."""
-
-    answer: Handler = lambda _: httpx.Response(200, content=ANSWER, headers={"content-type": "application/json"})
-    requests: list[httpx.Request] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        self.bodies.append(await request.aread())
-        return self.answer(request)
-
-    @property
-    def last(self) -> httpx.Request:
-        return self.requests[-1]
-
-
 @dataclass(frozen=True)
-class Served:
+class RunningGateway:
     """A gateway and its Google. `client` raises for no status and follows no redirect."""
 
     origin: str
-    google: Google
+    google: FakeGoogle
     client: httpx.Client
 
     def raw(self, method: str, target: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
@@ -65,13 +46,12 @@ class Served:
 
 
 @contextmanager
-def served(answer: Handler | None = None, **settings: Any) -> Iterator[Served]:
+def running_gateway(answer: Handler | None = None, **settings: Any) -> Iterator[RunningGateway]:
     """A gateway with these settings; callers bring their keys unless they say otherwise."""
-    google = Google(answer) if answer else Google()
-    chosen: dict[str, Any] = {"gemini_api_key": (), "client_keys": (), "retries": 0} | settings
-    app = create_app(Settings(_env_file=None, **chosen), transport=httpx.MockTransport(google))
+    google = FakeGoogle(answer or httpx.Response(200, content=ANSWER, headers={"content-type": "application/json"}))
+    app = gateway_app(google, **({"retries": 0} | settings))
     with serve(app) as origin, httpx.Client(base_url=origin, timeout=20) as client:
-        yield Served(origin, google, client)
+        yield RunningGateway(origin, google, client)
 
 
 def own(**headers: str) -> dict[str, str]:

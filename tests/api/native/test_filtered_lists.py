@@ -5,7 +5,15 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.native.support import CLIENT_KEY, HELD_KEY, OTHER_CLIENT_KEY, Served, error_of, own, served
+from tests.api.native.support import (
+    CLIENT_KEY,
+    HELD_KEY,
+    OTHER_CLIENT_KEY,
+    RunningGateway,
+    error_of,
+    own,
+    running_gateway,
+)
 
 SHARED: dict[str, Any] = {"gemini_api_key": (HELD_KEY,), "client_keys": (CLIENT_KEY, OTHER_CLIENT_KEY)}
 GOOGLES_PAGE = 3
@@ -28,13 +36,13 @@ class Caches:
         return httpx.Response(200, json={"cachedContents": items, **more} if items else {})
 
 
-def pages(there: Served, key: str, size: int) -> list[list[str]]:
+def pages(running: RunningGateway, key: str, size: int) -> list[list[str]]:
     """The names on each page."""
     found: list[list[str]] = []
     token = ""
     while True:
         params = {"pageSize": str(size), **({"pageToken": token} if token else {})}
-        page = there.client.get("/v1beta/cachedContents", params=params, headers={"x-goog-api-key": key}).json()
+        page = running.client.get("/v1beta/cachedContents", params=params, headers={"x-goog-api-key": key}).json()
         found.append([item["name"] for item in page["cachedContents"]])
         token = page.get("nextPageToken", "")
         if not token:
@@ -45,13 +53,13 @@ def pages(there: Served, key: str, size: int) -> list[list[str]]:
 def test_everybody_finds_their_own_once_and_no_page_is_empty(makers: str, tmp_path: Path) -> None:
     keys = {"a": CLIENT_KEY, "b": OTHER_CLIENT_KEY}
     made: dict[str, list[str]] = {"a": [], "b": []}
-    with served(Caches(), data_dir=tmp_path, **SHARED) as there:
+    with running_gateway(Caches(), data_dir=tmp_path, **SHARED) as running:
         for maker in makers:
-            answer = there.client.post("/v1beta/cachedContents", json={}, headers={"x-goog-api-key": keys[maker]})
+            answer = running.client.post("/v1beta/cachedContents", json={}, headers={"x-goog-api-key": keys[maker]})
             made[maker].append(answer.json()["name"])
         for maker, key in keys.items():
             for size in (1, 2, 3, 4, 100):
-                found = pages(there, key, size)
+                found = pages(running, key, size)
                 assert [name for page in found for name in page] == made[maker]
                 assert all(found) or found == [[]]
                 assert all(len(page) == size for page in found[:-1])
@@ -59,16 +67,18 @@ def test_everybody_finds_their_own_once_and_no_page_is_empty(makers: str, tmp_pa
 
 @pytest.mark.parametrize("query", BAD_PAGES)
 def test_a_size_or_a_token_that_is_none_is_refused(query: str) -> None:
-    with served(Caches(), **SHARED) as there:
-        answer = there.client.get(f"/v1beta/cachedContents?{query}", headers={"x-goog-api-key": CLIENT_KEY})
+    with running_gateway(Caches(), **SHARED) as running:
+        answer = running.client.get(f"/v1beta/cachedContents?{query}", headers={"x-goog-api-key": CLIENT_KEY})
         assert error_of(answer)["code"] == 400
 
 
 def test_with_keys_of_their_own_callers_get_googles_pages_as_they_are() -> None:
-    with served(lambda _: httpx.Response(200, content=b'{ "cachedContents": [] , "nextPageToken":"t"}')) as there:
-        answer = there.client.get("/v1beta/cachedContents?pageSize=2&pageToken=x", headers=own())
+    with running_gateway(
+        lambda _: httpx.Response(200, content=b'{ "cachedContents": [] , "nextPageToken":"t"}')
+    ) as running:
+        answer = running.client.get("/v1beta/cachedContents?pageSize=2&pageToken=x", headers=own())
         assert answer.content == b'{ "cachedContents": [] , "nextPageToken":"t"}'
-        assert there.google.last.url.query == b"pageSize=2&pageToken=x"
+        assert running.google.last.url.query == b"pageSize=2&pageToken=x"
 
 
 def test_the_gateways_own_files_follow_googles_in_pages(tmp_path: Path) -> None:
@@ -77,14 +87,14 @@ def test_the_gateways_own_files_follow_googles_in_pages(tmp_path: Path) -> None:
         more = {} if is_last else {"nextPageToken": "second"}
         return httpx.Response(200, json={"files": [{"name": f"files/google-{is_last}"}], **more})
 
-    with served(answer, data_dir=tmp_path) as there:
+    with running_gateway(answer, data_dir=tmp_path) as running:
         for number in range(3):
             files = {"file": (f"{number}.txt", b"text")}
-            there.client.post("/v1/files", data={"purpose": "user_data"}, files=files, headers=own())
+            running.client.post("/v1/files", data={"purpose": "user_data"}, files=files, headers=own())
         found, token = [], ""
         while True:
             params = {"pageSize": "2", **({"pageToken": token} if token else {})}
-            page = there.client.get("/v1beta/files", params=params, headers=own()).json()
+            page = running.client.get("/v1beta/files", params=params, headers=own()).json()
             found.append([item.get("displayName", item["name"]) for item in page["files"]])
             token = page.get("nextPageToken", "")
             if not token:
@@ -92,11 +102,11 @@ def test_the_gateways_own_files_follow_googles_in_pages(tmp_path: Path) -> None:
         assert found[:2] == [["files/google-False"], ["files/google-True"]]
         assert [len(page) for page in found] == [1, 1, 2, 1]
         assert {name for page in found[2:] for name in page} == {"0.txt", "1.txt", "2.txt"}
-        bad = there.client.get("/v1beta/files?pageToken=gemgate-files:nonsense", headers=own())
+        bad = running.client.get("/v1beta/files?pageToken=gemgate-files:nonsense", headers=own())
         assert error_of(bad)["code"] == 400
 
 
 def test_a_list_that_is_no_json_is_handed_on_as_it_is(tmp_path: Path) -> None:
-    with served(lambda _: httpx.Response(200, content=b"<html>"), data_dir=tmp_path) as there:
-        there.client.post("/v1/files", data={"purpose": "user_data"}, files={"file": b"x"}, headers=own())
-        assert there.client.get("/v1beta/files", headers=own()).content == b"<html>"
+    with running_gateway(lambda _: httpx.Response(200, content=b"<html>"), data_dir=tmp_path) as running:
+        running.client.post("/v1/files", data={"purpose": "user_data"}, files={"file": b"x"}, headers=own())
+        assert running.client.get("/v1beta/files", headers=own()).content == b"<html>"

@@ -152,9 +152,9 @@ def test_another_process_knows_which_key_has_made_what(shared: Stack, tmp_path: 
     with (
         gateway(shared.emulator, **both) as first,
         gateway(shared.emulator, **both) as second,
-        genai_client(first, key=CLIENT_KEY) as there,
+        genai_client(first, key=CLIENT_KEY) as running,
         genai_client(second, key=CLIENT_KEY) as here,
     ):
         for _ in range(4):
-            job = there.batches.create(model=MODEL, src=[REQUEST], config={"display_name": "mine"})
+            job = running.batches.create(model=MODEL, src=[REQUEST], config={"display_name": "mine"})
             assert here.batches.get(name=str(job.name)).name == job.name

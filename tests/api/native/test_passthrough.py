@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import orjson
 import pytest
-from tests.api.native.support import ANSWER, GENERATE, OWN_KEY, error_of, own, served
+from tests.api.native.support import ANSWER, GENERATE, OWN_KEY, error_of, own, running_gateway
 from tests.support.raw_upstream import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -34,9 +34,9 @@ def client() -> httpx.AsyncClient:
 
 def test_both_bodies_are_the_same_bytes() -> None:
     body = b'{ "contents":[],\n"generation_config" : {"temperature": 0.10} , "unheard_of": "\\u00fc" }'
-    with served() as there:
-        found = there.client.post(GENERATE, content=body, headers=own(**{"content-type": "application/json"}))
-        assert there.google.bodies == [body]
+    with running_gateway() as running:
+        found = running.client.post(GENERATE, content=body, headers=own(**{"content-type": "application/json"}))
+        assert running.google.raw_bodies == [body]
         assert found.content == ANSWER
         assert found.headers["content-type"] == "application/json"
 
@@ -50,9 +50,9 @@ def test_what_belongs_to_the_hop_stays_behind() -> None:
         "te": "trailers",
         "x-server-timeout": "9",
     }
-    with served(lambda _: httpx.Response(200, content=ANSWER, headers=sent)) as there:
-        found = there.client.post(GENERATE, json={}, headers=own(**given, **{"x-goog-api-client": "sdk/1"}))
-        seen = there.google.last.headers
+    with running_gateway(lambda _: httpx.Response(200, content=ANSWER, headers=sent)) as running:
+        found = running.client.post(GENERATE, json={}, headers=own(**given, **{"x-goog-api-client": "sdk/1"}))
+        seen = running.google.last.headers
         assert not {"cookie", "x-forwarded-for", "te"} & set(seen)
         assert seen["user-agent"].startswith("gemgate/")
         assert (seen["x-server-timeout"], seen["x-goog-api-client"]) == ("9", "sdk/1")
@@ -67,9 +67,9 @@ def test_what_belongs_to_the_hop_stays_behind() -> None:
     [("gzip, br", "gzip"), ("br", "identity"), ("", "identity"), ("gzip;q=0", "identity"), ("gzip;q=0.5", "gzip")],
 )
 def test_a_packed_answer_is_asked_for_only_where_the_caller_can_read_it(offered: str, asked: str) -> None:
-    with served() as there:
-        there.client.get("/v1beta/models", headers=own(**{"accept-encoding": offered}))
-        assert there.google.last.headers["accept-encoding"] == asked
+    with running_gateway() as running:
+        running.client.get("/v1beta/models", headers=own(**{"accept-encoding": offered}))
+        assert running.google.last.headers["accept-encoding"] == asked
 
 
 async def test_a_packed_answer_stays_packed(client: httpx.AsyncClient) -> None:
@@ -87,40 +87,40 @@ async def test_a_packed_answer_stays_packed(client: httpx.AsyncClient) -> None:
 def test_googles_refusal_is_handed_on_as_it_came(status: int) -> None:
     body = b'{\n  "error": {"code": %d,  "message": "No.", "status": "X", "details": [{"a": 1}]}}' % status
     headers = {"content-type": "application/json; charset=UTF-8", "retry-after": "7"}
-    with served(lambda _: httpx.Response(status, content=body, headers=headers)) as there:
-        found = there.client.post(GENERATE, json={}, headers=own())
+    with running_gateway(lambda _: httpx.Response(status, content=body, headers=headers)) as running:
+        found = running.client.post(GENERATE, json={}, headers=own())
         assert (found.status_code, found.content) == (status, body)
         assert found.headers["retry-after"] == "7"
 
 
 def test_a_refused_stream_has_the_status_of_the_refusal() -> None:
-    with served(lambda _: httpx.Response(400, json={"error": {"code": 400}})) as there:
-        assert there.client.post(STREAM, json={}, headers=own()).status_code == 400
+    with running_gateway(lambda _: httpx.Response(400, json={"error": {"code": 400}})) as running:
+        assert running.client.post(STREAM, json={}, headers=own()).status_code == 400
 
 
 def test_no_answer_is_an_error_in_googles_shape() -> None:
     def lost(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    with served(lost) as there:
-        found = there.client.post(GENERATE, json={}, headers=own())
+    with running_gateway(lost) as running:
+        found = running.client.post(GENERATE, json={}, headers=own())
         assert error_of(found)["status"] == "UNAVAILABLE"
         assert found.status_code == 502
 
 
 def test_a_call_is_made_again_before_the_answer_begins() -> None:
     answers = iter([httpx.Response(503, json={"error": {"code": 503}}), httpx.Response(200, content=ANSWER)])
-    with served(lambda _: next(answers), retries=1) as there:
-        assert there.client.post(GENERATE, json={"a": 1}, headers=own()).content == ANSWER
-        assert there.google.bodies == [b'{"a":1}'] * 2
+    with running_gateway(lambda _: next(answers), retries=1) as running:
+        assert running.client.post(GENERATE, json={"a": 1}, headers=own()).content == ANSWER
+        assert running.google.raw_bodies == [b'{"a":1}'] * 2
 
 
 def test_a_body_that_is_too_large_is_refused_in_googles_shape() -> None:
-    with served(max_body_bytes=10) as there:
-        found = there.client.post(GENERATE, content=b"x" * 11, headers=own())
+    with running_gateway(max_body_bytes=10) as running:
+        found = running.client.post(GENERATE, content=b"x" * 11, headers=own())
         assert found.status_code == 413
         assert error_of(found)["details"][0]["reason"] == "REQUEST_TOO_LARGE"
-        assert not there.google.requests
+        assert not running.google.requests
 
 
 async def test_the_first_event_arrives_before_the_last_is_sent(client: httpx.AsyncClient) -> None:
@@ -230,10 +230,10 @@ async def test_a_redirect_to_another_server_is_not_followed(client: httpx.AsyncC
 
 def test_models_tokens_and_paths_are_counted() -> None:
     body = orjson.dumps({"candidates": [], "usageMetadata": {"promptTokenCount": 5, "totalTokenCount": 12}})
-    with served(lambda _: httpx.Response(200, content=body)) as there:
-        there.client.post(GENERATE, json={}, headers=own())
-        there.client.get("/v1beta/files/some-name", headers=own())
-        told = there.client.get("/metrics").text
+    with running_gateway(lambda _: httpx.Response(200, content=body)) as running:
+        running.client.post(GENERATE, json={}, headers=own())
+        running.client.get("/v1beta/files/some-name", headers=own())
+        told = running.client.get("/metrics").text
     assert 'route="/v1beta/models/{name}:generateContent"' in told
     assert 'route="/v1beta/files/{name}"' in told
     assert "some-name" not in told

@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from tests.api.native.support import GENERATE, OWN_KEY, UPSTREAM, error_of, own, served
+from tests.api.native.support import GENERATE, OWN_KEY, UPSTREAM, error_of, own, running_gateway
 
 GOOGLE_CLIENT = {"x-goog-api-client": "google-genai-sdk/3.6 gl-python/3.11"}
 
@@ -36,27 +36,27 @@ HOSTILE = [
 
 @pytest.mark.parametrize("verb", ["GET", "POST", "DELETE"])
 def test_no_hostile_path_reaches_google(verb: str) -> None:
-    with served() as there:
+    with running_gateway() as running:
         for target in HOSTILE:
-            status, body = there.raw(verb, target)
+            status, body = running.raw(verb, target)
             assert status == 404, target
             assert orjson.loads(body)["error"]["status"] == "NOT_FOUND"
-        assert not there.google.requests
+        assert not running.google.requests
 
 
 def test_a_refused_path_names_what_there_is() -> None:
-    with served() as there:
-        error = error_of(there.client.get("/v1beta/unheard"))
+    with running_gateway() as running:
+        error = error_of(running.client.get("/v1beta/unheard"))
         assert "{version}/cachedContents" in error["message"]
-        nearby = error_of(there.client.post("/v1beta/batches/x:stop", headers=own()))
+        nearby = error_of(running.client.post("/v1beta/batches/x:stop", headers=own()))
         assert "POST /{version}/batches/{name}:cancel" in nearby["message"]
 
 
 def test_an_escaped_colon_is_a_colon() -> None:
-    with served() as there:
-        status, _ = there.raw("POST", GENERATE.replace(":", "%3A"))
+    with running_gateway() as running:
+        status, _ = running.raw("POST", GENERATE.replace(":", "%3A"))
         assert status == 200
-        assert str(there.google.last.url) == UPSTREAM + GENERATE
+        assert str(running.google.last.url) == UPSTREAM + GENERATE
 
 
 @pytest.mark.parametrize(
@@ -70,41 +70,41 @@ def test_an_escaped_colon_is_a_colon() -> None:
     ],
 )
 def test_the_query_goes_along_without_the_key(query: str, sent: str) -> None:
-    with served() as there:
-        status, _ = there.raw("GET", f"/v1beta/models?{query}")
+    with running_gateway() as running:
+        status, _ = running.raw("GET", f"/v1beta/models?{query}")
         assert status == 200
-        assert there.google.last.url.query.decode() == sent
+        assert running.google.last.url.query.decode() == sent
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/files", "/v1/batches"])
 def test_below_v1_the_client_decides_whose_path_it_is(path: str) -> None:
-    with served() as there:
-        there.client.get(path, headers=own(**GOOGLE_CLIENT))
-        there.client.get(path, params={"key": OWN_KEY})
-        assert [request.url.path for request in there.google.requests] == [path, path]
-        openai = there.client.get(path, headers={"authorization": f"Bearer {OWN_KEY}"})
+    with running_gateway() as running:
+        running.client.get(path, headers=own(**GOOGLE_CLIENT))
+        running.client.get(path, params={"key": OWN_KEY})
+        assert [request.url.path for request in running.google.requests] == [path, path]
+        openai = running.client.get(path, headers={"authorization": f"Bearer {OWN_KEY}"})
         assert openai.json()["object"] == "list"
 
 
 def test_a_call_of_a_model_below_v1_needs_no_sign() -> None:
-    with served() as there:
+    with running_gateway() as running:
         path = "/v1/models/gemini-2.5-flash:generateContent"
-        assert there.client.post(path, json={}, headers=own()).status_code == 200
-        assert there.google.last.url.path == path
+        assert running.client.post(path, json={}, headers=own()).status_code == 200
+        assert running.google.last.url.path == path
 
 
 @pytest.mark.parametrize("path", ["/v1beta/chat/completions", "/v1beta/openai/chat/completions"])
 def test_openais_paths_below_v1beta_stay_openais(path: str) -> None:
-    with served() as there:
-        told = there.client.post(path, json={}, headers=own()).json()["error"]
+    with running_gateway() as running:
+        told = running.client.post(path, json={}, headers=own()).json()["error"]
         assert told["param"] == "model"
-        wrong = there.client.get(path)
+        wrong = running.client.get(path)
         assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
         assert wrong.json()["error"]["code"] == "method_not_supported"
 
 
 def test_an_unknown_path_below_googles_compatible_endpoint_is_openais_error() -> None:
-    with served() as there:
-        assert "Invalid URL" in there.client.get("/v1beta/openai/nothing").json()["error"]["message"]
-        with_sign = there.client.get("/v1/nothing", headers=GOOGLE_CLIENT)
+    with running_gateway() as running:
+        assert "Invalid URL" in running.client.get("/v1beta/openai/nothing").json()["error"]["message"]
+        with_sign = running.client.get("/v1/nothing", headers=GOOGLE_CLIENT)
         assert "Invalid URL" in with_sign.json()["error"]["message"]

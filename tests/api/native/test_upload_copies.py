@@ -8,8 +8,8 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.api.native.google_files import NAME, Uploads
-from tests.api.native.support import OWN_KEY, Served, own, served
+from tests.api.native.google_files import NAME, FakeUploads
+from tests.api.native.support import OWN_KEY, RunningGateway, own, running_gateway
 
 from gemgate.api.native.upload_copies import contiguous
 from gemgate.store.errors import StoreError
@@ -23,17 +23,17 @@ OTHER = {"x-goog-api-key": "AIza-another-key"}
 
 
 @pytest.fixture
-def google() -> Uploads:
-    return Uploads()
+def google() -> FakeUploads:
+    return FakeUploads()
 
 
 @pytest.fixture
-def there(google: Uploads, tmp_path: Path) -> Iterator[Served]:
-    with served(google, data_dir=tmp_path) as opened:
+def running(google: FakeUploads, tmp_path: Path) -> Iterator[RunningGateway]:
+    with running_gateway(google, data_dir=tmp_path) as opened:
         yield opened
 
 
-def begin(there: Served, size: int = len(CONTENT), mime_type: str = "jsonl", name: str = "input") -> str:
+def begin(running: RunningGateway, size: int = len(CONTENT), mime_type: str = "jsonl", name: str = "input") -> str:
     headers = {
         "x-goog-upload-protocol": "resumable",
         "x-goog-upload-command": "start",
@@ -41,69 +41,75 @@ def begin(there: Served, size: int = len(CONTENT), mime_type: str = "jsonl", nam
         "x-goog-upload-header-content-type": mime_type,
     }
     body = {"file": {"displayName": name}}
-    url: str = there.client.post("/upload/v1beta/files", json=body, headers=own(**headers)).headers["x-goog-upload-url"]
+    url: str = running.client.post("/upload/v1beta/files", json=body, headers=own(**headers)).headers[
+        "x-goog-upload-url"
+    ]
     return url
 
 
-def send(there: Served, url: str, start: int, end: int | None = None, content: bytes = CONTENT) -> httpx.Response:
+def send(
+    running: RunningGateway, url: str, start: int, end: int | None = None, content: bytes = CONTENT
+) -> httpx.Response:
     """The bytes from `start` to `end`, or to the end of the file."""
     command = "upload, finalize" if end is None else "upload"
     headers = {"x-goog-upload-command": command, "x-goog-upload-offset": str(start)}
-    return there.client.post(url, content=content[start:end], headers=headers)
+    return running.client.post(url, content=content[start:end], headers=headers)
 
 
-def kept(there: Served) -> bytes | None:
+def kept(running: RunningGateway) -> bytes | None:
     """What the gateway gives back; None when it has no copy."""
-    answer = there.client.get(f"/v1/files/{NAME}/content", headers={"authorization": f"Bearer {OWN_KEY}"})
+    answer = running.client.get(f"/v1/files/{NAME}/content", headers={"authorization": f"Bearer {OWN_KEY}"})
     return answer.content if answer.status_code == 200 else None
 
 
-def test_a_file_in_one_chunk_is_kept(there: Served) -> None:
-    answer = send(there, begin(there, name="my input"), 0)
+def test_a_file_in_one_chunk_is_kept(running: RunningGateway) -> None:
+    answer = send(running, begin(running, name="my input"), 0)
     assert answer.headers["x-gemgate-copy"] == "kept"
-    assert kept(there) == CONTENT
-    file = there.client.get(f"/v1/files/{NAME}", headers=own()).json()
+    assert kept(running) == CONTENT
+    file = running.client.get(f"/v1/files/{NAME}", headers=own()).json()
     assert (file["filename"], file["purpose"], file["bytes"]) == ("my input", "batch", len(CONTENT))
     assert file["expires_at"] - file["created_at"] == 48 * 3600
 
 
-def test_a_file_in_several_chunks_is_kept(there: Served) -> None:
-    url = begin(there)
-    assert "x-gemgate-copy" not in send(there, url, 0, THIRD).headers
-    send(there, url, THIRD, 2 * THIRD)
-    assert send(there, url, 2 * THIRD).headers["x-gemgate-copy"] == "kept"
-    assert kept(there) == CONTENT
+def test_a_file_in_several_chunks_is_kept(running: RunningGateway) -> None:
+    url = begin(running)
+    assert "x-gemgate-copy" not in send(running, url, 0, THIRD).headers
+    send(running, url, THIRD, 2 * THIRD)
+    assert send(running, url, 2 * THIRD).headers["x-gemgate-copy"] == "kept"
+    assert kept(running) == CONTENT
 
 
 @pytest.mark.parametrize("lost_after", [0, 1, 1000, THIRD - 1])
-def test_a_chunk_that_broke_and_is_gone_on_with_is_kept(there: Served, google: Uploads, lost_after: int) -> None:
-    url = begin(there)
-    send(there, url, 0, THIRD)
+def test_a_chunk_that_broke_and_is_gone_on_with_is_kept(
+    running: RunningGateway, google: FakeUploads, lost_after: int
+) -> None:
+    url = begin(running)
+    send(running, url, 0, THIRD)
     google.breaks_at = lost_after
-    assert send(there, url, THIRD, 2 * THIRD).status_code == 502
-    assert send(there, url, THIRD + lost_after).headers["x-gemgate-copy"] == "kept"
-    assert kept(there) == CONTENT
+    assert send(running, url, THIRD, 2 * THIRD).status_code == 502
+    assert send(running, url, THIRD + lost_after).headers["x-gemgate-copy"] == "kept"
+    assert kept(running) == CONTENT
 
 
-def test_a_chunk_that_google_refused_is_no_part_of_the_file(there: Served, google: Uploads) -> None:
-    url = begin(there)
+def test_a_chunk_that_google_refused_is_no_part_of_the_file(running: RunningGateway, google: FakeUploads) -> None:
+    url = begin(running)
     google.refuses = True
-    assert send(there, url, 0, THIRD).status_code == 400
-    assert send(there, url, 0).headers["x-gemgate-copy"] == "kept"
-    assert kept(there) == CONTENT
+    assert send(running, url, 0, THIRD).status_code == 400
+    assert send(running, url, 0).headers["x-gemgate-copy"] == "kept"
+    assert kept(running) == CONTENT
 
 
-def test_a_copy_that_is_not_what_google_has_is_not_kept(there: Served, google: Uploads) -> None:
+def test_a_copy_that_is_not_what_google_has_is_not_kept(running: RunningGateway, google: FakeUploads) -> None:
     google.digest = "0" * 64
-    assert send(there, begin(there), 0).headers["x-gemgate-copy"] == "failed"
-    assert kept(there) is None
+    assert send(running, begin(running), 0).headers["x-gemgate-copy"] == "failed"
+    assert kept(running) is None
 
 
-def test_a_copy_with_a_hole_is_not_kept(there: Served, google: Uploads) -> None:
-    url = begin(there)
-    send(there, url, 0, 100)
+def test_a_copy_with_a_hole_is_not_kept(running: RunningGateway, google: FakeUploads) -> None:
+    url = begin(running)
+    send(running, url, 0, 100)
     google.content = CONTENT[:200]
-    answer = send(there, url, 200)
+    answer = send(running, url, 200)
     assert answer.status_code == 200
     assert answer.headers["x-gemgate-copy"] == "failed"
 
@@ -118,70 +124,72 @@ def test_a_copy_with_a_hole_is_not_kept(there: Served, google: Uploads) -> None:
         ({"size": 200 * 1024 * 1024 + 1}, CONTENT),
     ],
 )
-def test_nothing_else_is_kept(there: Served, google: Uploads, changes: dict[str, Any], content: bytes) -> None:
-    answer = send(there, begin(there, **{"size": len(content), **changes}), 0, content=content)
+def test_nothing_else_is_kept(
+    running: RunningGateway, google: FakeUploads, changes: dict[str, Any], content: bytes
+) -> None:
+    answer = send(running, begin(running, **{"size": len(content), **changes}), 0, content=content)
     assert answer.status_code == 200
     assert "x-gemgate-copy" not in answer.headers
     assert google.content == content
-    assert kept(there) is None
+    assert kept(running) is None
 
 
 @pytest.mark.parametrize(
     "content", [LINE % 1, (LINE % 1).strip(), b'{"body": "%b", "custom_id": "a"}' % (b"x" * 60_000)]
 )
-def test_a_line_is_recognized_also_if_it_is_the_only_one(there: Served, content: bytes) -> None:
-    url = begin(there, len(content), "application/octet-stream", "input.JSONL")
-    assert send(there, url, 0, content=content).headers["x-gemgate-copy"] == "kept"
-    assert kept(there) == content
+def test_a_line_is_recognized_also_if_it_is_the_only_one(running: RunningGateway, content: bytes) -> None:
+    url = begin(running, len(content), "application/octet-stream", "input.JSONL")
+    assert send(running, url, 0, content=content).headers["x-gemgate-copy"] == "kept"
+    assert kept(running) == content
 
 
-def test_another_caller_does_not_have_the_copy(there: Served) -> None:
-    send(there, begin(there), 0)
-    assert there.client.get(f"/v1/files/{NAME}/content", headers=OTHER).status_code == 404
-    assert kept(there) == CONTENT
+def test_another_caller_does_not_have_the_copy(running: RunningGateway) -> None:
+    send(running, begin(running), 0)
+    assert running.client.get(f"/v1/files/{NAME}/content", headers=OTHER).status_code == 404
+    assert kept(running) == CONTENT
 
 
-def test_the_same_name_of_two_callers_is_two_files(there: Served) -> None:
-    send(there, begin(there), 0)
+def test_the_same_name_of_two_callers_is_two_files(running: RunningGateway) -> None:
+    send(running, begin(running), 0)
     headers = {
         "x-goog-upload-protocol": "resumable",
         "x-goog-upload-command": "start",
         "x-goog-upload-header-content-type": "jsonl",
     }
     size = {"x-goog-upload-header-content-length": str(len(LINE % 7))}
-    started = there.client.post("/upload/v1beta/files", json={}, headers=OTHER | headers | size)
-    send(there, started.headers["x-goog-upload-url"], 0, content=LINE % 7)
-    assert kept(there) == CONTENT
-    assert there.client.get(f"/v1/files/{NAME}/content", headers=OTHER).content == LINE % 7
+    started = running.client.post("/upload/v1beta/files", json={}, headers=OTHER | headers | size)
+    send(running, started.headers["x-goog-upload-url"], 0, content=LINE % 7)
+    assert kept(running) == CONTENT
+    assert running.client.get(f"/v1/files/{NAME}/content", headers=OTHER).content == LINE % 7
 
 
-def test_a_new_file_of_the_same_name_takes_the_place_of_the_old_copy(there: Served) -> None:
-    send(there, begin(there), 0)
-    send(there, begin(there, len(LINE % 7)), 0, content=LINE % 7)
-    assert kept(there) == LINE % 7
-    assert len(there.client.get("/v1/files", headers=own()).json()["data"]) == 1
+def test_a_new_file_of_the_same_name_takes_the_place_of_the_old_copy(running: RunningGateway) -> None:
+    send(running, begin(running), 0)
+    send(running, begin(running, len(LINE % 7)), 0, content=LINE % 7)
+    assert kept(running) == LINE % 7
+    assert len(running.client.get("/v1/files", headers=own()).json()["data"]) == 1
 
 
-def test_a_new_file_that_is_not_kept_does_not_leave_the_old_copy(there: Served, google: Uploads) -> None:
-    send(there, begin(there), 0)
+def test_a_new_file_that_is_not_kept_does_not_leave_the_old_copy(running: RunningGateway, google: FakeUploads) -> None:
+    send(running, begin(running), 0)
     google.digest = "0" * 64
-    send(there, begin(there), 0)
-    assert kept(there) is None
+    send(running, begin(running), 0)
+    assert kept(running) is None
 
 
 @pytest.mark.parametrize("method", ["create", "add_part", "parts"])
 def test_a_store_that_fails_fails_no_upload(
-    there: Served, google: Uploads, monkeypatch: pytest.MonkeyPatch, method: str
+    running: RunningGateway, google: FakeUploads, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     async def fail(*_args: object, **_options: object) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(Rows, method, fail)
-    answer = send(there, begin(there), 0)
+    answer = send(running, begin(running), 0)
     assert (answer.status_code, answer.headers["x-goog-upload-status"]) == (200, "final")
     assert answer.headers.get("x-gemgate-copy") in (None, "failed")
     assert google.content == CONTENT
-    assert kept(there) is None
+    assert kept(running) is None
 
 
 def part(offset: int, size: int) -> UploadPartRow:

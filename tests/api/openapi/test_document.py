@@ -15,6 +15,7 @@ from tests.support.chat import FLASH_25, USER, function_tool
 from tests.support.documented import Documented
 from tests.support.stack import KEY, Stack, stack
 
+from gemgate.api.openapi import document as document_module
 from gemgate.api.openapi.operations import OPERATIONS
 from gemgate.app import create_app
 from gemgate.settings import Settings
@@ -108,7 +109,7 @@ def test_no_operation_answers_with_a_422(document: dict[str, Any]) -> None:
 def test_nobody_pays_for_the_document_who_does_not_ask_for_it() -> None:
     code = (
         "import sys; from gemgate.app import create_app; from gemgate.settings import Settings; "
-        "create_app(Settings(_env_file=None)); sys.exit('gemgate.api.openapi.document' in sys.modules)"
+        f"create_app(Settings(_env_file=None)); sys.exit({document_module.__name__!r} in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

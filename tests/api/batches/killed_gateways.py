@@ -167,8 +167,8 @@ class Replica:
         return [kill for kill in self.seen() if kill.by == "gateway"][-1]
 
 
-class World:
-    """An emulator, and the gateways before it, one of which lives at a time."""
+class Gateways:
+    """An emulator, and the gateways before it, one of which runs at a time."""
 
     def __init__(
         self,
@@ -190,8 +190,8 @@ class World:
 
     @property
     def replica(self) -> Replica:
-        """The gateway that lives, or is about to be buried."""
-        assert self._replica is not None, "renew first"
+        """The gateway that runs, or has just been killed."""
+        assert self._replica is not None, "start first"
         return self._replica
 
     def renew(self) -> None:
@@ -206,11 +206,11 @@ class World:
         return [kill.at for kill in self.kills if kill.by == "google"]
 
     def close(self) -> None:
-        """Make sure that no gateway lives."""
+        """Make sure that no gateway runs."""
         if self._replica:
             self._replica.close()
 
-    def _bury(self) -> None:
+    def _replace_killed(self) -> None:
         """The gateway died as it should: go on with another one."""
         assert self.replica.process.wait(PATIENCE) == -signal.SIGKILL, self.log()
         self.deaths += 1
@@ -228,7 +228,7 @@ class World:
         try:
             answer = httpx.request(method, self.replica.url + path, headers=headers, timeout=self.patience, **more)
         except httpx.TransportError:
-            self._bury()
+            self._replace_killed()
             return None
         return answer.raise_for_status()
 
@@ -292,7 +292,7 @@ class World:
 
 
 @contextmanager
-def emulated() -> Iterator[tuple[str, Gate]]:
+def emulator_behind_gate() -> Iterator[tuple[str, Gate]]:
     """An emulator whose jobs go a phase on each time that they are asked for."""
     gate = Gate(create_emulator(timing=Timing(pending=3600, running=3600, step_on_poll=True)))
     with serve_in_thread(app=gate) as upstream:
@@ -300,10 +300,10 @@ def emulated() -> Iterator[tuple[str, Gate]]:
 
 
 @contextmanager
-def world(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[World]:
-    """A world in `directory`; at its end no process of it is left."""
-    with emulated() as (upstream, gate):
-        made = World(directory, upstream, gate, environment or {})
+def gateways_in(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[Gateways]:
+    """Gateways whose files are in `directory`; at the end no process of theirs is left."""
+    with emulator_behind_gate() as (upstream, gate):
+        made = Gateways(directory, upstream, gate, environment or {})
         try:
             yield made
         finally:
@@ -314,20 +314,20 @@ def world(directory: Path, environment: Mapping[str, str] | None = None) -> Iter
         assert not made.processes()
 
 
-def live(there: World, lines: Sequence[Json], endpoint: str, *kills: Kill, cancel_in: str = "") -> Json:
+def run_batch(gateways: Gateways, lines: Sequence[Json], endpoint: str, *kills: Kill, cancel_in: str = "") -> Json:
     """One batch through gateways, each of which dies at the first of the `kills` that are left.
 
     Raises:
         AssertionError: something was lost, or done twice.
     """
-    there.kills = list(kills)
-    there.renew()
-    batch = there.ended(there.create(there.upload(lines), endpoint)["id"], cancel_in)
-    there.gate.disarm()
-    there.kills.clear()
-    output, errors = there.lines(batch["output_file_id"]), there.lines(batch["error_file_id"])
+    gateways.kills = list(kills)
+    gateways.renew()
+    batch = gateways.ended(gateways.create(gateways.upload(lines), endpoint)["id"], cancel_in)
+    gateways.gate.disarm()
+    gateways.kills.clear()
+    output, errors = gateways.lines(batch["output_file_id"]), gateways.lines(batch["error_file_id"])
     ids = [line["custom_id"] for line in output + errors]
-    assert len(there.jobs(batch["id"])) <= 1
+    assert len(gateways.jobs(batch["id"])) <= 1
     assert len(ids) == len(set(ids))
     assert batch["metadata"] == {"a": "b"}
     counts = batch["request_counts"]

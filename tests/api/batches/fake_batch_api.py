@@ -36,7 +36,7 @@ def echo(key: str, request: Json) -> Json:
     }
 
 
-class Google:
+class FakeBatchApi:
     """The handler of a mock transport.
 
     Attributes:
