@@ -41,12 +41,12 @@ EMBEDDINGS = "/v1/embeddings"
 LEASE = 30.0
 
 
-class InProcessWorkshop:
-    """A workshop without a process."""
+class InProcessSessions:
+    """Sessions of batches without a process of their own."""
 
     def __init__(self, setup: Setup | None = None) -> None:
         self.setup = setup or Setup({})
-        self.bench = SessionTable()
+        self.sessions = SessionTable()
         self._numbers = count()
 
     @asynccontextmanager
@@ -70,15 +70,15 @@ class InProcessWorkshop:
     @asynccontextmanager
     async def _session(self, kind: Any, *job: LineJob, **more: Any) -> AsyncIterator[Any]:
         number = next(self._numbers)
-        self.bench.open(number, kind, self.setup, *job, **more)
+        self.sessions.open(number, kind, self.setup, *job, **more)
 
         async def call(method: str, *args: Any) -> Any:
-            return self.bench.call(number, method, *args)
+            return self.sessions.call(number, method, *args)
 
         try:
             yield call
         finally:
-            self.bench.close(number)
+            self.sessions.close(number)
 
 
 class FakeWeb:
@@ -111,18 +111,18 @@ class Batches:
     clock: FakeClock
     vault: KeyVault
     web: FakeWeb = field(default_factory=FakeWeb)
-    workshop: InProcessWorkshop = field(default_factory=InProcessWorkshop)
+    process: InProcessSessions = field(default_factory=InProcessSessions)
     _names: Any = field(default_factory=count)
 
     @property
     def service(self) -> BatchService:
         """What the endpoints call."""
-        rows, files, inspect = self.store.batches, self.store.files, Inspector(cast("WorkerProcess", self.workshop))
+        rows, files, inspect = self.store.batches, self.store.files, Inspector(cast("WorkerProcess", self.process))
         return BatchService(rows, files, self.vault, inspect, lambda: None, own_key, clock=self.clock)
 
     def machine(self, vault: KeyVault | None = None) -> BatchStateMachine:
         """A machine."""
-        transfer = Transfer(self.store.blobs, self.store.files, cast("WorkerProcess", self.workshop), self.web)
+        transfer = Transfer(self.store.blobs, self.store.files, cast("WorkerProcess", self.process), self.web)
         jobs, files = GeminiJobs(self.gemini), GeminiFiles(self.gemini)
         return BatchStateMachine(jobs, files, transfer, vault or self.vault, self.clock, Pace())
 

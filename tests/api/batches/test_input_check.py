@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import orjson
 import pytest
-from tests.api.batches.support import InProcessWorkshop, Json, chat
+from tests.api.batches.support import InProcessSessions, Json, chat
 
 from gemgate.api.batches.input_check import PIECE, Inspector
 from gemgate.api.batches.input_lines import MAX_LINES
@@ -22,7 +22,7 @@ async def pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:
 
 async def inspected(raw: bytes, size: int = 7) -> list[Json]:
     errors: list[Json] = []
-    passed = Inspector(cast("WorkerProcess", InProcessWorkshop()))(pieces(raw, size), errors.extend)
+    passed = Inspector(cast("WorkerProcess", InProcessSessions()))(pieces(raw, size), errors.extend)
     assert b"".join([chunk async for chunk in passed]) == raw
     return errors
 
@@ -79,10 +79,10 @@ async def test_too_many_lines_are_told_with_the_limits_of_both_sides() -> None:
 async def test_when_the_process_dies_the_bytes_go_on_and_nothing_is_told() -> None:
     told: list[Any] = []
     raw = jsonl(chat("a"), b"{")
-    async with aclosing(WorkerProcess(Setup({}))) as workshop:
-        passed = Inspector(workshop)(pieces(raw, 20), told.append)
+    async with aclosing(WorkerProcess(Setup({}))) as process:
+        passed = Inspector(process)(pieces(raw, 20), told.append)
         first = await anext(passed)
-        async with workshop.check() as call:
+        async with process.check() as call:
             os.kill(await call.run(os.getpid), signal.SIGKILL)
         assert first + b"".join([chunk async for chunk in passed]) == raw
     assert told == []
@@ -92,15 +92,15 @@ async def test_when_the_process_dies_the_bytes_go_on_and_nothing_is_told() -> No
 async def test_a_process_that_cannot_be_used_does_not_stop_an_upload(
     monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    here = InProcessWorkshop()
-    real = here.bench.call
+    here = InProcessSessions()
+    real = here.sessions.call
 
     def lost(*args: Any, **_more: Any) -> Any:
         if method in ("open", args[1]):
             raise SessionLostError
         return real(*args)
 
-    monkeypatch.setattr(here.bench, "open" if method == "open" else "call", lost)
+    monkeypatch.setattr(here.sessions, "open" if method == "open" else "call", lost)
     told: list[Any] = []
     passed = Inspector(cast("WorkerProcess", here))(pieces(b"{", 1), told.append)
     assert [chunk async for chunk in passed] == [b"{"]
@@ -108,7 +108,7 @@ async def test_a_process_that_cannot_be_used_does_not_stop_an_upload(
 
 
 async def test_an_upload_that_breaks_off_ends_the_session() -> None:
-    here = InProcessWorkshop()
+    here = InProcessSessions()
     async with aclosing(Inspector(cast("WorkerProcess", here))(pieces(b"{", 1), print)) as passed:
         await anext(passed)
-    assert here.bench._sessions == {}
+    assert here.sessions._sessions == {}

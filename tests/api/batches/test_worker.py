@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Scripted:
-    """A machine whose step is a function of the test's."""
+    """A state machine whose step is a function of the test's."""
 
     def __init__(self, step: Callable[[ClaimedBatch], Any], fail: Callable[[ClaimedBatch], Any] | None = None) -> None:
         self._step = step
@@ -41,8 +41,8 @@ class Scripted:
 def worker(
     batches: Batches, step: Callable[[ClaimedBatch], Any], name: str = "w", lease: float = LEASE, **more: Any
 ) -> Worker:
-    machine = cast("BatchStateMachine", Scripted(step, **more))
-    return Worker(batches.store.batches, machine, name, WorkOptions(lease=lease, idle=0.01), batches.clock)
+    state_machine = cast("BatchStateMachine", Scripted(step, **more))
+    return Worker(batches.store.batches, state_machine, name, WorkOptions(lease=lease, idle=0.01), batches.clock)
 
 
 async def raw(batches: Batches, batch_id: str) -> Any:

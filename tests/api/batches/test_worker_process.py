@@ -12,7 +12,7 @@ import orjson
 import pytest
 from tests.api.batches.support import CHAT, chat
 
-from gemgate.api.batches import worker_process as process
+from gemgate.api.batches import worker_process
 from gemgate.api.batches.line_translation import LineJob
 from gemgate.api.batches.worker_process import (
     SessionLostError,
@@ -27,66 +27,66 @@ LINE = orjson.dumps(chat("a")) + b"\n"
 
 
 @pytest.fixture
-async def workshop() -> AsyncIterator[WorkerProcess]:
+async def process() -> AsyncIterator[WorkerProcess]:
     async with aclosing(WorkerProcess(Setup({}))) as opened:
         yield opened
 
 
-async def test_sessions_live_in_a_process_of_their_own(workshop: WorkerProcess) -> None:
-    async with workshop.input(JOB) as one, workshop.input(JOB) as two:
+async def test_sessions_live_in_a_process_of_their_own(process: WorkerProcess) -> None:
+    async with process.input(JOB) as one, process.input(JOB) as two:
         assert (await one("feed", LINE)).native == (await two("feed", LINE)).native
         assert (await one("summary")).total == 1
         assert await one.run(os.getpid) != os.getpid()
-    async with workshop.results(JOB, requests=1, not_run="batch_expired") as call:
+    async with process.results(JOB, requests=1, not_run="batch_expired") as call:
         await call("feed_input", LINE)
         await call("end_of_input")
         assert (await call("write")).is_done
         assert b"batch_expired" in await call("errors")
 
 
-async def test_a_process_that_is_killed_is_told_and_started_anew(workshop: WorkerProcess) -> None:
-    async with workshop.input(JOB) as call:
+async def test_a_process_that_is_killed_is_told_and_started_anew(process: WorkerProcess) -> None:
+    async with process.input(JOB) as call:
         pid = await call.run(os.getpid)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(SessionLostError):
             await call("feed", LINE)
-    async with workshop.input(JOB) as call:
+    async with process.input(JOB) as call:
         assert await call.run(os.getpid) != pid
 
 
 async def test_an_idle_process_ends() -> None:
-    async with aclosing(WorkerProcess(Setup({}), idle=0.01)) as workshop:
-        async with workshop.input(JOB) as call:
+    async with aclosing(WorkerProcess(Setup({}), idle=0.01)) as process:
+        async with process.input(JOB) as call:
             pid = await call.run(os.getpid)
             (child,) = [child for child in multiprocessing.active_children() if child.pid == pid]
         await asyncio.to_thread(child.join, 10)
         assert child.exitcode == 0
-        async with workshop.input(JOB) as call:
+        async with process.input(JOB) as call:
             assert await call.run(os.getpid) != pid
 
 
-async def test_work_that_begins_in_time_keeps_the_process(workshop: WorkerProcess) -> None:
-    async with workshop.input(JOB) as call:
+async def test_work_that_begins_in_time_keeps_the_process(process: WorkerProcess) -> None:
+    async with process.input(JOB) as call:
         pid = await call.run(os.getpid)
-    async with workshop.input(JOB) as call:
+    async with process.input(JOB) as call:
         assert await call.run(os.getpid) == pid
 
 
 def test_a_session_that_was_closed_is_lost() -> None:
-    bench = SessionTable()
-    bench.open(1, "input", Setup({}), JOB)
-    bench.open(2, "results", Setup({}), JOB, requests=1)
-    assert bench.call(1, "feed", LINE).native
+    sessions = SessionTable()
+    sessions.open(1, "input", Setup({}), JOB)
+    sessions.open(2, "results", Setup({}), JOB, requests=1)
+    assert sessions.call(1, "feed", LINE).native
     for number in (1, 2, 2):
-        bench.close(number)
+        sessions.close(number)
     with pytest.raises(SessionLostError):
-        bench.call(1, "feed", LINE)
+        sessions.call(1, "feed", LINE)
 
 
 def test_what_runs_in_the_process_is_the_bench() -> None:
-    process._open(7, "input", Setup({}), JOB)
-    assert process._call(7, "summary").total == 0
-    process._close(7)
+    worker_process._open(7, "input", Setup({}), JOB)
+    assert worker_process._call(7, "summary").total == 0
+    worker_process._close(7)
 
 
 def test_the_process_leaves_live_requests_and_ctrl_c_to_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,18 +94,18 @@ def test_the_process_leaves_live_requests_and_ctrl_c_to_its_parent(monkeypatch: 
     monkeypatch.setattr(signal, "signal", lambda *given: done.append(given))
     monkeypatch.setattr(os, "nice", done.append)
     monkeypatch.setattr(os, "_exit", done.append)
-    process._prepare()
-    process._end_with(lambda: None)
+    worker_process._prepare()
+    worker_process._end_with(lambda: None)
     assert done == [(signal.SIGINT, signal.SIG_IGN), 10, 1]
 
 
 _PARENT = """
 import asyncio, os, sys
 from gemgate.api.batches.worker_process import Setup, WorkerProcess
-from gemgate.api.batches.line_translation import Job
+from gemgate.api.batches.line_translation import LineJob
 
 async def main():
-    async with WorkerProcess(Setup({})).input(Job("b", "/v1/embeddings", 1)) as call:
+    async with WorkerProcess(Setup({})).input(LineJob("b", "/v1/embeddings", 1)) as call:
         print(await call.run(os.getpid), flush=True)
         sys.stdin.read()
 

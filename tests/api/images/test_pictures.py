@@ -16,9 +16,9 @@ from gemgate.api.images.pictures import (
     from_generate,
     from_predict,
     images_response,
+    usage,
 )
 from gemgate.api.images.refusals import image_error
-from gemgate.api.images.usage import usage
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 

@@ -53,7 +53,7 @@ async def batches_at_work(
     options: BatchOptions,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[BatchService]:
-    """The desk, with a worker behind it until the block ends.
+    """Start the batch service and its background worker; stop both on exit.
 
     Raises:
         OSError: the directory for temporary files cannot be made.

@@ -145,7 +145,7 @@ def _end_with(wait: Callable[[], object]) -> None:
 class WorkerProcess:
     """Starts the process when there is work and ends it when there was none for a while.
 
-    Used as `async with workshop.input(job) as call: await call("feed", piece)`; calls of several sessions take turns.
+    Used as `async with process.input(job) as call: await call("feed", piece)`; calls of several sessions take turns.
     """
 
     def __init__(self, setup: Setup, *, idle: float = IDLE) -> None:
@@ -241,8 +241,8 @@ class WorkerProcess:
 class SessionProxy:
     """Calls a method of a session by name: `await call("feed", piece)`."""
 
-    def __init__(self, workshop: WorkerProcess, pool: ProcessPoolExecutor, number: int) -> None:
-        self._workshop = workshop
+    def __init__(self, process: WorkerProcess, pool: ProcessPoolExecutor, number: int) -> None:
+        self._process = process
         self._pool = pool
         self._number = number
 
@@ -263,5 +263,5 @@ class SessionProxy:
         try:
             return await asyncio.wrap_future(self._pool.submit(function, *args, **more))
         except RuntimeError as error:  # BrokenProcessPool is one, and so is a pool that was shut down
-            self._workshop.drop(self._pool)
+            self._process.drop(self._pool)
             raise SessionLostError from error

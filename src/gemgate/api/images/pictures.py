@@ -8,11 +8,11 @@ import pybase64
 
 from gemgate.api.images.dimensions import dimensions
 from gemgate.api.images.refusals import blocked, filtered, no_image
-from gemgate.api.images.usage import usage
 from gemgate.gemini.errors import Failure, TransportError
 from gemgate.gemini.types import (
     Candidate,
     GenerateContentResponse,
+    ModalityTokenCount,
     PredictResponse,
     UsageMetadata,
 )
@@ -174,3 +174,25 @@ def _picture(
     except ValueError as error:
         raise TransportError(Failure.INVALID_BODY, "The Gemini API sent an image that is not base64.") from error
     return Picture(data, mime.removeprefix("image/"), pixels, prompt, google or {})
+
+
+def usage(meta: UsageMetadata) -> dict[str, Any]:
+    """`usageMetadata` as OpenAI's `usage`.
+
+    Thoughts, which are paid as output, count as text; so does whatever Google does not call an image.
+    """
+    asked = meta.get("promptTokenCount", 0) + meta.get("toolUsePromptTokenCount", 0)
+    made = meta.get("candidatesTokenCount", 0) + meta.get("thoughtsTokenCount", 0)
+    return {
+        "input_tokens": asked,
+        "input_tokens_details": _split(asked, meta.get("promptTokensDetails")),
+        "output_tokens": made,
+        "output_tokens_details": _split(made, meta.get("candidatesTokensDetails")),
+        "total_tokens": meta.get("totalTokenCount", asked + made),
+    }
+
+
+def _split(total: int, details: list[ModalityTokenCount] | None) -> dict[str, int]:
+    images = sum(item.get("tokenCount", 0) for item in details or () if item.get("modality") == "IMAGE")
+    images = min(images, total)
+    return {"image_tokens": images, "text_tokens": total - images}
