@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from gemgate import __version__
-from gemgate.api import health
+from gemgate.api import docs_page, health
 from gemgate.api import metrics_endpoint as exposition
 from gemgate.api.batches.routes import router as batches_router
 from gemgate.api.chat.routes import create_chat_completion
@@ -31,6 +31,7 @@ from gemgate.web import cors
 from gemgate.web import error_handlers as handlers
 from gemgate.web.fast_path import FastPath
 from gemgate.web.limits_middleware import LimitsMiddleware
+from gemgate.web.page_guard import PageGuard, guards_pages
 from gemgate.web.rate_limit_middleware import QuotaMiddleware
 from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         version=__version__,
         description="The OpenAI API in front of the native Gemini API.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
@@ -72,7 +74,15 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
     app.add_middleware(FastPath, endpoints=hot)  # innermost: middleware added later stands around it
     app.add_middleware(QuotaMiddleware)
-    app.add_middleware(LimitsMiddleware, maximum=settings.max_concurrent_requests, body_timeout=settings.body_timeout)
+    app.add_middleware(
+        LimitsMiddleware,
+        maximum=settings.max_concurrent_requests,
+        share=settings.share_of_places,
+        body_timeout=settings.body_timeout,
+        body_total_timeout=settings.body_total_timeout,
+    )
+    if guards_pages(settings):
+        app.add_middleware(PageGuard, settings=settings)
     app.add_middleware(
         TelemetryMiddleware,
         metrics=metrics,
@@ -86,6 +96,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     handlers.install(app)
     app.include_router(health.router)
     app.include_router(exposition.router)
+    app.include_router(docs_page.router)
     for router in (chat_router, embeddings_router, images_router):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):

@@ -65,6 +65,8 @@ def secret_of(data_dir: Path) -> str:
         with suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
+    with suppress(OSError):  # another's file, which it lets us read
+        path.chmod(0o600)
     return path.read_text().strip()
 
 

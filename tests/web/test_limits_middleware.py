@@ -55,7 +55,8 @@ def test_the_request_too_many_is_a_503_at_once_and_probes_still_answer(stream: b
         stack(max_concurrent_requests=1) as servers,
         httpx.Client(base_url=servers.gateway, timeout=PATIENCE) as client,
     ):
-        with sender(servers, b"{"):
+        sent = orjson.dumps(body("[[emulator: slow-start 30]]"))
+        with sender(servers, sent, length=len(sent)):
             while (answer := client.post(PATH, json=body(stream=stream), headers=HEADERS)).status_code == 200:
                 pass  # the other one is not there yet
             assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200

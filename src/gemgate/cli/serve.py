@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MODEL = "gemini-2.5-flash"
 """The model of the line to try."""
 
+_SAFE_LENGTH = 20
+
 Host = Annotated[
     str | None,
     typer.Option(
@@ -49,6 +51,8 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
         if upstream is not None:
             overrides |= {"upstream": upstream, "gemini_api_key": (), "client_keys": (), "client_keys_file": None}
         settings = read_settings(overrides)
+        if emulator and not (settings.allowed_hosts or settings.is_open):
+            settings = settings.model_copy(update={"allowed_hosts": ("localhost",)})  # no page may use it
         keys = _client_keys(settings)
         _check_redis(settings)
         _check_tracing(settings)
@@ -58,6 +62,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
 
             configure_logging(settings)
             _warn_of_limits(settings, keys)
+            warn_of_short_keys(settings)
             _preflight(settings)
             say(_banner(settings, [url_of(each) for each in listeners], emulated=emulator))
             _run(settings, listeners)
@@ -147,6 +152,17 @@ def _warn_of_limits(settings: "Settings", keys: "ClientKeys") -> None:
         structlog.get_logger().warning(
             "each worker counts the limits of client keys for itself: set GEMGATE_REDIS_URL to count together",
             workers=settings.workers,
+        )
+
+
+def warn_of_short_keys(settings: "Settings") -> None:
+    """Wrong keys are not throttled: only its length keeps a client key from being guessed."""
+    import structlog
+
+    if any(len(key.get_secret_value()) < _SAFE_LENGTH for key in settings.client_keys):
+        structlog.get_logger().warning(
+            "GEMGATE_CLIENT_KEYS holds a key that can be guessed: use those of 'gemgate key new'",
+            shorter_than=_SAFE_LENGTH,
         )
 
 

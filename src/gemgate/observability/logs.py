@@ -49,8 +49,11 @@ def configure_logging(settings: Settings) -> None:
     if settings.log_format == "json":
         last = [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(_dumps)]
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=True) if sys.stderr.isatty() else PlainRenderer()
-        last = [structlog.processors.format_exc_info, hide_secrets, renderer]
+        last = [structlog.processors.format_exc_info, hide_secrets]
+        if sys.stderr.isatty():
+            last += [escape_controls, structlog.dev.ConsoleRenderer(colors=True)]
+        else:
+            last.append(PlainRenderer())
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -104,6 +107,22 @@ def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def escape_controls(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor: what a terminal would obey, or not show, is written as `repr` does; tracebacks keep lines.
+
+    Callers choose paths and names of models. Source: https://cwe.mitre.org/data/definitions/150.html.
+    """
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = _escape(value) if name not in _OF_LINES else "\n".join(map(_escape, value.split("\n")))
+    return event
+
+
+def _escape(text: str) -> str:
+    """As `repr` writes what is not printable, without its quotes."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else repr(letter)[1:-1] for letter in text)
+
+
 class PlainRenderer:
     """A structlog processor: what its `ConsoleRenderer` writes without colours, in an eighth of the time."""
 
@@ -112,11 +131,11 @@ class PlainRenderer:
 
     def __call__(self, logger: Any, method: str, event: EventDict) -> str:
         """A line; an event with a traceback, or of a library, is left to structlog."""
-        if not _UNUSUAL.isdisjoint(event) or not event.keys() >= _USUAL:
-            return self._whole(logger, method, event)
+        if not _UNUSUAL.isdisjoint(event) or not event.keys() >= _USUAL or not event["event"].isprintable():
+            return self._whole(logger, method, escape_controls(logger, method, event))
         head = f"{event.pop('timestamp')} [{event.pop('level'):<9}] {event.pop('event'):<30}"
         fields = [
-            f"{name}={value}" if isinstance(value := event[name], str) and not _to_quote(value) else f"{name}={value!r}"
+            f"{name}={value}" if isinstance(value := event[name], str) and _is_plain(value) else f"{name}={value!r}"
             for name in sorted(event)
         ]
         return " ".join([head, *fields]) if fields else head.rstrip(" ")
@@ -124,11 +143,25 @@ class PlainRenderer:
 
 _USUAL = frozenset({"timestamp", "level", "event"})
 _UNUSUAL = frozenset({"stack", "exception", "exc_info", "logger", "logger_name"})
-_to_quote = re.compile(r"[ \t=\r\n\"']").search
+_OF_LINES = frozenset({"stack", "exception"})
+_to_quote = re.compile(r"[ =\"']").search
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a value needs no quotes, and holds nothing that a terminal would obey."""
+    return text.isprintable() and not _to_quote(text)
 
 
 def _dumps(event: MutableMapping[str, Any], **_options: Any) -> str:
-    return orjson.dumps(event, default=repr).decode()
+    text = orjson.dumps(event, default=repr).decode()
+    return text if text.isprintable() else _UNPRINTABLE(_as_escape, text)
+
+
+_UNPRINTABLE = re.compile(r"[\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]").sub  # within strings alone
+
+
+def _as_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def line(record: Record) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """HTTP/1.1 towards callers: uvicorn's protocol, and the limits that it does not have.
 
 A caller may send no head without end (431), none that never ends (408), and must take what it is sent: whoever reads
-too slowly is cut off, so that neither its connection nor its call to Google is held for ever. None of this costs a
-request that behaves more than a fraction of a microsecond: timers run only while something is overdue.
+too slowly is cut off, so that neither its connection nor its call to Google is held for ever. Trailers are counted and
+dropped (RFC 9110, 6.5.1), one valid Host is asked for (RFC 9112, 3.2), and no transfer coding but `chunked` is read
+(RFC 9112, 6.1). None of this costs a request that behaves more than a fraction of a microsecond: timers run only while
+something is overdue.
 """
 
 import asyncio
@@ -15,9 +17,18 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gemgate.errors import ApiError
+from gemgate.server.connections import DEFAULT_MAX, OpenConnections
 from gemgate.server.draining import STATE, Drain
+from gemgate.server.head_rules import (
+    coding_error,
+    head_too_large,
+    host_error,
+    not_http,
+    too_many_connections,
+    trailers_too_large,
+)
 from gemgate.web.disconnect import Disconnect
-from gemgate.web.limits_middleware import LEAST_RATE, WHOLE_BODY, ConnectionLimits
+from gemgate.web.limits_middleware import CREDENTIAL, LEAST_RATE, WHOLE_BODY, ConnectionLimits
 
 if TYPE_CHECKING:
     from uvicorn import Config
@@ -27,17 +38,21 @@ _log = structlog.get_logger()
 
 _NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
 _MAX_UNSENT = 65_536
+_CREDENTIALS = frozenset({b"authorization", b"x-goog-api-key", b"api-key"})
+_WATCHED = _CREDENTIALS | {b"host", b"transfer-encoding", b"expect"}
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. The limits are `config.limits`."""
+    """One connection. The limits are `config.limits`, and `config.connections` are all of the process."""
 
     # Slots beside uvicorn's attributes: with over 30 in all, Python would give each connection a dict of 1 KB.
     __slots__ = (
+        "_connections",
         "_disconnect",
         "_drain",
         "_head_size",
         "_head_timer",
+        "_host",
         "_in_body",
         "_limits",
         "_parsed",
@@ -45,6 +60,7 @@ class GuardedProtocol(HttpToolsProtocol):
         "_refusal",
         "_rest_timer",
         "_send_timer",
+        "_trailer_size",
         "_unsent",
     )
 
@@ -58,11 +74,14 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         limits: ConnectionLimits = getattr(config, "limits", None) or ConnectionLimits()
         self._limits = limits
+        self._connections: OpenConnections = getattr(config, "connections", None) or OpenConnections(DEFAULT_MAX)
         self._drain: Drain | None = app_state.get(STATE)
         self._disconnect = Disconnect()
         self._in_body = False
-        self._parsed = False  # whether the read in hand held the end of a head or of a body
+        self._parsed = False  # whether the read in hand held the end of a head, or anything of a body
+        self._host: bytes | None = None
         self._head_size = 0
+        self._trailer_size = 0
         self._read_size = 0
         self._unsent = 0
         self._refusal: ApiError | None = None
@@ -75,10 +94,20 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         _keep_little_unsent(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        if not self._connections.opened(self):
+            _log.warning("a connection was refused: all others are at work", client=self.client)
+            self._refuse(too_many_connections())
+
+    def give_way(self) -> None:
+        """Close: another caller needs the place."""
+        if self._is_answering():
+            self._refuse(too_many_connections())
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """No timer outlives the connection."""
         super().connection_lost(exc)
+        self._connections.closed(self)
         self._disconnect.set()
         self._unset_keepalive_if_required()
         _cancel(self._head_timer, self._rest_timer, self._send_timer)
@@ -91,36 +120,78 @@ class GuardedProtocol(HttpToolsProtocol):
         self._parsed = False
         self._read_size = len(data)
         self._unset_keepalive_if_required()
+        rest: bytes | memoryview = data
+        try:
+            while rest := self._feed(rest):
+                pass
+        except httptools.HttpParserError:
+            self._refuse(self._refusal or not_http("These bytes are not an HTTP/1.1 request."))
+        if not self._parsed:
+            self._await_head()
+        elif self._in_body:
+            self._connections.receiving(self)
+
+    def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Parse `data`; what is left of it stands behind a request that asks to go on in another protocol."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self._refuse(self._refusal or _not_http("These bytes are not an HTTP/1.1 request."))
-        if not (self._in_body or self._parsed):
-            self._await_head()
+            self._decline_upgrade()
+            return memoryview(data)[upgrade.args[0] :]
+        return b""
 
-    def _decline_upgrade(self, rest: bytes) -> None:
+    def _decline_upgrade(self) -> None:
         """Reads a request as if it had not asked to go on in another protocol, as Java's client does (`h2c`).
 
         httptools stops behind the head of such a request: its body would be lost.
         """
-        method = self.parser.get_method()
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
         if method == b"CONNECT":
-            self._refuse(_not_http("CONNECT is for proxies, and this is not a proxy."))
-            return
+            self._refusal = not_http("CONNECT is for proxies, and this is not a proxy.")
+            raise httptools.HttpParserError(self._refusal.message)
         lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
-        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self.url, b"".join(lines))
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(lines))
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._head_size = 0
-        self.data_received(head + rest)
+        self._host = None
+        self.parser.feed_data(head)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line of a head; or a trailer, which is dropped: a proxy has not checked it as a header."""
+        if self._in_body:
+            self._trailer_size += len(name) + len(value) + 4
+            if self._trailer_size > self._limits.max_head_bytes:
+                self._stop_parsing(trailers_too_large(self._limits.max_head_bytes))
+            return
+        name = name.lower()
+        if name in _WATCHED:
+            self._note(name, value)
+        self.headers.append((name, value))
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        """Keep what a header says about its connection, its caller, or the body that follows."""
+        if name in _CREDENTIALS:
+            self._scope()[CREDENTIAL] = value
+        elif name == b"host":
+            if self._host is not None:
+                self._stop_parsing(not_http("There are several Host headers: send one."))
+            self._host = value
+        elif name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        elif (error := coding_error(value)) is not None:
+            self._stop_parsing(error)
+
+    def _stop_parsing(self, error: ApiError) -> None:
+        self._refusal = error
+        raise ValueError(error.message)  # which httptools hands on as its own error
 
     def _await_head(self) -> None:
+        """A read held no end of a head: or nothing but the framing of a body, of which there may be as much."""
         self._head_size += self._read_size
-        if self._head_size > self._limits.max_head_bytes:
-            self._refuse(_head_too_large(self._limits.max_head_bytes))
-        elif self._head_timer is None:
+        maximum = self._limits.max_head_bytes
+        if self._head_size > maximum:
+            self._refuse(trailers_too_large(maximum) if self._in_body else head_too_large(maximum))
+        elif self._head_timer is None and not self._in_body:
             self._head_timer = self.loop.call_later(self._limits.head_timeout, self._head_is_late)
 
     def _head_is_late(self) -> None:
@@ -132,11 +203,14 @@ class GuardedProtocol(HttpToolsProtocol):
         """The end of a head."""
         if self.parser.should_upgrade():
             return
-        self._in_body = self._parsed = True
+        self._parsed = True
         maximum = self._limits.max_head_bytes
         if self._head_size + self._read_size > maximum and self._head() > maximum:
-            self._refusal = _head_too_large(maximum)
-            raise ValueError(self._refusal.message)  # ends the parsing
+            self._stop_parsing(head_too_large(maximum))
+        if (error := host_error(self.parser.get_http_version(), self._host)) is not None:
+            self._stop_parsing(error)
+        self._host = None
+        self._in_body = True
         self._head_size = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -144,6 +218,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._send_timer is not None and not self.flow.write_paused:
             self._send_timer.cancel()  # whoever asks again has read
             self._send_timer = None
+        self._connections.asked(self, is_first=cast("RequestResponseCycle | None", self.cycle) is None)
         self._disconnect.enter(self._scope())
         super().on_headers_complete()
         self.cycle.transport = cast("asyncio.Transport", _HeadFirst(self.cycle, self.loop))
@@ -157,12 +232,20 @@ class GuardedProtocol(HttpToolsProtocol):
     def _head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
+    def on_body(self, body: bytes) -> None:
+        """Some of a body."""
+        self._parsed = True
+        self._head_size = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The end of a body."""
         if self.parser.should_upgrade():
             return
         self._in_body = False
         self._parsed = True
+        self._head_size = self._trailer_size = 0
+        self._connections.received(self)
         if self._rest_timer is not None:
             self._rest_timer.cancel()
             self._rest_timer = None
@@ -175,6 +258,9 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self.pipeline or (self._is_answering() and self.cycle.response_started):
             self.transport.abort()  # another answer is being sent: this one would land in its middle
+            return
+        if self._in_body and not self._is_answering():
+            self.transport.close()  # what is in hand has its answer already
             return
         content = orjson.dumps(error.body())
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(content)
@@ -203,6 +289,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The answer is in the transport's hands; what of it is unsent is watched to its end."""
         super().on_response_complete()
+        if not self._is_answering():
+            self._connections.answered(self)
         if self._in_body and self._rest_timer is None:
             self._rest_timer = self.loop.call_later(self._limits.body_timeout, self._rest_is_late)
         if self.transport.get_write_buffer_size():
@@ -284,15 +372,3 @@ def _cancel(*timers: asyncio.TimerHandle | None) -> None:
     for timer in timers:
         if timer is not None:
             timer.cancel()
-
-
-def _not_http(problem: str) -> ApiError:
-    return ApiError(400, problem, code="invalid_http")
-
-
-def _head_too_large(limit: int) -> ApiError:
-    return ApiError(
-        431,
-        f"The request's line and headers are larger than {limit} bytes, the most that this gateway reads.",
-        code="headers_too_large",
-    )

@@ -9,10 +9,18 @@ from importlib.util import find_spec
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import uvicorn
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.supervisors import Multiprocess
 
+from gemgate.server.connections import (
+    DEFAULT_MAX,
+    OpenConnections,
+    connection_bound,
+    descriptor_limit,
+    raise_descriptor_limit,
+)
 from gemgate.server.sockets import BACKLOG
 from gemgate.settings import Settings
 from gemgate.web.limits_middleware import ConnectionLimits
@@ -31,21 +39,31 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _HUNG_SECONDS = 30  # a worker that gives no sign of life for so long is replaced
 _LISTEN_SECONDS = 0.1  # between two looks for signals
 
+_log = structlog.get_logger()
+
 
 class ServerConfig(uvicorn.Config):
     """uvicorn's, and what `GuardedProtocol` reads.
 
     Attributes:
         limits: What one connection may cost.
+        connections: Those that are open.
         owns_process: Whether the process is there for this server alone, which may then set the garbage collector
             and the allocator of memory.
     """
 
     def __init__(
-        self, application: Any, limits: ConnectionLimits, *, owns_process: bool = False, **options: Any
+        self,
+        application: Any,
+        limits: ConnectionLimits,
+        *,
+        max_connections: int | None = None,
+        owns_process: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(application, **options)
         self.limits = limits
+        self.connections = OpenConnections(connection_bound(max_connections, descriptor_limit()))
         self.owns_process = owns_process
 
     def load(self) -> None:
@@ -84,6 +102,7 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
         "timeout_worker_healthcheck": _HUNG_SECONDS,
         "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
     }
+    defaults["max_connections"] = settings.max_client_connections
     return ServerConfig(application, limits, **(defaults | options))
 
 
@@ -119,14 +138,29 @@ def _keep_memory_at_hand() -> None:
 
 def serve_here(application: "ASGIApp", settings: Settings, listeners: "list[socket.socket]") -> None:
     """Serves until SIGTERM (returns) or Ctrl-C (`KeyboardInterrupt`)."""
+    _prepare_descriptors(settings)
     uvicorn.Server(server_config(application, settings, owns_process=True)).run(sockets=listeners)
 
 
 def serve_in_workers(factory: str, settings: Settings, listeners: "list[socket.socket]") -> None:
     """The same in `settings.workers` processes, which make their application with `factory` (`module:name`)."""
+    _prepare_descriptors(settings)
     config = server_config(factory, settings, factory=True, workers=settings.workers, owns_process=True)
     gc.enable()
     Workers(config, sockets=listeners).run()
+
+
+def _prepare_descriptors(settings: Settings) -> None:
+    """For this process and its workers."""
+    limit = raise_descriptor_limit()
+    maximum = connection_bound(settings.max_client_connections, limit)
+    if maximum < min(settings.max_client_connections or DEFAULT_MAX, settings.max_concurrent_requests):
+        _log.warning(
+            "the limit of open files allows fewer connections than GEMGATE_MAX_CONCURRENT_REQUESTS: raise it (ulimit "
+            "-Hn, LimitNOFILE)",
+            open_files=limit,
+            connections=maximum,
+        )
 
 
 class Workers(Multiprocess):

@@ -2,10 +2,11 @@
 
 from gemgate.settings.client import ClientSettings
 from gemgate.settings.error_texts import misspelt, problems
-from gemgate.settings.fields import UNIX, Settings
+from gemgate.settings.fields import LOOPBACK_HOSTS, UNIX, Settings
 from gemgate.settings.variables import trace_exporters, variable
 
 __all__ = [
+    "LOOPBACK_HOSTS",
     "UNIX",
     "ClientSettings",
     "Settings",

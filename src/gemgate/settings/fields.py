@@ -1,5 +1,6 @@
 """The settings of the gateway: each field with its default, its bounds and what it must not be together with."""
 
+import math
 import re
 from functools import cached_property
 from pathlib import Path
@@ -190,7 +191,19 @@ class Settings(BaseSettings):
     max_concurrent_requests: PositiveInt = Field(
         default=1000, description="Concurrent requests, in each worker; one more is a 503."
     )
-    max_header_bytes: PositiveInt = Field(default=65_536, description="The longest request line with its headers.")
+    max_concurrent_requests_per_caller: PositiveInt | None = Field(
+        default=None,
+        description="Of these, requests of one caller; one more is a 429. Absent: three quarters of them, or no bound "
+        "where callers present no key.",
+    )
+    max_client_connections: PositiveInt | None = Field(
+        default=None,
+        description="Open connections of callers, in each worker; of one more the oldest idle one is closed. Absent: "
+        "10,000, and never more than half of the open files that the system allows.",
+    )
+    max_header_bytes: PositiveInt = Field(
+        default=65_536, description="The longest request line with its headers, and the most of trailers."
+    )
     max_body_bytes: PositiveInt = Field(default=104_857_600, description="The largest request body.")
     max_tools: PositiveInt = Field(default=512, description="Tools in one request.")
     header_timeout: PositiveFloat = Field(default=30, description="For the headers of a request to arrive.")
@@ -198,6 +211,7 @@ class Settings(BaseSettings):
         default=30,
         description="For a body to arrive, plus a second for each KiB; also the longest time without a byte of it.",
     )
+    body_total_timeout: PositiveFloat = Field(default=3600, description="For a whole body, whatever its size.")
     send_timeout: PositiveFloat = Field(
         default=60, description="A client that reads less than a KiB a second for this time is disconnected."
     )
@@ -214,6 +228,11 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Web pages that may call the gateway from a browser: origins, comma separated, or * for all.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Names by which callers reach the gateway (their Host header), comma separated; * is any. Absent: "
+        "a gateway that asks for no key answers to loopback names and to GEMGATE_HOST alone, any other to all.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
@@ -241,7 +260,7 @@ class Settings(BaseSettings):
         "from GitHub every hour, or none.",
     )
 
-    @field_validator("gemini_api_key", "client_keys", "secret", "cors_origins", mode="before")
+    @field_validator("gemini_api_key", "client_keys", "secret", "cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -301,7 +320,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_an_open_gateway(self) -> Self:
-        if self.gemini_api_key and not self.asks_for_client_keys and self._is_open:
+        if self.gemini_api_key and not self.asks_for_client_keys and self.is_open:
             msg = (
                 f"the gateway holds GEMINI_API_KEY and would listen on {self.host} with no GEMGATE_CLIENT_KEYS: "
                 "anyone who reaches it could spend the key. Set GEMGATE_CLIENT_KEYS or GEMGATE_CLIENT_KEYS_FILE, or "
@@ -311,11 +330,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _refuse_a_file_without_effect(self) -> Self:
-        if self.client_keys_file and not self.gemini_api_key:
+    def _refuse_client_keys_without_effect(self) -> Self:
+        names = [variable(name) for name in ("client_keys", "client_keys_file") if getattr(self, name)]
+        if names and not self.gemini_api_key:
             msg = (
-                "GEMGATE_CLIENT_KEYS_FILE names client keys, and without GEMINI_API_KEY each caller's key is passed on "
-                "to Google, so that no limit would hold. Set GEMINI_API_KEY, or leave the file out."
+                f"{names[0]} names client keys, and without GEMINI_API_KEY each caller's key is passed on to Google: "
+                "everybody would be let in, and no limit would hold. Set GEMINI_API_KEY, or leave "
+                f"{' and '.join(names)} out."
             )
             raise ValueError(msg)
         return self
@@ -326,7 +347,7 @@ class Settings(BaseSettings):
         return tuple(host.strip() for host in self.host.split(",") if host.strip())
 
     @property
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether other machines reach the gateway."""
         return any(host not in LOOPBACK_HOSTS and not host.startswith(UNIX) for host in self.hosts)
 
@@ -339,6 +360,19 @@ class Settings(BaseSettings):
     def asks_for_client_keys(self) -> bool:
         """Whether callers must present a key of the gateway's."""
         return bool(self.client_keys or self.client_keys_file)
+
+    @cached_property
+    def needs_no_key(self) -> bool:
+        """Whether callers present nothing: the gateway's own Gemini key serves whoever reaches it."""
+        return not self.passes_keys_through and not self.asks_for_client_keys
+
+    @cached_property
+    def share_of_places(self) -> int | None:
+        """Requests at once of one caller; None where there is no bound."""
+        if self.max_concurrent_requests_per_caller is None and self.needs_no_key:
+            return None
+        share = self.max_concurrent_requests_per_caller or math.ceil(self.max_concurrent_requests * 3 / 4)
+        return share if share < self.max_concurrent_requests else None
 
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""

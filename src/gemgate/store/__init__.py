@@ -8,7 +8,7 @@ Rows that repositories hand out are detached: change them through the repositori
 
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -132,6 +132,8 @@ def _blobs(url: str | None, options: Mapping[str, str] | None, data_dir: Path) -
         return Blobs.at(url, options)
     for directory in (data_dir, data_dir / "blobs"):
         _make(directory)
+    with suppress(OSError):  # another's directory
+        (data_dir / "blobs").chmod(0o700)
     return Blobs.in_directory(data_dir / "blobs")
 
 

@@ -1,9 +1,11 @@
 """One database, SQLite or PostgreSQL: transactions, and the schema brought up to date at start."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
@@ -31,6 +33,7 @@ Clock = Callable[[], float]
 _POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})
 _BUSY_SECONDS = 30
+_OWNER_ONLY = 0o600
 _CLOSING_SECONDS = 5.0
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -71,6 +74,8 @@ class Database:
         except ImportError:
             raise StoreError("PostgreSQL needs its driver: pip install 'gemgate[postgres]'") from None
         try:
+            if url.get_backend_name() == "sqlite":
+                await to_thread.run_sync(_keep_to_owner, Path(str(url.database)))
             await _up_to_date(url)
             yield cls(engine)
         finally:
@@ -184,6 +189,24 @@ def _serve_transactions(engine: Engine) -> None:
     def _begun(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _keep_to_owner(path: Path) -> None:
+    """Makes the file of the database and those beside it their owner's only, whatever directory they are in.
+
+    SQLite gives each file that it makes beside a database the mode of the database.
+
+    Raises:
+        StoreError: the file cannot be made.
+    """
+    try:
+        for suffix in ("", ".lock"):
+            os.close(os.open(f"{path}{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY))
+    except OSError as error:
+        raise StoreError(f"the database {path} cannot be opened: {error.strerror}") from error
+    for suffix in ("", ".lock", "-wal", "-shm", "-journal"):
+        with suppress(OSError):  # another's file, which its owner opened to us, or none
+            Path(f"{path}{suffix}").chmod(_OWNER_ONLY)
 
 
 async def _up_to_date(url: URL) -> None:

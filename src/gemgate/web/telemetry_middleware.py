@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     from gemgate.observability.tracing import Tracing
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_NOT_KEPT = (b"cache-control", b"no-store")  # a shared cache knows nothing of keys in headers of Google's
 _QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class TelemetryMiddleware:
     """Wraps the whole application (pure ASGI: it adds no task, and disconnects pass through).
 
-    Puts `x-request-id` on every answer: the caller's when it is sane, else a new one. When the answer has ended, counts
-    it and logs a line. An exception that nobody handled becomes a 500, a cancellation by the server a 503, or an error
-    event when a stream has begun.
+    Puts `x-request-id` on every answer: the caller's when it is sane, else a new one; and `cache-control: no-store`
+    where nothing is said about caches. When the answer has ended, counts it and logs a line. An exception that nobody
+    handled becomes a 500, a cancellation by the server a 503, or an error event when a stream has begun.
     """
 
     def __init__(
@@ -173,12 +174,17 @@ class _MeasuredExchange:
     def _begin(self, message: Message) -> None:
         self._status = message["status"]
         headers = message["headers"] = list(message.get("headers", ()))
-        headers.append((b"x-request-id", self._record.request_id.encode()))
+        is_unsaid = True
         for name, value in headers:
-            if name == b"content-type" and b"event-stream" in value:
-                self._record.is_stream = True
-                self._metrics.stream_began()
-                break
+            if name == b"content-type":
+                if b"event-stream" in value:
+                    self._record.is_stream = True
+                    self._metrics.stream_began()
+            elif name == b"cache-control":
+                is_unsaid = False
+        headers.append((b"x-request-id", self._record.request_id.encode()))
+        if is_unsaid:
+            headers.append(_NOT_KEPT)
 
     def _time(self, body: bytes) -> None:
         """Note when an event is sent. Comments, which keep a stream alive, are none."""

@@ -31,6 +31,7 @@ _PASSED = frozenset(
         "retry-after",
         "server-timing",
         "vary",
+        "x-content-type-options",
         "x-gemini-service-tier",
         "x-goog-upload-chunk-granularity",
         "x-goog-upload-size-received",
