@@ -9,6 +9,7 @@ from gemgate.api.readiness import Readiness
 from gemgate.auth.caller import Caller, authenticate
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.rate_limits import REFUSAL, Quotas
+from gemgate.auth.resource_access import ResourceAccess
 from gemgate.encryption import Encryptor
 from gemgate.gemini.model_list import ModelList
 from gemgate.media.resolver import MediaResolver
@@ -42,6 +43,7 @@ class Services:
     images: ImageOptions
     files: FileOptions
     store: Store
+    access: ResourceAccess
     batches: "BatchService"
     metrics: Metrics
     upload_encryptor: Encryptor

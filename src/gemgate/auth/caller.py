@@ -1,6 +1,6 @@
 """Who is calling, and which Gemini key their request uses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NoReturn
@@ -91,8 +91,12 @@ def credential(headers: Mapping[str, str]) -> str:
     Raises:
         ApiError: 401 without a key, or with one that cannot be valid; 400 with two.
     """
-    found = (_bearer(headers), headers.get("x-goog-api-key"), headers.get("api-key"))
-    credentials = {text.strip() for text in found if text} - {""}
+    found = (
+        *map(_bearer, _all(headers, "authorization")),
+        *_all(headers, "x-goog-api-key"),
+        *_all(headers, "api-key"),
+    )
+    credentials = {text.strip() for text in found} - {""}
     if not credentials:
         raise ApiError(401, _NO_KEY, headers={"www-authenticate": "Bearer"})
     if len(credentials) > 1:
@@ -107,10 +111,16 @@ def credential(headers: Mapping[str, str]) -> str:
     return presented
 
 
-def _bearer(headers: Mapping[str, str]) -> str | None:
-    value = headers.get("authorization")
-    if value is None:
-        return None
+def _all(headers: Mapping[str, str], name: str) -> Sequence[str]:
+    """The values of a header, of which Starlette's headers know each line."""
+    if (lines := getattr(headers, "getlist", None)) is not None:
+        found: list[str] = lines(name)
+        return found
+    value = headers.get(name)
+    return () if value is None else (value,)
+
+
+def _bearer(value: str) -> str:
     scheme, _, token = value.strip().partition(" ")
     if scheme.lower() != "bearer":
         _refuse("The Authorization header must read 'Bearer YOUR_KEY'.")

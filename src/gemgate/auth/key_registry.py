@@ -63,6 +63,10 @@ class ClientKeys:
         """The entry of a key that a caller presented; None when it is unknown."""
         return self._table.get(digest_of(presented))
 
+    def has_owner(self, owner: str) -> bool:
+        """Whether a key in force stands for this owner."""
+        return any(entry.owner == owner for entry in self)
+
     def __iter__(self) -> Iterator[ClientKey]:
         return iter((*self._plain, *self._entries))
 

@@ -15,6 +15,7 @@ from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.readiness import Readiness
 from gemgate.api.services import Services
 from gemgate.auth.key_registry import ClientKeys
+from gemgate.auth.resource_access import ResourceAccess
 from gemgate.encryption import Encryptor, secret_of
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.client.transport import UnusableEnvironmentError
@@ -107,18 +108,20 @@ async def services(
         fetcher = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
         attachments = await enter(Attachments(store, GeminiFiles(client)))
         media = MediaResolver(settings, fetcher, attachments, gemini)
+        aliases = ModelAliases(settings.models)
+        access = ResourceAccess(store.resources, client_keys, gemini.shared.affinity, settings, aliases.lists)
         await enter(_priced(settings))
         secrets = await to_thread.run_sync(_secrets, settings)
         options = batch_options(settings, secrets)
         resolve = partial(media.resolve, margin=options.window + MARGIN)
-        batches = await enter(batches_at_work(store, gemini, resolve, options))
+        batches = await enter(batches_at_work(store, gemini, resolve, options, access.check_names))
         yield Services(
             settings=settings,
             client_keys=client_keys,
             quotas=common.quotas,
             redis=common.link,
             gemini=gemini,
-            aliases=ModelAliases(settings.models),
+            aliases=aliases,
             media=media,
             models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=metrics.models_known)),
             chat=chat,
@@ -126,6 +129,7 @@ async def services(
             images=image_options(settings, chat),
             files=file_options(settings, batches.inspect),
             store=store,
+            access=access,
             batches=batches,
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),

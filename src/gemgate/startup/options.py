@@ -9,6 +9,7 @@ from gemgate.api.chat import wire as chat_wire
 from gemgate.api.embeddings import wire as embeddings_wire
 from gemgate.api.files import wire as files_wire
 from gemgate.api.images import wire as images_wire
+from gemgate.auth.resource_access import google_host
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.settings import Settings
@@ -91,6 +92,7 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         max_line=settings.max_body_bytes,
         max_request=settings.inline_max_bytes,
         directory=settings.data_dir,
+        google_host=None if settings.passes_keys_through else google_host(settings),
     )
     return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)
 

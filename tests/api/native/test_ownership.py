@@ -46,10 +46,10 @@ def test_a_file_is_seen_and_deleted_by_its_owner_alone(one: genai.Client, other:
     assert one.files.get(name=name).name == name
     assert name not in [file.name for file in other.files.list()]
     for forbidden in (other.files.get, other.files.delete):
-        with pytest.raises(errors.ClientError, match="403"):
+        with pytest.raises(errors.ClientError, match="404"):
             forbidden(name=name)
     one.files.delete(name=name)
-    with pytest.raises(errors.ClientError, match="403"):
+    with pytest.raises(errors.ClientError, match="404"):
         one.files.get(name=name)
 
 
@@ -66,9 +66,9 @@ def test_a_cache_is_seen_changed_and_deleted_by_its_owner_alone(one: genai.Clien
     assert one.caches.update(name=name, config={"ttl": "700s"}).name == name
     assert name not in [cache.name for cache in other.caches.list()]
     for forbidden in (other.caches.get, other.caches.delete):
-        with pytest.raises(errors.ClientError, match="403"):
+        with pytest.raises(errors.ClientError, match="404"):
             forbidden(name=name)
-    with pytest.raises(errors.ClientError, match="403"):
+    with pytest.raises(errors.ClientError, match="404"):
         other.caches.update(name=name, config={"ttl": "1s"})
     one.caches.delete(name=name)
 
@@ -96,10 +96,10 @@ def test_a_job_and_its_results_are_their_owners(one: genai.Client, other: genai.
     shared.seen.advance(60)
     assert one.batches.get(name=name).state == types.JobState.JOB_STATE_SUCCEEDED
     for forbidden in (other.batches.get, other.batches.cancel, other.batches.delete):
-        with pytest.raises(errors.ClientError, match="403"):
+        with pytest.raises(errors.ClientError, match="404"):
             forbidden(name=name)
     results = f"files/batch-{name.removeprefix('batches/')}"
-    with pytest.raises(errors.ClientError, match="403"):
+    with pytest.raises(errors.ClientError, match="404"):
         other.files.download(file=results)
 
 
@@ -114,7 +114,7 @@ def test_the_results_of_a_job_are_downloaded_by_its_owner(
     done = one.batches.get(name=str(job.name))
     assert done.dest is not None
     assert b'"one"' in one.files.download(file=str(done.dest.file_name))
-    with pytest.raises(errors.ClientError, match="403"):
+    with pytest.raises(errors.ClientError, match="404"):
         other.files.download(file=str(done.dest.file_name))
 
 
@@ -124,7 +124,7 @@ def test_what_nobody_has_made_here_is_nobodys(one: genai.Client) -> None:
         lambda: one.batches.get(name="batches/made-elsewhere"),
         lambda: one.caches.get(name="cachedContents/0000aaaa1111bbbb2222cccc3333dddd4444eeee"),
     ):
-        with pytest.raises(errors.ClientError, match="403"):
+        with pytest.raises(errors.ClientError, match="404"):
             call()
 
 
@@ -133,7 +133,7 @@ def test_a_video_is_its_makers(one: genai.Client, other: genai.Client, shared: S
     path = "/v1beta/models/veo-3.1-generate-preview:predictLongRunning"
     name = httpx.post(shared.gateway + path, json=body, headers={"x-goog-api-key": CLIENT_KEY}).json()["name"]
     operation = types.GenerateVideosOperation.model_validate({"name": name})
-    with pytest.raises(errors.ClientError, match="403"):
+    with pytest.raises(errors.ClientError, match="404"):
         other.operations.get(operation)
     shared.seen.advance(60)
     done = one.operations.get(operation)
@@ -141,7 +141,7 @@ def test_a_video_is_its_makers(one: genai.Client, other: genai.Client, shared: S
     (made,) = done.response.generated_videos or [types.GeneratedVideo()]
     assert made.video is not None
     file = "files/" + str(made.video.uri).partition("files/")[2].partition(":")[0]
-    with pytest.raises(errors.ClientError, match="403"):
+    with pytest.raises(errors.ClientError, match="404"):
         other.files.download(file=file)
     assert one.files.download(file=file)[4:8] == b"ftyp"
 

@@ -62,11 +62,10 @@ def test_an_escaped_colon_is_a_colon() -> None:
 @pytest.mark.parametrize(
     ("query", "sent"),
     [
-        ("alt=sse", "alt=sse"),
+        ("alt=json", "alt=json"),
         ("pageSize=2&pageToken=a%2Fb%3D", "pageSize=2&pageToken=a%2Fb%3D"),
-        ("a=1&a=2&a=", "a=1&a=2&a="),
-        (f"key={OWN_KEY}&%24alt=json", "%24alt=json"),
-        ("x=%26key%3Dy", "x=%26key%3Dy"),
+        (f"key={OWN_KEY}&alt=json", "alt=json"),
+        ("filter=%26key%3Dy", "filter=%26key%3Dy"),
     ],
 )
 def test_the_query_goes_along_without_the_key(query: str, sent: str) -> None:

@@ -22,10 +22,12 @@ from gemgate.api.batches.line_translation import (
     prepare,
 )
 from gemgate.api.batches.spool import STEP, Spool
+from gemgate.auth.resource_errors import too_many_names
 from gemgate.errors import ApiError, internal_error
 from gemgate.gemini.batch_types import input_line
+from gemgate.gemini.named_resources import may_name, named_in
 from gemgate.media.references import Ref, Resolved
-from gemgate.model_routing.aliases import ModelAliases
+from gemgate.model_routing.aliases import ModelAliases, bare
 
 MAX_INPUTS = 50_000
 """OpenAI's limit of embeddings in one batch."""
@@ -55,10 +57,11 @@ class CheckSession:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A line that waits for what it names: its index, and what must be fetched or looked up."""
+    """A line that waits: its index, what must be fetched or looked up for it, and what it names at Google."""
 
     index: int
     refs: tuple[Ref, ...]
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,11 @@ class TranslateSession:
         max_line: int = 104_857_600,
         max_request: int = 100_000_000,
         directory: Path | None = None,
+        google_host: str | None = None,
     ) -> None:
         self._job = job
         self._translators = translators
+        self._google_host = google_host
         self._max_request = max_request
         self._reader = InputReader(job.url, max_line=max_line, models=job.models, aliases=translators.aliases)
         self._writer = ResultWriter(job, translators)
@@ -153,17 +158,32 @@ class TranslateSession:
         native: list[bytes] = []
         waiting: list[Waiting] = []
         for line in lines:
-            refs = self._references(line)
-            if refs:
+            wanted = self._wanted(line)
+            if wanted is None:
+                continue
+            if wanted.refs or wanted.names:
                 self._waiting[line.index] = line
-                waiting.append(Waiting(line.index, refs))
-            elif refs is not None:
+                waiting.append(wanted)
+            else:
                 native.append(self._translate(line, {}))
         return Translated(b"".join(native), tuple(waiting))
 
-    def _references(self, line: Line) -> tuple[Ref, ...] | None:
-        """What must be fetched or looked up; None when the line was refused."""
+    def _wanted(self, line: Line) -> Waiting | None:
+        """What the line names; None when it was refused."""
         raw = orjson.dumps(line.body)
+        refs = self._references(line, raw)
+        if refs is None or self._google_host is None or not may_name(raw):
+            return None if refs is None else Waiting(line.index, refs)
+        asked = self._translators.aliases.lists.get(bare(line.body["model"]))
+        body = {name: value for name, value in line.body.items() if asked is None or name != "model"}
+        named = named_in(body, self._google_host)
+        if named.is_too_much:
+            self._refuse(line, too_many_names())
+            return None
+        return Waiting(line.index, refs, frozenset(named.names))
+
+    def _references(self, line: Line, raw: bytes) -> tuple[Ref, ...] | None:
+        """What must be fetched or looked up; None when the line was refused."""
         may_fetch = self._translators.chat.remote_media == "fetch" and b"http" in raw
         if not may_fetch and b'"file_id"' not in raw:
             return ()

@@ -15,7 +15,7 @@ from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.service import BatchService
 from gemgate.api.batches.state_machine import BatchStateMachine, Pace
-from gemgate.api.batches.transfer import ResolveMedia, Transfer
+from gemgate.api.batches.transfer import CheckNames, ResolveMedia, Transfer, everything_is_allowed
 from gemgate.api.batches.worker import Worker, WorkOptions
 from gemgate.api.batches.worker_process import Setup, WorkerProcess
 from gemgate.gemini.batches import GeminiJobs
@@ -51,6 +51,7 @@ async def batches_at_work(
     gemini: Upstream,
     resolve: ResolveMedia,
     options: BatchOptions,
+    check: CheckNames = everything_is_allowed,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[BatchService]:
     """Start the batch service and its background worker; stop both on exit.
@@ -63,7 +64,7 @@ async def batches_at_work(
         await to_thread.run_sync(partial(directory.mkdir, parents=True, exist_ok=True, mode=0o700))
     vault = KeyVault(options.held_keys, options.secrets)
     async with aclosing(WorkerProcess(options.setup)) as process:
-        transfer = Transfer(store.blobs, store.files, process, resolve)
+        transfer = Transfer(store.blobs, store.files, process, resolve, check)
         state_machine = BatchStateMachine(
             GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace
         )

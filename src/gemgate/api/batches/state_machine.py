@@ -140,7 +140,7 @@ class BatchStateMachine:
             msg = f"The input file {row.input_file_id} was deleted before the batch could read it."
             await self._end(claimed, "failed", errors=[batch_error("invalid_input_file", msg, "input_file_id")])
             return None
-        translated = await self._transfer.translate(claimed.job, Caller(key, row.owner))
+        translated = await self._transfer.translate(claimed.job, Caller(key, row.owner, models=claimed.job.models))
         summary = translated.summary
         if summary.errors:
             model = _bare(summary.model)

@@ -7,6 +7,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Collection,
     Mapping,
     Sequence,
 )
@@ -35,7 +36,14 @@ from gemgate.store.tables import BatchRow
 ResolveMedia = Callable[[Sequence[Ref], Caller], Awaitable[Resolved]]
 """Fetches remote media, and has the caller's files uploaded. Raises `ApiError` 400 for what cannot be used."""
 
+CheckNames = Callable[[Caller, Collection[str]], Awaitable[None]]
+"""Raises `ApiError` 404 for what the caller has not made at Google."""
+
 _LINES_FETCHED_AT_ONCE = 4
+
+
+async def everything_is_allowed(_caller: Caller, _names: Collection[str]) -> None:
+    """The check where Google keeps callers apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,15 @@ class TranslatedInput:
 class Transfer:
     """The steps that move bytes. Each can be done again: it puts the same blobs and files in place of the old ones."""
 
-    def __init__(self, blobs: Blobs, files: Files, process: WorkerProcess, resolve: ResolveMedia) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        files: Files,
+        process: WorkerProcess,
+        resolve: ResolveMedia,
+        check: CheckNames = everything_is_allowed,
+    ) -> None:
+        self._check = check
         self._blobs = blobs
         self._files = files
         self._process = process
@@ -157,7 +173,9 @@ class Transfer:
 
     async def _found(self, line: Waiting, caller: Caller) -> Resolved | ApiError:
         try:
-            return await self._resolve(line.refs, caller)
+            if line.names:
+                await self._check(caller, line.names)
+            return await self._resolve(line.refs, caller) if line.refs else {}
         except ApiError as error:
             return error
 

@@ -37,6 +37,8 @@ class Setup:
 
     Attributes:
         directory: Where temporary files go; None: where the system puts them.
+        google_host: The host of Google's API, where the gateway holds keys and lines must not name what another
+            caller has made; None: they are not looked at for that.
     """
 
     model_facts: dict[str, dict[str, Any]]
@@ -47,6 +49,7 @@ class Setup:
     max_line: int = 104_857_600
     max_request: int = 100_000_000
     directory: Path | None = None
+    google_host: str | None = None
 
     def translators(self) -> Translators:
         """The translators under these settings. The store of signatures is one of its own, and empty."""
@@ -88,6 +91,7 @@ class SessionTable:
                 max_line=setup.max_line,
                 max_request=setup.max_request,
                 directory=setup.directory,
+                google_host=setup.google_host,
                 **more,
             )
         return ResultSession(job, setup.translators(), directory=setup.directory, **more)

@@ -39,6 +39,8 @@ async def create_chat_completion(request: Request) -> Response:
     record = current()
     record.asks("chat", chat.model, chat)
     caller.check_model(chat.model)
+    if services.access.is_shared:
+        await services.access.check_request(caller, chat, raw)
     if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
         await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)

@@ -52,6 +52,7 @@ async def create_embeddings(request: Request) -> Response:
     record = current()
     record.asks("embeddings", wanted.model, wanted)
     caller.check_model(wanted.model)
+    await services.access.check_request(caller, wanted, raw)
     is_dry = is_dry_run(request)
     # Vectors of two models have nothing in common, so that no other model may stand in for the first.
     model = services.aliases.first(wanted.model)

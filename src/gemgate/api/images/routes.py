@@ -66,7 +66,9 @@ async def create_image(request: Request) -> Response:
     services = services_of(request)
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    return await _serve(request, services, caller, parse(GenerationRequest, raw), ())
+    asked = parse(GenerationRequest, raw)
+    await services.access.check_request(caller, asked, raw)
+    return await _serve(request, services, caller, asked, ())
 
 
 @router.post("/images/edits", summary="Make images from images")
@@ -82,6 +84,7 @@ async def edit_image(request: Request) -> Response:
         edit, images = from_form(await read_form(request, limit))
     else:
         edit, images = from_json(await read_json_body(request, limit))
+    await services.access.check_request(caller, edit)
     parts = [
         image_part(await services.media.read(image, caller), image.param) if isinstance(image, FileRef) else image
         for image in images

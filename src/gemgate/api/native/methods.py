@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 SHARED_VERSION = "v1"
 """OpenAI's API lives below it too."""
@@ -60,6 +61,14 @@ class Method:
         """What follows the colon, such as `generateContent`; empty without one."""
         return self.template.partition(":")[2]
 
+    @property
+    def parameters(self) -> Mapping[str, frozenset[str] | None]:
+        """The parameters that its query may have, and the values of each; None: any.
+
+        Source: Google's schema of v1beta. Its system parameters are not among them, but `alt`.
+        """
+        return _parameters(self)
+
 
 @dataclass(frozen=True, slots=True)
 class MatchedMethod:
@@ -91,6 +100,34 @@ class Unknown:
 
     known: tuple[str, ...]
     is_shared: bool
+
+
+_ALT = {
+    Kind.DOWNLOAD: frozenset({"json", "media"}),
+    Kind.FILE: frozenset({"json", "media"}),
+}
+_ALT_OF_A_CALL = frozenset({"json", "sse"})
+_FORCED = frozenset({"fileSearchStores/{name}", "fileSearchStores/{name}/documents/{name}"})
+
+
+@cache
+def _parameters(method: Method) -> Mapping[str, frozenset[str] | None]:
+    names: list[str] = []
+    if method.lists or method.template.endswith("/documents"):
+        names += ["pageSize", "pageToken", "filter"]
+    if method.lists == "operations":
+        names.append("returnPartialSuccess")
+    if method.verb == "GET":
+        names.append("view")
+    if method.verb == "PATCH":
+        names.append("updateMask")
+    if method.verb == "DELETE" and method.template in _FORCED:
+        names.append("force")
+    if method.kind is Kind.UPLOAD:
+        names += ["uploadType", "upload_id", "upload_protocol"]
+    is_call = bool(method.call) and not method.makes and method.kind is Kind.PLAIN
+    alt = _ALT_OF_A_CALL if is_call else frozenset({"json"})
+    return {"alt": _ALT.get(method.kind, alt), **dict.fromkeys(names)}
 
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"

@@ -1,28 +1,42 @@
 """Keeps callers apart at Google, where they share the gateway's keys, and remembers which key has made what.
 
-Google shows a file, a cache or a job to whoever has a key of its project. A gateway that holds the key lets each of its
-callers see, change and delete what they have made, and nothing else. A caller with a Gemini key of its own is kept
-apart by Google.
+`gemgate.auth.resource_access` says whose something is; here is what a native call names, makes and deletes.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import orjson
+import structlog
+from anyio import to_thread
 
+from gemgate.api.native.batch_lines import check_lines
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.methods import MatchedMethod
+from gemgate.api.native.request_body import parsed, parsed_unambiguously, refuse_packed, refuse_unreadable
 from gemgate.api.services import Services
-from gemgate.errors import ApiError
+from gemgate.auth.caller import Caller
+from gemgate.auth.resource_access import LARGE, TUNED, is_for_all, job_of
+from gemgate.errors import SERVER_ERROR, ApiError
 from gemgate.gemini.client.response import GeminiResponse
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.named_resources import Named, may_name
+from gemgate.model_routing.model_name import model_name
+from gemgate.redaction import redact, traceback_of
 
 _OWNED = frozenset({"files", "cachedContents", "batches", "fileSearchStores", "generatedFiles"})
 _MODELS = frozenset({"models", "tunedModels", "dynamic"})
 _OPERATION = re.compile(r"(?:models|tunedModels)/[^/]+/operations/[^/]+")
 _FILE = re.compile(r"/files/([a-z0-9][a-z0-9-]{0,39})(?::download|\Z)", re.ASCII)
-_RESULTS = "files/batch-"
-"""What the names of a job's result files begin with; the id of the job follows."""
+_BATCHING = frozenset(
+    {"batchGenerateContent", "asyncBatchEmbedContent", "updateGenerateContentBatch", "updateEmbedContentBatch"}
+)
+"""Methods whose body may name a file of requests."""
+
+_WITH_FILES = _BATCHING | {"importFile"}
+
+_log = structlog.get_logger()
 
 _DAY = 86_400
 _LIFETIMES = {"files": 3 * _DAY, "generatedFiles": 3 * _DAY, "batches": 90 * _DAY, "models": 90 * _DAY}
@@ -31,13 +45,15 @@ _LIFETIMES = {"files": 3 * _DAY, "generatedFiles": 3 * _DAY, "batches": 90 * _DA
 
 def is_shared(exchange: Exchange) -> bool:
     """Whether others call with the same key."""
-    return exchange.caller.key is None and not exchange.services.client_keys.is_open
+    return exchange.services.access.is_shared
 
 
 def is_filtered(exchange: Exchange) -> bool:
     """Whether a list has to be made anew for this caller."""
     lists = exchange.call.method.lists
-    return exchange.caller.models is not None if lists in _MODELS else bool(lists) and is_shared(exchange)
+    if lists == "models":
+        return exchange.caller.models is not None
+    return bool(lists) and is_shared(exchange)
 
 
 def looks_inside(exchange: Exchange) -> bool:
@@ -47,25 +63,103 @@ def looks_inside(exchange: Exchange) -> bool:
 
 
 async def check_access(exchange: Exchange, body: bytes = b"") -> None:
-    """Refuse a model that this caller may not use, and what another has made.
+    """Refuse a model that this caller may not use, and what another has made: in the path, or in a body of JSON.
 
     Raises:
-        ApiError: 403, in Google's words where it is about a resource.
+        ApiError: 403 for a model, 404 for a resource, 409 for the name of another's, 415 and 400 for a body that cannot
+            be read.
+    """
+    await check_path(exchange)
+    if body and is_shared(exchange):
+        refuse_unreadable(exchange.request.headers)
+        await _check_body(exchange, body)
+
+
+async def check_path(exchange: Exchange) -> None:
+    """The same for what stands in the path alone.
+
+    Raises:
+        ApiError: 403 for a model, 404 for a resource.
     """
     call, caller = exchange.call, exchange.caller
-    if caller.models is not None:
-        for model in _models_asked(call, body):
-            caller.check_model(model)
-    name = resource_of(call)
-    if name is None or not is_shared(exchange):
+    top, names = call.method.top, call.names
+    if top in _MODELS and names:
+        caller.check_model(names[0] if top == "models" else f"{top}/{names[0]}")
+    if not is_shared(exchange):
         return
-    owned = await exchange.services.store.resources.owned(caller.id, {name, _job_of(name)})
-    for label in filter(None, owned.values()):
-        # Known to this process from now on, which may not be the one that has made it.
-        exchange.gemini.shared.affinity.learn([name], label)
-    if not owned:
-        msg = f"You do not have permission to access {name} or it may not exist."
-        raise ApiError(403, msg, code="not_your_resource")
+    if (name := resource_of(call)) is not None:
+        await exchange.services.access.check_names(caller, [name])
+    elif top == "tunedModels" and names:
+        await exchange.services.access.check_names(caller, [f"tunedModels/{names[0]}"])
+
+
+async def check_metadata(exchange: Exchange, body: bytes) -> None:
+    """Refuse what the beginning of an upload names. Google takes it in looser JSON than others write, and so do we.
+
+    Raises:
+        ApiError: as `check_access`.
+    """
+    await check_path(exchange)
+    if not is_shared(exchange):
+        return
+    refuse_packed(exchange.request.headers)
+    if may_name(body) or b"name" in body:
+        try:
+            orjson.loads(body)
+        except orjson.JSONDecodeError:
+            if not may_name(body):
+                return
+        await _check_body(exchange, body)
+
+
+async def _check_body(exchange: Exchange, body: bytes) -> None:
+    call, caller, access = exchange.call.method, exchange.caller, exchange.services.access
+    value = await _off_the_loop(parsed, body)
+    is_creating = call.verb != "GET" and "/" not in call.template and ":" not in call.template
+    must_be_read = caller.models is not None or is_creating or call.call in _WITH_FILES
+    if not must_be_read and not may_name(body):
+        return
+    value = await _off_the_loop(parsed_unambiguously, body)
+    named = await access.named(value, len(body))
+    _check_models(caller, named)
+    if is_creating and (chosen := _chosen(call.top, value)):
+        if await exchange.services.store.resources.of_others(caller.id, [chosen]):
+            raise _taken(chosen)
+        named.names.discard(chosen)
+    await access.check_names(caller, named.names)
+    if call.call in _BATCHING:
+        for name in sorted(named.inputs):
+            await check_lines(exchange, name)
+
+
+async def _off_the_loop(read: Callable[[bytes], Any], body: bytes) -> Any:
+    return read(body) if len(body) < LARGE else await to_thread.run_sync(read, body)
+
+
+def _check_models(caller: Caller, named: Named) -> None:
+    """Refuse models in a body that the caller may not use, and what is not the name of one.
+
+    Raises:
+        ApiError: 403; 400 for what is not a name.
+    """
+    if caller.models is None:
+        return
+    for model in sorted(named.models):
+        caller.check_model(model_name(model).removeprefix("models/"))
+
+
+def _chosen(top: str, value: Any) -> str | None:
+    """The name that a caller wants for what is made."""
+    made = value.get("file", value) if isinstance(value, dict) else None
+    name = made.get("name") if isinstance(made, dict) else None
+    if not isinstance(name, str) or not name:
+        return None
+    return name if name.startswith(f"{top}/") else f"{top}/{name}" if "/" not in name else None
+
+
+def _taken(name: str) -> ApiError:
+    msg = f"The name {redact(name)[:80]} is taken. Choose another, or leave the choice to Google."
+    return ApiError(409, msg, code="already_exists")
 
 
 def resource_of(call: MatchedMethod) -> str | None:
@@ -78,38 +172,68 @@ def resource_of(call: MatchedMethod) -> str | None:
     return None
 
 
-def _job_of(name: str) -> str:
-    """The job whose result file this would be."""
-    return f"batches/{name.removeprefix(_RESULTS)}" if name.startswith(_RESULTS) else name
-
-
-def _models_asked(call: MatchedMethod, body: bytes) -> list[str]:
-    asked = [f"{call.method.top}/{call.names[0]}"] if call.method.top in _MODELS and call.names else []
-    if call.method.template == "cachedContents" and isinstance(model := object_in(body).get("model"), str):
-        asked.append(model)
-    return [name.removeprefix("models/") for name in asked]
-
-
 async def remember(exchange: Exchange, answer: GeminiResponse, content: bytes) -> None:
-    """What an answer tells: what was made, what is gone."""
+    """What an answer tells: what was made, what is gone.
+
+    Raises:
+        ApiError: what was made cannot be the caller's.
+    """
     method = exchange.call.method
     if method.makes:
-        await claim(exchange.services, exchange.caller.id, content, answer.key_label)
+        is_new = method.verb != "GET"
+        await claim(exchange.services, exchange.caller.id, content, answer.key_label, is_new=is_new)
     elif method.verb == "DELETE" and (name := resource_of(exchange.call)) is not None and is_shared(exchange):
         await exchange.services.store.resources.forget(exchange.caller.id, name)
 
 
-async def claim(services: Services, owner: str, content: bytes, key_label: str) -> None:
+async def claim(services: Services, owner: str, content: bytes, key_label: str, *, is_new: bool = True) -> None:
     """What an answer names belongs to the owner, and to the project of the gateway's key that is called `key_label`.
 
-    With a caller's own key, which has no label, Google sees to that.
+    With a caller's own key, which has no label, Google sees to that. What another owns stays the other's. What was
+    `is_new` and cannot be the owner's is deleted at Google: it would be nobody's.
+
+    Raises:
+        ApiError: 409 for a name that another owns, 503 when the store does not note it.
     """
     if not key_label or not (names := names_in(object_in(content))):
         return
-    services.gemini.shared.affinity.learn(names, key_label)
-    if not services.client_keys.is_open:
-        for name in names:
-            await services.store.resources.claim(owner, name, key_label, _LIFETIMES.get(name.partition("/")[0]))
+    affinity = services.gemini.shared.affinity
+    if not services.access.is_shared:
+        affinity.learn(names, key_label)
+        return
+    resources = services.store.resources
+    try:
+        claimed = await resources.claim(owner, {name: _lifetime(name) for name in names}, key_label)
+        others = await resources.of_others(owner, set(names) - claimed) if claimed < set(names) else {}
+    except Exception as error:
+        _log.error("what was made at Google is not noted", names=names, exception=traceback_of(error))
+        if is_new:
+            await _delete(services, names, key_label)
+        msg = "The gateway could not note whose this is, so that it was not kept. Please retry."
+        raise ApiError(503, msg, type=SERVER_ERROR, code="store_unavailable", headers={"retry-after": "1"}) from error
+    affinity.learn(claimed, key_label)
+    if others and is_new:
+        # With the same key it would be the other's own.
+        await _delete(services, [name for name, label in others.items() if label != key_label], key_label)
+        raise _taken(min(others))
+
+
+def _lifetime(name: str) -> int | None:
+    return _LIFETIMES.get(name.partition("/")[0])
+
+
+async def _delete(services: Services, names: Iterable[str], key_label: str) -> None:
+    """Take back what was made, as far as Google lets it be deleted."""
+    key = services.gemini.shared.pool.named(key_label)
+    for name in names:
+        if key is None or name.partition("/")[0] not in _OWNED:
+            continue
+        url = services.gemini.url(f"/v1beta/{name}")
+        try:
+            answer = await services.gemini.client.open("DELETE", url, key=key.secret)
+            await answer.aclose()
+        except GeminiError as error:
+            _log.warning("what was made stays at Google", name=name, reason=error.reason)
 
 
 def names_in(answer: dict[str, Any]) -> list[str]:
@@ -136,10 +260,15 @@ def _files_in(value: Any) -> list[str]:
 async def visible(exchange: Exchange, names: Collection[str]) -> set[str]:
     """Those of the resources in a list that this caller may see."""
     if exchange.call.method.lists in _MODELS:
-        return {name for name in names if exchange.caller.may_use(name.removeprefix("models/"))}
-    jobs = {name: _job_of(name) for name in names}
+        caller = exchange.caller
+        return {name for name in names if caller.may_use(name.removeprefix("models/")) and _is_public(exchange, name)}
+    jobs = {name: job_of(name) for name in names}
     owned = await exchange.services.store.resources.owned(exchange.caller.id, {*names, *jobs.values()})
     return {name for name, job in jobs.items() if name in owned or job in owned}
+
+
+def _is_public(exchange: Exchange, model: str) -> bool:
+    return not is_shared(exchange) or not model.startswith(TUNED) or is_for_all(exchange.caller, model)
 
 
 def object_in(content: bytes) -> dict[str, Any]:

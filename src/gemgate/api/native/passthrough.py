@@ -10,7 +10,7 @@ from gemgate.api.native.ownership import (
     looks_inside,
     remember,
 )
-from gemgate.api.native.request_headers import forwarded_request_headers
+from gemgate.api.native.request_headers import OF_DOWNLOADS, forwarded_request_headers
 from gemgate.api.native.responses import forwarded_response_headers, relay, reply, whole
 from gemgate.api.native.usage_watch import OPERATIONS, UsageTail
 from gemgate.gemini.client.response import GeminiResponse
@@ -70,7 +70,8 @@ async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> GeminiRespo
 
 
 async def _open_download(exchange: Exchange) -> GeminiResponse:
-    gemini, key, headers = exchange.gemini, exchange.caller.key, forwarded_request_headers(exchange.request.headers)
+    gemini, key = exchange.gemini, exchange.caller.key
+    headers = forwarded_request_headers(exchange.request.headers, more=OF_DOWNLOADS)
     answer = await gemini.open("GET", exchange.url, key=key, headers=headers, redirect=True)
     if answer.status != 302:
         return answer

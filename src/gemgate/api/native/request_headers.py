@@ -1,4 +1,4 @@
-"""What of a request goes on to Google: no credential, no header that means this hop, no query that names a key."""
+"""What of a request goes on to Google: headers and parameters of the query that are known to be harmless."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode
@@ -8,23 +8,36 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Scope
 
 from gemgate.errors import ApiError
+from gemgate.redaction import redact
 
 _PASSED = frozenset(
     {
-        "accept",
         "content-encoding",
-        "content-range",
         "content-type",
-        "if-range",
-        "range",
         "x-goog-api-client",
-        "x-goog-fieldmask",
         "x-server-timeout",
     }
 )
-_PASSED_PREFIX = "x-goog-upload-"
+"""To every method. What names a project, a user, another method or a selection of fields is not among them."""
+
+OF_DOWNLOADS = frozenset({"if-range", "range"})
+OF_UPLOADS = frozenset(
+    {
+        "content-range",
+        "x-goog-upload-command",
+        "x-goog-upload-file-name",
+        "x-goog-upload-header-content-length",
+        "x-goog-upload-header-content-type",
+        "x-goog-upload-offset",
+        "x-goog-upload-protocol",
+    }
+)
+_ACCEPTED = frozenset({"*/*", "application/*", "application/json", "text/*", "text/event-stream"})
+"""What may be asked for: an answer in another format, such as protobuf, could not be read here."""
+
 _TOKENS = frozenset({"access_token", "oauth_token", "bearer_token"})
 _KEY = "x-goog-api-key"
+_SHOWN = 80
 
 GOOGLE_CLIENT = "x-goog-api-client"
 """The header that all of Google's client libraries send, and no other."""
@@ -60,19 +73,48 @@ def has_key_in_query(scope: Scope) -> bool:
     return query.startswith(b"key=") or b"&key=" in query
 
 
-def forwarded_request_headers(headers: Headers, *, packed: bool = True) -> dict[str, str]:
-    """The headers for Google. With `packed` the answer may be compressed, if the caller can read that.
+def check_query(query: httpx.QueryParams, allowed: Mapping[str, frozenset[str] | None]) -> None:
+    """Refuse a parameter that the method does not have, or that is there twice, or whose value is not one of its own.
 
-    A value of anything but printable ASCII stays behind: no header of Google's needs one.
+    Raises:
+        ApiError: 400 that names it; its value is not repeated.
     """
-    found = {name: value for name, value in headers.items() if _is_passed(name, value)}
+    names = [name for name, _ in query.multi_items()]
+    for name, value in query.multi_items():
+        shown = redact(name)[:_SHOWN]
+        if name not in allowed:
+            msg = f"The query has the parameter '{shown}', and this method takes {', '.join(sorted(allowed))}."
+            raise ApiError(400, msg, param=shown, code="unknown_query_parameter")
+        if names.count(name) > 1:
+            raise ApiError(400, f"The query has '{shown}' more than once.", param=shown, code="invalid_value")
+        values = allowed[name]
+        if values is not None and value not in values:
+            msg = f"The parameter '{shown}' of the query is one of {', '.join(sorted(values))} here."
+            raise ApiError(400, msg, param=shown, code="invalid_value")
+
+
+def forwarded_request_headers(
+    headers: Headers, *, packed: bool = True, more: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    """The headers for Google, those of `more` among them.
+
+    With `packed` the answer may be compressed, if the caller can read that. A value of anything but printable ASCII
+    stays behind: no header of Google's needs one.
+    """
+    found = {name: value for name, value in headers.items() if _is_passed(name, value, more)}
+    if (accept := headers.get("accept")) is not None and _is_acceptable(accept):
+        found["accept"] = accept
     if packed and _takes_gzip(headers):
         found["accept-encoding"] = "gzip"
     return found
 
 
-def _is_passed(name: str, value: str) -> bool:
-    return (name in _PASSED or name.startswith(_PASSED_PREFIX)) and value.isascii() and value.isprintable()
+def _is_passed(name: str, value: str, more: frozenset[str]) -> bool:
+    return (name in _PASSED or name in more) and value.isascii() and value.isprintable()
+
+
+def _is_acceptable(accept: str) -> bool:
+    return all(offer.partition(";")[0].strip().lower() in _ACCEPTED for offer in accept.split(","))
 
 
 def _takes_gzip(headers: Mapping[str, str]) -> bool:

@@ -21,7 +21,7 @@ from gemgate.api.native.methods import (
     find,
 )
 from gemgate.api.native.passthrough import plain
-from gemgate.api.native.request_headers import GOOGLE_CLIENT, has_key_in_query, take_key
+from gemgate.api.native.request_headers import GOOGLE_CLIENT, check_query, has_key_in_query, take_key
 from gemgate.api.native.responses import reply_error, reply_refusal
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
@@ -82,6 +82,8 @@ def _asked(call: MatchedMethod | Unknown, scope: Scope) -> _Asked:
     query, refusal = httpx.QueryParams(), None
     try:
         query = take_key(scope)
+        if isinstance(call, MatchedMethod):
+            check_query(query, call.method.parameters)
     except ApiError as error:
         refusal = error
     return _Asked(call, query, refusal, call.template if isinstance(call, MatchedMethod) else "")

@@ -1,7 +1,8 @@
-"""Keeps what passes on its way to Google and will be asked for again: inputs of batches, in OpenAI's format.
+"""Keeps what passes on its way to Google and will be asked for again: inputs of batches.
 
 Google gives no upload back. A file is kept when it is JSON lines by its type or name, has at most the size of a
-batch's input, and has a `custom_id` in its first line; and for as long as Google keeps its own.
+batch's input, and has a `custom_id` in its first line, as OpenAI's format has; and for as long as Google keeps its own.
+Where callers share the gateway's keys, Google's format is kept too: a job may run only what was looked at.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -74,7 +75,10 @@ def _display_name(metadata: bytes) -> str:
 class Copying:
     """The bytes of one request on their way into the store: `feed`, then `end`. What fails here fails no upload."""
 
-    def __init__(self, store: Store, owner: str, wanted: Wanted | None, offset: int) -> None:
+    def __init__(
+        self, store: Store, owner: str, wanted: Wanted | None, offset: int, *, keeps_googles: bool = False
+    ) -> None:
+        self._keeps_googles = keeps_googles
         self._store = store
         self._owner = owner
         self._wanted = wanted
@@ -128,7 +132,7 @@ class Copying:
         return await self._store.uploads.get(self._owner, wanted.upload_id) is not None
 
     async def _begin(self, wanted: Wanted, head: bytes) -> bool:
-        if _MARK not in head.partition(b"\n")[0]:
+        if not self._keeps_googles and _MARK not in head.partition(b"\n")[0]:
             return False
         if not await self._is_begun(wanted):
             await self._store.uploads.create(
@@ -143,11 +147,17 @@ class Copying:
         return True
 
 
-def begin(store: Store, owner: str, wanted: Wanted | None, headers: Mapping[str, str]) -> Copying:
-    """For the bytes of a request with these headers, which tell their place in the file."""
+def begin(
+    store: Store, owner: str, wanted: Wanted | None, headers: Mapping[str, str], *, keeps_googles: bool = False
+) -> Copying:
+    """For the bytes of a request with these headers, which tell their place in the file.
+
+    With `keeps_googles` a file in Google's format is kept too.
+    """
     offset = headers.get("x-goog-upload-offset", "")
     is_chunk = "upload" in headers.get("x-goog-upload-command", "").lower()
-    return Copying(store, owner, wanted if is_chunk else None, int(offset) if offset.isdecimal() else 0)
+    place = int(offset) if offset.isdecimal() else 0
+    return Copying(store, owner, wanted if is_chunk else None, place, keeps_googles=keeps_googles)
 
 
 async def finish(store: Store, owner: str, wanted: Wanted | None, answer: bytes) -> dict[str, str]:

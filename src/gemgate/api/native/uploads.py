@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from gemgate.api.native.exchange import Exchange
-from gemgate.api.native.ownership import check_access, claim
-from gemgate.api.native.request_headers import forwarded_request_headers
+from gemgate.api.native.ownership import check_metadata, check_path, claim
+from gemgate.api.native.request_body import refuse_packed
+from gemgate.api.native.request_headers import OF_UPLOADS, forwarded_request_headers
 from gemgate.api.native.responses import forwarded_response_headers, reply, whole
 from gemgate.api.native.upload_copies import (
     Copying,
@@ -64,8 +65,8 @@ async def start(exchange: Exchange) -> None:
         await _at_once(exchange)
         return
     body = await read_body(request, _MAX_METADATA)
-    await check_access(exchange)
-    headers = forwarded_request_headers(request.headers, packed=False)
+    await check_metadata(exchange, body)
+    headers = forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS)
     answer = await exchange.gemini.open(
         exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body
     )
@@ -80,14 +81,16 @@ async def start(exchange: Exchange) -> None:
 
 async def _at_once(exchange: Exchange) -> None:
     request, services = exchange.request, exchange.services
-    await check_access(exchange)
+    await check_path(exchange)
+    if services.access.is_shared:
+        refuse_packed(request.headers)
     body = Body(request)
     try:
         answer = await exchange.gemini.open(
             exchange.verb,
             exchange.url,
             key=exchange.caller.key,
-            headers=_with_length(request, forwarded_request_headers(request.headers, packed=False)),
+            headers=_with_length(request, forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS)),
             body=body,
             first_byte_timeout=services.settings.request_timeout,
         )
@@ -110,9 +113,12 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
     """A command on an upload: a chunk, its end, a question, a cancellation."""
     token = _token(request, services)
     gemini, settings = services.gemini, services.settings
-    copying = begin(services.store, token.owner, token.copy, request.headers)
+    is_shared = services.access.is_shared
+    if is_shared:
+        refuse_packed(request.headers)
+    copying = begin(services.store, token.owner, token.copy, request.headers, keeps_googles=is_shared)
     body = Body(request, copying)
-    headers = _with_length(request, forwarded_request_headers(request.headers, packed=False))
+    headers = _with_length(request, forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS))
     try:
         answer = await gemini.open(
             request.method,
@@ -143,7 +149,8 @@ def _token(request: Request, services: Services) -> UploadToken:
     """What the address holds.
 
     Raises:
-        ApiError: 404 when it was not issued by the gateway, or is too old; 403 when somebody else goes on than began.
+        ApiError: 404 when it was not issued by the gateway, or is too old; 403 when another caller continues it; 401 when the
+            key that began it was withdrawn.
     """
     opened = services.upload_encryptor.decrypt(request.query_params["upload_id"].encode(), LIFETIME)
     if opened is None:
@@ -155,6 +162,9 @@ def _token(request: Request, services: Services) -> UploadToken:
     if any(name in request.headers for name in _CREDENTIALS) and caller_of(request).id != token.owner:
         msg = "The upload was begun with another API key."
         raise ApiError(403, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
+    if services.access.is_shared and not services.client_keys.has_owner(token.owner):
+        msg = "The upload was begun with an API key that is no longer valid."
+        raise ApiError(401, msg, code="invalid_api_key", headers={_STATUS: "cancelled"})
     return token
 
 
