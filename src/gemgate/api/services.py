@@ -1,8 +1,9 @@
 """What an application holds from startup to shutdown, and what a route asks about its request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from gemgate.api.readiness import Readiness
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Opened by the lifespan; the same for every request of one application."""
+    """Opened by the lifespan; the same for every request of one application.
+
+    Attributes:
+        heavy: Lets one translation at a time run beside the event loop: several would hold it up together.
+    """
 
     settings: Settings
     client_keys: ClientKeys
@@ -48,6 +53,7 @@ class Services:
     metrics: Metrics
     upload_encryptor: Encryptor
     readiness: Readiness
+    heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
 
 def services_of(request: Request) -> Services:

@@ -197,10 +197,19 @@ def error_in(value: Any, status: int = 200) -> GeminiError | None:
     reason, message = error.get("status"), error.get("message")
     return GeminiError(
         code,
-        message.strip() if isinstance(message, str) and message.strip() else _default_message(code),
+        _bounded(message) or _default_message(code),
         reason if isinstance(reason, str) and reason else reason_of(code),
         _objects(error.get("details")),
     )
+
+
+def _bounded(message: Any) -> str:
+    """The text of an error, of which nobody needs more than a page; cut between two words, not within a key."""
+    text = message.strip() if isinstance(message, str) else ""
+    if len(text) <= _MAX_MESSAGE:
+        return text
+    head, _, _ = text[:_MAX_MESSAGE].rpartition(" ")
+    return f"{head or text[: _MAX_MESSAGE // 2]} …"
 
 
 def reason_of(status: int) -> str:
@@ -231,19 +240,23 @@ _NO_QUOTA = re.compile(
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
-    r"\b(tunedModels|models)/\S+ is not (found|supported)|\bmodel\b.{0,120}(not found|no longer)", re.IGNORECASE
+    r"\b(tunedModels|models)/\S{1,200}+ is not (found|supported)|\bmodel\b.{0,120}(not found|no longer)", re.IGNORECASE
 )
-_TIME = r"(\d+(?:\.\d+)?)(ms|h|m|s)"
-_RETRY_TEXT = re.compile(r"retry in ((?:\d+(?:\.\d+)?\s?(?:ms|h|m|s))+)", re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_TIME = re.compile(r"(?<![\d.])(\d{1,12}+(?:\.\d{1,32}+)?)(ms|h|m|s)")
+_RETRY_TEXT = re.compile(r"retry in ((?:\d{1,12}+(?:\.\d{1,32}+)?\s?(?:ms|h|m|s)){1,8})", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*+>([^<]*)", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MAX_TEXT = 300
+_MAX_MESSAGE = 4_096
+_MAX_DURATION = 64
 _MAX_READ = 16_384
 
 
 def _seconds(duration: str) -> float | None:
     """`48s`, `34.4s`, `724.9ms` and `11h43m14.9s`, all of which Google writes."""
-    times = re.findall(_TIME, duration.replace(" ", "").lower())
+    if len(duration) > _MAX_DURATION:
+        return None
+    times = _TIME.findall(duration.replace(" ", "").lower())
     return sum(float(number) * _UNITS[unit] for number, unit in times) if times else None
 
 

@@ -52,13 +52,17 @@ def decode(parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/"))
         media: How the MIME types begin of those inline bytes that go to `media`.
     """
     decoded = Decoded()
+    pieces: list[tuple[bool, list[str]]] = []
     for part in parts:
         text = part.get("text")
         if text is not None:
             if signature := part.get("thoughtSignature"):
                 decoded.signature = signature
             if text:
-                _append_text(decoded.texts, is_thought=bool(part.get("thought")), text=text)
+                is_thought = bool(part.get("thought"))
+                if not pieces or pieces[-1][0] is not is_thought:
+                    pieces.append((is_thought, []))
+                pieces[-1][1].append(text)
         elif (call := part.get("functionCall")) is not None:
             decoded.calls.append(
                 DecodedCall(call.get("name", ""), call.get("args") or {}, call.get("id"), part.get("thoughtSignature"))
@@ -69,15 +73,9 @@ def decode(parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/"))
             decoded.others.append(part)
         elif signature := part.get("thoughtSignature"):
             decoded.signature = signature
+    decoded.texts = [(is_thought, "".join(texts)) for is_thought, texts in pieces]
     return decoded
 
 
 def _is_any(blob: Blob, kinds: tuple[str, ...]) -> bool:
     return blob.get("mimeType", "").startswith(kinds)
-
-
-def _append_text(texts: list[tuple[bool, str]], *, is_thought: bool, text: str) -> None:
-    if texts and texts[-1][0] is is_thought:
-        texts[-1] = (is_thought, texts[-1][1] + text)
-    else:
-        texts.append((is_thought, text))

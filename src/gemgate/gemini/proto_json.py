@@ -1,6 +1,7 @@
 """Values as proto-JSON writes them: times, 64-bit integers as text, and `google.rpc.Status`. No I/O."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -47,6 +48,12 @@ def whole_number(value: Any) -> int:
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def inner_values(values: Iterable[Any]) -> list[Any]:
+    """The values one level deeper: what stands in those of `values` that are objects or lists."""
+    containers = (value for value in values if isinstance(value, dict | list))
+    return [inner for value in containers for inner in (value.values() if isinstance(value, dict) else value)]
 
 
 def text(value: Any) -> str:

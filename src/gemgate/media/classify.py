@@ -15,7 +15,7 @@ UNREADABLE = (ValueError, IndexError)
 
 _KNOWN_SCHEME = re.compile(r"(?:https?|gs)://", re.IGNORECASE)
 _FILE_NAME = re.compile(r"files/[a-zA-Z0-9_-]+")
-_FILE_PATH = re.compile(r"/v\d+(?:alpha|beta)?\d*/files/[a-zA-Z0-9_-]+")
+_FILE_PATH = re.compile(r"/v\d++(?:alpha|beta)?\d*+/files/[a-zA-Z0-9_-]+")
 _VIDEO_PATH = re.compile(r"/(?:shorts|live|embed)/[\w-]+/?")
 _YOUTUBE = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com"})
 _SHORT_YOUTUBE = frozenset({"youtu.be", "www.youtu.be"})

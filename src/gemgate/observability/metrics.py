@@ -46,6 +46,7 @@ _STATUSES = frozenset(
 _DURATIONS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _FIRST_EVENTS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 30, 60, 120)
 _PER_TOKEN = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5)
+_LAGS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _GAPS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 _REASONS = frozenset({*Failure, "empty", "malformed_function_call"})
@@ -62,6 +63,7 @@ class Metrics(Observer):
 
     Attributes:
         registry: Where they are registered.
+        loop_lag: Takes how late the event loop is, in seconds.
         batches_until: For how long the count of the batches is good, by the monotonic clock.
     """
 
@@ -133,6 +135,8 @@ class Metrics(Observer):
         text = "Whether the Redis of GEMGATE_REDIS_URL can be used, by all workers: 1 or 0; NaN if it is not set."
         self._redis_up = gauge("redis_up", text, "livemin")
         self._redis_up.set(math.nan)
+        text = "How late the event loop is, looked at four times a second: what all requests of a process wait for."
+        self.loop_lag = Histogram("gemgate_event_loop_lag_seconds", text, buckets=_LAGS, registry=self.registry)
         gauge("build_info", "Always 1.", "max", "version").labels(__version__).set(1)
 
     def began(self) -> None:

@@ -26,6 +26,7 @@ from gemgate.media.google_uploads import MARGIN, Attachments
 from gemgate.media.resolver import MediaResolver
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.observability import pricing
+from gemgate.observability.loop_lag import loop_lag_watched
 from gemgate.observability.metrics import Metrics
 from gemgate.redaction import traceback_of
 from gemgate.settings import Settings, variable
@@ -94,6 +95,7 @@ async def services(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         await enter(_traced(tracing))
+        await enter(loop_lag_watched(metrics.loop_lag.observe))
         client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
         carry = tracing.headers if tracing is not None and not tracing.reaches_google else None
         client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error, carry))

@@ -1,8 +1,9 @@
 """Batches: their rows, and which process works at which of them."""
 
+from collections.abc import Collection
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, true, update
 
 from gemgate.store.database import Clock, Database
 from gemgate.store.paging import Page, fetch_page
@@ -82,15 +83,17 @@ class BatchRows:
             BatchRow.id == batch_id, BatchRow.version == expected_version, version=BatchRow.version + 1, **changes
         )
 
-    async def claim(self, worker: str, lease_seconds: float) -> BatchRow | None:
+    async def claim(self, worker: str, lease_seconds: float, but_of: Collection[str] = ()) -> BatchRow | None:
         """Take the job that has been due for longest and that nobody holds; None without one.
 
-        `worker` names one run of one process. Two workers never get the same job, not even in two processes.
+        `worker` names one run of one process. Two workers never get the same job, not even in two processes. Jobs of
+        the owners `but_of` are left.
         """
         now = self._clock()
         due = (
             select(BatchRow.id)
             .where(BatchRow.next_poll_at <= now, or_(BatchRow.lease_until.is_(None), BatchRow.lease_until <= now))
+            .where(BatchRow.owner.not_in(but_of) if but_of else true())
             .order_by(BatchRow.next_poll_at, BatchRow.id)
             .limit(1)
             .with_for_update(skip_locked=True)

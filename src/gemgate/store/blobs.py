@@ -45,7 +45,7 @@ _READ = 256 * 1024
 _LISTED_AT_ONCE = 500
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
-_STAGED = re.compile(r".+#\d+")
+_STAGED = re.compile(r"[^#]+#\d+")
 _SCHEMES = ("s3://", "s3a://", "gs://", "az://", "azure://", "abfs://", "abfss://", "adl://")
 
 

@@ -16,6 +16,7 @@ from gemgate.media.inline import (
 from gemgate.media.references import Resolved, audio_type
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import RemoteMedia
+from gemgate.translation.request_size import MEDIA_ITEMS, ItemBudget
 from gemgate.wire import (
     AudioPart,
     ContentPart,
@@ -43,6 +44,7 @@ class ContentTranslator:
         media: What was fetched, looked up or uploaded before; a URL that is not here is handed to Google, or refused.
         remote: What happens to such a URL.
         resolution: The request-wide media resolution that `detail` asked for, on models without one on the part.
+        items: What is left of the parts and messages that the whole request may hold.
     """
 
     facts: ModelFacts
@@ -52,6 +54,7 @@ class ContentTranslator:
     place: str = "messages[].content[]"
     takes_detail: bool = True
     resolution: str | None = field(default=None)
+    items: ItemBudget = field(default_factory=ItemBudget)
 
     def parts(self, content: str | list[ContentPart] | None, param: str) -> list[Part]:
         """`content` as native parts; empty text gives none, because Google refuses it."""
@@ -59,6 +62,7 @@ class ContentTranslator:
             return []
         if isinstance(content, str):
             return [{"text": content}] if content else []
+        self.items.take(len(content), param)
         parts = (self.part(part, f"{param}[{index}]") for index, part in enumerate(content))
         return [part for part in parts if part is not None]
 
@@ -74,6 +78,7 @@ class ContentTranslator:
             return {"text": part.text} if part.text else None
         if isinstance(part, RefusalPart):
             return {"text": part.refusal} if part.refusal else None
+        self.items.take(MEDIA_ITEMS - 1, param)
         if isinstance(part, ImagePart):
             return self._image(part, f"{param}.image_url")
         if isinstance(part, AudioPart):

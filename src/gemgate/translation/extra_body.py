@@ -15,7 +15,7 @@ _FREE_FORM = frozenset(
     {"args", "headers", "parameters", "parametersJsonSchema", "response", "responseJsonSchema", "responseSchema"}
 )
 _HUMP = re.compile(r"(?<=[a-z0-9])[A-Z]")
-_SNAKE = re.compile(r"_+([a-z0-9])")
+_SNAKE = re.compile(r"(?<!_)_++([a-z0-9])")  # begun once at each run of underscores, and never given back
 
 
 def google_options(

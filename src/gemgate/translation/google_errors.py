@@ -50,6 +50,8 @@ _TOO_LONG = re.compile(
 _LOCATION = re.compile(r"location is not supported|not available in your (country|region)", re.IGNORECASE)
 _UNKNOWN_NAME = re.compile(r'Unknown name \\?"([^"\\]+)')
 _NO_CREDENTIALS = re.compile(r"unregistered callers|missing .{0,30}(api key|credential)", re.IGNORECASE)
+_INDEX = re.compile(r"\[[^\[\]]*+\]")
+_MAX_FIELD = 200
 _PATH_IN_TEXT = re.compile(r"GenerateContentRequest\.([\w.\[\]]+)|Invalid value at '([\w.\[\]]+)'")
 
 
@@ -175,7 +177,8 @@ def _param(error: GeminiError) -> str | None:
 
 
 def _openai_name(field: str) -> str:
-    steps = [_camel(re.sub(r"\[.*?\]", "", step)) for step in field.split(".")]
+    field = field[:_MAX_FIELD]
+    steps = [_camel(_INDEX.sub("", step)) for step in field.split(".")]
     steps = [step for step in steps if step not in _WRAPPERS]
     return _OPENAI_NAMES.get(steps[0], field) if steps else field
 

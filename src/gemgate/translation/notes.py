@@ -10,6 +10,7 @@ MODEL_HEADER = "x-gemgate-model"
 """Names the model that has answered, which need not be the one that was asked for."""
 
 _MAX_HEADER = 2048
+_MAX_NOTE = 2 * _MAX_HEADER  # a note names what the caller sent, which may be long
 _MAX_NOTES = 256  # more than the header holds
 
 
@@ -34,15 +35,16 @@ class Notes:
             ApiError: 400 `unsupported_parameter`, if the policy is `strict`.
         """
         if self.policy == "strict":
-            msg = f"Gemini has no counterpart of '{param}'. Leave it out, or set GEMGATE_UNSUPPORTED_PARAMS=warn."
-            raise ApiError(400, msg, param=param, code="unsupported_parameter")
-        if len(self.dropped) < _MAX_NOTES and param not in self.dropped:
-            self.dropped.append(param)
+            name = param[:_MAX_NOTE]
+            msg = f"Gemini has no counterpart of '{name}'. Leave it out, or set GEMGATE_UNSUPPORTED_PARAMS=warn."
+            raise ApiError(400, msg, param=name, code="unsupported_parameter")
+        if len(self.dropped) < _MAX_NOTES and (note := param[:_MAX_NOTE]) not in self.dropped:
+            self.dropped.append(note)
 
     def adjust(self, change: str) -> None:
         """Note a change that keeps the meaning as far as Gemini allows."""
-        if len(self.adjusted) < _MAX_NOTES and change not in self.adjusted:
-            self.adjusted.append(change)
+        if len(self.adjusted) < _MAX_NOTES and (note := change[:_MAX_NOTE]) not in self.adjusted:
+            self.adjusted.append(note)
 
     def drop_unknown(self, extra: Mapping[str, object] | None, prefix: str = "") -> None:
         """Note fields that the wire model does not know; `null` counts as absent."""
@@ -68,6 +70,6 @@ def served_by(model: str) -> dict[str, str]:
 
 
 def _header(items: list[str], separator: str) -> str:
-    text = separator.join(items)
+    text = separator.join(items)[: _MAX_HEADER + 1]
     ascii_text = "".join(char if " " <= char <= "~" else "?" for char in text)
     return ascii_text if len(ascii_text) <= _MAX_HEADER else ascii_text[: _MAX_HEADER - 3] + "..."

@@ -46,7 +46,7 @@ def call_key(caller_id: str, call_id: str, name: str, args: dict[str, Any]) -> b
 
 
 class SignatureStore:
-    """Signatures in memory: the newest `size`, for `ttl` seconds."""
+    """Signatures in memory: the newest `size`, for `ttl` seconds. `get` may be called in another thread."""
 
     is_shared = False
 
@@ -63,14 +63,14 @@ class SignatureStore:
             return None
         until, signature = kept
         if until < self._clock():
-            del self._kept[key]
+            self._kept.pop(key, None)
             return None
         return signature
 
     def put(self, key: bytes, signature: str) -> None:
         """Keep `signature` under `key`; the oldest makes room."""
+        self._kept.pop(key, None)
         self._kept[key] = (self._clock() + self._ttl, signature)
-        self._kept.move_to_end(key)
         while len(self._kept) > self._size:
             self._kept.popitem(last=False)
 

@@ -11,6 +11,7 @@ from pydantic_core.core_schema import ErrorType
 
 from gemgate.errors import ApiError
 from gemgate.redaction import redact
+from gemgate.translation.request_size import TOO_DEEP, check_values
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 ErrorDetails = Mapping[str, Any]
@@ -21,8 +22,10 @@ def parse(model: type[ModelT], raw: bytes) -> ModelT:
     """The body of a request as `model`.
 
     Raises:
-        ApiError: 400, naming the parameter at fault; `invalid_json` when it cannot be read even after `_repair_json`.
+        ApiError: 400, naming the parameter at fault; `invalid_json` when it cannot be read even after `_repair_json`,
+            `too_many_values` when it holds more than is read (`request_size`).
     """
+    check_values(raw)
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
@@ -142,7 +145,7 @@ def _describe(problem: _Problem, same: Sequence[_Problem]) -> ApiError:
     kind, detail = problem.detail["type"], problem.detail
     path = path_of(problem.steps)
     if kind == "json_invalid" and str(detail["ctx"]["error"]).startswith("recursion limit"):
-        return _error("The body's JSON is nested too deeply: about 200 levels are read.", None, "json_too_deep")
+        return _error(TOO_DEEP, None, "json_too_deep")
     if kind == "json_invalid":
         return _error(f"The body is not valid JSON: {detail['ctx']['error']}.", None, "invalid_json")
     if kind in ("missing", "union_tag_not_found"):
@@ -263,6 +266,7 @@ def _wrong_type(path: str, same: Sequence[_Problem]) -> ApiError:
 
 
 _SHOWN = 40
+_MAX_READ = 1_000
 
 
 def show(value: Any, *, with_type: bool = False) -> str:
@@ -275,7 +279,7 @@ def show(value: Any, *, with_type: bool = False) -> str:
         case list() | tuple():
             return "an array"
         case str():
-            text = redact(value)
+            text = redact(value[:_MAX_READ])
             quoted = f"'{text[:_SHOWN]}…'" if len(text) > _SHOWN else f"'{text}'"
             return f"a string ({quoted})" if with_type else quoted
         case int() | float():

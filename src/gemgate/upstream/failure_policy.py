@@ -22,7 +22,7 @@ _KEY_TEXT = re.compile(
     re.IGNORECASE,
 )
 _LOCATION = re.compile(r"location is not supported|not available in your (country|region)", re.IGNORECASE)
-_NAMES = re.compile(r"\S*/\S*")
+_NAMES = re.compile(r"(?<!\S)[^\s/]*+/\S*+")
 _FOREIGN = re.compile(r"permission to access the|or it may not exist|cached ?content not found", re.IGNORECASE)
 
 

@@ -14,7 +14,7 @@ _GOOGLE = re.compile(
     r"|v1(?:beta|alpha)(?:/(?!(?:openai|chat|embeddings|images)(?:/|\Z)).*)?)",
     re.DOTALL,
 )
-_CALL = re.compile(r"/v1/(?:models|tunedModels|dynamic)/[^/]*:\w+", re.DOTALL)
+_CALL = re.compile(r"/v1/(?:models|tunedModels|dynamic)/(?:[^/:]*+:)++\w+", re.DOTALL)
 """Google's if it is posted to; else the name of a model of OpenAI's, such as `ft:gpt-4o:acme`."""
 
 

@@ -13,7 +13,7 @@ from gemgate.errors import ApiError
 from gemgate.store import FileRow, Store
 
 _MIME_TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(; ?[\w-]{1,20}=\"?[\w.:+-]{1,60}\"?)*", re.ASCII)
-_RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"\s*+bytes\s*+=\s*+(\d{0,18})\s*+-\s*+(\d{0,18})\s*+", re.ASCII | re.IGNORECASE)
 
 
 async def content_response(request: Request, store: Store, row: FileRow) -> Response:

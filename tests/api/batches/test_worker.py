@@ -1,4 +1,5 @@
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -8,6 +9,7 @@ from tests.api.batches.support import CALLER, LEASE, Batches, chat
 
 from gemgate.api.batches.claimed import ClaimedBatch
 from gemgate.api.batches.worker import Worker, WorkOptions
+from gemgate.auth.caller import Caller
 from gemgate.gemini.errors import GeminiError
 from gemgate.store import StoreError
 
@@ -224,3 +226,24 @@ async def test_two_workers_never_do_the_same_step(batches: Batches) -> None:
     made = [(await batches.create([chat("a")])).id for _ in range(6)]
     await asyncio.gather(*(worker(batches, step, f"w{number}").work_off() for number in range(3)))
     assert sorted(seen) == sorted(made)
+
+
+async def test_one_caller_never_has_all_places(batches: Batches) -> None:
+    """Six batches of one caller are due before another's, and that one begins while the first ones still run."""
+    begun: asyncio.Queue[str] = asyncio.Queue()
+    go_on = asyncio.Event()
+
+    async def step(held: ClaimedBatch) -> None:
+        begun.put_nowait(held.row.owner)
+        await go_on.wait()
+
+    other = Caller("other-key", "fedcba9876543210")
+    for caller in [CALLER] * 6 + [other]:
+        await batches.create([chat("a")], caller=caller)
+    async with worker(batches, step).running():
+        async with asyncio.timeout(20):
+            first = [await begun.get() for _ in range(4)]
+        assert Counter(first) == {CALLER.id: 3, other.id: 1}
+        go_on.set()
+        async with asyncio.timeout(20):
+            assert [await begun.get() for _ in range(3)] == [CALLER.id] * 3

@@ -4,22 +4,26 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
 import orjson
 import pytest
-from tests.api.batches.support import CHAT, chat
+from tests.api.batches.support import CHAT, Batches, chat
 
 from gemgate.api.batches import worker_process
 from gemgate.api.batches.line_translation import LineJob
+from gemgate.api.batches.startup import BatchOptions, batches_at_work
 from gemgate.api.batches.worker_process import (
+    CallTooLongError,
     SessionLostError,
     SessionTable,
     Setup,
     WorkerProcess,
 )
+from gemgate.upstream.client import Upstream
 
 pytestmark = pytest.mark.integration
 JOB = LineJob("batch_1", CHAT, 1)
@@ -52,6 +56,48 @@ async def test_a_process_that_is_killed_is_told_and_started_anew(process: Worker
             await call("feed", LINE)
     async with process.input(JOB) as call:
         assert await call.run(os.getpid) != pid
+
+
+async def test_a_call_that_takes_too_long_is_killed_and_the_process_started_anew() -> None:
+    async with aclosing(WorkerProcess(Setup({}))) as workshop:
+        async with workshop.input(JOB) as call, workshop.input(JOB) as other:
+            pid = await call.run(os.getpid)
+            workshop.deadline = 0.2
+            with pytest.raises(CallTooLongError):
+                await call.run(time.sleep, 60)
+            with pytest.raises(SessionLostError):
+                await other("feed", LINE)
+        workshop.deadline = 60
+        async with workshop.input(JOB) as call:
+            assert await call.run(os.getpid) != pid
+
+
+async def test_an_upload_is_looked_at_while_a_batch_computes(batches: Batches) -> None:
+    """`batches_at_work` gives uploads a process apart: what holds up the one does not hold up the other."""
+    options = BatchOptions(Setup({}), secrets=("s",))
+    made: list[WorkerProcess] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def make(setup: Setup) -> WorkerProcess:
+            made.append(WorkerProcess(setup))
+            return made[-1]
+
+        patch.setattr("gemgate.api.batches.startup.WorkerProcess", make)
+        async with batches_at_work(batches.store, Upstream(batches.gemini), batches.web, options) as service:
+            batches, checks = made
+            async with batches.input(JOB) as call:
+                busy = asyncio.create_task(call.run(time.sleep, 20))
+                errors: list[object] = []
+
+                async def pieces() -> AsyncIterator[bytes]:
+                    yield b"{"
+
+                async with asyncio.timeout(15), aclosing(service.inspect(pieces(), errors.extend)) as passing:
+                    assert [piece async for piece in passing] == [b"{"]
+                assert errors
+                assert not busy.done()
+                busy.cancel()
+            assert checks is not batches
 
 
 async def test_an_idle_process_ends() -> None:

@@ -1,9 +1,11 @@
 """Facts about schemas that are refused, and about those of a function's parameters."""
 
+import orjson
 import pytest
 from tests.support.schemas import INT, OBJ, STR, Json, props, same_order
 
 from gemgate.gemini.schema.convert_schema import (
+    SchemaBudget,
     UnsupportedSchemaError,
     function_parameters,
     has_properties,
@@ -77,9 +79,30 @@ REFUSED: dict[str, tuple[object, str]] = {
     "a_ref_to_nothing_in_all_of": ({"allOf": [{"$ref": "#/$defs/A"}, STR]}, "schema: '#/$defs/A' leads to no schema"),
     "absurd_depth": (deep(60), "nested more than 48 schemas deep"),
     "more_depth_than_json_can_have": (deep(500), "nested too deeply"),
-    "references_that_double": (doubling(14), "more than 20000 schemas"),
+    "more_schemas_than_a_request_may_hold": (
+        {"type": "object", "properties": {f"p{index}": {} for index in range(20_000)}},
+        "more than 20000 schemas in all of the request",
+    ),
     "a_long_chain_that_must_be_expanded": (chain(200), "more than 32 schemas"),
 }
+
+
+def test_references_that_would_make_a_schema_many_times_as_long_stay_references() -> None:
+    source = doubling(14)
+    converted = to_gemini_schema(source, param="p").schema
+    assert len(orjson.dumps(converted)) < 8 * len(orjson.dumps(source))
+    assert "D14" in converted["$defs"]
+    assert to_gemini_schema(converted, param="p").schema == converted
+
+
+def test_a_schema_is_paid_from_the_budget_of_its_request_whether_it_is_known_or_not() -> None:
+    budget = SchemaBudget(maximum=25)
+    tool = {"type": "object", "properties": {f"p{index}": {"type": "string"} for index in range(9)}}
+    for left in (15, 5):
+        function_parameters(tool, param="tools[0]", budget=budget)
+        assert budget.left == left
+    with pytest.raises(UnsupportedSchemaError, match="more than 20000 schemas in all of the request"):
+        function_parameters(tool, param="tools[2]", budget=budget)
 
 
 @pytest.mark.parametrize(("schema", "message"), REFUSED.values(), ids=REFUSED.keys())

@@ -1,4 +1,4 @@
-"""Looks at the input of a batch while it is uploaded, in the process that translates it later."""
+"""Looks at the input of a batch while it is uploaded, in a process beside the gateway's."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager

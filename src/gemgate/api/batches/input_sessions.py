@@ -4,6 +4,8 @@ Bytes come in pieces and go out in pieces; what must wait meanwhile waits on dis
 number of lines.
 """
 
+import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from gemgate.api.batches.input_lines import (
     InputReader,
     Line,
 )
+from gemgate.api.batches.line_limit import line_limit
 from gemgate.api.batches.line_translation import (
     LineJob,
     Native,
@@ -21,7 +24,7 @@ from gemgate.api.batches.line_translation import (
     Translators,
     prepare,
 )
-from gemgate.api.batches.spool import STEP, Spool
+from gemgate.api.batches.spool import SLICE, STEP, Spool
 from gemgate.auth.resource_errors import too_many_names
 from gemgate.errors import ApiError, internal_error
 from gemgate.gemini.batch_types import input_line
@@ -66,10 +69,17 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """What one call of `TranslateSession` gave: lines for Google, and lines that wait for `resolve`."""
+    """What one call of `TranslateSession` gave: lines for Google, and lines that wait for `resolve`.
+
+    Attributes:
+        native: Lines for Google.
+        waiting: Lines that wait.
+        has_more: Whether lines were left for another call, of `more`.
+    """
 
     native: bytes = b""
     waiting: tuple[Waiting, ...] = ()
+    has_more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,10 @@ class InputSummary:
 
 
 class TranslateSession:
-    """An input on its way to Google: `feed`, `resolve` and `finish`, then `summary` and `refused`."""
+    """An input on its way to Google: `feed`, `resolve` and `finish`, then `summary` and `refused`.
+
+    After `feed` and `finish`, `more` is called until there is no more.
+    """
 
     def __init__(
         self,
@@ -110,6 +123,7 @@ class TranslateSession:
         self._max_request = max_request
         self._reader = InputReader(job.url, max_line=max_line, models=job.models, aliases=translators.aliases)
         self._writer = ResultWriter(job, translators)
+        self._queue: deque[Line] = deque()
         self._waiting: dict[int, Line] = {}
         self._refused = Spool(directory)
         self._refusals = 0
@@ -118,11 +132,33 @@ class TranslateSession:
 
     def feed(self, piece: bytes) -> Translated:
         """Translate the lines that `piece` completes."""
-        return self._take(self._reader.feed(piece))
+        self._queue.extend(self._reader.feed(piece))
+        return self.more()
 
     def finish(self) -> Translated:
         """Translate the last line, if it has no end."""
-        return self._take(self._reader.finish())
+        self._queue.extend(self._reader.finish())
+        return self.more()
+
+    def more(self) -> Translated:
+        """Translate what was fed before: one line at least, and others for as long as `SLICE` lasts."""
+        if not self._reader.is_good or self._bytes > MAX_NATIVE:
+            self._queue.clear()
+            return Translated()
+        until = time.process_time() + SLICE
+        native: list[bytes] = []
+        waiting: list[Waiting] = []
+        while self._queue:
+            line = self._queue.popleft()
+            wanted = self._wanted(line)
+            if wanted is not None and (wanted.refs or wanted.names):
+                self._waiting[line.index] = line
+                waiting.append(wanted)
+            elif wanted is not None:
+                native.append(self._translate(line, {}))
+            if time.process_time() > until:
+                break
+        return Translated(b"".join(native), tuple(waiting), bool(self._queue))
 
     def resolve(self, index: int, media: Resolved | ApiError) -> bytes:
         """Translate a line that waited, with its media or with the reason why there are none."""
@@ -152,22 +188,6 @@ class TranslateSession:
         """Drop what is on disk."""
         self._refused.close()
 
-    def _take(self, lines: list[Line]) -> Translated:
-        if not self._reader.is_good or self._bytes > MAX_NATIVE:
-            return Translated()
-        native: list[bytes] = []
-        waiting: list[Waiting] = []
-        for line in lines:
-            wanted = self._wanted(line)
-            if wanted is None:
-                continue
-            if wanted.refs or wanted.names:
-                self._waiting[line.index] = line
-                waiting.append(wanted)
-            else:
-                native.append(self._translate(line, {}))
-        return Translated(b"".join(native), tuple(waiting))
-
     def _wanted(self, line: Line) -> Waiting | None:
         """What the line names; None when it was refused."""
         raw = orjson.dumps(line.body)
@@ -188,15 +208,17 @@ class TranslateSession:
         if not may_fetch and b'"file_id"' not in raw:
             return ()
         try:
-            return tuple(prepare(line.body, self._job, self._translators).references())
+            with line_limit():
+                return tuple(prepare(line.body, self._job, self._translators).references())
         except Exception as error:  # noqa: BLE001  one line must not spoil the others
             self._refuse(line, error)
             return None
 
     def _translate(self, line: Line, media: Resolved) -> bytes:
         try:
-            requests = prepare(line.body, self._job, self._translators).to_gemini(media)
-            native = b"".join(self._numbered(line, requests))
+            with line_limit():
+                requests = prepare(line.body, self._job, self._translators).to_gemini(media)
+                native = b"".join(self._numbered(line, requests))
         except Exception as error:  # noqa: BLE001  one line must not spoil the others
             self._refuse(line, error)
             return b""

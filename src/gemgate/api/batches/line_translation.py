@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 
+from gemgate.api.batches.line_limit import line_limit
 from gemgate.api.chat import messages as chat_messages
 from gemgate.api.chat.request import ChatTranslation
 from gemgate.api.chat.request import to_gemini as chat_to_gemini
@@ -217,8 +218,9 @@ class ResultWriter:
     def line(self, custom_id: str, body: Mapping[str, Any], results: Sequence[JobResult]) -> tuple[bool, bytes]:
         """The line for the results of all native requests of one line: whether it is good, and its bytes."""
         try:
-            prepared = prepare(body, self._job, self._translators)
-            answer = prepared.from_gemini([_response(result) for result in results], self._request_id(custom_id))
+            with line_limit():
+                prepared = prepare(body, self._job, self._translators)
+                answer = prepared.from_gemini([_response(result) for result in results], self._request_id(custom_id))
         except ApiError as error:
             return False, self.refused(custom_id, error)
         except GeminiError as error:

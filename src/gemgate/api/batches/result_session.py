@@ -5,6 +5,7 @@ number of lines.
 """
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import orjson
 
 from gemgate.api.batches.input_lines import MAX_LINES, LineSplitter, read_line
 from gemgate.api.batches.line_translation import LineJob, ResultWriter, Translators, no_result
-from gemgate.api.batches.spool import STEP, Records, Spool
+from gemgate.api.batches.spool import SLICE, STEP, Records, Spool
 from gemgate.gemini.batch_types import JobResult, ResultLines
 
 _KEY = re.compile(r"(\d{1,9})-(\d{1,5})-(\d{1,5})-(\d{1,5})", re.ASCII)
@@ -102,7 +103,8 @@ class ResultSession:
         """The next lines of the output."""
         output: list[bytes] = []
         size = 0
-        while self._next < self._total and size < STEP:
+        until = time.process_time() + SLICE
+        while self._next < self._total and size < STEP and time.process_time() <= until:
             read, is_good, line = self._line(self._next)
             size += read + len(line)
             self._next += 1

@@ -8,6 +8,9 @@ from typing import IO
 STEP = 262_144
 """About how many bytes one call of a session gives out."""
 
+SLICE = 0.25
+"""Seconds of CPU time after which a call ends with the line at hand, so that others have their turn."""
+
 
 class Spool:
     """An unnamed temporary file: it is gone with the process, however that ends."""

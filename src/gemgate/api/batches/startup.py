@@ -63,7 +63,8 @@ async def batches_at_work(
         # The store makes it only for what it keeps there, which may be nothing.
         await to_thread.run_sync(partial(directory.mkdir, parents=True, exist_ok=True, mode=0o700))
     vault = KeyVault(options.held_keys, options.secrets)
-    async with aclosing(WorkerProcess(options.setup)) as process:
+    # What is uploaded is checked in a separate process: an upload waits for it, and batches need not be quick.
+    async with aclosing(WorkerProcess(options.setup)) as process, aclosing(WorkerProcess(options.setup)) as checks:
         transfer = Transfer(store.blobs, store.files, process, resolve, check)
         state_machine = BatchStateMachine(
             GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace
@@ -74,7 +75,7 @@ async def batches_at_work(
                 store.batches,
                 store.files,
                 vault,
-                Inspector(process),
+                Inspector(checks),
                 worker.wake,
                 gemini.pin_key,
                 options.window,

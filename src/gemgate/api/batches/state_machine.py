@@ -23,6 +23,7 @@ from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.outcomes import NOT_RUN, TIMESTAMPS, batch_error, failure_of, outcome_of
 from gemgate.api.batches.result_session import ResultSummary
 from gemgate.api.batches.transfer import Transfer, TranslatedInput, results_of
+from gemgate.api.batches.worker_process import CallTooLongError
 from gemgate.auth.caller import Caller
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.batch_types import JobState
@@ -140,7 +141,12 @@ class BatchStateMachine:
             msg = f"The input file {row.input_file_id} was deleted before the batch could read it."
             await self._end(claimed, "failed", errors=[batch_error("invalid_input_file", msg, "input_file_id")])
             return None
-        translated = await self._transfer.translate(claimed.job, Caller(key, row.owner, models=claimed.job.models))
+        try:
+            translated = await self._transfer.translate(claimed.job, Caller(key, row.owner, models=claimed.job.models))
+        except CallTooLongError:
+            msg = "A line of the input took too long to translate, so that the batch was given up. Simplify it."
+            await self._end(claimed, "failed", errors=[batch_error("request_too_complex", msg)])
+            return None
         summary = translated.summary
         if summary.errors:
             model = _bare(summary.model)

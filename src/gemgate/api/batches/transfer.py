@@ -156,10 +156,19 @@ class Transfer:
         async with aclosing(self._blobs.get(place)) as pieces:
             async for piece in pieces:
                 for part in cut(piece):
-                    async for native in self._with_media(call, await call("feed", part), caller):
+                    async for native in self._translated(call, await call("feed", part), caller):
                         yield native
-        async for native in self._with_media(call, await call("finish"), caller):
+        async for native in self._translated(call, await call("finish"), caller):
             yield native
+
+    async def _translated(self, call: SessionProxy, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
+        """What a call gave, and what was left for the calls after it."""
+        while True:
+            async for native in self._with_media(call, translated, caller):
+                yield native
+            if not translated.has_more:
+                return
+            translated = await call("more")
 
     async def _with_media(self, call: SessionProxy, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
         if translated.native:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class WorkOptions:
 
     Attributes:
         lease: For how long a batch is held without a sign of life; another worker takes it after that.
-        concurrency: Batches at once.
+        concurrency: Batches at once; one caller has all of these places but one at most.
         idle: Between two looks for batches that other processes have left, at most.
     """
 
@@ -60,7 +61,7 @@ class Worker:
         self._options = options or WorkOptions()
         self._clock = clock
         self._news = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
 
     def wake(self) -> None:
         """There is something to do."""
@@ -92,13 +93,16 @@ class Worker:
             pause = self._options.idle
             try:
                 while len(self._running) < self._options.concurrency:
-                    row = await self._rows.claim(self._name, self._options.lease)
+                    but_of = self._served_enough()
+                    row = await self._rows.claim(self._name, self._options.lease, but_of)
+                    if row is None and but_of:
+                        break  # the end of a step is news
                     if row is None:
                         due = await self._rows.next_due()
                         pause = pause if due is None else min(max(due - self._clock(), 0.05), pause)
                         break
                     task = asyncio.create_task(self._work(row))
-                    self._running.add(task)
+                    self._running[task] = row.owner
                     task.add_done_callback(self._done)
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("the store of batches does not answer", error=type(error).__name__)
@@ -108,8 +112,15 @@ class Worker:
                 async with asyncio.timeout(pause):
                     await self._news.wait()
 
+    def _served_enough(self) -> list[str]:
+        """The callers who have all places but one, which is kept for another."""
+        maximum = max(self._options.concurrency - 1, 1)
+        if len(self._running) < maximum or self._options.concurrency == 1:
+            return []
+        return [owner for owner, count in Counter(self._running.values()).items() if count >= maximum]
+
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._news.set()
 
     async def _work(self, row: BatchRow) -> None:

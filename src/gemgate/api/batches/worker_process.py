@@ -19,6 +19,7 @@ from typing import Any, Literal
 from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
 from gemgate.api.batches.line_translation import LineJob, Translators
 from gemgate.api.batches.result_session import ResultSession
+from gemgate.api.batches.turns import Turns
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
 from gemgate.translation.options import EmbeddingOptions, Options, Policy, RemoteMedia, TrailingAssistant
@@ -26,6 +27,9 @@ from gemgate.translation.thought_signatures import SignatureStore
 
 IDLE = 60.0
 """Seconds without work after which the process ends."""
+
+DEADLINE = 120.0
+"""Seconds that one call may take, after which the process is killed. `line_limit` ends a line long before."""
 
 _NICENESS = 10
 _SIGNATURES = 1000
@@ -117,6 +121,10 @@ class SessionLostError(Exception):
     """The process ended in the middle of the work, which must begin anew."""
 
 
+class CallTooLongError(SessionLostError):
+    """A call took so long that the process was killed."""
+
+
 _bench = SessionTable()
 
 
@@ -149,10 +157,18 @@ def _end_with(wait: Callable[[], object]) -> None:
 class WorkerProcess:
     """Starts the process when there is work and ends it when there was none for a while.
 
-    Used as `async with process.input(job) as call: await call("feed", piece)`; calls of several sessions take turns.
+    Used as `async with process.input(job) as call: await call("feed", piece)`. Calls of several sessions take turns:
+    one is made at a time, and callers come in rotation, however many batches each of them has.
+
+    Args:
+        setup: What the process needs to know.
+        idle: Seconds without work after which it ends.
+        deadline: Seconds that one call may take.
     """
 
-    def __init__(self, setup: Setup, *, idle: float = IDLE) -> None:
+    def __init__(self, setup: Setup, *, idle: float = IDLE, deadline: float = DEADLINE) -> None:
+        self.deadline = deadline
+        self.turns = Turns()
         self._setup = setup
         self._idle = idle
         self._pool: ProcessPoolExecutor | None = None
@@ -197,8 +213,7 @@ class WorkerProcess:
         pool, self._pool = self._pool, None
         if pool:
             # It has nothing to save, and may have only just begun to load its modules, which takes a second.
-            for process in list(pool._processes.values()):  # noqa: SLF001  `kill_workers`, from Python 3.14 on
-                process.kill()
+            _kill(pool)
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     @asynccontextmanager
@@ -210,7 +225,7 @@ class WorkerProcess:
         pool: ProcessPoolExecutor | None = None
         try:
             pool = await self._started()
-            call = SessionProxy(self, pool, number)
+            call = SessionProxy(self, pool, number, (job[0].caller_id or job[0].batch_id) if job else f"#{number}")
             await call.run(_open, number, kind, self._setup, *job, **more)
             yield call
         finally:
@@ -235,37 +250,54 @@ class WorkerProcess:
         if pool:
             pool.shutdown(wait=False)
 
-    def drop(self, pool: ProcessPoolExecutor) -> None:
-        """Forget a process that has died."""
+    def drop(self, pool: ProcessPoolExecutor, *, kill: bool = False) -> None:
+        """Forget a process that has died, or that is to be killed."""
+        if kill:
+            _kill(pool)
         if self._pool is pool:
             self._pool = None
         pool.shutdown(wait=False)
 
 
+def _kill(pool: ProcessPoolExecutor) -> None:
+    for process in list(pool._processes.values()):  # noqa: SLF001  `kill_workers`, from Python 3.14 on
+        process.kill()
+
+
 class SessionProxy:
     """Calls a method of a session by name: `await call("feed", piece)`."""
 
-    def __init__(self, process: WorkerProcess, pool: ProcessPoolExecutor, number: int) -> None:
+    def __init__(self, process: WorkerProcess, pool: ProcessPoolExecutor, number: int, caller: str) -> None:
         self._process = process
         self._pool = pool
         self._number = number
+        self._caller = caller
 
     async def __call__(self, method: str, *args: Any) -> Any:
         """The method's result.
 
         Raises:
-            SessionLostError: the process has died.
+            SessionLostError: the process has died; `CallTooLongError`, because this call took too long.
         """
         return await self.run(_call, self._number, method, *args)
 
     async def run(self, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
-        """Run a function there.
+        """Run a function there, when it is this caller's turn.
 
         Raises:
-            SessionLostError: the process has died.
+            SessionLostError: the process has died; `CallTooLongError`, because this call took too long.
         """
         try:
-            return await asyncio.wrap_future(self._pool.submit(function, *args, **more))
+            async with self._process.turns.of(self._caller):
+                running = asyncio.wrap_future(self._pool.submit(function, *args, **more))
+                try:
+                    done, _ = await asyncio.wait({running}, timeout=self._process.deadline)
+                finally:
+                    running.cancel()  # which does nothing to what has ended
+                if not done:
+                    self._process.drop(self._pool, kill=True)
+                    raise CallTooLongError
+                return running.result()
         except RuntimeError as error:  # BrokenProcessPool is one, and so is a pool that was shut down
             self._process.drop(self._pool)
             raise SessionLostError from error

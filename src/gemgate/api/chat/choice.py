@@ -1,7 +1,10 @@
 """One choice of an answer: the decoder that whole answers and streams share."""
 
 import hashlib
+from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -18,6 +21,9 @@ from gemgate.gemini.types import (
     PromptFeedback,
 )
 from gemgate.translation.thought_signatures import call_key
+
+MAX_PARTS = 20_000
+"""Parts of one candidate in an answer, or in one event of a stream."""
 
 # What a candidate says beside its content, and its name under `extra_content.google`.
 _BESIDE = {
@@ -48,6 +54,8 @@ class Choice:
         others: Parts without a counterpart, shown at the end.
         beside: What stands beside the content, by our names, shown at the end.
         part_starts: Where the parts of the last grounded event start in the answer, in UTF-8 bytes.
+        counted_bytes: Of the answer's first pieces, in UTF-8.
+        counted_pieces: How many of them were counted.
         length: Of the answer so far, in characters.
         insertions: Where tags and thoughts stand between the answer's characters, and how long they are.
         logprobs: Of all tokens so far.
@@ -56,6 +64,7 @@ class Choice:
         is_answered: The hidden function was called.
         hidden_signature: The signature of that call, for want of one on text.
         speech: The speech so far.
+        spoken: The pieces of it that the event at hand has brought.
         is_blocked: A filter took the prompt, or the rest of the answer.
     """
 
@@ -72,6 +81,8 @@ class Choice:
     others: list[Part] = field(default_factory=list)
     beside: dict[str, Any] = field(default_factory=dict)
     part_starts: list[int] = field(default_factory=list)
+    counted_bytes: int = 0
+    counted_pieces: int = 0
     length: int = 0
     insertions: list[tuple[int, int]] = field(default_factory=list)
     logprobs: list[dict[str, Any]] = field(default_factory=list)
@@ -80,11 +91,14 @@ class Choice:
     is_answered: bool = False
     hidden_signature: str | None = None
     speech: Speech | None = None
+    spoken: list[str] = field(default_factory=list)
     is_blocked: bool = False
 
     def feed(self, candidate: Candidate) -> dict[str, Any]:
         """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
         parts = (candidate.get("content") or {}).get("parts") or []
+        if len(parts) > MAX_PARTS:
+            raise _too_many_parts(len(parts))
         if candidate.get("groundingMetadata"):
             self._note_starts(parts)
         delta: dict[str, Any] = {}
@@ -116,6 +130,10 @@ class Choice:
             self._take_calls(decoded.calls, delta)
         for media in decoded.media:
             self._take_media(media, delta)
+        if self.speech is not None and self.spoken:
+            audio = delta.setdefault("audio", {"data": ""})
+            audio["data"] += "".join(self.spoken)
+            self.spoken.clear()
 
     def finish(self) -> dict[str, Any]:
         """The last delta: what can be said only when everything has arrived."""
@@ -132,7 +150,8 @@ class Choice:
         if grounding := self.beside.get("grounding_metadata"):
             found = annotations(grounding, "".join(self.text), self.part_starts)
             if found:
-                delta["annotations"] = [{"index": index, **self._placed(item)} for index, item in enumerate(found)]
+                inserted = _Inserted(self.insertions)
+                delta["annotations"] = [{"index": index, **_placed(item, inserted)} for index, item in enumerate(found)]
         if google := self._google():
             delta["extra_content"] = {"google": google}
         return delta
@@ -265,20 +284,19 @@ class Choice:
             self.speech = Speech(self.context.audio_format or "")
             # Nothing is kept to refer back to: the audio has expired as soon as it is given.
             delta["audio"] = {"id": self._id("audio", 0), "expires_at": 0, "transcript": "", "data": ""}
-        audio = delta.setdefault("audio", {"data": ""})
-        audio["data"] += self.speech.feed(blob)
+        self.spoken.append(self.speech.feed(blob))
 
     def _unanswered(self) -> list[DecodedCall]:
         """The held calls that are the caller's: each `functionResponse` in the answer is Google's own result of one."""
-        answered = [
+        answered = Counter(
             (response.get("id"), response.get("name"))
             for part in self.others
             if (response := part.get("functionResponse"))
-        ]
+        )
         calls = []
         for call in self.held:
-            if (call.id, call.name) in answered:
-                answered.remove((call.id, call.name))
+            if answered[call.id, call.name] > 0:
+                answered[call.id, call.name] -= 1
             else:
                 calls.append(call)
         self.held = []
@@ -294,23 +312,19 @@ class Choice:
         if result := candidate.get("logprobsResult"):
             self.logprobs.extend(token_logprobs(result))
 
+    def _text_bytes(self) -> int:
+        """How long the answer is so far, in UTF-8 bytes; each piece is counted once."""
+        self.counted_bytes += sum(len(text.encode()) for text in self.text[self.counted_pieces :])
+        self.counted_pieces = len(self.text)
+        return self.counted_bytes
+
     def _note_starts(self, parts: list[Part]) -> None:
-        at = sum(len(text.encode()) for text in self.text)
+        at = self._text_bytes()
         self.part_starts = []
         for part in parts:
             self.part_starts.append(at)
             if not part.get("thought"):
                 at += len(part.get("text", "").encode())
-
-    def _placed(self, annotation: dict[str, Any]) -> dict[str, Any]:
-        """`annotation` with its offsets into the answer moved to where they are in the content."""
-        citation = annotation["url_citation"]
-        start, end = citation["start_index"], citation["end_index"]
-        moved = {"start_index": start + self._inserted(start + 1), "end_index": end + self._inserted(end)}
-        return {**annotation, "url_citation": {**citation, **moved}}
-
-    def _inserted(self, before: int) -> int:
-        return sum(length for at, length in self.insertions if at < before)
 
     def _google(self) -> dict[str, Any]:
         google: dict[str, Any] = dict(self.beside)
@@ -321,6 +335,30 @@ class Choice:
         if self.held_back:
             google["held_back_tool_calls"] = self.held_back
         return google
+
+
+class _Inserted:
+    """How many characters stand in the content that are not of the answer, before a place in the answer."""
+
+    def __init__(self, insertions: list[tuple[int, int]]) -> None:
+        self._places = [at for at, _ in insertions]  # ascending, as they were said
+        self._sums = list(accumulate((length for _, length in insertions), initial=0))
+
+    def before(self, place: int) -> int:
+        return self._sums[bisect_left(self._places, place)]
+
+
+def _placed(annotation: dict[str, Any], inserted: _Inserted) -> dict[str, Any]:
+    """`annotation` with its offsets into the answer moved to where they are in the content."""
+    citation = annotation["url_citation"]
+    start, end = citation["start_index"], citation["end_index"]
+    moved = {"start_index": start + inserted.before(start + 1), "end_index": end + inserted.before(end)}
+    return {**annotation, "url_citation": {**citation, **moved}}
+
+
+def _too_many_parts(count: int) -> ApiError:
+    msg = f"Gemini's answer holds {count:,} parts, and at most {MAX_PARTS:,} are read."
+    return ApiError(502, msg, type="server_error", code="answer_too_large")
 
 
 def _function(name: str, call: DecodedCall) -> dict[str, str]:

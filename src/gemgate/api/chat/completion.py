@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from anyio import to_thread
+
 from gemgate.api.chat.messages import inline_media_of, media_of
 from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.stream import ChatStream
@@ -60,13 +62,13 @@ class Completion:
         return Fallback(self._call.services.gemini, self._call.chat.model, self._models)
 
     async def _generate(self, attempt: ModelAttempt) -> tuple[ChatTranslation, list[GenerateContentResponse]]:
-        call, translation = self._put(attempt)
+        call, translation = await self._put(attempt)
         answers = await call.generate(translation)
         self._is_answered_by(translation)
         return translation, answers
 
     async def _pieces(self, attempt: ModelAttempt) -> AsyncGenerator[bytes, None]:
-        call, translation = self._put(attempt)
+        call, translation = await self._put(attempt)
         async with aclosing(_stream(call, translation)) as pieces:
             first = await anext(pieces)
             self._is_answered_by(translation)
@@ -74,13 +76,13 @@ class Completion:
             async for piece in pieces:
                 yield piece
 
-    def _put(self, attempt: ModelAttempt) -> tuple["ChatCall", ChatTranslation]:
+    async def _put(self, attempt: ModelAttempt) -> tuple["ChatCall", ChatTranslation]:
         """The request as this model gets it; what it names was fetched for the first one."""
         if attempt.model is self._models[0]:
             self._call.limits = attempt.limits
             return self._call, self._translation
         call = replace(self._call, model=attempt.model, limits=attempt.limits)
-        return call, call.translate()
+        return call, await call.ready()
 
     def _is_answered_by(self, translation: ChatTranslation) -> None:
         current().uses(translation.model, translation.notes)
@@ -102,6 +104,7 @@ class ChatCall:
     dialect: Dialect
     is_dry_run: bool
     model: str
+    is_heavy: bool = False
     limits: CallLimits = DEFAULT_LIMITS
     refs: list[Ref] = field(init=False)
     media: Resolved = field(default_factory=dict)
@@ -125,7 +128,13 @@ class ChatCall:
                 inline=lambda: inline_media_of(self.chat.messages),
                 is_dry_run=self.is_dry_run,
             )
-        return self.translate()
+        return await self.ready()
+
+    async def ready(self) -> ChatTranslation:
+        """As `translated`; a heavy one beside the event loop, so that others are served meanwhile, one at a time."""
+        if not self.is_heavy:
+            return self.translate()
+        return await to_thread.run_sync(self.translate, limiter=self.services.heavy)
 
     def translate(self) -> ChatTranslation:
         """The native request, with what was found before."""

@@ -5,6 +5,7 @@ import re
 _VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}\Z")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.:-]")
 _MAX = 64
+_ROOM = 10  # for a number behind a long name
 
 
 class NameMap:
@@ -13,6 +14,7 @@ class NameMap:
     def __init__(self) -> None:
         self._native: dict[str, str] = {}
         self._original: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
 
     def reserve(self, name: str) -> None:
         """Keep `name` for itself, so that no changed name takes it."""
@@ -36,8 +38,13 @@ class NameMap:
         clean = _FOREIGN.sub("_", name) or "_"
         if not (clean[0].isalpha() or clean[0] == "_"):
             clean = "_" + clean
-        native, count = clean[:_MAX], 1
+        native = clean[:_MAX]
+        if native not in self._original:
+            return native
+        stem = clean[: _MAX - _ROOM]
+        count = self._counts.get(stem, 1)
         while native in self._original:
             count += 1
             native = f"{clean[: _MAX - len(str(count)) - 1]}_{count}"
+        self._counts[stem] = count  # the next one need not try those before
         return native

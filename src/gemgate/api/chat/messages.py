@@ -1,6 +1,5 @@
 """`messages` as `systemInstruction` and `contents`."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,7 +8,8 @@ from typing import Any, cast
 import orjson
 
 from gemgate.api.chat.function_names import NameMap
-from gemgate.api.chat.tool_results import Result, function_result
+from gemgate.api.chat.pending_calls import PendingCall, PendingCalls
+from gemgate.api.chat.tool_results import function_result
 from gemgate.api.chat.wire import (
     AssistantMessage,
     FunctionMessage,
@@ -34,10 +34,11 @@ from gemgate.media.references import (
 from gemgate.translation.content import ContentTranslator
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import TrailingAssistant
+from gemgate.translation.request_size import MEDIA_ITEMS
 from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key
 
 _CONTINUE = "Continue from exactly where you stopped."
-_THOUGHTS = re.compile(r"<thought>.*?</thought>", re.DOTALL)
+_THOUGHTS = ("<thought>", "</thought>")
 
 # Fields of our answers that clients send back. Gemini has no place for a thought without its signature, nor for
 # citations; `parsed` is the official client's own copy of the content.
@@ -63,16 +64,6 @@ def _part_lists(messages: Sequence[Message]) -> Iterator[tuple[list[Any], str]]:
 
 
 @dataclass(slots=True)
-class PendingCall:
-    """A call of the last assistant message that still waits for its result."""
-
-    id: str
-    name: str
-    native_id: str | None
-    result: Result | None = None
-
-
-@dataclass(slots=True)
 class MessageTranslator:
     """Turns the messages of one request into turns.
 
@@ -92,7 +83,7 @@ class MessageTranslator:
     has_thought_tags: bool = False
     turns: TurnBuilder = field(default_factory=TurnBuilder)
     system: list[Part] = field(default_factory=list)
-    pending: list[PendingCall] = field(default_factory=list)
+    pending: PendingCalls = field(default_factory=PendingCalls)
 
     def translate(self, messages: Sequence[Message]) -> tuple[list[Content], list[Part]]:
         """The turns, and the parts of the system instruction.
@@ -100,6 +91,7 @@ class MessageTranslator:
         Raises:
             ApiError: 400 naming the message that Gemini could not follow.
         """
+        self.content.items.take(len(messages), "messages")
         for index, message in enumerate(messages):
             if self.pending and message["role"] not in {"tool", "function"}:
                 self._close_calls(f"messages[{index}]")
@@ -171,15 +163,20 @@ class MessageTranslator:
             if isinstance(signature, str) and signature:
                 _sign(texts, signature)
         parts += texts
-        parts += [part for image in message.get("images") or () if (part := self._own_image(image, param))]
+        if images := message.get("images"):
+            self.content.items.take(MEDIA_ITEMS * len(images), f"{param}.images")
+            parts += [part for image in images if (part := self._own_image(image, param))]
         parts += self._calls(message, param)
         self.turns.add("model", parts)
 
     def _without_thoughts(self, message: AssistantMessage) -> Any:
         content = message.get("content")
-        if self.has_thought_tags and isinstance(content, str) and (found := _THOUGHTS.match(content)):
-            self.notes.adjust("messages[].content=<thought>->none")
-            return content[found.end() :]
+        begin, end = _THOUGHTS
+        if self.has_thought_tags and isinstance(content, str) and content.startswith(begin):
+            _, found, rest = content.partition(end)
+            if found:
+                self.notes.adjust("messages[].content=<thought>->none")
+                return rest
         return content
 
     def _own_image(self, image: dict[str, Any], param: str) -> Part | None:
@@ -197,6 +194,8 @@ class MessageTranslator:
         legacy = message.get("function_call")
         if legacy is not None:
             calls, place = [*(calls or ()), {"id": "", "function": legacy}], place if calls else "function_call"
+        if calls:
+            self.content.items.take(len(calls), f"{param}.tool_calls")
         return [
             self._call(call, f"{param}.{place.format(index)}", is_first=index == 0)
             for index, call in enumerate(calls or ())
@@ -205,14 +204,14 @@ class MessageTranslator:
     def _call(self, call: ToolCall, param: str, *, is_first: bool) -> Part:
         name, args = _name_and_args(call, param)
         call_id = call.get("id") or ""
-        if any(known.id == call_id for known in self.pending):
-            msg = f"'{param}.id' is {call_id!r}, and another call of this message has that id: ids must differ."
+        if call_id in self.pending:
+            msg = f"'{param}.id' is {call_id[:80]!r}, and another call of this message has that id: ids must differ."
             raise ApiError(400, msg, param=f"{param}.id", code="invalid_value")
         native: FunctionCall = {"name": self.names.to_gemini(name), "args": args}
         native_id = call_id if self.facts.call_ids and call_id else None
         if native_id:
             native["id"] = native_id
-        self.pending.append(PendingCall(call_id, name, native_id))
+        self.pending.add(PendingCall(call_id, name, native_id))
         part: Part = {"functionCall": native}
         if signature := self._signature(call, name, args, is_first=is_first):
             part["thoughtSignature"] = signature
@@ -237,37 +236,35 @@ class MessageTranslator:
     def _called(self, message: ToolMessage | FunctionMessage, param: str) -> PendingCall:
         if message["role"] == "function":
             path, wanted = f"{param}.name", message["name"]
-            found = [call for call in self.pending if call.name == wanted]
+            found = self.pending.by_name(wanted)
         else:
             path, wanted = f"{param}.tool_call_id", message["tool_call_id"]
-            found = [call for call in self.pending if call.id == wanted]
-        if not found:
-            known = ", ".join(repr(call.id or call.name) for call in self.pending) or "none"
+            found = self.pending.by_id(wanted)
+        if found is None:
             msg = (
-                f"'{path}' is {wanted!r}, which answers no call of the assistant message before it "
-                f"(calls that wait: {known}). A tool message must follow the message that made the call."
+                f"'{path}' is {wanted[:80]!r}, which answers no call of the assistant message before it "
+                f"(calls that wait: {self.pending.listed()}). "
+                "A tool message must follow the message that made the call."
             )
             raise ApiError(400, msg, param=path, code="invalid_value")
-        for call in found:
-            if call.result is None:
-                return call
-        msg = f"'{path}' is {wanted!r}, and an earlier message already gave that result: send one result a call."
+        if found.result is None:
+            return found
+        msg = f"'{path}' is {wanted[:80]!r}, and an earlier message already gave that result: send one result a call."
         raise ApiError(400, msg, param=path, code="invalid_value")
 
     def _close_calls(self, param: str) -> None:
         if not self.pending:
             return
         results = [call.result for call in self.pending if call.result is not None]
-        missing = [call.id or call.name for call in self.pending if call.result is None]
-        if missing:
+        if any(call.result is None for call in self.pending):
             msg = (
                 "An assistant message with 'tool_calls' must be followed by a tool message for each call. "
-                f"No result for: {', '.join(missing)} (before or at {param})."
+                f"No result for: {self.pending.listed(missing=True)} (before or at {param})."
             )
             raise ApiError(400, msg, param="messages", code="invalid_value")
         self.turns.respond([result.response for result in results])
         self.turns.add("user", [part for result in results for part in result.media])
-        self.pending = []
+        self.pending = PendingCalls()
 
     def _end(self, param: str) -> None:
         contents = self.turns.contents
@@ -335,7 +332,7 @@ def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[
     if arguments is None or arguments == "":
         return {}
     if isinstance(arguments, dict):
-        return arguments
+        return _sendable(arguments, param)
     try:
         value = orjson.loads(arguments)
     except orjson.JSONDecodeError as error:
@@ -346,7 +343,20 @@ def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[
     if not isinstance(value, dict):
         msg = f"'{param}' must be a JSON object, and it is {type(value).__name__}."
         raise ApiError(400, msg, param=param, code="invalid_value")
-    return value
+    return _sendable(value, param)
+
+
+def _sendable(arguments: dict[str, Any], param: str) -> dict[str, Any]:
+    """`arguments`, if they can be written as JSON again, as Google must be sent them."""
+    try:
+        orjson.dumps(arguments)
+    except TypeError as error:
+        msg = (
+            f"'{param}' cannot be sent on: it is nested more than about 200 levels deep, or holds an integer of more "
+            "than 64 bits."
+        )
+        raise ApiError(400, msg, param=param, code="invalid_value") from error
+    return arguments
 
 
 def _sent_signature(call: ToolCall) -> str | None:

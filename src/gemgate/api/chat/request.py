@@ -106,7 +106,7 @@ def to_gemini(
     config = _config(request, google, facts, notes)
     if content.resolution:
         config["mediaResolution"] = content.resolution
-    hidden = apply_format(read_format(request, notes), plan, config, facts, notes)
+    hidden = apply_format(read_format(request, notes, plan.schemas), plan, config, facts, notes)
     calls = _count(request, config, facts)
     _override(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}

@@ -38,6 +38,9 @@ _BROKEN = {
     "MALFORMED_RESPONSE": "the model's answer could not be read",
 }
 
+_MAX_SUPPORTS = 1_000  # each is looked for in the whole answer
+_MAX_ANNOTATIONS = 10_000
+
 
 def refusal(reason: str, message: str | None = None) -> str:
     """Words for an answer or a prompt that was blocked; `reason` is the native one."""
@@ -140,12 +143,12 @@ def annotations(grounding: GroundingMetadata, text: str, part_starts: list[int])
         part_starts: Where each part of the answer starts in `text`, in UTF-8 bytes; `segment.partIndex` counts them.
 
     Gemini's offsets are UTF-8 bytes and leave out 0; OpenAI's are characters. A segment that cannot be found in the
-    text gives no annotation (the native metadata is kept beside).
+    text gives no annotation (the native metadata is kept beside), nor do those after the first thousand.
     """
     sources = [_source(chunk) for chunk in grounding.get("groundingChunks") or []]
     encoded = text.encode()
     found = []
-    for support in grounding.get("groundingSupports") or []:
+    for support in (grounding.get("groundingSupports") or [])[:_MAX_SUPPORTS]:
         span = _span(support.get("segment") or {}, text, encoded, part_starts)
         if span is None:
             continue
@@ -155,7 +158,7 @@ def annotations(grounding: GroundingMetadata, text: str, part_starts: list[int])
                 url, title = source
                 citation = {"start_index": span[0], "end_index": span[1], "title": title, "url": url}
                 found.append({"type": "url_citation", "url_citation": citation})
-    return found
+    return found[:_MAX_ANNOTATIONS]
 
 
 def _source(chunk: dict[str, Any]) -> tuple[str, str] | None:

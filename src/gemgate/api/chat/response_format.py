@@ -5,12 +5,13 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from gemgate.api.chat.tools import ToolPlan
+from gemgate.api.chat.tools import ToolPlan, declared_names
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.schema.convert_schema import (
     ConvertedSchema,
+    SchemaBudget,
     UnsupportedSchemaError,
     is_object_schema,
     known_gemini_schema,
@@ -49,8 +50,8 @@ class Format(NamedTuple):
     schema: dict[str, Any] | None = None
 
 
-def read_format(request: ChatCompletionRequest, notes: Notes) -> Format:
-    """The response format, its schema converted.
+def read_format(request: ChatCompletionRequest, notes: Notes, schemas: SchemaBudget) -> Format:
+    """The response format, its schema converted and paid from `schemas`.
 
     Raises:
         ApiError: 400 when the schema is missing or cannot be represented.
@@ -62,7 +63,7 @@ def read_format(request: ChatCompletionRequest, notes: Notes) -> Format:
     if wanted.json_schema is None or wanted.json_schema.schema_ is None:
         raise ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     try:
-        converted = known_gemini_schema(wanted.json_schema.schema_, param=param)
+        converted = known_gemini_schema(wanted.json_schema.schema_, param=param, budget=schemas)
     except UnsupportedSchemaError as error:
         raise ApiError(400, str(error), param=param, code="invalid_json_schema") from error
     for change in converted.changes:
@@ -103,7 +104,8 @@ def apply_format(
 
 def _hide(wanted: Format, plan: ToolPlan) -> HiddenFunction:
     name = plan.names.to_gemini(_HIDDEN_NAME)
-    while any(known.get("name") == name for known in plan.declarations):
+    declared = declared_names(plan)
+    while name in declared:
         name += "_"
     hidden, parameters = _hidden_parameters(name, wanted)
     allowed = plan.calling.get("allowedFunctionNames")

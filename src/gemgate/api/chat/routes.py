@@ -17,6 +17,7 @@ from gemgate.api.services import (
     services_of,
 )
 from gemgate.observability.record import current
+from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
@@ -44,7 +45,9 @@ async def create_chat_completion(request: Request) -> Response:
     if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
         await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)
-    call = ChatCall(services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0])
+    call = ChatCall(
+        services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0], is_heavy=is_heavy(raw)
+    )
     if chat.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
         return respond(request, stream_after_media(call, models, late), services.settings, late)
@@ -52,7 +55,7 @@ async def create_chat_completion(request: Request) -> Response:
         async with cancelled_on_disconnect(request):
             translation = await call.resolve_and_translate()
     else:
-        translation = call.translate()
+        translation = await call.ready()
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"

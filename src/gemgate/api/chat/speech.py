@@ -12,7 +12,7 @@ import struct
 from gemgate.errors import ApiError
 from gemgate.gemini.types import Blob
 
-_RATE = re.compile(r"rate=(\d+)")
+_RATE = re.compile(r"rate=(\d{1,6})(?!\d)")
 _CHANNELS = 1
 _SAMPLE_BYTES = 2
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from gemgate.errors import ApiError
+from gemgate.gemini.proto_json import inner_values
 from gemgate.gemini.types import FunctionResponse, FunctionResponsePart, Part
 from gemgate.translation.content import ContentTranslator
 from gemgate.wire import ContentPart, RefusalPart, TextPart
@@ -32,11 +34,12 @@ def function_result(
     """
     media: list[Part] = []
     if isinstance(content, list):
+        translator.items.take(len(content), param)
         texts = [part for part in content if isinstance(part, TextPart | RefusalPart)]
         rest = [(index, part) for index, part in enumerate(content) if not isinstance(part, TextPart | RefusalPart)]
         media = [found for index, part in rest if (found := translator.part(part, f"{param}[{index}]"))]
         content = "".join(part.text if isinstance(part, TextPart) else part.refusal for part in texts)
-    native: FunctionResponse = {"name": name, "response": _response(content)}
+    native: FunctionResponse = {"name": name, "response": _response(content, param)}
     if call_id:
         native["id"] = call_id
     result = Result({"functionResponse": native})
@@ -51,22 +54,41 @@ def function_result(
     return result
 
 
-def _response(content: str | dict[str, Any] | None) -> dict[str, Any]:
+def _response(content: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
     value: Any = content
     if isinstance(content, str) and content.lstrip()[:1] in {"{", "["}:
         try:
             value = orjson.loads(content)
         except orjson.JSONDecodeError:
             value = content
-    if isinstance(value, dict) and not _refers(value):
+    refers, levels = _survey(value)
+    if levels > _MAX_LEVELS and isinstance(content, str):
+        return {"result": content}
+    if isinstance(value, dict) and not refers:
         return value
     if value is None:
         value = ""
     # Gemini takes "$ref" inside a response for a reference to one of its parts, and refuses it.
-    return {"result": orjson.dumps(value).decode() if _refers(value) else value}
+    return {"result": _written(value, param) if refers else value}
 
 
-def _refers(value: Any) -> bool:
-    if isinstance(value, dict):
-        return "$ref" in value or any(_refers(item) for item in value.values())
-    return isinstance(value, list) and any(_refers(item) for item in value)
+def _written(value: Any, param: str) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError as error:
+        msg = f"'{param}' is nested more than about 200 levels deep, or holds an integer of more than 64 bits."
+        raise ApiError(400, msg, param=param, code="invalid_value") from error
+
+
+_MAX_LEVELS = 200
+"""Of a result that is JSON: a deeper one could not be written again, and is given as the text that it is."""
+
+
+def _survey(value: Any) -> tuple[bool, int]:
+    """Whether one of the objects in `value` has a key `$ref`, and how many levels deep it is."""
+    refers, levels, level = False, 0, [value]
+    while level:
+        refers = refers or any(isinstance(item, dict) and "$ref" in item for item in level)
+        levels += 1
+        level = inner_values(level)
+    return refers, levels

@@ -7,7 +7,7 @@ from gemgate.api.chat.function_names import NameMap
 from gemgate.api.chat.wire import ChatCompletionRequest, Function, ToolDefinition
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.schema.convert_schema import UnsupportedSchemaError, function_parameters
+from gemgate.gemini.schema.convert_schema import SchemaBudget, UnsupportedSchemaError, function_parameters
 from gemgate.gemini.types import (
     FunctionCallingConfig,
     FunctionDeclaration,
@@ -44,6 +44,8 @@ class ToolPlan:
         names: The callers' names and Gemini's.
         declared: Names (Gemini's) of the functions of `tools` and `functions`.
         custom: Names (Gemini's) of custom tools, which take free text.
+        strict: Whether one of the functions asks for arguments that keep to its schema.
+        schemas: What is left of the schemas that the whole request may hold.
     """
 
     names: NameMap
@@ -53,6 +55,7 @@ class ToolPlan:
     declared: set[str] = field(default_factory=set)
     custom: set[str] = field(default_factory=set)
     strict: bool = False
+    schemas: SchemaBudget = field(default_factory=SchemaBudget)
 
     @property
     def server_side_calls(self) -> bool:
@@ -162,16 +165,18 @@ def _declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> No
         notes.adjust(f"{param}.name={function.name}->{native}")
     plan.declared.add(native)
     declaration: FunctionDeclaration = {"name": native, "description": function.description or function.name}
-    _add_parameters(declaration, function.parameters, f"{param}.parameters", notes)
+    _add_parameters(plan, declaration, function.parameters, f"{param}.parameters", notes)
     plan.declarations.append(declaration)
     plan.strict = plan.strict or bool(function.strict)
     if function.model_extra and function.model_extra.get("custom"):
         plan.custom.add(native)
 
 
-def _add_parameters(declaration: FunctionDeclaration, parameters: Any, param: str, notes: Notes) -> None:
+def _add_parameters(
+    plan: ToolPlan, declaration: FunctionDeclaration, parameters: Any, param: str, notes: Notes
+) -> None:
     try:
-        converted = function_parameters(parameters, param=param)
+        converted = function_parameters(parameters, param=param, budget=plan.schemas)
     except UnsupportedSchemaError as error:
         raise ApiError(400, str(error), param=param, code="invalid_function_parameters") from error
     if converted is not None:
@@ -241,18 +246,26 @@ def _choose_by_name(plan: ToolPlan, choice: dict[str, Any], param: str, facts: M
         tools = allowed.get("tools")
         tools = tools if isinstance(tools, list) else []
         mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
-        names = [_chosen(plan, tool, f"{param}.allowed_tools.tools[{i}]") for i, tool in enumerate(tools)]
+        declared = declared_names(plan)
+        chosen = (_chosen(plan, declared, tool, f"{param}.allowed_tools.tools[{i}]") for i, tool in enumerate(tools))
+        names = list(dict.fromkeys(chosen))
     else:
-        mode, names = "ANY", [_chosen(plan, choice, param)]
+        mode, names = "ANY", [_chosen(plan, declared_names(plan), choice, param)]
     if not names:
         raise _missing(f"{param}.allowed_tools.tools")
     if mode == "VALIDATED" and not facts.validated:
-        plan.declarations = [known for known in plan.declarations if known.get("name") in names]
+        allowed_names = frozenset(names)
+        plan.declarations = [known for known in plan.declarations if known.get("name") in allowed_names]
         return
     plan.calling = {"mode": mode, "allowedFunctionNames": names}
 
 
-def _chosen(plan: ToolPlan, choice: Any, param: str) -> str:
+def declared_names(plan: ToolPlan) -> frozenset[str]:
+    """The names of all functions, native ones included, which may hold anything."""
+    return frozenset(name for known in plan.declarations if isinstance(name := known.get("name"), str))
+
+
+def _chosen(plan: ToolPlan, declared: frozenset[str], choice: Any, param: str) -> str:
     inner = choice if isinstance(choice, dict) else {}
     for kind in ("function", "custom"):
         if isinstance(inner.get(kind), dict):
@@ -261,7 +274,7 @@ def _chosen(plan: ToolPlan, choice: Any, param: str) -> str:
     if not isinstance(name, str):
         raise _missing(f"{param}.name")
     native = plan.names.to_gemini(name)
-    if not any(known.get("name") == native for known in plan.declarations):
-        msg = f"'{param}.name' is {name!r}, and no function in 'tools' has that name."
+    if native not in declared:
+        msg = f"'{param}.name' is {name[:80]!r}, and no function in 'tools' has that name."
         raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
     return native

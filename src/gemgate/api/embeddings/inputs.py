@@ -66,6 +66,7 @@ def _parts(item: str | Part | list[Part | int], param: str, translator: ContentT
         return [_part(item, param, translator)]
     if not item:
         raise ApiError(400, f"'{param}' is an empty list.", param=param, code="array_below_min_length")
+    translator.items.take(len(item), param)
     parts = [part for part in item if not isinstance(part, int)]
     if len(parts) < len(item):
         raise _tokens(param)

@@ -17,6 +17,7 @@ from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import (
     BatchEmbedContentsRequest,
     BatchEmbedContentsResponse,
+    Content,
     CountTokensRequest,
     EmbedContentRequest,
 )
@@ -92,9 +93,9 @@ def to_gemini(
     notes.drop_unknown(request.model_extra)
     settings = _settings(request, facts, notes)
     translator = ContentTranslator(facts, notes, media or {}, options.remote_media, place="input[]", takes_detail=False)
-    requests: list[EmbedContentRequest] = [
-        {"model": model, "content": content, **settings} for content in contents(request, translator)
-    ]
+    found = contents(request, translator)
+    _check_repeated(model, settings, found)
+    requests: list[EmbedContentRequest] = [{"model": model, "content": content, **settings} for content in found]
     bodies: list[BatchEmbedContentsRequest] = [
         {"requests": requests[start : start + BATCH]} for start in range(0, len(requests), BATCH)
     ]
@@ -183,6 +184,28 @@ def _settings(request: EmbeddingRequest, facts: ModelFacts, notes: Notes) -> Emb
     if request.dimensions is not None:
         settings["outputDimensionality"] = request.dimensions
     return settings
+
+
+_FREE = 16_384  # characters
+
+
+def _check_repeated(model: str, settings: EmbedContentRequest, found: list[Content]) -> None:
+    """What stands in each native request, of which there is one for each item, must not be most of what is sent."""
+    repeated = len(settings.get("title", "")) + len(settings.get("taskType", "")) + max(len(model) - _USUAL_NAME, 0)
+    if repeated * len(found) <= _FREE:
+        return
+    given = sum(len(part.get("text", "")) for content in found for part in content.get("parts", ()))
+    if repeated * len(found) > _FREE + _MAX_REPEATED * given:
+        param = "extra_body.google.title"
+        msg = (
+            f"'{param}' and 'model' have {repeated} characters that stand beside each of the {len(found)} items: that "
+            f"is over {_MAX_REPEATED} times as much as the items themselves. Send fewer items, or a shorter title."
+        )
+        raise ApiError(400, msg, param=param, code="invalid_value")
+
+
+_USUAL_NAME = 64
+_MAX_REPEATED = 8
 
 
 def _unreadable(what: str) -> TransportError:

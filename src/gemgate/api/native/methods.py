@@ -201,7 +201,7 @@ def _files() -> list[Method]:
 METHODS: tuple[Method, ...] = tuple(_methods())
 
 _ADDRESS = re.compile(
-    r"/(?P<prefix>upload/|download/|)(?P<version>v1(?:beta|alpha)?)/(?P<rest>(?P<top>[A-Za-z]+).*)", re.ASCII
+    r"/(?P<prefix>upload/|download/|)(?P<version>v1(?:beta|alpha)?)/(?P<rest>(?P<top>[A-Za-z]++).*)", re.ASCII
 )
 
 

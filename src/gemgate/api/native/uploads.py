@@ -149,8 +149,8 @@ def _token(request: Request, services: Services) -> UploadToken:
     """What the address holds.
 
     Raises:
-        ApiError: 404 when it was not issued by the gateway, or is too old; 403 when another caller continues it; 401 when the
-            key that began it was withdrawn.
+        ApiError: 404 when it was not issued by the gateway, or is too old; 403 when another caller continues it; 401
+            when the key that began it was withdrawn.
     """
     opened = services.upload_encryptor.decrypt(request.query_params["upload_id"].encode(), LIFETIME)
     if opened is None:

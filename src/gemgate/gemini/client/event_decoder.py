@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from gemgate.gemini.client.answer_size import check_depth, check_objects
 from gemgate.gemini.errors import (
     Failure,
     GeminiError,
@@ -124,7 +125,12 @@ class EventDecoder:
 
     def _add_line(self, payload: bytes, events: list[Event]) -> None:
         try:
+            check_objects(payload)
             value = orjson.loads(payload)
+            check_depth(payload, value)
+        except TransportError as error:
+            self.error = error
+            return
         except orjson.JSONDecodeError:
             if payload.strip() not in (b"", b"[DONE]"):
                 self.error = TransportError(Failure.INVALID_BODY, "The Gemini API sent an event that is not JSON.")
@@ -168,9 +174,16 @@ class EventDecoder:
                 self._try_text(events)
 
     def _try_text(self, events: list[Event]) -> None:
+        text = b"\n".join(self._text)
         try:
-            value = orjson.loads(b"\n".join(self._text))
+            check_objects(text)
+            value = orjson.loads(text)
+            check_depth(text, value)
         except orjson.JSONDecodeError:
+            return
+        except TransportError as error:
+            self.error = error
+            self._release(self._text)
             return
         self._release(self._text)
         self._tries = 0

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import orjson
 
+from gemgate.gemini.client.answer_size import check_depth, check_objects
 from gemgate.gemini.client.deadline import Deadline
 from gemgate.gemini.client.event_decoder import MAX_BYTES, Inflater
 from gemgate.gemini.client.transport import TRANSPORT_ERRORS, TransportResponse
@@ -125,10 +126,12 @@ class GeminiResponse:
         finally:
             await self.aclose()
         body = b"".join(pieces)
+        check_objects(body)
         try:
             value = orjson.loads(body or empty)
         except orjson.JSONDecodeError:
             value = None
+        check_depth(body, value)
         if isinstance(value, dict) and ("name" in value or not value.get("error")):
             return value
         error = error_in(value) or decode_error(200, body, self.content_type)
@@ -137,14 +140,15 @@ class GeminiResponse:
 
     async def error(self) -> GeminiError:
         """What the body of a refusal says, as far as it comes: the status is worth more than a second failure."""
-        body = b""
+        read = bytearray()
         try:
-            while len(body) < _MAX_ERROR_BODY and (piece := await self.read()):
-                body += piece
+            while len(read) < _MAX_ERROR_BODY and (piece := await self.read()):
+                read += piece
         except TransportError:
             pass
         finally:
             await self.aclose()
+        body = bytes(read)
         error = decode_error(self.status, body, self.content_type)
         error.refusal = Refusal(self.status, dict(self.headers), body)
         error.hide(self._secret)

@@ -11,14 +11,15 @@ listed in `changes`. The result never refuses what the source allows, with one e
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import orjson
 
 from gemgate.gemini.schema.hints import compact
 from gemgate.gemini.schema.references import UnsupportedSchemaError
-from gemgate.gemini.schema.walk import Converter
+from gemgate.gemini.schema.walk import MAX_SCHEMAS, Converter
 
 __all__ = [
     "ConvertedSchema",
@@ -37,11 +38,35 @@ class ConvertedSchema:
     """A schema in Gemini's keywords.
 
     `changes` has a line of printable ASCII for each place that lost a constraint or an annotation, such as
-    `properties.age: multipleOf moved to the description`; rewriting that loses nothing is not listed.
+    `properties.age: multipleOf moved to the description`; rewriting that loses nothing is not listed. `schemas` is how
+    many schemas it holds, references expanded.
     """
 
     schema: dict[str, Any]
     changes: tuple[str, ...]
+    schemas: int = field(default=0, compare=False)
+
+
+class SchemaBudget:
+    """How many schemas one request may hold in all of its tools and its response format, references expanded.
+
+    Args:
+        most: The limit.
+    """
+
+    def __init__(self, maximum: int = MAX_SCHEMAS) -> None:
+        self.left = maximum
+
+    def take(self, schemas: int, param: str) -> None:
+        """Spend so many schemas, which stand at `param`.
+
+        Raises:
+            UnsupportedSchemaError: there are too many.
+        """
+        self.left -= schemas
+        if self.left < 0:
+            message = f"more than {MAX_SCHEMAS} schemas in all of the request, references expanded; simplify it"
+            raise UnsupportedSchemaError(param, message)
 
 
 def to_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
@@ -51,7 +76,7 @@ def to_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
     Raises UnsupportedSchemaError, with `param` in it, for something that is not a schema, for a reference that leads
     nowhere, and for a schema too deep or too large.
     """
-    return _converted(_text(schema, param), param)
+    return _converted(_text(schema, param), param, MAX_SCHEMAS)
 
 
 class KnownSchemas:
@@ -68,25 +93,32 @@ class KnownSchemas:
     def __init__(self, maximum: int) -> None:
         self._max = maximum
         self._size = 0
+        self._lock = Lock()
         self._kept: OrderedDict[bytes, ConvertedSchema] = OrderedDict()
 
     def get(self, text: bytes) -> ConvertedSchema | None:
         """What `text` was converted to."""
-        found = self._kept.get(text)
-        if found is not None:
-            self._kept.move_to_end(text)
+        with self._lock:
+            found = self._kept.get(text)
+            if found is not None:
+                self._kept.move_to_end(text)
         return found
 
     def put(self, text: bytes, converted: ConvertedSchema) -> None:
-        """Keep what `text`, which is not known, was converted to."""
+        """Keep what `text` was converted to."""
         size = len(text) + _ENTRY
         if size > self._max // 4:
             return
-        self._kept[bytes(memoryview(text))] = converted  # a copy: orjson keeps ten times the room for what it writes
-        self._size += size
-        while self._size > self._max:
-            oldest, _ = self._kept.popitem(last=False)
-            self._size -= len(oldest) + _ENTRY
+        with self._lock:
+            if text in self._kept:
+                return  # another thread was faster
+            self._kept[bytes(memoryview(text))] = (
+                converted  # a copy: orjson keeps ten times the room for what it writes
+            )
+            self._size += size
+            while self._size > self._max:
+                oldest, _ = self._kept.popitem(last=False)
+                self._size -= len(oldest) + _ENTRY
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -96,13 +128,15 @@ _ENTRY = 100  # bytes for what stands around each text
 _KNOWN = KnownSchemas(2**20)
 
 
-def known_gemini_schema(schema: object, *, param: str) -> ConvertedSchema:
-    """As `to_gemini_schema`, and remembers: what it gives must not be changed."""
+def known_gemini_schema(schema: object, *, param: str, budget: SchemaBudget | None = None) -> ConvertedSchema:
+    """As `to_gemini_schema`, and remembers: what it gives must not be changed. It is paid from `budget`."""
     text = _text(schema, param)
     known = _KNOWN.get(text)
     if known is None:
-        known = _converted(text, param)
+        known = _converted(text, param, budget.left if budget else MAX_SCHEMAS)
         _KNOWN.put(text, known)
+    if budget:
+        budget.take(known.schemas, param)
     return known
 
 
@@ -114,28 +148,31 @@ def _text(schema: object, param: str) -> bytes:
         raise UnsupportedSchemaError(param, message) from error
 
 
-def _converted(text: bytes, param: str) -> ConvertedSchema:
+def _converted(text: bytes, param: str, maximum: int) -> ConvertedSchema:
     source = orjson.loads(text)
     if not isinstance(source, dict):
         raise UnsupportedSchemaError(param, f"the schema must be an object, not {compact(source)[:60]}")
-    return ConvertedSchema(*Converter(source, param).run())
+    converter = Converter(source, param, size=len(text), maximum=maximum)
+    schema, changes = converter.run()
+    return ConvertedSchema(schema, changes, converter.schemas)
 
 
-def function_parameters(schema: object, *, param: str) -> ConvertedSchema | None:
+def function_parameters(schema: object, *, param: str, budget: SchemaBudget | None = None) -> ConvertedSchema | None:
     """The parameters of a function, an object at the root; None when it takes none and `parameters` is to be omitted.
 
-    That is so for None, `{}` and an object without properties. It must not be changed (`known_gemini_schema`). Raises
-    UnsupportedSchemaError as `to_gemini_schema` does, and when the root is not an object.
+    They are paid from `budget`. There are none for None, `{}` and an object without properties. What is given must not
+    be changed (`known_gemini_schema`). Raises UnsupportedSchemaError as `to_gemini_schema` does, and when the root is
+    not an object.
     """
     if schema is None:
         return None
-    converted = object_root(known_gemini_schema(schema, param=param), param=param)
+    converted = object_root(known_gemini_schema(schema, param=param, budget=budget), param=param)
     return converted if has_properties(converted) else None
 
 
 def is_object_schema(schema: dict[str, Any]) -> bool:
     """Whether a converted schema allows objects only, or only objects and null; follows references from its root."""
-    return _is_object(schema, schema.get("$defs", {}), frozenset())
+    return _is_object(schema, schema.get("$defs", {}), {})
 
 
 def has_properties(converted: ConvertedSchema) -> bool:
@@ -151,13 +188,13 @@ def object_root(converted: ConvertedSchema, *, param: str) -> ConvertedSchema:
     """
     schema = _without_root_ref(converted.schema)
     if schema.get("type") == "object":
-        return ConvertedSchema(schema, converted.changes)
+        return ConvertedSchema(schema, converted.changes, converted.schemas)
     if schema.keys() & {"type", "enum", "anyOf", "oneOf", "$ref"} and not is_object_schema(schema):
         raise UnsupportedSchemaError(
             param, "the root of a function's parameters must be of type object; wrap it in one"
         )
     typed = {**schema, "type": "object"} if "type" in schema else {"type": "object", **schema}
-    return ConvertedSchema(typed, converted.changes)
+    return ConvertedSchema(typed, converted.changes, converted.schemas)
 
 
 def _without_root_ref(schema: dict[str, Any]) -> dict[str, Any]:
@@ -175,14 +212,18 @@ def _root_ref(schema: dict[str, Any]) -> str:
     return str(only.get("$ref", "")).removeprefix("#/$defs/")
 
 
-def _is_object(schema: dict[str, Any], definitions: dict[str, Any], seen: frozenset[str]) -> bool:
+def _is_object(schema: dict[str, Any], definitions: dict[str, Any], known: dict[str, bool]) -> bool:
+    """`known` has the definitions that were asked about: each is looked at once, and is no object within itself."""
     kind = schema.get("type")
     if kind is not None:
         return kind == "object" or (isinstance(kind, list) and "object" in kind and set(kind) <= {"object", "null"})
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/$defs/")
-        return name not in seen and _is_object(definitions[name], definitions, seen | {name})
+        if name not in known:
+            known[name] = False
+            known[name] = _is_object(definitions[name], definitions, known)
+        return known[name]
     return any(
-        bool(schema.get(key)) and all(_is_object(branch, definitions, seen) for branch in schema[key])
+        bool(schema.get(key)) and all(_is_object(branch, definitions, known) for branch in schema[key])
         for key in ("anyOf", "oneOf")
     )

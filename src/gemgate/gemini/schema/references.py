@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin
 
+import orjson
+
 Pointer = tuple[str, ...]
 
 
@@ -42,6 +44,7 @@ class Definitions:
         # A name that can stay must not be taken by one that has to change, or a second conversion would rename it.
         self._taken = {name for name in groups.get("$defs", ()) if _clean(name) == name}
         self._suffix: dict[str, int] = {}
+        self._sizes: dict[Pointer, int] = {}
         for key, names in groups.items():
             for name in names:
                 stays = key == "$defs" and name in self._taken
@@ -59,6 +62,12 @@ class Definitions:
             if pointer is not None and isinstance(found, dict | bool):
                 return pointer, found
         raise ReferenceProblemError(f"{ref[:100]!r} leads to no schema; define what it means under $defs")
+
+    def size(self, pointer: Pointer) -> int:
+        """The bytes, as JSON, of what stands at `pointer`."""
+        if pointer not in self._sizes:
+            self._sizes[pointer] = len(orjson.dumps(_lookup(self._root, pointer)))
+        return self._sizes[pointer]
 
     def want(self, pointer: Pointer) -> str:
         """The name under `$defs` of what stands at `pointer`, which `pending` will then give out once."""
@@ -175,7 +184,7 @@ def _edges(schema: dict[str, Any], holder: _Holder | None, path: str) -> Iterato
     required = frozenset(schema.get("required", ()))
     for name, item in schema.get("properties", {}).items():
         if name in required:
-            inner = f"{path}.properties.{name}"
+            inner = f"{path}.properties.{name[:64]}"
             yield from _edges(item, _Holder(schema, name, inner), inner)
     for key in ("anyOf", "oneOf", "prefixItems"):
         for index, item in enumerate(schema.get(key, ())):
@@ -193,8 +202,9 @@ def break_cycles(root: dict[str, Any], definitions: dict[str, dict[str, Any]]) -
     Yields the path and a note for each.
     """
     graph = {"": list(_edges(root, None, ""))}
-    graph |= {name: list(_edges(schema, None, f"$defs.{name}")) for name, schema in definitions.items()}
+    graph |= {name: list(_edges(schema, None, f"$defs.{name[:64]}")) for name, schema in definitions.items()}
     done: set[str] = set()
+    relaxed = _Relaxed()
     for start in graph:
         if start not in done:
             for edge, holder in _closing(graph, start, done):
@@ -202,17 +212,32 @@ def break_cycles(root: dict[str, Any], definitions: dict[str, dict[str, Any]]) -
                     edge.node.clear()
                     edge.node["description"] = f"The same shape as {edge.target}, which contains this."
                     yield edge.path, "recursion without a property to leave out cut"
-                elif holder.name in holder.schema.get("required", ()):
-                    _relax(holder)
+                elif relaxed.add(holder):
                     yield holder.path, "recursive, so no longer required"
+    relaxed.apply()
 
 
-def _relax(holder: _Holder) -> None:
-    left = [name for name in holder.schema["required"] if name != holder.name]
-    if left:
-        holder.schema["required"] = left
-    else:
-        del holder.schema["required"]
+class _Relaxed:
+    """Properties that need not be there any more."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, tuple[dict[str, Any], set[str]]] = {}
+
+    def add(self, holder: _Holder) -> bool:
+        """Whether it was required until now."""
+        _, names = self._names.setdefault(id(holder.schema), (holder.schema, set()))
+        is_new = holder.name not in names
+        names.add(holder.name)
+        return is_new
+
+    def apply(self) -> None:
+        """Take the names out of `required`, and `required` out of schemas where it is empty then."""
+        for schema, names in self._names.values():
+            left = [name for name in schema["required"] if name not in names]
+            if left:
+                schema["required"] = left
+            else:
+                del schema["required"]
 
 
 def _closing(graph: dict[str, list[_Edge]], start: str, done: set[str]) -> Iterator[tuple[_Edge, _Holder | None]]:

@@ -21,8 +21,14 @@ from gemgate.gemini.schema.references import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MAX_SCHEMAS = 20_000
+"""Schemas in all schemas of one request, those included that references are replaced by: half a second."""
+
 _MAX_DEPTH = 48
-_MAX_SCHEMAS = 20_000
+_MAX_GROWTH = 5  # times the bytes of the source: what references may be replaced by in all
+_MIN_GROWTH = 2_000  # bytes that are always free
+_MAX_NAME = 64
+_MAX_CHANGES = 256
 _MAX_COUNT = 2**53
 _TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
 _COMPANIONS = MARKS | frozenset(("nullable", "additionalItems", "then", "else", "minContains", "maxContains"))
@@ -32,16 +38,28 @@ _SHAPELESS = _RULES | {"title", "description"}
 
 
 class Converter:
-    """One conversion: the source, the definitions found in it, and the changes to report."""
+    """One conversion: the source, the definitions found in it, and the changes to report.
 
-    def __init__(self, source: dict[str, Any], param: str) -> None:
+    Args:
+        source: The schema.
+        param: The caller's name of it.
+        size: The bytes of the source.
+        most: How many schemas may be converted; see `MAX_SCHEMAS`.
+
+    Attributes:
+        schemas: How many schemas were converted.
+    """
+
+    def __init__(self, source: dict[str, Any], param: str, *, size: int, maximum: int = MAX_SCHEMAS) -> None:
+        self.schemas = 0
         self._source = source
         self._param = param
+        self._max = maximum
+        self._growth = max(_MAX_GROWTH * size, _MIN_GROWTH)
         self._definitions = Definitions(source)
         self._changes: list[str] = []
-        self._schemas = 0
         self._depth = 0
-        self._expanded: frozenset[Pointer] = frozenset()
+        self._expanded: set[Pointer] = set()
 
     def run(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Convert the source, then everything it refers to: the schema, and a line for each loss."""
@@ -49,7 +67,9 @@ class Converter:
             if not isinstance(self._source.get(key, {}), dict | None):
                 raise self._error(key, "must be an object of schemas")
         out = self._convert(self._source, "")
-        done = {name: self._convert(source, f"$defs.{name}") for name, source in self._definitions.pending()}
+        done = {
+            name: self._convert(source, f"$defs.{name[:_MAX_NAME]}") for name, source in self._definitions.pending()
+        }
         for path, note in break_cycles(out, done):
             self._note(path.removeprefix("."), note)
         if done:
@@ -68,32 +88,38 @@ class Converter:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise self._error(path, f"nested more than {_MAX_DEPTH} schemas deep; name the inner ones under $defs")
-        outside = self._expanded
-        out = self._emit(self._folded(Place(raw, {}, path)))
-        self._expanded = outside
+        place = Place(raw, {}, path)
+        inside = self._fold(place)
+        self._expanded |= inside
+        out = self._emit(place)
+        self._expanded -= inside
         self._depth -= 1
         return out
 
-    def _folded(self, place: Place) -> Place:
-        """`place` without `allOf`, and with constraints beside a `$ref` only where recursion forbids to expand it."""
+    def _fold(self, place: Place) -> set[Pointer]:
+        """Take `allOf` out of `place`, and what constrains a `$ref`, except where recursion forbids to expand it.
+
+        The places in the source that it stands for now.
+        """
         node, path = place.node, place.path
+        inside: set[Pointer] = set()
         for dynamic in ("$dynamicRef", "$recursiveRef"):
             if dynamic in node:
                 node = {"$ref" if key == dynamic else key: value for key, value in node.items()}
         if "allOf" in node or ("$ref" in node and not all(key == "$ref" or is_annotation(key) for key in node)):
-            fold = Fold(self._definitions, self._expanded, lambda: self._spend(path))
+            fold = Fold(self._definitions, self._expanded, spend=lambda: self._spend(path), may_grow=self._may_grow)
             try:
                 node = fold.run(node).node
             except ReferenceProblemError as error:
                 raise self._error(path, str(error)) from error
-            self._expanded |= fold.expanded
+            inside = fold.expanded - self._expanded
             for schema in fold.left:
                 has_condition = isinstance(schema, dict) and "if" in schema
                 hint = conditional_hint(schema) if has_condition else f"Must also match {compact(schema)}."
                 if hint:
                     place.move("allOf", hint)
         place.node = node
-        return place
+        return inside
 
     def _emit(self, place: Place) -> dict[str, Any]:
         node, out, handlers = place.node, place.out, self._HANDLERS
@@ -115,7 +141,7 @@ class Converter:
         if place.moved:
             self._note(place.path, f"{', '.join(dict.fromkeys(place.moved))} moved to the description")
         if place.dropped:
-            self._note(place.path, f"{', '.join(key[:40] for key in place.dropped)} dropped")
+            self._note(place.path, f"{', '.join(key[:40] for key in place.dropped[:_MAX_CHANGES])} dropped")
         if not place.path and isinstance(node.get("$id"), str):
             out = {"$id": node["$id"], **out}
         return out
@@ -148,7 +174,9 @@ class Converter:
         if not isinstance(value, dict):
             raise self._error(path, "must be an object of schemas ({} when there are none)")
         place.out[key] = {
-            name: self._convert(schema, f"{path}.{name}") for name, schema in value.items() if schema is not False
+            name: self._convert(schema, f"{path}.{name[:_MAX_NAME]}")
+            for name, schema in value.items()
+            if schema is not False
         }
         banned = [name for name, schema in value.items() if schema is False]
         if banned and place.node.get("additionalProperties") is not False:
@@ -160,7 +188,8 @@ class Converter:
             return
         patterns = place.node.get("patternProperties")
         named = patterns if isinstance(patterns, dict) else {}
-        branches = [self._convert(item, _join(place.path, f"patternProperties.{name}")) for name, item in named.items()]
+        path = _join(place.path, "patternProperties")
+        branches = [self._convert(item, f"{path}.{name[:_MAX_NAME]}") for name, item in named.items()]
         if value is not False:
             branches.append(self._convert(value, _join(place.path, key)))
         place.out[key] = (branches[0] if len(branches) == 1 else {"anyOf": branches}) if branches else False
@@ -305,12 +334,19 @@ class Converter:
     # Limits and reports -------------------------------------------------------------------------------------------
 
     def _spend(self, path: str) -> None:
-        self._schemas += 1
-        if self._schemas > _MAX_SCHEMAS:
-            raise self._error(path, f"more than {_MAX_SCHEMAS} schemas in all, references expanded; simplify it")
+        self.schemas += 1
+        if self.schemas > self._max:
+            text = f"more than {MAX_SCHEMAS} schemas in all of the request, references expanded; simplify it"
+            raise self._error(path, text)
+
+    def _may_grow(self, pointer: Pointer) -> bool:
+        """Whether a reference may be replaced by what stands there, or the result is long enough with that."""
+        self._growth -= self._definitions.size(pointer)
+        return self._growth >= 0
 
     def _note(self, path: str, text: str) -> None:
-        self._changes.append(_printable(f"{path or 'root'}: {text}"))
+        if len(self._changes) < _MAX_CHANGES:
+            self._changes.append(_printable(f"{path or 'root'}: {text}"))
 
     def _error(self, path: str, text: str) -> UnsupportedSchemaError:
         return UnsupportedSchemaError(self._param, _printable(f"schema {path}: {text}" if path else f"schema: {text}"))

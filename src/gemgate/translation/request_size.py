@@ -1,0 +1,99 @@
+"""How much one request may hold, counted before anything is made of it.
+
+What a request costs grows with the number of its values, far more than with its bytes: a megabyte of text is read in a
+millisecond, a megabyte of empty objects in half a second.
+"""
+
+from gemgate.errors import ApiError
+
+MAX_OBJECTS = 100_000
+"""Objects of JSON in one body."""
+
+MAX_VALUES = 500_000
+"""Values of JSON in one body: objects, lists, texts, numbers."""
+
+MAX_ITEMS = 30_000
+"""Messages, content parts and tool calls of one request, together."""
+
+MEDIA_ITEMS = 8
+"""For how many of them a part with media counts."""
+
+TOO_DEEP = "The body's JSON is nested too deeply: about 200 levels are read."
+
+_OPENINGS = b"{" * 256
+_AS_OPENING = bytes.maketrans(b"[", b"{")
+_SMALLEST = 3 * MAX_OBJECTS  # bytes; a shorter body cannot hold too much: `{},` is the shortest object
+
+
+def check_values(raw: bytes) -> None:
+    """Count the values of a body that is JSON, or is to be.
+
+    A body of less than 300 kB is let through at once. In a larger one, brackets and commas are counted, also those in
+    its texts; only where these are too many, the texts are left out.
+
+    Raises:
+        ApiError: 400, it is nested too deeply, or there are more than `MAX_OBJECTS` or `MAX_VALUES`.
+    """
+    if len(raw) < _SMALLEST or _fits(raw):
+        return
+    strings = (raw.count(b'"') - raw.count(b'\\"')) // 2
+    if strings > 2 * MAX_VALUES:  # each is a value, or the name of one
+        raise _too_many(strings // 2, "values", MAX_VALUES)
+    bare = _without_strings(raw)
+    if _OPENINGS in bare.translate(_AS_OPENING, b": \t\r\n"):
+        raise ApiError(400, TOO_DEEP, code="json_too_deep")
+    if (objects := bare.count(b"{")) > MAX_OBJECTS:
+        raise _too_many(objects, "objects", MAX_OBJECTS)
+    if (values := _values(bare)) > MAX_VALUES:
+        raise _too_many(values, "values", MAX_VALUES)
+
+
+def is_heavy(raw: bytes) -> bool:
+    """Whether the translation of this body may take so long that others should not wait for it."""
+    return len(raw) > _LIGHT_BYTES and raw.count(b"{") > _LIGHT_OBJECTS
+
+
+_LIGHT_BYTES = 131_072
+_LIGHT_OBJECTS = 2_000
+
+
+class ItemBudget:
+    """What is left of the messages, parts and calls that one request may hold."""
+
+    def __init__(self, maximum: int = MAX_ITEMS) -> None:
+        self._left = maximum
+        self._max = maximum
+
+    def take(self, items: int, param: str) -> None:
+        """Spend so many items, which stand at `param`.
+
+        Raises:
+            ApiError: 400, there are too many.
+        """
+        self._left -= items
+        if self._left < 0:
+            msg = (
+                f"Invalid '{param}': with its {items:,} items the request holds {self._max - self._left:,} or more "
+                f"messages, content parts and tool calls, and at most {self._max:,} are read (a part with media "
+                f"counts for {MEDIA_ITEMS})."
+            )
+            raise ApiError(400, msg, param=param, code="array_above_max_length")
+
+
+def _fits(text: bytes) -> bool:
+    return text.count(b"{") <= MAX_OBJECTS and _values(text) <= MAX_VALUES
+
+
+def _without_strings(raw: bytes) -> bytes:
+    """What stands between the strings of JSON; a backslash stands in strings only."""
+    return b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+
+
+def _values(text: bytes) -> int:
+    """A value stands behind each comma, and first in each container."""
+    return 1 + text.count(b",") + text.count(b"{") + text.count(b"[")
+
+
+def _too_many(count: int, what: str, maximum: int) -> ApiError:
+    msg = f"The body holds {count:,} {what} of JSON or more, and at most {maximum:,} are read."
+    return ApiError(400, msg, code="too_many_values")

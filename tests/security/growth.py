@@ -1,0 +1,205 @@
+"""Every list, object and text of the requests, made longer: what each endpoint does with it, and what it sends."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+from tests.security.bodies import tool
+from tests.security.timing import MODEL
+
+from gemgate.api.batches.input_lines import InputReader
+from gemgate.api.batches.line_translation import LineJob, prepare
+from gemgate.api.batches.wire import BatchRequest
+from gemgate.api.batches.worker_process import Setup
+from gemgate.api.chat.messages import inline_media_of, media_of
+from gemgate.api.chat.request import to_gemini as chat_to_gemini
+from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.embeddings.translation import to_gemini as embeddings_to_gemini
+from gemgate.api.embeddings.wire import EmbeddingRequest
+from gemgate.api.files.wire import CompleteRequest, UploadRequest
+from gemgate.api.images.edit_body import from_json
+from gemgate.api.images.wire import GenerationRequest
+from gemgate.errors import ApiError
+from gemgate.translation.validation import parse
+
+Path = tuple[str | int, ...]
+Json = Any
+Work = Callable[[bytes], list[bytes]]
+"""What an endpoint makes of a body: the native requests, or nothing where it refuses."""
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
+SCHEMA = {
+    "type": "object",
+    "title": "t",
+    "description": "d",
+    "properties": {
+        "a": {"type": ["string", "null"], "enum": ["x"], "pattern": "p", "examples": ["e"], "format": "f"},
+        "b": {"allOf": [{"required": ["a"], "propertyOrdering": ["a"]}, {"required": ["b"], "properties": {"q": {}}}]},
+        "c": {"$ref": "#/$defs/A", "minLength": 1},
+        "d": {"anyOf": [{"$ref": "#/$defs/A"}], "items": {"type": "string"}},
+        "e": {"prefixItems": [{"const": 1}], "items": False},
+        "f": {"oneOf": [{"required": ["a"]}, {"not": {}}], "type": "object", "dependentRequired": {"a": ["b"]}},
+        "g": {"patternProperties": {"p": {}}, "additionalProperties": False},
+        "h": {"if": {"a": 1}, "then": {}, "contains": {"type": "string"}},
+        "i": {"enum": [{"o": 1}, 1, None, True]},
+        "r": {"$ref": "#"},
+    },
+    "required": ["r"],
+    "$defs": {"A": {"type": "string", "enum": ["u"]}, "$B": {"$anchor": "b"}},
+}
+CHAT = {
+    "model": MODEL,
+    "messages": [
+        {"role": "system", "content": "s", "name": "n"},
+        {"role": "user", "content": [{"type": "text", "text": "t", "unknown": 1}, PICTURE], "unknown": "u"},
+        {
+            "role": "assistant",
+            "content": "<thought>a</thought>b",
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f.é", "arguments": '{"a":"b"}'}}],
+            "extra_content": {"google": {"parts": [{"text": "p"}], "thought_signature": "s"}},
+            "images": [{"image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": '{"a": [1]}'}]},
+    ],
+    "tools": [tool(SCHEMA), {"type": "custom", "custom": {"name": "k", "description": "d"}}],
+    "tool_choice": {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+    },
+    "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}},
+    "stop": ["s"],
+    "metadata": {"k": "v"},
+    "logit_bias": {"1": 1.0},
+    "modalities": ["text"],
+    "user": "u",
+    "google": {"safety_settings": [{"category": "c"}], "tool_config": {"retrieval_config": {"a": "b"}}},
+    "extra_body": {"google": {"generation_config": {"stop_sequences": ["q"], "a_b": {"c_d": "e"}}}, "unknown": "u"},
+}
+EMBEDDINGS = {
+    "model": "gemini-embedding-001",
+    "input": ["a", [{"type": "text", "text": "b"}]],
+    "extra_body": {"google": {"task_type": "t", "title": "i"}},
+    "user": "u",
+}
+GENERATION = {"model": "gemini-2.5-flash-image", "prompt": "p", "size": "1x1", "svg": ["s"], "google": {"a": "b"}}
+EDIT = {**GENERATION, "images": [{"image_url": "data:image/png;base64,iVBORw0KGgo="}]}
+UPLOAD = {"filename": "f", "purpose": "batch", "bytes": 1, "mime_type": "m", "unknown": "u"}
+COMPLETE = {"part_ids": ["p"], "md5": "m"}
+BATCH = {"input_file_id": "f", "endpoint": "/v1/embeddings", "completion_window": "24h", "metadata": {"k": "v"}}
+LINE = {"custom_id": "c", "method": "POST", "url": "/v1/chat/completions", "body": CHAT}
+
+_TRANSLATORS = Setup({}).translators()
+_JOB = LineJob("b", "/v1/chat/completions", 1)
+
+
+def chat(raw: bytes) -> list[bytes]:
+    """A chat request, as far as it goes without a network."""
+    request = parse(ChatCompletionRequest, raw)
+    media_of(request.messages)
+    inline_media_of(request.messages)
+    return [orjson.dumps(chat_to_gemini(request, _TRANSLATORS.chat, dialect="google").body)]
+
+
+def embeddings(raw: bytes) -> list[bytes]:
+    """An embeddings request."""
+    bodies = embeddings_to_gemini(parse(EmbeddingRequest, raw), _TRANSLATORS.embeddings).bodies
+    return [orjson.dumps(body) for body in bodies]
+
+
+def line(raw: bytes) -> list[bytes]:
+    """A line of a batch."""
+    reader = InputReader()
+    return [
+        orjson.dumps(request)
+        for read in [*reader.feed(raw), *reader.finish()]
+        for request in prepare(read.body, _JOB, _TRANSLATORS).to_gemini({})
+    ]
+
+
+def validated(model: Any) -> Work:
+    """A request that is validated, and no more."""
+
+    def work(raw: bytes) -> list[bytes]:
+        parse(model, raw)
+        return []
+
+    return work
+
+
+def edit(raw: bytes) -> list[bytes]:
+    """A request to change images."""
+    from_json(raw)
+    return []
+
+
+ENDPOINTS: dict[str, tuple[Json, Work]] = {
+    "chat": (CHAT, chat),
+    "embeddings": (EMBEDDINGS, embeddings),
+    "generations": (GENERATION, validated(GenerationRequest)),
+    "edits": (EDIT, edit),
+    "uploads": (UPLOAD, validated(UploadRequest)),
+    "completions of uploads": (COMPLETE, validated(CompleteRequest)),
+    "batches": (BATCH, validated(BatchRequest)),
+    "lines": (LINE, line),
+}
+
+
+def tried(work: Work, raw: bytes) -> list[bytes]:
+    """What comes of it; nothing where it is refused."""
+    try:
+        return work(raw)
+    except ApiError as error:
+        if error.status != 400:
+            raise
+        return []
+
+
+def places(value: Json, path: Path = ()) -> Iterator[Path]:
+    """Where lists, objects and texts stand."""
+    if isinstance(value, str | list | dict):
+        yield path
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from places(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from places(item, (*path, index))
+
+
+FILLINGS = ("_", "[", "a/", "9", " ", "é", '"')
+"""What a text is made of, of which something may go back."""
+
+
+def grown(base: Json, path: Path, size: int, filling: str = "", *, is_same: bool = False) -> bytes:
+    """`base` with `size` items (or characters) at `path`: items that are the same, or that differ in their names."""
+    body = copy.deepcopy(base)
+    if not path:
+        return orjson.dumps({**body, **{f"n{index}": 1 for index in range(size)}})
+    holder = body
+    for step in path[:-1]:
+        holder = holder[step]
+    value = holder[path[-1]]
+    if isinstance(value, str):
+        holder[path[-1]] = (filling or "a") * (size // len(filling or "a"))
+    elif isinstance(value, list):
+        items = value or [1]
+        holder[path[-1]] = [items[0] if is_same else _varied(items[0], index) for index in range(size)] + items[1:]
+    else:
+        sample = next(iter(value.values()), 1)
+        holder[path[-1]] = value | {f"n{index}{filling}": sample for index in range(size)}
+    return orjson.dumps(body)
+
+
+_NAMES = frozenset({"id", "name", "tool_call_id", "text", "title", "$ref", "custom_id"})
+
+
+def _varied(item: Json, index: int) -> Json:
+    if isinstance(item, str):
+        return f"{item}{index}"
+    if isinstance(item, dict):
+        return {
+            name: _varied(value, index) if name in _NAMES or isinstance(value, dict | list) else value
+            for name, value in item.items()
+        }
+    return [_varied(value, index) for value in item] if isinstance(item, list) else item

@@ -1,0 +1,141 @@
+"""No regular expression of the gateway's takes time that grows with the square of a text, or worse: see `patterns`."""
+
+import ast
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.security.patterns import Finding, check
+
+import gemgate
+
+SOURCE = Path(gemgate.__file__).parent
+ANCHORED = {"match", "fullmatch"}
+SEARCHED = {"search", "sub", "subn", "findall", "finditer", "split"}
+
+# Of these no text is a caller's or Google's.
+_OURS = {
+    "gemgate.settings._ORIGIN": "a setting of the operator's",
+    "gemgate.observability.multiprocess._LIVE": "names of files that the process has made",
+}
+
+
+def modules() -> Iterator[tuple[str, Any, ast.Module]]:
+    for found in pkgutil.walk_packages([str(SOURCE)], "gemgate."):
+        if found.name.startswith(("gemgate.emulator", "gemgate.store.migrations", "gemgate.__main__")):
+            continue
+        path = SOURCE.joinpath(*found.name.split(".")[1:])
+        path = path / "__init__.py" if found.ispkg else path.with_suffix(".py")
+        yield found.name, importlib.import_module(found.name), ast.parse(path.read_text())
+
+
+def held(value: Any, depth: int = 4) -> Iterator[re.Pattern[Any]]:
+    """The patterns in a value of a module, also in tables."""
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(getattr(value, "__self__", None), re.Pattern):
+        yield value.__self__
+    elif depth and isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from held(item, depth - 1)
+
+
+def uses(tree: ast.Module) -> dict[str, set[str]]:
+    """How each name is used: the methods that are called on it."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found.setdefault(node.value.id, set()).add(node.attr)
+    return found
+
+
+def inline(tree: ast.Module) -> Iterator[tuple[str, str | bytes, bool]]:
+    """The patterns of `re.sub("…", …)` and its like: where, what, and whether it is looked for."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "re"
+            and node.func.attr in ANCHORED | SEARCHED
+        ):
+            assert isinstance(node.args[0], ast.Constant), f"line {node.lineno}: give the pattern a name at the top"
+            text = node.args[0].value
+            assert isinstance(text, str | bytes)
+            yield f"line {node.lineno}", text, node.func.attr in SEARCHED
+
+
+def patterns() -> Iterator[tuple[str, str | bytes, int, bool]]:
+    for name, module, tree in modules():
+        used = uses(tree)
+        for attribute, value in vars(module).items():
+            calls = used.get(attribute, set()) & (ANCHORED | SEARCHED)
+            is_table = isinstance(value, dict | list | tuple)
+            for number, pattern in enumerate(held(value)):
+                anchored = (calls and calls <= ANCHORED) or (is_table and "fullmatch" in str(used.values()))
+                yield f"{name}.{attribute}" + f"#{number}" * is_table, pattern.pattern, pattern.flags, not anchored
+        for place, text, is_searched in inline(tree):
+            yield f"{name}, {place}", text, 0, is_searched
+
+
+FOUND = {where: (text, flags, searched) for where, text, flags, searched in patterns() if where not in _OURS}
+
+
+@pytest.mark.parametrize("where", FOUND)
+def test_no_pattern_goes_back_without_end(where: str) -> None:
+    text, flags, is_searched = FOUND[where]
+    check(text, flags & ~re.UNICODE if isinstance(text, bytes) else flags, is_searched=is_searched)
+
+
+def test_every_pattern_of_the_source_is_looked_at() -> None:
+    paths = [path for path in SOURCE.rglob("*.py") if "emulator" not in path.parts]
+    compiled = sum(path.read_text().count("re.compile(") for path in paths)
+    assert len(FOUND) + len(_OURS) >= compiled > 50
+
+
+BAD = [
+    r"_+([a-z0-9])",
+    r"_++([a-z0-9])",
+    r"\S*/\S*",
+    r"\[.*?\]",
+    r"(a|a)*b",
+    r"(a+)+b",
+    r"(ab|[a-c]b)*c",
+    r"x\s*(\d{0,18})\s*-",
+    r"<title[^>]*>",
+    r"\d+s",
+    r"(?:a+b?)+c",
+]
+GOOD = [
+    r"(?<!_)_++([a-z0-9])",
+    r"\[[^\[\]]*+\]",
+    r"\[[^\[\]]*\]",
+    r'"(?:[^"\\]++|\\.)*+"?',
+    r"<title[^<>]*+>",
+    r"[a-z]+",
+    r"a{1,80}b",
+    r"(?<!\d)\d++s",
+    r"^\s*+x",
+    r"(?:/[a-z]+)+",
+]
+
+
+@pytest.mark.parametrize("pattern", BAD)
+def test_what_goes_back_is_found(pattern: str) -> None:
+    with pytest.raises(Finding):
+        check(pattern)
+
+
+@pytest.mark.parametrize("pattern", GOOD)
+def test_what_does_not_is_let_be(pattern: str) -> None:
+    check(pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)+b", r"(ab|[a-c]b)*c", r"\s*(\d*)\s*-", r".*x.*y"])
+def test_a_pattern_that_is_tried_at_one_place_must_not_go_back_either(pattern: str) -> None:
+    with pytest.raises(Finding):
+        check(pattern, is_searched=False)
