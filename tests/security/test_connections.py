@@ -202,7 +202,7 @@ def test_a_body_has_a_time_in_all_however_fast_it_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "most", "share"), [({}, 4, 3), ({"max_concurrent_requests_per_caller": 1}, 4, 1)], ids=["", "set"]
+    ("given", "maximum", "share"), [({}, 4, 3), ({"max_concurrent_requests_per_caller": 1}, 4, 1)], ids=["", "set"]
 )
 def test_one_caller_cannot_take_all_places(given: dict[str, Any], maximum: int, share: int) -> None:
     with stack(max_concurrent_requests=maximum, **given) as servers, slow(servers.gateway, ["mallory"] * share):

@@ -84,8 +84,8 @@ async def test_an_upload_is_looked_at_while_a_batch_computes(batches: Batches) -
 
         patch.setattr("gemgate.api.batches.startup.WorkerProcess", make)
         async with batches_at_work(batches.store, Upstream(batches.gemini), batches.web, options) as service:
-            batches, checks = made
-            async with batches.input(JOB) as call:
+            translating, checks = made
+            async with translating.input(JOB) as call:
                 busy = asyncio.create_task(call.run(time.sleep, 20))
                 errors: list[object] = []
 
@@ -97,7 +97,7 @@ async def test_an_upload_is_looked_at_while_a_batch_computes(batches: Batches) -
                 assert errors
                 assert not busy.done()
                 busy.cancel()
-            assert checks is not batches
+            assert checks is not translating
 
 
 async def test_an_idle_process_ends() -> None:
