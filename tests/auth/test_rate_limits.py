@@ -19,6 +19,8 @@ from gemgate.auth.rate_limits import (
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.rate_limits import RedisQuotas
 
+pytestmark = pytest.mark.integration
+
 __all__ = ["redis_server"]
 
 

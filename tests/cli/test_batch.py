@@ -428,7 +428,7 @@ def test_a_download_that_breaks_leaves_no_half_file(servers: Stack, monkeypatch:
             patch.setattr(answer, "iter_bytes", broken)
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch_client.GatewayClient, "_check", broken_content)
+        patch.setattr(batch_client.GatewayClient, "_raise_for_status", broken_content)
         patch.setattr(batch_cli, "PATIENCE", 0.0)
         result = run()
     assert result.exit_code == 1

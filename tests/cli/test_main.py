@@ -24,6 +24,8 @@ from gemgate.emulator import app as emulator_app
 from gemgate.emulator import server as emulator_server
 from gemgate.settings import Settings, variable
 
+pytestmark = pytest.mark.integration
+
 SECRET = "gemini-key-0123456789"
 PATIENCE = 30.0
 

@@ -476,7 +476,7 @@ class TestPhases:
         self, emulator: Emulator, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Whatever the clock says: the emulator needs its own time for many lines."""
-        monkeypatch.setattr("gemgate.emulator.jobs.Job.work", lambda _: None)
+        monkeypatch.setattr("gemgate.emulator.jobs.EmulatedJob.work", lambda _: None)
         monkeypatch.setattr("gemgate.emulator.jobs.WAIT_SECONDS", 0)
         monkeypatch.setattr(Jobs.settle, "__defaults__", (0,))
         done = await finished(emulator, clock, inline(said("x")))

@@ -26,7 +26,7 @@ COMPONENTS = {
     "chat/completions": "ChatCompletion",
     "embeddings": "EmbeddingList",
     "images/generations": "ImagesResponse",
-    "models": "ModelList",
+    "models": "ModelListObject",
     "models/gemini-2.5-flash": "Model",
 }
 

@@ -152,7 +152,7 @@ def test_a_file_of_anothers_is_not_imported_into_a_store_of_ones_own(both: Tenan
 )
 def test_who_has_made_it_uses_it_and_the_body_is_the_same_bytes(both: Tenants, body: Any) -> None:
     assert both.post(GENERATE, body, ALICE).status_code == 200
-    assert both.there.google.bodies[-1] == orjson.dumps(body)
+    assert both.there.google.requests[-1].content == orjson.dumps(body)
 
 
 PUBLIC = [

@@ -57,7 +57,7 @@ def test_values_beyond_the_limit_are_refused_before_anything_is_made_of_them(gat
     assert "1,400,003 values of JSON" in error["message"]
     assert "500,000" in error["message"]
     answered, _ = gateway.post(chat(metadata={"a": [{}] * 100_001}))
-    assert "100,003 objects of JSON or more, and at most 100,000" in answered.json()["error"]["message"]
+    assert "100,004 objects of JSON or more, and at most 100,000" in answered.json()["error"]["message"]
 
 
 def test_text_full_of_brackets_and_commas_counts_as_the_one_value_that_it_is(gateway: Gateway) -> None:

@@ -72,7 +72,6 @@ def running(**environment: str) -> Iterator[Gateway]:
 def cpu_of(work: Callable[[], object], times: int = 2) -> float:
     """Seconds of CPU time of this process, the least of several times, without the collector of garbage."""
     best = float("inf")
-    gc.collect()
     gc.disable()
     try:
         for _ in range(times):

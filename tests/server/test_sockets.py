@@ -15,6 +15,8 @@ import pytest
 from gemgate.server.sockets import ListenError, listening, url_of
 from gemgate.settings import Settings
 
+pytestmark = pytest.mark.integration
+
 PATIENCE = 30
 
 

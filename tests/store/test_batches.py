@@ -9,6 +9,8 @@ from tests.support.clock import START, FakeClock
 
 from gemgate.store import BatchRow, Store, UnknownCursorError
 
+pytestmark = pytest.mark.integration
+
 
 async def test_a_batch_is_there_with_all_it_was_given(store: Store) -> None:
     made = await add_batch(

@@ -114,6 +114,7 @@ def _caller() -> str:
 @pytest.fixture(autouse=True)
 def no_process_and_no_listener(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test that starts a process or listens, and is not marked so."""
+    _seen.clear()  # what fixtures of earlier tests did in their ends
     yield
     seen = _seen[:]
     _seen.clear()

@@ -31,9 +31,10 @@ _COLLECTIONS = (
 _SPELLING = {name.lower(): name for name in (*_COLLECTIONS, "models")}
 _END = r"[^/?#:&;,@=\s\"'<>]"
 _NAME = re.compile(
-    rf"(?:(?<![\w.-])(models|tunedModels)/+({_END}+)/+)?(?<![\w.-])({'|'.join(_COLLECTIONS)})/+({_END}+)",
+    rf"(?:(?<![\w.-])((?:tuned)?models)/({_END}++)/)?(?<![\w.-])({'|'.join(_COLLECTIONS)})/({_END}++)",
     re.ASCII | re.IGNORECASE,
 )
+_SLASHES = re.compile(r"(?<!/)//++")
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _CONTROLS = dict.fromkeys([*range(0x20), 0x7F])
 
@@ -187,7 +188,7 @@ def _names(text: str, hosts: Sequence[str]) -> Iterator[str]:
     scheme = low.partition("://")[0] if "://" in low else ""
     if not is_googles and (low.startswith("data:") or " " in low or scheme in ("http", "https")):
         return
-    names = [_joined(match) for match in _NAME.finditer(plain)]
+    names = [_joined(match) for match in _NAME.finditer(_SLASHES.sub("/", plain))]
     if scheme == "gs" or low.startswith("gs:") or (is_googles and not names) or (names and _DOTS.search(low)):
         names.append(plain[:200])
     yield from names

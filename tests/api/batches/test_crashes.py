@@ -10,6 +10,8 @@ from tests.api.batches.support import CALLER, LEASE, Batches, chat
 from gemgate.api.batches import google_input
 from gemgate.store import BatchRow
 
+pytestmark = pytest.mark.integration
+
 MAX_POINTS = 400
 LINES = [chat("a", "one"), chat("b", "fail"), chat("c", stream=True)]
 IDS = {line["custom_id"] for line in LINES}

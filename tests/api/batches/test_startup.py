@@ -16,6 +16,8 @@ from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.store import Store
 from gemgate.upstream.client import Upstream
 
+pytestmark = pytest.mark.integration
+
 
 async def test_a_batch_is_done_in_the_background_with_nobody_asking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

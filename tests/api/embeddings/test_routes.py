@@ -12,6 +12,8 @@ from tests.support.gateway import CALLER, gateway_app, in_process
 from tests.support.google import FakeGoogle, failure, overloaded
 from tests.support.server import serve
 
+pytestmark = pytest.mark.integration
+
 OLD, NEW = "gemini-embedding-001", "gemini-embedding-2"
 
 

@@ -19,7 +19,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_the_page_names_every_option_and_no_other() -> None:
-    named = {name for row in rows("What only Gemini has") for name in re.findall(r"`([^`]+)`", row[0])}
+    named = {name for row in rows("Options of Gemini only") for name in re.findall(r"`([^`]+)`", row[0])}
     assert named == GOOGLE_OPTIONS
 
 

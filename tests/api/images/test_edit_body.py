@@ -134,7 +134,8 @@ class TestForms:
         assert (error.param, error.code) == ("image", "array_above_max_length")
 
     @pytest.mark.parametrize(
-        ("content", "problem"), [(b"%PDF-1.7", "no image"), (b"", "empty"), (b"\0\1\2", "no type that Gemini reads")]
+        ("content", "problem"),
+        [(b"%PDF-1.7", "not an image"), (b"", "empty"), (b"\0\1\2", "no type that Gemini reads")],
     )
     def test_a_form_with_a_file_that_is_no_image_is_refused(self, content: bytes, problem: str) -> None:
         error = refused(file(), file("image[]", content))
