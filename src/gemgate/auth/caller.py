@@ -1,9 +1,11 @@
 """Who is calling, and which Gemini key their request uses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NoReturn
+
+from starlette.datastructures import Headers
 
 from gemgate.auth.client_keys import is_allowed, owner_of_key
 from gemgate.auth.key_registry import ClientKeys
@@ -20,6 +22,7 @@ _NO_KEY = (
     "(i.e. Authorization: Bearer YOUR_KEY)."
 )
 _SHOWN = 200
+_CREDENTIALS = frozenset({b"authorization", b"x-goog-api-key", b"api-key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,7 @@ def credential(headers: Mapping[str, str]) -> str:
     Raises:
         ApiError: 401 without a key, or with one that cannot be valid; 400 with two.
     """
-    found = (
-        *map(_bearer, _all(headers, "authorization")),
-        *_all(headers, "x-goog-api-key"),
-        *_all(headers, "api-key"),
-    )
-    credentials = {text.strip() for text in found} - {""}
+    credentials = {text for name, value in _raw(headers) if name in _CREDENTIALS and (text := _key_in(name, value))}
     if not credentials:
         raise ApiError(401, _NO_KEY, headers={"www-authenticate": "Bearer"})
     if len(credentials) > 1:
@@ -111,20 +109,24 @@ def credential(headers: Mapping[str, str]) -> str:
     return presented
 
 
-def _all(headers: Mapping[str, str], name: str) -> Sequence[str]:
-    """The values of a header, of which Starlette's headers know each line."""
-    if (lines := getattr(headers, "getlist", None)) is not None:
-        found: list[str] = lines(name)
-        return found
-    value = headers.get(name)
-    return () if value is None else (value,)
+def _raw(headers: Mapping[str, str]) -> Iterable[tuple[bytes, bytes]]:
+    """Every line of the headers, also where a name is there twice; names in lower case."""
+    if isinstance(headers, Headers):
+        return headers.raw
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _key_in(name: bytes, value: bytes) -> str:
+    """The key in one line; empty when it holds none."""
+    text = value.decode("latin-1").strip()
+    return text if name != b"authorization" else _bearer(text)
 
 
 def _bearer(value: str) -> str:
-    scheme, _, token = value.strip().partition(" ")
+    scheme, _, token = value.partition(" ")
     if scheme.lower() != "bearer":
         _refuse("The Authorization header must read 'Bearer YOUR_KEY'.")
-    return token
+    return token.strip()
 
 
 def _mask(text: str) -> str:

@@ -102,10 +102,13 @@ def may_name(raw: bytes) -> bool:
 
 def _has_mark(piece: bytes) -> bool:
     low = piece.lower()
-    for mark in _MARKS:  # faster than `any`: each plain request comes by
+    is_escaped = b"%" in low or b"\\u00" in low
+    if b"/" not in low and not is_escaped:  # a plain request: only a cache may be named without a slash
+        return b"cached" in low
+    for mark in _MARKS:  # faster than `any`: many requests come by
         if mark in low:
             return True
-    return (b"%" in low or b"\\/" in low or b"\\u00" in low) and _SPELLED.search(low) is not None
+    return (is_escaped or b"\\/" in low) and _SPELLED.search(low) is not None
 
 
 @dataclass(slots=True)

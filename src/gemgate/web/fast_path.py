@@ -68,13 +68,6 @@ class _Headers(Headers):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and key.lower() in self._first
 
-    def getlist(self, key: str) -> list[str]:
-        """All values of a name: one, unless some name is there twice."""
-        if len(self._first) < len(self.raw):
-            return super().getlist(key)
-        value = self._first.get(key.lower())
-        return [] if value is None else [value]
-
     def get(self, key: str, default: Any = None) -> Any:
         """The first value, or `default`."""
         return self._first.get(key.lower(), default)
