@@ -13,6 +13,7 @@ from gemgate.shared_state import cooldowns as rests_module
 from gemgate.shared_state.cooldowns import SharedCooldowns
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.client import Upstream
+from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.key_pool import KeyPool
 from gemgate.upstream.retry import Shared
@@ -140,3 +141,17 @@ async def test_what_cannot_be_read_is_left_alone(redis_server: RedisServer) -> N
         async with process(redis_server.url) as one, SharedCooldowns(one.link, one.behind, applied.append).followed():
             assert applied == []
     assert [line["event"] for line in logs] == ["a cool-down of another process cannot be read"]
+
+
+@pytest.mark.parametrize("behind", [-3600.0, -60.0, 2.0])
+async def test_a_clock_that_is_wrong_makes_no_cool_down_longer(redis_server: RedisServer, behind: float) -> None:
+    applied: list[Cooldown] = []
+    async with process(redis_server.url) as one, process(redis_server.url) as two:
+        now = steady_time()
+        SharedCooldowns(one.link, one.behind, applied.append).cools_down(
+            Cooldown("", MODEL, CooldownReason.BROKEN, now + 30)
+        )
+        await one.written()
+        await SharedCooldowns(two.link, two.behind, applied.append, clock=lambda: time.time() + behind).look()
+    (heard,) = applied
+    assert now + 20 < heard.until <= steady_time() + 30

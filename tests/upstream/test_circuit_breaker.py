@@ -11,6 +11,7 @@ from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.circuit_breaker import PAUSE, WINDOW, Breakers
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
+from gemgate.upstream.key_pool import label_of
 
 KEY = "key-one"
 GOOD = httpx.Response(200, json=HELLO)
@@ -211,3 +212,64 @@ def test_the_models_remembered_are_bounded() -> None:
     for number in range(1100):
         breakers.failed(f"models/m{number}")
     assert len(breakers.snapshot()) == 1024
+
+
+class TestCallers:
+    def test_the_failures_of_one_caller_are_half_of_the_evidence_at_most(self) -> None:
+        breakers = Breakers(10, clock=FakeClock())
+        for _ in range(9):
+            breakers.failed(MODEL, "bob")
+        for _ in range(4):
+            breakers.failed(MODEL, "alice")
+            assert breakers.admit(MODEL, "carol") is False
+        breakers.failed(MODEL, "alice")
+        with pytest.raises(GeminiError):
+            breakers.admit(MODEL, "carol")
+
+    def test_one_who_is_served_keeps_it_open_to_all_but_those_who_are_not(self) -> None:
+        breakers = Breakers(10, clock=FakeClock())
+        for _ in range(10):
+            breakers.failed(MODEL, "bob")
+            breakers.failed(MODEL, "carol")
+            breakers.succeeded(MODEL, "alice")
+        assert breakers.admit(MODEL, "alice") is False
+        with pytest.raises(GeminiError):
+            breakers.admit(MODEL, "bob")
+
+    def test_one_whose_probe_fails_twice_in_a_row_holds_up_itself_only(self) -> None:
+        clock = FakeClock()
+        breakers = Breakers(2, clock=clock)
+        for caller in ("alice", "bob"):
+            breakers.failed(MODEL, caller)
+        for seconds in PAUSE[0], 2 * PAUSE[0]:
+            clock.advance(seconds)
+            assert breakers.admit(MODEL, "bob") is True
+            breakers.failed(MODEL, "bob")
+        with pytest.raises(GeminiError):
+            breakers.admit(MODEL, "bob")
+        assert breakers.admit(MODEL, "alice") is True
+        breakers.succeeded(MODEL, "alice")
+        assert breakers.admit(MODEL, "carol") is False
+
+    def test_what_nobody_is_known_to_have_asked_is_evidence_against_no_caller(self) -> None:
+        breakers = Breakers(2, clock=FakeClock())
+        for _ in range(5):
+            breakers.failed(MODEL)
+        breakers.failed(MODEL, "bob")
+        assert breakers.admit(MODEL, "alice") is False
+
+    def test_other_processes_take_over_whose_circuit_it_is(self) -> None:
+        breakers, heard = Breakers(1, clock=FakeClock()), Breakers(1, clock=FakeClock())
+        breakers.announce = heard.apply
+        breakers.failed(MODEL, "bob")
+        assert heard.admit(MODEL, "alice") is False
+        with pytest.raises(GeminiError):
+            heard.admit(MODEL, "bob")
+        breakers.succeeded(MODEL, "bob")
+        assert heard.snapshot() == ()
+
+    def test_the_key_of_a_caller_is_announced_by_its_label(self) -> None:
+        told: list[Cooldown] = []
+        breakers = Breakers(1, clock=FakeClock(), announce=told.append)
+        breakers.failed(MODEL, KEY, is_own=True)
+        assert [cooldown.caller for cooldown in told] == [label_of(KEY)]

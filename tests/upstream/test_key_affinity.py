@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from tests.support.google import FakeGoogle, failure, quota
+from tests.support.google import FakeGoogle, bad_key, failure, quota
 from tests.upstream.support import BODY, HELLO, MODEL, upstream
 
 from gemgate.gemini.errors import GeminiError
@@ -140,8 +140,8 @@ async def test_work_that_must_stay_with_one_key_gets_the_least_busy_one() -> Non
         assert busy is not None
         busy.in_flight = 3
         assert way.pin_key(None) == TWO
-        google.answers = [failure(401)]
+        google.answers = [bad_key()]
         with pytest.raises(GeminiError):
             await way.generate(MODEL, BODY, None)
-        with pytest.raises(GeminiError, match="refuses the gateway's"):
+        with pytest.raises(GeminiError, match="rejects the gateway's"):
             way.pin_key(None)

@@ -249,7 +249,7 @@ class TestAllResting:
         google = FakeGoogle(bad_key())
         async with upstream(google, ONE, TWO) as way:
             for _ in range(2):
-                with pytest.raises(NoUsableKeyError, match="API key not valid") as caught:
+                with pytest.raises(NoUsableKeyError, match="rejects the gateway's own") as caught:
                     await way.generate(MODEL, BODY, None)
         assert caught.value.status == 503
         assert google.keys == [ONE, TWO]

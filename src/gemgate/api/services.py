@@ -70,9 +70,10 @@ def caller_of(request: Request) -> Caller:
     """
     if REFUSAL in request.scope:
         raise request.scope[REFUSAL]
-    services = services_of(request)
+    services, record = services_of(request), current()
+    record.headers = request.headers
     caller = authenticate(request.headers, services.settings, services.client_keys)
-    current().caller = caller.name
+    record.caller = caller.name
     return caller
 
 

@@ -11,9 +11,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from html import unescape
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
+
+from gemgate.gemini.fixed_sentences import (
+    is_reason_of_key,
+    says_foreign,
+    says_invalid_key,
+    says_location,
+    says_no_quota,
+    says_refused_key,
+)
 
 Json = dict[str, Any]
 
@@ -27,6 +36,28 @@ class Refusal:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Meaning(NamedTuple):
+    """What Google's own words and codes say, whatever a caller's words in them say.
+
+    Attributes:
+        is_invalid_key: Google does not know the key, which it says with a 400.
+        is_refused_key: Google lets this key, or its project, do nothing.
+        is_foreign: What is named belongs to another project, or does not exist.
+        is_location: Google does not serve the place that the request comes from.
+        lacks_quota: A quota of 0, or no credit, or no billing.
+        is_daily_quota: A quota of a whole day is used up.
+        reason: `ErrorInfo.reason`, else empty.
+    """
+
+    is_invalid_key: bool
+    is_refused_key: bool
+    is_foreign: bool
+    is_location: bool
+    lacks_quota: bool
+    is_daily_quota: bool
+    reason: str
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +82,7 @@ class GeminiError(Exception):
     refusal: Refusal | None = None
     available_in: float | None = None
     is_final: bool = False
+    _judged: Meaning | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}: {self.message}"
@@ -72,12 +104,12 @@ class GeminiError(Exception):
     @property
     def is_daily_quota(self) -> bool:
         """Whether a quota of a whole day is used up; `retry_delay` means nothing then (FACTS section 5)."""
-        return any("PerDay" in quota for quota in self.quota_ids)
+        return self.meaning.is_daily_quota
 
     @property
     def lacks_quota(self) -> bool:
         """Whether waiting does not help: a quota of 0, or no credit, or no billing."""
-        return self.status == 429 and _NO_QUOTA.search(self.message) is not None
+        return self.meaning.lacks_quota
 
     @property
     def quota_limit(self) -> str:
@@ -93,9 +125,12 @@ class GeminiError(Exception):
     @property
     def is_invalid_key(self) -> bool:
         """Whether Google does not know the key, which it says with a 400."""
-        if self.error_info_reason in ("API_KEY_INVALID", "API_KEY_EXPIRED"):
-            return True
-        return _BAD_KEY.search(self.message) is not None
+        return self.meaning.is_invalid_key
+
+    @property
+    def meaning(self) -> Meaning:
+        """What it says, judged before any key was hidden in it: a key may be a word of Google's sentence."""
+        return self._judged or self._judge()
 
     @property
     def field_violations(self) -> list[Json]:
@@ -105,16 +140,35 @@ class GeminiError(Exception):
     @property
     def error_info_reason(self) -> str:
         """`ErrorInfo.reason`, such as `API_KEY_INVALID` or `SERVICE_DISABLED`; else empty."""
-        reasons = (info.get("reason") for info in self._of_type("ErrorInfo"))
-        return next((reason for reason in reasons if isinstance(reason, str)), "")
+        return self.meaning.reason
 
     def hide(self, secret: str) -> None:
-        """Take `secret` out of the message and the details: Google names the key in some of its errors."""
-        if secret:
-            self.message = self.message.replace(secret, HIDDEN)
-            self.details = _without(self.details, secret)
-            if self.refusal is not None:
-                self.refusal.body = self.refusal.body.replace(secret.encode(), HIDDEN.encode())
+        """Take `secret` out of everything that is told: Google names the key in some of its errors."""
+        if not secret:
+            return
+        self._judged = self.meaning
+        self.message = self.message.replace(secret, HIDDEN)
+        if secret in self.reason:
+            self.reason = self.reason.replace(secret, HIDDEN)
+        self.details = _without(self.details, secret)
+        if self.refusal is not None:
+            self.refusal.body = self.refusal.body.replace(secret.encode(), HIDDEN.encode())
+            self.refusal.headers = _without(dict(self.refusal.headers), secret)
+
+    def _judge(self) -> Meaning:
+        reasons = (info.get("reason") for info in self._of_type("ErrorInfo"))
+        reason = next((reason for reason in reasons if isinstance(reason, str)), "")
+        text, status = self.message, self.status
+        is_invalid = reason in ("API_KEY_INVALID", "API_KEY_EXPIRED") or says_invalid_key(text)
+        return Meaning(
+            is_invalid_key=is_invalid,
+            is_refused_key=is_invalid or is_reason_of_key(reason) or says_refused_key(text),
+            is_foreign=status in (403, 404) and says_foreign(text),
+            is_location=says_location(text),
+            lacks_quota=status == 429 and says_no_quota(text),
+            is_daily_quota=any("PerDay" in quota for quota in self.quota_ids),
+            reason=reason,
+        )
 
     def _violations(self) -> Iterator[Json]:
         return (item for failure in self._of_type("QuotaFailure") for item in _objects(failure.get("violations")))
@@ -233,17 +287,13 @@ _REASONS = {
     504: "DEADLINE_EXCEEDED",
 }
 
-_BAD_KEY = re.compile(r"api key (not valid|expired)", re.IGNORECASE)
-_NO_QUOTA = re.compile(
-    r"\blimit: 0(?![\d.])|prepa(y|id).{0,40}(depleted|exhausted)|credits? (are|is|have been) depleted"
-    r"|billing (is |account is )?(not enabled|disabled|not active)|enable billing|spend(ing)? (cap|limit)",
-    re.IGNORECASE,
-)
 _NO_MODEL = re.compile(
     r"\b(tunedModels|models)/\S{1,200}+ is not (found|supported)|\bmodel\b.{0,120}(not found|no longer)", re.IGNORECASE
 )
 _TIME = re.compile(r"(?<![\d.])(\d{1,12}+(?:\.\d{1,32}+)?)(ms|h|m|s)")
-_RETRY_TEXT = re.compile(r"retry in ((?:\d{1,12}+(?:\.\d{1,32}+)?\s?(?:ms|h|m|s)){1,8})", re.IGNORECASE)
+_RETRY_TEXT = re.compile(
+    r"(?:^|[\n.] ?)Please retry in ((?:\d{1,12}+(?:\.\d{1,32}+)?\s?(?:ms|h|m|s)){1,8})", re.IGNORECASE
+)
 _TITLE = re.compile(r"<title[^<>]*+>([^<]*)", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MAX_TEXT = 300
@@ -270,7 +320,7 @@ def _without(value: Any, secret: str) -> Any:
     if isinstance(value, list):
         return [_without(item, secret) for item in value]
     if isinstance(value, dict):
-        return {key: _without(item, secret) for key, item in value.items()}
+        return {key.replace(secret, HIDDEN): _without(item, secret) for key, item in value.items()}
     return value
 
 

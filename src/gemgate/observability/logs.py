@@ -168,7 +168,7 @@ def line(record: Record) -> dict[str, Any]:
     """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
     fields: dict[str, Any] = {
         "method": record.method,
-        "path": redact(record.path)[:_LONGEST],
+        "path": redact(record.hide_presented(record.path))[:_LONGEST],
         "status": record.status,
         "outcome": record.outcome,
         "ms": _ms(record.ended - record.began),
@@ -178,8 +178,8 @@ def line(record: Record) -> dict[str, Any]:
     if record.caller is not None:
         fields["caller"] = record.caller
     if record.model is not None:
-        fields["model"] = record.asked
-        fields["served"] = record.served or record.model
+        fields["model"] = record.hide_presented(record.asked or "")
+        fields["served"] = record.served or record.hide_presented(record.model)
     if record.counts is not None:
         fields |= _used(record.counts, record.cost)
     if record.gemini_key:

@@ -7,13 +7,14 @@ Outside a request (a batch, a test of one function) `current()` is a record that
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from typing import Literal, NamedTuple, Protocol
 
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import Counts, counts, total
 from gemgate.observability.pricing import cost_of
+from gemgate.redaction import HIDDEN
 
 Operation = Literal["chat", "embeddings", "image_generation", "image_edit"]
 
@@ -92,6 +93,7 @@ class Record:
         cost: US dollars; None when not known.
         response_id: The id that the answer has.
         finish_reasons: Why each choice ended, in OpenAI's words.
+        headers: Those of the request, once its caller is asked for; the key that they present is in no line of the log.
         request: The parsed request, for its parameters, until a model is asked: an answer may take long.
         trace: The spans, where requests are traced.
     """
@@ -110,6 +112,7 @@ class Record:
         "first_event",
         "gemini_key",
         "has_answer",
+        "headers",
         "is_stream",
         "last_event",
         "longest_gap",
@@ -156,6 +159,7 @@ class Record:
         self.cost: float | None = None
         self.response_id: str | None = None
         self.finish_reasons: Sequence[str] = ()
+        self.headers: Mapping[str, str] | None = None
         self.request: object = None
         self.trace: Spans | None = None
         self._summary: Callable[[], AnswerSummary] | None = None
@@ -200,6 +204,19 @@ class Record:
         found = counts(total((*self._usages, summary)))
         return found.prompt + found.tool_use + found.candidates + found.thoughts
 
+    def hide_presented(self, text: str) -> str:
+        """`text` without what the request presents as its key, which may look like anything.
+
+        A name that Google has answered to is a model's.
+        """
+        if self.headers is None or self.has_answer:
+            return text
+        for name in _CREDENTIALS:
+            for word in self.headers.get(name, "").split():
+                if len(word) >= _SHORTEST_KEY:
+                    text = text.replace(word, HIDDEN)
+        return text
+
     def settle(self, *, priced: bool = True) -> None:
         """The request has ended: evaluate what Google told."""
         self.ended = time.perf_counter()
@@ -216,6 +233,9 @@ class Record:
             self.cost = cost_of(self.model, self.served, self.counts, usage)
 
 
+_CREDENTIALS = ("authorization", "x-goog-api-key", "api-key")
+_SHORTEST_KEY = 8  # shorter ones are words, "Bearer" among them
+
 _current: ContextVar[Record | None] = ContextVar("gemgate_record", default=None)
 
 
@@ -228,6 +248,12 @@ def request_id() -> str | None:
     """The id of the request that is being served, if one is."""
     record = _current.get()
     return record.request_id if record is not None else None
+
+
+def current_caller() -> str:
+    """The name of the key of whoever is being served; empty if nobody is, or nobody knows yet."""
+    record = _current.get()
+    return record.caller or "" if record is not None else ""
 
 
 def make_current(record: Record) -> Token[Record | None]:

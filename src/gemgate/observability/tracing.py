@@ -100,14 +100,14 @@ class Tracing:
         attributes: dict[str, Any] = {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": PROVIDER,
-            "gen_ai.request.model": redact(record.model or "")[:_LONGEST],
+            "gen_ai.request.model": redact(record.hide_presented(record.model or ""))[:_LONGEST],
             **self.server,
             **_parameters(record.request),
         }
         if record.operation in ("image_generation", "image_edit"):
             attributes["gen_ai.output.type"] = "image"
         context = trace.set_span_in_context(parent, Context())
-        name = f"{operation} {redact(record.model or '')[:_LONGEST]}"
+        name = f"{operation} {redact(record.hide_presented(record.model or ''))[:_LONGEST]}"
         return self._tracer.start_span(name, context=context, kind=SpanKind.CLIENT, attributes=attributes)
 
     def headers(self) -> Mapping[str, str]:

@@ -1,6 +1,10 @@
-"""The way to Redis, which may be cut: nobody waits for it longer than half a second, and nobody while it is cut."""
+"""The way to Redis, which may be cut: nobody waits for it longer than half a second, and nobody while it is cut.
+
+Whatever comes instead of an answer, Redis counts as down: no rubbish stops the start, or fails a request.
+"""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,8 +28,9 @@ PROBE_SECONDS = 1.0
 _CONNECTIONS = 32
 _QUIET_SECONDS = 60.0  # a Redis that comes and goes is not told of more often
 
-# It writes, because a replica or a Redis without memory answers a PING.
-_PROBE = "return redis.call('SET', KEYS[1], 1, 'PX', 1000)"
+# It writes, because a replica or a Redis without memory answers a PING. It gives back what it was told, which nothing
+# does that says OK to everything, or whose answers are those of other questions.
+_PROBE = "redis.call('SET', KEYS[1], 1, 'PX', 1000) return ARGV[1]"
 
 T = TypeVar("T")
 
@@ -34,6 +39,10 @@ _log = structlog.get_logger()
 
 class RedisDownError(Exception):
     """Redis cannot be used now; whoever gets this does without."""
+
+
+class WrongAnswerError(Exception):
+    """What came from Redis does not answer what it was asked."""
 
 
 class RedisConnection:
@@ -61,15 +70,12 @@ class RedisConnection:
         tell: Callable[[bool], None] = lambda _is_up: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        from redis import exceptions
-
         self.is_up = False
         self.outages = 0
         self._timeout = TIMEOUT if timeout is None else timeout
         self._clock = clock
         self._tell = tell
         self._redis = _client(url, self._timeout)
-        self._failures = (exceptions.RedisError, OSError, TimeoutError)
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._lost_at = 0.0
@@ -77,7 +83,7 @@ class RedisConnection:
         self._refused_at: float | None = None
 
     async def run(self, call: "Callable[[Redis], Awaitable[T]]") -> T:
-        """What `call` gives.
+        """What `call` gives. It reads the answer too, so that one that cannot be read makes Redis be down.
 
         Raises:
             RedisDownError: Redis is down; or did not answer in time, which makes it be down; or refused this very call.
@@ -87,7 +93,7 @@ class RedisConnection:
         try:
             async with asyncio.timeout(self._timeout):
                 return await call(self._redis)
-        except self._failures as error:
+        except Exception as error:  # a parser fails over rubbish in every way there is
             if is_refusal(error):
                 self._tell_refusal(error)
             else:
@@ -116,16 +122,24 @@ class RedisConnection:
         while True:
             await self._down.wait()
             await asyncio.sleep(PROBE_SECONDS)
+            await self._redis.connection_pool.disconnect(inuse_connections=False)  # an answer may lie in one unread
             await self._probe()
 
     async def _probe(self) -> None:
         try:
             async with asyncio.timeout(self._timeout):
-                await self._redis.eval(_PROBE, 1, "gemgate:probe")
-        except self._failures as error:
+                await self._ask_back()
+        except Exception as error:  # noqa: BLE001  as in `run`
             self._lose(error)
             return
         self._find()
+
+    async def _ask_back(self) -> None:
+        """Raises: WrongAnswerError: it does not give back what it was told."""
+        nonce = secrets.token_hex(8)
+        answer: object = await self._redis.eval(_PROBE, 1, "gemgate:probe", nonce)
+        if answer != nonce.encode():
+            raise WrongAnswerError("what was told did not come back")
 
     def _lose(self, error: Exception) -> None:
         if self._down.is_set():
@@ -140,7 +154,7 @@ class RedisConnection:
             self._told_at = self._lost_at
             _log.error(
                 "Redis is down: each process counts limits, cool-downs and thought signatures for itself",
-                error=redact(f"{type(error).__name__}: {error}"[:300]),
+                error=redact(f"{type(error).__name__}: {str(error)[:300]}"),
             )
 
     def _tell_refusal(self, error: Exception) -> None:

@@ -5,16 +5,17 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
 
-from gemgate.shared_state.connection import RedisConnection, RedisDownError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError, WrongAnswerError
 from gemgate.shared_state.write_behind import WriteBehind
 from gemgate.tasks import in_background
+from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.observer import Observer
 
@@ -30,6 +31,8 @@ _VERSION = "gemgate:{rests}:version"
 _MAX_OWN = 1000
 _END_SECONDS = 60.0  # for so long it can be read that a rest has ended early; everybody looks more often
 
+_AGREED_SECONDS = 0.5  # between two clocks of one machine that nobody has set
+
 _log = structlog.get_logger()
 
 
@@ -43,7 +46,8 @@ class SharedCooldowns(Observer):
         link: Redis.
         behind: Sends what is written.
         apply: Takes over a cool-down of another process.
-        clock: Unix seconds.
+        clock: Unix seconds, as all processes have them.
+        local: The Unix seconds by which cool-downs in this process end.
     """
 
     def __init__(
@@ -52,11 +56,13 @@ class SharedCooldowns(Observer):
         behind: WriteBehind,
         apply: Callable[[Cooldown], None],
         clock: Callable[[], float] = time.time,
+        local: Callable[[], float] = steady_time,
     ) -> None:
         self._link = link
         self._behind = behind
         self._apply = apply
         self._clock = clock
+        self._local = local
         self._version: object = None
         self._seen: set[bytes] = set()
         self._own: deque[bytes] = deque(maxlen=_MAX_OWN)
@@ -64,6 +70,8 @@ class SharedCooldowns(Observer):
     def cools_down(self, cooldown: Cooldown) -> None:
         """Tell the others, soon."""
         now = self._clock()
+        if cooldown.until:
+            cooldown = replace(cooldown, until=cooldown.until + self._offset(now))
         member = orjson.dumps({"at": now, **asdict(cooldown)})
         self._own.append(member)
 
@@ -79,14 +87,30 @@ class SharedCooldowns(Observer):
         Raises:
             RedisDownError: Redis is down.
         """
-        version = await self._link.run(lambda redis: redis.get(_VERSION))
+        version = await self._link.run(_version)
         if version == self._version:
             return
         members: set[bytes] = set(await self._link.run(self._read))
         news = members.difference(self._seen, self._own)
         self._seen, self._version = members, version
-        for _, cooldown in sorted((_read_cooldown(member) for member in news), key=itemgetter(0)):
-            self._apply(cooldown)
+        found = [read for member in news if (read := _readable(member)) is not None]
+        for announced, cooldown in sorted(found, key=itemgetter(0)):
+            self._take_over(announced, cooldown)
+
+    def _take_over(self, announced: float, cooldown: Cooldown) -> None:
+        """Never for longer than it was meant to last, whatever this process's or the other's clock says."""
+        if cooldown.until:
+            now = self._clock()
+            until = min(cooldown.until, now + (cooldown.until - announced))
+            if until <= now:
+                return
+            cooldown = replace(cooldown, until=until - self._offset(now))
+        self._apply(cooldown)
+
+    def _offset(self, now: float) -> float:
+        """What must be added to this process's time to have everybody's: 0 unless somebody has set the clock."""
+        offset = now - self._local()
+        return offset if abs(offset) > _AGREED_SECONDS else 0.0
 
     async def _read(self, redis: "Redis") -> list[bytes]:
         now = self._clock()
@@ -94,8 +118,9 @@ class SharedCooldowns(Observer):
         pipeline.zremrangebyscore(_NAME, "-inf", now)
         pipeline.zrangebyscore(_NAME, now, "+inf")
         _, members = await pipeline.execute()
-        found: list[bytes] = members
-        return found
+        if not isinstance(members, list) or not all(isinstance(member, bytes) for member in members):
+            raise WrongAnswerError("the cool-downs are no list of texts")
+        return members
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
@@ -111,13 +136,41 @@ class SharedCooldowns(Observer):
 
     async def _try(self) -> None:
         with suppress(RedisDownError):
-            try:
-                await self.look()
-            except (ValueError, KeyError, TypeError) as error:  # another version of gemgate wrote it
-                _log.warning("a cool-down of another process cannot be read", error=type(error).__name__)
+            await self.look()
 
 
-def _read_cooldown(member: bytes) -> tuple[float, Cooldown]:
-    """When it was announced, and which cool-down."""
-    fields = orjson.loads(member)
-    return float(fields.pop("at")), Cooldown(**{**fields, "kind": CooldownReason(fields["kind"])})
+async def _version(redis: "Redis") -> bytes | None:
+    version: Any = await redis.get(_VERSION)
+    if version is not None and not (isinstance(version, bytes) and version.isdigit()):
+        raise WrongAnswerError("a version is no number")
+    found: bytes | None = version
+    return found
+
+
+def _readable(member: bytes) -> tuple[float, Cooldown] | None:
+    """When it was announced, and which cool-down; None if another version of gemgate, or something else, wrote it."""
+    try:
+        fields = orjson.loads(member)
+        _check(fields)
+        announced, cooldown = float(fields.pop("at")), Cooldown(**{**fields, "kind": CooldownReason(fields["kind"])})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _log.warning("a cool-down of another process cannot be read", error=type(error).__name__)
+        return None
+    return announced, cooldown
+
+
+def _check(fields: dict[str, Any]) -> None:
+    """Raises: TypeError: a field is of another type than calls rely on."""
+    failure = fields.get("failure", {})
+    is_sound = (
+        all(isinstance(fields.get(name) or "", str) for name in ("key", "model", "caller"))
+        and isinstance(fields.get("until"), int | float)
+        and isinstance(fields.get("failures", 1), int)
+        and isinstance(failure, dict)
+        and isinstance(failure.get("status", 0), int)
+        and all(isinstance(failure.get(name, ""), str) for name in ("message", "reason"))
+        and isinstance(details := failure.get("details", []), list)
+        and all(isinstance(detail, dict) for detail in details)
+    )
+    if not is_sound:
+        raise TypeError

@@ -1,9 +1,10 @@
 """Limits that all workers and replicas count together; each for itself while Redis is down."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.rate_limits import (
@@ -17,11 +18,14 @@ from gemgate.auth.rate_limits import (
     RateLimitRequest,
     RateLimitStatus,
 )
-from gemgate.shared_state.connection import RedisConnection, RedisDownError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError, WrongAnswerError
 from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 60.0
 """After which the place of a request whose process has died is free."""
@@ -116,11 +120,7 @@ class RedisQuotas:
             self._now(), rpm or 0, tpm or 0, limits.concurrent_requests or 0,
             int(ask.is_new), ask.tokens, ask.lease, LEASE_SECONDS,
         ]  # fmt: skip
-        kind, wait, requests, tokens = cast("list[bytes]", await self._run(self._take, _places(key), arguments))
-        refusal = RateLimitRefusal(cast("Kind", kind.decode()), float(wait)) if kind else None
-        if refusal and refusal.kind == "concurrency":
-            refusal = RateLimitRefusal("concurrency", BUSY_SECONDS)
-        return RateLimitStatus(_level(requests, rpm), _level(tokens, tpm), refusal)
+        return await self._run(self._take, _places(key), arguments, lambda answer: _status(answer, rpm, tpm))
 
     async def give(self, key: ClientKey, lease: str, tokens: int) -> None:
         """The request has ended: its place is free, and these tokens (below zero: these more) come back.
@@ -128,7 +128,8 @@ class RedisQuotas:
         Raises:
             RedisDownError: Redis is down.
         """
-        await self._run(self._give, _places(key), [self._now(), key.limits.tokens_per_minute or 0, tokens, lease])
+        arguments = [self._now(), key.limits.tokens_per_minute or 0, tokens, lease]
+        await self._run(self._give, _places(key), arguments, _nothing)
 
     async def renew(self, name: str, leases: list[str]) -> None:
         """Requests of the key `name` that still run.
@@ -136,14 +137,52 @@ class RedisQuotas:
         Raises:
             RedisDownError: Redis is down.
         """
-        await self._run(self._renew, [_place(name, "leases")], [self._now(), LEASE_SECONDS, *leases])
+        await self._run(self._renew, [_place(name, "leases")], [self._now(), LEASE_SECONDS, *leases], _nothing)
 
     def _now(self) -> str:
         return f"{self._clock():.6f}" if self._clock else ""
 
-    async def _run(self, script: "AsyncScript", keys: list[str], arguments: list[Any]) -> object:
-        result: object = await self._link.run(lambda redis: script(keys=keys, args=arguments, client=redis))
-        return result
+    async def _run(self, script: "AsyncScript", keys: list[str], arguments: list[Any], read: Callable[[Any], T]) -> T:
+        async def call(redis: "Redis") -> T:
+            return read(await script(keys=keys, args=arguments, client=redis))
+
+        return await self._link.run(call)
+
+
+def _nothing(answer: object) -> None:
+    if answer is not None:
+        raise WrongAnswerError("a script that gives nothing has given something")
+
+
+def _status(answer: Any, rpm: int | None, tpm: int | None) -> RateLimitStatus:
+    """What the script of `take` has found out.
+
+    Raises:
+        WrongAnswerError: it is something else.
+        ValueError: a number in it cannot be read.
+    """
+    match answer:
+        case [bytes(kind), bytes(wait), bytes(requests), bytes(tokens)]:
+            pass
+        case _:
+            raise WrongAnswerError("a limit is not four texts")
+    refusal = None
+    if kind in _KINDS:
+        seconds = BUSY_SECONDS if kind == b"concurrency" else _number(wait)
+        refusal = RateLimitRefusal(_KINDS[kind], seconds)
+    elif kind:
+        raise WrongAnswerError("there is no such limit")
+    return RateLimitStatus(_level(requests, rpm), _level(tokens, tpm), refusal)
+
+
+_KINDS: dict[bytes, Kind] = {b"requests": "requests", b"tokens": "tokens", b"concurrency": "concurrency"}
+
+
+def _number(text: bytes) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise WrongAnswerError("a number is infinite")
+    return number
 
 
 class SharedQuotas:
@@ -208,4 +247,4 @@ def _places(key: ClientKey) -> list[str]:
 
 
 def _level(text: bytes, limit: int | None) -> BucketStatus | None:
-    return Bucket(float(text), 0.0).shown(limit) if limit else None
+    return Bucket(_number(text), 0.0).shown(limit) if limit else None

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from gemgate.shared_state.connection import RedisConnection, RedisDownError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError, WrongAnswerError
 from gemgate.shared_state.write_behind import WriteBehind
 from gemgate.translation.thought_signatures import Signatures
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 
 class RedisSignatures:
@@ -45,10 +49,23 @@ class RedisSignatures:
             return
         names = [_name(key) for key in missing]
         with suppress(RedisDownError):
-            found = await self._link.run(lambda redis: redis.mget(names))
+            found = await self._link.run(lambda redis: _found(redis, names))
             for key, signature in zip(missing, found, strict=True):
-                if isinstance(signature, bytes):
-                    self._local.put(key, signature.decode())
+                if signature is not None:
+                    self._local.put(key, signature)
+
+
+async def _found(redis: "Redis", names: list[str]) -> list[str | None]:
+    """The signatures under `names`.
+
+    Raises:
+        WrongAnswerError: what came is another's.
+        UnicodeDecodeError: one of them is not ASCII.
+    """
+    found: Any = await redis.mget(names)
+    if not isinstance(found, list) or len(found) != len(names):
+        raise WrongAnswerError("the signatures are not as many as were asked for")
+    return [signature.decode("ascii") if isinstance(signature, bytes) else None for signature in found]
 
 
 def _name(key: bytes) -> str:

@@ -1,5 +1,6 @@
 """What each part takes of the settings."""
 
+import time
 from collections.abc import Sequence
 
 from gemgate.api.batches import wire as batches_wire
@@ -12,6 +13,7 @@ from gemgate.api.images import wire as images_wire
 from gemgate.auth.resource_access import google_host
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.model_catalog import Catalog
+from gemgate.observability.record import current_caller
 from gemgate.settings import Settings
 from gemgate.translation.options import EmbeddingOptions, FileOptions, ImageOptions, Inspect, Options
 from gemgate.translation.thought_signatures import SignatureStore
@@ -65,8 +67,8 @@ def shared_calls(settings: Settings) -> Shared:
     """The keys of the gateway, and how often a call is made again."""
     keys = [key.get_secret_value() for key in settings.gemini_api_key]
     return Shared(
-        pool=KeyPool(keys, default_cooldown=settings.cool_down),
-        breakers=Breakers(settings.breaker_failures),
+        pool=KeyPool(keys, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time),
+        breakers=Breakers(settings.breaker_failures, caller=current_caller),
         options=RetryOptions(
             retries=settings.retries,
             max_wait=settings.retry_max_wait,

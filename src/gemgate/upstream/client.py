@@ -194,7 +194,8 @@ class Upstream:
             else:
                 attempts.succeeded(key_lease)
                 answer.on_close = key_lease.close
-                answer.key_label = key_lease.key.label if key_lease.key else ""
+                if key_lease.key is not None:
+                    answer.key_label, answer.gateway_key = key_lease.key.label, key_lease.secret
                 return answer
 
     async def _made(

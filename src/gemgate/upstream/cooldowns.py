@@ -36,6 +36,7 @@ class Cooldown:
         until: The end, in Unix seconds.
         failures: How many such rests there were in a row; each may be longer than the one before.
         failure: The refusal that began it, as of `errors.failure_of`.
+        caller: Whose calls it is for, as of `CurrentCaller` (for a caller's own key, its label); None for everybody's.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Cooldown:
     until: float
     failures: int = 1
     failure: Mapping[str, Any] = field(default_factory=dict)
+    caller: str | None = None
 
 
 Announce = Callable[[Cooldown], None]
@@ -54,3 +56,12 @@ shares rests with other processes sends it in a task of its own, and hands in wh
 
 def announce_nothing(_cooldown: Cooldown) -> None:
     """For a process that shares nothing."""
+
+
+CurrentCaller = Callable[[], str]
+"""The name of whoever the call is made for; empty when that is not known, as in the background."""
+
+
+def unknown_caller() -> str:
+    """For a process that tells no callers apart."""
+    return ""

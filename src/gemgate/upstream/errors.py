@@ -10,10 +10,13 @@ Json = Mapping[str, Any]
 
 
 class NoUsableKeyError(GeminiError):
-    """Google refuses every key that the gateway holds: a matter of the operator, not of the caller. `status` is 503."""
+    """Google rejects every key that the gateway holds: a matter of the operator, not of the caller. `status` is 503.
 
-    def __init__(self, said: str) -> None:
-        super().__init__(503, f"Google refuses the gateway's Gemini API keys: {said}", "UNAVAILABLE")
+    What Google said stands in the log only: it may repeat the words of the caller whose request was refused.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(503, "Google rejects the gateway's own Gemini API keys.", "UNAVAILABLE")
 
 
 def failure_of(error: GeminiError) -> Json:

@@ -1,7 +1,5 @@
 """What a failure says about the key, the model and the call."""
 
-import re
-
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.upstream.cooldowns import CooldownReason
 from gemgate.upstream.errors import NoUsableKeyError
@@ -11,26 +9,13 @@ _NOT_SENT = frozenset({Failure.CONNECT_FAILED, Failure.CONNECT_TIMEOUT})
 _BROKEN_OFF = _NOT_SENT | {Failure.CONNECTION_LOST, Failure.ANSWER_CUT}
 _TOO_SLOW = frozenset({Failure.FIRST_BYTE_TIMEOUT, Failure.EVENT_TIMEOUT})
 
-# Of https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto
-_KEY_REASONS = re.compile(
-    r"API_KEY_\w+|SERVICE_DISABLED|SERVICE_NOT_ACTIVATED|BILLING_DISABLED|CONSUMER_\w+|USER_PROJECT_DENIED"
-    r"|USER_BLOCKED_BY_ADMIN|ACCOUNT_STATE_INVALID"
-)
-_KEY_TEXT = re.compile(
-    r"\bapi[_ ]key\b|unregistered callers|reported as leaked"
-    r"|\b(project|consumer)\b.{0,80}(suspended|denied|blocked|disabled)",
-    re.IGNORECASE,
-)
-_LOCATION = re.compile(r"location is not supported|not available in your (country|region)", re.IGNORECASE)
-_NAMES = re.compile(r"(?<!\S)[^\s/]*+/\S*+")
-_FOREIGN = re.compile(r"permission to access the|or it may not exist|cached ?content not found", re.IGNORECASE)
-
 
 def cooldown_for(error: GeminiError, model: str) -> CooldownReason | None:
     """What is to rest because of `error`; None when neither key nor model is at fault.
 
     A caller must not be able to put a key out of use: a bad request never counts, nor does a file or a cache that is
-    not theirs, and a 403 that does not speak of the key itself counts for the model that was asked for.
+    not theirs. A 401 or a 403 counts for the key only if Google's code or its own sentence says so
+    (`GeminiError.meaning`); else for the model that was asked for, and for whoever asked (`KeyPool.cool_down`).
 
     Args:
         error: How the call failed.
@@ -40,18 +25,16 @@ def cooldown_for(error: GeminiError, model: str) -> CooldownReason | None:
         return CooldownReason.KEY_REFUSED
     if error.status == 429:
         return CooldownReason.QUOTA if error.is_daily_quota or error.lacks_quota else CooldownReason.RATE_LIMIT
-    if error.status == 401:
-        return CooldownReason.KEY_REFUSED if model else None
-    if error.status == 403:
+    if error.status in (401, 403):
         return _forbidden(error, model)
     return CooldownReason.BROKEN if is_fault(error) else None
 
 
 def _forbidden(error: GeminiError, model: str) -> CooldownReason | None:
-    if _FOREIGN.search(error.message) or _LOCATION.search(error.message):
+    meaning = error.meaning
+    if meaning.is_foreign or meaning.is_location:
         return None
-    # Names of resources are chosen by callers: what they say of keys means nothing.
-    if _KEY_REASONS.fullmatch(error.error_info_reason) or _KEY_TEXT.search(_NAMES.sub("", error.message)):
+    if meaning.is_refused_key and (model or error.status == 403):
         return CooldownReason.KEY_REFUSED
     return CooldownReason.REFUSED if model else None
 
@@ -65,7 +48,7 @@ def is_fault(error: GeminiError) -> bool:
 
 def is_foreign(error: GeminiError) -> bool:
     """Whether a file or a cache does not exist for this key: it may for another."""
-    return error.status in (403, 404) and _FOREIGN.search(error.message) is not None
+    return error.meaning.is_foreign
 
 
 def may_repeat(error: GeminiError, *, is_repeatable: bool) -> bool:

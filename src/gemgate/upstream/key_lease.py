@@ -18,14 +18,14 @@ class KeyLease:
     __slots__ = ("_breakers", "_is_closed", "_model", "_pool", "_tries_key", "_tries_model", "key", "secret")
 
     def __init__(self, pool: KeyPool, breakers: Breakers, model: str, key: Key | None, secret: str) -> None:
-        self._tries_model = breakers.admit(model) if model else False
+        self.key = key
+        self.secret = secret
+        self._tries_model = model in breakers.models and breakers.admit(model, self._caller(breakers))
         self._tries_key = key is not None and key.cooldown is not None
         self._is_closed = False
         self._pool = pool
         self._breakers = breakers
         self._model = model
-        self.key = key
-        self.secret = secret
         if key is not None:
             key.in_flight += 1
             key.is_probed = key.is_probed or self._tries_key
@@ -35,17 +35,22 @@ class KeyLease:
         if self.key is not None and (self.key.cooldown is not None or self.key.models):
             self._pool.mark_healthy(self.key, self._model)
         self._tries_model = False
-        self._breakers.succeeded(self._model)
+        if self._model in self._breakers.models:
+            self._breakers.succeeded(self._model, self._caller(self._breakers))
 
     def failed(self, error: GeminiError) -> CooldownReason | None:
         """The call has failed: what rests because of that. Whether the model does, is for the last attempt to say."""
         kind = cooldown_for(error, self._model)
         if kind is CooldownReason.BROKEN:
             if self._tries_model:
-                self._breakers.failed(self._model)
+                self.model_failed()
         elif kind is not None and self.key is not None:
             self._pool.cool_down(self.key, self._model, kind, error)
         return kind
+
+    def model_failed(self) -> None:
+        """The model is at fault, and there will be no other attempt."""
+        self._breakers.failed(self._model, self._caller(self._breakers), is_own=self.key is None)
 
     def close(self) -> None:
         """Give the key back; once is enough."""
@@ -57,4 +62,8 @@ class KeyLease:
             if self._tries_key:
                 self.key.is_probed = False
         if self._tries_model:
-            self._breakers.release_probe(self._model)
+            self._breakers.release_probe(self._model, self._caller(self._breakers))
+
+    def _caller(self, breakers: Breakers) -> str:
+        """By whom failures are counted: a key of the caller's own, or whoever calls with one of the gateway's."""
+        return self.secret if self.key is None else breakers.caller()

@@ -7,15 +7,14 @@ one line of jitter, at some seventy microseconds for each call that does not fai
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from gemgate.gemini.errors import GeminiError, TransportError
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.circuit_breaker import Breakers
+from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import CooldownReason
-from gemgate.upstream.daily_quota import quota_reset
 from gemgate.upstream.empty_answers import empty_reason
 from gemgate.upstream.failure_policy import is_foreign, may_repeat
 from gemgate.upstream.key_affinity import KeyAffinity
@@ -81,7 +80,7 @@ class Shared:
     options: RetryOptions = field(default_factory=RetryOptions)
     affinity: KeyAffinity = field(default_factory=KeyAffinity)
     observers: list[Observer] = field(default_factory=list)
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = steady_time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
 
@@ -170,7 +169,7 @@ class Attempts:
             wait = self._wait(key_lease, error, kind)
         except GeminiError:
             if kind is CooldownReason.BROKEN:
-                self.shared.breakers.failed(self.model)
+                key_lease.model_failed()
             raise
         if key_lease.key is not None:
             self._avoid.append(key_lease.key)
@@ -181,7 +180,7 @@ class Attempts:
     def broke_off(self, key_lease: KeyLease, error: GeminiError) -> None:
         """An answer that was given on has failed in its middle: there will be no other one."""
         if key_lease.failed(error) is CooldownReason.BROKEN:
-            self.shared.breakers.failed(self.model)
+            key_lease.model_failed()
 
     def retries_empty(self, events: Sequence[GenerateContentResponse], *, count_thoughts: bool = False) -> bool:
         """Whether an answer without content is asked for again, which happens once."""
@@ -233,9 +232,8 @@ class Attempts:
 
     def _wait_for_quota(self, error: GeminiError, kind: CooldownReason | None) -> float:
         """There is one key, and it must be waited for."""
-        now = self.shared.clock()
         if kind is CooldownReason.QUOTA:
-            error.available_in = quota_reset(now) - now if error.is_daily_quota else None
+            error.available_in = self.shared.pool.until_quota_reset() if error.is_daily_quota else None
             raise error
         wait = error.retry_delay
         if wait is None:

@@ -12,7 +12,7 @@ import orjson
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.ownership import object_in, visible
 from gemgate.api.native.request_headers import forwarded_request_headers
-from gemgate.api.native.responses import forwarded_response_headers, whole
+from gemgate.api.native.responses import headers_of, whole
 from gemgate.errors import ApiError
 
 PAGE = "gemgate-page:"
@@ -79,7 +79,7 @@ async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str],
     headers = forwarded_request_headers(exchange.request.headers, packed=False)
     answer = await exchange.gemini.open("GET", url, key=exchange.caller.key, headers=headers)
     content = await whole(answer, _MAX_READ)
-    return answer.status, forwarded_response_headers(answer.headers, decoded=True), object_in(content)
+    return answer.status, headers_of(answer), object_in(content)
 
 
 async def _visible(exchange: Exchange, found: Any) -> list[Any]:

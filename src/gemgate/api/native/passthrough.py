@@ -11,7 +11,7 @@ from gemgate.api.native.ownership import (
     remember,
 )
 from gemgate.api.native.request_headers import OF_DOWNLOADS, forwarded_request_headers
-from gemgate.api.native.responses import forwarded_response_headers, relay, reply, whole
+from gemgate.api.native.responses import headers_of, relay, reply, whole
 from gemgate.api.native.usage_watch import OPERATIONS, UsageTail
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.observability.record import current
@@ -35,13 +35,13 @@ async def plain(exchange: Exchange) -> None:
         return
     is_read, watch = looks_inside(exchange), _watch(exchange)
     async with cancelled_on_disconnect(request):
-        answer = await _call(exchange, body, packed=not is_read and watch is None)
+        answer = await _call(exchange, body, packed=not is_read and watch is None and exchange.caller.key is not None)
         if not is_read:
             await _hand_on(exchange, answer, watch)
             return
         content = await whole(answer, _MAX_READ)
     await remember(exchange, answer, content)
-    await reply(exchange.send, answer.status, forwarded_response_headers(answer.headers, decoded=True), content)
+    await reply(exchange.send, answer.status, headers_of(answer), content)
 
 
 async def read(exchange: Exchange) -> Read:
@@ -53,7 +53,7 @@ async def read(exchange: Exchange) -> Read:
         answer = await _call(exchange, b"", packed=False)
         content = await whole(answer, _MAX_READ)
     await remember(exchange, answer, content)
-    return answer.status, forwarded_response_headers(answer.headers, decoded=True), content
+    return answer.status, headers_of(answer), content
 
 
 async def download(exchange: Exchange) -> None:

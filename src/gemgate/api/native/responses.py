@@ -7,10 +7,11 @@ import orjson
 import structlog
 from starlette.types import Send
 
+from gemgate.api.native.key_filter import KeyFilter
 from gemgate.api.native.usage_watch import UsageTail
 from gemgate.errors import ApiError, shutting_down
 from gemgate.gemini.client.response import GeminiResponse
-from gemgate.gemini.errors import GeminiError, Refusal
+from gemgate.gemini.errors import HIDDEN, GeminiError, Refusal
 from gemgate.web.error_handlers import as_api_error
 from gemgate.web.error_shapes import google_body
 
@@ -45,15 +46,26 @@ RawHeaders = list[tuple[bytes, bytes]]
 _log = structlog.get_logger()
 
 
-def forwarded_response_headers(headers: Mapping[str, str], *, decoded: bool = False) -> dict[str, str]:
+def forwarded_response_headers(
+    headers: Mapping[str, str], *, decoded: bool = False, secret: str = ""
+) -> dict[str, str]:
     """The headers for the caller; those that name Google's addresses, cookies and connections stay behind.
 
     Args:
         headers: Google's.
         decoded: Whether the body is another than the one that came.
+        secret: The gateway's key, which no value may tell.
     """
     left = _PASSED - _OF_THE_BYTES if decoded else _PASSED
-    return {name: value for name in left if (value := headers.get(name)) is not None}
+    found = {name: value for name in left if (value := headers.get(name)) is not None}
+    if secret and any(secret in value for value in found.values()):
+        return {name: value.replace(secret, HIDDEN) for name, value in found.items()}
+    return found
+
+
+def headers_of(answer: GeminiResponse) -> dict[str, str]:
+    """The headers for the caller of an answer that was read here."""
+    return forwarded_response_headers(answer.headers, decoded=True, secret=answer.gateway_key)
 
 
 async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -78,27 +90,36 @@ async def relay(answer: GeminiResponse, send: Send, watch: UsageTail | None = No
     """Google's answer as it comes, read by read.
 
     `watch` sees what passes. What breaks on the way is told in a stream of events; any other answer stops there without
-    its end, so that nobody takes it for whole.
+    its end, so that nobody takes it for whole. The gateway's own key is hidden in it, so an answer to one is unpacked.
     """
-    answer.leave_encoded()
-    headers = forwarded_response_headers(answer.headers)
+    secret = answer.gateway_key
+    hidden = KeyFilter(secret) if secret else None
+    is_unpacked = hidden is not None and answer.headers.get("content-encoding", "identity") != "identity"
+    if not is_unpacked:
+        answer.leave_encoded()
+    headers = forwarded_response_headers(answer.headers, decoded=is_unpacked, secret=secret)
     is_stream = "text/event-stream" in headers.get("content-type", "") and "content-encoding" not in headers
     await send({"type": "http.response.start", "status": answer.status, "headers": raw(headers)})
     try:
         async for piece in answer:
             if watch is not None:
                 watch.feed(piece)
+            if hidden is not None:
+                piece = hidden.feed(piece)  # noqa: PLW2901  what was read is not needed any more
+                if not piece:
+                    continue
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     except GeminiError as error:
         if not is_stream:
             _log.warning("answer cut", reason=error.reason)
             return
-        await send({"type": "http.response.body", "body": error_event(as_api_error(error)), "more_body": True})
+        rest = hidden.finish() if hidden is not None else b""
+        await send({"type": "http.response.body", "body": rest + error_event(as_api_error(error)), "more_body": True})
     except asyncio.CancelledError:
         if is_stream:
             await send({"type": "http.response.body", "body": error_event(shutting_down())})
         raise
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": hidden.finish() if hidden is not None else b""})
 
 
 def raw(headers: Mapping[str, str], length: int | None = None) -> RawHeaders:
@@ -110,7 +131,7 @@ def raw(headers: Mapping[str, str], length: int | None = None) -> RawHeaders:
 
 
 async def whole(answer: GeminiResponse, maximum: int) -> bytes:
-    """The body of an answer, of at most `most` bytes; closes it.
+    """The body of an answer, of at most `most` bytes, without the gateway's key; closes it.
 
     Raises:
         ApiError: 502 when there is more.
@@ -124,7 +145,8 @@ async def whole(answer: GeminiResponse, maximum: int) -> bytes:
                 raise ApiError(502, f"Google's answer has more than {maximum} bytes.", code="invalid_answer")
     finally:
         await answer.aclose()
-    return bytes(body)
+    secret = answer.gateway_key.encode()
+    return bytes(body.replace(secret, b"*" * len(secret)) if secret else body)
 
 
 def error_event(error: ApiError) -> bytes:

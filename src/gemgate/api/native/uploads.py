@@ -16,7 +16,7 @@ from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.ownership import check_metadata, check_path, claim
 from gemgate.api.native.request_body import refuse_packed
 from gemgate.api.native.request_headers import OF_UPLOADS, forwarded_request_headers
-from gemgate.api.native.responses import forwarded_response_headers, reply, whole
+from gemgate.api.native.responses import headers_of, reply, whole
 from gemgate.api.native.upload_copies import (
     Copying,
     Wanted,
@@ -70,7 +70,7 @@ async def start(exchange: Exchange) -> None:
     answer = await exchange.gemini.open(
         exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body
     )
-    found = forwarded_response_headers(answer.headers, decoded=True)
+    found = headers_of(answer)
     copy = wanted_copy(exchange.services.store, request.headers, body)
     for name in _ADDRESSES:
         if address := answer.headers.get(name):
@@ -99,7 +99,7 @@ async def _at_once(exchange: Exchange) -> None:
         raise
     content = await whole(answer, _MAX_METADATA)
     await claim(services, exchange.caller.id, content, answer.key_label)
-    await reply(exchange.send, answer.status, forwarded_response_headers(answer.headers, decoded=True), content)
+    await reply(exchange.send, answer.status, headers_of(answer), content)
 
 
 def _address(exchange: Exchange, token: UploadToken) -> str:
@@ -137,7 +137,7 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
         await copying.end(keep=False)
         raise
     await copying.end(keep=True)
-    found = forwarded_response_headers(answer.headers, decoded=True)
+    found = headers_of(answer)
     content = await whole(answer, _MAX_METADATA)
     if found.get(_STATUS) == _FINAL:
         await claim(services, token.owner, content, token.key_label)

@@ -40,6 +40,7 @@ class GeminiResponse:
         ended: Whether the last byte was read.
         on_close: Is called once the answer is closed; it may be called again.
         key_label: What the gateway's key that was used is called; empty for a caller's own.
+        gateway_key: That key itself, which no caller may see; empty for a caller's own.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class GeminiResponse:
         self.ended = False
         self.on_close: Callable[[], None] | None = None
         self.key_label = ""
+        self.gateway_key = ""
         self._encoding = response.encoding.strip().lower() or _PLAIN
         self._inflater = Inflater(maximum) if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._response = response
