@@ -368,7 +368,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def share_of_places(self) -> int | None:
-        """Requests at once of one caller; None where there is no bound."""
+        """Concurrent requests of one caller; None means unlimited."""
         if self.max_concurrent_requests_per_caller is None and self.needs_no_key:
             return None
         share = self.max_concurrent_requests_per_caller or math.ceil(self.max_concurrent_requests * 3 / 4)

@@ -122,7 +122,7 @@ class LimitsMiddleware:
         """The body is whole: from now on the request takes a place.
 
         Raises:
-            ApiError: 503, when there is none.
+            ApiError: 503, when all are taken.
         """
         self._arriving.discard(body)
         if self._running >= self._max:
@@ -172,7 +172,7 @@ class _BoundedBody:
 
         Raises:
             ApiError: 408, when the caller lets the gateway wait for its body; 503, when another needs its place, or
-                when it is here and there is none.
+                when it is here and all places are taken.
         """
         if self.has_place:
             return await self._receive()

@@ -104,7 +104,7 @@ class InputSummary:
 class TranslateSession:
     """An input on its way to Google: `feed`, `resolve` and `finish`, then `summary` and `refused`.
 
-    After `feed` and `finish`, `more` is called until there is no more.
+    After `feed` and `finish`, `more` is called as long as `has_more` says so.
     """
 
     def __init__(

@@ -21,14 +21,14 @@ async def check_lines(exchange: Exchange, name: str) -> None:
     """Refuse a file of requests one of which names what this caller may not use.
 
     Raises:
-        ApiError: 404 for a resource of another's, 403 for a model, 400 when there is no copy, or a line of it cannot be
+        ApiError: 404 for a resource of another's, 403 for a model, 400 without a copy, or when a line of it cannot be
             read.
     """
     store, access, caller = exchange.services.store, exchange.services.access, exchange.caller
     row = await store.files.get(caller.id, name)
     if row is None:
         raise _no_copy(name)
-    lines = _Lines(exchange.services.settings.max_body_bytes)
+    lines = _CheckedLines(exchange.services.settings.max_body_bytes)
     seen: set[str] = set()
     try:
         async with aclosing(store.files.open(row)) as pieces:
@@ -59,7 +59,7 @@ def _named(access: ResourceAccess, lines: Iterable[bytes]) -> Named:
     return together
 
 
-class _Lines:
+class _CheckedLines:
     """Cuts pieces at line ends; a line of more than `most` bytes is refused."""
 
     def __init__(self, maximum: int) -> None:
