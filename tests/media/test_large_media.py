@@ -14,6 +14,7 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.file_types import GeminiFile
 from gemgate.media import resolver as resolve
+from gemgate.media.budget import RequestBudget
 from gemgate.media.google_uploads import Owner
 from gemgate.media.inline import Inline
 from gemgate.media.references import InlineRef, RemoteRef, Resolved
@@ -120,7 +121,7 @@ class FakeAttachments:
 class FakeFetcher:
     """PNGs by URL, as large as the last word of the URL says."""
 
-    async def fetch(self, url: str) -> Inline:
+    async def fetch(self, url: str, _budget: RequestBudget) -> Inline:
         return Inline("image/png", base64(PNG, int(url.rpartition("/")[2])))
 
 

@@ -22,7 +22,8 @@ from gemgate.errors import ApiError
 from gemgate.observability.record import Record
 from gemgate.settings import Settings
 from gemgate.web import error_handlers as handlers
-from gemgate.web.rate_limit_middleware import QuotaMiddleware, duration, estimate
+from gemgate.web.rate_limit_middleware import QuotaMiddleware, duration
+from gemgate.web.token_estimate import AnswerKind, estimate, kind_of
 
 HELLO = b'{"text": "' + b"word " * 38 + b'"}'
 """About 50 tokens."""
@@ -197,10 +198,10 @@ async def test_a_body_in_pieces_is_estimated_as_a_whole(gateway: LimitedEndpoint
             yield HELLO
 
     answer = await client.post("/echo", content=pieces())
-    assert (answer.status_code, limits_told(answer)["remaining-tokens"]) == (200, "20")
+    assert (answer.status_code, limits_told(answer)["remaining-tokens"]) == (200, "19")
     assert gateway.seen == [HELLO * 2]
     gateway.limit(tokens_per_minute=60, requests_per_minute=9)
-    await gateway.quotas.give(gateway.app.state.services.client_keys.find(key_of("web")), "", 60)
+    await gateway.quotas.give(gateway.app.state.services.client_keys.find(key_of("web")), "", -5)
     answer = await client.post("/echo", content=pieces())
     assert answer.status_code == 429
     assert answer.json()["error"]["code"] == "rate_limit_exceeded"
@@ -315,20 +316,86 @@ async def test_what_is_no_request_passes(gateway: LimitedEndpoints) -> None:
         await gateway.app({"type": "other"}, None, None)  # type: ignore[arg-type]
 
 
+A_LOT = b"A" * 40_000
+PNG_URL = b"data:image/png;base64," + A_LOT
+
+
 @pytest.mark.parametrize(
-    ("piece", "tokens"),
+    ("body", "tokens"),
     [
         (b"", 0),
         (b'{"text": "four words of text"}', 7),
-        (b'{"url": "data:image/png;base64,' + b"A" * 40_000 + b'", "text": "hi"}', 4),
-        (b"A" * 40_000 + b'"}', 0),
+        (b'{"content":[{"image_url":{"url":"' + PNG_URL + b'"}}]}', 9 + 258),
+        (b'{"content":[{"image_url":"' + PNG_URL + b'"}]}', 7 + 258),
+        (b'{"content":[{"input_audio":{"data":"' + A_LOT + b'"}}]}', 10 + 258),
+        (b'{"content":[{"file":{"file_data":"JVBERi' + A_LOT + b'"}}]}', 9 + 258),
+        (b'{"parts":[{"inlineData":{"mimeType":"video/mp4","data":"' + A_LOT + b'"}}]}', 15 + 258),
+        (b'{"parts":[{"inline_data":{"mime_type":"image/png","data":"' + A_LOT + b'"}}]}', 15 + 258),
+        (b'{"instances":[{"image":{"bytesBase64Encoded":"' + A_LOT + b'"}}]}', 12 + 258),
+        (b'{"parts":[{"inlineData":{"mimeType":"text/plain","data":"' + A_LOT + b'"}}]}', 10_015),
+        (b'{"content":[{"image_url":{"url":"data:text/plain;base64,' + A_LOT + b'"}}]}', 10_015),
+        (b'{"functionResponse":{"response":{"inlineData":{"mimeType":"image/png","data":"' + A_LOT + b'"}}}}', 10_020),
+        (b'{"content":"' + PNG_URL + b'"}', 10_009),
+        (A_LOT + b'"}', 10_000),
         (b'"' + "长".encode() * 400 + b'"', 300),
         (b'"' + b"\\u957f" * 400 + b'"', 600),
         (b'"' + b"word " * 400 + b'"', 500),
+        (b'"' + b"word_" * 400 + b'"', 500),
     ],
 )
-def test_text_is_estimated_by_its_size_and_media_is_not(piece: bytes, tokens: int) -> None:
-    assert estimate(piece) == tokens
+def test_text_is_estimated_by_its_size_and_media_by_its_place(body: bytes, tokens: int) -> None:
+    assert estimate(body, None, 10**6).total == tokens
+
+
+@pytest.mark.parametrize(
+    ("body", "reserve"),
+    [
+        (b"{}", 1024),
+        (b'{"max_tokens": 7}', 7),
+        (b'{"max_tokens": 7, "max_completion_tokens": 9}', 9),
+        (b'{"max_tokens": 7, "n": 3}', 21),
+        (b'{"max_tokens": 7.0}', 7),
+        (b'{"max_tokens": -1}', 1024),
+        (b'{"max_tokens": true, "n": "many"}', 1),
+        (b'{"max_tokens": 100000000000000000000}', 8000),
+        (b'{"generationConfig": {"maxOutputTokens": "700", "candidateCount": 2}}', 1400),
+        (b'{"generation_config": {"max_output_tokens": 700}}', 700),
+        (b'{"extra_body": {"extra_body": {"google": {"generation_config": {"maxOutput_tokens": 700}}}}}', 700),
+        (b'\xef\xbb\xbf{"max_tokens": 7}', 7),
+        (b"no JSON", 1024),
+        (b"[" * 100_000, 1024),
+        (b'{"messages": [{"max_tokens": 7}]}', 1024),
+    ],
+)
+def test_an_answer_is_reserved_by_what_the_request_allows(body: bytes, reserve: int) -> None:
+    assert estimate(body, AnswerKind.TEXT, 8000).reserve == reserve
+
+
+@pytest.mark.parametrize(("limit", "reserve"), [(1, 1), (60, 15), (1000, 250), (100_000, 1024)])
+def test_a_small_limit_keeps_room_for_several_answers_of_unknown_length(limit: int, reserve: int) -> None:
+    assert estimate(b"{}", AnswerKind.TEXT, limit).reserve == reserve
+
+
+def test_a_job_is_charged_for_the_lines_in_its_body() -> None:
+    lines = b'{"request":{"generationConfig":{"maxOutputTokens":10}}},{"request":{}},{"request":{"content":{}}}'
+    body = b'{"batch":{"input_config":{"requests":{"requests":[' + lines + b"]}}}}"
+    found = estimate(body, AnswerKind.JOB, 8000)
+    assert (found.reserve, found.charge(0)) == (1034, 1034 + len(body) // 4)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/chat/completions", AnswerKind.TEXT),
+        ("/v1beta/openai/embeddings", AnswerKind.VECTOR),
+        ("/v1beta/models/gemini-2.5-flash:streamGenerateContent", AnswerKind.TEXT),
+        ("/v1beta/tunedModels/a:batchGenerateContent", AnswerKind.JOB),
+        ("/v1beta/models/gemini-2.5-flash:countTokens", None),
+        ("/v1/models", None),
+    ],
+)
+def test_the_path_says_what_a_model_makes(path: str, kind: AnswerKind | None) -> None:
+    assert kind_of(path) is kind
 
 
 @pytest.mark.parametrize(

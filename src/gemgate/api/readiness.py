@@ -40,6 +40,7 @@ class Readiness:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._store.ping()
+                await self._store.room.check_disk()
         except Exception as error:  # noqa: BLE001  whatever it is, the store cannot be used
             return error
         return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from anyio import CapacityLimiter
 from starlette.requests import Request
 
+from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.readiness import Readiness
 from gemgate.auth.caller import Caller, authenticate
 from gemgate.auth.key_registry import ClientKeys
@@ -53,6 +54,7 @@ class Services:
     metrics: Metrics
     upload_encryptor: Encryptor
     readiness: Readiness
+    confirmed_keys: ConfirmedKeys
     heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
 

@@ -1,5 +1,6 @@
 """Brings what a request names or holds to where translation, which is pure, can use it: bytes, or a file at Google."""
 
+import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -11,6 +12,7 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import GeminiFile, is_missing
+from gemgate.media.budget import BudgetSpentError, RequestBudget
 from gemgate.media.errors import MediaError, naming
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.google_uploads import MARGIN, Attachments, Owner
@@ -101,7 +103,9 @@ class MediaResolver:
         owner = self._owner(caller, model, files[0].file_id if files else "")
 
         async def fetched() -> Resolved:
-            return await fetch_media(remote, self._fetcher, self._settings, is_dry_run=is_dry_run)
+            return await fetch_media(
+                remote, self._fetcher, self._settings, self._budget(caller, size), is_dry_run=is_dry_run
+            )
 
         async def found(ref: FileRef) -> Resolved:
             if is_dry_run:
@@ -143,6 +147,11 @@ class MediaResolver:
             await self._attachments.forget(caller.id, names)
             return True
         return error.status == 429 and caller.key is None and len(self._upstream.shared.pool) > 1
+
+    def _budget(self, caller: Caller, size: int) -> RequestBudget:
+        """What a request of `size` bytes may fetch. What is uploaded need not fit into it, only into the process."""
+        is_bounded = self._settings.large_media == "refuse"
+        return RequestBudget(caller.id, max(0, self._settings.inline_max_bytes - size) if is_bounded else sys.maxsize)
 
     def _owner(self, caller: Caller, model: str, affinity: str) -> Callable[[], Owner]:
         """Who uploads, once anything has to be: all files of a request with one key, the same one if possible."""
@@ -209,12 +218,18 @@ def _joined(parts: Iterable[Resolved]) -> dict[str, Inline | GeminiFile]:
 
 
 async def fetch_media(
-    wanted: Sequence[RemoteRef], fetcher: MediaFetcher, settings: Settings, *, is_dry_run: bool = False
+    wanted: Sequence[RemoteRef],
+    fetcher: MediaFetcher,
+    settings: Settings,
+    budget: RequestBudget,
+    *,
+    is_dry_run: bool = False,
 ) -> dict[str, Inline]:
     """Fetch `wanted`, all at once, and give them by URL; a dry run calls nobody and gets a placeholder.
 
     Raises:
-        ApiError: 400 that names the parameter whose URL could not be fetched, or that is one too many.
+        ApiError: 400 that names the parameter whose URL could not be fetched, or that is one too many; 413 as soon as
+            they are larger than `budget`; 503 when the process holds too much media.
     """
     if not wanted or settings.remote_media != "fetch":
         return {}
@@ -228,7 +243,14 @@ async def fetch_media(
 
     async def fetch(ref: RemoteRef) -> Inline:
         try:
-            return await fetcher.fetch(ref.url)
+            return await fetcher.fetch(ref.url, budget)
+        except BudgetSpentError:
+            msg = (
+                f"'{ref.param}': with this file the request is too large: Google takes at most "
+                f"{settings.inline_max_bytes} bytes in all within a request. Upload the file to /v1/files with the "
+                "purpose 'user_data' and send its id as file_id."
+            )
+            raise ApiError(413, msg, param=ref.param, code="media_too_large") from None
         except MediaError as error:
             raise ApiError(400, f"'{ref.param}': {error}", param=ref.param, code=error.code) from error
 

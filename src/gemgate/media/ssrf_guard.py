@@ -5,7 +5,6 @@ on the public internet. The connection then goes to the very addresses that were
 between the check and the connection (DNS rebinding) changes nothing.
 """
 
-import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,9 +91,9 @@ class Guard:
 class GuardedResolver(AbstractResolver):
     """Tells aiohttp the addresses of a host only if all of them are in bounds, so that it connects to nothing else."""
 
-    def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
+    def __init__(self, guard: Guard, resolve: Resolve) -> None:
         self._guard = guard
-        self._resolve = resolve or system_addresses
+        self._resolve = resolve
 
     async def resolve(
         self,
@@ -120,16 +119,6 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing to close."""
-
-
-async def system_addresses(host: str, port: int) -> list[str]:
-    """The addresses of `host` by the system's resolver.
-
-    Raises:
-        OSError: If the name has none.
-    """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def is_public(address: str) -> bool:

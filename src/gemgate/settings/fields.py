@@ -111,6 +111,16 @@ class Settings(BaseSettings):
     uploads_max_bytes: PositiveInt = Field(
         default=8_589_934_592, description="The largest file that is uploaded in parts."
     )
+    storage_bytes_per_caller: PositiveInt = Field(
+        default=107_374_182_400, description="Bytes of files and parts of uploads that one caller may store."
+    )
+    storage_files_per_caller: PositiveInt = Field(
+        default=100_000, description="Files and parts of uploads that one caller may store."
+    )
+    storage_free_bytes: NonNegativeInt = Field(
+        default=536_870_912,
+        description="Free bytes of the data directory's disk, below which uploads are refused with 507.",
+    )
 
     unsupported_params: Literal["warn", "strict", "ignore"] = Field(
         default="warn",
@@ -218,6 +228,10 @@ class Settings(BaseSettings):
 
     media_max_bytes: PositiveInt = Field(default=52_428_800, description="The largest remote image or file.")
     media_max_urls: PositiveInt = Field(default=16, description="Remote images and files in one request.")
+    media_budget_bytes: PositiveInt = Field(
+        default=536_870_912,
+        description="Remote media held at once, as base64, in each worker: 503 beyond it. One caller may hold half.",
+    )
     media_timeout: PositiveFloat = Field(default=20, description="To fetch one remote image or file.")
 
     signature_store_size: PositiveInt = Field(

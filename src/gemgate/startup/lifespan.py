@@ -12,6 +12,7 @@ import structlog
 from anyio import to_thread
 
 from gemgate.api.batches.startup import batches_at_work
+from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.readiness import Readiness
 from gemgate.api.services import Services
 from gemgate.auth.key_registry import ClientKeys
@@ -21,6 +22,7 @@ from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.client.transport import UnusableEnvironmentError
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.model_list import ModelList
+from gemgate.media.budget import ProcessBudget
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.google_uploads import MARGIN, Attachments
 from gemgate.media.resolver import MediaResolver
@@ -39,7 +41,7 @@ from gemgate.startup.options import (
     image_options,
     shared_calls,
 )
-from gemgate.store import Store, StoreError
+from gemgate.store import StorageLimits, Store, StoreError
 from gemgate.translation.options import Options
 from gemgate.upstream.client import Upstream
 
@@ -80,7 +82,10 @@ async def preflight(settings: Settings) -> None:
 
 def _store(settings: Settings) -> AbstractAsyncContextManager[Store]:
     database_url = settings.database_url.get_secret_value() if settings.database_url else None
-    return Store.open(database_url, settings.blobs_url, settings.data_dir)
+    limits = StorageLimits(
+        settings.storage_bytes_per_caller, settings.storage_files_per_caller, settings.storage_free_bytes
+    )
+    return Store.open(database_url, settings.blobs_url, settings.data_dir, limits=limits)
 
 
 @asynccontextmanager
@@ -107,7 +112,10 @@ async def services(
         chat = replace(chat, signatures=common.signatures)
         store = await enter(_store(settings))
         await enter(_swept(store))
-        fetcher = await enter(MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout))
+        budget = ProcessBudget(settings.media_budget_bytes)
+        fetcher = await enter(
+            MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout, budget=budget)
+        )
         attachments = await enter(Attachments(store, GeminiFiles(client)))
         media = MediaResolver(settings, fetcher, attachments, gemini)
         aliases = ModelAliases(settings.models)
@@ -136,6 +144,7 @@ async def services(
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),
             readiness=Readiness(store),
+            confirmed_keys=ConfirmedKeys(gemini),
         )
 
 

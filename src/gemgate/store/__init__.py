@@ -21,7 +21,9 @@ from gemgate.store.database import Clock, Database
 from gemgate.store.errors import (
     BlobMissingError,
     ChecksumMismatchError,
+    DiskReserveError,
     PartUnknownError,
+    QuotaExceededError,
     SizeMismatchError,
     StoreError,
     UnknownCursorError,
@@ -31,6 +33,7 @@ from gemgate.store.errors import (
 from gemgate.store.files import Files
 from gemgate.store.google_files import GoogleFiles
 from gemgate.store.ids import Kind, new_id
+from gemgate.store.limits import UNLIMITED, StorageLimits, StorageRoom
 from gemgate.store.paging import Page
 from gemgate.store.resources import Resources
 from gemgate.store.sweep import GRACE, Swept, sweep
@@ -52,15 +55,19 @@ __all__ = [
     "BlobMissingError",
     "Blobs",
     "ChecksumMismatchError",
+    "DiskReserveError",
     "FileRow",
     "Files",
     "GoogleFileRow",
     "GoogleFiles",
     "Page",
     "PartUnknownError",
+    "QuotaExceededError",
     "ResourceRow",
     "Resources",
     "SizeMismatchError",
+    "StorageLimits",
+    "StorageRoom",
     "Store",
     "StoreError",
     "Swept",
@@ -76,11 +83,12 @@ __all__ = [
 class Store:
     """One database and one place for blobs. `clock` answers in Unix seconds."""
 
-    def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
+    def __init__(self, database: Database, blobs: Blobs, clock: Clock, limits: StorageLimits = UNLIMITED) -> None:
         self.database = database
         self.blobs = blobs
         self.files = Files(database, blobs, clock)
-        self.uploads = Uploads(database, blobs, clock)
+        self.room = StorageRoom(database, blobs.directory, clock, limits)
+        self.uploads = Uploads(database, blobs, clock, self.room)
         self.google_files = GoogleFiles(database, clock)
         self.resources = Resources(database, clock)
         self.batches = BatchRows(database, clock)
@@ -96,6 +104,7 @@ class Store:
         *,
         blobs_options: Mapping[str, str] | None = None,
         clock: Clock = time.time,
+        limits: StorageLimits = UNLIMITED,
     ) -> AsyncIterator[Self]:
         """The store, with its schema up to date: in `data_dir` what has no URL, which nobody else may read.
 
@@ -107,7 +116,7 @@ class Store:
         if database_url is None:
             await to_thread.run_sync(_make, data_dir)
         async with Database.open(url) as database:
-            yield cls(database, blobs, clock)
+            yield cls(database, blobs, clock, limits)
 
     def new_id(self, kind: Kind) -> str:
         """An id for a row that is about to be made."""

@@ -68,6 +68,11 @@ class Blobs:
         self._open_store = open_store
         self._directory = directory
 
+    @property
+    def directory(self) -> Path | None:
+        """Where the bytes are; None for a bucket."""
+        return self._directory
+
     @cached_property
     def _store(self) -> "ObjectStore":
         return self._open_store()

@@ -61,3 +61,20 @@ class ChecksumMismatchError(StoreError):
         super().__init__(f"the MD5 is {actual}, not {given[:80]}")
         self.given = given
         self.actual = actual
+
+
+class QuotaExceededError(StoreError):
+    """A caller has stored as much as it may: `most`, such as `100 files`."""
+
+    def __init__(self, most: str) -> None:
+        super().__init__(f"a caller may store {most}")
+        self.most = most
+
+
+class DiskReserveError(StoreError):
+    """The disk is full but for the reserve; both in bytes."""
+
+    def __init__(self, free: int, reserve: int) -> None:
+        super().__init__(f"the disk has {free} bytes free, and the reserve is {reserve}")
+        self.free = free
+        self.reserve = reserve

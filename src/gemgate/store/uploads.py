@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gemgate.store.blobs import Blobs, Through
@@ -17,6 +17,7 @@ from gemgate.store.errors import (
 )
 from gemgate.store.files import blob_key, storable
 from gemgate.store.ids import new_id
+from gemgate.store.limits import StorageRoom
 from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
 
 LIFETIME = 3600
@@ -25,10 +26,11 @@ LIFETIME = 3600
 class Uploads:
     """The uploads of all callers: open for an hour, then expired. A foreign upload is as if it were not there."""
 
-    def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
+    def __init__(self, database: Database, blobs: Blobs, clock: Clock, room: StorageRoom) -> None:
         self._database = database
         self._blobs = blobs
         self._clock = clock
+        self._room = room
 
     async def create(
         self,
@@ -42,7 +44,13 @@ class Uploads:
         upload_id: str | None = None,
         lifetime: int = LIFETIME,
     ) -> UploadRow:
-        """Open an upload of `size` bytes, for `lifetime` seconds; the finished file will live `expires_after` more."""
+        """Open an upload of `size` bytes, for `lifetime` seconds; the finished file will live `expires_after` more.
+
+        Raises:
+            QuotaExceededError: the caller may not store so much.
+            DiskReserveError: the disk has no room for it.
+        """
+        await self._room.check(owner, size)
         now = int(self._clock())
         upload = UploadRow(
             id=upload_id or new_id("upload_", now),
@@ -87,23 +95,36 @@ class Uploads:
         Raises:
             UploadUnknownError: the upload does not exist.
             UploadClosedError: it takes no more parts, or closed while this one arrived.
+            SizeMismatchError: with it, the parts are larger than was announced.
+            QuotaExceededError: the caller has stored as much as it may.
+            DiskReserveError: the disk is full but for the reserve.
             StoreError: the blob store failed.
         """
         async with self._database.read() as session:
-            await self._pending(session, owner, upload_id)
+            upload = await self._pending(session, owner, upload_id)
+            left = await _left(session, upload, offset)
         part_id = new_id("part_", self._clock())
         key = f"parts/{part_id}"
-        size, _ = await self._blobs.put(key, chunks)
-        now = int(self._clock())
-        part = UploadPartRow(id=part_id, upload_id=upload_id, blob_key=key, bytes=size, created_at=now, offset=offset)
-        try:
-            async with self._database.write() as session:
-                await self._pending(session, owner, upload_id, lock=True)
-                session.add(part)
-        except (UploadUnknownError, UploadClosedError):
-            await self._blobs.delete(key)
-            raise
+        async with self._room.admitted(owner, chunks, announced=upload.bytes, left=left) as admitted:
+            size, _ = await self._blobs.put(key, admitted)
+            now = int(self._clock())
+            part = UploadPartRow(
+                id=part_id, upload_id=upload_id, blob_key=key, bytes=size, created_at=now, offset=offset
+            )
+            try:
+                await self._add(owner, part)
+            except (UploadUnknownError, UploadClosedError, SizeMismatchError):
+                await self._blobs.delete(key)
+                raise
         return part
+
+    async def _add(self, owner: str, part: UploadPartRow) -> None:
+        async with self._database.write() as session:
+            upload = await self._pending(session, owner, part.upload_id, lock=True)
+            left = await _left(session, upload, part.offset)
+            if part.bytes > left:  # others arrived at the same time
+                raise SizeMismatchError(upload.bytes, upload.bytes - left + part.bytes)
+            session.add(part)
 
     async def complete(
         self,
@@ -132,6 +153,7 @@ class Uploads:
             parts = await _in_order(session, upload, part_ids)
         if (received := sum(part.bytes for part in parts)) != upload.bytes:
             raise SizeMismatchError(upload.bytes, received)
+        await self._room.check_disk(upload.bytes)
 
         def inspected(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             verified = chunks if md5 is None else _verified(chunks, md5)
@@ -205,6 +227,15 @@ async def _in_order(session: AsyncSession, upload: UploadRow, part_ids: Sequence
             raise PartUnknownError(part_id)
         parts.append(left.pop(part_id))
     return parts
+
+
+async def _left(session: AsyncSession, upload: UploadRow, offset: int | None) -> int:
+    """How many bytes another part may have. One with an offset may repeat what came before the upload broke."""
+    stored = select(func.coalesce(func.sum(UploadPartRow.bytes), 0)).where(UploadPartRow.upload_id == upload.id)
+    received = int(await session.scalar(stored) or 0)
+    if offset is None:
+        return upload.bytes - received
+    return min(upload.bytes - offset, 2 * upload.bytes - received)
 
 
 async def _drop_parts(session: AsyncSession, upload_id: str) -> list[str]:

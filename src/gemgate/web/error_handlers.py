@@ -16,6 +16,7 @@ from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
 from gemgate.observability.record import current
 from gemgate.redaction import redact, traceback_of
+from gemgate.store import DiskReserveError, QuotaExceededError
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.validation import from_details
 from gemgate.web.error_shapes import error_body
@@ -35,6 +36,12 @@ def as_api_error(error: Exception) -> ApiError:
             api_error = error_from_gemini(error)
         case MediaError():
             api_error = ApiError(400, str(error), code=error.code)
+        case QuotaExceededError():
+            msg = f"You have stored as much as this gateway keeps for one caller: {error.most}. Delete files first."
+            api_error = ApiError(403, msg, code="storage_quota_exceeded")
+        case DiskReserveError():
+            msg = "The gateway's disk is full: nothing can be stored until its operator makes room."
+            api_error = ApiError(507, msg, type="server_error", code="insufficient_storage")
         case InvalidNameError():
             api_error = ApiError(400, str(error), code="invalid_value")
         case _:
@@ -100,6 +107,8 @@ _HANDLERS: dict[type[Exception], Any] = {
     GeminiError: _expected,
     MediaError: _expected,
     InvalidNameError: _expected,
+    QuotaExceededError: _expected,
+    DiskReserveError: _expected,
     RequestValidationError: _validation,
     HTTPException: _http,
     ClientDisconnect: _gone,

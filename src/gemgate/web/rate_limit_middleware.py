@@ -20,11 +20,11 @@ from gemgate.auth.rate_limits import (
 )
 from gemgate.errors import ApiError
 from gemgate.observability.record import current
+from gemgate.web.disconnect import disconnect_of
 from gemgate.web.limits_middleware import UNLIMITED
+from gemgate.web.token_estimate import BYTES_PER_TOKEN, AnswerKind, TokenEstimate, estimate, kind_of
 
-BYTES_PER_TOKEN = 4
-
-_LONGEST_WORD = 512  # a longer text without a blank, of ASCII and without an escape, is media in base64
+_SMALL_PIECE = 4096  # of a larger piece it is not known yet how much is text
 
 
 class QuotaMiddleware:
@@ -47,14 +47,14 @@ class QuotaMiddleware:
             keys: ClientKeys = services.client_keys
             is_limited = keys.has_limits and scope["path"] not in UNLIMITED
             if is_limited and (key := _presented(scope, keys)) and key.limits:
-                await self._within_limits(_LimitedExchange(key, services.quotas, receive, send), scope)
+                await self._within_limits(_LimitedExchange(key, services.quotas, scope, receive, send), scope)
                 return
         await self._app(scope, receive, send)
 
     async def _within_limits(self, exchange: "_LimitedExchange", scope: Scope) -> None:
         try:
             try:
-                await exchange.begin(is_json=_is_json(scope))
+                await exchange.begin()
             except ApiError as error:
                 scope[REFUSAL] = error
             await self._app(scope, exchange.receive, exchange.send)
@@ -63,38 +63,46 @@ class QuotaMiddleware:
 
 
 class _LimitedExchange:
-    """One request: what it has taken, and what its caller is told about the limits."""
+    """One request: what it has taken, what has been answered, and what its caller is told about the limits."""
 
     __slots__ = (
-        "_first", "_has_begun", "_is_json", "_key", "_lease", "_quotas", "_receive", "_send", "_standing", "_taken",
-        "_wanted",
+        "_answered", "_body", "_disconnect", "_estimate", "_first", "_has_begun", "_is_complete", "_is_read", "_key",
+        "_kind", "_lease", "_limit", "_pieces", "_quotas", "_receive", "_send", "_standing", "_status", "_taken",
     )  # fmt: skip
 
-    def __init__(self, key: ClientKey, quotas: Quotas, receive: Receive, send: Send) -> None:
+    def __init__(self, key: ClientKey, quotas: Quotas, scope: Scope, receive: Receive, send: Send) -> None:
         self._key = key
+        self._limit = key.limits.tokens_per_minute
         self._quotas = quotas
         self._receive = receive
         self._send = send
+        self._disconnect = disconnect_of(scope)
         self._lease = secrets.token_hex(8)
         self._first: Message | None = None
         self._standing = RateLimitStatus()
         self._has_begun = False
-        self._is_json = False
-        self._wanted = 0
+        self._kind = kind_of(scope["path"]) if self._limit is not None else None
+        self._is_read = self._limit is not None and _is_read(scope, self._kind)
+        self._body: list[bytes] = []
+        self._estimate = TokenEstimate()
         self._taken = 0
+        self._status = 0
+        self._answered = self._pieces = 0
+        self._is_complete = False
 
-    async def begin(self, *, is_json: bool) -> None:
-        """Take a request, a place, and the tokens of the body's first piece: of the whole body, where it is small.
+    async def begin(self) -> None:
+        """Take a request, a place, and tokens: of the whole request, or of the body's first piece if that is small.
 
         Raises:
             ApiError: 429, when there is too little of something.
         """
         current().caller = self._key.name
-        self._is_json = is_json and self._key.limits.tokens_per_minute is not None
         self._first = await self._receive()
-        self._estimate(self._first)
+        wanted = self._wanted(self._first)
+        if wanted is None:
+            wanted = sum(len(piece) for piece in self._body if len(piece) <= _SMALL_PIECE) // BYTES_PER_TOKEN
         self._has_begun = True  # before: a caller who goes while this waits must not keep a place
-        await self._take(is_new=True)
+        await self._take(wanted, is_new=True)
 
     async def receive(self) -> Message:
         """The next message; with the last piece of a body in several, its tokens are taken.
@@ -106,48 +114,69 @@ class _LimitedExchange:
             message, self._first = self._first, None
             return message
         message = await self._receive()
-        if message["type"] == "http.request":
-            self._estimate(message)
-            if self._wanted and not message.get("more_body", False):
-                await self._take(is_new=False)
+        if self._is_read and message["type"] == "http.request":
+            # More than the limit would never be there again, once the first piece has taken its part.
+            wanted = min(self._wanted(message) or 0, self._limit or 0) - self._taken
+            if wanted > 0:
+                await self._take(wanted, is_new=False)
         return message
 
     async def send(self, message: Message) -> None:
         """Adds the headers; with the end of the answer, what was taken is settled before the caller can ask again."""
         if message["type"] == "http.response.start":
+            self._status = message["status"]
             message["headers"] = [*message.get("headers", ()), *_headers(self._standing)]
-        elif not message.get("more_body", False):
-            await self.end()
+        else:
+            body = message.get("body", b"")
+            if body and not body.startswith(b":"):  # a comment keeps a stream alive
+                self._answered += len(body)
+                self._pieces += 1
+            if not message.get("more_body", False):
+                self._is_complete = True
+                await self.end()
         await self._send(message)
 
     async def end(self) -> None:
         """The request is over, in whatever way: give back its place, and the tokens that it did not use."""
         if self._has_begun:
             self._has_begun = False
-            await self._quotas.give(self._key, self._lease, self._taken - current().used_tokens())
+            self._body.clear()
+            await self._quotas.give(self._key, self._lease, self._taken - self._used())
 
-    def _estimate(self, message: Message) -> None:
-        if self._is_json:
-            self._wanted += estimate(message.get("body", b""))
+    def _used(self) -> int:
+        """What the request costs: Google's count, or what went through where it is missing or may be incomplete."""
+        record = current()
+        used = record.used_tokens()
+        if self._kind is None or not record.gemini_key:
+            return used  # no model was asked
+        is_gone = self._disconnect is not None and self._disconnect.is_set
+        if not self._status:
+            return max(used, self._estimate.charge(0)) if is_gone else used
+        if self._status >= 400 or (used and self._is_complete and not is_gone):
+            return used
+        if record.error is not None and self._pieces <= 1:
+            return used  # the only event is the error
+        return max(used, self._estimate.charge(self._answered))
 
-    async def _take(self, *, is_new: bool) -> None:
-        wanted, self._wanted = self._wanted, 0
+    def _wanted(self, message: Message) -> int | None:
+        """The tokens of the request; None until its body is whole."""
+        if self._limit is None:
+            return 0
+        if self._is_read:
+            self._body.append(message.get("body", b""))
+            if message.get("more_body", False):
+                return None
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._estimate = estimate(body, self._kind, self._limit)
+        return self._estimate.total
+
+    async def _take(self, wanted: int, *, is_new: bool) -> None:
         self._standing = await self._quotas.take(self._key, RateLimitRequest(self._lease, wanted, is_new))
         if refusal := self._standing.refusal:
             self._has_begun = self._has_begun and not is_new
             raise _too_much(self._key, refusal)
         self._taken += wanted
-
-
-def estimate(piece: bytes) -> int:
-    """About how many tokens a piece of a JSON body makes; media in base64 counts nothing: its size says little."""
-    strings = piece.split(b'"') if len(piece) > _LONGEST_WORD else [piece]
-    size = sum(len(string) for string in strings if not _is_media(string))
-    return size // BYTES_PER_TOKEN
-
-
-def _is_media(string: bytes) -> bool:
-    return len(string) > _LONGEST_WORD and b" " not in string and b"\\" not in string and string.isascii()
 
 
 def _presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
@@ -160,12 +189,14 @@ def _presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
         return keys.find(named) if named else None
 
 
-def _is_json(scope: Scope) -> bool:
-    """Whether the body makes tokens. Google's clients call the bytes of a file JSON too."""
+def _is_read(scope: Scope, kind: AnswerKind | None) -> bool:
+    """Whether the body makes tokens by its text. Google's clients call the bytes of a file JSON too."""
     if scope["path"].startswith("/upload/"):
         return False
-    content_type = Headers(scope=scope).get("content-type", "json")
-    return "json" in content_type.lower()
+    content_type = Headers(scope=scope).get("content-type", "json").lower()
+    if kind is not None:
+        return not (kind is AnswerKind.IMAGE and "multipart/" in content_type)
+    return "json" in content_type
 
 
 _WHAT = {

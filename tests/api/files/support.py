@@ -14,6 +14,7 @@ from tests.support.clock import FakeClock
 from gemgate.api.files.routes import router as files_router
 from gemgate.api.files.uploads_routes import router as uploads_router
 from gemgate.app import GOOGLE, OPENAI
+from gemgate.auth.caller import Caller
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.settings import Settings
 from gemgate.store import Store
@@ -23,6 +24,13 @@ from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 KEY = {"authorization": "Bearer caller-key"}
 OTHER = {"authorization": "Bearer other-key"}
+
+
+class KnownKeys:
+    """Google knows every key."""
+
+    async def check(self, _caller: Caller) -> None:
+        """Refuse none."""
 
 
 @dataclass
@@ -42,7 +50,11 @@ class Gateway:
             async with Store.open(data_dir=self.directory, clock=self.clock) as store:
                 self.opened.append(store)
                 app.state.services = SimpleNamespace(
-                    settings=settings, client_keys=ClientKeys(), store=store, files=self.options
+                    settings=settings,
+                    client_keys=ClientKeys(),
+                    store=store,
+                    files=self.options,
+                    confirmed_keys=KnownKeys(),
                 )
                 yield
 

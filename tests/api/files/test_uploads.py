@@ -157,7 +157,7 @@ async def test_a_part_beyond_the_limit_is_refused_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("gemgate.api.files.uploads_routes.MAX_PART_BYTES", 1000)
     async with gateway.client() as client:
-        upload_id = await begun(client)
+        upload_id = await begun(client, bytes=3000)
         assert (await part(client, upload_id, "x" * 1000)).status_code == 200
         response = await part(client, upload_id, "x" * 1001)
     assert error_of(response) == (413, None, "file_too_large")

@@ -18,7 +18,7 @@ from gemgate.api.files.objects import (
 )
 from gemgate.api.files.route_helpers import json_response, options_of, store_of
 from gemgate.api.files.wire import MAX_LISTED
-from gemgate.api.services import caller_of
+from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
 from gemgate.store import (
     BlobMissingError,
@@ -37,6 +37,7 @@ router = APIRouter(tags=["files"])
 async def create_file(request: Request) -> Response:
     """Answer with the `file`, which is there whole. When the upload breaks off, nothing of it is kept."""
     caller = caller_of(request)
+    await services_of(request).confirmed_keys.check(caller)
     form = NewFile(request, options_of(request))
     row = await _save(store_of(request), caller.id, form, Inspection(options_of(request).inspect))
     return json_response(file_object(row), form.headers)
@@ -45,27 +46,31 @@ async def create_file(request: Request) -> Response:
 async def _save(store: Store, owner: str, form: NewFile, inspection: Inspection) -> FileRow:
     """The bytes first, then the row: `purpose` may come after the bytes, and an error in the form drops them."""
     file_id = store.new_id("file-")
-    async with aclosing(form.chunks()) as chunks, aclosing(inspection.through_form(form, chunks)) as passing:
-        size, sha256 = await store.blobs.put(blob_key(file_id), passing)
-    if form.wanted.purpose == "batch":
-        await inspection.make_up(store.blobs, blob_key(file_id))
-    seconds = lifetime(form.wanted.purpose, form.wanted.expires_after)
-    created_at = second_of(file_id) or 0  # the store's clock; it can read every id it makes
-    row = FileRow(
-        id=file_id,
-        owner=owner,
-        filename=storable(form.filename),
-        purpose=form.wanted.purpose,
-        bytes=size,
-        sha256=sha256,
-        blob_key=blob_key(file_id),
-        created_at=created_at,
-        mime_type=form.content_type,
-        expires_at=None if seconds is None else created_at + seconds,
-        status="error" if inspection.errors else "processed",
-        errors=inspection.errors or None,
-    )
-    return await store.files.create(row)
+    async with (
+        aclosing(form.chunks()) as chunks,
+        aclosing(inspection.through_form(form, chunks)) as passing,
+        store.room.admitted(owner, passing) as admitted,
+    ):
+        size, sha256 = await store.blobs.put(blob_key(file_id), admitted)
+        if form.wanted.purpose == "batch":
+            await inspection.make_up(store.blobs, blob_key(file_id))
+        seconds = lifetime(form.wanted.purpose, form.wanted.expires_after)
+        created_at = second_of(file_id) or 0  # the store's clock; it can read every id it makes
+        row = FileRow(
+            id=file_id,
+            owner=owner,
+            filename=storable(form.filename),
+            purpose=form.wanted.purpose,
+            bytes=size,
+            sha256=sha256,
+            blob_key=blob_key(file_id),
+            created_at=created_at,
+            mime_type=form.content_type,
+            expires_at=None if seconds is None else created_at + seconds,
+            status="error" if inspection.errors else "processed",
+            errors=inspection.errors or None,
+        )
+        return await store.files.create(row)
 
 
 @router.get("/files", summary="List files")

@@ -40,6 +40,7 @@ async def create_upload(request: Request) -> Response:
     maximum = max_bytes(wanted.purpose, options.uploads_max_bytes)
     if wanted.bytes > maximum:
         raise too_large(f"An upload with the purpose '{wanted.purpose}'", maximum)
+    await services_of(request).confirmed_keys.check(caller)
     row = await store_of(request).uploads.create(
         caller.id,
         filename=wanted.filename,

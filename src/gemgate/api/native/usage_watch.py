@@ -17,6 +17,7 @@ _MODEL = re.compile(rb'(?<!\\)"modelVersion"\s*:\s*"([\w.:/@-]{1,200})"', re.ASC
 OPERATIONS: dict[str, Operation] = {
     "generateContent": "chat",
     "streamGenerateContent": "chat",
+    "generateAnswer": "chat",
     "embedContent": "embeddings",
     "batchEmbedContents": "embeddings",
     "predict": "image_generation",

@@ -15,6 +15,7 @@ import aiohttp
 import httpx
 from aiohttp.http_exceptions import HttpProcessingError
 
+from gemgate.gemini.client.addresses import KeptAddresses
 from gemgate.gemini.errors import Failure
 
 _PIECE = 1_048_576
@@ -116,6 +117,7 @@ class AiohttpTransport:
         self._timeout = aiohttp.ClientTimeout(connect=connect_timeout, sock_connect=connect_timeout)
         self._proxy = _proxy_for(upstream)
         self._session: aiohttp.ClientSession | None = None
+        self._addresses: KeptAddresses | None = None
 
     async def send(self, call: TransportRequest) -> TransportResponse:
         """See `Transport`."""
@@ -130,8 +132,13 @@ class AiohttpTransport:
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Inside the loop that uses it."""
+        self._addresses = KeptAddresses()
         connector = aiohttp.TCPConnector(
-            limit=self._max_connections, keepalive_timeout=_KEEPALIVE, ssl=self.ssl_context
+            limit=self._max_connections,
+            keepalive_timeout=_KEEPALIVE,
+            ssl=self.ssl_context,
+            resolver=self._addresses,
+            use_dns_cache=False,  # the resolver has one
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -147,6 +154,8 @@ class AiohttpTransport:
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
+        if self._addresses is not None:
+            await self._addresses.close()
 
 
 class _Incoming:

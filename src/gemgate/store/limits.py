@@ -1,0 +1,147 @@
+"""What callers may store: bytes and files of each, and a reserve of free disk that none of them gets."""
+
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyio import to_thread
+from sqlalchemy import func, or_, select
+
+from gemgate.store.database import Clock, Database
+from gemgate.store.errors import DiskReserveError, QuotaExceededError, SizeMismatchError
+from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
+
+_LOOK_EVERY = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLimits:
+    """The limits; None means unlimited.
+
+    Attributes:
+        bytes_per_owner: Of all files and parts of uploads of one caller.
+        files_per_owner: Files, and parts of uploads, of one caller.
+        free_bytes: Of the disk, below which nothing that callers send is stored.
+    """
+
+    bytes_per_owner: int | None = None
+    files_per_owner: int | None = None
+    free_bytes: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Arrival:
+    """A file or a part on its way, and the bytes of it that are here."""
+
+    size: int = 0
+
+
+class StorageRoom:
+    """Decides whether there is room for what a caller sends.
+
+    Args:
+        database: Knows what is stored.
+        directory: Where the bytes are; None for a bucket, whose room is not known.
+        clock: Unix seconds.
+        limits: The limits.
+    """
+
+    def __init__(self, database: Database, directory: Path | None, clock: Clock, limits: StorageLimits) -> None:
+        self._database = database
+        self._directory = directory
+        self._clock = clock
+        self._limits = limits
+        self._arriving: dict[str, set[_Arrival]] = {}
+
+    async def check(self, owner: str, size: int = 0) -> None:
+        """Refuse to store `size` bytes more for `owner`.
+
+        Raises:
+            QuotaExceededError: the caller has stored as much as it may.
+            DiskReserveError: the disk is full but for the reserve.
+        """
+        await self.check_disk(size)
+        await self._check_quota(owner, size, files=1)
+
+    async def check_disk(self, size: int = 0) -> None:
+        """Refuse to store `size` bytes more on a disk that is full but for the reserve.
+
+        Raises:
+            DiskReserveError: it is.
+        """
+        reserve, directory = self._limits.free_bytes, self._directory
+        if reserve is None or directory is None:
+            return
+        free = (await to_thread.run_sync(shutil.disk_usage, directory)).free
+        if free - size < reserve:
+            raise DiskReserveError(free, reserve)
+
+    @asynccontextmanager
+    async def admitted(
+        self, owner: str, chunks: AsyncIterable[bytes], *, announced: int | None = None, left: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """`chunks` as they come, for as long as there is room; `left` of the `announced` bytes are still to come.
+
+        Until the block ends they count for the caller: make the row within it.
+
+        Raises:
+            SizeMismatchError: more came than was announced.
+            QuotaExceededError: the caller has stored as much as it may.
+            DiskReserveError: the disk is full but for the reserve.
+        """
+        await self.check(owner)
+        arrival = _Arrival()
+        arriving = self._arriving.setdefault(owner, set())
+        arriving.add(arrival)
+        try:
+            async with aclosing(self._passing(owner, arrival, chunks, announced, left)) as passing:
+                yield passing
+        finally:
+            arriving.discard(arrival)
+            if not arriving and self._arriving.get(owner) is arriving:
+                del self._arriving[owner]
+
+    async def _passing(
+        self, owner: str, arrival: "_Arrival", chunks: AsyncIterable[bytes], announced: int | None, left: int | None
+    ) -> AsyncGenerator[bytes]:
+        looked_at = 0
+        async for chunk in chunks:
+            arrival.size += len(chunk)
+            if left is not None and announced is not None and arrival.size > left:
+                raise SizeMismatchError(announced, announced - left + arrival.size)
+            if arrival.size - looked_at >= _LOOK_EVERY:
+                looked_at = arrival.size
+                await self.check_disk()
+                await self._check_quota(owner)
+            yield chunk
+        await self._check_quota(owner)
+
+    async def _check_quota(self, owner: str, size: int = 0, files: int = 0) -> None:
+        """Whether what is stored and arrives, and so much more, is within the quota."""
+        most, number = self._limits.bytes_per_owner, self._limits.files_per_owner
+        if most is None and number is None:
+            return
+        stored, rows = await self._stored(owner)
+        arriving = self._arriving.get(owner, ())
+        if most is not None and stored + sum(one.size for one in arriving) + size > most:
+            raise QuotaExceededError(f"{most} bytes")
+        if number is not None and rows + len(arriving) + files > number:
+            raise QuotaExceededError(f"{number} files")
+
+    async def _stored(self, owner: str) -> tuple[int, int]:
+        """The bytes and the number of what the caller has stored."""
+        alive = or_(FileRow.expires_at.is_(None), FileRow.expires_at > self._clock())
+        files = select(func.coalesce(func.sum(FileRow.bytes), 0), func.count()).where(FileRow.owner == owner, alive)
+        parts = (
+            select(func.coalesce(func.sum(UploadPartRow.bytes), 0), func.count())
+            .join(UploadRow, UploadRow.id == UploadPartRow.upload_id)
+            .where(UploadRow.owner == owner)
+        )
+        async with self._database.read() as session:
+            rows = [(await session.execute(query)).one() for query in (files, parts)]
+        return sum(int(row[0]) for row in rows), sum(int(row[1]) for row in rows)
+
+
+UNLIMITED = StorageLimits()

@@ -1,0 +1,144 @@
+"""Attacks on the disk: more bytes than were announced, a stranger's files, one caller's many, the last free byte."""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from tests.security.tenants import ALICE, BOB, SHARED
+from tests.support.gateway import gateway_app
+from tests.support.google import bad_key
+from tests.support.server import serve
+
+GOOD_KEY = {"authorization": "Bearer AIza-known-to-google"}
+JUNK_KEY = {"authorization": "Bearer junk"}
+KIB = 1024
+
+
+class Google:
+    """Knows one key. Counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path)
+        is_known = request.headers.get("x-goog-api-key") == "AIza-known-to-google"
+        return httpx.Response(200, json={"models": []}) if is_known else bad_key()
+
+
+@contextmanager
+def running(tmp_path: Path, google: Any = None, **settings: Any) -> Iterator[httpx.Client]:
+    app = gateway_app(google or Google(), data_dir=tmp_path, retries=0, **settings)
+    with serve(app) as origin, httpx.Client(base_url=origin, timeout=20) as client:
+        yield client
+
+
+def upload(client: httpx.Client, size: int, headers: dict[str, str]) -> httpx.Response:
+    data, files = {"purpose": "user_data"}, {"file": ("a.bin", bytes(size))}
+    return client.post("/v1/files", data=data, files=files, headers=headers)
+
+
+def begin(client: httpx.Client, size: int, headers: dict[str, str] = ALICE) -> httpx.Response:
+    body = {"filename": "a.bin", "purpose": "user_data", "bytes": size, "mime_type": "application/octet-stream"}
+    return client.post("/v1/uploads", json=body, headers=headers)
+
+
+def add(client: httpx.Client, upload_id: str, size: int, headers: dict[str, str] = ALICE) -> httpx.Response:
+    return client.post(f"/v1/uploads/{upload_id}/parts", files={"data": bytes(size)}, headers=headers)
+
+
+def stored(tmp_path: Path) -> int:
+    return sum(path.stat().st_size for path in (tmp_path / "blobs").rglob("*") if path.is_file())
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return answer.status_code, error["code"]
+
+
+@pytest.mark.parametrize("sizes", [[2], [1, 1], [3 * 1024 * KIB], [0, 1, 1]])
+def test_no_more_than_was_announced_is_taken(tmp_path: Path, sizes: list[int]) -> None:
+    with running(tmp_path, **SHARED) as client:
+        upload_id = begin(client, 1).json()["id"]
+        *good, last = [add(client, upload_id, size) for size in sizes]
+        assert all(answer.status_code == 200 for answer in good)
+        assert code_of(last) == (400, "size_mismatch")
+        assert stored(tmp_path) <= 1
+        if not good:
+            part = add(client, upload_id, 1).json()["id"]
+            done = client.post(f"/v1/uploads/{upload_id}/complete", json={"part_ids": [part]}, headers=ALICE)
+            assert done.status_code == 200
+
+
+def test_parts_that_come_at_once_are_counted_together(tmp_path: Path) -> None:
+    with running(tmp_path, **SHARED) as client, ThreadPoolExecutor(8) as threads:
+        upload_id = begin(client, 10 * KIB).json()["id"]
+        answers = [threads.submit(add, client, upload_id, 6 * KIB) for _ in range(8)]
+        statuses = [answer.result().status_code for answer in answers]
+        assert (statuses.count(200), statuses.count(400)) == (1, 7)
+        assert stored(tmp_path) == 6 * KIB
+
+
+def test_a_key_that_google_does_not_know_stores_nothing(tmp_path: Path) -> None:
+    google = Google()
+    with running(tmp_path, google) as client:
+        assert upload(client, KIB, JUNK_KEY).status_code == 401
+        assert begin(client, KIB, JUNK_KEY).status_code == 401
+        assert stored(tmp_path) == 0
+        asked = len(google.asked)
+        assert [upload(client, KIB, GOOD_KEY).status_code for _ in range(3)] == [200] * 3
+        assert begin(client, KIB, GOOD_KEY).status_code == 200
+        assert google.asked[asked:] == ["/v1beta/models"]
+
+
+@pytest.mark.parametrize("limit", [{"storage_bytes_per_caller": 10 * KIB}, {"storage_files_per_caller": 2}])
+def test_one_caller_fills_its_own_quota_and_no_others(tmp_path: Path, limit: dict[str, int]) -> None:
+    with running(tmp_path, **SHARED, **limit) as client:
+        assert [upload(client, 4 * KIB, BOB).status_code for _ in range(2)] == [200, 200]
+        assert code_of(upload(client, 4 * KIB, BOB)) == (403, "storage_quota_exceeded")
+        assert code_of(begin(client, 4 * KIB, BOB)) == (403, "storage_quota_exceeded")
+        assert stored(tmp_path) == 8 * KIB
+        assert upload(client, 4 * KIB, ALICE).status_code == 200
+        file_id = client.get("/v1/files", headers=BOB).json()["data"][0]["id"]
+        assert client.delete(f"/v1/files/{file_id}", headers=BOB).status_code == 200
+        assert upload(client, 4 * KIB, BOB).status_code == 200
+
+
+def test_parts_of_unfinished_uploads_count_for_the_quota(tmp_path: Path) -> None:
+    with running(tmp_path, **SHARED, storage_bytes_per_caller=10 * KIB) as client:
+        uploads = [begin(client, 6 * KIB).json()["id"] for _ in range(2)]
+        assert add(client, uploads[0], 6 * KIB).status_code == 200
+        assert code_of(add(client, uploads[1], 6 * KIB)) == (403, "storage_quota_exceeded")
+        assert client.post(f"/v1/uploads/{uploads[0]}/cancel", headers=ALICE).status_code == 200
+        assert add(client, uploads[1], 6 * KIB).status_code == 200
+
+
+def test_files_that_come_at_once_are_counted_together(tmp_path: Path) -> None:
+    with running(tmp_path, **SHARED, storage_bytes_per_caller=10 * KIB) as client, ThreadPoolExecutor(8) as threads:
+        answers = [threads.submit(upload, client, 6 * KIB, BOB) for _ in range(8)]
+        assert [answer.result().status_code for answer in answers].count(200) <= 1
+        assert stored(tmp_path) <= 6 * KIB
+
+
+def test_the_last_of_the_disk_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path, **SHARED, storage_free_bytes=10 * KIB) as client:
+        upload_id = begin(client, KIB).json()["id"]
+        assert client.get("/readyz").status_code == 200
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10 * KIB - 1))
+        for answer in (upload(client, KIB, BOB), begin(client, KIB), add(client, upload_id, KIB)):
+            assert code_of(answer) == (507, "insufficient_storage")
+        assert stored(tmp_path) == 0
+
+
+def test_a_gateway_without_room_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10 * KIB - 1))
+    with running(tmp_path, **SHARED, storage_free_bytes=10 * KIB) as client:
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
