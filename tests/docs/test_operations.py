@@ -45,3 +45,9 @@ def test_every_code_is_explained() -> None:
     codes = arguments_in("gemgate", "code", without="gemgate.emulator")
     assert len(codes) > 40
     assert sorted(codes - set(re.findall(r"`([a-z_]+)`", ERRORS))) == []
+
+
+def test_every_file_of_attacks_is_a_row_of_the_threat_model() -> None:
+    model = (ROOT / "docs" / "security.md").read_text().partition("## Threat model")[2].partition("\n## ")[0]
+    attacks = {path.name for path in (ROOT / "tests" / "security").glob("test_*.py")}
+    assert set(re.findall(r"`(test_\w+\.py)`", model)) == attacks

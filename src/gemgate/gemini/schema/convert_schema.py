@@ -213,7 +213,7 @@ def _root_ref(schema: dict[str, Any]) -> str:
 
 
 def _is_object(schema: dict[str, Any], definitions: dict[str, Any], known: dict[str, bool]) -> bool:
-    """`known` has the definitions seen so far: each is looked at once, and within itself does not count as an object."""
+    """`known` has the definitions seen so far, each of them once; within itself none counts as an object."""
     kind = schema.get("type")
     if kind is not None:
         return kind == "object" or (isinstance(kind, list) and "object" in kind and set(kind) <= {"object", "null"})
