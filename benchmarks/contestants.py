@@ -45,6 +45,7 @@ def _gemgate_environment(_port: int, upstream: int, directory: Path) -> dict[str
         "GEMGATE_UPSTREAM": f"http://127.0.0.1:{upstream}",
         "GEMINI_API_KEY": "AIza-benchmark",
         "GEMGATE_CLIENT_KEYS": KEY,
+        "GEMGATE_MAX_CONCURRENT_REQUESTS_PER_CALLER": "1000",
         "GEMGATE_DATA_DIR": str(directory / "data"),
     }
 

@@ -11,6 +11,8 @@ from tests.auth.support import bearer, key_of, settings_with, write_keys
 from tests.support.clock import FakeClock
 from tests.support.gateway import gateway_app, in_process
 
+pytestmark = pytest.mark.integration
+
 Json = dict[str, Any]
 
 USAGE = {"promptTokenCount": 100, "candidatesTokenCount": 20, "thoughtsTokenCount": 30, "totalTokenCount": 150}

@@ -184,7 +184,7 @@ def test_wrong_settings_are_a_sentence_each(monkeypatch: pytest.MonkeyPatch) -> 
         ({"GEMGATE_DATA_DIR": "{half}"}, "blobs cannot be made: File exists. Check GEMGATE_DATA_DIR."),
         ({"GEMGATE_DATABASE_URL": "secret"}, "is not a URL, such as postgresql://user:password@host/name"),
         ({"GEMGATE_DATABASE_URL": "mysql://me:secret@db/x"}, "the database is PostgreSQL or SQLite, not mysql"),
-        ({"GEMGATE_DATABASE_URL": "sqlite:///{taken}/x"}, "cannot be opened: [Errno 20] Not a directory"),
+        ({"GEMGATE_DATABASE_URL": "sqlite:///{taken}/x"}, "cannot be opened: Not a directory"),
         ({"GEMGATE_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/x"}, "Check GEMGATE_DATABASE_URL and"),
         ({"GEMGATE_BLOBS_URL": "ftp://x"}, "the blobs URL is one of s3://bucket, gs://bucket and"),
         ({"HTTPS_PROXY": "socks5://127.0.0.1:1"}, "proxy must be an http or https one, not socks5: check HTTPS_PROXY"),

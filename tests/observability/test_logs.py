@@ -34,11 +34,11 @@ def post(running: Stack, **body: Any) -> httpx.Response:
     return httpx.post(f"{running.base()}/chat/completions", json=asked, headers=headers, timeout=30)
 
 
-def line(lines: list[Any], event: str = "request") -> dict[str, Any]:
-    """The line, which is written just after the last byte."""
-    for _ in range(500):
-        if found := [entry for entry in lines if entry["event"] == event]:
-            return dict(found[0])
+def line(lines: list[Any], event: str = "request", number: int = 0) -> dict[str, Any]:
+    """The line of this number, which is written just after the last byte."""
+    for _ in range(3000):
+        if len(found := [entry for entry in lines if entry["event"] == event]) > number:
+            return dict(found[number])
         threading.Event().wait(0.01)
     raise AssertionError(lines)
 
@@ -166,8 +166,7 @@ def test_a_body_that_is_large_or_no_text_is_told_by_its_size() -> None:
     with logged(log_bodies=True) as (running, lines):
         for form in (files, small):
             httpx.post(f"{running.base()}/files", files=form, headers={"authorization": f"Bearer {KEY}"}, timeout=30)
-        line(lines, "bodies")
-        shown = [entry["request_body"] for entry in lines if entry["event"] == "bodies"]
+        shown = [line(lines, "bodies", number)["request_body"] for number in (0, 1)]
     assert shown[0].endswith(" bytes>")
     assert "bytes of multipart/form-data" in shown[1]
 

@@ -16,6 +16,8 @@ from gemgate.store import blobs as module
 from gemgate.store.blobs import Blobs
 from gemgate.store.errors import BlobMissingError, StoreError
 
+pytestmark = pytest.mark.integration
+
 PART = 5 * 1024 * 1024
 BIG = os.urandom(PART * 2 + 12_345)
 

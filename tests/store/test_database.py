@@ -23,6 +23,8 @@ from gemgate.store.database import Database
 from gemgate.store.errors import StoreError
 from gemgate.store.tables import Base
 
+pytestmark = pytest.mark.integration
+
 WORK = """
 import asyncio, sys, time
 from gemgate.store.batches import BatchRows

@@ -32,6 +32,12 @@ class _Server(uvicorn.Server):
         self.settled.set()
         await self._stop.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # what a client has left half open would be found by the collector
+        await asyncio.sleep(0)
+
     def stop(self) -> None:
         self.should_exit = True
         if self._loop is not None and self._stop is not None:

@@ -58,6 +58,12 @@ class _ThreadedServer(uvicorn.Server):
         await super().startup(sockets=sockets)
         self.ready.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # the end is forced: what is open still would be left to the collector
+        await asyncio.sleep(0)
+
 
 @contextmanager
 def serve_in_thread(port: int = 0, *, app: ASGIApp | None = None, host: str = "127.0.0.1") -> Iterator[str]:

@@ -81,7 +81,7 @@ class LimitsMiddleware:
         if self._share is None:
             await self._within(scope, receive, send)
             return
-        caller = scope.get(CREDENTIAL) or (scope["client"] or ("",))[0]
+        caller = scope.get(CREDENTIAL) or (scope.get("client") or ("",))[0]
         held = self._callers.get(caller, 0)
         if held >= self._share:
             await answer(_too_many(self._share))(scope, receive, send)
