@@ -37,6 +37,8 @@ class KeyedFiles:
         key = request.headers["x-goog-api-key"]
         if request.headers.get("x-goog-upload-command") == "start":
             return httpx.Response(200, headers={"x-goog-upload-url": f"{UPSTREAM}/upload/v1beta/files?upload_id=1"})
+        if request.url.path == "/v1beta/models":
+            return httpx.Response(200, json={"models": []})
         if request.url.path.startswith("/upload"):
             self.uploads.append(key)
             file = {"name": f"files/{key}", "uri": f"{UPSTREAM}/v1beta/files/{key}", "sizeBytes": "5"}

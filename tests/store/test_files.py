@@ -16,6 +16,8 @@ from gemgate.store import (
     UnknownCursorError,
 )
 
+pytestmark = pytest.mark.integration
+
 
 async def save(store: Store, content: bytes = b"content", owner: str = OWNER, **options: str | int) -> FileRow:
     given = {"filename": "a.txt", "purpose": "user_data", **options}

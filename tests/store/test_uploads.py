@@ -18,6 +18,8 @@ from gemgate.store import (
     UploadUnknownError,
 )
 
+pytestmark = pytest.mark.integration
+
 ONE, TWO = b"one " * 10, b"two " * 10
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from gemgate.emulator.server import abort_connections
 from gemgate.server.run import server_config
 from gemgate.settings import Settings
 
@@ -34,9 +35,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()  # what a client has left half open would be found by the collector
-        await asyncio.sleep(0)
+        await abort_connections(self)
 
     def stop(self) -> None:
         self.should_exit = True

@@ -16,6 +16,7 @@ from gemgate.emulator.app import create_emulator
 from gemgate.emulator.delivery import ABORT
 
 START_SECONDS = 10.0
+_TURNS = 5
 
 
 class ResettableProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # uvicorn picks the class on import
@@ -49,6 +50,19 @@ def run_emulator(
     uvicorn.Server(_config(app or create_emulator(), host=host, port=port, log_level=log_level)).run()
 
 
+async def abort_connections(server: uvicorn.Server) -> None:
+    """Abort what clients have left open, when no more connections are accepted.
+
+    The end of the loop would leave it to the garbage collector, which warns of it in some other test.
+    """
+    for _ in range(_TURNS):  # connections that were just accepted are made in the next turns of the loop
+        await asyncio.sleep(0)
+    for connection in list(server.server_state.connections):
+        connection.transport.abort()
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+
+
 class _ThreadedServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -60,9 +74,7 @@ class _ThreadedServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()  # the end is forced: what is open still would be left to the collector
-        await asyncio.sleep(0)
+        await abort_connections(self)
 
 
 @contextmanager

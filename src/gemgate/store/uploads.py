@@ -230,12 +230,13 @@ async def _in_order(session: AsyncSession, upload: UploadRow, part_ids: Sequence
 
 
 async def _left(session: AsyncSession, upload: UploadRow, offset: int | None) -> int:
-    """How many bytes another part may have. One with an offset may repeat what came before the upload broke."""
+    """How many bytes another part may have: at most those announced, and all parts together at most twice as many.
+
+    Clients send a part again when its answer was lost, and may leave parts out at the end.
+    """
     stored = select(func.coalesce(func.sum(UploadPartRow.bytes), 0)).where(UploadPartRow.upload_id == upload.id)
     received = int(await session.scalar(stored) or 0)
-    if offset is None:
-        return upload.bytes - received
-    return min(upload.bytes - offset, 2 * upload.bytes - received)
+    return min(upload.bytes - (offset or 0), 2 * upload.bytes - received)
 
 
 async def _drop_parts(session: AsyncSession, upload_id: str) -> list[str]:
