@@ -1,4 +1,4 @@
-"""`/metrics`: who may read them."""
+"""The `/metrics` endpoint: bearer token, Prometheus or OpenMetrics format."""
 
 import hmac
 import time

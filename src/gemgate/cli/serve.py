@@ -112,7 +112,7 @@ def _check_tracing(settings: "Settings") -> None:
 
 
 def _preflight(settings: "Settings") -> None:
-    """Stops before anything is told, when the store, the proxy or the certificates cannot be used."""
+    """Preflight: exits with one sentence if store, proxy or certificates are unusable."""
     if settings.workers == 1:
         obstacle = _obstacle(settings)
     else:  # in a process of its own: the one that looks after the workers stays half as large

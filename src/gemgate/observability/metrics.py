@@ -1,4 +1,4 @@
-"""What `/metrics` tells. Every series is bounded: no caller can mint a label.
+"""The metrics. Label values are bounded, so that callers cannot grow the number of time series.
 
 A label holds a route's template, a known model, a parameter of the tables of fates, a name that the operator gave, or a
 word of a fixed list; everything else is `other`. docs/monitoring.md describes each metric.

@@ -18,7 +18,7 @@ class ListenError(Exception):
 
 @contextmanager
 def listening(hosts: Sequence[str], port: int) -> Iterator[list[socket.socket]]:
-    """Listening sockets, closed at the end; with them in hand, the addresses that are told are true.
+    """Listening sockets, closed at the end; bound first, so that the printed addresses are those really bound (port 0).
 
     Args:
         hosts: Names and addresses, which share `port`; `unix:/path` is a Unix domain socket, made for everybody who can

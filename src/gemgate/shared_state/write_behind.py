@@ -24,7 +24,7 @@ Write = Callable[[Any], object]
 class WriteBehind:
     """Sends writes in their order, many at once, from a task of its own: `add` costs the caller an append.
 
-    One whose answer does not come is sent again, so a write must do no harm the second time.
+    Delivery is at least once, so writes must be idempotent.
     """
 
     def __init__(self, link: RedisConnection) -> None:

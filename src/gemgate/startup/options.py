@@ -1,4 +1,4 @@
-"""What each part takes of the settings."""
+"""Builds each component's options from `Settings`."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Answers in which nothing is answered, though Google calls them good. Another attempt mostly goes better."""
+"""Detects empty answers (status 200, no content). They are retried once."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Failures of calls that were not made."""
+"""Errors raised without calling Google: every key is cooling down, or the model's circuit is open."""
 
 import math
 from collections.abc import Mapping

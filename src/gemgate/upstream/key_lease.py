@@ -39,7 +39,7 @@ class KeyLease:
             self._breakers.succeeded(self._model, self._caller(self._breakers))
 
     def failed(self, error: GeminiError) -> CooldownReason | None:
-        """The call has failed: what rests because of that. Whether the model does, is for the last attempt to say."""
+        """Record the failure. Returns the cool-down for the key, if any; the breaker counts only the last attempt."""
         kind = cooldown_for(error, self._model)
         if kind is CooldownReason.BROKEN:
             if self._tries_model:

@@ -24,7 +24,7 @@ from gemgate.web.error_shapes import error_body
 _log = structlog.get_logger()
 
 CLIENT_CLOSED_REQUEST = 499
-"""Nobody is there to read it; the log does."""
+"""Status for the log when the client has disconnected (nginx's 499)."""
 
 
 def as_api_error(error: Exception) -> ApiError:

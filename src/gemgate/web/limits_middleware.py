@@ -13,7 +13,7 @@ LEAST_RATE = 1024
 """Bytes a second that a caller must send, or take, at least."""
 
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
-"""A gateway that is busy must still be able to say so."""
+"""Paths without limits: probes and metrics must be answered under load."""
 
 WHOLE_BODY = "gemgate.whole_body"
 """In the scope of a request whose body has arrived to its end, though nobody may have read it."""

@@ -1,4 +1,4 @@
-"""Works at the batches that are due, in the background of a gateway, together with any number of other gateways."""
+"""Background worker: claims due batches by lease and runs one step of each. Any number may run against one database."""
 
 import asyncio
 import time

@@ -5,7 +5,7 @@ import struct
 _PNG = b"\x89PNG\r\n\x1a\n"
 _START, _SCAN, _END = 0xD8, 0xDA, 0xD9
 _NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})
-"""Markers among those of the frames that are none: Huffman tables, an extension, arithmetic coding."""
+"""Markers in the SOF range that are not start-of-frame: DHT, JPG, DAC."""
 
 
 def dimensions(head: bytes) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Methods that pass: with bytes that the gateway does not look at, but where callers must be kept apart."""
+"""Passes native methods through unchanged. JSON is parsed only where answers must be filtered by caller."""
 
 from collections.abc import Mapping
 

@@ -1,6 +1,6 @@
-"""Keeps what passes on its way to Google and will be asked for again: inputs of batches.
+"""Stores a copy of uploaded batch inputs, because Google does not return uploads.
 
-Google gives no upload back. A file is kept when it is JSON lines by its type or name, has at most the size of a
+A file is kept when it is JSON lines by its type or name, has at most the size of a
 batch's input, and has a `custom_id` in its first line, as OpenAI's format has; and for as long as Google keeps its own.
 Where callers share the gateway's keys, Google's format is kept too: a job may run only what was looked at.
 """
