@@ -196,7 +196,7 @@ def test_a_gemini_key_that_google_refuses_is_told(servers: Stack) -> None:
     write(chat("a"))
     result = run("--api-key", "invalid")
     assert result.exit_code == 1
-    assert "invalid_api_key: " in result.stderr
+    assert "API key not valid" in result.stderr
 
 
 def test_an_output_that_is_there_is_not_replaced_unless_asked(servers: Stack) -> None:

@@ -189,7 +189,7 @@ class TestRemoteMedia:
     async def test_remote_media_is_fetched_before_translation(
         self, google: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def fetch(self: MediaFetcher, url: str) -> Inline:
+        async def fetch(self: MediaFetcher, url: str, _budget: object = None) -> Inline:
             return Inline("image/png", "iVBORw0KGgo=")
 
         monkeypatch.setattr(MediaFetcher, "fetch", fetch)
@@ -202,7 +202,7 @@ class TestRemoteMedia:
     async def test_remote_media_that_cannot_be_fetched_is_refused_by_name(
         self, google: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def fetch(self: MediaFetcher, url: str) -> Inline:
+        async def fetch(self: MediaFetcher, url: str, _budget: object = None) -> Inline:
             raise MediaError("gone", "media_unreachable")
 
         monkeypatch.setattr(MediaFetcher, "fetch", fetch)
