@@ -32,7 +32,7 @@ class ProcessBudget:
         """Hold `size` bytes more.
 
         Raises:
-            ApiError: 503, there is no room.
+            ApiError: 503, the budget is spent.
         """
         if self.held + size > self._most or self._held[caller] + size > self._most // 2:
             if not self._held[caller]:

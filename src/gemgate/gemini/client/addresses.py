@@ -72,7 +72,7 @@ def _address(sockaddr: tuple[object, ...]) -> str:
 
 
 @dataclass(slots=True)
-class _Kept:
+class _KnownAddresses:
     addresses: deque[tuple[socket.AddressFamily, str]]
     at: float
     used: float
@@ -92,7 +92,7 @@ class KeptAddresses(AbstractResolver):
     def __init__(self, resolve: LookUp = look_up, clock: Callable[[], float] = time.monotonic) -> None:
         self._resolve = resolve
         self._clock = clock
-        self._kept: dict[tuple[str, int, socket.AddressFamily], _Kept] = {}
+        self._kept: dict[tuple[str, int, socket.AddressFamily], _KnownAddresses] = {}
         self._running: dict[tuple[str, int, socket.AddressFamily], asyncio.Task[None]] = {}
         self._renewal: asyncio.Task[None] | None = None
 
@@ -155,7 +155,7 @@ class KeptAddresses(AbstractResolver):
             raise OSError(msg)
         now = self._clock()
         old = self._kept.get(name)
-        self._kept[name] = _Kept(deque(found), now, old.used if old else now)
+        self._kept[name] = _KnownAddresses(deque(found), now, old.used if old else now)
 
 
 def _result(host: str, port: int, family: socket.AddressFamily, address: str) -> ResolveResult:
