@@ -17,7 +17,7 @@ from tests.support.raw_upstream import STREAM_HEAD, BackgroundUpstream, answer, 
 from tests.support.server import serve
 
 PATIENCE = 30.0
-SHORT = 0.25
+SHORT = 0.5
 _OPEN = Path("/proc/self/fd")
 KEY = "AIza-any-key-will-do"
 PATH = "/v1/chat/completions"
