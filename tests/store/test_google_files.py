@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 from tests.store.support import OTHER, OWNER
 from tests.support.clock import START, FakeClock
 
 from gemgate.store import GoogleFileRow, Store
+
+pytestmark = pytest.mark.integration
 
 KEY, SHA = "k" * 16, "a" * 64
 TWO_DAYS = 48 * 3600

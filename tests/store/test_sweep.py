@@ -15,6 +15,8 @@ from tests.support.clock import START, FakeClock
 from gemgate.store import GoogleFileRow, Store, Swept
 from gemgate.store.tables import UploadRow
 
+pytestmark = pytest.mark.integration
+
 PREFIXES = ("files", "parts", "batches")
 
 STUCK = """
