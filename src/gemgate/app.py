@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from fastapi import FastAPI
@@ -34,6 +34,9 @@ from gemgate.web.limits_middleware import LimitsMiddleware
 from gemgate.web.page_guard import PageGuard, guards_pages
 from gemgate.web.rate_limit_middleware import QuotaMiddleware
 from gemgate.web.telemetry_middleware import TelemetryMiddleware
+
+if TYPE_CHECKING:
+    from gemgate.observability.tracing import Tracing
 
 OPENAI = "/v1"
 GOOGLE = "/v1beta/openai"
@@ -71,8 +74,17 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         generate_unique_id_function=_operation_id,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    _add_middleware(app, settings, metrics, tracing)
+    handlers.install(app)
+    _include_routers(app)
+    native.install(app)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> None:
+    """The innermost first."""
     hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
-    app.add_middleware(FastPath, endpoints=hot)  # innermost: middleware added later stands around it
+    app.add_middleware(FastPath, endpoints=hot)  # what is added later stands around it
     app.add_middleware(QuotaMiddleware)
     app.add_middleware(
         LimitsMiddleware,
@@ -93,7 +105,10 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     )
     if settings.cors_origins:
         cors.install(app, settings.cors_origins)
-    handlers.install(app)
+
+
+def _include_routers(app: FastAPI) -> None:
+    """Every endpoint but the native methods, under each of its prefixes."""
     app.include_router(health.router)
     app.include_router(exposition.router)
     app.include_router(docs_page.router)
@@ -105,8 +120,6 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     for router in (models_router, files_router, uploads_router, batches_router):
         app.include_router(router, prefix=OPENAI)
         app.include_router(router, prefix=GOOGLE, include_in_schema=False)
-    native.install(app)
-    return app
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -12,7 +12,7 @@ from gemgate.upstream.client import Upstream
 KEPT_SECONDS = 3600.0
 """For how long a confirmed key is believed."""
 
-_MOST = 10_000
+_MAX = 10_000
 
 
 class ConfirmedKeys:
@@ -44,5 +44,5 @@ class ConfirmedKeys:
         await answer.aclose()
         self._confirmed[caller.id] = self._clock()
         self._confirmed.move_to_end(caller.id)
-        while len(self._confirmed) > _MOST:
+        while len(self._confirmed) > _MAX:
             self._confirmed.popitem(last=False)

@@ -63,7 +63,7 @@ class ResourceAccess:
     ) -> None:
         self.is_shared = not settings.passes_keys_through and not keys.is_open
         self._resources = resources
-        self._whereabouts = affinity
+        self._affinity = affinity
         self._upstream = google_host(settings)
         self._aliases = frozenset(aliases)
 
@@ -81,7 +81,7 @@ class ResourceAccess:
         for name, label in owned.items():
             if label:
                 # Known to this process from now on, which may not be the one that has made it.
-                self._whereabouts.learn([name], label)
+                self._affinity.learn([name], label)
         for name, job in jobs.items():
             if name not in owned and job not in owned:
                 raise not_yours(name, param)

@@ -20,11 +20,11 @@ class ProcessBudget:
     """The bytes of media that a process holds for its requests, as base64.
 
     Args:
-        most: For all callers; one of them may hold half of it.
+        maximum: For all callers; one of them may hold half of it.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
         self._held: Counter[str] = Counter()
         self.held = 0
 
@@ -34,7 +34,7 @@ class ProcessBudget:
         Raises:
             ApiError: 503, the budget is spent.
         """
-        if self.held + size > self._most or self._held[caller] + size > self._most // 2:
+        if self.held + size > self._maximum or self._held[caller] + size > self._maximum // 2:
             if not self._held[caller]:
                 del self._held[caller]
             msg = "The gateway holds as much remote media as it may (GEMGATE_MEDIA_BUDGET_BYTES). Please try again."
