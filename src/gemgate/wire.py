@@ -1,10 +1,10 @@
-"""What requests of several endpoints share: the base of their objects, and content parts.
+"""What requests of several endpoints share: the base of their objects, content parts, and functions.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-python 3.54. Objects keep the fields they
 do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
 """
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -104,3 +104,12 @@ ContentPart = Annotated[
     TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart, Field(discriminator="type")
 ]
 Content = str | Items[ContentPart] | None
+
+
+class Function(Wire):
+    """What a function is called, does and takes."""
+
+    name: str
+    description: str | None = None
+    parameters: Any = None
+    strict: bool | None = None

@@ -9,10 +9,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from tests.support.answers import comparable, fold, merged, native, sdk_fold, streamed, streamed_calls, whole
 from tests.support.natives import ANSWER, PART, SIGNATURE, TEXT, Json, pieces, streams
 
-from gemgate.api.chat.response_format import HiddenFunction
 from gemgate.errors import ApiError
 from gemgate.gemini.client.event_decoder import EventDecoder
 from gemgate.gemini.errors import GeminiError
+from gemgate.translation.response_format import HiddenFunction
 
 moderate = settings(max_examples=120)
 

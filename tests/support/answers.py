@@ -8,9 +8,9 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from gemgate.api.chat.answer_context import AnswerContext
-from gemgate.api.chat.function_names import NameMap
 from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.stream import ChatStream
+from gemgate.translation.function_names import NameMap
 from gemgate.translation.thought_signatures import SignatureStore
 
 Json = dict[str, Any]

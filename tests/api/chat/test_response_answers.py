@@ -7,8 +7,8 @@ import pytest
 from openai.types.chat import ChatCompletion
 from tests.support.answers import CREATED, MODEL, Json, message_of, native, whole
 
-from gemgate.api.chat.function_names import NameMap
-from gemgate.api.chat.response_format import HiddenFunction
+from gemgate.translation.function_names import NameMap
+from gemgate.translation.response_format import HiddenFunction
 from gemgate.translation.thought_signatures import SignatureStore, call_key
 
 THOUGHT = {"text": "Let me see.", "thought": True}

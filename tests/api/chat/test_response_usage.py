@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.support.answers import native, streamed, whole
 
-from gemgate.api.chat.response_fields import service_tier, usage
 from gemgate.gemini.usage import total
+from gemgate.translation.response_fields import service_tier, usage
 
 
 @pytest.mark.parametrize(

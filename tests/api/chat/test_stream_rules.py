@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.support.answers import Json, comparable, fold, native, sdk_fold, streamed, streamed_calls, whole
 
-from gemgate.api.chat.response_format import HiddenFunction
 from gemgate.errors import ApiError
+from gemgate.translation.response_format import HiddenFunction
 
 STOP = native({"text": ""}, finishReason="STOP")
 THINKING = [

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.support.chat import FLASH_3, FLASH_20, FLASH_25, FLASH_35, function_tool, translate
 
-from gemgate.api.chat.function_names import NameMap
 from gemgate.errors import ApiError
+from gemgate.translation.function_names import NameMap
 
 SCHEMA = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from gemgate.api.chat.function_names import NameMap
-from gemgate.api.chat.response_format import HiddenFunction
+from gemgate.translation.function_names import NameMap
 from gemgate.translation.options import Dialect
+from gemgate.translation.response_format import HiddenFunction
 from gemgate.translation.thought_signatures import Signatures
 
 

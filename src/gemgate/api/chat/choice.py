@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from gemgate.api.chat.answer_context import AnswerContext
-from gemgate.api.chat.response_fields import FINISH_REASONS, annotations, broken, refusal, token_logprobs
 from gemgate.api.chat.speech import Speech
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decode
@@ -20,6 +19,7 @@ from gemgate.gemini.types import (
     Part,
     PromptFeedback,
 )
+from gemgate.translation.response_fields import FINISH_REASONS, annotations, broken, refusal, token_logprobs
 from gemgate.translation.thought_signatures import call_key
 
 MAX_PARTS = 20_000

@@ -5,11 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import orjson
-
-from gemgate.api.chat.function_names import NameMap
 from gemgate.api.chat.pending_calls import PendingCall, PendingCalls
-from gemgate.api.chat.tool_results import function_result
 from gemgate.api.chat.wire import (
     AssistantMessage,
     FunctionMessage,
@@ -31,11 +27,14 @@ from gemgate.media.references import (
     references,
     unique,
 )
+from gemgate.translation.call_arguments import parse_arguments
 from gemgate.translation.content import ContentTranslator
+from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import TrailingAssistant
 from gemgate.translation.request_size import MEDIA_ITEMS
 from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key
+from gemgate.translation.tool_results import function_result
 
 _CONTINUE = "Continue from exactly where you stopped."
 _THOUGHTS = ("<thought>", "</thought>")
@@ -321,42 +320,6 @@ def _name_and_args(call: ToolCall, param: str) -> tuple[str, dict[str, Any]]:
         raise ApiError(400, f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter")
     path = f"{param}.function.arguments" if not param.endswith("function_call") else f"{param}.arguments"
     return function["name"], parse_arguments(function.get("arguments"), path)
-
-
-def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
-    """The arguments of a call as an object.
-
-    Raises:
-        ApiError: 400 when they are not JSON, or JSON but no object.
-    """
-    if arguments is None or arguments == "":
-        return {}
-    if isinstance(arguments, dict):
-        return _sendable(arguments, param)
-    try:
-        value = orjson.loads(arguments)
-    except orjson.JSONDecodeError as error:
-        msg = f"'{param}' is not JSON ({error}): send the arguments as the model gave them."
-        raise ApiError(400, msg, param=param, code="invalid_value") from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        msg = f"'{param}' must be a JSON object, and it is {type(value).__name__}."
-        raise ApiError(400, msg, param=param, code="invalid_value")
-    return _sendable(value, param)
-
-
-def _sendable(arguments: dict[str, Any], param: str) -> dict[str, Any]:
-    """`arguments`, if they can be written as JSON again, as Google must be sent them."""
-    try:
-        orjson.dumps(arguments)
-    except TypeError as error:
-        msg = (
-            f"'{param}' cannot be sent on: it is nested more than about 200 levels deep, or holds an integer of more "
-            "than 64 bits."
-        )
-        raise ApiError(400, msg, param=param, code="invalid_value") from error
-    return arguments
 
 
 def _sent_signature(call: ToolCall) -> str | None:

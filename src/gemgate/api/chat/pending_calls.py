@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gemgate.api.chat.tool_results import Result
+from gemgate.translation.tool_results import Result
 
 _MAX_LISTED = 10
 

@@ -6,9 +6,7 @@ from typing import Any
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.generation_config import fold_seed, generation_config
 from gemgate.api.chat.messages import MessageTranslator
-from gemgate.api.chat.response_format import HiddenFunction, apply_format, read_format
-from gemgate.api.chat.thinking import thinking_config
-from gemgate.api.chat.tools import ToolPlan, plan_tools, refuse_many_tools
+from gemgate.api.chat.tools import plan_tools, refuse_many_tools
 from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
@@ -19,6 +17,9 @@ from gemgate.translation.content import ContentTranslator
 from gemgate.translation.extra_body import google_options, list_option, object_option
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Dialect, Options
+from gemgate.translation.response_format import Format, HiddenFunction, apply_format, schema_format
+from gemgate.translation.thinking import thinking_config
+from gemgate.translation.tool_plan import ToolPlan
 
 GOOGLE_OPTIONS = frozenset(
     {"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"}
@@ -106,7 +107,7 @@ def to_gemini(
     config = _config(request, google, facts, notes)
     if content.resolution:
         config["mediaResolution"] = content.resolution
-    hidden = apply_format(read_format(request, notes, plan.schemas), plan, config, facts, notes)
+    hidden = apply_format(_format(request, notes, plan), plan, config, facts, notes)
     calls = _count(request, config, facts)
     _override(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}
@@ -119,11 +120,23 @@ def to_gemini(
     return ChatTranslation(model, body, calls, context, notes)
 
 
+def _format(request: ChatCompletionRequest, notes: Notes, plan: ToolPlan) -> Format:
+    wanted = request.response_format
+    if wanted is None or wanted.type != "json_schema":
+        return Format(wanted.type if wanted else "text")
+    param, named = "response_format.json_schema.schema", wanted.json_schema
+    return schema_format(
+        named.schema_ if named else None, named.description if named else None, param, notes, plan.schemas
+    )
+
+
 def _config(
     request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes
 ) -> GenerationConfig:
     config = generation_config(request, facts, notes)
-    if thinking := thinking_config(request, object_option(google, "thinking_config"), facts, notes):
+    if thinking := thinking_config(
+        request.reasoning_effort, request.reasoning or {}, object_option(google, "thinking_config"), facts, notes
+    ):
         config["thinkingConfig"] = thinking
     return config
 

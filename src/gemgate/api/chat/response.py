@@ -5,9 +5,9 @@ from typing import Any
 
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.choice import Choice
-from gemgate.api.chat.response_fields import block, no_answer, service_tier, usage
 from gemgate.gemini.types import Candidate, GenerateContentResponse
 from gemgate.gemini.usage import total
+from gemgate.translation.response_fields import block, no_answer, service_tier, usage
 
 
 def completion_from_gemini(

@@ -5,11 +5,11 @@ from typing import Any
 
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.choice import Choice
-from gemgate.api.chat.response_fields import block, service_tier, usage
 from gemgate.errors import ApiError
 from gemgate.gemini.types import GenerateContentResponse, PromptFeedback, UsageMetadata
 from gemgate.gemini.usage import total
 from gemgate.observability.record import AnswerSummary
+from gemgate.translation.response_fields import block, service_tier, usage
 
 
 class ChatStream:

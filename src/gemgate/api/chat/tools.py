@@ -1,21 +1,16 @@
 """`tools`, `tool_choice` and what goes with them."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.api.chat.function_names import NameMap
-from gemgate.api.chat.wire import ChatCompletionRequest, Function, ToolDefinition
+from gemgate.api.chat.wire import ChatCompletionRequest, ToolDefinition
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.schema.convert_schema import SchemaBudget, UnsupportedSchemaError, function_parameters
-from gemgate.gemini.types import (
-    FunctionCallingConfig,
-    FunctionDeclaration,
-    Tool,
-    ToolConfig,
-)
+from gemgate.gemini.types import Tool
 from gemgate.translation.extra_body import camel
+from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
+from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, missing
+from gemgate.wire import Function
 
 # The type of an OpenAI tool, and the native tool that does its work.
 _BUILT_IN = {
@@ -33,50 +28,6 @@ _OPENAI_ONLY_OPTIONS = frozenset(
 )
 
 
-@dataclass(slots=True)
-class ToolPlan:
-    """The tools of a request, in Gemini's terms.
-
-    Attributes:
-        declarations: All functions; they travel in one `tools` entry.
-        built_in: Built-in tools, an entry each.
-        calling: The function calling config; empty when the model may decide.
-        names: The callers' names and Gemini's.
-        declared: Names (Gemini's) of the functions of `tools` and `functions`.
-        custom: Names (Gemini's) of custom tools, which take free text.
-        strict: Whether one of the functions asks for arguments that keep to its schema.
-        schemas: What is left of the schemas that the whole request may hold.
-    """
-
-    names: NameMap
-    declarations: list[FunctionDeclaration] = field(default_factory=list)
-    built_in: list[Tool] = field(default_factory=list)
-    calling: FunctionCallingConfig = field(default_factory=FunctionCallingConfig)
-    declared: set[str] = field(default_factory=set)
-    custom: set[str] = field(default_factory=set)
-    strict: bool = False
-    schemas: SchemaBudget = field(default_factory=SchemaBudget)
-
-    @property
-    def server_side_calls(self) -> bool:
-        """Whether Google runs some of the calls itself (MCP servers)."""
-        return any("mcpServers" in tool for tool in self.built_in)
-
-    def tools(self) -> list[Tool]:
-        """The native `tools`."""
-        functions: list[Tool] = [{"functionDeclarations": self.declarations}] if self.declarations else []
-        return functions + self.built_in
-
-    def tool_config(self) -> ToolConfig:
-        """The native `toolConfig`; empty when there is nothing to say."""
-        config: ToolConfig = {}
-        if self.declarations and self.calling:
-            config["functionCallingConfig"] = self.calling
-        if self.declarations and self.built_in:
-            config["includeServerSideToolInvocations"] = True
-        return config
-
-
 def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: ModelFacts, notes: Notes) -> ToolPlan:
     """Translate tools and tool choice.
 
@@ -91,7 +42,7 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
     for _, function in functions:
         plan.names.reserve(function.name)
     for param, function in functions:
-        _declare(plan, function, param, notes)
+        declare(plan, function, param, notes)
     for index, tool in enumerate(request.tools or []):
         if tool.type not in {"function", "custom"}:
             plan.built_in.append(_built_in(tool, f"tools[{index}]", notes))
@@ -127,7 +78,7 @@ def _functions(request: ChatCompletionRequest) -> list[tuple[str, Function]]:
     for index, tool in enumerate(request.tools or []):
         if tool.type == "function":
             if tool.function is None:
-                raise _missing(f"tools[{index}].function")
+                raise missing(f"tools[{index}].function")
             found.append((f"tools[{index}].function", tool.function))
         elif tool.type == "custom":
             found.append((f"tools[{index}].custom", _custom_function(tool, f"tools[{index}].custom")))
@@ -137,7 +88,7 @@ def _functions(request: ChatCompletionRequest) -> list[tuple[str, Function]]:
 def _custom_function(tool: ToolDefinition, param: str) -> Function:
     custom = tool.custom or {}
     if not isinstance(custom.get("name"), str):
-        raise _missing(f"{param}.name")
+        raise missing(f"{param}.name")
     hint = "The input of the tool, as plain text."
     grammar = (custom.get("format") or {}).get("grammar") if isinstance(custom.get("format"), dict) else None
     if isinstance(grammar, dict):
@@ -148,41 +99,6 @@ def _custom_function(tool: ToolDefinition, param: str) -> Function:
         "required": ["input"],
     }
     return Function(name=custom["name"], description=custom.get("description"), parameters=parameters, custom=True)
-
-
-def _missing(param: str) -> ApiError:
-    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
-
-
-def _declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> None:
-    if not function.name:
-        raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
-    native = plan.names.to_gemini(function.name)
-    if native in plan.declared:
-        msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
-        raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
-    if native != function.name:
-        notes.adjust(f"{param}.name={function.name}->{native}")
-    plan.declared.add(native)
-    declaration: FunctionDeclaration = {"name": native, "description": function.description or function.name}
-    _add_parameters(plan, declaration, function.parameters, f"{param}.parameters", notes)
-    plan.declarations.append(declaration)
-    plan.strict = plan.strict or bool(function.strict)
-    if function.model_extra and function.model_extra.get("custom"):
-        plan.custom.add(native)
-
-
-def _add_parameters(
-    plan: ToolPlan, declaration: FunctionDeclaration, parameters: Any, param: str, notes: Notes
-) -> None:
-    try:
-        converted = function_parameters(parameters, param=param, budget=plan.schemas)
-    except UnsupportedSchemaError as error:
-        raise ApiError(400, str(error), param=param, code="invalid_function_parameters") from error
-    if converted is not None:
-        declaration["parametersJsonSchema"] = converted.schema
-        for change in converted.changes:
-            notes.adjust(f"{param}.{change}")
 
 
 def _built_in(tool: ToolDefinition, param: str, notes: Notes) -> Tool:
@@ -252,17 +168,12 @@ def _choose_by_name(plan: ToolPlan, choice: dict[str, Any], param: str, facts: M
     else:
         mode, names = "ANY", [_chosen(plan, declared_names(plan), choice, param)]
     if not names:
-        raise _missing(f"{param}.allowed_tools.tools")
+        raise missing(f"{param}.allowed_tools.tools")
     if mode == "VALIDATED" and not facts.validated:
         allowed_names = frozenset(names)
         plan.declarations = [known for known in plan.declarations if known.get("name") in allowed_names]
         return
     plan.calling = {"mode": mode, "allowedFunctionNames": names}
-
-
-def declared_names(plan: ToolPlan) -> frozenset[str]:
-    """The names of all functions, native ones included, which may hold anything."""
-    return frozenset(name for known in plan.declarations if isinstance(name := known.get("name"), str))
 
 
 def _chosen(plan: ToolPlan, declared: frozenset[str], choice: Any, param: str) -> str:
@@ -272,7 +183,7 @@ def _chosen(plan: ToolPlan, declared: frozenset[str], choice: Any, param: str) -
             inner, param = inner[kind], f"{param}.{kind}"
     name = inner.get("name")
     if not isinstance(name, str):
-        raise _missing(f"{param}.name")
+        raise missing(f"{param}.name")
     native = plan.names.to_gemini(name)
     if native not in declared:
         msg = f"'{param}.name' is {name[:80]!r}, and no function in 'tools' has that name."

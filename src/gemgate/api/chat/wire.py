@@ -21,7 +21,7 @@ from gemgate.translation.parameters import (
     handled,
     mapped,
 )
-from gemgate.wire import Content, Items, Wire
+from gemgate.wire import Content, Function, Items, Wire
 
 _open = with_config(ConfigDict(extra="allow"))
 
@@ -125,15 +125,6 @@ def unknown_fields(message: Message) -> Mapping[str, Any] | None:
     if message.keys() <= known:
         return None
     return {name: value for name, value in message.items() if name not in known}
-
-
-class Function(Wire):
-    """What a function is called, does and takes."""
-
-    name: str
-    description: str | None = None
-    parameters: Any = None
-    strict: bool | None = None
 
 
 class ToolDefinition(Wire):

@@ -6,7 +6,6 @@ Gemini 3 and later take levels.
 
 from typing import Any
 
-from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import ThinkingConfig
@@ -17,19 +16,22 @@ _LEVELS = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MED
 
 
 def thinking_config(
-    request: ChatCompletionRequest, explicit: dict[str, Any], facts: ModelFacts, notes: Notes
+    effort: str | None, reasoning: dict[str, Any], explicit: dict[str, Any], facts: ModelFacts, notes: Notes
 ) -> ThinkingConfig:
     """The native thinking config; empty when the caller asked for nothing.
 
-    `explicit` is `extra_body.google.thinking_config` in camelCase.
+    Args:
+        effort: The `reasoning_effort` of the request.
+        reasoning: Its `reasoning`, with `effort`, `max_tokens`, `exclude` and `summary`.
+        explicit: `extra_body.google.thinking_config` in camelCase.
+        facts: What is known about the model.
+        notes: Where it is noted what the model cannot follow exactly.
 
     Raises:
         ApiError: 400 when effort and an explicit budget or level come together, or when thinking cannot be switched
             off.
     """
     config: dict[str, Any] = dict(explicit)
-    effort: str | None = request.reasoning_effort
-    reasoning = request.reasoning or {}
     if effort is None and reasoning.get("effort") is not None:
         effort = _effort(reasoning["effort"])
     if reasoning.get("max_tokens") is not None:

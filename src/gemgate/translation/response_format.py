@@ -5,8 +5,6 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from gemgate.api.chat.tools import ToolPlan, declared_names
-from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.schema.convert_schema import (
@@ -19,6 +17,7 @@ from gemgate.gemini.schema.convert_schema import (
 )
 from gemgate.gemini.types import GenerationConfig
 from gemgate.translation.notes import Notes
+from gemgate.translation.tool_plan import ToolPlan, declared_names
 
 _HIDDEN_NAME = "final_answer"
 
@@ -50,36 +49,37 @@ class Format(NamedTuple):
     schema: dict[str, Any] | None = None
 
 
-def read_format(request: ChatCompletionRequest, notes: Notes, schemas: SchemaBudget) -> Format:
-    """The response format, its schema converted and paid from `schemas`.
+def schema_format(schema: Any, description: str | None, param: str, notes: Notes, schemas: SchemaBudget) -> Format:
+    """The format of an answer that follows `schema`, which stands at `param`; it is paid from `schemas`.
 
     Raises:
         ApiError: 400 when the schema is missing or cannot be represented.
     """
-    wanted = request.response_format
-    if wanted is None or wanted.type != "json_schema":
-        return Format(wanted.type if wanted else "text")
-    param = "response_format.json_schema.schema"
-    if wanted.json_schema is None or wanted.json_schema.schema_ is None:
+    if schema is None:
         raise ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     try:
-        converted = known_gemini_schema(wanted.json_schema.schema_, param=param, budget=schemas)
+        converted = known_gemini_schema(schema, param=param, budget=schemas)
     except UnsupportedSchemaError as error:
         raise ApiError(400, str(error), param=param, code="invalid_json_schema") from error
     for change in converted.changes:
         notes.adjust(f"{param}.{change}")
-    schema = converted.schema
-    if wanted.json_schema.description and "description" not in schema and "$ref" not in schema:
-        schema = {**schema, "description": wanted.json_schema.description}
-    return Format("json_schema", schema)
+    found = converted.schema
+    if description and "description" not in found and "$ref" not in found:
+        found = {**found, "description": description}
+    return Format("json_schema", found)
 
 
 def apply_format(
-    wanted: Format, plan: ToolPlan, config: GenerationConfig, facts: ModelFacts, notes: Notes
+    wanted: Format,
+    plan: ToolPlan,
+    config: GenerationConfig,
+    facts: ModelFacts,
+    notes: Notes,
+    name: str = "response_format",
 ) -> HiddenFunction | None:
     """Put the format into `config`, or into a hidden function of `plan`, which is returned.
 
-    A required call leaves no text to give a format to.
+    `name` is that of the parameter which asks for the format. A required call leaves no text to give a format to.
 
     Gemini 2.5 and older answer functions together with a JSON format with 400 "Function calling with a response mime
     type: 'application/json' is unsupported" (recorded).
@@ -89,10 +89,10 @@ def apply_format(
     if plan.declarations and not facts.json_with_tools:
         mode = plan.calling.get("mode")
         if mode == "ANY":
-            notes.adjust("response_format->none")
+            notes.adjust(f"{name}->none")
             return None
         if mode != "NONE":
-            notes.adjust("response_format->function")
+            notes.adjust(f"{name}->function")
             return _hide(wanted, plan)
         plan.declarations = []
         notes.adjust("tools->none")

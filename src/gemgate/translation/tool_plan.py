@@ -1,0 +1,106 @@
+"""The tools of a request in Gemini's terms, in whatever form its endpoint takes them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemgate.errors import ApiError
+from gemgate.gemini.schema.convert_schema import SchemaBudget, UnsupportedSchemaError, function_parameters
+from gemgate.gemini.types import (
+    FunctionCallingConfig,
+    FunctionDeclaration,
+    Tool,
+    ToolConfig,
+)
+from gemgate.translation.function_names import NameMap
+from gemgate.translation.notes import Notes
+from gemgate.wire import Function
+
+
+@dataclass(slots=True)
+class ToolPlan:
+    """The tools of a request, in Gemini's terms.
+
+    Attributes:
+        declarations: All functions; they travel in one `tools` entry.
+        built_in: Built-in tools, an entry each.
+        calling: The function calling config; empty when the model may decide.
+        names: The callers' names and Gemini's.
+        declared: Names (Gemini's) of the functions of `tools` and `functions`.
+        custom: Names (Gemini's) of custom tools, which take free text.
+        strict: Whether one of the functions asks for arguments that keep to its schema.
+        schemas: What is left of the schemas that the whole request may hold.
+    """
+
+    names: NameMap
+    declarations: list[FunctionDeclaration] = field(default_factory=list)
+    built_in: list[Tool] = field(default_factory=list)
+    calling: FunctionCallingConfig = field(default_factory=FunctionCallingConfig)
+    declared: set[str] = field(default_factory=set)
+    custom: set[str] = field(default_factory=set)
+    strict: bool = False
+    schemas: SchemaBudget = field(default_factory=SchemaBudget)
+
+    @property
+    def server_side_calls(self) -> bool:
+        """Whether Google runs some of the calls itself (MCP servers)."""
+        return any("mcpServers" in tool for tool in self.built_in)
+
+    def tools(self) -> list[Tool]:
+        """The native `tools`."""
+        functions: list[Tool] = [{"functionDeclarations": self.declarations}] if self.declarations else []
+        return functions + self.built_in
+
+    def tool_config(self) -> ToolConfig:
+        """The native `toolConfig`; empty when there is nothing to say."""
+        config: ToolConfig = {}
+        if self.declarations and self.calling:
+            config["functionCallingConfig"] = self.calling
+        if self.declarations and self.built_in:
+            config["includeServerSideToolInvocations"] = True
+        return config
+
+
+def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> None:
+    """Add a function, which stands at `param`, to the plan.
+
+    Raises:
+        ApiError: 400 for a name that is empty or taken, and for parameters that are no schema.
+    """
+    if not function.name:
+        raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
+    native = plan.names.to_gemini(function.name)
+    if native in plan.declared:
+        msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
+        raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
+    if native != function.name:
+        notes.adjust(f"{param}.name={function.name}->{native}")
+    plan.declared.add(native)
+    declaration: FunctionDeclaration = {"name": native, "description": function.description or function.name}
+    _add_parameters(plan, declaration, function.parameters, f"{param}.parameters", notes)
+    plan.declarations.append(declaration)
+    plan.strict = plan.strict or bool(function.strict)
+    if function.model_extra and function.model_extra.get("custom"):
+        plan.custom.add(native)
+
+
+def _add_parameters(
+    plan: ToolPlan, declaration: FunctionDeclaration, parameters: Any, param: str, notes: Notes
+) -> None:
+    try:
+        converted = function_parameters(parameters, param=param, budget=plan.schemas)
+    except UnsupportedSchemaError as error:
+        raise ApiError(400, str(error), param=param, code="invalid_function_parameters") from error
+    if converted is not None:
+        declaration["parametersJsonSchema"] = converted.schema
+        for change in converted.changes:
+            notes.adjust(f"{param}.{change}")
+
+
+def declared_names(plan: ToolPlan) -> frozenset[str]:
+    """The names of all functions, native ones included, which may hold anything."""
+    return frozenset(name for known in plan.declarations if isinstance(name := known.get("name"), str))
+
+
+def missing(param: str) -> ApiError:
+    """The error for a parameter that must be there."""
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
