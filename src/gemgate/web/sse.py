@@ -7,7 +7,7 @@ of a stream that succeeded. Never an `id:` line: openai-python would dispatch an
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import orjson
@@ -40,14 +40,54 @@ def error_frame(error: ApiError) -> bytes:
     return frame(error.body())
 
 
+class StreamVoice(Protocol):
+    """The events of a stream that its answer does not bring: where nothing comes for long, and where it fails."""
+
+    def silence(self) -> bytes:
+        """Ready bytes that keep the stream alive; they begin with a comment, which counts as no answer."""
+        ...
+
+    def failure(self, error: ApiError) -> bytes:
+        """The last events of a stream that has begun and failed, as ready bytes."""
+        ...
+
+
+class _Comments:
+    """The voice of a stream without one of its own."""
+
+    def silence(self) -> bytes:
+        return KEEP_ALIVE
+
+    def failure(self, error: ApiError) -> bytes:
+        return error_frame(error)
+
+
+_COMMENTS = _Comments()
+VOICE = "gemgate.stream_voice"
+"""The key of a stream's voice in the scope of its request."""
+
+
+def failure_of(scope: Scope, error: ApiError) -> bytes:
+    """The last events of the stream that answers the request of `scope`, where the server ends it."""
+    voice: StreamVoice = scope.get(VOICE, _COMMENTS)
+    return voice.failure(error)
+
+
 def respond(
-    request: Request, batches: EventBatches, settings: Settings, headers: Mapping[str, str] | None = None
+    request: Request,
+    batches: EventBatches,
+    settings: Settings,
+    headers: Mapping[str, str] | None = None,
+    voice: StreamVoice | None = None,
 ) -> Response:
     """Streams `batches` as an answer of status 200, which begins with the first batch or after `stream_start_after`.
 
     What `batches` raises before that is raised by the response and becomes an HTTP status; what it raises later becomes
     an error event. `batches` is closed as soon as the client goes. `headers` are looked at when the answer begins.
+    `voice` has the words for silence and failure, where they are more than a comment and an event with the error.
     """
+    if voice is not None:
+        request.scope[VOICE] = voice
     return _EventStream(request, batches, settings, {} if headers is None else headers)
 
 
@@ -73,7 +113,7 @@ class _EventStream(Response):
         Raises:
             ClientDisconnect: the client went before the answer began.
         """
-        out = _EventWriter(send, self._head, self._settings)
+        out = _EventWriter(send, self._head, self._settings, self._request.scope.get(VOICE, _COMMENTS))
         try:
             with out:
                 async with cancelled_on_disconnect(self._request):
@@ -94,7 +134,9 @@ class _EventStream(Response):
         except Exception as error:
             if not out.has_begun:
                 raise
-            await out.send(error_frame(as_api_error(error)))  # the head is sent: every failure becomes the last event
+            await out.send(
+                failure_of(self._request.scope, as_api_error(error))
+            )  # the head is sent: every failure becomes the last event
 
     def _head(self) -> Message:
         self.raw_headers = _headers() + [(name.encode(), value.encode("latin-1")) for name, value in self._more.items()]
@@ -117,8 +159,9 @@ class _EventWriter:
         has_begun: Whether the head is sent.
     """
 
-    def __init__(self, send: Send, head: Callable[[], Message], settings: Settings) -> None:
+    def __init__(self, send: Send, head: Callable[[], Message], settings: Settings, voice: StreamVoice) -> None:
         self.has_begun = False
+        self._voice = voice
         self._send = send
         self._head = head
         self._settings = settings
@@ -148,10 +191,10 @@ class _EventWriter:
         self._set(self._settings.keepalive_interval)
         await self._send(head)
 
-    async def _comment(self) -> None:
+    async def _keep_alive(self, piece: bytes) -> None:
         if not self.has_begun:
             await self._begin()
-        await self._send({"type": "http.response.body", "body": KEEP_ALIVE, "more_body": True})
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
     def _set(self, seconds: float) -> None:
         self._timer = self._loop.call_later(seconds, self._expire)
@@ -159,7 +202,8 @@ class _EventWriter:
     def _expire(self) -> None:
         self._set(self._settings.keepalive_interval)
         if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._comment())
+            # Asked for now: its events are counted, and those of the answer that come meanwhile wait for it.
+            self._task = self._loop.create_task(self._keep_alive(self._voice.silence()))
 
 
 async def _close(source: EventBatches) -> None:

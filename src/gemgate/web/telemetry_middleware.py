@@ -24,7 +24,7 @@ from gemgate.observability.record import (
 from gemgate.redaction import redact, traceback_of
 from gemgate.web.disconnect import Disconnect, disconnect_of
 from gemgate.web.error_handlers import CLIENT_CLOSED_REQUEST, answer
-from gemgate.web.sse import error_frame
+from gemgate.web.sse import failure_of
 
 if TYPE_CHECKING:
     from gemgate.observability.tracing import Tracing
@@ -80,9 +80,9 @@ class TelemetryMiddleware:
         handle_sigterm = receive if disconnect is not None and bodies is None else exchange.receive
         try:
             await self._app(scope, handle_sigterm, exchange.send)
-            await exchange.finish()
+            await exchange.finish(scope)
         except asyncio.CancelledError:
-            await exchange.finish()
+            await exchange.finish(scope)
             raise
         except Exception as error:
             self._log.error("internal error", exception=traceback_of(error))
@@ -197,7 +197,7 @@ class _MeasuredExchange:
             record.longest_gap = gap
         record.last_event = now
 
-    async def finish(self) -> None:
+    async def finish(self, scope: Scope) -> None:
         """Ends an answer that the server's own shutdown cut short."""
         if self.complete or self.gone:
             return
@@ -207,7 +207,7 @@ class _MeasuredExchange:
         elif self._record.is_stream:
             error = shutting_down()
             self._record.error = error.code
-            await self.send({"type": "http.response.body", "body": error_frame(error)})
+            await self.send({"type": "http.response.body", "body": failure_of(scope, error)})
 
     async def fail(self) -> bool:
         """Answers with a 500, if the answer has not begun; says whether it could."""

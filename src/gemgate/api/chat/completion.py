@@ -1,217 +1,45 @@
-"""One chat completion: the request, its media, the calls to Google, and the first model that can answer."""
+"""One chat completion: what is translated, and its answer as a stream."""
 
-import random
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-
-from anyio import to_thread
+from typing import NamedTuple
 
 from gemgate.api.chat.messages import inline_media_of, media_of
 from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.stream import ChatStream
 from gemgate.api.chat.wire import ChatCompletionRequest
-from gemgate.api.services import (
-    Services,
-)
-from gemgate.auth.caller import Caller
-from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.types import GenerateContentResponse
-from gemgate.media.references import Ref, Resolved
-from gemgate.model_routing.fallback import Fallback, ModelAttempt
-from gemgate.model_routing.model_name import model_name
+from gemgate.api.generation import ModelCall, new_id
+from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.observability.record import current
-from gemgate.tasks import all_of, merged
-from gemgate.translation.notes import served_by
-from gemgate.translation.options import Dialect
-from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
-from gemgate.upstream.stream import RetryingStream
+from gemgate.translation.options import Dialect, Options
 from gemgate.web.sse import DONE, frame
 
 
-class Completion:
-    """A request on its way to the first of its models that can answer.
+class ChatSource(NamedTuple):
+    """A chat completion request, and how it is translated."""
 
-    Attributes:
-        headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
-    """
-
-    def __init__(self, call: "ChatCall", translation: ChatTranslation, models: Sequence[str]) -> None:
-        self.headers = translation.notes.headers()
-        self._call = call
-        self._translation = translation
-        self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
-
-    async def answer(self) -> tuple[ChatTranslation, list[GenerateContentResponse]]:
-        """The answers of one model, and the request as that model got it."""
-        if len(self._models) == 1:
-            if not self._call.media:
-                del self._call.chat  # nobody will translate it again
-            return await self._generate(ModelAttempt(self._models[0]))
-        return await self._fallback().answer(self._generate)
-
-    def stream(self) -> AsyncGenerator[bytes, None]:
-        """The answer as ready bytes."""
-        if len(self._models) == 1:
-            self._is_answered_by(self._translation)
-            return _stream(self._call, self._translation)
-        return self._fallback().stream(self._pieces)
-
-    def _fallback(self) -> Fallback:
-        return Fallback(self._call.services.gemini, self._call.chat.model, self._models)
-
-    async def _generate(self, attempt: ModelAttempt) -> tuple[ChatTranslation, list[GenerateContentResponse]]:
-        call, translation = await self._put(attempt)
-        answers = await call.generate(translation)
-        self._is_answered_by(translation)
-        return translation, answers
-
-    async def _pieces(self, attempt: ModelAttempt) -> AsyncGenerator[bytes, None]:
-        call, translation = await self._put(attempt)
-        async with aclosing(_stream(call, translation)) as pieces:
-            first = await anext(pieces)
-            self._is_answered_by(translation)
-            yield first
-            async for piece in pieces:
-                yield piece
-
-    async def _put(self, attempt: ModelAttempt) -> tuple["ChatCall", ChatTranslation]:
-        """The request as this model gets it; what it names was fetched for the first one."""
-        if attempt.model is self._models[0]:
-            self._call.limits = attempt.limits
-            return self._call, self._translation
-        call = replace(self._call, model=attempt.model, limits=attempt.limits)
-        return call, await call.ready()
-
-    def _is_answered_by(self, translation: ChatTranslation) -> None:
-        current().uses(translation.model, translation.notes)
-        self.headers.clear()
-        self.headers |= translation.notes.headers() | served_by(translation.model)
-
-
-EventBatch = list[GenerateContentResponse]
-
-
-@dataclass(slots=True)
-class ChatCall:
-    """One request: what it needs before it is translated, and its calls to Google."""
-
-    services: Services
-    caller: Caller
     chat: ChatCompletionRequest
-    size: int
+    options: Options
     dialect: Dialect
-    is_dry_run: bool
-    model: str
-    is_heavy: bool = False
-    limits: CallLimits = DEFAULT_LIMITS
-    refs: list[Ref] = field(init=False)
-    media: Resolved = field(default_factory=dict)
+    caller_id: str
 
-    def __post_init__(self) -> None:
-        self.refs = media_of(self.chat.messages)
+    def media(self) -> list[Ref]:
+        """The remote media and the files that the messages name."""
+        return media_of(self.chat.messages)
 
-    @property
-    def needs_media(self) -> bool:
-        """Whether something must be fetched, looked up or uploaded before the request is translated."""
-        return self.services.media.concerns(self.refs, self.size)
+    def inline_media(self) -> list[InlineRef]:
+        """The media that the messages hold themselves."""
+        return inline_media_of(self.chat.messages)
 
-    async def resolve_and_translate(self) -> ChatTranslation:
-        """The native request, once what it names is there."""
-        if self.needs_media:
-            self.media = await self.services.media.resolve(
-                self.refs,
-                self.caller,
-                model=model_name(self.model),
-                size=self.size,
-                inline=lambda: inline_media_of(self.chat.messages),
-                is_dry_run=self.is_dry_run,
-            )
-        return await self.ready()
-
-    async def ready(self) -> ChatTranslation:
-        """As `translated`; a heavy one beside the event loop, so that others are served meanwhile, one at a time."""
-        if not self.is_heavy:
-            return self.translate()
-        return await to_thread.run_sync(self.translate, limiter=self.services.heavy)
-
-    def translate(self) -> ChatTranslation:
-        """The native request, with what was found before."""
+    def translate(self, model: str, media: Resolved) -> ChatTranslation:
+        """The native request to `model`, with the media that were found."""
         return to_gemini(
-            self.chat,
-            self.services.chat,
-            model=self.model,
-            dialect=self.dialect,
-            caller_id=self.caller.id,
-            media=self.media,
+            self.chat, self.options, model=model, dialect=self.dialect, caller_id=self.caller_id, media=media
         )
 
-    async def generate(self, translation: ChatTranslation) -> list[GenerateContentResponse]:
-        """Google's whole answers. Files that are why there are none are uploaded again, once."""
-        try:
-            return await self._generate(translation)
-        except GeminiError as error:
-            if not await self.services.media.can_renew(error, self.media, self.caller):
-                raise
-        return await self._generate(await self.resolve_and_translate())
 
-    async def _generate(self, translation: ChatTranslation) -> list[GenerateContentResponse]:
-        generate = self.services.gemini.generate
-        key, limits = self.caller.key, self.limits
-        calls = [generate(translation.model, body, key, limits=limits) for body in translation.take_bodies()]
-        return await all_of(calls)
-
-    def stream(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        """The events of Google's answers, each with the number of its call."""
-        return self._renewed(translation) if self.media else self._events(translation)
-
-    def _events(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        gemini, key = self.services.gemini, self.caller.key
-        bodies = translation.take_bodies()
-        if len(bodies) == 1:
-            return _single(gemini.stream(translation.model, bodies[0], key, limits=self.limits))
-        return merged([_events(gemini.stream(translation.model, body, key, limits=self.limits)) for body in bodies])
-
-    async def _renewed(self, translation: ChatTranslation) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        """As `_events`; if nothing has come and the files are why, they are uploaded again, once."""
-        has_begun = False
-        try:
-            async with aclosing(self._events(translation)) as batches:
-                async for batch in batches:
-                    has_begun = True
-                    yield batch
-        except GeminiError as error:
-            if has_begun or not await self.services.media.can_renew(error, self.media, self.caller):
-                raise
-        else:
-            return
-        async with aclosing(self._events(await self.resolve_and_translate())) as batches:
-            async for batch in batches:
-                yield batch
-
-
-async def stream_after_media(
-    call: ChatCall, models: Sequence[str], headers: dict[str, str]
-) -> AsyncGenerator[bytes, None]:
-    """The answer as ready bytes, to a request whose files may first have to be uploaded, which can take minutes.
-
-    The response may have begun by then: what its `headers` should have told stands in comments.
-    """
-    began = time.monotonic()
-    translation = await call.resolve_and_translate()
-    current().uses(translation.model, translation.notes)
-    completion = Completion(call, translation, models)
-    async with aclosing(completion.stream()) as pieces:
-        async for piece in pieces:
-            if not headers and completion.headers:
-                headers |= completion.headers
-                if time.monotonic() - began >= call.services.settings.stream_start_after:
-                    yield "".join(f": {name}: {value}\n" for name, value in headers.items()).encode() + b"\n"
-            yield piece
-
-
-async def _stream(call: ChatCall, translation: ChatTranslation) -> AsyncGenerator[bytes, None]:
+async def chat_pieces(call: ModelCall[ChatTranslation], translation: ChatTranslation) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
     stream = ChatStream(translation.context, fallback_id=new_id(), created=int(time.time()), calls=translation.calls)
     current().on_finish(stream.summary)
@@ -222,20 +50,3 @@ async def _stream(call: ChatCall, translation: ChatTranslation) -> AsyncGenerato
             if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:
                 yield b"".join(chunks)
     yield b"".join(frame(chunk) for chunk in stream.finish()) + DONE
-
-
-def new_id() -> str:
-    """Where Google gives none: 32 hex digits, which need not be secret."""
-    return f"{random.getrandbits(128):032x}"
-
-
-async def _events(stream: RetryingStream) -> AsyncGenerator[EventBatch, None]:
-    async with stream as batches:
-        async for batch in batches:
-            yield batch
-
-
-async def _single(stream: RetryingStream) -> AsyncGenerator[tuple[int, EventBatch], None]:
-    async with stream as batches:
-        async for batch in batches:
-            yield 0, batch

@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.chat.completion import ChatCall, Completion, new_id, stream_after_media
+from gemgate.api.chat.completion import ChatSource, chat_pieces
 from gemgate.api.chat.messages import unsigned_calls
 from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.generation import Generation, ModelCall, new_id, stream_after_media
 from gemgate.api.services import (
     caller_of,
     dialect_of,
@@ -45,12 +46,13 @@ async def create_chat_completion(request: Request) -> Response:
     if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
         await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)
-    call = ChatCall(
-        services, caller, chat, len(raw), dialect_of(request), is_dry_run(request), models[0], is_heavy=is_heavy(raw)
+    source = ChatSource(chat, services.chat, dialect_of(request), caller.id)
+    call = ModelCall(
+        services, caller, source, chat.model, len(raw), is_dry_run(request), models[0], is_heavy=is_heavy(raw)
     )
     if chat.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
-        return respond(request, stream_after_media(call, models, late), services.settings, late)
+        return respond(request, stream_after_media(call, models, chat_pieces, late), services.settings, late)
     if call.needs_media:
         async with cancelled_on_disconnect(request):
             translation = await call.resolve_and_translate()
@@ -61,15 +63,15 @@ async def create_chat_completion(request: Request) -> Response:
         method = "streamGenerateContent?alt=sse" if chat.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
         return dry_run(path, translation.body, translation.calls, translation.notes)
-    completion = Completion(call, translation, models)
+    generation = Generation(call, translation, models, chat_pieces)
     if chat.stream:
-        return respond(request, completion.stream(), services.settings, completion.headers)
-    del raw, chat  # what was asked may be long, and the answer long in coming
+        return respond(request, generation.stream(), services.settings, generation.headers)
+    del raw, chat, source  # what was asked may be long, and the answer long in coming
     async with cancelled_on_disconnect(request):
-        translation, answers = await completion.answer()
+        translation, answers = await generation.answer()
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
     body = completion_from_gemini(answers, translation.context, fallback_id=new_id(), created=int(time.time()))
     record.response_id = body["id"]
     record.finish_reasons = [choice["finish_reason"] for choice in body["choices"]]
-    return Response(orjson.dumps(body), headers=completion.headers, media_type="application/json")
+    return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")

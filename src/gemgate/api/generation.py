@@ -1,0 +1,277 @@
+"""One answer of a model: the request, its media, the calls to Google, and the first model that can answer."""
+
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+from anyio import to_thread
+
+from gemgate.api.services import Services
+from gemgate.auth.caller import Caller
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
+from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.model_routing.fallback import Fallback, ModelAttempt
+from gemgate.model_routing.model_name import model_name
+from gemgate.observability.record import current
+from gemgate.tasks import all_of, merged
+from gemgate.translation.notes import Notes, served_by
+from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
+from gemgate.upstream.stream import RetryingStream
+
+
+class ModelRequest(Protocol):
+    """A native request, and what happened to the caller's on the way.
+
+    Attributes:
+        model: The model's resource name, such as `models/gemini-2.5-flash`.
+        body: The native request; empty once it was taken.
+        calls: How many times to send it.
+        notes: What was dropped and adjusted.
+    """
+
+    model: str
+    body: GenerateContentRequest
+    calls: int
+    notes: Notes
+
+    def take_bodies(self) -> list[GenerateContentRequest]:
+        """The body of each call, for the one time that they are sent."""
+        ...
+
+
+T = TypeVar("T", bound=ModelRequest)
+T_co = TypeVar("T_co", bound=ModelRequest, covariant=True)
+
+
+class RequestSource(Protocol[T_co]):
+    """What a caller asks for, as its endpoint knows it."""
+
+    def media(self) -> list[Ref]:
+        """The remote media and the files that it names."""
+        ...
+
+    def inline_media(self) -> Iterable[InlineRef]:
+        """The media that it holds itself."""
+        ...
+
+    def translate(self, model: str, media: Resolved) -> T_co:
+        """The native request to `model`, with the media that were found."""
+        ...
+
+
+class Generation(Generic[T]):
+    """A request on its way to the first of its models that can answer.
+
+    Args:
+        call: The request.
+        translation: The native request to the first model.
+        models: All that may be asked, in their order.
+        pieces: The endpoint's own form of a stream.
+
+    Attributes:
+        headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
+    """
+
+    def __init__(self, call: "ModelCall[T]", translation: T, models: Sequence[str], pieces: "Pieces[T]") -> None:
+        self.headers = translation.notes.headers()
+        self._call = call
+        self._translation = translation
+        self._pieces_of = pieces
+        self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
+
+    async def answer(self) -> tuple[T, list[GenerateContentResponse]]:
+        """The answers of one model, and the request as that model got it."""
+        if len(self._models) == 1:
+            if not self._call.media:
+                del self._call.source  # nobody will translate it again
+            return await self._generate(ModelAttempt(self._models[0]))
+        return await self._fallback().answer(self._generate)
+
+    def stream(self) -> AsyncGenerator[bytes, None]:
+        """The answer as ready bytes."""
+        if len(self._models) == 1:
+            self._is_answered_by(self._translation)
+            return self._pieces_of(self._call, self._translation)
+        return self._fallback().stream(self._pieces)
+
+    def _fallback(self) -> Fallback:
+        return Fallback(self._call.services.gemini, self._call.asked, self._models)
+
+    async def _generate(self, attempt: ModelAttempt) -> tuple[T, list[GenerateContentResponse]]:
+        call, translation = await self._put(attempt)
+        answers = await call.generate(translation)
+        self._is_answered_by(translation)
+        return translation, answers
+
+    async def _pieces(self, attempt: ModelAttempt) -> AsyncGenerator[bytes, None]:
+        call, translation = await self._put(attempt)
+        async with aclosing(self._pieces_of(call, translation)) as pieces:
+            first = await anext(pieces)
+            self._is_answered_by(translation)
+            yield first
+            async for piece in pieces:
+                yield piece
+
+    async def _put(self, attempt: ModelAttempt) -> tuple["ModelCall[T]", T]:
+        """The request as this model gets it; what it names was fetched for the first one."""
+        if attempt.model is self._models[0]:
+            self._call.limits = attempt.limits
+            return self._call, self._translation
+        call = replace(self._call, model=attempt.model, limits=attempt.limits)
+        return call, await call.ready()
+
+    def _is_answered_by(self, translation: T) -> None:
+        current().uses(translation.model, translation.notes)
+        self.headers.clear()
+        self.headers |= translation.notes.headers() | served_by(translation.model)
+
+
+EventBatch = list[GenerateContentResponse]
+
+
+@dataclass(slots=True)
+class ModelCall(Generic[T]):
+    """One request: what it needs before it is translated, and its calls to Google.
+
+    Attributes:
+        source: What is translated.
+        asked: The model as the caller named it.
+        size: Bytes of the body.
+        is_dry_run: Nobody is called.
+        model: The model to ask.
+        is_heavy: The translation may take so long that it is done beside the event loop.
+        limits: How long and how often Google may be called.
+        refs: What must be fetched or looked up.
+        media: What was found.
+    """
+
+    services: Services
+    caller: Caller
+    source: RequestSource[T]
+    asked: str
+    size: int
+    is_dry_run: bool
+    model: str
+    is_heavy: bool = False
+    limits: CallLimits = DEFAULT_LIMITS
+    refs: list[Ref] = field(init=False)
+    media: Resolved = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.refs = self.source.media()
+
+    @property
+    def needs_media(self) -> bool:
+        """Whether something must be fetched, looked up or uploaded before the request is translated."""
+        return self.services.media.concerns(self.refs, self.size)
+
+    async def resolve_and_translate(self) -> T:
+        """The native request, once what it names is there."""
+        if self.needs_media:
+            self.media = await self.services.media.resolve(
+                self.refs,
+                self.caller,
+                model=model_name(self.model),
+                size=self.size,
+                inline=self.source.inline_media,
+                is_dry_run=self.is_dry_run,
+            )
+        return await self.ready()
+
+    async def ready(self) -> T:
+        """As `translated`; a heavy one beside the event loop, so that others are served meanwhile, one at a time."""
+        if not self.is_heavy:
+            return self.translate()
+        return await to_thread.run_sync(self.translate, limiter=self.services.heavy)
+
+    def translate(self) -> T:
+        """The native request, with what was found before."""
+        return self.source.translate(self.model, self.media)
+
+    async def generate(self, translation: T) -> list[GenerateContentResponse]:
+        """Google's whole answers. Files that are why there are none are uploaded again, once."""
+        try:
+            return await self._generate(translation)
+        except GeminiError as error:
+            if not await self.services.media.can_renew(error, self.media, self.caller):
+                raise
+        return await self._generate(await self.resolve_and_translate())
+
+    async def _generate(self, translation: T) -> list[GenerateContentResponse]:
+        generate = self.services.gemini.generate
+        key, limits = self.caller.key, self.limits
+        calls = [generate(translation.model, body, key, limits=limits) for body in translation.take_bodies()]
+        return await all_of(calls)
+
+    def stream(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
+        """The events of Google's answers, each with the number of its call."""
+        return self._renewed(translation) if self.media else self._events(translation)
+
+    def _events(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
+        gemini, key = self.services.gemini, self.caller.key
+        bodies = translation.take_bodies()
+        if len(bodies) == 1:
+            return _single(gemini.stream(translation.model, bodies[0], key, limits=self.limits))
+        return merged([_events(gemini.stream(translation.model, body, key, limits=self.limits)) for body in bodies])
+
+    async def _renewed(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
+        """As `_events`; if nothing has come and the files are why, they are uploaded again, once."""
+        has_begun = False
+        try:
+            async with aclosing(self._events(translation)) as batches:
+                async for batch in batches:
+                    has_begun = True
+                    yield batch
+        except GeminiError as error:
+            if has_begun or not await self.services.media.can_renew(error, self.media, self.caller):
+                raise
+        else:
+            return
+        async with aclosing(self._events(await self.resolve_and_translate())) as batches:
+            async for batch in batches:
+                yield batch
+
+
+Pieces = Callable[[ModelCall[T], T], AsyncGenerator[bytes, None]]
+"""The answer to a call as ready bytes, in the form of its endpoint."""
+
+
+async def stream_after_media(
+    call: ModelCall[T], models: Sequence[str], pieces: Pieces[T], headers: dict[str, str]
+) -> AsyncGenerator[bytes, None]:
+    """The answer as ready bytes, to a request whose files may first have to be uploaded, which can take minutes.
+
+    The response may have begun by then: what its `headers` should have told stands in comments.
+    """
+    began = time.monotonic()
+    translation = await call.resolve_and_translate()
+    current().uses(translation.model, translation.notes)
+    generation = Generation(call, translation, models, pieces)
+    async with aclosing(generation.stream()) as answer:
+        async for piece in answer:
+            if not headers and generation.headers:
+                headers |= generation.headers
+                if time.monotonic() - began >= call.services.settings.stream_start_after:
+                    yield "".join(f": {name}: {value}\n" for name, value in headers.items()).encode() + b"\n"
+            yield piece
+
+
+def new_id() -> str:
+    """Where Google gives none: 32 hex digits, which need not be secret."""
+    return f"{random.getrandbits(128):032x}"
+
+
+async def _events(stream: RetryingStream) -> AsyncGenerator[EventBatch, None]:
+    async with stream as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def _single(stream: RetryingStream) -> AsyncGenerator[tuple[int, EventBatch], None]:
+    async with stream as batches:
+        async for batch in batches:
+            yield 0, batch

@@ -1,0 +1,1 @@
+"""`/responses`: OpenAI's Responses API."""
