@@ -95,6 +95,16 @@ class TestFunctions:
         body = said("Hi", tools=[*functions(WEATHER), *functions(WEATHER)])
         assert refused("gemini-2.5-flash", body) == "Duplicate function declaration found: get_weather"
 
+    @pytest.mark.parametrize("mode", ["ANY", "VALIDATED"])
+    def test_a_function_has_a_schema_where_the_mode_holds_calls_to_one(self, mode: str) -> None:
+        def with_schema(**schema: Any) -> dict[str, Any]:
+            tools = functions(WEATHER, {"name": "ping", **schema})
+            return said("Hi", tools=tools, toolConfig={"functionCallingConfig": {"mode": mode}})
+
+        assert refused("gemini-2.5-flash", with_schema()) == "Request contains an invalid argument."
+        assert refused("gemini-2.5-flash", with_schema(parametersJsonSchema={"type": "object", "properties": {}})) == ""
+        assert refused("gemini-2.5-flash", said("Hi", tools=functions({"name": "ping"}))) == ""
+
     def test_parameters_are_given_in_one_way(self) -> None:
         both = WEATHER | {"parameters": {"type": "OBJECT"}}
         assert "only one of parameters" in refused("gemini-2.5-flash", said("Hi", tools=functions(both)))
@@ -227,6 +237,24 @@ class TestResults:
 
     def test_calls_may_come_in_several_turns(self) -> None:
         body = conversation(HELLO, model_turn(call()), model_turn(call()), user(result(), result()))
+        assert refused("gemini-2.5-flash", body) == ""
+
+    @pytest.mark.parametrize(
+        "before",
+        [
+            [],
+            [model_turn({"text": "Let me see."})],
+            [HELLO, model_turn({"text": "Let me see."})],
+            [HELLO, model_turn(call()), user(result()), model_turn({"text": "Once more."})],
+        ],
+    )
+    def test_calls_follow_a_turn_of_the_users(self, before: list[dict[str, Any]]) -> None:
+        body = conversation(*before, model_turn(call()), user(result()))
+        assert "immediately after a user turn" in refused("gemini-2.5-flash", body)
+        assert refused("gemini-2.5-flash", conversation(*before, HELLO, model_turn(call()), user(result()))) == ""
+
+    def test_text_may_stand_before_a_call_in_one_turn(self) -> None:
+        body = conversation(HELLO, model_turn({"text": "Let me see."}, call()), user(result()))
         assert refused("gemini-2.5-flash", body) == ""
 
     def test_results_follow_calls(self) -> None:

@@ -93,8 +93,20 @@ def _calls_and_results(_model: ModelFamily, contents: list[dict[str, Any]]) -> N
             pending = 0
             continue
         calls = sum("functionCall" in part for part in parts_of(content))
+        if calls and content.get("role") == "model" and _begins_with_calls(contents[:position]):
+            raise invalid(
+                "Please ensure that function call turn comes immediately after a user turn or after a function "
+                "response turn."
+            )
         pending = pending + calls if content.get("role") == "model" else 0
         position += 1
+
+
+def _begins_with_calls(before: list[dict[str, Any]]) -> bool:
+    """Whether a turn of calls behind these has no user turn before it; calls may go on in the next turn (recorded)."""
+    if not before:
+        return True
+    return before[-1].get("role") == "model" and not any("functionCall" in part for part in parts_of(before[-1]))
 
 
 def _signatures(model: ModelFamily, contents: list[dict[str, Any]]) -> None:
@@ -171,7 +183,14 @@ def _functions(model: ModelFamily, body: dict[str, Any]) -> None:
             "The allowed function names have values not present in the tools function_declarations: "
             f"[{', '.join(unknown)}]"
         )
+    if prompt.mode in {"ANY", "VALIDATED"} and not all(map(_has_parameters, prompt.functions)):
+        raise invalid("Request contains an invalid argument.")
     _mixtures(model, body, functions=bool(declared), builtins=bool(prompt.builtins))
+
+
+def _has_parameters(function: dict[str, Any]) -> bool:
+    """Google refuses a function without a schema where a call must follow one (python-genai #981)."""
+    return "parameters" in function or "parametersJsonSchema" in function
 
 
 def _function_schemas(function: dict[str, Any], path: str) -> None:

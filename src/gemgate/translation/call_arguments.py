@@ -1,43 +1,68 @@
-"""The arguments of a function call, which OpenAI writes as text."""
+"""The arguments of calls in the history, which a model wrote and a client sends back."""
 
 from typing import Any
 
 import orjson
 
 from gemgate.errors import ApiError
+from gemgate.translation.lenient_json import exact_numbers, read_json, repaired_json
+from gemgate.translation.notes import Notes
+
+_TEXT = "_raw"
+"""The argument that holds what is no JSON object: a conversation must be able to go on."""
 
 
-def parse_arguments(arguments: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
-    """The arguments of a call as an object.
+def parse_arguments(arguments: Any, param: str, notes: Notes) -> dict[str, Any]:
+    """The arguments of a call as an object that can be sent to Google.
+
+    Nothing, `null` and the `[]` of PHP are no arguments. Damaged JSON is repaired, and what is no object at all becomes
+    the argument `_raw`; both are noted.
 
     Raises:
-        ApiError: 400 when they are not JSON, or JSON but no object.
+        ApiError: 400 when they are nested too deeply, and under the strict policy when they are no JSON object.
     """
-    if arguments is None or arguments == "":
-        return {}
-    if isinstance(arguments, dict):
-        return _sendable(arguments, param)
+    value, change = _read(arguments)
+    if change:
+        if notes.policy == "strict":
+            msg = f"'{param}' is not a JSON object: send the arguments as the model gave them."
+            raise ApiError(400, msg, param=param, code="invalid_value")
+        notes.adjust(f"{param}->{change}")
     try:
-        value = orjson.loads(arguments)
-    except orjson.JSONDecodeError as error:
-        msg = f"'{param}' is not JSON ({error}): send the arguments as the model gave them."
+        exact = exact_numbers(value)
+        orjson.dumps(exact)
+    except (TypeError, ValueError, RecursionError) as error:
+        msg = f"'{param}' cannot be sent on: it is nested more than about 200 levels deep."
         raise ApiError(400, msg, param=param, code="invalid_value") from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        msg = f"'{param}' must be a JSON object, and it is {type(value).__name__}."
-        raise ApiError(400, msg, param=param, code="invalid_value")
-    return _sendable(value, param)
+    return exact  # type: ignore[no-any-return]  # an object, as it was
 
 
-def _sendable(arguments: dict[str, Any], param: str) -> dict[str, Any]:
-    """`arguments`, if they can be written as JSON again, as Google must be sent them."""
+def _read(arguments: Any) -> tuple[dict[str, Any], str]:
+    """The object, and how it was changed."""
+    if not isinstance(arguments, str):
+        return _object(arguments, arguments, "")
+    if not arguments.strip():
+        return {}, ""
     try:
-        orjson.dumps(arguments)
-    except TypeError as error:
-        msg = (
-            f"'{param}' cannot be sent on: it is nested more than about 200 levels deep, or holds an integer of more "
-            "than 64 bits."
-        )
-        raise ApiError(400, msg, param=param, code="invalid_value") from error
-    return arguments
+        return _object(read_json(arguments), arguments, "")
+    except ValueError:
+        pass
+    try:
+        return _object(repaired_json(arguments), arguments, "repaired")
+    except ValueError:
+        return {_TEXT: arguments}, _TEXT
+
+
+def _object(value: Any, source: Any, change: str) -> tuple[dict[str, Any], str]:
+    if isinstance(value, dict):
+        return value, change
+    if value is None or value == []:
+        return {}, change
+    if isinstance(value, str):  # an object that was written as JSON twice
+        if not value.strip():
+            return {}, change
+        try:
+            if isinstance(inner := read_json(value), dict):
+                return inner, "repaired"
+        except ValueError:
+            pass
+    return {_TEXT: source}, _TEXT

@@ -4,7 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gemgate.errors import ApiError
-from gemgate.gemini.schema.convert_schema import SchemaBudget, UnsupportedSchemaError, function_parameters
+from gemgate.gemini.schema.convert_schema import (
+    NO_PARAMETERS,
+    SchemaBudget,
+    UnsupportedSchemaError,
+    function_parameters,
+)
 from gemgate.gemini.types import (
     FunctionCallingConfig,
     FunctionDeclaration,
@@ -14,6 +19,8 @@ from gemgate.gemini.types import (
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
 from gemgate.wire import Function
+
+_SCHEMAS = frozenset({"parameters", "parametersJsonSchema"})
 
 
 @dataclass(slots=True)
@@ -47,6 +54,10 @@ class ToolPlan:
 
     def tools(self) -> list[Tool]:
         """The native `tools`."""
+        if self.calling.get("mode") in {"ANY", "VALIDATED"}:
+            for declaration in self.declarations:  # Google's answer to one without a schema is a 400
+                if declaration.keys().isdisjoint(_SCHEMAS):
+                    declaration["parametersJsonSchema"] = NO_PARAMETERS
         functions: list[Tool] = [{"functionDeclarations": self.declarations}] if self.declarations else []
         return functions + self.built_in
 
@@ -90,10 +101,9 @@ def _add_parameters(
         converted = function_parameters(parameters, param=param, budget=plan.schemas)
     except UnsupportedSchemaError as error:
         raise ApiError(400, str(error), param=param, code="invalid_function_parameters") from error
-    if converted is not None:
-        declaration["parametersJsonSchema"] = converted.schema
-        for change in converted.changes:
-            notes.adjust(f"{param}.{change}")
+    declaration["parametersJsonSchema"] = converted.schema
+    for change in converted.changes:
+        notes.adjust(f"{param}.{change}")
 
 
 def declared_names(plan: ToolPlan) -> frozenset[str]:

@@ -9,6 +9,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.proto_json import inner_values
 from gemgate.gemini.types import FunctionResponse, FunctionResponsePart, Part
 from gemgate.translation.content import ContentTranslator
+from gemgate.translation.lenient_json import exact_numbers, read_json
 from gemgate.wire import ContentPart, RefusalPart, TextPart
 
 
@@ -29,16 +30,20 @@ def function_result(
 ) -> Result:
     """Translate the content of a tool message.
 
-    `response` must be an object: a JSON object goes as it is, everything else as `{"result": …}`. Inline media goes
-    into `functionResponse.parts` where the model takes it there (Gemini 3), and behind the responses elsewhere.
+    `response` must be an object: a JSON object goes as it is, everything else as `{"result": …}`. Several texts are the
+    items of a list, as MCP servers give them: one a line, or a list where each is a JSON object or list. Integers that
+    a double cannot hold go as text, because Google keeps numbers as doubles. Inline media goes into
+    `functionResponse.parts` where the model takes it there (Gemini 3), and behind the responses elsewhere.
     """
     media: list[Part] = []
     if isinstance(content, list):
         translator.items.take(len(content), param)
         texts = [part for part in content if isinstance(part, TextPart | RefusalPart)]
+        for text in texts:
+            translator.notes.drop_unknown(text.model_extra, f"{translator.place}.")
         rest = [(index, part) for index, part in enumerate(content) if not isinstance(part, TextPart | RefusalPart)]
         media = [found for index, part in rest if (found := translator.part(part, f"{param}[{index}]"))]
-        content = "".join(part.text if isinstance(part, TextPart) else part.refusal for part in texts)
+        content = _joined([part.text if isinstance(part, TextPart) else part.refusal for part in texts])
     native: FunctionResponse = {"name": name, "response": _response(content, param)}
     if call_id:
         native["id"] = call_id
@@ -54,16 +59,32 @@ def function_result(
     return result
 
 
-def _response(content: str | dict[str, Any] | None, param: str) -> dict[str, Any]:
-    value: Any = content
-    if isinstance(content, str) and content.lstrip()[:1] in {"{", "["}:
-        try:
-            value = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            value = content
+def _joined(texts: list[str]) -> str | list[Any]:
+    texts = [text for text in texts if text]
+    if len(texts) > 1 and all(text.lstrip()[:1] in _CONTAINERS for text in texts):
+        values = [_value(text) for text in texts]
+        if not any(isinstance(value, str) for value in values) and _survey(values)[1] <= _MAX_LEVELS:
+            return values
+    return "\n".join(texts)
+
+
+def _value(text: str) -> Any:
+    """The object or list that `text` is; the text itself, when it is neither."""
+    if text.lstrip()[:1] not in _CONTAINERS:
+        return text
+    try:
+        return read_json(text)
+    except ValueError:
+        return text
+
+
+def _response(content: str | list[Any] | dict[str, Any] | None, param: str) -> dict[str, Any]:
+    value: Any = _value(content) if isinstance(content, str) else content
     refers, levels = _survey(value)
     if levels > _MAX_LEVELS and isinstance(content, str):
         return {"result": content}
+    if not isinstance(content, str):
+        value = _exact(value, param)
     if isinstance(value, dict) and not refers:
         return value
     if value is None:
@@ -72,14 +93,26 @@ def _response(content: str | dict[str, Any] | None, param: str) -> dict[str, Any
     return {"result": _written(value, param) if refers else value}
 
 
+def _exact(value: Any, param: str) -> Any:
+    try:
+        return exact_numbers(value)
+    except (ValueError, RecursionError) as error:
+        raise _too_deep(param) from error
+
+
 def _written(value: Any, param: str) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError as error:
-        msg = f"'{param}' is nested more than about 200 levels deep, or holds an integer of more than 64 bits."
-        raise ApiError(400, msg, param=param, code="invalid_value") from error
+        raise _too_deep(param) from error
 
 
+def _too_deep(param: str) -> ApiError:
+    msg = f"'{param}' is nested more than about 200 levels deep."
+    return ApiError(400, msg, param=param, code="invalid_value")
+
+
+_CONTAINERS = frozenset("{[")
 _MAX_LEVELS = 200
 """Of a result that is JSON: a deeper one could not be written again, and is given as the text that it is."""
 

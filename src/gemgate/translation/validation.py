@@ -1,7 +1,6 @@
 """Tells a caller in OpenAI's words what pydantic found wrong with a request."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -11,6 +10,7 @@ from pydantic_core.core_schema import ErrorType
 
 from gemgate.errors import ApiError
 from gemgate.redaction import redact
+from gemgate.translation.lenient_json import STRING_OR_LAST_COMMA, without_half_pairs
 from gemgate.translation.request_size import TOO_DEEP, check_values
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -36,20 +36,20 @@ def parse(model: type[ModelT], raw: bytes) -> ModelT:
 
 
 _MAX_MENDED = 200_000  # quotes and commas: a tenth of a second
-# Possessive, and a string may end with the text: a search that gives up at each quote takes time squared.
-_STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|,(?=\s*+[}\]])', re.DOTALL)
 
 
 def _repair_json(raw: bytes) -> bytes | None:
-    """Strict JSON of JSON with a last comma in a list or with line ends in a string; None when more is wrong.
+    """Strict JSON of JSON with a last comma in a list, line ends in a string, or half an emoji; None if more is wrong.
 
-    Google's product page has both: `"n": 1,}` in its snippet for images, and `base64 -i`, which breaks lines on Linux.
+    Google's product page has the first two: `"n": 1,}` in its snippet for images, and `base64 -i`, which breaks lines
+    on Linux. JavaScript clients that cut a string by UTF-16 units leave half of a surrogate pair: it becomes U+FFFD.
     """
     if raw.count(b'"') + raw.count(b",") > _MAX_MENDED:
         return None
     try:
-        text = _STRING_OR_LAST_COMMA.sub(lambda found: found[1] or b"", raw).decode()
-        mended = orjson.dumps(json.JSONDecoder(strict=False).decode(text))
+        text = STRING_OR_LAST_COMMA.sub(lambda found: found[1] or "", raw.decode())
+        value = json.JSONDecoder(strict=False).decode(text)
+        mended = without_half_pairs(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
     except (ValueError, TypeError, RecursionError):
         return None
     return mended if mended != raw else None

@@ -169,8 +169,9 @@ class TestAssistantTurns:
         assert native[1]["parts"][0]["functionCall"]["args"] == args
 
     @pytest.mark.parametrize("arguments", ['{"x":', "[1]", '"text"', "not json"])
-    def test_malformed_arguments_are_refused_by_name(self, arguments: str) -> None:
-        caught = error(USER, assistant_calls(("a", "f", arguments)), tool_result("a", "ok"))
+    def test_malformed_arguments_are_refused_by_name_under_the_strict_policy(self, arguments: str) -> None:
+        strict = chat_options(unsupported_params="strict")
+        caught = error(USER, assistant_calls(("a", "f", arguments)), tool_result("a", "ok"), options=strict)
         assert caught.param == "messages[1].tool_calls[0].function.arguments"
 
     def test_a_call_without_a_function_is_refused_by_name(self) -> None:
@@ -257,9 +258,10 @@ class TestToolResults:
         assert native[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"result": "ok"}}}]
         assert error(USER, call, {"role": "function", "name": "g", "content": ""}).param == "messages[2].name"
 
-    def test_malformed_legacy_arguments_are_refused_by_name(self) -> None:
+    def test_malformed_legacy_arguments_are_refused_by_name_under_the_strict_policy(self) -> None:
         call = {"role": "assistant", "function_call": {"name": "f", "arguments": "{"}}
-        assert error(USER, call).param == "messages[1].function_call.arguments"
+        strict = chat_options(unsupported_params="strict")
+        assert error(USER, call, options=strict).param == "messages[1].function_call.arguments"
 
     def test_a_call_of_a_custom_tool_carries_its_input(self) -> None:
         call = {"id": "a", "type": "custom", "custom": {"name": "run", "input": "ls"}}

@@ -42,9 +42,12 @@ class TestFunctions:
         assert "toolConfig" not in body
 
     @pytest.mark.parametrize("parameters", [None, {}, {"type": "object", "properties": {}}])
-    def test_a_function_without_parameters_declares_none(self, parameters: Any) -> None:
+    def test_a_function_without_parameters_takes_an_empty_object(self, parameters: Any) -> None:
         tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
-        assert translate(tools=[tool]).body["tools"][0]["functionDeclarations"] == [{"name": "f", "description": "f"}]
+        empty = {"type": "object", "properties": {}}
+        assert translate(tools=[tool]).body["tools"][0]["functionDeclarations"] == [
+            {"name": "f", "description": "f", "parametersJsonSchema": empty}
+        ]
 
     def test_what_a_schema_loses_is_told_by_each_request(self) -> None:
         tool = function_tool(

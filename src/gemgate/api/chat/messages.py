@@ -37,6 +37,7 @@ from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, cal
 from gemgate.translation.tool_results import function_result
 
 _CONTINUE = "Continue from exactly where you stopped."
+_EARLIER = "(The earlier part of this conversation is not shown.)"
 _THOUGHTS = ("<thought>", "</thought>")
 
 # Fields of our answers that clients send back. Gemini has no place for a thought without its signature, nor for
@@ -98,6 +99,7 @@ class MessageTranslator:
                 self._add(message, f"messages[{index}]")
         self._close_calls(f"messages[{len(messages) - 1}]")
         self._end(f"messages[{len(messages) - 1}]")
+        self._begin(messages)
         return self.turns.contents, self.system
 
     def _add_text(self, message: Message) -> bool:
@@ -201,7 +203,7 @@ class MessageTranslator:
         ]
 
     def _call(self, call: ToolCall, param: str, *, is_first: bool) -> Part:
-        name, args = _name_and_args(call, param)
+        name, args = _name_and_args(call, param, self.notes)
         call_id = call.get("id") or ""
         if call_id in self.pending:
             msg = f"'{param}.id' is {call_id[:80]!r}, and another call of this message has that id: ids must differ."
@@ -265,6 +267,19 @@ class MessageTranslator:
         self.turns.add("user", [part for result in results for part in result.media])
         self.pending = PendingCalls()
 
+    def _begin(self, messages: Sequence[Message]) -> None:
+        """Put a user turn before a conversation that begins with calls, as one that was cut does.
+
+        Google's answer to it without one is 400 "Please ensure that function call turn comes immediately after a user
+        turn or after a function response turn". Later calls follow a turn of the user's, or one of results, always:
+        neighbours of one role are one turn.
+        """
+        first = self.turns.contents[0]
+        if first["role"] == "model" and any("functionCall" in part for part in first["parts"]):
+            index = next((index for index, message in enumerate(messages) if message["role"] == "assistant"), 0)
+            self.notes.adjust(f"messages[{index}]=+user")
+            self.turns.contents.insert(0, {"role": "user", "parts": [{"text": _EARLIER}]})
+
     def _end(self, param: str) -> None:
         contents = self.turns.contents
         if not contents and self.system:
@@ -291,12 +306,12 @@ class MessageTranslator:
 
 def unsigned_calls(messages: Sequence[Message], caller_id: str) -> list[bytes]:
     """The keys of calls that came back without their signatures: what `Signatures.recall` is to find out."""
-    keys = []
+    keys, notes = [], Notes("ignore")
     for message in messages:
         for call in (message["role"] == "assistant" and message.get("tool_calls")) or ():
             if _sent_signature(call) is None:
                 with suppress(ApiError):  # it has its place, which is where the call is translated
-                    keys.append(call_key(caller_id, call.get("id") or "", *_name_and_args(call, "")))
+                    keys.append(call_key(caller_id, call.get("id") or "", *_name_and_args(call, "", notes)))
     return keys
 
 
@@ -311,7 +326,7 @@ def _sign(texts: list[Part], signature: str) -> None:
         texts[-1]["thoughtSignature"] = signature
 
 
-def _name_and_args(call: ToolCall, param: str) -> tuple[str, dict[str, Any]]:
+def _name_and_args(call: ToolCall, param: str, notes: Notes) -> tuple[str, dict[str, Any]]:
     custom, function = call.get("custom"), call.get("function")
     if custom is not None:
         return custom["name"], {"input": custom.get("input", "")}
@@ -319,7 +334,7 @@ def _name_and_args(call: ToolCall, param: str) -> tuple[str, dict[str, Any]]:
         path = f"{param}.function"
         raise ApiError(400, f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter")
     path = f"{param}.function.arguments" if not param.endswith("function_call") else f"{param}.arguments"
-    return function["name"], parse_arguments(function.get("arguments"), path)
+    return function["name"], parse_arguments(function.get("arguments"), path, notes)
 
 
 def _sent_signature(call: ToolCall) -> str | None:

@@ -48,14 +48,22 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
             plan.built_in.append(_built_in(tool, f"tools[{index}]", notes))
     if request.web_search_options is not None:
         _add_search(plan, request.web_search_options, notes)
-    for native in native_tools:
-        plan.declarations.extend(native.pop("functionDeclarations", []))
+    for index, native in enumerate(native_tools):
+        plan.declarations.extend(_native_declarations(native, f"extra_body.google.tools[{index}]"))
         if native:
             plan.built_in.append(native)
     if plan.declarations and plan.built_in and not facts.builtin_with_functions:
         _refuse_the_mix(request.model, plan)
     _choose(plan, request, facts)
     return plan
+
+
+def _native_declarations(native: dict[str, Any], param: str) -> list[Any]:
+    declarations: Any = native.pop("functionDeclarations", [])
+    if not isinstance(declarations, list) or not all(isinstance(known, dict) for known in declarations):
+        msg = f"'{param}.function_declarations' must be a list of objects."
+        raise ApiError(400, msg, param=param, code="invalid_type")
+    return declarations
 
 
 def refuse_many_tools(request: ChatCompletionRequest, maximum: int) -> None:

@@ -31,7 +31,7 @@ class ToolCallFunction(TypedDict, total=False):
     """A call's name, and its arguments as JSON text."""
 
     name: Required[str]
-    arguments: str | dict[str, Any] | None
+    arguments: str | dict[str, Any] | list[Any] | None
 
 
 @_open

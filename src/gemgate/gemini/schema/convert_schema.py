@@ -22,6 +22,7 @@ from gemgate.gemini.schema.references import UnsupportedSchemaError
 from gemgate.gemini.schema.walk import MAX_SCHEMAS, Converter
 
 __all__ = [
+    "NO_PARAMETERS",
     "ConvertedSchema",
     "UnsupportedSchemaError",
     "function_parameters",
@@ -157,17 +158,22 @@ def _converted(text: bytes, param: str, maximum: int) -> ConvertedSchema:
     return ConvertedSchema(schema, changes, converter.schemas)
 
 
-def function_parameters(schema: object, *, param: str, budget: SchemaBudget | None = None) -> ConvertedSchema | None:
-    """The parameters of a function, an object at the root; None when it takes none and `parameters` is to be omitted.
+def function_parameters(schema: object, *, param: str, budget: SchemaBudget | None = None) -> ConvertedSchema:
+    """The parameters of a function, an object at the root: an empty one when it takes none.
 
-    They are paid from `budget`. There are none for None, `{}` and an object without properties. What is given must not
-    be changed (`known_gemini_schema`). Raises UnsupportedSchemaError as `to_gemini_schema` does, and when the root is
-    not an object.
+    They are paid from `budget`. There are none for None, `{}` and an object without properties. Google refuses a
+    function that has no schema at all, where a call must follow one (the modes ANY and VALIDATED). What is given must
+    not be changed (`known_gemini_schema`). Raises UnsupportedSchemaError as `to_gemini_schema` does, and when the root
+    is not an object.
     """
     if schema is None:
-        return None
+        return ConvertedSchema(NO_PARAMETERS, ())
     converted = object_root(known_gemini_schema(schema, param=param, budget=budget), param=param)
-    return converted if has_properties(converted) else None
+    return converted if has_properties(converted) else ConvertedSchema(NO_PARAMETERS, converted.changes)
+
+
+NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+"""The schema of a function that takes nothing; nobody may change it."""
 
 
 def is_object_schema(schema: dict[str, Any]) -> bool:
