@@ -261,7 +261,7 @@ def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
 def test_a_rest_that_ends_early_is_over() -> None:
     metrics = Metrics()
     cooldown = Cooldown("abcd1234", "models/gemini-x", CooldownReason.RATE_LIMIT, until=4_000_000_000.0)
-    labels = {"key": "abcd1234", "model": OTHER, "kind": "rate_limit"}
+    labels = {"key": "abcd1234", "model": OTHER, "methods": "generate", "kind": "rate_limit"}
     metrics.cools_down(cooldown)
     assert sample(metrics, "gemgate_cooldown_until_timestamp_seconds", **labels) == 4_000_000_000.0
     metrics.cools_down(replace(cooldown, until=0.0))

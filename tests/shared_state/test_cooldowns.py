@@ -17,6 +17,7 @@ from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.key_pool import KeyPool
 from gemgate.upstream.retry import Shared
+from gemgate.upstream.targets import Target
 
 MODEL = "models/gemini-2.5-flash"
 LIMIT = GeminiError(429, "Too many.", "RESOURCE_EXHAUSTED")
@@ -44,13 +45,13 @@ async def test_a_key_that_rests_in_one_process_rests_in_the_other(redis_server: 
         pool = first.shared.pool
         key = pool.find("key-one")
         assert key is not None
-        pool.cool_down(key, MODEL, CooldownReason.RATE_LIMIT, LIMIT)
+        pool.cool_down(key, Target(MODEL), CooldownReason.RATE_LIMIT, LIMIT)
         await one.written()
         assert resting(second) == []
         await others.look()
         assert resting(second) == resting(first) == [key.label]
         assert second.snapshot().keys[0].models == first.snapshot().keys[0].models
-        chosen = second.shared.pool.choose(MODEL)
+        chosen = second.shared.pool.choose(Target(MODEL))
         assert chosen is not None
         assert chosen.secret == "key-two"
         assert b"key-one" not in redis_server.command("ZRANGE", "gemgate:{rests}", "0", "-1").encode()
@@ -60,11 +61,11 @@ async def test_a_rest_that_ends_early_ends_for_all(redis_server: RedisServer) ->
     first, second = upstream(), upstream()
     async with process(redis_server.url) as one, process(redis_server.url) as two:
         mine, others = join(one, first), join(two, second)
-        first.shared.breakers.failed(MODEL)
+        first.shared.breakers.failed(Target(MODEL))
         await one.written()
         await others.look()
         assert [state.state for state in second.snapshot().breakers] == ["open"]
-        second.shared.breakers.succeeded(MODEL)
+        second.shared.breakers.succeeded(Target(MODEL))
         await two.written()
         await mine.look()
         assert first.snapshot().breakers == second.snapshot().breakers == ()
@@ -74,9 +75,9 @@ async def test_a_process_that_starts_takes_over_what_there_is_in_its_order(redis
     first, second = upstream(), upstream()
     async with process(redis_server.url) as one, process(redis_server.url) as two:
         join(one, first)
-        first.shared.breakers.failed(MODEL)
-        first.shared.breakers.succeeded(MODEL)
-        first.shared.breakers.failed(MODEL)
+        first.shared.breakers.failed(Target(MODEL))
+        first.shared.breakers.succeeded(Target(MODEL))
+        first.shared.breakers.failed(Target(MODEL))
         await one.written()
         async with join(two, second).followed():
             assert [state.state for state in second.snapshot().breakers] == ["open"]

@@ -12,6 +12,7 @@ from gemgate.upstream.circuit_breaker import PAUSE, WINDOW, Breakers
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.key_pool import label_of
+from gemgate.upstream.targets import Target
 
 KEY = "key-one"
 GOOD = httpx.Response(200, json=HELLO)
@@ -85,8 +86,8 @@ def test_stays_closed_while_one_call_of_four_is_answered() -> None:
     breakers = Breakers(10, clock=FakeClock())
     for _ in range(100):
         for _ in range(3):
-            breakers.failed(MODEL)
-        breakers.succeeded(MODEL)
+            breakers.failed(Target(MODEL))
+        breakers.succeeded(Target(MODEL))
     assert [state.state for state in breakers.snapshot()] == ["closed"]
 
 
@@ -94,21 +95,21 @@ def test_counts_anew_after_the_window() -> None:
     clock = FakeClock()
     breakers = Breakers(3, clock=clock)
     for _ in range(2):
-        breakers.failed(MODEL)
+        breakers.failed(Target(MODEL))
     clock.now += WINDOW + 1
     for _ in range(2):
-        breakers.failed(MODEL)
+        breakers.failed(Target(MODEL))
     assert [state.state for state in breakers.snapshot()] == ["closed"]
-    breakers.failed(MODEL)
+    breakers.failed(Target(MODEL))
     assert [state.state for state in breakers.snapshot()] == ["open"]
 
 
 def test_of_zero_failures_is_never_opened() -> None:
     breakers = Breakers(0)
     for _ in range(100):
-        breakers.failed(MODEL)
+        breakers.failed(Target(MODEL))
     assert breakers.snapshot() == ()
-    assert breakers.admit(MODEL) is False
+    assert breakers.admit(Target(MODEL)) is False
 
 
 class TestHalfOpen:
@@ -146,14 +147,14 @@ class TestHalfOpen:
     async def test_a_half_open_breaker_refuses_the_others_while_one_tries(self) -> None:
         clock = FakeClock()
         breakers = Breakers(1, clock=clock)
-        breakers.failed(MODEL)
+        breakers.failed(Target(MODEL))
         clock.now += PAUSE[0]
-        assert breakers.admit(MODEL) is True
+        assert breakers.admit(Target(MODEL)) is True
         with pytest.raises(GeminiError) as caught:
-            breakers.admit(MODEL)
+            breakers.admit(Target(MODEL))
         assert caught.value.available_in == 1
-        breakers.release_probe(MODEL)
-        assert breakers.admit(MODEL) is True
+        breakers.release_probe(Target(MODEL))
+        assert breakers.admit(Target(MODEL)) is True
 
     async def test_a_half_open_breaker_is_open_again_when_a_stream_tries_it_and_fails(self) -> None:
         google, clock = FakeGoogle(overloaded()), FakeClock()
@@ -183,16 +184,16 @@ class TestHalfOpen:
 
     def test_a_half_open_breaker_is_closed_by_a_call_from_before_that_is_answered_late(self) -> None:
         breakers = Breakers(1, clock=FakeClock())
-        breakers.failed(MODEL)
-        breakers.succeeded(MODEL)
+        breakers.failed(Target(MODEL))
+        breakers.succeeded(Target(MODEL))
         assert breakers.snapshot() == ()
 
     def test_a_half_open_breaker_is_not_held_up_by_calls_from_before_that_fail_late(self) -> None:
         clock = FakeClock()
         breakers = Breakers(1, clock=clock)
-        breakers.failed(MODEL)
+        breakers.failed(Target(MODEL))
         clock.now += 5
-        breakers.failed(MODEL)
+        breakers.failed(Target(MODEL))
         (state,) = breakers.snapshot()
         assert state.until == START + PAUSE[0]
 
@@ -210,7 +211,7 @@ async def test_other_processes_can_take_it_over() -> None:
 def test_the_models_remembered_are_bounded() -> None:
     breakers = Breakers(10)
     for number in range(1100):
-        breakers.failed(f"models/m{number}")
+        breakers.failed(Target(f"models/m{number}"))
     assert len(breakers.snapshot()) == 1024
 
 
@@ -218,58 +219,58 @@ class TestCallers:
     def test_the_failures_of_one_caller_are_half_of_the_evidence_at_most(self) -> None:
         breakers = Breakers(10, clock=FakeClock())
         for _ in range(9):
-            breakers.failed(MODEL, "bob")
+            breakers.failed(Target(MODEL), "bob")
         for _ in range(4):
-            breakers.failed(MODEL, "alice")
-            assert breakers.admit(MODEL, "carol") is False
-        breakers.failed(MODEL, "alice")
+            breakers.failed(Target(MODEL), "alice")
+            assert breakers.admit(Target(MODEL), "carol") is False
+        breakers.failed(Target(MODEL), "alice")
         with pytest.raises(GeminiError):
-            breakers.admit(MODEL, "carol")
+            breakers.admit(Target(MODEL), "carol")
 
     def test_one_who_is_served_keeps_it_open_to_all_but_those_who_are_not(self) -> None:
         breakers = Breakers(10, clock=FakeClock())
         for _ in range(10):
-            breakers.failed(MODEL, "bob")
-            breakers.failed(MODEL, "carol")
-            breakers.succeeded(MODEL, "alice")
-        assert breakers.admit(MODEL, "alice") is False
+            breakers.failed(Target(MODEL), "bob")
+            breakers.failed(Target(MODEL), "carol")
+            breakers.succeeded(Target(MODEL), "alice")
+        assert breakers.admit(Target(MODEL), "alice") is False
         with pytest.raises(GeminiError):
-            breakers.admit(MODEL, "bob")
+            breakers.admit(Target(MODEL), "bob")
 
     def test_one_whose_probe_fails_twice_in_a_row_holds_up_itself_only(self) -> None:
         clock = FakeClock()
         breakers = Breakers(2, clock=clock)
         for caller in ("alice", "bob"):
-            breakers.failed(MODEL, caller)
+            breakers.failed(Target(MODEL), caller)
         for seconds in PAUSE[0], 2 * PAUSE[0]:
             clock.advance(seconds)
-            assert breakers.admit(MODEL, "bob") is True
-            breakers.failed(MODEL, "bob")
+            assert breakers.admit(Target(MODEL), "bob") is True
+            breakers.failed(Target(MODEL), "bob")
         with pytest.raises(GeminiError):
-            breakers.admit(MODEL, "bob")
-        assert breakers.admit(MODEL, "alice") is True
-        breakers.succeeded(MODEL, "alice")
-        assert breakers.admit(MODEL, "carol") is False
+            breakers.admit(Target(MODEL), "bob")
+        assert breakers.admit(Target(MODEL), "alice") is True
+        breakers.succeeded(Target(MODEL), "alice")
+        assert breakers.admit(Target(MODEL), "carol") is False
 
     def test_what_nobody_is_known_to_have_asked_is_evidence_against_no_caller(self) -> None:
         breakers = Breakers(2, clock=FakeClock())
         for _ in range(5):
-            breakers.failed(MODEL)
-        breakers.failed(MODEL, "bob")
-        assert breakers.admit(MODEL, "alice") is False
+            breakers.failed(Target(MODEL))
+        breakers.failed(Target(MODEL), "bob")
+        assert breakers.admit(Target(MODEL), "alice") is False
 
     def test_other_processes_take_over_whose_circuit_it_is(self) -> None:
         breakers, heard = Breakers(1, clock=FakeClock()), Breakers(1, clock=FakeClock())
         breakers.announce = heard.apply
-        breakers.failed(MODEL, "bob")
-        assert heard.admit(MODEL, "alice") is False
+        breakers.failed(Target(MODEL), "bob")
+        assert heard.admit(Target(MODEL), "alice") is False
         with pytest.raises(GeminiError):
-            heard.admit(MODEL, "bob")
-        breakers.succeeded(MODEL, "bob")
+            heard.admit(Target(MODEL), "bob")
+        breakers.succeeded(Target(MODEL), "bob")
         assert heard.snapshot() == ()
 
     def test_the_key_of_a_caller_is_announced_by_its_label(self) -> None:
         told: list[Cooldown] = []
         breakers = Breakers(1, clock=FakeClock(), announce=told.append)
-        breakers.failed(MODEL, KEY, is_own=True)
+        breakers.failed(Target(MODEL), KEY, is_own=True)
         assert [cooldown.caller for cooldown in told] == [label_of(KEY)]

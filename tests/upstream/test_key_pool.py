@@ -25,6 +25,7 @@ from gemgate.upstream.key_pool import (
     KeyPool,
     label_of,
 )
+from gemgate.upstream.targets import Target
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 ONE, TWO, THREE = "key-one", "key-two", "key-three"
@@ -36,7 +37,7 @@ def error_of(response: httpx.Response) -> GeminiError:
 
 
 def chosen(pool: KeyPool, model: str = MODEL) -> Key:
-    key = pool.choose(model)
+    key = pool.choose(Target(model))
     assert key is not None
     return key
 
@@ -63,8 +64,8 @@ class TestChoice:
         assert one is not None
         assert two is not None
         one.in_flight, two.in_flight = 1, 5
-        assert pool.choose(MODEL, [one]) is two
-        assert pool.choose(MODEL, [one, two]) is one
+        assert pool.choose(Target(MODEL), [one]) is two
+        assert pool.choose(Target(MODEL), [one, two]) is one
 
     async def test_a_call_counts_while_it_runs_and_no_longer(self) -> None:
         loads: list[list[int]] = []
@@ -135,7 +136,7 @@ async def test_what_a_refusal_does_to_the_key(
         with pytest.raises(GeminiError):
             await way.generate(MODEL, BODY, None)
         (state,) = way.snapshot().keys
-        other_model = way.shared.pool.choose(LITE)
+        other_model = way.shared.pool.choose(Target(LITE))
     if kind is CooldownReason.KEY_REFUSED:
         assert state.cooldown is not None
         assert (state.cooldown.kind, state.cooldown.model, state.models) == (kind, "", ())
@@ -388,10 +389,10 @@ def test_the_models_remembered_for_a_key_are_bounded() -> None:
     pool = KeyPool((ONE,), clock=FakeClock())
     key = chosen(pool)
     for number in range(1100):
-        pool.cool_down(key, f"models/m{number}", CooldownReason.RATE_LIMIT, error_of(quota(f"{100 + number}s")))
+        pool.cool_down(key, Target(f"models/m{number}"), CooldownReason.RATE_LIMIT, error_of(quota(f"{100 + number}s")))
     assert len(key.models) == 1024
-    assert "models/m1099" in key.models
-    assert "models/m0" not in key.models
+    assert ("models/m1099", "generate") in key.models
+    assert ("models/m0", "generate") not in key.models
 
 
 def test_a_key_is_not_told_by_its_label_or_by_its_representation() -> None:

@@ -6,13 +6,14 @@ from gemgate.gemini.errors import GeminiError
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.key_affinity import resources_of
 from gemgate.upstream.key_pool import KeyPool, label_of
+from gemgate.upstream.targets import Target
 
 KEYS = ("key-one", "key-two", "key-three")
 MODEL = "models/gemini-2.5-flash"
 
 
 def affinity(pool: KeyPool, name: str) -> str | None:
-    key = pool.choose_by_affinity(MODEL, name)
+    key = pool.choose_by_affinity(Target(MODEL), name)
     return key.secret if key else None
 
 
@@ -42,7 +43,7 @@ def test_when_all_rest_there_is_none() -> None:
     pool.apply(Cooldown(label_of(KEYS[0]), MODEL, CooldownReason.RATE_LIMIT, 200.0))
     assert affinity(pool, "a") is None
     with pytest.raises(GeminiError):
-        raise pool.exhausted(MODEL)
+        raise pool.exhausted(Target(MODEL))
 
 
 def test_the_files_of_contents_to_embed_are_seen() -> None:

@@ -17,11 +17,13 @@ import orjson
 
 from gemgate.gemini.fixed_sentences import (
     is_reason_of_key,
+    is_reason_of_method,
     says_foreign,
     says_invalid_key,
     says_location,
     says_no_quota,
     says_refused_key,
+    says_refused_method,
 )
 
 Json = dict[str, Any]
@@ -44,6 +46,7 @@ class Meaning(NamedTuple):
     Attributes:
         is_invalid_key: Google does not know the key, which it says with a 400.
         is_refused_key: Google lets this key, or its project, do nothing.
+        is_refused_method: Google does not let this key use this method; it may have others.
         is_foreign: What is named belongs to another project, or does not exist.
         is_location: Google does not serve the place that the request comes from.
         lacks_quota: A quota of 0, or no credit, or no billing.
@@ -53,6 +56,7 @@ class Meaning(NamedTuple):
 
     is_invalid_key: bool
     is_refused_key: bool
+    is_refused_method: bool
     is_foreign: bool
     is_location: bool
     lacks_quota: bool
@@ -143,26 +147,33 @@ class GeminiError(Exception):
         return self.meaning.reason
 
     def hide(self, secret: str) -> None:
-        """Take `secret` out of everything that is told: Google names the key in some of its errors."""
-        if not secret:
-            return
+        """Take `secret` out of everything that is told: Google names the key in some of its errors.
+
+        A placeholder for a key may be a word of Google's, which stays: one of fewer than 8 characters is never taken
+        out, and one of fewer than 16 only as a whole word.
+        """
         self._judged = self.meaning
-        self.message = self.message.replace(secret, HIDDEN)
-        if secret in self.reason:
-            self.reason = self.reason.replace(secret, HIDDEN)
-        self.details = _without(self.details, secret)
+        pattern = _pattern_of(secret)
+        if pattern is None:
+            return
+        self.message = pattern.sub(HIDDEN, self.message)
+        self.reason = pattern.sub(HIDDEN, self.reason)
+        self.details = _without(self.details, pattern)
         if self.refusal is not None:
-            self.refusal.body = self.refusal.body.replace(secret.encode(), HIDDEN.encode())
-            self.refusal.headers = _without(dict(self.refusal.headers), secret)
+            text = self.refusal.body.decode("utf-8", "surrogateescape")
+            self.refusal.body = pattern.sub(HIDDEN, text).encode("utf-8", "surrogateescape")
+            self.refusal.headers = _without(dict(self.refusal.headers), pattern)
 
     def _judge(self) -> Meaning:
         reasons = (info.get("reason") for info in self._of_type("ErrorInfo"))
         reason = next((reason for reason in reasons if isinstance(reason, str)), "")
         text, status = self.message, self.status
         is_invalid = reason in ("API_KEY_INVALID", "API_KEY_EXPIRED") or says_invalid_key(text)
+        is_method = status in (401, 403) and (is_reason_of_method(reason) or says_refused_method(text))
         return Meaning(
             is_invalid_key=is_invalid,
-            is_refused_key=is_invalid or is_reason_of_key(reason) or says_refused_key(text),
+            is_refused_key=is_invalid or (not is_method and (is_reason_of_key(reason) or says_refused_key(text))),
+            is_refused_method=is_method and not is_invalid,
             is_foreign=status in (403, 404) and says_foreign(text),
             is_location=says_location(text),
             lacks_quota=status == 429 and says_no_quota(text),
@@ -296,6 +307,8 @@ _RETRY_TEXT = re.compile(
 )
 _TITLE = re.compile(r"<title[^<>]*+>([^<]*)", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SHORTEST_KEY = 8
+_LONG_KEY = 16
 _MAX_TEXT = 300
 _MAX_MESSAGE = 4_096
 _MAX_DURATION = 64
@@ -314,13 +327,21 @@ def _objects(value: Any) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _without(value: Any, secret: str) -> Any:
+def _pattern_of(secret: str) -> re.Pattern[str] | None:
+    """What finds a key in a text; None for one that is too short to be one."""
+    if len(secret) < _SHORTEST_KEY:
+        return None
+    literal = re.escape(secret)
+    return re.compile(literal if len(secret) >= _LONG_KEY else rf"(?<![A-Za-z0-9_-]){literal}(?![A-Za-z0-9_-])")
+
+
+def _without(value: Any, pattern: re.Pattern[str]) -> Any:
     if isinstance(value, str):
-        return value.replace(secret, HIDDEN)
+        return pattern.sub(HIDDEN, value)
     if isinstance(value, list):
-        return [_without(item, secret) for item in value]
+        return [_without(item, pattern) for item in value]
     if isinstance(value, dict):
-        return {key.replace(secret, HIDDEN): _without(item, secret) for key, item in value.items()}
+        return {pattern.sub(HIDDEN, key): _without(item, pattern) for key, item in value.items()}
     return value
 
 

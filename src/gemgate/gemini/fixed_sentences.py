@@ -33,10 +33,10 @@ _REFUSED_KEY = _any_of(
     rf"The provided API key has an IP address restriction\. The originating IP address of the call \({_WORD}\) violates"
     r" this restriction\.",
     rf"Requests from (?:referer|this \w{{1,20}} client application) {_WORD} are blocked\.",
-    rf"Requests to this API {_WORD} method {_WORD} are blocked\.",
     r"Request had invalid authentication credentials\.(?: Expected OAuth 2 access token, login cookie or other valid"
     rf" authentication credential\.{_SEE})?",
 )
+_REFUSED_METHOD = _any_of(rf"Requests to this API {_WORD} method {_WORD} are blocked\.")
 _LOCATION = _any_of(
     r"User location is not supported for the API use(?: without a billing account linked)?\.",
     r"(?:This model|The Gemini API|Gemini API) is not available in your (?:country|region)\.",
@@ -71,6 +71,16 @@ def says_invalid_key(text: str) -> bool:
 def says_refused_key(text: str) -> bool:
     """Whether Google says that it lets this key, or its project, do nothing."""
     return _REFUSED_KEY.fullmatch(text) is not None or says_invalid_key(text)
+
+
+def says_refused_method(text: str) -> bool:
+    """Whether Google says that it does not let this key use this method."""
+    return _REFUSED_METHOD.fullmatch(text) is not None
+
+
+def is_reason_of_method(reason: str) -> bool:
+    """Whether an `ErrorInfo.reason` says that the key is limited to other methods."""
+    return reason == "API_KEY_SERVICE_BLOCKED"
 
 
 def is_reason_of_key(reason: str) -> bool:

@@ -28,6 +28,7 @@ from gemgate.media.references import (
 from gemgate.settings import Settings
 from gemgate.tasks import all_of
 from gemgate.upstream.client import Upstream
+from gemgate.upstream.targets import Target, method_call
 
 MAX_PDF = 50_000_000
 """Google's limit of a PDF within a request, in bytes. https://ai.google.dev/gemini-api/docs/file-input-methods"""
@@ -76,6 +77,7 @@ class MediaResolver:
         caller: Caller,
         *,
         model: str = "",
+        method: str = "generateContent",
         size: int = 0,
         inline: Callable[[], Iterable[InlineRef]] = list,
         is_dry_run: bool = False,
@@ -88,6 +90,7 @@ class MediaResolver:
             caller: Whose files may be named, and whose key uploads them: if it is one of the gateway's, the call that
                 follows will use the same.
             model: What the request is for.
+            method: What the model is asked for.
             size: Bytes of the request.
             inline: Lists the media it holds; called only for a large one.
             is_dry_run: Nobody is called: placeholders replace media that would be fetched or uploaded.
@@ -100,7 +103,7 @@ class MediaResolver:
         remote = [ref for ref in refs if isinstance(ref, RemoteRef)]
         files = [ref for ref in refs if isinstance(ref, FileRef)]
 
-        owner = self._owner(caller, model, files[0].file_id if files else "")
+        owner = self._owner(caller, method_call(model, method), files[0].file_id if files else "")
 
         async def fetched() -> Resolved:
             return await fetch_media(
@@ -153,9 +156,11 @@ class MediaResolver:
         is_bounded = self._settings.large_media == "refuse"
         return RequestBudget(caller.id, max(0, self._settings.inline_max_bytes - size) if is_bounded else sys.maxsize)
 
-    def _owner(self, caller: Caller, model: str, affinity: str) -> Callable[[], Owner]:
+    def _owner(self, caller: Caller, target: Target, affinity: str) -> Callable[[], Owner]:
         """Who uploads, once anything has to be: all files of a request with one key, the same one if possible."""
-        return cache(lambda: Owner(caller.id, self._upstream.pin_key(caller.key, model, affinity=caller.id + affinity)))
+        return cache(
+            lambda: Owner(caller.id, self._upstream.pin_key(caller.key, target, affinity=caller.id + affinity))
+        )
 
     def _known(self, resolved: Resolved, owner: Callable[[], Owner]) -> Resolved:
         """See to it that the request goes out with the key that shows its files."""

@@ -72,7 +72,7 @@ class Metrics(Observer):
         self.registry = CollectorRegistry()
         self._params = frozenset(params)
         self.batches_until = 0.0
-        self._resting: dict[tuple[str, str], set[str]] = {}
+        self._resting: dict[tuple[str, str, str], set[str]] = {}
         self._models: dict[str, str] = {}
         self._max_models = max_models
         self._define_requests()
@@ -127,9 +127,9 @@ class Metrics(Observer):
         self._retries = counter("retries", "Retried calls to Google, and why.", "model", "reason")
         self._fallbacks = counter("fallbacks", "Times a model answered in place of another.", "model", "reason")
         text = "Cool-downs of a key, a model or a key for a model; an empty label means all of them."
-        self._cooldowns = counter("cooldowns", text, "key", "model", "kind")
+        self._cooldowns = counter("cooldowns", text, "key", "model", "methods", "kind")
         text = "End of the cool-down of a key, a model or a key for a model, in Unix seconds; 0 or past: none."
-        self._rest_until = gauge("cooldown_until_timestamp_seconds", text, "livemax", "key", "model", "kind")
+        self._rest_until = gauge("cooldown_until_timestamp_seconds", text, "livemax", "key", "model", "methods", "kind")
         self._keys = gauge("keys", "The gateway's own Gemini keys.", "livemax")
         self._batches = gauge("batches", "Batches in the store, by status.", "mostrecent", "status")
         text = "Whether the Redis of GEMGATE_REDIS_URL can be used, by all workers: 1 or 0; NaN if it is not set."
@@ -214,13 +214,14 @@ class Metrics(Observer):
     def cools_down(self, cooldown: Cooldown) -> None:
         """A key or a model rests; with `until` 0, works again before its time."""
         model = self.model(cooldown.model.removeprefix("models/") or None, is_good=False)
+        scope = (cooldown.key, model, cooldown.methods)
         if cooldown.until:
-            self._cooldowns.labels(cooldown.key, model, cooldown.kind).inc()
-            self._rest_until.labels(cooldown.key, model, cooldown.kind).set(cooldown.until)
-            self._resting.setdefault((cooldown.key, model), set()).add(cooldown.kind)
+            self._cooldowns.labels(*scope, cooldown.kind).inc()
+            self._rest_until.labels(*scope, cooldown.kind).set(cooldown.until)
+            self._resting.setdefault(scope, set()).add(cooldown.kind)
             return
-        for kind in self._resting.pop((cooldown.key, model), ()):
-            self._rest_until.labels(cooldown.key, model, kind).set(0)
+        for kind in self._resting.pop(scope, ()):
+            self._rest_until.labels(*scope, kind).set(0)
 
     def retries(self, model: str, reason: str) -> None:
         """A call is made again."""

@@ -163,7 +163,7 @@ def _check(fields: dict[str, Any]) -> None:
     """Raises: TypeError: a field is of another type than calls rely on."""
     failure = fields.get("failure", {})
     is_sound = (
-        all(isinstance(fields.get(name) or "", str) for name in ("key", "model", "caller"))
+        all(isinstance(fields.get(name) or "", str) for name in ("key", "model", "caller", "methods"))
         and isinstance(fields.get("until"), int | float)
         and isinstance(fields.get("failures", 1), int)
         and isinstance(failure, dict)

@@ -1,4 +1,4 @@
-"""A model that fails with every key is left alone for a while.
+"""A model that fails with every key is left alone for a while: for one group of methods, others may work.
 
 What one caller's requests have earned is that caller's: a request that makes Google fail, sent often enough, must not
 close a model to others. So failures are counted by caller. Those of one open the circuit for that one; they open it for
@@ -26,6 +26,7 @@ from gemgate.upstream.cooldowns import (
 )
 from gemgate.upstream.errors import broken
 from gemgate.upstream.key_pool import label_of
+from gemgate.upstream.targets import Target
 
 FAILURES = 50
 """Failed calls in the window, at least: so many come in a second where the breaker is of use, and never by chance."""
@@ -47,6 +48,9 @@ _MAX_CALLERS = 1024
 
 _log = structlog.get_logger()
 
+_Scope = tuple[str, str]
+"""A model and the group of methods."""
+
 
 class BreakerSnapshot(NamedTuple):
     """A model that has failed lately. `state` is `closed`, `open` or `half_open`; `until` is Unix seconds or 0."""
@@ -54,6 +58,7 @@ class BreakerSnapshot(NamedTuple):
     model: str
     state: str
     until: float
+    methods: str = ""
 
 
 @dataclass(slots=True)
@@ -107,10 +112,10 @@ class _Breaker:
 
 
 class Breakers:
-    """The circuit breakers of all models: a model without a failure costs nothing.
+    """The circuit breakers of all models and groups of methods: one without a failure costs nothing.
 
-    Closed: calls are counted. Open: none is made. Half open: one call tries, and decides. Methods take the model, such
-    as `models/gemini-2.5-flash`, and who calls: what `caller` says, or a caller's own Gemini key.
+    Closed: calls are counted. Open: none is made. Half open: one call tries, and decides. Methods take
+    the target of a call, and who calls: what `caller` says, or a caller's own Gemini key.
 
     Args:
         failures: In the window, for a circuit to open; 0 leaves them all closed.
@@ -119,7 +124,8 @@ class Breakers:
         caller: Says who calls.
 
     Attributes:
-        models: Those that have failed lately; empty while all is well, when nobody needs to ask.
+        models: Those that have failed lately, with the group of methods; empty while all is well,
+            when nobody needs to ask.
     """
 
     def __init__(
@@ -134,36 +140,37 @@ class Breakers:
         self.caller = caller
         self._failures = failures
         self._clock = clock
-        self.models: dict[str, _Breaker] = {}
+        self.models: dict[_Scope, _Breaker] = {}
 
-    def admit(self, model: str, caller: str = "") -> bool:
+    def admit(self, target: Target, caller: str = "") -> bool:
         """Let a call pass; return whether it is the probe of an open circuit, which an outcome or `release_probe` ends.
 
         Raises:
             GeminiError: 503, with the seconds until the model is tried again.
         """
-        breaker = self.models.get(model)
+        breaker = self.models.get((target.model, target.group))
         if breaker is None:
             return False
         circuits = list(breaker.circuits(caller))
         for circuit in circuits:
             wait = circuit.cooldown.until - self._clock() if circuit.cooldown is not None else 0.0
             if wait > 0 or circuit.prober is not None:
-                raise broken(model, wait if wait > 0 else PROBE_WAIT)
+                raise broken(target.model, wait if wait > 0 else PROBE_WAIT)
         for circuit in circuits:
             circuit.prober = caller
         return bool(circuits)
 
-    def release_probe(self, model: str, caller: str = "") -> None:
+    def release_probe(self, target: Target, caller: str = "") -> None:
         """The call that was to try has ended without telling anything: the next one tries."""
-        if breaker := self.models.get(model):
+        if breaker := self.models.get((target.model, target.group)):
             for circuit in breaker.circuits(caller):
                 if circuit.prober == caller:
                     circuit.prober = None
 
-    def succeeded(self, model: str, caller: str = "") -> None:
+    def succeeded(self, target: Target, caller: str = "") -> None:
         """A call was answered."""
-        breaker = self.models.get(model)
+        scope = (target.model, target.group)
+        breaker = self.models.get(scope)
         if breaker is None:
             return
         tally = breaker.callers.get(caller)
@@ -174,37 +181,38 @@ class Breakers:
             tally.succeeded += 1
             return
         for circuit in list(breaker.circuits(caller)):
-            self._close(model, circuit)
+            self._close(scope, circuit)
         breaker.callers.pop(caller, None)
         breaker.callers = {name: other for name, other in breaker.callers.items() if other.cooldown is not None}
-        self._forget_if_well(model, breaker)
+        self._forget_if_well(scope, breaker)
 
-    def failed(self, model: str, caller: str = "", *, is_own: bool = False) -> None:
+    def failed(self, target: Target, caller: str = "", *, is_own: bool = False) -> None:
         """A call has failed in a way that lies with Google. `is_own`: with a Gemini key of the caller's own."""
         if not self._failures:
             return
-        now = self._clock()
-        breaker = self.models.get(model) or self._begin(model)
+        scope, now = (target.model, target.group), self._clock()
+        breaker = self.models.get(scope) or self._begin(scope)
         tally = self._tally(breaker, caller, now)
         tally.is_own = is_own
         tally.failed += 1
         everybody = breaker.everybody
         if everybody.cooldown is not None:
             if everybody.prober == caller:
-                self._probe_failed(model, everybody, tally, caller, now)
+                self._probe_failed(scope, everybody, tally, caller, now)
         elif tally.cooldown is not None:
             if tally.prober == caller:
-                self._open(model, tally, _shown(caller, tally), now)
+                self._open(scope, tally, _shown(caller, tally), now)
         elif not is_own and self._hits_several(breaker, now):
-            self._open(model, everybody, None, now)
+            self._open(scope, everybody, None, now)
         elif tally.failed >= self._failures and tally.is_hit:
-            self._open(model, tally, _shown(caller, tally), now)
+            self._open(scope, tally, _shown(caller, tally), now)
 
     def apply(self, cooldown: Cooldown) -> None:
         """Take over what another process found out; an `until` of 0 closes the breaker."""
-        breaker = self.models.get(cooldown.model)
+        scope = (cooldown.model, cooldown.methods)
+        breaker = self.models.get(scope)
         if cooldown.until:
-            breaker = breaker or self._begin(cooldown.model)
+            breaker = breaker or self._begin(scope)
             circuit = breaker.everybody
             if cooldown.caller is not None:
                 circuit = self._tally(breaker, cooldown.caller, self._clock())
@@ -214,21 +222,21 @@ class Breakers:
                 breaker.everybody = _Circuit()
             else:
                 breaker.callers.pop(cooldown.caller, None)
-            self._forget_if_well(cooldown.model, breaker)
+            self._forget_if_well(scope, breaker)
 
     def snapshot(self) -> tuple[BreakerSnapshot, ...]:
         """Every model that has failed lately."""
         now = self._clock()
-        shown = ((model, breaker.cooldown()) for model, breaker in self.models.items())
+        shown = ((scope, breaker.cooldown()) for scope, breaker in self.models.items())
         return tuple(
-            BreakerSnapshot(model, _state(cooldown, now), cooldown.until if cooldown else 0.0)
-            for model, cooldown in shown
+            BreakerSnapshot(scope[0], _state(cooldown, now), cooldown.until if cooldown else 0.0, scope[1])
+            for scope, cooldown in shown
         )
 
-    def _begin(self, model: str) -> _Breaker:
+    def _begin(self, scope: "_Scope") -> _Breaker:
         if len(self.models) >= _MAX_MODELS:
             del self.models[next(iter(self.models))]
-        breaker = self.models[model] = _Breaker()
+        breaker = self.models[scope] = _Breaker()
         return breaker
 
     def _tally(self, breaker: _Breaker, caller: str, now: float) -> _Tally:
@@ -252,38 +260,41 @@ class Breakers:
                 succeeded += tally.succeeded
         return hit > 1 and failed >= self._failures and failed >= SHARE * (failed + succeeded)
 
-    def _probe_failed(self, model: str, everybody: _Circuit, tally: _Tally, caller: str, now: float) -> None:
+    def _probe_failed(self, scope: "_Scope", everybody: _Circuit, tally: _Tally, caller: str, now: float) -> None:
         """One who has tried in vain twice in a row holds up itself only: the request may be what fails."""
         if everybody.failed_prober == caller:
             everybody.prober = None
-            self._open(model, tally, _shown(caller, tally), now)
+            self._open(scope, tally, _shown(caller, tally), now)
             return
         everybody.failed_prober = caller
-        self._open(model, everybody, None, now)
+        self._open(scope, everybody, None, now)
 
-    def _open(self, model: str, circuit: _Circuit, caller: str | None, now: float) -> None:
+    def _open(self, scope: "_Scope", circuit: _Circuit, caller: str | None, now: float) -> None:
         first, maximum = PAUSE
         failures = circuit.cooldown.failures + 1 if circuit.cooldown is not None else 1
         seconds = min(first * 2.0 ** min(failures - 1, 16), maximum)
-        circuit.cooldown = Cooldown("", model, CooldownReason.BROKEN, now + seconds, failures, caller=caller)
+        circuit.cooldown = Cooldown(
+            "", scope[0], CooldownReason.BROKEN, now + seconds, failures, caller=caller, methods=scope[1]
+        )
         circuit.prober = None
         _log.error(
             "circuit opened for a model",
-            model=model,
+            model=scope[0],
+            methods=scope[1],
             seconds=seconds,
             callers="all" if caller is None else caller or "unknown",
         )
         self.announce(circuit.cooldown)
 
-    def _close(self, model: str, circuit: _Circuit) -> None:
+    def _close(self, scope: "_Scope", circuit: _Circuit) -> None:
         caller = circuit.cooldown.caller if circuit.cooldown is not None else None
         circuit.cooldown = circuit.prober = circuit.failed_prober = None
-        _log.info("circuit closed for a model", model=model)
-        self.announce(Cooldown("", model, CooldownReason.BROKEN, 0.0, caller=caller))
+        _log.info("circuit closed for a model", model=scope[0], methods=scope[1])
+        self.announce(Cooldown("", scope[0], CooldownReason.BROKEN, 0.0, caller=caller, methods=scope[1]))
 
-    def _forget_if_well(self, model: str, breaker: _Breaker) -> None:
+    def _forget_if_well(self, scope: "_Scope", breaker: _Breaker) -> None:
         if breaker.cooldown() is None and not breaker.callers:
-            self.models.pop(model, None)
+            self.models.pop(scope, None)
 
 
 def _shown(caller: str, tally: _Tally) -> str:

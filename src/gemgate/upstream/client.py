@@ -1,6 +1,6 @@
 """Calls to Google with the gateway's keys or a caller's own, made again where that helps."""
 
-import re
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -9,11 +9,12 @@ import httpx
 
 from gemgate.gemini.client.client import Body, GeminiClient, encode
 from gemgate.gemini.client.response import GeminiResponse
-from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.cooldowns import Cooldown
 from gemgate.upstream.key_affinity import resources_in_path, resources_made, resources_of
+from gemgate.upstream.key_lease import KeyLease
 from gemgate.upstream.observer import Observer, Snapshot
 from gemgate.upstream.retry import (
     DEFAULT_LIMITS,
@@ -22,22 +23,25 @@ from gemgate.upstream.retry import (
     Shared,
 )
 from gemgate.upstream.stream import RetryingStream
+from gemgate.upstream.targets import Target, method_call, target_of
 
 T = TypeVar("T")
 
-_path_of = lru_cache(maxsize=1024)(model_path)
+SIDE_CALL_SECONDS = 1.8
+"""How long a call may take that an answer does not depend on."""
 
-_MODEL_CALL = re.compile(r"/v1(?:beta|alpha)?/((?:models|tunedModels|dynamic)/[^/:]+)(?::(\w+))?")
-_REPEATABLE = frozenset(
-    {
-        "generateContent",
-        "streamGenerateContent",
-        "countTokens",
-        "embedContent",
-        "batchEmbedContents",
-        "predict",
-    }
-)
+ANY_BATCH = method_call("", "batchGenerateContent")
+"""What a key is chosen for that will create jobs."""
+
+
+@lru_cache(maxsize=1024)
+def _generates(model: str) -> Target:
+    return method_call(model_path(model), "generateContent")
+
+
+@lru_cache(maxsize=1024)
+def _streams(model: str) -> Target:
+    return method_call(model_path(model), "streamGenerateContent")
 
 
 class Upstream:
@@ -69,12 +73,12 @@ class Upstream:
         """Take over what another process has found out. Observers are not told."""
         (self.shared.pool if cooldown.key else self.shared.breakers).apply(cooldown)
 
-    def pin_key(self, key: str | None, model: str = "", affinity: str = "") -> str:
+    def pin_key(self, key: str | None, target: Target = ANY_BATCH, affinity: str = "") -> str:
         """One key for work that must stay with one: what is made with it belongs to its Google project.
 
         Args:
             key: The caller's own, which is given back; None for one of the gateway's.
-            model: What it will be used for.
+            target: What it will be used for.
             affinity: Calls with the same value use the same key while it is usable (rendezvous hashing). Empty: the
                 least busy key.
 
@@ -84,9 +88,9 @@ class Upstream:
         if key is not None:
             return key
         pool = self.shared.pool
-        chosen = pool.choose_by_affinity(model, affinity) if affinity else pool.choose(model)
+        chosen = pool.choose_by_affinity(target, affinity) if affinity else pool.choose(target)
         if chosen is None:
-            raise self.shared.pool.exhausted(model)
+            raise self.shared.pool.exhausted(target)
         return chosen.secret
 
     def remember(self, resources: Iterable[str], key: str) -> None:
@@ -110,7 +114,7 @@ class Upstream:
             key: The caller's own key, or None.
             limits: Whether the call may wait for a quota, and since when its deadline runs.
         """
-        attempts = self._attempts(model, body, key, limits)
+        attempts = self._attempts(_generates(model), body, key, limits)
         content = encode(body)
         del body  # it may be long, and so may the call
 
@@ -121,7 +125,7 @@ class Upstream:
 
     def stream(self, model: str, body: Body, key: str | None, *, limits: CallLimits = DEFAULT_LIMITS) -> RetryingStream:
         """The answer of `streamGenerateContent`, to be entered; arguments as those of `generate`."""
-        attempts = self._attempts(model, body, key, limits)
+        attempts = self._attempts(_streams(model), body, key, limits)
         content = encode(body)
         return RetryingStream(
             attempts, lambda secret, within: self.client.stream(model, content, secret, within=within)
@@ -147,7 +151,30 @@ class Upstream:
         async def send(secret: str, within: float | None) -> dict[str, Any]:
             return await self.client.request(method, path, key=secret, params=params, json=content, within=within)
 
-        return await self._made(attempts, send, is_making=method == "POST" and not attempts.is_repeatable)
+        return await self._made(attempts, send, is_making=method == "POST" and not attempts.target.is_repeatable)
+
+    async def request_aside(
+        self, method: str, path: str, *, key: str | None, json: Body, seconds: float = SIDE_CALL_SECONDS
+    ) -> dict[str, Any]:
+        """As `request`, for a call of the gateway's own that an answer does not depend on.
+
+        It is made once and within `seconds`, and how it ends says nothing about keys and models.
+        """
+        target, pool = target_of(method, path), self.shared.pool
+        found = pool.find(key) if key is not None else pool.choose(target)
+        if found is None and key is None:
+            raise pool.exhausted(target)
+        secret = found.secret if found is not None else key or ""
+        key_lease = KeyLease(pool, self.shared.breakers, target, found, secret)
+        for observer in self.shared.observers:
+            observer.calls(target.model, found.label if found is not None else "")
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.client.request(method, path, key=secret, json=encode(json), within=seconds)
+        except TimeoutError:
+            raise TransportError(Failure.REQUEST_TIMEOUT) from None
+        finally:
+            key_lease.close()
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
         """As `GeminiClient.url`."""
@@ -222,9 +249,9 @@ class Upstream:
                 self.shared.affinity.learn(resources_made(answer), key_lease.key.label)
             return answer
 
-    def _attempts(self, model: str, body: Body, key: str | None, limits: CallLimits) -> Attempts:
+    def _attempts(self, target: Target, body: Body, key: str | None, limits: CallLimits) -> Attempts:
         resources = resources_of(body) if key is None and self._has_choice else ()
-        return Attempts(self.shared, _path_of(model), key, limits=limits, resources=resources)
+        return Attempts(self.shared, target, key, limits=limits, resources=resources)
 
     def _attempts_at(
         self,
@@ -234,14 +261,11 @@ class Upstream:
         key: str | None,
         limits: CallLimits = DEFAULT_LIMITS,
     ) -> Attempts:
-        found = _MODEL_CALL.match(path)
-        is_repeatable = method in ("GET", "HEAD") or (found is not None and found[2] in _REPEATABLE)
         resources: list[str] = []
         if key is None and self._has_choice:
             resources = resources_in_path(path)
             resources += resources_of(body) if body is not None else []
-        model = found[1] if found else ""
-        return Attempts(self.shared, model, key, is_repeatable, limits, resources)
+        return Attempts(self.shared, target_of(method, path), key, limits, resources)
 
     @property
     def _has_choice(self) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from gemgate.upstream.targets import MethodGroup
+
 
 class CooldownReason(StrEnum):
     """Why something rests."""
@@ -16,7 +18,7 @@ class CooldownReason(StrEnum):
     """A quota of a day is used up, or there is none at all."""
 
     REFUSED = "refused"
-    """Google does not let this key use this model."""
+    """Google does not let this key use this model, or this method."""
 
     KEY_REFUSED = "key_refused"
     """Google does not let this key do anything."""
@@ -37,6 +39,8 @@ class Cooldown:
         failures: How many such rests there were in a row; each may be longer than the one before.
         failure: The refusal that began it, as of `errors.failure_of`.
         caller: Whose calls it is for, as of `CurrentCaller` (for a caller's own key, its label); None for everybody's.
+        methods: The group of methods it is for (`MethodGroup`), or the one method, for every model; of a cool-down of
+            the whole key without a meaning.
     """
 
     key: str
@@ -46,6 +50,7 @@ class Cooldown:
     failures: int = 1
     failure: Mapping[str, Any] = field(default_factory=dict)
     caller: str | None = None
+    methods: str = MethodGroup.GENERATE
 
 
 Announce = Callable[[Cooldown], None]

@@ -15,8 +15,9 @@ class NoUsableKeyError(GeminiError):
     What Google said stands in the log only: it may repeat the words of the caller whose request was refused.
     """
 
-    def __init__(self) -> None:
-        super().__init__(503, "Google rejects the gateway's own Gemini API keys.", "UNAVAILABLE")
+    def __init__(self, method: str = "") -> None:
+        what = f" for {method}" if method else ""
+        super().__init__(503, f"Google rejects the gateway's own Gemini API keys{what}.", "UNAVAILABLE")
 
 
 def failure_of(error: GeminiError) -> Json:

@@ -3,6 +3,7 @@
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.upstream.cooldowns import CooldownReason
 from gemgate.upstream.errors import NoUsableKeyError
+from gemgate.upstream.targets import Target
 
 _SERVER_FAULTS = frozenset({500, 502, 503, 504})
 _NOT_SENT = frozenset({Failure.CONNECT_FAILED, Failure.CONNECT_TIMEOUT})
@@ -10,7 +11,7 @@ _BROKEN_OFF = _NOT_SENT | {Failure.CONNECTION_LOST, Failure.ANSWER_CUT}
 _TOO_SLOW = frozenset({Failure.FIRST_BYTE_TIMEOUT, Failure.EVENT_TIMEOUT})
 
 
-def cooldown_for(error: GeminiError, model: str) -> CooldownReason | None:
+def cooldown_for(error: GeminiError, target: Target) -> CooldownReason | None:
     """What is to rest because of `error`; None when neither key nor model is at fault.
 
     A caller must not be able to put a key out of use: a bad request never counts, nor does a file or a cache that is
@@ -19,14 +20,14 @@ def cooldown_for(error: GeminiError, model: str) -> CooldownReason | None:
 
     Args:
         error: How the call failed.
-        model: What was asked for; empty if the call was not to a model.
+        target: What was asked for.
     """
     if error.is_invalid_key:
         return CooldownReason.KEY_REFUSED
     if error.status == 429:
         return CooldownReason.QUOTA if error.is_daily_quota or error.lacks_quota else CooldownReason.RATE_LIMIT
     if error.status in (401, 403):
-        return _forbidden(error, model)
+        return _forbidden(error, target.model)
     return CooldownReason.BROKEN if is_fault(error) else None
 
 
@@ -34,6 +35,8 @@ def _forbidden(error: GeminiError, model: str) -> CooldownReason | None:
     meaning = error.meaning
     if meaning.is_foreign or meaning.is_location:
         return None
+    if meaning.is_refused_method:
+        return CooldownReason.REFUSED
     if meaning.is_refused_key and (model or error.status == 403):
         return CooldownReason.KEY_REFUSED
     return CooldownReason.REFUSED if model else None

@@ -1,4 +1,4 @@
-"""The gateway's Gemini keys: which one a call takes, and which ones rest.
+"""The gateway's Gemini keys: which one a call takes, and which ones cool down, for what.
 
 All of it is in this process and synchronous, because every request passes here.
 """
@@ -22,6 +22,7 @@ from gemgate.upstream.cooldowns import (
 )
 from gemgate.upstream.daily_quota import quota_reset
 from gemgate.upstream.errors import NoUsableKeyError, failure_of, used_up
+from gemgate.upstream.targets import Target
 
 COOL_DOWN = 10.0
 """Seconds that a key rests after a 429 without a time."""
@@ -53,7 +54,7 @@ class KeySnapshot(NamedTuple):
         label: What it is called.
         in_flight: Calls that run with it.
         cooldown: Its cool-down for every model, if it has one.
-        models: Its cool-downs for single models.
+        models: Its cool-downs for single models and methods.
     """
 
     label: str
@@ -64,40 +65,43 @@ class KeySnapshot(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Key:
-    """A key and how it is. `is_probed`: a call tries just now whether Google takes it again."""
+    """A key and how it is.
+
+    `is_probed`: a call tries just now whether Google takes it again. `models` are its cool-downs by model and group of
+    methods, and by method, without a model.
+    """
 
     secret: str = field(repr=False)
     label: str
     in_flight: int = 0
     cooldown: Cooldown | None = None
     is_probed: bool = False
-    models: dict[str, Cooldown] = field(default_factory=dict)
+    models: dict[tuple[str, str], Cooldown] = field(default_factory=dict)
 
-    def is_usable(self, model: str, now: float, caller: str) -> bool:
-        """Whether a call of `caller` to `model` may take it; forgets what is over."""
+    def is_usable(self, target: Target, now: float, caller: str) -> bool:
+        """Whether a call of `caller` to `target` may take it; forgets what is over."""
         if self.cooldown is not None and (now < self.cooldown.until or self.is_probed):
             return False
-        cooldown = self.models.get(model)
-        if cooldown is None:
-            return True
-        if now < cooldown.until:
-            return cooldown.caller is not None and cooldown.caller != caller
-        if cooldown.kind is not CooldownReason.REFUSED:  # which counts on from here, if it comes again
-            del self.models[model]
+        for scope in _scopes(target):
+            cooldown = self.models.get(scope)
+            if cooldown is None:
+                continue
+            if now < cooldown.until:
+                if cooldown.caller is None or cooldown.caller == caller:
+                    return False
+            elif cooldown.kind is not CooldownReason.REFUSED:  # which counts on from here, if it comes again
+                del self.models[scope]
         return True
 
-    def blocking(self, model: str, now: float, caller: str) -> Cooldown | None:
-        """The rest that keeps a call of `caller` to `model` from it."""
-        pair = self.models.get(model)
-        found = (self.cooldown, pair if pair is not None and pair.caller in (None, caller) else None)
-        return next(
-            (
-                cooldown
-                for cooldown in found
-                if cooldown is not None and (now < cooldown.until or cooldown is self.cooldown)
-            ),
-            None,
-        )
+    def blocking(self, target: Target, now: float, caller: str) -> Cooldown | None:
+        """The cool-down that keeps a call of `caller` to `target` from it."""
+        if self.cooldown is not None:
+            return self.cooldown
+        for scope in _scopes(target):
+            cooldown = self.models.get(scope)
+            if cooldown is not None and cooldown.caller in (None, caller) and now < cooldown.until:
+                return cooldown
+        return None
 
 
 class KeyPool:
@@ -143,11 +147,11 @@ class KeyPool:
         """The key that is called `label`."""
         return self._by_label.get(label)
 
-    def choose(self, model: str, avoid: Sequence[Key] = ()) -> Key | None:
-        """The key with the least calls in flight among those that may be used for `model`; ties take turns.
+    def choose(self, target: Target, avoid: Sequence[Key] = ()) -> Key | None:
+        """The key with the least calls in flight among those that may be used for `target`; ties take turns.
 
         Args:
-            model: Such as `models/gemini-2.5-flash`; empty for a call without one.
+            target: What is asked for.
             avoid: Keys to take only as a last resort.
 
         Returns:
@@ -163,7 +167,7 @@ class KeyPool:
             if key.cooldown is not None or key.models:
                 if not now:
                     now, caller = self._clock(), self.caller()
-                if not key.is_usable(model, now, caller):
+                if not key.is_usable(target, now, caller):
                     continue
             if avoid and key in avoid:
                 if spare is None or key.in_flight < spare.in_flight:
@@ -177,64 +181,70 @@ class KeyPool:
             self._next = (start + 1) % count
         return chosen
 
-    def choose_by_affinity(self, model: str, affinity: str) -> Key | None:
+    def choose_by_affinity(self, target: Target, affinity: str) -> Key | None:
         """The same key for the same `near`, whatever the load, in every process; another one only while it rests.
 
         Returns:
             None when all of them rest: `exhausted` says why.
         """
         now, caller = self._clock(), self.caller()
-        usable = [key for key in self._keys if key.is_usable(model, now, caller)]
+        usable = [key for key in self._keys if key.is_usable(target, now, caller)]
         return max(usable, key=lambda key: hashlib.blake2b(f"{key.label}{affinity}".encode()).digest(), default=None)
 
-    def is_usable(self, key: Key, model: str) -> bool:
-        """Whether `key` may be used for `model` now."""
-        return key.is_usable(model, self._clock(), self.caller())
+    def is_usable(self, key: Key, target: Target) -> bool:
+        """Whether `key` may be used for `target` now."""
+        return key.is_usable(target, self._clock(), self.caller())
 
     def until_quota_reset(self) -> float:
         """Seconds until Google's quotas of a day begin anew."""
         now = self._wall()
         return quota_reset(now) - now
 
-    def exhausted(self, model: str, keys: Sequence[Key] = ()) -> GeminiError:
+    def exhausted(self, target: Target, keys: Sequence[Key] = ()) -> GeminiError:
         """Why `choose` gave none: a 429 that says when a key may be used again, or that Google refuses them all.
 
         Args:
-            model: What was asked for.
+            target: What was asked for.
             keys: Those that come into question; all of them when empty.
         """
         now, caller = self._clock(), self.caller()
-        cooldowns = [cooldown for key in keys or self._keys if (cooldown := key.blocking(model, now, caller))]
+        cooldowns = [cooldown for key in keys or self._keys if (cooldown := key.blocking(target, now, caller))]
         waiting = [
             cooldown for cooldown in cooldowns if cooldown.kind in (CooldownReason.RATE_LIMIT, CooldownReason.QUOTA)
         ]
         if not waiting:
-            return _refused(cooldowns, model)
+            return _refused(cooldowns, target)
         passing = [cooldown for cooldown in waiting if cooldown.kind is CooldownReason.RATE_LIMIT]
         first = min(passing or waiting, key=lambda cooldown: cooldown.until)
-        return used_up(model, first.failure, max(first.until - now, 0.0))
+        return used_up(target.model, first.failure, max(first.until - now, 0.0))
 
-    def cool_down(self, key: Key, model: str, kind: CooldownReason, error: GeminiError) -> Cooldown:
-        """Let `key` cool down because of `error`: for `model`, or for everything if it is refused itself.
+    def cool_down(self, key: Key, target: Target, kind: CooldownReason, error: GeminiError) -> Cooldown:
+        """Let `key` cool down because of `error`: for the model and the group of methods that were asked.
+
+        If it is refused itself, it is for everything; if a method is refused to it, for that method alone.
 
         A refusal that does not speak of the key may be for what this caller asked. So it counts for this caller, and
         for all others once a second one is refused as well while nobody is served.
         """
         now = self._clock()
-        last = key.cooldown if kind is CooldownReason.KEY_REFUSED else key.models.get(model)
+        is_method = kind is CooldownReason.REFUSED and error.meaning.is_refused_method
+        model, methods = ("", target.method) if is_method else (target.model, target.group)
+        last = key.cooldown if kind is CooldownReason.KEY_REFUSED else key.models.get((model, methods))
         last = last if last is not None and last.kind is kind else None
         failures = last.failures + 1 if last is not None else 1
         until = now + self._seconds(kind, error, failures)
-        scope = "" if kind is CooldownReason.KEY_REFUSED else model
-        caller = self._blamed(last, now) if kind is CooldownReason.REFUSED else None
-        cooldown = Cooldown(key.label, scope, kind, until, failures, failure_of(error), caller)
+        if kind is CooldownReason.KEY_REFUSED:
+            model = methods = ""
+        caller = self._blamed(last, now) if kind is CooldownReason.REFUSED and not is_method else None
+        cooldown = Cooldown(key.label, model, kind, until, failures, failure_of(error), caller, methods)
         self._set(key, cooldown)
         self.announce(cooldown)
         log = _log.error if kind is CooldownReason.KEY_REFUSED else _log.warning
         log(
             "a Gemini key is cooling down",
             key_label=key.label,
-            model=scope or "all",
+            model=model or "all",
+            methods=methods or "all",
             reason=kind.value,
             seconds=round(until - now, 1),
             google=error.reason,
@@ -251,14 +261,15 @@ class KeyPool:
             return None if now < last.until else caller
         return None if caller and last.caller and caller != last.caller else caller
 
-    def mark_healthy(self, key: Key, model: str) -> None:
-        """`key` has worked for `model`: if Google refused it before, it is in use again."""
-        if key.models and (cooldown := key.models.get(model)) is not None and cooldown.kind is CooldownReason.REFUSED:
-            del key.models[model]
+    def mark_healthy(self, key: Key, target: Target) -> None:
+        """`key` has worked for `target`: if Google refused it before, it is in use again."""
+        for scope in _scopes(target):
+            if (cooldown := key.models.get(scope)) is not None and cooldown.kind is CooldownReason.REFUSED:
+                del key.models[scope]
         if key.cooldown is not None:
             _log.info("a Gemini key works again", key_label=key.label)
             key.cooldown, key.is_probed = None, False
-            self.announce(Cooldown(key.label, "", CooldownReason.KEY_REFUSED, 0.0))
+            self.announce(Cooldown(key.label, "", CooldownReason.KEY_REFUSED, 0.0, methods=""))
 
     def apply(self, cooldown: Cooldown) -> None:
         """Take over what another process found out; an `until` of 0 ends a rest."""
@@ -267,10 +278,10 @@ class KeyPool:
             return
         if cooldown.until:
             self._set(key, cooldown)
-        elif cooldown.model:
-            key.models.pop(cooldown.model, None)
-        else:
+        elif cooldown.kind is CooldownReason.KEY_REFUSED:
             key.cooldown, key.is_probed = None, False
+        else:
+            key.models.pop((cooldown.model, cooldown.methods), None)
 
     def snapshot(self) -> tuple[KeySnapshot, ...]:
         """Every key and its rests that are not over."""
@@ -286,12 +297,12 @@ class KeyPool:
         )
 
     def _set(self, key: Key, cooldown: Cooldown) -> None:
-        if not cooldown.model and cooldown.kind is CooldownReason.KEY_REFUSED:
+        if cooldown.kind is CooldownReason.KEY_REFUSED:
             key.cooldown, key.is_probed = cooldown, False
             return
         if len(key.models) >= _MAX_MODELS:
-            del key.models[min(key.models, key=lambda model: key.models[model].until)]
-        key.models[cooldown.model] = cooldown
+            del key.models[min(key.models, key=lambda scope: key.models[scope].until)]
+        key.models[cooldown.model, cooldown.methods] = cooldown
 
     def _seconds(self, kind: CooldownReason, error: GeminiError, failures: int) -> float:
         if kind is CooldownReason.RATE_LIMIT:
@@ -302,12 +313,19 @@ class KeyPool:
         return min(first * 2.0 ** min(failures - 1, 16), maximum)
 
 
-def _refused(cooldowns: Sequence[Cooldown], model: str) -> GeminiError:
+def _scopes(target: Target) -> tuple[tuple[str, str], tuple[str, str]]:
+    """What a cool-down that concerns `target` may be for: its model and group, or its method with every model."""
+    return (target.model, target.group), ("", target.method)
+
+
+def _refused(cooldowns: Sequence[Cooldown], target: Target) -> GeminiError:
     """What these cool-downs say; Google's words only to the caller whose own request it refused."""
     if not cooldowns or cooldowns[0].kind is CooldownReason.KEY_REFUSED:
         return NoUsableKeyError()
+    if cooldowns[0].methods == target.method:
+        return NoUsableKeyError(target.method)
     if cooldowns[0].caller is None:
-        message = f"Google refuses the gateway's own Gemini API keys the model {model.removeprefix('models/')}."
+        message = f"Google refuses the gateway's own Gemini API keys the model {target.model.removeprefix('models/')}."
         return GeminiError(403, message, "PERMISSION_DENIED")
     failure = cooldowns[0].failure
     return GeminiError(

@@ -21,6 +21,7 @@ from gemgate.upstream.key_affinity import KeyAffinity
 from gemgate.upstream.key_lease import KeyLease
 from gemgate.upstream.key_pool import Key, KeyPool
 from gemgate.upstream.observer import Observer
+from gemgate.upstream.targets import Target
 
 _BASE = 0.5
 _MAX_EXPONENT = 10
@@ -91,18 +92,16 @@ class Attempts:
 
     Attributes:
         shared: The keys, the breakers and the options.
-        model: Such as `models/gemini-2.5-flash`; empty for a call to none.
+        target: What is asked for.
         caller_key: The caller's own key, or the one of the gateway's that must be used; None for any of the gateway's.
-        is_repeatable: Whether making the call twice does no harm.
         limits: Whether it may wait, and since when its deadline runs.
         resources: Files and caches that the call names.
         is_replayable: Whether the body can be sent again; a stream of bytes cannot.
     """
 
     shared: Shared
-    model: str
+    target: Target
     caller_key: str | None
-    is_repeatable: bool = True
     limits: CallLimits = DEFAULT_LIMITS
     resources: Sequence[str] = ()
     is_replayable: bool = True
@@ -124,8 +123,8 @@ class Attempts:
         pool = self.shared.pool
         key, secret = self._key(pool)
         for observer in self.shared.observers:
-            observer.calls(self.model, key.label if key else "")
-        return KeyLease(pool, self.shared.breakers, self.model, key, secret)
+            observer.calls(self.target.model, key.label if key else "")
+        return KeyLease(pool, self.shared.breakers, self.target, key, secret)
 
     def _key(self, pool: KeyPool) -> tuple[Key | None, str]:
         if self.caller_key is not None:
@@ -134,14 +133,14 @@ class Attempts:
             label = self.shared.affinity.find(self.resources) if self.resources else None
             pinned = pool.named(label) if label else None
         if pinned is not None:
-            if not pool.is_usable(pinned, self.model):
-                raise pool.exhausted(self.model, (pinned,))
+            if not pool.is_usable(pinned, self.target):
+                raise pool.exhausted(self.target, (pinned,))
             return pinned, pinned.secret
         if self.caller_key is not None:
             return None, self.caller_key
-        chosen = pool.choose(self.model, self._avoid)
+        chosen = pool.choose(self.target, self._avoid)
         if chosen is None:
-            raise pool.exhausted(self.model)
+            raise pool.exhausted(self.target)
         return chosen, chosen.secret
 
     @property
@@ -195,7 +194,7 @@ class Attempts:
 
     def _note(self, reason: str) -> None:
         for observer in self.shared.observers:
-            observer.retries(self.model, reason)
+            observer.retries(self.target.model, reason)
 
     def _wait(self, key_lease: KeyLease, error: GeminiError, kind: CooldownReason | None) -> float:
         """Seconds until the next attempt.
@@ -210,7 +209,7 @@ class Attempts:
                 return self._wait_for_key(error, kind)
             if is_foreign(error) and self._may_try_another(key_lease.key):
                 return 0.0
-        if not may_repeat(error, is_repeatable=self.is_repeatable):
+        if not may_repeat(error, is_repeatable=self.target.is_repeatable):
             raise error
         if error.status == 429:
             return self._wait_for_quota(error, kind)
@@ -223,9 +222,9 @@ class Attempts:
         pool = self.shared.pool
         label = self.shared.affinity.find(self.resources) if self.resources else None
         only = pool.named(label) if label else None
-        if only is None and pool.choose(self.model) is not None:
+        if only is None and pool.choose(self.target) is not None:
             return 0.0
-        shortage = pool.exhausted(self.model, (only,) if only else ())
+        shortage = pool.exhausted(self.target, (only,) if only else ())
         if kind is not CooldownReason.RATE_LIMIT or not self.limits.waits_for_quota or shortage.available_in is None:
             raise shortage from error
         return self._counted(shortage, shortage.available_in) + self._jitter(shortage.available_in)

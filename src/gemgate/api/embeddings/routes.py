@@ -1,9 +1,8 @@
 """`POST /embeddings`: the I/O around the translation."""
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -30,7 +29,7 @@ from gemgate.tasks import all_of
 from gemgate.translation.notes import served_by
 from gemgate.translation.options import Usage
 from gemgate.translation.validation import parse
-from gemgate.upstream.client import Upstream
+from gemgate.upstream.client import SIDE_CALL_SECONDS, Upstream
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
@@ -68,13 +67,12 @@ async def create_embeddings(request: Request) -> Response:
             size=len(raw),
             inline=partial(inline_media_of, wanted),
             is_dry_run=is_dry,
+            method="batchEmbedContents",
         )
 
     async def answered(translation: EmbeddingsTranslation) -> list[EmbeddingsAnswer]:
-        calls = _EmbeddingCalls(
-            services.gemini, translation, caller.key, options.usage, asyncio.Semaphore(options.concurrency)
-        )
-        return await all_of([calls.answer(body) for body in translation.bodies])
+        calls = _EmbeddingCalls(services.gemini, translation, caller.key, options.usage, options.concurrency)
+        return await calls.answers()
 
     async with cancelled_on_disconnect(request):
         media = await resolved()
@@ -105,50 +103,68 @@ class _EmbeddingCalls:
         translation: EmbeddingsTranslation,
         key: str | None,
         usage: Usage,
-        limit: asyncio.Semaphore,
+        concurrency: int,
     ) -> None:
         self._gemini = gemini
         self._translation = translation
         self._key = key
         self._usage = usage
-        self._limit = limit
+        self._limit = asyncio.Semaphore(concurrency)
 
-    async def answer(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
-        """The vectors for one chunk of the input, and its tokens: Google's word, else counted, else 0.
+    async def answers(self) -> list[EmbeddingsAnswer]:
+        """The vectors for each chunk of the input, and its tokens: Google's word, else counted, else 0.
+
+        Counting begins beside the first call where Google is known to give no count. It has little time beyond the
+        vectors, and how it ends concerns nothing else.
 
         Raises:
             GeminiError: Google gave no vectors.
         """
-        if self._usage == "off":
-            return await self._embed(body)
-        if self._translation.facts.embedding_usage:
-            embedded = await self._embed(body)
-            return (
-                embedded if embedded.tokens is not None else EmbeddingsAnswer(embedded.vectors, await self._count(body))
-            )
-        embedded, counted = await all_of([self._embed(body), self._counted(body)])
-        return EmbeddingsAnswer(embedded.vectors, counted.tokens if embedded.tokens is None else embedded.tokens)
+        bodies = self._translation.bodies
+        counts: dict[int, asyncio.Task[int | None]] = {}
+        try:
+            if self._usage != "off" and not self._translation.facts.embedding_usage:
+                counts = {index: asyncio.create_task(self._count(body)) for index, body in enumerate(bodies)}
+            answers = await all_of([self._embed(body) for body in bodies])
+            if self._usage == "off":
+                return answers
+            unknown = [index for index, answer in enumerate(answers) if answer.tokens is None]
+            for index in unknown:
+                if index not in counts:
+                    counts[index] = asyncio.create_task(self._count(bodies[index]))
+            if unknown:
+                await asyncio.wait([counts[index] for index in unknown], timeout=SIDE_CALL_SECONDS)
+            return [self._counted(answer, counts.get(index)) for index, answer in enumerate(answers)]
+        finally:
+            for task in counts.values():
+                task.cancel()
+            await asyncio.gather(*counts.values(), return_exceptions=True)
 
     async def _embed(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
-        response = cast("BatchEmbedContentsResponse", await self._post("batchEmbedContents", body))
+        path = f"/v1beta/{self._translation.model}:batchEmbedContents"
+        async with self._limit:
+            embedded = await self._gemini.request("POST", path, key=self._key, json=body)
+        response = cast("BatchEmbedContentsResponse", embedded)
         check_response(response, BatchEmbedContentsResponse)
         return embeddings_from_gemini(response, len(body["requests"]), is_base64=self._translation.is_base64)
 
-    async def _counted(self, body: BatchEmbedContentsRequest) -> EmbeddingsAnswer:
-        return EmbeddingsAnswer(tokens=await self._count(body))
+    def _counted(self, answer: EmbeddingsAnswer, task: asyncio.Task[int | None] | None) -> EmbeddingsAnswer:
+        """With the tokens that were counted; a header says where they are not known."""
+        if answer.tokens is not None or task is None:
+            return answer
+        tokens = task.result() if task.done() and not task.cancelled() else None
+        if tokens is None:
+            self._translation.notes.adjust("usage=unknown->0")
+        return EmbeddingsAnswer(answer.vectors, tokens)
 
     async def _count(self, body: BatchEmbedContentsRequest) -> int | None:
-        """Counting is not worth losing the vectors: when it fails, a header says that the number is not known."""
+        """The tokens of `body`; None if they cannot be counted, which is not worth losing the vectors."""
+        path = f"/v1beta/{self._translation.model}:countTokens"
+        await asyncio.sleep(0)  # the vectors are first in the queue
         try:
-            response = await self._post("countTokens", count_request(body))
+            async with self._limit:
+                response = await self._gemini.request_aside("POST", path, key=self._key, json=count_request(body))
             check_response(response, CountTokensResponse)
         except GeminiError:
-            self._translation.notes.adjust("usage=unknown->0")
             return None
         return int(response.get("totalTokens") or 0)
-
-    async def _post(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        async with self._limit:
-            return await self._gemini.request(
-                "POST", f"/v1beta/{self._translation.model}:{method}", key=self._key, json=body
-            )
