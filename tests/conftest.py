@@ -11,6 +11,8 @@ from tests.support.lanes import no_process_and_no_listener
 from tests.support.schemas import unchanged_schemas
 from tests.support.secrets import no_secret_leaves
 
+from gemgate.gemini import model_catalog
+from gemgate.gemini.model_table import TABLE_DATE
 from gemgate.observability import pricing
 
 __all__ = ["no_process_and_no_listener", "no_secret_leaves", "surroundings", "unchanged_schemas"]
@@ -47,6 +49,8 @@ def heed_signals() -> None:
 def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Gateways keep their files and batches in a directory of this run, and make calls again without a pause.
 
+    Of models they believe what the table says of the day on which it was written, whatever day it is.
+
     Prices are there: a gateway reads them beside its first answers, of which some tests take the time.
     """
     pricing.load()
@@ -54,4 +58,6 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMGATE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         patch.setenv("GEMGATE_RETRY_MAX_WAIT", "0")
+        patch.setenv("GEMGATE_MODEL_FACTS_DATE", TABLE_DATE)
+        patch.setattr(model_catalog, "today", lambda: TABLE_DATE)
         yield

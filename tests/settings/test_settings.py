@@ -177,7 +177,7 @@ def test_unknown_facts_of_a_model_are_told() -> None:
 
 def test_facts_that_are_not_json_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMGATE_MODEL_FACTS", "{x")
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(ValidationError) as caught:
         Settings()
     assert problems(caught.value) == ["GEMGATE_MODEL_FACTS is not valid JSON."]
     assert problems(SettingsError("cannot read it")) == ["cannot read it."]

@@ -1,185 +1,260 @@
-"""Facts about models, in one table. Nothing else asks for a model's name.
+"""What the gateway believes of models. Nothing else asks for a model's name.
 
-Sources: https://ai.google.dev/gemini-api/docs/thinking (budgets and levels), recorded exchanges (ids, signatures, JSON
-with tools, penalties), https://ai.google.dev/gemini-api/docs/image-generation and /imagen (images). A name that no row
-knows gets the facts of the newest family if it is a Gemini model.
+Four sources, of which each later one goes before the earlier ones: the built-in table (`model_table`), Google's own
+list of models, the operator's rows (`model_overrides`), and what Google's answers have taught (`learned_facts`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from functools import lru_cache
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+import structlog
 
-FIVE_RATIOS = ("1:1", "3:4", "4:3", "9:16", "16:9")
-TEN_RATIOS = (*FIVE_RATIOS, "2:3", "3:2", "4:5", "5:4", "21:9")
-_LONG_RATIOS = (*TEN_RATIOS, "1:4", "4:1", "1:8", "8:1")
+from gemgate.gemini.learned_facts import LIKE, LearnedFacts
+from gemgate.gemini.listed_facts import listed_facts
+from gemgate.gemini.model_facts import ModelFacts
+from gemgate.gemini.model_overrides import ModelFactsError, OverrideRow, read_rows, read_rows_file
+from gemgate.gemini.model_table import DATED, GUESSES, NEWEST, ROWS, FactRow
+from gemgate.gemini.types import ModelResource
+
+__all__ = ["NEWEST", "Belief", "Catalog", "FactOrigin", "ModelFacts", "today"]
+
+OriginKind = Literal["table", "google", "setting", "learned"]
+FactsSource = Mapping[str, Any] | Path
+
+_MAX_KNOWN = 1024
+_MAX_LISTED = 4096
+_DAY = 86_400.0
+
+_log = structlog.get_logger()
+
+
+class FactOrigin(NamedTuple):
+    """Where a fact comes from.
+
+    Attributes:
+        kind: The built-in table, Google's list of models, a row of `GEMGATE_MODEL_FACTS`, or an answer of Google's.
+        since: The day, or the moment, from which it holds, or on which its source was read.
+        source: The page, the pattern, or what taught it.
+    """
+
+    kind: OriginKind
+    since: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What a family of models takes and gives.
+class Belief:
+    """What is believed of one model, and why.
 
     Attributes:
-        thinking: How thinking is set: by a budget of tokens, by a level, or not at all.
-        budget: The least and the largest `thinkingBudget`.
-        can_stop_thinking: Whether a budget of 0 is allowed.
-        levels: The `thinkingLevel`s, weakest first.
-        candidate_count: Whether `candidateCount` may be above 1.
-        penalties: Whether presence and frequency penalties are taken.
-        logprobs: Whether `responseLogprobs` is taken.
-        validated: Whether the function calling mode VALIDATED is known.
-        json_with_tools: Whether functions and a JSON response go together.
-        builtin_with_functions: Whether functions and built-in tools go together.
-        call_ids: Whether function calls carry an `id` that responses repeat.
-        signatures: Whether a function call without its thought signature is refused.
-        response_parts: Whether a function response may hold media.
-        part_resolution: Whether `mediaResolution` stands on the part rather than on the request.
-        prefill: Whether the last turn may be the model's.
-        system_instruction: Whether `systemInstruction` is taken.
-        images: Whether answers may hold images.
-        image_method: The method that makes images; None: the model's own resource tells.
-        image_modalities: The `responseModalities` to ask for when an image is all that is wanted.
-        aspect_ratios: The `aspectRatio`s of images; empty: the field is not taken.
-        image_sizes: The sizes of images, smallest first; `imageSize` is taken where there are several.
-        speech: Whether answers are speech.
-        task_types: Whether an embedding's `taskType` and `title` change anything.
-        embedding_usage: Whether embeddings come with a token count.
+        facts: All of it.
+        pattern: The pattern of the table's row.
+        origins: For each fact its origin, by the name of the fact.
     """
 
-    thinking: Literal["none", "budget", "level"] = "level"
-    budget: tuple[int, int] = (0, 0)
-    can_stop_thinking: bool = False
-    levels: tuple[str, ...] = ("LOW", "MEDIUM", "HIGH")
-    candidate_count: bool = False
-    penalties: bool = False
-    logprobs: bool = False
-    validated: bool = True
-    json_with_tools: bool = True
-    builtin_with_functions: bool = True
-    call_ids: bool = True
-    signatures: bool = True
-    response_parts: bool = True
-    part_resolution: bool = True
-    prefill: bool = False
-    system_instruction: bool = True
-    images: bool = False
-    image_method: Literal["generateContent", "predict"] | None = "generateContent"
-    image_modalities: tuple[str, ...] = ("TEXT", "IMAGE")
-    aspect_ratios: tuple[str, ...] = TEN_RATIOS
-    image_sizes: tuple[str, ...] = ("1K",)
-    speech: bool = False
-    task_types: bool = False
-    embedding_usage: bool = True
-
-    def nearest_level(self, level: str) -> str:
-        """The level of this model that is nearest to `level`; of two that are as near, the stronger."""
-        wanted = LEVELS.index(level)
-        return min(self.levels, key=lambda known: (abs(LEVELS.index(known) - wanted), -LEVELS.index(known)))
+    facts: ModelFacts
+    pattern: str
+    origins: Mapping[str, FactOrigin]
 
 
-NEWEST = ModelFacts()
+class _Layer(NamedTuple):
+    origin: FactOrigin
+    changes: Mapping[str, Any]
 
-_GEMINI_3 = replace(NEWEST, prefill=True)
-_GEMINI_2 = replace(
-    NEWEST,
-    thinking="none",
-    candidate_count=True,
-    logprobs=True,
-    json_with_tools=False,
-    builtin_with_functions=False,
-    call_ids=False,
-    signatures=False,
-    response_parts=False,
-    part_resolution=False,
-    prefill=True,
-)
-_GEMINI_25 = replace(_GEMINI_2, thinking="budget", can_stop_thinking=True)
-_GEMINI_20 = replace(_GEMINI_2, penalties=True, validated=False, aspect_ratios=())
 
-_IMAGE_2 = replace(_GEMINI_2, images=True, candidate_count=False)
-_IMAGE_3 = replace(_GEMINI_3, thinking="none", images=True, image_modalities=("IMAGE",), image_sizes=("1K", "2K", "4K"))
-_IMAGE_31 = replace(_IMAGE_3, aspect_ratios=_LONG_RATIOS, image_sizes=("512", "1K", "2K", "4K"))
-
-_EMBEDDING_001 = replace(_GEMINI_2, task_types=True, embedding_usage=False)
-
-_OTHER = replace(
-    _GEMINI_2,
-    candidate_count=False,
-    logprobs=False,
-    validated=False,
-    image_method=None,
-    aspect_ratios=FIVE_RATIOS,
-    task_types=True,
-    embedding_usage=False,
-)
-_IMAGEN = replace(_OTHER, images=True, image_method="predict")
-
-_TABLE: tuple[tuple[str, ModelFacts], ...] = (
-    ("gemini-2.5-*-tts*", replace(_GEMINI_2, speech=True, system_instruction=False)),
-    ("gemini-*-tts*", replace(_GEMINI_3, thinking="none", speech=True, system_instruction=False)),
-    ("gemini-2.5-*-image*", replace(_IMAGE_2, image_modalities=("IMAGE",))),
-    ("gemini-2.0-*-image*", replace(_IMAGE_2, aspect_ratios=())),
-    ("gemini-3.1-flash-lite-image*", replace(_IMAGE_3, image_sizes=("1K",))),
-    ("gemini-3.1-flash-image*", _IMAGE_31),
-    ("gemini-*-image*", _IMAGE_3),
-    ("gemini-nano-banana-*", _IMAGE_31),
-    ("nano-banana-pro*", _IMAGE_3),
-    ("nano-banana-*", _IMAGE_31),
-    ("imagen-4*-fast-*", _IMAGEN),
-    ("imagen-4*", replace(_IMAGEN, image_sizes=("1K", "2K"))),
-    ("imagen-*", _IMAGEN),
-    ("gemini-embedding-001*", _EMBEDDING_001),
-    ("gemini-embedding-exp*", _EMBEDDING_001),
-    ("gemini-embedding-*", replace(_GEMINI_3, thinking="none")),
-    ("gemini-1.*", _GEMINI_20),
-    ("gemini-2.0-*", _GEMINI_20),
-    ("gemini-2.5-pro*", replace(_GEMINI_25, budget=(128, 32768), can_stop_thinking=False)),
-    ("gemini-2.5-flash-lite*", replace(_GEMINI_25, budget=(512, 24576))),
-    ("gemini-2.5-*", replace(_GEMINI_25, budget=(1, 24576))),
-    ("gemini-3-pro*", replace(_GEMINI_3, levels=("LOW", "HIGH"))),
-    ("gemini-3.1-pro*", _GEMINI_3),
-    ("gemini-pro-latest", _GEMINI_3),
-    ("gemini-3.5-flash-lite*", replace(NEWEST, levels=LEVELS)),
-    ("gemini-3-flash*", replace(_GEMINI_3, levels=LEVELS)),
-    ("gemini-3.1-flash-lite*", replace(_GEMINI_3, levels=LEVELS)),
-    ("gemini-flash-lite-latest", replace(NEWEST, levels=LEVELS)),
-    ("gemini-3.5-flash*", replace(_GEMINI_3, levels=LEVELS)),
-    ("gemini-3.6-flash*", replace(NEWEST, levels=LEVELS)),
-    ("gemini-flash-latest", replace(NEWEST, levels=LEVELS)),
-    ("gemini-*", NEWEST),
-    ("gemma-*", replace(_GEMINI_2, system_instruction=False, candidate_count=False, logprobs=False, validated=False)),
-    ("*", _OTHER),
-)
+def today() -> str:
+    """The day, in UTC, as `2026-12-01`."""
+    return datetime.now(UTC).date().isoformat()
 
 
 class Catalog:
-    """The table, with rows of the operator's before it."""
+    """The facts of models by name. A look-up that was made before costs a look into a dict.
 
-    def __init__(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        """`overrides` maps a pattern of names (`gemini-9-*`) to the facts that differ, by field name.
+    Args:
+        overrides: The operator's rows, or the file that holds them.
+        date: The day whose rows hold, such as `2026-12-01`; empty: each day's own.
+        learned: What answers have taught.
+        clock: Unix seconds.
 
-        Raises:
-            ValueError: A field that `ModelFacts` does not have.
-        """
-        known = {field.name for field in fields(ModelFacts)}
-        for pattern, facts in (overrides or {}).items():
-            if unknown := set(facts) - known:
-                names, choice = ", ".join(sorted(unknown)), ", ".join(sorted(known))
-                msg = f"model facts of {pattern!r}: unknown {names}; known are {choice}"
-                raise ValueError(msg)
-        self._overrides: dict[str, dict[str, Any]] = {
-            pattern: {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
-            for pattern, facts in (overrides or {}).items()
-        }
-        self.facts = lru_cache(maxsize=256)(self._look_up)
+    Raises:
+        ModelFactsError: a row of the operator's is wrong.
+    """
 
-    def _look_up(self, model: str) -> ModelFacts:
+    def __init__(
+        self,
+        overrides: FactsSource | None = None,
+        *,
+        date: str = "",
+        learned: LearnedFacts | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.learned = learned or LearnedFacts()
+        self._path = overrides if isinstance(overrides, Path) else None
+        self._stamp = _stamp(self._path)
+        self._overrides = _rows_of(overrides)
+        self._date = date
+        self._clock = clock
+        self._listed: dict[str, Mapping[str, Any]] = {}
+        self._known: dict[str, ModelFacts] = {}
+        self._known_until = 0.0
+        self._settled: set[tuple[str, str]] = set()
+        self.day = ""
+
+    def facts(self, model: str) -> ModelFacts:
+        """The facts of `model`; `models/x` is `x`."""
+        if self._clock() >= self._known_until:
+            self._begin_again()
+        known = self._known
+        found = known.get(model)
+        if found is None:
+            if len(known) >= _MAX_KNOWN:
+                known.clear()
+            found = known[model] = self._look_up(model.removeprefix("models/"))
+        return found
+
+    def belief(self, model: str) -> Belief:
+        """The facts of `model` with the origin of each."""
         name = model.removeprefix("models/")
-        facts = next(facts for pattern, facts in _TABLE if fnmatchcase(name, pattern))
-        for pattern, changes in self._overrides.items():
-            if fnmatchcase(name, pattern):
-                facts = replace(facts, **changes)
-        return facts
+        facts = self.facts(name)
+        row = self._row(name)
+        origins: dict[str, FactOrigin] = {}
+        for layer in self._layers(name):
+            origins |= dict.fromkeys(layer.changes, layer.origin)
+        return Belief(facts, row.pattern, origins)
+
+    def is_guess(self, model: str) -> bool:
+        """Whether no row of the table was written for this model."""
+        return self._row(model.removeprefix("models/")).pattern in GUESSES
+
+    def learn(self, model: str, fact: str, value: Any) -> None:
+        """Believe from now on, and for a while, what a refusal says about one fact of `model`."""
+        name = model.removeprefix("models/")
+        self.learned.learn(name, fact, value, "refusal")
+        self.renew()
+
+    def unlearn(self, model: str, fact: str) -> None:
+        """Believe what was believed before `learn`."""
+        self.learned.forget(model.removeprefix("models/"), fact)
+        self.renew()
+
+    def answered_as(self, model: str, version: str) -> bool:
+        """Take note of the `modelVersion` that answered for `model`; whether it is news that this is another family."""
+        if (model, version) in self._settled:
+            return False
+        if len(self._settled) >= _MAX_KNOWN:
+            self._settled.clear()
+        self._settled.add((model, version))
+        name, served = model.removeprefix("models/"), version.removeprefix("models/")
+        row = self._row(served)
+        if name == served or row.pattern == "*" or not served:
+            return False
+        known = self.learned.of(name).get(LIKE)
+        believed = known.value if known else name
+        if believed == served or self._row(believed).facts == row.facts:
+            return False
+        self.learned.learn(name, LIKE, served, "answer")
+        self.renew()
+        return True
+
+    def listed(self, models: Iterable[ModelResource]) -> None:
+        """Take over what Google's list says of these models."""
+        changed = {model["name"].removeprefix("models/"): facts for model in models if (facts := listed_facts(model))}
+        if any(self._listed.get(name) != facts for name, facts in changed.items()):
+            if len(self._listed) + len(changed) > _MAX_LISTED:
+                self._listed.clear()
+            self._listed |= changed
+            self.renew()
+
+    def refresh(self) -> bool:
+        """Read the operator's file again if it has changed; whether new rows hold now. May be called in a thread."""
+        if self._path is None or (stamp := _stamp(self._path)) == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            rows = read_rows_file(self._path)
+        except ModelFactsError as error:
+            _log.error("the new model facts are invalid: the previous ones stay in force", problem=str(error))
+            return False
+        self._overrides = rows
+        self.renew()
+        _log.info("model facts reloaded", rows=len(rows))
+        return True
+
+    def renew(self) -> None:
+        """Look everything up again."""
+        self._known = {}
+        self._known_until = 0.0
+
+    def _begin_again(self) -> None:
+        now = self._clock()
+        self.learned.drop_expired()
+        self._settled = set()
+        self.day = self._date or today()
+        self._known = {}
+        self._known_until = min((now // _DAY + 1) * _DAY, self.learned.next_end)
+
+    def _look_up(self, name: str) -> ModelFacts:
+        changes: dict[str, Any] = {}
+        for layer in self._layers(name):
+            changes |= layer.changes
+        return ModelFacts(**changes)
+
+    def _layers(self, name: str) -> Iterator[_Layer]:
+        learned = self.learned.of(name)
+        row = self._row(name)
+        yield _Layer(FactOrigin("table", row.since or row.date, row.source), _as_changes(row.facts))
+        if (like := learned.get(LIKE)) is not None:
+            origin = FactOrigin("learned", _moment(like.since), f"answers come from {like.value}")
+            yield _Layer(origin, _as_changes(self._row(like.value).facts))
+        if (listed := self._listed.get(name)) is not None:
+            yield _Layer(FactOrigin("google", self.day, "models.list"), self._believable(row, listed))
+        for own in self._overrides:
+            if own.fits(name, self.day):
+                origin = FactOrigin("setting", own.since, f"GEMGATE_MODEL_FACTS, row {own.pattern}")
+                yield _Layer(origin, (_as_changes(self._row(own.like).facts) if own.like else {}) | dict(own.changes))
+        for fact, taught in learned.items():
+            if fact != LIKE:
+                yield _Layer(FactOrigin("learned", _moment(taught.since), "a refusal"), {fact: taught.value})
+
+    def _row(self, name: str) -> FactRow:
+        day = self.day or self._date or today()
+        rows = (row for rows in (DATED, ROWS) for row in rows)
+        return next(row for row in rows if row.since <= day and fnmatchcase(name, row.pattern))
+
+    @staticmethod
+    def _believable(row: FactRow, listed: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of Google's list: limits of every model; what it is and whether it thinks, where the table only guesses."""
+        if row.pattern in GUESSES:
+            return listed
+        return {name: value for name, value in listed.items() if name in _LIMITS}
+
+
+_LIMITS = frozenset({"input_limit", "output_limit", "max_temperature"})
+
+
+def _as_changes(facts: ModelFacts) -> dict[str, Any]:
+    return asdict(facts)
+
+
+def _rows_of(source: FactsSource | None) -> tuple[OverrideRow, ...]:
+    if isinstance(source, Path):
+        return read_rows_file(source)
+    return read_rows(source or {})
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _stamp(path: Path | None) -> tuple[int, int, int] | None:
+    """What changes when the file does."""
+    try:
+        status = path.stat() if path else None
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino) if status else None

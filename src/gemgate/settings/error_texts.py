@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from gemgate.settings.client import ClientSettings
-from gemgate.settings.fields import Secrets, Settings
+from gemgate.settings.fields import NOT_JSON, Secrets, Settings
 from gemgate.settings.variables import PREFIX, variable
 
 _SECRET_TYPES = (Secrets, SecretStr | None)
@@ -25,6 +25,9 @@ def problems(error: ValidationError | SettingsError) -> list[str]:
         text = detail["msg"].removeprefix("Value error, ").rstrip(".")
         is_secret = Settings.model_fields[name].annotation in _SECRET_TYPES if name in Settings.model_fields else True
         given = "" if is_secret or detail["type"] == "value_error" else f", but it is {str(detail['input'])[:80]!r}"
+        if text == NOT_JSON:
+            sentences.append(f"{variable(name)} {NOT_JSON}.")
+            continue
         sentences.append(f"{variable(name)}: {text}{given}." if name else f"{text[:1].upper()}{text[1:]}.")
     return sentences
 

@@ -2,10 +2,12 @@
 
 import math
 import re
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 from pydantic import (
     Field,
     NonNegativeFloat,
@@ -30,6 +32,9 @@ from gemgate.settings.variables import PREFIX, as_text, either_case, variable
 Secrets = tuple[SecretStr, ...]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+NOT_JSON = "is not valid JSON"
+"""The text of an error that follows the name of a setting."""
 
 UNIX = "unix:"
 """What an address that is a Unix domain socket begins with."""
@@ -149,9 +154,15 @@ class Settings(BaseSettings):
         description="Aliases for models, with fallbacks after the first: gpt-4o=gemini-2.5-flash,gemini-2.5-flash-lite;"
         " small=gemini-2.5-flash-lite.",
     )
-    model_facts: dict[str, dict[str, Any]] = Field(
+    model_facts: Annotated[dict[str, Any] | Path, NoDecode] = Field(
         default_factory=dict,
-        description='Changes to the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}.',
+        description='Changes to the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}; or a '
+        "JSON or YAML file of them, reloaded when it changes.",
+    )
+    model_facts_date: date | None = Field(
+        default=None,
+        description="The day whose facts about models hold, such as 2026-12-01, to see in advance what changes then; "
+        "absent: today.",
     )
 
     embedding_usage: Literal["count", "off"] = Field(
@@ -299,9 +310,21 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("model_facts", mode="before")
+    @classmethod
+    def _facts_or_file(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("{"):
+            return Path(value)
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise ValueError(NOT_JSON) from None
+
     @field_validator("model_facts")
     @classmethod
-    def _known_facts(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def _known_facts(cls, value: dict[str, Any] | Path) -> dict[str, Any] | Path:
         Catalog(value)
         return value
 

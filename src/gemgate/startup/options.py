@@ -25,13 +25,22 @@ from gemgate.upstream.retry import RetryOptions, Shared
 def chat_options(settings: Settings) -> Options:
     """How chat requests are translated under these settings."""
     return Options(
-        catalog=Catalog(settings.model_facts),
+        catalog=catalog_of(settings),
         signatures=SignatureStore(settings.signature_store_size, settings.signature_ttl),
         unsupported_params=settings.unsupported_params,
         trailing_assistant=settings.trailing_assistant,
         remote_media=settings.remote_media,
         max_tools=settings.max_tools,
     )
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """What is believed of models under these settings."""
+    return Catalog(settings.model_facts, date=_day(settings))
+
+
+def _day(settings: Settings) -> str:
+    return settings.model_facts_date.isoformat() if settings.model_facts_date else ""
 
 
 def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:
@@ -91,6 +100,7 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         settings.unsupported_params,
         settings.trailing_assistant,
         settings.remote_media,
+        model_facts_date=_day(settings),
         max_line=settings.max_body_bytes,
         max_request=settings.inline_max_bytes,
         directory=settings.data_dir,

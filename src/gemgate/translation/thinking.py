@@ -12,7 +12,15 @@ from gemgate.gemini.types import ThinkingConfig
 from gemgate.translation.notes import Notes
 
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
-_LEVELS = {"none": "MINIMAL", "minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH"}
+_LEVELS = {
+    "none": "MINIMAL",
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "XHIGH",
+    "max": "XHIGH",
+}
 
 
 def thinking_config(
@@ -46,7 +54,7 @@ def thinking_config(
 
 
 def _effort(value: Any) -> str:
-    if value in _LEVELS or value == "max":
+    if value in _LEVELS:
         return str(value)
     msg = f"'reasoning.effort' is {value!r}; it can be none, minimal, low, medium, high, xhigh or max."
     raise ApiError(400, msg, param="reasoning.effort", code="invalid_value")
@@ -89,7 +97,7 @@ def _budget(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
 
 
 def _level(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
-    level = facts.nearest_level(_LEVELS.get(effort, "HIGH"))
+    level = facts.nearest_level(_LEVELS[effort])
     if level.lower() != effort:
         notes.adjust(f"reasoning_effort={effort}->{level.lower()}")
     if effort == "none":

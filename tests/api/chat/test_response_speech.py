@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 import wave
 from typing import Any
 
@@ -71,3 +72,50 @@ def test_speech_that_is_not_base64_is_an_error_of_the_upstream() -> None:
     with pytest.raises(ApiError) as failure:
         message_of({"inlineData": {"mimeType": PCM, "data": "A"}}, audio_format="wav")
     assert (failure.value.status, failure.value.code) == (502, "upstream_malformed_response")
+
+
+def wav_file(samples: bytes, *, size: int | None = None, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A WAV file with these samples, and with chunks before and after them."""
+    head = b"WAVE" + b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 24_000, 48_000, 2, 16)
+    data = b"data" + struct.pack("<I", len(samples) if size is None else size) + samples
+    body = head + before + data + after
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+LIST = b"LIST" + struct.pack("<I", 5) + b"INFO!" + b"\0"
+SAMPLES = bytes(range(256)) * 4
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        wav_file(SAMPLES),
+        wav_file(SAMPLES, before=LIST),
+        wav_file(SAMPLES, after=LIST),
+        wav_file(SAMPLES, size=0xFFFFFFFF),
+    ],
+)
+@pytest.mark.parametrize("kind", ["audio/wav", "audio/x-wav", PCM])
+def test_raw_samples_are_taken_out_of_a_wav_file(file: bytes, kind: str) -> None:
+    audio = message_of(sound(file, kind), audio_format="pcm16")["audio"]
+    assert base64.b64decode(audio["data"], validate=True) == SAMPLES
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5, 11, 13, 30, 43, 44, 45, 47])
+def test_the_head_of_a_wav_file_may_come_in_pieces(cut: int) -> None:
+    file = wav_file(SAMPLES)
+    events: list[Any] = [native(sound(file[:cut])), native(sound(file[cut:])), native(finishReason="STOP")]
+    folded = fold(streamed(*events, audio_format="pcm16"))
+    audio = folded["choices"][0]["message"]["audio"]
+    assert base64.b64decode(audio["data"], validate=True) == SAMPLES
+
+
+@pytest.mark.parametrize("samples", [b"", b"R", b"RI\x01\x02", b"RIFF", b"RIFF\0\0\0\0data"])
+def test_samples_that_begin_like_a_wav_file_are_all_given(samples: bytes) -> None:
+    audio = message_of(sound(samples), audio_format="pcm16")["audio"]
+    assert base64.b64decode(audio["data"], validate=True) == samples
+
+
+def test_raw_samples_with_the_type_of_a_wav_file_become_one() -> None:
+    with opened(message_of(sound(b"\x01\x02", "audio/wav"), audio_format="wav")["audio"]["data"]) as file:
+        assert file.readframes(9) == b"\x01\x02"

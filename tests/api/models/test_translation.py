@@ -82,7 +82,8 @@ def test_what_google_does_not_tell_is_left_out() -> None:
         ("gemini-3-pro-preview", ["generateContent"], True, {"thinking_levels": ["low", "high"]}),
         ("gemini-9-pro", ["generateContent"], True, {"thinking_levels": ["low", "medium", "high"]}),
         ("gemini-9-pro", ["generateContent"], False, {}),
-        ("gemma-4-31b-it", ["generateContent"], True, {}),
+        ("gemma-4-31b-it", ["generateContent"], True, {"thinking_levels": ["minimal", "high"]}),
+        ("gemma-3-27b-it", ["generateContent"], True, {}),
     ],
 )
 def test_thinking_is_set_by_a_budget_or_by_levels(

@@ -45,11 +45,12 @@ class Setup:
             caller has made; None: they are not looked at for that.
     """
 
-    model_facts: dict[str, dict[str, Any]]
+    model_facts: dict[str, Any] | Path
     models: ModelLists = field(default_factory=dict)
     unsupported_params: Policy = "warn"
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
+    model_facts_date: str = ""
     max_line: int = 104_857_600
     max_request: int = 100_000_000
     directory: Path | None = None
@@ -57,7 +58,7 @@ class Setup:
 
     def translators(self) -> Translators:
         """The translators under these settings. The store of signatures is one of its own, and empty."""
-        catalog = Catalog(self.model_facts)
+        catalog = Catalog(self.model_facts, date=self.model_facts_date)
         chat = Options(
             catalog=catalog,
             signatures=SignatureStore(_SIGNATURES, 3600),

@@ -19,12 +19,7 @@ def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: 
             make.
     """
     config: GenerationConfig = {}
-    if request.temperature is not None:
-        config["temperature"] = request.temperature
-    if request.top_p is not None:
-        config["topP"] = request.top_p
-    if request.top_k is not None:
-        config["topK"] = request.top_k
+    _add_sampling(config, request, facts, notes)
     if (limit := request.max_completion_tokens or request.max_tokens) is not None:
         config["maxOutputTokens"] = limit
         if request.max_tokens not in (None, limit):
@@ -39,6 +34,27 @@ def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: 
     _add_logprobs(config, request, facts)
     _add_modalities(config, request, facts, notes)
     return config
+
+
+def _add_sampling(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
+    """Newer models ignore these, and say that they will refuse them; those that speak refuse them already."""
+    temperature, is_taken = request.temperature, facts.sampling == "taken"
+    if temperature is not None and is_taken:
+        config["temperature"] = min(temperature, facts.max_temperature)
+        if temperature > facts.max_temperature:
+            notes.adjust(f"temperature={temperature}->{facts.max_temperature}")
+    elif temperature is not None:
+        notes.drop("temperature")
+    if request.top_p is not None:
+        if is_taken:
+            config["topP"] = request.top_p
+        else:
+            notes.drop("top_p")
+    if request.top_k is not None:
+        if is_taken:
+            config["topK"] = request.top_k
+        else:
+            notes.drop("top_k")
 
 
 def fold_seed(seed: int) -> int:

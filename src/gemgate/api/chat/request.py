@@ -15,6 +15,7 @@ from gemgate.media.references import Resolved
 from gemgate.model_routing.model_name import model_name
 from gemgate.translation.content import ContentTranslator
 from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.model_purpose import refuse_other_purposes
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Dialect, Options
 from gemgate.translation.response_format import Format, HiddenFunction, apply_format, schema_format
@@ -88,6 +89,8 @@ def to_gemini(
     notes = Notes(options.unsupported_params)
     model = model_name(model or request.model)
     facts = options.catalog.facts(model)
+    if facts.purpose != "chat":
+        refuse_other_purposes(model, facts)
     _drop_unsupported(request, notes)
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     refuse_many_tools(request, options.max_tools)
@@ -115,6 +118,8 @@ def to_gemini(
         body["systemInstruction"] = {"parts": system}
     _add_tools(body, plan, object_option(google, "tool_config"))
     _add_options(body, request, google, config, notes)
+    if "cachedContent" in body and not facts.explicit_caching:
+        raise _no_caches(model)
     is_json = "responseMimeType" in config or hidden is not None
     context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)
     return ChatTranslation(model, body, calls, context, notes)
@@ -231,6 +236,14 @@ def _add_cache(body: GenerateContentRequest, name: object) -> None:
         msg = f"'{param}' holds the tools and the system message already: remove {', '.join(found)} from the request."
         raise ApiError(400, msg, param=param, code="invalid_value")
     body["cachedContent"] = name if "/" in name else f"cachedContents/{name}"
+
+
+def _no_caches(model: str) -> ApiError:
+    msg = (
+        f"The model '{model.removeprefix('models/')}' has no explicit caching: leave "
+        "'extra_body.google.cached_content' out, and repeat the beginning of the prompt, which is cached by itself."
+    )
+    return ApiError(400, msg, param="extra_body.google.cached_content", code="unsupported_parameter")
 
 
 def _tier(request: ChatCompletionRequest, notes: Notes) -> str | None:

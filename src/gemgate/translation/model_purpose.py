@@ -1,0 +1,36 @@
+"""Models that are not for chat are refused by name, with what they are for."""
+
+from gemgate.errors import ApiError
+from gemgate.gemini.model_facts import ModelFacts, Purpose
+
+_USES: dict[Purpose, tuple[str, str]] = {
+    "images": ("makes images", "POST /v1/images/generations"),
+    "embeddings": ("makes embeddings", "POST /v1/embeddings"),
+    "transcription": (
+        "transcribes speech",
+        "Google's generateContent itself, POST /v1beta/models/{model}:generateContent with audio and no messages",
+    ),
+    "live": ("is for live sessions", "Google's Live API (BidiGenerateContent, a WebSocket), which is not served here"),
+    "video": ("makes videos", "Google's predictLongRunning, POST /v1beta/models/{model}:predictLongRunning"),
+    "music": ("makes music", "Google's Interactions API, POST /v1beta/interactions"),
+    "decisions": ("answers closed questions", "Google's Decisions API, POST /v1beta/decisions"),
+    "interactions": ("makes videos and edits them", "Google's Interactions API, POST /v1beta/interactions"),
+    "agents": ("is an agent", "Google's Interactions API, POST /v1beta/interactions"),
+}
+
+
+def refuse_other_purposes(model: str, facts: ModelFacts) -> None:
+    """Refuse a model that does not answer conversations.
+
+    Raises:
+        ApiError: 400 that names the model and the endpoint, or the API of Google's, that it is for.
+    """
+    if facts.purpose == "chat":
+        return
+    name = model.removeprefix("models/")
+    does, where = _USES[facts.purpose]
+    msg = (
+        f"The model '{name}' {does} and does not chat. It is for {where.format(model=name)}. "
+        "If that has changed, GEMGATE_MODEL_FACTS can say so: " + f'{{"{name}": {{"purpose": "chat"}}}}.'
+    )
+    raise ApiError(400, msg, param="model", code="model_not_supported")
