@@ -127,7 +127,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 class _Gateway(FastAPI):
-    """Our middleware stands around FastAPI's own layers, so that a hot request passes none of them."""
+    """Our middleware is around FastAPI's own layers, so that a hot request passes none of them."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document. It is made when the first one asks for it: most gateways are never asked."""

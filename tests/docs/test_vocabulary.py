@@ -1,5 +1,6 @@
 """The documentation keeps to one vocabulary: no old term or sentence is left, and the glossary has the new terms."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -168,3 +169,21 @@ def test_no_paragraph_ends_in_mid_sentence(page: Path) -> None:
     text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     paragraphs = [part.strip() for part in text.split("\n\n")]
     assert [part[-60:] for part in paragraphs if part.endswith(",")] == []
+
+
+def docstrings(module: Path) -> list[str]:
+    """All docstrings of a module, its own among them."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, kinds)]
+    return [text for node in nodes if (text := ast.get_docstring(node))]
+
+
+def test_docstrings_use_the_verbs_of_the_field() -> None:
+    """A remainder is a rest; a key cools down, a fault is fixed, a fact is reported, a thing is where it is."""
+    fault = re.compile(
+        r"\b(?:told|tells|mends?|mended|rests|rested|resting|anew|whoever|stands|stood)\b", re.IGNORECASE
+    )
+    texts = {path: docstrings(path) for path in sorted((ROOT / "src").rglob("*.py"))}
+    assert sum(map(len, texts.values())) > 1_000
+    found = {path.name: [text for text in each if fault.search(text)] for path, each in texts.items()}
+    assert {name: each for name, each in found.items() if each} == {}

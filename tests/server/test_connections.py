@@ -29,14 +29,14 @@ def closed(made: list[Fake]) -> list[int]:
 def test_silent_ones_go_before_idle_ones_and_these_before_bodies_that_come() -> None:
     connections = OpenConnections(3)
     receiving, idle, silent = made = opened(connections, 3)
-    connections.asked(receiving, is_first=True)
+    connections.asked(receiving)
     connections.receiving(receiving)
-    connections.asked(idle, is_first=True)
+    connections.asked(idle)
     connections.answered(idle)
     for expected in ([2], [1, 2], [0, 1, 2]):
         newest = Fake()
         assert connections.opened(newest)
-        connections.asked(newest, is_first=True)
+        connections.asked(newest)
         assert closed(made) == expected
     assert silent.is_closed
 
@@ -45,7 +45,7 @@ def test_one_that_is_being_answered_stays_and_the_new_one_is_refused() -> None:
     connections = OpenConnections(2)
     made = opened(connections, 2)
     for connection in made:
-        connections.asked(connection, is_first=True)
+        connections.asked(connection)
     assert not connections.opened(Fake())
     assert closed(made) == []
 
@@ -54,9 +54,9 @@ def test_one_that_was_asked_again_is_no_longer_idle() -> None:
     connections = OpenConnections(2)
     first, second = made = opened(connections, 2)
     for connection in made:
-        connections.asked(connection, is_first=True)
+        connections.asked(connection)
         connections.answered(connection)
-    connections.asked(first, is_first=False)
+    connections.asked(first)
     assert connections.opened(Fake())
     assert closed(made) == [1]
     assert second.is_closed
@@ -68,8 +68,8 @@ def test_one_that_has_made_room_counts_no_second_time() -> None:
     third = Fake()
     connections.opened(third)
     connections.answered(first)  # of what it had in hand, before it was gone
-    connections.asked(second, is_first=True)
-    connections.asked(third, is_first=True)
+    connections.asked(second)
+    connections.asked(third)
     assert not connections.opened(Fake())
     connections.closed(first)
     connections.closed(second)

@@ -245,7 +245,7 @@ async def stream_after_media(
 ) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes, to a request whose files may first have to be uploaded, which can take minutes.
 
-    The response may have begun by then: what its `headers` should have told stands in comments.
+    The response may have begun by then: what its `headers` should have said is in comments.
     """
     began = time.monotonic()
     translation = await call.resolve_and_translate()

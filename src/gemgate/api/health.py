@@ -19,7 +19,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """Answers whether requests should be sent here; does not ask Google.
 
-    With GEMGATE_REDIS_URL it tells whether Redis is `up` or `down`: without Redis the gateway serves all the same.
+    With GEMGATE_REDIS_URL it says whether Redis is `up` or `down`: without Redis the gateway serves all the same.
     """
     if request.app.state.drain.begun:
         return _unready("the gateway is shutting down")

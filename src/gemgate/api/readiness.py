@@ -16,7 +16,7 @@ class Readiness:
     Args:
         store: What is asked.
         timeout: Seconds that it may take.
-        kept: Seconds for which the answer stands.
+        kept: Seconds for which the answer is kept.
     """
 
     def __init__(self, store: Store, *, timeout: float = 3.0, kept: float = 1.0) -> None:
@@ -28,7 +28,7 @@ class Readiness:
         self._asking = asyncio.Lock()
 
     async def is_ready(self) -> bool:
-        """The answer; what is wrong, and that it is right again, stands in the log."""
+        """The answer; what is wrong, and that it is right again, is in the log."""
         async with self._asking:
             now = asyncio.get_running_loop().time()
             if now - self._asked_at >= self._kept:

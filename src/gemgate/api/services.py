@@ -73,8 +73,8 @@ def caller_of(request: Request) -> Caller:
     if REFUSAL in request.scope:
         raise request.scope[REFUSAL]
     services, record = services_of(request), current()
-    record.headers = request.headers
-    caller = authenticate(request.headers, services.settings, services.client_keys)
+    headers = record.headers = request.headers
+    caller = authenticate(headers, services.settings, services.client_keys)
     record.caller = caller.name
     return caller
 

@@ -65,7 +65,7 @@ def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKey
     """The caller named by `Authorization: Bearer`, `x-goog-api-key` or `api-key`; `headers` ignores case.
 
     A gateway without a Gemini key passes the caller's own on. A gateway with one asks for one of its client `keys`;
-    with none of these it listens on loopback only (`Settings` sees to that) and serves whoever reaches it.
+    with none of these it listens on loopback only (`Settings` sees to that) and serves everybody who reaches it.
 
     Raises:
         ApiError: 401 when the key is missing or wrong, 400 when two different ones are given.
@@ -94,7 +94,8 @@ def credential(headers: Mapping[str, str]) -> str:
     Raises:
         ApiError: 401 without a key, or with one that cannot be valid; 400 with two.
     """
-    credentials = {text for name, value in _raw(headers) if name in _CREDENTIALS and (text := _key_in(name, value))}
+    lines = headers.raw if isinstance(headers, Headers) else _raw(headers)
+    credentials = {text for name, value in lines if name in _CREDENTIALS and (text := _key_in(name, value))}
     if not credentials:
         raise ApiError(401, _NO_KEY, headers={"www-authenticate": "Bearer"})
     if len(credentials) > 1:
@@ -110,9 +111,7 @@ def credential(headers: Mapping[str, str]) -> str:
 
 
 def _raw(headers: Mapping[str, str]) -> Iterable[tuple[bytes, bytes]]:
-    """Every line of the headers, also where a name is there twice; names in lower case."""
-    if isinstance(headers, Headers):
-        return headers.raw
+    """The lines of headers that are not Starlette's, which keep each name once; names in lower case."""
     return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 

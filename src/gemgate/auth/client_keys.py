@@ -54,19 +54,19 @@ def digest_of(key: str) -> bytes:
 
     A slow, salted hash is for passwords, which can be guessed. A key of `new_key` has 256 random bits, so nobody finds
     it from its digest however fast the hash is, and a slow one would only cost time in every request. For the same
-    reason a look-up of the digest in a table tells nothing by its timing: to steer the digest, one would have to break
-    SHA-256.
+    reason a look-up of the digest in a table reveals nothing by its timing: to steer the digest, one would have to
+    break SHA-256.
     """
     return hashlib.sha256(key.encode()).digest()
 
 
 def owner_of_key(key: str) -> str:
-    """The owner that a key without a name stands for; a caller's own Gemini key, too."""
+    """The owner that a key without a name means; a caller's own Gemini key, too."""
     return hashlib.sha256(b"gemgate caller\0" + key.encode()).hexdigest()[:16]
 
 
 def owner_of_name(name: str) -> str:
-    """The owner that a name stands for, so that a key can be replaced and its files stay."""
+    """The owner that a name means, so that a key can be replaced and its files stay."""
     return hashlib.sha256(b"gemgate caller's name\0" + name.encode()).hexdigest()[:16]
 
 

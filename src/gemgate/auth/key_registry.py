@@ -64,7 +64,7 @@ class ClientKeys:
         return self._table.get(digest_of(presented))
 
     def has_owner(self, owner: str) -> bool:
-        """Whether a key in force stands for this owner."""
+        """Whether a key in force belongs to this owner."""
         return any(entry.owner == owner for entry in self)
 
     def __iter__(self) -> Iterator[ClientKey]:

@@ -96,7 +96,7 @@ def read_keys(path: Path) -> list[ClientKey]:
 
 
 def entry_text(name: str, key: str, owner: str | None = None) -> str:
-    """The entry of `key`, for a person to put into the file and to change: limits and models stand in comments."""
+    """The entry of `key`, for a person to put into the file and to change: limits and models are in comments."""
     kept = (
         f"    owner: {owner}  # whose files and batches these are: the key's own, from before it had a name\n"
         if owner
@@ -135,7 +135,7 @@ def parse_keys(text: str, path: str) -> list[ClientKey]:
 
 
 class _Lines:
-    """Where each value stands, by the steps that lead to it."""
+    """Where each value is, by the steps that lead to it."""
 
     def __init__(self, path: str) -> None:
         self.doubled: list[Steps] = []

@@ -23,9 +23,9 @@ REFUSAL = "gemgate.refusal"
 """The key of an ASGI scope where a request that may not be served has the `ApiError` that says why."""
 
 BUSY_SECONDS = 1.0
-"""What a caller with too many requests at once is told to wait: when one of them ends, nobody knows."""
+"""What a caller with too many requests at once is asked to wait: when one of them ends, nobody knows."""
 
-_ERROR = 1e-6  # floats: whoever waits as long as was told must not be a hair too early
+_ERROR = 1e-6  # floats: a caller that waits as long as it was asked to must not be a hair too early
 
 Kind = Literal["requests", "tokens", "concurrency"]
 

@@ -1,6 +1,6 @@
 """Who may name what at Google: where callers share the gateway's keys, each only what it has made itself.
 
-Google shows a file, a cache or a job to whoever has a key of its project. A gateway that holds the key lets each of its
+Google shows a file, a cache or a job to all who have a key of its project. A gateway that holds the key lets each of its
 callers use what they have made, and what is public: models, videos and pages that anybody can read. What was made
 without the gateway belongs to nobody. A caller with a Gemini key of its own is kept apart by Google.
 """
@@ -35,7 +35,7 @@ _RESULTS = "files/batch-"
 
 
 def google_host(settings: Settings) -> str:
-    """The host and port of Google's API, as they would stand in the address of a file."""
+    """The host and port of Google's API, as they would be in the address of a file."""
     return settings.upstream.partition("://")[2].partition("/")[0].lower()
 
 
@@ -45,7 +45,7 @@ class ResourceAccess:
     Args:
         resources: Who has made what.
         keys: The client keys.
-        affinity: Which of the gateway's keys knows what: it is told what the store knows.
+        affinity: Which of the gateway's keys knows what: it learns what the store knows.
         settings: Whether the gateway holds keys, and where Google is.
         aliases: The operator's names for models.
 
@@ -71,7 +71,7 @@ class ResourceAccess:
         """Refuse the first of `names` that is neither the caller's nor public. All are looked up in one query.
 
         Raises:
-            ApiError: 404; whether there is such a thing is not told.
+            ApiError: 404; whether there is such a thing is not revealed.
         """
         wanted = [name for name in names if not is_for_all(caller, name)]
         if not wanted or not self.is_shared:

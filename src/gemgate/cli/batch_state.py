@@ -28,7 +28,7 @@ class Input:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the file once. Its lines are the gateway's to check; the first one tells the endpoint.
+        """Read the file once. Its lines are the gateway's to check; the first one names the endpoint.
 
         Raises:
             InputError: it cannot be read, is empty, or its first line names no endpoint.
@@ -95,7 +95,7 @@ def state_path(output: Path) -> Path:
 
 
 def errors_path(output: Path) -> Path:
-    """Where the errors of a run go unless told otherwise: `out.errors.jsonl` beside `out.jsonl`."""
+    """Where the errors of a run go by default: `out.errors.jsonl` beside `out.jsonl`."""
     return output.with_name(f"{output.stem}.errors{output.suffix}")
 
 

@@ -23,7 +23,7 @@ class Finding(NamedTuple):
 
 
 async def check_keys(settings: Settings) -> list[Finding]:
-    """Asks Google for its models once with each key (without one, when callers bring theirs), and tells the outcome."""
+    """Asks Google for its models once with each key (without one, when callers bring theirs); reports the outcome."""
     options = ClientOptions(
         upstream=settings.upstream,
         connect_timeout=min(settings.connect_timeout, _PATIENCE),

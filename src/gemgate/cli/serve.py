@@ -79,7 +79,7 @@ def _uncollected() -> "Iterator[None]":
 
 
 def worker_app() -> "ASGIApp":
-    """The application of one of several worker processes, whose settings stand in the environment alone."""
+    """The application of one of several worker processes, whose settings are in the environment alone."""
     with _uncollected():
         from gemgate.app import create_app
         from gemgate.observability.logs import configure_logging

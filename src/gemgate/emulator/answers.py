@@ -23,7 +23,7 @@ _ID_LENGTH = 23
 
 @dataclass(slots=True)
 class Draft:
-    """One candidate: its parts without signatures, and what stands beside them.
+    """One candidate: its parts without signatures, and what is beside them.
 
     `sketches` are the parts with pictures that an image model made while thinking. `content` says how a candidate
     without parts looks: with a role only, as an empty object, or without the key.

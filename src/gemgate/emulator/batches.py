@@ -46,7 +46,7 @@ _OF_THE_CONNECTION = frozenset({"reset-before-headers", "reset-mid-stream", "gar
 
 
 def batch_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
-    """POST /v1beta/models/{model}:batchGenerateContent: the operation that stands for the job.
+    """POST /v1beta/models/{model}:batchGenerateContent: the operation that represents the job.
 
     Raises:
         ApiError: What Google would refuse, and what the scenario refuses.
@@ -55,7 +55,7 @@ def batch_generate_content(state: EmulatorState, request: Request, model: ModelF
 
 
 def async_batch_embed_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
-    """POST /v1beta/models/{model}:asyncBatchEmbedContent: the operation that stands for the job.
+    """POST /v1beta/models/{model}:asyncBatchEmbedContent: the operation that represents the job.
 
     Raises:
         ApiError: What Google would refuse, and what the scenario refuses.
@@ -188,7 +188,7 @@ async def one_batch(state: EmulatorState, request: Request) -> Delivery:
 
 
 def _asked(state: EmulatorState, job: EmulatedJob) -> dict[str, Any]:
-    """The operation, one phase further if the emulator is told to go on with each question.
+    """The operation, one phase further if the emulator is set to go on with each question.
 
     Raises:
         ApiError: 503, what the scenario refuses.

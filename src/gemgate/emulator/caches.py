@@ -123,7 +123,7 @@ class Caches:
         """The live cache of that name.
 
         Raises:
-            ApiError: 403, unknown or expired: Google does not tell the two apart.
+            ApiError: 403, unknown or expired: Google does not distinguish the two.
         """
         cache = self._caches.get(name)
         if cache is None or cache.expires <= self._now():
@@ -197,7 +197,7 @@ def paged(
 ) -> dict[str, Any]:
     """A page of resources under `key`; the token is the place where the next page begins.
 
-    `size` 0 stands for `default`; more than `maximum` is taken as `maximum`.
+    `size` 0 means `default`; more than `maximum` is taken as `maximum`.
 
     Raises:
         ApiError: 400, a token that no page gave out.

@@ -19,9 +19,9 @@ from gemgate.emulator.state import EmulatorState
 def begin(
     state: EmulatorState, caller: RequestIdentity, model: ModelFamily, method: str, *, asked: str, content: Any
 ) -> Scenario:
-    """The scenario of a request that is right in itself; `asked` is what stands in `[[emulator: …]]`.
+    """The scenario of a request that is right in itself; `asked` is what is in `[[emulator: …]]`.
 
-    `content` tells requests apart for the scenario that fails the first ones.
+    `content` distinguishes requests for the scenario that fails the first ones.
 
     Raises:
         ApiError: What the scenario refuses.
@@ -33,7 +33,7 @@ def begin(
 
 
 def begin_resource(state: EmulatorState, caller: RequestIdentity, key: str, asked: str = "") -> Scenario:
-    """The scenario of a request about a file or a job; `key` tells requests apart.
+    """The scenario of a request about a file or a job; `key` distinguishes requests.
 
     Raises:
         ApiError: What the scenario refuses.

@@ -95,7 +95,7 @@ def _embed(
 
 
 def settings(each: dict[str, Any]) -> dict[str, Any]:
-    """`taskType`, `title`, `outputDimensionality` and so on, from either of the two places they may stand in."""
+    """`taskType`, `title`, `outputDimensionality` and so on, from either of the two places they may be in."""
     return {**each, **(each.get("embedContentConfig") or {})}
 
 

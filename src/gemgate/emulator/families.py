@@ -20,7 +20,7 @@ class Vector:
     Attributes:
         minimum, maximum: The range of `outputDimensionality`; `maximum` is what comes unasked.
         unit: Whether reduced vectors have length 1, too.
-        rich: Whether the model embeds media, tells its usage, and ignores `taskType` and `title`.
+        rich: Whether the model embeds media, reports its usage, and ignores `taskType` and `title`.
     """
 
     minimum: int = 128

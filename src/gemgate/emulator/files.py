@@ -188,7 +188,7 @@ class FileShelf:
         """The file of that name, with or without `files/`.
 
         Raises:
-            ApiError: 403, unknown, expired or another key's: Google does not tell them apart.
+            ApiError: 403, unknown, expired or another key's: Google does not distinguish them.
         """
         short = name.removeprefix("files/")
         file = self._files.get(short)

@@ -21,7 +21,7 @@ from gemgate.emulator.timing import LIFE_SECONDS, Timing, rfc3339
 
 TYPE = "type.googleapis.com/google.ai.generativelanguage.v1main."
 WAIT_SECONDS = 2.0
-"""How long a question about a job that is over by the clock waits for the thread before it is told RUNNING."""
+"""How long a question about a job that is over by the clock waits for the thread before the answer is RUNNING."""
 
 _ID_LENGTH = 36
 _ERRORS = {
@@ -146,7 +146,7 @@ class EmulatedJob:
         return "FAILED" if self.results.problem and self.ending == "SUCCEEDED" else self.ending
 
     def operation(self, now: float, *, with_results: bool = True) -> dict[str, Any]:
-        """The `Operation` as recorded: the results stand in it twice. `with_results=False` leaves inline ones out."""
+        """The `Operation` as recorded: the results are in it twice. `with_results=False` leaves inline ones out."""
         state = self.state(now)
         is_over = state not in {"PENDING", "RUNNING"}
         # Google writes the time of the change, and no later one, while it goes on.
@@ -255,7 +255,7 @@ class Jobs:
         self._file(job)
 
     def step(self, job: EmulatedJob) -> None:
-        """Go one phase on because of a question, if the emulator is told to."""
+        """Go one phase on because of a question, if the emulator is set to."""
         if self._timing.step_on_poll:
             job.step(self._clock())
             self._file(job)

@@ -18,7 +18,7 @@ class BrokenInput(ValueError):  # noqa: N818 - it says what is wrong with the in
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """One request: what stands beside it (`key` or `metadata`, to be echoed), and the request itself."""
+    """One request: what is beside it (`key` or `metadata`, to be echoed), and the request itself."""
 
     echoed: dict[str, Any]
     request: Any

@@ -14,7 +14,7 @@ class Prompt:
     Attributes:
         contents: The turns, each with a list of parts.
         text: The text of the last user turn that has any, without `[[emulator: …]]`.
-        scenario: What stood in `[[emulator: …]]`, or "".
+        scenario: What was in `[[emulator: …]]`, or "".
         media: The `inlineData` and `fileData` parts of the current turn.
         results: The function responses that end the conversation, or nothing.
         functions: The declared functions.
@@ -64,7 +64,7 @@ def text_of(parts: list[dict[str, Any]]) -> str:
 
 
 def scenario_in(text: str) -> str:
-    """What stands in the first `[[emulator: …]]` of a text, or ""."""
+    """What is in the first `[[emulator: …]]` of a text, or ""."""
     found = _SCENARIO.search(text)
     return found[1] if found else ""
 

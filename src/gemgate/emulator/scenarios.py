@@ -1,6 +1,6 @@
 """Failures on demand.
 
-Whoever tests an application asks for one by name, in one of four ways:
+A test of an application asks for one by name, in one of four ways:
 
 - the header `x-emulator-scenario: slow-stream:0.5`
 - the key `emulator-slow-stream-0.5`, for every request with it

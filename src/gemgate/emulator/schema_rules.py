@@ -24,7 +24,7 @@ _BESIDE_REF = frozenset({"title"})
 
 
 def check_openapi(schema: dict[str, Any], path: str, *, root: bool = True) -> None:
-    """Refuse what is wrong in a `Schema` message; `path` is where it stands, such as `tools[0]…parameters`.
+    """Refuse what is wrong in a `Schema` message; `path` is where it is, such as `tools[0]…parameters`.
 
     Raises:
         ApiError: 400 with Google's text.

@@ -1,7 +1,7 @@
 """Turns an answer into the JSON of one response, or into the events of a stream in the pattern of the model's family.
 
 Joined, the events say what the one response says. The patterns are counted in recorded streams: Gemini 2 ends with text
-and finish reason in one event; Gemini 3 ends with an empty, signed text; calls stand in one event or in one each.
+and finish reason in one event; Gemini 3 ends with an empty, signed text; calls are in one event or in one each.
 """
 
 import json

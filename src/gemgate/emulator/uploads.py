@@ -39,7 +39,7 @@ _DEFAULT_TYPE = "application/octet-stream"
 
 @dataclass(slots=True)
 class UploadSession:
-    """A resumable upload. `declared` is its length, if the client told it; `break_at` where it will be cut once."""
+    """A resumable upload. `declared` is its length, if the client declared it; `break_at` where it will be cut once."""
 
     id: str
     owner: str

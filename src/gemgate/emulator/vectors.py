@@ -1,7 +1,7 @@
 """Makes embeddings without a model: the same input gives the same vector, and similar texts give near vectors.
 
 A text is counted by its words, pairs of words and pieces of words, each hashed into one of `BUCKETS` directions; the
-vector is their weighted sum. All lanes of a direction stand side by side in one large integer, so that the sum is a few
+vector is their weighted sum. All lanes of a direction are side by side in one large integer, so that the sum is a few
 additions of integers and no loop over numbers.
 """
 

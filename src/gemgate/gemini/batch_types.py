@@ -1,4 +1,4 @@
-"""Batch jobs, as they stand on the wire: bodies to create one, its state, and the lines of its results. No I/O.
+"""Batch jobs, as they are on the wire: bodies to create one, its state, and the lines of its results. No I/O.
 
 Source: https://ai.google.dev/api/batch-api, and recorded exchanges.
 """

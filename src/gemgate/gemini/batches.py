@@ -104,7 +104,7 @@ class GeminiJobs:
             params = {**params, "pageToken": token}
 
     async def cancel(self, name: str, *, key: str) -> None:
-        """Ask for the end of a job. Google may finish it all the same: `get` tells."""
+        """Ask for the end of a job. Google may finish it all the same: `get` says."""
         await self._gemini.request("POST", f"{job_path(name)}:cancel", key=key, json={})
 
     async def delete(self, name: str, *, key: str) -> None:

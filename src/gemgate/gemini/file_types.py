@@ -1,4 +1,4 @@
-"""Files of the Files API, as they stand on the wire. No I/O.
+"""Files of the Files API, as they are on the wire. No I/O.
 
 Source: https://ai.google.dev/api/files, and recorded exchanges.
 """
@@ -58,7 +58,7 @@ class GeminiFile:
         mime_type: The media type.
         display_name: As given at the upload.
         size: Bytes.
-        sha256: 64 hex digits; empty when Google tells none.
+        sha256: 64 hex digits; empty when Google gives none.
         created_at: Unix seconds.
         expires_at: Unix seconds, 48 hours after the upload.
         is_generated: Whether Google made it; no other file can be downloaded.

@@ -2,7 +2,7 @@
 
 An error may repeat what a caller has written: the name of a field, of a file, of a model. So nothing here is searched
 for: a text, or a line or sentence of it, either is Google's sentence from its first letter to its last, or means
-nothing. What stands in for a name (`_WORD`, `_QUOTED`) has no blank, or no quote, so that it holds no sentence.
+nothing. The placeholder of a name (`_WORD`, `_QUOTED`) has no blank, or no quote, so that it holds no sentence.
 """
 
 import re

@@ -62,7 +62,7 @@ class ModelList:
         ttl: Seconds after which a list is asked for again.
         timeout: Seconds to wait for a new list while there is an old one.
         clock: Seconds of a clock that never goes back.
-        announce: Is told the names of each new list.
+        announce: Called with the names of each new list.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """What a request names of what somebody has made at Google: files, caches, jobs, stores, tuned models. No I/O.
 
-Fields are not listed: every string of a body counts that can be a name, in whatever field of whatever method it stands.
+Fields are not listed: every string of a body counts that can be a name, in whatever field of whatever method it is.
 Left out are texts for the model, and what Google hands on to the model as it is.
 
 The work is linear in the body, and a string is looked at for its first `LONGEST` characters only.
@@ -39,7 +39,7 @@ _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 _CONTROLS = dict.fromkeys([*range(0x20), 0x7F])
 
 _GOOGLE_HOSTS = ("generativelanguage", "googleapis.com/v1", "googleapis.com/upload/v1", "googleapis.com/download/v1")
-"""What stands in every URL of the Gemini API, also in one that hides it."""
+"""Parts of every URL of the Gemini API, also in one that hides it."""
 
 _WORDS = frozenset(
     {
@@ -116,8 +116,8 @@ class Named:
     """What a body names.
 
     Attributes:
-        names: Resources, such as `files/abc`; what points at Google and cannot be understood stands here as it is.
-        inputs: Those of them that stand in a field for the input of a batch.
+        names: Resources, such as `files/abc`; what points at Google and cannot be understood is here as it is.
+        inputs: Those of them that are in a field for the input of a batch.
         models: Values of fields called `model`, as they are.
         is_too_much: Whether there is more than is looked at: the rest is missing.
     """

@@ -31,7 +31,7 @@ class Decoded:
 
     Attributes:
         texts: Answer text and thoughts in their order, as (is a thought, text); neighbours of a kind are joined.
-        signature: The last signature that stands on text (often on an empty one, at the end of a stream).
+        signature: The last signature that is on text (often on an empty one, at the end of a stream).
         calls: Function calls in their order.
         media: Inline bytes of the kinds that are wanted, if they are not thoughts.
         others: Parts without a counterpart (code execution, server-side tools, newer kinds), as they came, in order.

@@ -51,7 +51,7 @@ def whole_number(value: Any) -> int:
 
 
 def inner_values(values: Iterable[Any]) -> list[Any]:
-    """The values one level deeper: what stands in those of `values` that are objects or lists."""
+    """The values one level deeper: what is in those of `values` that are objects or lists."""
     containers = (value for value in values if isinstance(value, dict | list))
     return [inner for value in containers for inner in (value.values() if isinstance(value, dict) else value)]
 

@@ -1,4 +1,4 @@
-"""Names of resources, which callers choose and which stand in paths."""
+"""Names of resources, which callers choose and which are in paths."""
 
 import re
 

@@ -4,7 +4,7 @@ from gemgate.gemini.types import Content, Part
 
 
 class TurnBuilder:
-    """Collects `contents`: neighbours of one role become one turn, function responses stand alone.
+    """Collects `contents`: neighbours of one role become one turn, function responses are turns of their own.
 
     A turn of function responses takes no sibling parts: Gemini 3 refuses them. Two `user` turns in a row are accepted
     (recorded 140 times), so the responses get a turn of their own.

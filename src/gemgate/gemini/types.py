@@ -179,7 +179,7 @@ class SafetySetting(TypedDict, total=False):
 
 
 class GenerateContentRequest(TypedDict, total=False):
-    """Body of `generateContent` and `streamGenerateContent`. The model stands in the path."""
+    """Body of `generateContent` and `streamGenerateContent`. The model is in the path."""
 
     contents: list[Content]
     systemInstruction: Content
@@ -327,7 +327,7 @@ class BatchEmbedContentsRequest(TypedDict, total=False):
 class ContentEmbedding(TypedDict, total=False):
     """A vector; its length is 1 only on some models and sizes.
 
-    Whoever uses the numbers finds out whether they are some: there may be 300,000, and to look at each takes 4 ms.
+    The code that uses them finds out whether they are numbers: there may be 300,000, and to look at each takes 4 ms.
     """
 
     values: Annotated[list[float], SkipValidation]
@@ -363,7 +363,7 @@ class PredictResponse(TypedDict, total=False):
 
 
 class ModelResource(TypedDict, total=False):
-    """A model of `models.list`. Google tells neither a date nor an owner."""
+    """A model of `models.list`. Google gives neither a date nor an owner."""
 
     name: str
     version: str

@@ -1,7 +1,7 @@
 """The resumable upload of Google's Files API: chunk by chunk, and on from where a broken connection left it.
 
 The protocol, in headers: `start` gives an address; `upload` sends a chunk, a multiple of the granularity long; `upload,
-finalize` the last one; `query` tells how much has arrived. https://ai.google.dev/gemini-api/docs/files
+finalize` the last one; `query` says how much has arrived. https://ai.google.dev/gemini-api/docs/files
 """
 
 import asyncio

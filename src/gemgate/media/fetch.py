@@ -35,7 +35,7 @@ class MediaFetcher:
     """Fetches media from URLs that strangers choose; use it as an async context manager.
 
     What it may reach is decided by `Guard`. It sends no cookies and no credentials, and follows redirects by hand,
-    checking each. Proxies in the environment (HTTPS_PROXY) are not used, because a proxy would resolve the name anew
+    checking each. Proxies in the environment (HTTPS_PROXY) are not used, because a proxy would resolve the name again
     and so undo the check; where a proxy is the only way out, callers send data URLs, or Google fetches.
 
     Args:

@@ -60,7 +60,7 @@ class Owner(NamedTuple):
 
     @property
     def key_digest(self) -> str:
-        """What tells keys apart in the store."""
+        """What distinguishes keys in the store."""
         return hashlib.sha256(b"gemgate key\0" + self.key.encode()).hexdigest()
 
 
@@ -251,7 +251,7 @@ def _digest(data: str) -> str:
 
 
 async def _decoded(data: str, offset: int) -> AsyncGenerator[bytes]:
-    """The bytes that base64 stands for, from `offset` on, a piece at a time."""
+    """The bytes that base64 encodes, from `offset` on, a piece at a time."""
     start = offset // 3 * 4
     skipped = offset % 3
     for at in range(start, len(data), _PIECE):

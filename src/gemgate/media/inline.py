@@ -32,8 +32,8 @@ class Inline:
 def inline(data_b64: str, declared: str | None = None, filename: str | None = None) -> Inline:
     """Check base64 text and find the MIME type of what it holds.
 
-    Whitespace, the URL-safe alphabet and missing padding are mended; text that needs no mending is not copied.
-    The first bytes decide the type; `declared` (a MIME type) and then `filename` are asked where they do not tell.
+    Whitespace, the URL-safe alphabet and missing padding are repaired; text that needs no repair is not copied.
+    The first bytes decide the type; `declared` (a MIME type) and then `filename` are asked where they do not say.
 
     Raises:
         MediaError: `invalid_base64`, or `unsupported_media_type`.
@@ -56,7 +56,7 @@ def from_bytes(content: bytes | bytearray, declared: str | None = None, filename
 def parse_data_url(url: str, filename: str | None = None) -> Inline:
     """Read a data URL (RFC 2397), as strictly as safe and as tolerantly as clients need.
 
-    Any letter case, parameters beside `base64`, a missing MIME type, percent-encoding, and all that `inline` mends.
+    Any letter case, parameters beside `base64`, a missing MIME type, percent-encoding, and all that `inline` repairs.
 
     Raises:
         MediaError: `invalid_image_url`, `invalid_base64`, or `unsupported_media_type`.

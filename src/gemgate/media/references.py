@@ -28,7 +28,7 @@ Resolved = Mapping[str, Inline | GeminiFile]
 
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
-    """Media that stands elsewhere: its URL, and the parameter that names it."""
+    """Media that is elsewhere: its URL, and the parameter that names it."""
 
     url: str
     param: str
@@ -41,7 +41,7 @@ class FileRef:
     Attributes:
         file_id: Its id.
         param: The parameter that names it.
-        declared: The type that the caller tells, for content that does not show its own.
+        declared: The type that the caller declares, for content that does not show its own.
     """
 
     file_id: str
@@ -73,7 +73,7 @@ Ref = RemoteRef | FileRef
 
 
 def references(parts: Iterable[ContentPart], param: str) -> Iterator[Ref]:
-    """What `parts` name that someone must fetch or look up; `param` names the list they stand in."""
+    """What `parts` name that someone must fetch or look up; `param` names the list they are in."""
     for index, part in enumerate(parts):
         if isinstance(part, TextPart):
             continue
@@ -111,7 +111,7 @@ def placeholder(mime_type: str = "") -> GeminiFile:
 
 
 def audio_type(name: str | None) -> str | None:
-    """The type that the `format` of `input_audio` stands for."""
+    """The type that the `format` of `input_audio` means."""
     return _AUDIO_TYPES.get(name, f"audio/{name}") if name else None
 
 

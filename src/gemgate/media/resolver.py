@@ -140,7 +140,7 @@ class MediaResolver:
     async def can_renew(self, error: GeminiError, media: Resolved, caller: Caller) -> bool:
         """Whether a request that failed may succeed once what it names was resolved again.
 
-        So it is when Google has lost its files, which then are uploaded anew; and when the one of the gateway's keys
+        So it is when Google has lost its files, which then are uploaded again; and when the one of the gateway's keys
         that shows them is used up, which then are uploaded with another.
         """
         names = _files(media)

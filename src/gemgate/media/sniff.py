@@ -185,7 +185,7 @@ def _chunked(head: bytes) -> str | None:
 
 
 def _iso_media(head: bytes) -> str | None:
-    """MP4, QuickTime and their kin: the brands of the leading `ftyp` box tell them apart (ISO/IEC 14496-12, 4.3)."""
+    """MP4, QuickTime and their kin: the brands of the leading `ftyp` box distinguish them (ISO/IEC 14496-12, 4.3)."""
     kind = head[4:8]
     if head[0] >= 8:  # the length of the box; text, too, may hold "free" at its fifth letter
         return None

@@ -89,7 +89,7 @@ class Guard:
 
 
 class GuardedResolver(AbstractResolver):
-    """Tells aiohttp the addresses of a host only if all of them are in bounds, so that it connects to nothing else."""
+    """Gives aiohttp the addresses of a host only if all of them are in bounds, so that it connects to nothing else."""
 
     def __init__(self, guard: Guard, resolve: Resolve) -> None:
         self._guard = guard

@@ -1,6 +1,6 @@
 """Names that the operator gives to models: `gpt-4o=gemini-2.5-flash,gemini-2.5-flash-lite; fast=gemini-2.5-flash-lite`.
 
-Each stands for a list of Gemini's models, of which the first one that can answer does.
+Each is a list of Gemini's models, of which the first one that can answer does.
 """
 
 import re
@@ -69,7 +69,7 @@ def written(lists: Mapping[str, Sequence[str]]) -> str:
 
 
 class ModelAliases:
-    """What callers' names of models stand for."""
+    """What callers' names of models mean."""
 
     def __init__(self, lists: Mapping[str, Sequence[str]] | None = None) -> None:
         self.lists = checked(lists or {})
@@ -79,7 +79,7 @@ class ModelAliases:
         return self.lists.get(bare(asked)) or (asked,)
 
     def first(self, asked: str) -> str:
-        """The model to ask where no other one may stand in."""
+        """The model to ask where no other one may answer."""
         return self.resolve(asked)[0]
 
 

@@ -29,9 +29,9 @@ class Fallback:
     """The models of one request, in their order.
 
     Args:
-        upstream: Whose observers are told.
+        upstream: Whose observers are notified.
         asked: What the caller named.
-        models: What that stands for.
+        models: The models that it means.
     """
 
     def __init__(self, upstream: Upstream, asked: str, models: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ def model_name(asked: str) -> str:
     """The resource name of the model that was asked for, such as `models/gemini-2.5-flash`; `google/` before it is cut.
 
     Raises:
-        ApiError: 400 when it is not a name; it would stand in a path.
+        ApiError: 400 when it is not a name; it would be in a path.
     """
     try:
         return model_path(asked.removeprefix("google/"))

@@ -75,7 +75,7 @@ def configure_logging(settings: Settings) -> None:
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """A call that the server itself cut short at its deadline was answered: its traceback tells nothing."""
+    """A call that the server itself cut short at its deadline was answered: its traceback says nothing."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 

@@ -34,7 +34,7 @@ async def loop_lag_watched(observe: Callable[[float], object], interval: float =
     """Measure the lag of the running event loop until the block ends.
 
     Args:
-        observe: Is told each lag, in seconds.
+        observe: Called with each lag, in seconds.
         interval: Seconds between two measurements. A stall is seen once, in its length less this at most.
     """
     watch = _Watch(observe, interval)

@@ -212,7 +212,7 @@ class Metrics(Observer):
         self._calls_of(self.model(model.removeprefix("models/") or None, is_good=False), key).inc()
 
     def cools_down(self, cooldown: Cooldown) -> None:
-        """A key or a model rests; with `until` 0, works again before its time."""
+        """A key or a model cools down; with `until` 0, works again before its time."""
         model = self.model(cooldown.model.removeprefix("models/") or None, is_good=False)
         scope = (cooldown.key, model, cooldown.methods)
         if cooldown.until:

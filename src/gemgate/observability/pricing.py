@@ -77,7 +77,7 @@ def cost_of(model: str, served: str | None, counts: Counts, meta: UsageMetadata)
 
     Args:
         model: The model that was called, without `models/`.
-        served: The `modelVersion` that answered, which tells what an alias such as `gemini-flash-latest` means.
+        served: The `modelVersion` that answered, which says what an alias such as `gemini-flash-latest` means.
         counts: Its tokens.
         meta: The usage they were taken from; `serviceTier` changes the price.
     """

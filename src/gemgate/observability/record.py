@@ -1,4 +1,4 @@
-"""What is known of one request: whoever learns something notes it here; metrics, log and trace tell it at the end.
+"""What is known of one request: each layer notes what it learns here; metrics, log and trace report it at the end.
 
     record = current()
     record.asks("chat", "google/gemini-2.5-flash")
@@ -89,7 +89,7 @@ class Record:
         retries: Calls to Google that were made again.
         error: The `code`, or else the `type`, of the error that the caller got.
         notes: What was dropped and adjusted.
-        counts: Tokens; None when Google told none.
+        counts: Tokens; None when Google reported none.
         cost: US dollars; None when not known.
         response_id: The id that the answer has.
         finish_reasons: Why each choice ended, in OpenAI's words.
@@ -195,11 +195,11 @@ class Record:
             self._usages.append(usage)
 
     def on_finish(self, summary: Callable[[], AnswerSummary]) -> None:
-        """When the request has ended, ask `told` which model answered, and for how many tokens."""
+        """When the request has ended, ask `summary` which model answered, and for how many tokens."""
         self._summary = summary
 
     def used_tokens(self) -> int:
-        """The tokens of prompts and answers, thoughts included, as far as Google has told of them by now."""
+        """The tokens of prompts and answers, thoughts included, as far as Google has reported them by now."""
         summary = self._summary()[1] if self._summary is not None else {}
         found = counts(total((*self._usages, summary)))
         return found.prompt + found.tool_use + found.candidates + found.thoughts
@@ -218,7 +218,7 @@ class Record:
         return text
 
     def settle(self, *, priced: bool = True) -> None:
-        """The request has ended: evaluate what Google told."""
+        """The request has ended: evaluate what Google reported."""
         self.ended = time.perf_counter()
         if self._summary is not None:
             summary = self._summary()
@@ -251,7 +251,7 @@ def request_id() -> str | None:
 
 
 def current_caller() -> str:
-    """The name of the key of whoever is being served; empty if nobody is, or nobody knows yet."""
+    """The name of the key of the caller that is being served; empty outside a request, or before it is known."""
     record = _current.get()
     return record.caller or "" if record is not None else ""
 

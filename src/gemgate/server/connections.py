@@ -60,9 +60,9 @@ class OpenConnections:
 
     def __init__(self, maximum: int) -> None:
         self._max = maximum
-        self._silent: dict[Connection, None] = {}
-        self._idle: dict[Connection, None] = {}
-        self._receiving: dict[Connection, None] = {}
+        self._silent: dict[Connection, bool] = {}
+        self._idle: dict[Connection, bool] = {}
+        self._receiving: dict[Connection, bool] = {}
         self._given_up: set[Connection] = set()
         self._open = 0
 
@@ -70,27 +70,25 @@ class OpenConnections:
         """A caller has connected; False when each of the others is at work, so that this one must be closed."""
         has_room = self._open < self._max or self._make_room()
         self._open += 1
-        self._silent[connection] = None
+        self._silent[connection] = True
         return has_room
 
-    def asked(self, connection: Connection, *, is_first: bool) -> None:
+    def asked(self, connection: Connection) -> None:
         """The headers of a request have come."""
-        if is_first:
-            self._silent.pop(connection, None)
-        else:
-            self._idle.pop(connection, None)
+        if not self._idle.pop(connection, False):
+            self._silent.pop(connection, False)
 
     def receiving(self, connection: Connection) -> None:
         """The body of the request takes more than one read."""
-        self._receiving.setdefault(connection)
+        self._receiving.setdefault(connection, True)
 
     def received(self, connection: Connection) -> None:
         """The body has come to its end."""
-        self._receiving.pop(connection, None)
+        self._receiving.pop(connection, False)
 
     def answered(self, connection: Connection) -> None:
         """All that was asked is answered."""
-        self._idle[connection] = None
+        self._idle[connection] = True
 
     def closed(self, connection: Connection) -> None:
         """The connection is gone."""

@@ -54,7 +54,7 @@ def head_too_large(limit: int) -> ApiError:
 
 
 def trailers_too_large(limit: int) -> ApiError:
-    """The answer to more than `limit` bytes of trailers, or of what stands between two pieces of a body."""
+    """The answer to more than `limit` bytes of trailers, or of what is between two pieces of a body."""
     return ApiError(
         431,
         f"The trailers of the body, or what frames its chunks, are larger than {limit} bytes, the most that this "

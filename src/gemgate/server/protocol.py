@@ -1,7 +1,7 @@
 """HTTP/1.1 towards callers: uvicorn's protocol, and the limits that it does not have.
 
-A caller may send no head without end (431), none that never ends (408), and must take what it is sent: whoever reads
-too slowly is cut off, so that neither its connection nor its call to Google is held for ever. Trailers are counted and
+A caller may send no head without end (431), none that never ends (408), and must take what it is sent: a slow
+reader is cut off, so that neither its connection nor its call to Google is held for ever. Trailers are counted and
 dropped (RFC 9110, 6.5.1), one valid Host is asked for (RFC 9112, 3.2), and no transfer coding but `chunked` is read
 (RFC 9112, 6.1). None of this costs a request that behaves more than a fraction of a microsecond: timers run only while
 something is overdue.
@@ -9,7 +9,7 @@ something is overdue.
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import httptools
 import orjson
@@ -132,7 +132,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._connections.receiving(self)
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
-        """Parse `data`; what is left of it stands behind a request that asks to go on in another protocol."""
+        """Parse `data`; what is left of it is behind a request that asks to go on in another protocol."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -171,7 +171,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _note(self, name: bytes, value: bytes) -> None:
         """Keep what a header says about its connection, its caller, or the body that follows."""
         if name in _CREDENTIALS:
-            self._scope()[CREDENTIAL] = value
+            self.scope[CREDENTIAL] = value  # type: ignore[typeddict-unknown-key]  # as any other of ours
         elif name == b"host":
             if self._host is not None:
                 self._stop_parsing(not_http("There are several Host headers: send one."))
@@ -216,18 +216,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         if self._send_timer is not None and not self.flow.write_paused:
-            self._send_timer.cancel()  # whoever asks again has read
+            self._send_timer.cancel()  # a caller that asks again has read
             self._send_timer = None
-        self._connections.asked(self, is_first=cast("RequestResponseCycle | None", self.cycle) is None)
-        self._disconnect.enter(self._scope())
+        self._connections.asked(self)
+        self._disconnect.enter(self.scope)
         super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", _HeadFirst(self.cycle, self.loop))
+        self.cycle.transport = _HeadFirst(self.cycle, self.loop)  # type: ignore[assignment]  # all that uvicorn calls
         if self._drain is not None and self._drain.begun:
             self.cycle.keep_alive = False  # the caller's next request goes to another replica
-
-    def _scope(self) -> dict[str, Any]:
-        """Of the request in hand: in it there may be more than uvicorn's type says."""
-        return cast("dict[str, Any]", self.scope)
 
     def _head(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -249,7 +245,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._rest_timer is not None:
             self._rest_timer.cancel()
             self._rest_timer = None
-        self._scope()[WHOLE_BODY] = True
+        self.scope[WHOLE_BODY] = True  # type: ignore[typeddict-unknown-key]  # as any other of ours
         super().on_message_complete()
 
     def _refuse(self, error: ApiError) -> None:
@@ -275,7 +271,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # What the caller takes.
 
     def pause_writing(self) -> None:
-        """More waits to be taken than the transport likes to keep: whoever sends waits too."""
+        """More waits to be taken than the transport likes to keep: the sender waits too."""
         super().pause_writing()
         self._watch_sending()
 
@@ -360,7 +356,7 @@ class _HeadFirst:
 def _keep_little_unsent(transport: asyncio.Transport) -> None:
     """Lets the kernel hold no more than a little for a slow reader, beyond what is on its way.
 
-    Otherwise it takes megabytes, asks for more only once a third of them is gone, and whoever reads a few kilobytes a
+    Otherwise it takes megabytes, asks for more only once a third of them is gone, and a reader of a few kilobytes a
     second looks like one that reads nothing.
     """
     peer = transport.get_extra_info("socket")

@@ -125,7 +125,7 @@ class _Lifespan(LifespanOn):
 def _keep_memory_at_hand() -> None:
     """Has glibc keep some of the memory that large requests have given back.
 
-    It hands it to the kernel otherwise, which clears each page anew: half of what a request with 5 MB inline costs.
+    It hands it to the kernel otherwise, which clears each page again: half of what a request with 5 MB inline costs.
     Other C libraries have no `mallopt`, and do without.
     """
     import ctypes
@@ -167,7 +167,7 @@ class Workers(Multiprocess):
     """uvicorn's supervisor. It holds the listening socket too: new callers are refused once it has let go as well."""
 
     def terminate_all(self) -> None:
-        """Tell every worker to stop."""
+        """Stop every worker."""
         for listener in self.sockets:
             listener.close()
         super().terminate_all()

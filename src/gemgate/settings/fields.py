@@ -400,7 +400,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def needs_no_key(self) -> bool:
-        """Whether callers present nothing: the gateway's own Gemini key serves whoever reaches it."""
+        """Whether callers present nothing: the gateway's own Gemini key serves everybody who reaches it."""
         return not self.passes_keys_through and not self.asks_for_client_keys
 
     @cached_property

@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 
 
 class RedisDownError(Exception):
-    """Redis cannot be used now; whoever gets this does without."""
+    """Redis cannot be used now; the code that gets this does without."""
 
 
 class WrongAnswerError(Exception):
@@ -135,11 +135,11 @@ class RedisConnection:
         self._find()
 
     async def _ask_back(self) -> None:
-        """Raises: WrongAnswerError: it does not give back what it was told."""
+        """Raises: WrongAnswerError: it does not give back what it was given."""
         nonce = secrets.token_hex(8)
         answer: object = await self._redis.eval(_PROBE, 1, "gemgate:probe", nonce)
         if answer != nonce.encode():
-            raise WrongAnswerError("what was told did not come back")
+            raise WrongAnswerError("it did not give back what it was given")
 
     def _lose(self, error: Exception) -> None:
         if self._down.is_set():

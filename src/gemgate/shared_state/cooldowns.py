@@ -1,4 +1,4 @@
-"""Cool-downs of Gemini keys and broken models, as one process finds them out, told to all the others."""
+"""Cool-downs of Gemini keys and broken models, as one process finds them out, sent to all the others."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 class SharedCooldowns(Observer):
-    """Tells others the rests that begin here, and `apply` those that begin elsewhere.
+    """Informs others of the cool-downs that begin here, and `apply` those that begin elsewhere.
 
     They are members of a sorted set, whose score is when they are over: nothing is ever changed in place, so two that
     write at once do not overwrite each other.
@@ -68,7 +68,7 @@ class SharedCooldowns(Observer):
         self._own: deque[bytes] = deque(maxlen=_MAX_OWN)
 
     def cools_down(self, cooldown: Cooldown) -> None:
-        """Tell the others, soon."""
+        """Inform the others, soon."""
         now = self._clock()
         if cooldown.until:
             cooldown = replace(cooldown, until=cooldown.until + self._offset(now))

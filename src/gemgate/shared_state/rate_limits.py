@@ -101,7 +101,7 @@ redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[2]))
 
 
 class RedisQuotas:
-    """Counts in Redis. `clock` (Unix seconds) stands in for the server's own."""
+    """Counts in Redis. `clock` (Unix seconds) replaces the server's own."""
 
     def __init__(self, link: RedisConnection, clock: Callable[[], float] | None = None) -> None:
         self._link = link

@@ -122,7 +122,7 @@ class Blobs:
         """Write `chunks`, however many they are, and answer with their size in bytes and their SHA-256 in hex.
 
         Memory does not grow with the size. When the source raises, or the caller is cancelled, nothing is left behind
-        and what stood under the key stays; after the source's last byte, a cancelled put may still be carried out.
+        and what was under the key stays; after the source's last byte, a cancelled put may still be carried out.
         After a crash, `sweep_partial` tidies a directory; a bucket needs a
         lifecycle rule that aborts incomplete multipart uploads.
 

@@ -148,7 +148,7 @@ class _Threads:
         return connection
 
     async def ended(self) -> None:
-        """Wait until all have ended: what they still have to tell, they tell to the event loop, which must be there."""
+        """Wait until all have ended: they report what they still have to say to the event loop, which must be there."""
         await to_thread.run_sync(self._join)
 
     def _join(self) -> None:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class _InterruptedError(Exception):
-    """The push ended before its end: whoever pulls must undo what it has done."""
+    """The push ended before its end: the code that pulls must undo what it has done."""
 
 
 class Feed(Generic[T]):
@@ -58,7 +58,7 @@ class Feed(Generic[T]):
 
 
 async def blocks(chunks: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes]:
-    """`chunks`, cut anew into blocks of `size` bytes; the last is shorter, and empty without any bytes."""
+    """`chunks`, cut again into blocks of `size` bytes; the last is shorter, and empty without any bytes."""
     pending, has_any = bytearray(), False
     async for chunk in chunks:
         pending += chunk

@@ -31,7 +31,7 @@ async def fetch_page(
 ) -> Page[Row]:
     """The rows of `table` that meet `conditions`, by (created_at, id), that follow the row with the id `after`.
 
-    A row that is gone still has its place, which its id tells: a caller may delete what it lists as it goes.
+    A row that is gone still has its place, which its id keeps: a caller may delete what it lists as it goes.
 
     Raises:
         UnknownCursorError: no id of ours looks like `after`.

@@ -1,4 +1,4 @@
-"""The schema, brought up to date under a lock, whoever else starts at the same moment.
+"""The schema, brought up to date under a lock, also when others start at the same moment.
 
 Alembic runs the migrations, and only then is imported: it takes 10 MB and a seventh of a second. A schema that is up to
 date needs none, and an empty database gets the tables as they are now.
@@ -39,7 +39,7 @@ def migrate(url: URL) -> None:
     """Apply the migrations that the database at `url` lacks, all in one transaction. Blocks: run it in a thread.
 
     Processes that start together wait for each other: on PostgreSQL by an advisory lock that ends with the
-    transaction (so a pooler may stand between), on SQLite by a lock on a file beside the database.
+    transaction (so a pooler may be in between), on SQLite by a lock on a file beside the database.
 
     Raises:
         UnknownSchemaError: the database was migrated beyond what this code knows.

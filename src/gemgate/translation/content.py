@@ -39,7 +39,7 @@ class ContentTranslator:
     Attributes:
         facts: What is known about the model.
         notes: Where it is noted what Gemini has no place for.
-        place: Where the parts stand, for those notes.
+        place: Where the parts are, for those notes.
         takes_detail: Whether the native method has media resolutions; `detail` is noted as dropped if not.
         media: What was fetched, looked up or uploaded before; a URL that is not here is handed to Google, or refused.
         remote: What happens to such a URL.

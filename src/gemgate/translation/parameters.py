@@ -1,4 +1,4 @@
-"""What can become of a parameter; the table of each endpoint stands in its `wire.py`."""
+"""What can become of a parameter; the table of each endpoint is in its `wire.py`."""
 
 from dataclasses import dataclass
 from typing import Literal

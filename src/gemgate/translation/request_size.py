@@ -65,7 +65,7 @@ class ItemBudget:
         self._max = maximum
 
     def take(self, items: int, param: str) -> None:
-        """Spend so many items, which stand at `param`.
+        """Spend so many items, which are at `param`.
 
         Raises:
             ApiError: 400, there are too many.
@@ -85,12 +85,12 @@ def _fits(text: bytes) -> bool:
 
 
 def _without_strings(raw: bytes) -> bytes:
-    """What stands between the strings of JSON; a backslash stands in strings only."""
+    """What is between the strings of JSON; a backslash is in strings only."""
     return b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
 
 
 def _values(text: bytes) -> int:
-    """A value stands behind each comma, and first in each container."""
+    """There is a value behind each comma, and first in each container."""
     return 1 + text.count(b",") + text.count(b"{") + text.count(b"[")
 
 

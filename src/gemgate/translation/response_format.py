@@ -1,4 +1,4 @@
-"""`response_format`, and the hidden function that stands in for it where a model takes no JSON format beside tools."""
+"""`response_format`, and the hidden function that replaces it where a model takes no JSON format beside tools."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -50,7 +50,7 @@ class Format(NamedTuple):
 
 
 def schema_format(schema: Any, description: str | None, param: str, notes: Notes, schemas: SchemaBudget) -> Format:
-    """The format of an answer that follows `schema`, which stands at `param`; it is paid from `schemas`.
+    """The format of an answer that follows `schema`, which is at `param`; it is paid from `schemas`.
 
     Raises:
         ApiError: 400 when the schema is missing or cannot be represented.

@@ -35,7 +35,7 @@ class Signatures(Protocol):
         ...
 
     async def recall(self, keys: Sequence[bytes]) -> None:
-        """Find out what others know of those `keys` that are not known here; `get` tells it afterwards."""
+        """Find out what others know of those `keys` that are not known here; `get` knows it afterwards."""
         ...
 
 

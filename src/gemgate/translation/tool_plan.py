@@ -72,7 +72,7 @@ class ToolPlan:
 
 
 def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> None:
-    """Add a function, which stands at `param`, to the plan.
+    """Add a function, which is at `param`, to the plan.
 
     Raises:
         ApiError: 400 for a name that is empty or taken, and for parameters that are no schema.

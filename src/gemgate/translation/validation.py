@@ -1,4 +1,4 @@
-"""Tells a caller in OpenAI's words what pydantic found wrong with a request."""
+"""Reports to a caller in OpenAI's words what pydantic found wrong with a request."""
 
 import json
 from collections.abc import Mapping, Sequence

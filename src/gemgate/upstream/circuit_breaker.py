@@ -41,7 +41,7 @@ PAUSE = (10.0, 60.0)
 """Seconds until one call tries it again: at first, and at most. Doubled each time."""
 
 PROBE_WAIT = 1.0
-"""Seconds told to callers who come while it is tried."""
+"""Seconds to wait, for callers who come while it is tried."""
 
 _MAX_MODELS = 1024
 _MAX_CALLERS = 1024
@@ -120,7 +120,7 @@ class Breakers:
     Args:
         failures: In the window, for a circuit to open; 0 leaves them all closed.
         clock: Unix seconds.
-        announce: Is told when one opens and when it closes.
+        announce: Called when one opens and when it closes.
         caller: Says who calls.
 
     Attributes:

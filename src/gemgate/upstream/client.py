@@ -52,7 +52,7 @@ class Upstream:
     `NoUsableKeyError`.
 
     Args:
-        client: The one door to Google. Whoever needs one call, with one key and no second attempt, takes it.
+        client: The one door to Google. Code that needs one call, with one key and no second attempt, takes it.
         shared: The keys, the breakers and the options.
     """
 
@@ -62,7 +62,7 @@ class Upstream:
         self.shared.pool.announce = self.shared.breakers.announce = self._announce
 
     def observe(self, observer: Observer) -> None:
-        """Tell `observer` what happens from now on."""
+        """Notify `observer` of what happens from now on."""
         self.shared.observers.append(observer)
 
     def snapshot(self) -> Snapshot:
@@ -70,7 +70,7 @@ class Upstream:
         return Snapshot(self.shared.pool.snapshot(), self.shared.breakers.snapshot())
 
     def apply(self, cooldown: Cooldown) -> None:
-        """Take over what another process has found out. Observers are not told."""
+        """Take over what another process has found out. Observers are not notified."""
         (self.shared.pool if cooldown.key else self.shared.breakers).apply(cooldown)
 
     def pin_key(self, key: str | None, target: Target = ANY_BATCH, affinity: str = "") -> str:
@@ -99,7 +99,7 @@ class Upstream:
             self.shared.affinity.learn(resources, found.label)
 
     def fell_back(self, asked: str, model: str, reason: str) -> None:
-        """Tell the observers that `model` answers in place of another."""
+        """Notify the observers that `model` answers in place of another."""
         for observer in self.shared.observers:
             observer.falls_back(asked, model, reason)
 

@@ -1,4 +1,4 @@
-"""Times in which something is not to be asked: what one worker finds out, and others may be told."""
+"""Times in which something is not to be asked: what one worker finds out, and may share with others."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from gemgate.upstream.targets import MethodGroup
 
 
 class CooldownReason(StrEnum):
-    """Why something rests."""
+    """Why something cools down."""
 
     RATE_LIMIT = "rate_limit"
     """A quota of a minute is used up, or Google did not say which."""
@@ -36,7 +36,7 @@ class Cooldown:
         model: Such as `models/gemini-2.5-flash`; empty for every model.
         kind: Why.
         until: The end, in Unix seconds.
-        failures: How many such rests there were in a row; each may be longer than the one before.
+        failures: How many such cool-downs there were in a row; each may be longer than the one before.
         failure: The refusal that began it, as of `errors.failure_of`.
         caller: Whose calls it is for, as of `CurrentCaller` (for a caller's own key, its label); None for everybody's.
         methods: The group of methods it is for (`MethodGroup`), or the one method, for every model; of a cool-down of
@@ -54,9 +54,9 @@ class Cooldown:
 
 
 Announce = Callable[[Cooldown], None]
-"""Is told each rest that this process begins, and its end where it ends early (`until` is 0). Must not block: whoever
-shares rests with other processes sends it in a task of its own, and hands in what it hears with `KeyPool.apply` and
-`Breakers.apply`, which announce nothing."""
+"""Called with each cool-down that this process begins, and its end where it ends early (`until` is 0). Must not block:
+code that shares cool-downs with other processes sends it in a task of its own, and hands in what it hears with
+`KeyPool.apply` and `Breakers.apply`, which announce nothing."""
 
 
 def announce_nothing(_cooldown: Cooldown) -> None:
@@ -64,9 +64,9 @@ def announce_nothing(_cooldown: Cooldown) -> None:
 
 
 CurrentCaller = Callable[[], str]
-"""The name of whoever the call is made for; empty when that is not known, as in the background."""
+"""The name of the caller that the call is made for; empty when that is not known, as in the background."""
 
 
 def unknown_caller() -> str:
-    """For a process that tells no callers apart."""
+    """For a process that does not distinguish callers."""
     return ""

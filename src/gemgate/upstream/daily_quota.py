@@ -1,4 +1,4 @@
-"""When Google's quotas of a day begin anew: at midnight in the Pacific time zone, summer time included.
+"""When Google's quotas of a day begin again: at midnight in the Pacific time zone, summer time included.
 
 Source: https://ai.google.dev/gemini-api/docs/rate-limits, on requests per day.
 """

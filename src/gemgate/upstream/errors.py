@@ -12,7 +12,7 @@ Json = Mapping[str, Any]
 class NoUsableKeyError(GeminiError):
     """Google rejects every key that the gateway holds: a matter of the operator, not of the caller. `status` is 503.
 
-    What Google said stands in the log only: it may repeat the words of the caller whose request was refused.
+    What Google said is in the log only: it may repeat the words of the caller whose request was refused.
     """
 
     def __init__(self, method: str = "") -> None:
@@ -26,7 +26,7 @@ def failure_of(error: GeminiError) -> Json:
 
 
 def used_up(model: str, failure: Json, wait: float) -> GeminiError:
-    """The 429 for a call that was not made because every key rests: Google's details, and the gateway's own time.
+    """The 429 for a call that was not made because every key cools down: Google's details, and the gateway's own time.
 
     Args:
         model: Such as `models/gemini-2.5-flash`; empty for calls without one.

@@ -59,7 +59,7 @@ def resources_of(body: Mapping[str, Any] | bytes) -> list[str]:
 
 
 def _names_in(body: bytes) -> list[str]:
-    """The same of a body that is written already: whatever stands in a field of such a name."""
+    """The same of a body that is written already: every value in a field of such a name."""
     if not any(field in body for field in _FIELDS):
         return []
     return [name.decode() for text in _VALUES.findall(body) for name in _BYTE_NAME.findall(text)[-1:]]

@@ -66,5 +66,5 @@ class KeyLease:
             self._breakers.release_probe(self._target, self._caller(self._breakers))
 
     def _caller(self, breakers: Breakers) -> str:
-        """By whom failures are counted: a key of the caller's own, or whoever calls with one of the gateway's."""
+        """By whom failures are counted: a key of the caller's own, or a caller with one of the gateway's."""
         return self.secret if self.key is None else breakers.caller()

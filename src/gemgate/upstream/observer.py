@@ -8,7 +8,7 @@ from gemgate.upstream.key_pool import KeySnapshot
 
 
 class Observer:
-    """Is told what happens, at once and in the event loop: nothing here may block, wait or raise.
+    """Notified of what happens, at once and in the event loop: nothing here may block, wait or raise.
 
     `model` is a resource name such as `models/gemini-2.5-flash`, and was chosen by a caller: bound it before it becomes
     the label of a metric.
@@ -18,7 +18,7 @@ class Observer:
         """A call is made with the key of this label; empty for a caller's own. `model` is empty if it asks none."""
 
     def cools_down(self, cooldown: Cooldown) -> None:
-        """A key or a model rests; with `until` 0, works again before its time."""
+        """A key or a model cools down; with `until` 0, works again before its time."""
 
     def retries(self, model: str, reason: str) -> None:
         """A call is made again. `reason`: a status such as `503`, a `Failure`, `empty` or `malformed_function_call`."""

@@ -33,7 +33,7 @@ class RetryOptions:
 
     Attributes:
         retries: Attempts after the first one. Another key after a refusal of one is not counted.
-        max_wait: The longest pause before an attempt; what Google wants longer is told to the caller.
+        max_wait: The longest pause before an attempt; what Google wants longer is reported to the caller.
         retry_empty: Whether an answer without content is asked for once more.
         deadline: From the beginning of the call, after which no attempt begins.
     """
@@ -70,7 +70,7 @@ class Shared:
         breakers: Which models are left alone.
         options: How often, and how long.
         affinity: Which key knows which file.
-        observers: Are told what happens.
+        observers: Notified of what happens.
         clock: Unix seconds.
         sleep: Waits for seconds.
         random: From 0 to 1.

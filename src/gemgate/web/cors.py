@@ -31,7 +31,7 @@ _PREFLIGHT_SECONDS = 600
 def install(app: FastAPI, origins: Sequence[str]) -> None:
     """Lets pages of `origins` call `app`; `*` is all of them.
 
-    Credentials are those that the page puts into a header itself: cookies are neither used nor allowed. It stands
+    Credentials are those that the page puts into a header itself: cookies are neither used nor allowed. It is
     outside of all other middleware, so that a page can read errors too; preflights, which carry no key, end here.
     """
     app.add_middleware(

@@ -10,7 +10,7 @@ _DISCONNECT = "gemgate.disconnect"
 
 
 class Disconnect:
-    """Tells that the client of a connection has gone, so that no task need wait for each request's `http.disconnect`.
+    """Reports that the client of a connection has gone, so that no task need wait for each request's `http.disconnect`.
 
     Attributes:
         is_set: Whether it has gone.

@@ -28,7 +28,7 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 def as_api_error(error: Exception) -> ApiError:
-    """Any failure as an error for the caller; one that nobody foresaw is logged and told as a 500 without internals."""
+    """Any failure as an error for the caller; an unforeseen one is logged, and reported as a 500 without internals."""
     match error:
         case ApiError():
             api_error = error
@@ -52,7 +52,7 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def answer(error: Exception) -> Response:
-    """The answer that tells of `error`, which is noted for the log."""
+    """The answer for `error`, which is noted for the log."""
     api_error = as_api_error(error)
     record = current()
     body = orjson.dumps(error_body(api_error, record.method, record.path))

@@ -1,4 +1,4 @@
-"""In whose shape an error is told: Google's on Google's own paths, OpenAI's on all others. No I/O."""
+"""In whose shape an error is written: Google's on Google's own paths, OpenAI's on all others. No I/O."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ def is_google_path(method: str, path: str) -> bool:
 
 
 def error_body(error: ApiError, method: str, path: str) -> dict[str, Any]:
-    """The body that tells of `error` to who has asked for `path`."""
+    """The body for `error`, in the shape that `path` has."""
     return google_body(error) if is_google_path(method, path) else error.body()
 
 

@@ -43,7 +43,7 @@ class LimitsMiddleware:
     """Refuses the request too many with a 503 at once, and a body that comes too slowly with a 408.
 
     A place is for a request whose body is here. Bodies that still come have places of their own, of which the slowest
-    body loses its one when there are too many: whoever sends slowly takes no place from anybody.
+    body loses its one when there are too many: a slow sender takes no place from anybody.
 
     Pure ASGI, and a microsecond or two for each request: no task, and no timer while nothing is awaited.
 
@@ -78,8 +78,9 @@ class LimitsMiddleware:
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
             await self._app(scope, receive, send)
             return
+        within = self._with_body if WHOLE_BODY in scope else self._receiving_body
         if self._share is None:
-            await self._within(scope, receive, send)
+            await within(scope, receive, send)
             return
         caller = scope.get(CREDENTIAL) or (scope.get("client") or ("",))[0]
         held = self._callers.get(caller, 0)
@@ -88,24 +89,24 @@ class LimitsMiddleware:
             return
         self._callers[caller] = held + 1
         try:
-            await self._within(scope, receive, send)
+            await within(scope, receive, send)
         finally:
             if (held := self._callers[caller]) > 1:
                 self._callers[caller] = held - 1
             else:
                 del self._callers[caller]
 
-    async def _within(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if WHOLE_BODY in scope:
-            if self._running >= self._max:
-                await answer(overloaded(self._max))(scope, receive, send)
-                return
-            self._running += 1
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                self._running -= 1
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._running >= self._max:
+            await answer(overloaded(self._max))(scope, receive, send)
             return
+        self._running += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running -= 1
+
+    async def _receiving_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _BoundedBody(self, scope, receive, self._body_timeout, self._body_total_timeout)
         if len(self._arriving) >= self._max:
             slowest = min(self._arriving, key=_BoundedBody.rate)

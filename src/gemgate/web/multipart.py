@@ -97,7 +97,7 @@ async def stream_form(request: Request, limit: int) -> AsyncGenerator[tuple[Form
 
 
 class _Reader:
-    """Tells the parts from one another as the parser finds them."""
+    """Separates the parts as the parser finds them."""
 
     def __init__(self, content_type: str) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary")
@@ -126,7 +126,7 @@ class _Reader:
             raise _malformed("its boundary is too long") from None
 
     def feed(self, chunk: bytes) -> list[tuple[FormPart, bytes]]:
-        """What `chunk` holds of each part; the pieces of a part stand together."""
+        """What `chunk` holds of each part; the pieces of a part are together."""
         try:
             self._parser.write(chunk)
         except FormParserError:

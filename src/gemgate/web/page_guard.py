@@ -1,4 +1,4 @@
-"""Keeps web pages away from a gateway that asks for no key: whoever reaches it is served, and a browser reaches it.
+"""Keeps web pages away from a gateway that asks for no key: it serves everybody who reaches it, and a browser does.
 
 A page may send requests to a loopback address without asking (cross-site request forgery), and read the answers once
 its own name leads there (DNS rebinding). The browser says both: in `Origin` and `Sec-Fetch-Site`, and in `Host`.

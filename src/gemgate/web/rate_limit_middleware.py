@@ -31,7 +31,7 @@ class QuotaMiddleware:
     """Takes what a request needs of its key's limits, and gives back what it did not use (pure ASGI, no task).
 
     Without a key that has limits it costs one look at the registry. A refusal is put into the scope, and raised by
-    `services.caller_of` in the endpoint: so it is told in OpenAI's words or in Google's, and counted for its route.
+    `services.caller_of` in the endpoint: so the error is in OpenAI's words or in Google's, and counted for its route.
 
     Args:
         app: What is served within the limits.
@@ -63,7 +63,7 @@ class QuotaMiddleware:
 
 
 class _LimitedExchange:
-    """One request: what it has taken, what has been answered, and what its caller is told about the limits."""
+    """One request: what it has taken, what has been answered, and how its caller is informed of the limits."""
 
     __slots__ = (
         "_answered", "_body", "_disconnect", "_estimate", "_first", "_has_begun", "_is_complete", "_is_read", "_key",

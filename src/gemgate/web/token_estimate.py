@@ -1,6 +1,6 @@
 """How many tokens a request may use, estimated from its path and its body. No I/O.
 
-The estimate is reserved when a request begins, and stands in for Google's count where Google gives none.
+The estimate is reserved when a request begins, and replaces Google's count where Google gives none.
 """
 
 from collections.abc import Iterator

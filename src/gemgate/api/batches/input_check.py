@@ -23,7 +23,7 @@ class Inspector:
     async def __call__(
         self, chunks: AsyncIterator[bytes], report: Callable[[list[dict[str, Any]]], object]
     ) -> AsyncGenerator[bytes]:
-        """`chunks` as they are; after the last one, `report` is told what is wrong, as in `errors.data` of a batch.
+        """`chunks` as they are; after the last one, `report` gets what is wrong, as in `errors.data` of a batch.
 
         When the process dies on the way, the bytes go on and nothing is reported: the batch is validated in any case.
         """

@@ -46,7 +46,7 @@ class LineError:
     param: str | None = None
 
     def wire(self) -> dict[str, Any]:
-        """The error as it stands in `errors.data` of a batch."""
+        """The error as it is in `errors.data` of a batch."""
         return {"code": self.code, "line": self.line, "message": self.message, "param": self.param}
 
 
@@ -168,7 +168,7 @@ class InputReader:
         return lines
 
     def wire_errors(self) -> list[dict[str, Any]]:
-        """The errors for `errors.data` of a batch; the last one tells how many are not listed."""
+        """The errors for `errors.data` of a batch; the last one says how many are not listed."""
         shown = [error.wire() for error in self.errors]
         if self.unlisted:
             shown.append(LineError("too_many_errors", f"{self.unlisted} more errors are not listed.").wire())

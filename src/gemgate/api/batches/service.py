@@ -24,7 +24,7 @@ Hold = Callable[[str | None], str]
 
 @dataclass(frozen=True, slots=True)
 class BatchService:
-    """Takes batches in, and tells what became of them.
+    """Takes batches in, and reports what became of them.
 
     Attributes:
         rows: The batches.

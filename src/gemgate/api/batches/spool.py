@@ -26,7 +26,7 @@ class Spool:
         return self._end
 
     def append(self, data: bytes) -> int:
-        """Write `data` at the end, and tell where it begins."""
+        """Write `data` at the end, and say where it begins."""
         offset = self._end
         self._file.seek(offset)
         self._file.write(data)

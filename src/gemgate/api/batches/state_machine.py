@@ -58,7 +58,7 @@ class Pace:
     Attributes:
         first: At first, and after a failure.
         maximum: When the job takes long.
-        settle: After Google was asked for a job and did not answer: it may be there all the same, and stands in the
+        settle: After Google was asked for a job and did not answer: it may be there all the same, and is in the
             list by then.
     """
 
@@ -254,7 +254,7 @@ class BatchStateMachine:
         await claimed.change(**changes)
 
     async def _finish(self, claimed: ClaimedBatch, key: str, outcome: str) -> None:
-        """Write the results. What Google has deleted is told as not run."""
+        """Write the results. What Google has deleted is reported as not run."""
         progress = claimed.progress
         job = await self._job_with_results(claimed, key)
         not_run = NOT_RUN.get(outcome)

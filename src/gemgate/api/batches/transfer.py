@@ -190,7 +190,7 @@ class Transfer:
 
 
 async def results_of(job: GoogleJob, files: GeminiFiles, key: str) -> AsyncGenerator[bytes]:
-    """Google's results as JSON lines, whether they came with the job or stand in a file.
+    """Google's results as JSON lines, whether they came with the job or are in a file.
 
     Raises:
         GeminiError: they cannot be had; `MissingFileError` when Google has deleted them.

@@ -105,7 +105,7 @@ class SessionTable:
         """Call a method of a session.
 
         Raises:
-            SessionLostError: the process was started anew since it was opened.
+            SessionLostError: the process was restarted since it was opened.
         """
         session = self._sessions.get(number)
         if session is None:
@@ -119,7 +119,7 @@ class SessionTable:
 
 
 class SessionLostError(Exception):
-    """The process ended in the middle of the work, which must begin anew."""
+    """The process ended in the middle of the work, which must begin again."""
 
 
 class CallTooLongError(SessionLostError):

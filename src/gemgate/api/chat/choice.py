@@ -52,12 +52,12 @@ class Choice:
         reason: The last native finish reason; streams may have two.
         signature: The last signature on text; it is shown once, at the end.
         others: Parts without a counterpart, shown at the end.
-        beside: What stands beside the content, by our names, shown at the end.
+        beside: What is beside the content, by our names, shown at the end.
         part_starts: Where the parts of the last grounded event start in the answer, in UTF-8 bytes.
         counted_bytes: Of the answer's first pieces, in UTF-8.
         counted_pieces: How many of them were counted.
         length: Of the answer so far, in characters.
-        insertions: Where tags and thoughts stand between the answer's characters, and how long they are.
+        insertions: The places of tags and thoughts between the answer's characters, and how long they are.
         logprobs: Of all tokens so far.
         held: Calls that Google may still answer itself.
         aside: Text beside a hidden function, which is the answer only if that function is not called.
@@ -288,19 +288,21 @@ class Choice:
 
     def _unanswered(self) -> list[DecodedCall]:
         """The held calls that are the caller's: each `functionResponse` in the answer is Google's own result of one."""
+        calls, self.held = self.held, []
+        if not calls or not self.others:
+            return calls
         answered = Counter(
             (response.get("id"), response.get("name"))
             for part in self.others
             if (response := part.get("functionResponse"))
         )
-        calls = []
-        for call in self.held:
+        unanswered = []
+        for call in calls:
             if answered[call.id, call.name] > 0:
                 answered[call.id, call.name] -= 1
             else:
-                calls.append(call)
-        self.held = []
-        return calls
+                unanswered.append(call)
+        return unanswered
 
     def _take_beside(self, candidate: Candidate) -> None:
         if reason := candidate.get("finishReason"):
@@ -338,7 +340,7 @@ class Choice:
 
 
 class _Inserted:
-    """How many characters stand in the content that are not of the answer, before a place in the answer."""
+    """Counts the characters of the content that are not of the answer, before a place in the answer."""
 
     def __init__(self, insertions: list[tuple[int, int]]) -> None:
         self._places = [at for at, _ in insertions]  # ascending, as they were said

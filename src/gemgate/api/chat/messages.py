@@ -93,7 +93,7 @@ class MessageTranslator:
         """
         self.content.items.take(len(messages), "messages")
         for index, message in enumerate(messages):
-            if self.pending and message["role"] not in {"tool", "function"}:
+            if self.pending.calls and message["role"] not in {"tool", "function"}:
                 self._close_calls(f"messages[{index}]")
             if not self._add_text(message):
                 self._add(message, f"messages[{index}]")
@@ -254,7 +254,7 @@ class MessageTranslator:
         raise ApiError(400, msg, param=path, code="invalid_value")
 
     def _close_calls(self, param: str) -> None:
-        if not self.pending:
+        if not self.pending.calls:
             return
         results = [call.result for call in self.pending if call.result is not None]
         if any(call.result is None for call in self.pending):

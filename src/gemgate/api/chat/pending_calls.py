@@ -20,29 +20,32 @@ class PendingCall:
 
 
 class PendingCalls:
-    """The calls of one message in their order; each is found by its id or its name in constant time."""
+    """The calls of one message in their order; each is found by its id or its name in constant time.
+
+    Attributes:
+        calls: Those that were added, by their ids.
+    """
+
+    __slots__ = ("_by_name", "calls")
 
     def __init__(self) -> None:
-        self._by_id: dict[str, PendingCall] = {}
+        self.calls: dict[str, PendingCall] = {}
         self._by_name: dict[str, deque[PendingCall]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._by_id)
-
     def __iter__(self) -> Iterator[PendingCall]:
-        return iter(self._by_id.values())
+        return iter(self.calls.values())
 
     def __contains__(self, call_id: str) -> bool:
-        return call_id in self._by_id
+        return call_id in self.calls
 
     def add(self, call: PendingCall) -> None:
         """Add a call, whose id no other one has."""
-        self._by_id[call.id] = call
+        self.calls[call.id] = call
         self._by_name.setdefault(call.name, deque()).append(call)
 
     def by_id(self, call_id: str) -> PendingCall | None:
         """The call with this id, whether it has its result or not."""
-        return self._by_id.get(call_id)
+        return self.calls.get(call_id)
 
     def by_name(self, name: str) -> PendingCall | None:
         """The first call of this function without a result, or the last one if all have theirs."""

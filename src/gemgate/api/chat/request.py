@@ -214,7 +214,7 @@ def _add_options(
     config: GenerationConfig,
     notes: Notes,
 ) -> None:
-    """What stands beside contents and tools in a native request."""
+    """What is beside contents and tools in a native request."""
     if safety := list_option(google, "safety_settings"):
         body["safetySettings"] = safety
     if config:

@@ -18,7 +18,7 @@ def completion_from_gemini(
     Args:
         answers: Native answers, one a call.
         context: What the request asked for.
-        fallback_id: Stands in for a `responseId` that is missing.
+        fallback_id: Used where the `responseId` is missing.
         created: Unix seconds.
 
     Raises:

@@ -116,7 +116,7 @@ def data_chunk(file: bytes | bytearray) -> tuple[int, int | None] | None:
 
 
 def wav(samples: bytes, mime_type: str) -> bytes:
-    """Raw samples as a WAV file, at the rate that the MIME type tells (else 24,000 Hz)."""
+    """Raw samples as a WAV file, at the rate that the MIME type says (else 24,000 Hz)."""
     found = _RATE.search(mime_type)
     rate = int(found[1]) if found else 24_000
     bytes_a_second = rate * _CHANNELS * _SAMPLE_BYTES

@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-p
 they do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
 
 Messages and their calls, of which a request may hold hundreds, are dicts: they take half of the time of models, and a
-quarter of the objects. What they do not know stands among their keys, and `unknown_fields` finds it.
+quarter of the objects. Fields that they do not know are among their keys, and `unknown_fields` finds it.
 """
 
 from collections.abc import Mapping

@@ -31,7 +31,7 @@ def inline_media_of(request: EmbeddingRequest) -> list[InlineRef]:
 
 
 def _part_lists(request: EmbeddingRequest) -> Iterator[tuple[list[Part], str]]:
-    """Lists of parts with their names; items that are parts themselves stand in `input`."""
+    """Lists of parts with their names; items that are parts themselves are in `input`."""
     if not isinstance(request.input, list):
         return
     yield [_NOTHING if isinstance(item, str | int | list) else item for item in request.input], "input"

@@ -38,7 +38,7 @@ UNIT = 1e-5
 """How far from 1 a length may be and stay: what Google normalises is off by 2e-7 at most (recorded)."""
 
 Encoded = str | orjson.Fragment
-"""A vector as it stands in the answer: base64, or a JSON array that is written already."""
+"""A vector as it is in the answer: base64, or a JSON array that is written already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class EmbeddingsTranslation:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingsAnswer:
-    """What the calls for one chunk of the input gave; `tokens` is None where nobody told."""
+    """What the calls for one chunk of the input gave; `tokens` is None where Google did not report."""
 
     vectors: list[Encoded] = field(default_factory=list)
     tokens: int | None = None
@@ -126,7 +126,7 @@ def embeddings_from_gemini(response: BatchEmbedContentsResponse, expected: int, 
 
 
 def embedding_list(translation: EmbeddingsTranslation, answers: Sequence[EmbeddingsAnswer]) -> bytes:
-    """The whole answer as JSON; tokens that nobody told count as none."""
+    """The whole answer as JSON; tokens that Google did not report count as none."""
     vectors = [vector for answer in answers for vector in answer.vectors]
     tokens = sum(answer.tokens or 0 for answer in answers)
     return orjson.dumps(
@@ -190,7 +190,7 @@ _FREE = 16_384  # characters
 
 
 def _check_repeated(model: str, settings: EmbedContentRequest, found: list[Content]) -> None:
-    """What stands in each native request, of which there is one for each item, must not be most of what is sent."""
+    """What is in each native request, of which there is one for each item, must not be most of what is sent."""
     repeated = len(settings.get("title", "")) + len(settings.get("taskType", "")) + max(len(model) - _USUAL_NAME, 0)
     if repeated * len(found) <= _FREE:
         return

@@ -28,8 +28,8 @@ class FormFile:
     """The file in the field `name`, of at most `most` bytes.
 
     OpenAI's client for Python sends the other fields before the file, the one for Node in the order the program wrote
-    them, often after it. So `chunks` goes on to the end of the form before it ends, and whoever stores the bytes keeps
-    them only if it ends without an error.
+    them, often after it. So `chunks` goes on to the end of the form before it ends, and its consumer keeps the bytes
+    only if it ends without an error.
 
     Attributes:
         filename: What the client calls the file.
@@ -87,7 +87,7 @@ class FormFile:
         self._count(0)
 
     def _limit(self) -> int:
-        """The most bytes, as far as the fields that have come tell."""
+        """The most bytes, as far as the fields that have come say."""
         return self._max
 
     def _finish(self) -> None:
@@ -139,7 +139,7 @@ class NewFile(FormFile):
 
     Attributes:
         wanted: Its fields, once `chunks` has ended.
-        headers: What an answer tells of unknown fields, once `chunks` has ended.
+        headers: What an answer says of unknown fields, once `chunks` has ended.
     """
 
     wanted: FileRequest

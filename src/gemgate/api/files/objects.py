@@ -128,7 +128,7 @@ def too_large(what: str, maximum: int, hint: str = "") -> ApiError:
 
 
 def no_such_file(file_id: str) -> ApiError:
-    """The caller has no such file; whether somebody else has is not told."""
+    """The caller has no such file; whether somebody else has is not revealed."""
     return ApiError(404, f"No such File object: {file_id[:80]}", param="id")
 
 

@@ -9,7 +9,7 @@ _NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})
 
 
 def dimensions(head: bytes) -> tuple[int, int] | None:
-    """Pixels across and down; None when the bytes are neither a PNG or JPEG, or end too early to tell."""
+    """Pixels across and down; None when the bytes are neither a PNG or JPEG, or end too early to say."""
     if head.startswith(_PNG) and head[12:16] == b"IHDR" and len(head) >= 24:
         width, height = struct.unpack(">II", head[16:24])
         return width, height

@@ -20,7 +20,7 @@ from gemgate.gemini.usage import total
 from gemgate.media.sniff import HEAD_BYTES, sniff
 
 _HEAD_CHARS = 65536
-"""Enough for the size of most images; metadata that stands before it can be longer."""
+"""Enough for the size of most images; metadata that is before it can be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ImagesAnswer:
-    """What one call gave; `usage` is empty when Google told nothing."""
+    """What one call gave; `usage` is empty when Google reported nothing."""
 
     pictures: list[Picture]
     usage: UsageMetadata = field(default_factory=UsageMetadata)
@@ -113,7 +113,7 @@ def images_response(answers: Sequence[ImagesAnswer], *, created: int) -> dict[st
 
 
 def completed_events(kind: str, answer: ImagesAnswer, *, created: int) -> list[dict[str, Any]]:
-    """A `completed` event for each image; the tokens of the call stand in the last, so that sums come out."""
+    """A `completed` event for each image; the tokens of the call are in the last, so that sums come out."""
     last = len(answer.pictures) - 1
     return [
         {

@@ -1,7 +1,7 @@
 """Missing images become an error, never an empty list.
 
 Codes: `moderation_blocked` when a filter of Google's took the prompt or the image; `content_policy_violation` when the
-model made no image by its own decision, which it may explain in text; a 502 when nothing tells why.
+model made no image by its own decision, which it may explain in text; a 502 when nothing says why.
 """
 
 import re

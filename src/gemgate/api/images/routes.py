@@ -193,10 +193,10 @@ class _Work:
 
 
 async def _method(services: Services, caller: Caller, asked: str, *, is_dry: bool) -> Method:
-    """How the model makes images: the catalog knows, or else the model's own resource tells.
+    """How the model makes images: the catalog knows, or else the model's own resource says.
 
     Raises:
-        GeminiError: Google does not tell which models there are.
+        GeminiError: Google does not say which models there are.
     """
     model = model_name(asked)
     known = services.images.catalog.facts(model).image_method
@@ -207,7 +207,7 @@ async def _method(services: Services, caller: Caller, asked: str, *, is_dry: boo
 
 
 async def _stream(calls: "_ImageCalls", kind: Kind) -> AsyncGenerator[bytes, None]:
-    """An event for each image as it comes; what only the end can tell stands in a comment, the headers being gone."""
+    """An event for each image as it comes; what only the end can say is in a comment, the headers being gone."""
     outcomes: list[Outcome] = []
     early = calls.translation.notes.headers()
     async with aclosing(merged([calls.events(body) for body in calls.bodies])) as arrivals:

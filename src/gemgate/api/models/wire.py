@@ -42,9 +42,9 @@ class _OpenAiModel(TypedDict):
 
 
 class Model(_OpenAiModel, total=False):
-    """A model; limits are tokens. What Google does not tell is left out.
+    """A model; limits are tokens. What Google does not give is left out.
 
-    `alias_of` lists the models that a name of the operator's stands for, of which the first that can answer does; all
+    `alias_of` lists the models that a name of the operator's means, of which the first that can answer does; all
     else is said of the first.
     """
 

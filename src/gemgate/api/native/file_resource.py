@@ -8,7 +8,7 @@ from gemgate.store.tables import FileRow
 
 
 def file_resource(row: FileRow, origin: str) -> dict[str, Any]:
-    """`File`, as the Files API tells one that Google made: `GENERATED`, and so one that can be downloaded.
+    """`File`, as the Files API shows one that Google made: `GENERATED`, and so one that can be downloaded.
 
     Args:
         row: The file.

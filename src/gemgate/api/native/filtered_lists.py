@@ -1,4 +1,4 @@
-"""Lists in which a caller sees its own: pages made anew out of Google's.
+"""Lists in which a caller sees its own: pages rebuilt from Google's.
 
 A page that is announced must hold something: google-genai's pager for Python fails on an empty one. So the next item is
 looked for before a next page is promised.

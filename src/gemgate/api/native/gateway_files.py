@@ -58,7 +58,7 @@ async def delete(exchange: Exchange) -> None:
 
 
 async def listed(exchange: Exchange) -> None:
-    """Google's files, page by page as it tells them, and then the gateway's own."""
+    """Google's files, page by page as it lists them, and then the gateway's own."""
     token = exchange.query.get("pageToken", "")
     if token.startswith(_OWN_PAGES):
         await _reply(exchange, await _page(exchange, token.removeprefix(_OWN_PAGES)))

@@ -36,7 +36,7 @@ class Method:
         verb: The HTTP method.
         template: What follows the version, such as `models/{name}:generateContent`.
         kind: Which part of the gateway serves it.
-        prefix: What stands before the version.
+        prefix: What is before the version.
         lists: The field of the answer with resources, of a method that lists them.
         makes: Whether the answer names what belongs to the caller from then on.
     """

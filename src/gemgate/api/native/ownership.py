@@ -49,7 +49,7 @@ def is_shared(exchange: Exchange) -> bool:
 
 
 def is_filtered(exchange: Exchange) -> bool:
-    """Whether a list has to be made anew for this caller."""
+    """Whether a list has to be rebuilt for this caller."""
     lists = exchange.call.method.lists
     if lists == "models":
         return exchange.caller.models is not None
@@ -76,7 +76,7 @@ async def check_access(exchange: Exchange, body: bytes = b"") -> None:
 
 
 async def check_path(exchange: Exchange) -> None:
-    """The same for what stands in the path alone.
+    """The same for what is in the path alone.
 
     Raises:
         ApiError: 403 for a model, 404 for a resource.
@@ -173,7 +173,7 @@ def resource_of(call: MatchedMethod) -> str | None:
 
 
 async def remember(exchange: Exchange, answer: GeminiResponse, content: bytes) -> None:
-    """What an answer tells: what was made, what is gone.
+    """What an answer says: what was made, what is gone.
 
     Raises:
         ApiError: what was made cannot be the caller's.
@@ -250,7 +250,7 @@ def _is_resource(name: str) -> bool:
 
 
 def _files_in(value: Any) -> list[str]:
-    """The files whose addresses stand in a value, such as the videos of an operation."""
+    """The files whose addresses are in a value, such as the videos of an operation."""
     if isinstance(value, str):
         return _FILE.findall(value.partition("?")[0])
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -54,7 +54,7 @@ def forwarded_response_headers(
     Args:
         headers: Google's.
         decoded: Whether the body is another than the one that came.
-        secret: The gateway's key, which no value may tell.
+        secret: The gateway's key, which no value may reveal.
     """
     left = _PASSED - _OF_THE_BYTES if decoded else _PASSED
     found = {name: value for name in left if (value := headers.get(name)) is not None}
@@ -89,8 +89,9 @@ async def reply_refusal(send: Send, refusal: Refusal, more: Mapping[str, str] | 
 async def relay(answer: GeminiResponse, send: Send, watch: UsageTail | None = None) -> None:
     """Google's answer as it comes, read by read.
 
-    `watch` sees what passes. What breaks on the way is told in a stream of events; any other answer stops there without
-    its end, so that nobody takes it for whole. The gateway's own key is hidden in it, so an answer to one is unpacked.
+    `watch` sees what passes. What breaks on the way is reported in a stream of events; any other answer stops there
+    without its end, so that nobody takes it for whole. The gateway's own key is hidden in it, so an answer to one is
+    unpacked.
     """
     secret = answer.gateway_key
     hidden = KeyFilter(secret) if secret else None

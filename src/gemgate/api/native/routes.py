@@ -122,7 +122,7 @@ class UnknownRoute(_Route):
     """What is below Google's versions and in nobody's table."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """A partial match, so that a wrong verb on a path of OpenAI's is told as that."""
+        """A partial match, so that a wrong verb on a path of OpenAI's is reported as that."""
         is_google = scope["type"] == "http" and is_google_path(scope["method"], _path(scope))
         return (Match.PARTIAL if is_google else Match.NONE), {}
 

@@ -52,7 +52,7 @@ class Wanted:
 
 
 def wanted_copy(store: Store, headers: Mapping[str, str], metadata: bytes) -> Wanted | None:
-    """What the beginning of an upload tells: its headers, and `{"file": {"displayName": …}}`."""
+    """What the beginning of an upload says: its headers, and `{"file": {"displayName": …}}`."""
     size = headers.get("x-goog-upload-header-content-length", "")
     if not size.isdecimal() or not 0 < int(size) <= MAX_BATCH_BYTES:
         return None
@@ -150,7 +150,7 @@ class Copying:
 def begin(
     store: Store, owner: str, wanted: Wanted | None, headers: Mapping[str, str], *, keeps_googles: bool = False
 ) -> Copying:
-    """For the bytes of a request with these headers, which tell their place in the file.
+    """For the bytes of a request with these headers, which say their place in the file.
 
     With `keeps_googles` a file in Google's format is kept too.
     """
@@ -161,7 +161,7 @@ def begin(
 
 
 async def finish(store: Store, owner: str, wanted: Wanted | None, answer: bytes) -> dict[str, str]:
-    """Make a file of what was kept, under the name in Google's `answer`; the header that tells it.
+    """Make a file of what was kept, under the name in Google's `answer`; the header that names it.
 
     What was kept under the same name before is of another file, and goes in any case.
     """

@@ -46,7 +46,7 @@ class UploadToken:
 
     Attributes:
         url: Where it goes on at Google.
-        owner: `Caller.id` of whoever began it.
+        owner: `Caller.id` of the caller that began it.
         copy: What to keep of it; None for nothing.
         key_label: What the gateway's key is called that it was begun with; empty for a caller's own.
     """

@@ -26,7 +26,7 @@ OPERATIONS: dict[str, Operation] = {
 
 
 class UsageTail:
-    """`feed` every piece of a body; `told` says what the last ones told."""
+    """`feed` every piece of a body; `summary` says what the last ones said."""
 
     def __init__(self) -> None:
         self._end = b""
@@ -36,7 +36,7 @@ class UsageTail:
         self._end = (self._end + piece)[-_KEPT:] if len(piece) < _KEPT else piece[-_KEPT:]
 
     def summary(self) -> AnswerSummary:
-        """The `modelVersion` and the usage; None and no counts where Google tells none."""
+        """The `modelVersion` and the usage; None and no counts where Google gives none."""
         models = _MODEL.findall(self._end)
         starts = [found.end() for found in _USAGE.finditer(self._end)]
         usage = _object_at(self._end, starts[-1]) if starts else {}

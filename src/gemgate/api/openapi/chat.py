@@ -80,7 +80,7 @@ class Annotation(TypedDict):
 
 
 class StreamedAnnotation(Annotation):
-    """All of them stand in the chunk with the finish reason."""
+    """All of them are in the chunk with the finish reason."""
 
     index: int
 
@@ -134,7 +134,7 @@ class Delta(TypedDict):
 
 
 class TopLogprob(TypedDict):
-    """A token that might have stood here; `bytes` are its UTF-8."""
+    """A token that might have been here; `bytes` are its UTF-8."""
 
     token: str
     logprob: float
@@ -148,7 +148,7 @@ class TokenLogprob(TopLogprob):
 
 
 class Logprobs(TypedDict):
-    """Of all tokens of the choice; in a stream they stand in the chunk with the finish reason."""
+    """Of all tokens of the choice; in a stream they are in the chunk with the finish reason."""
 
     content: list[TokenLogprob]
     refusal: None
@@ -175,7 +175,7 @@ class StreamedChoice(TypedDict):
 
 
 class PromptTokensDetails(TypedDict):
-    """Tokens of the prompt by kind, as far as Gemini tells."""
+    """Tokens of the prompt by kind, as far as Gemini says."""
 
     cached_tokens: int
     audio_tokens: int
@@ -186,7 +186,7 @@ class PromptTokensDetails(TypedDict):
 
 
 class CompletionTokensDetails(TypedDict):
-    """Tokens of the answer by kind, as far as Gemini tells."""
+    """Tokens of the answer by kind, as far as Gemini says."""
 
     reasoning_tokens: int
     audio_tokens: int

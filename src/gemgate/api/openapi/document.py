@@ -1,4 +1,4 @@
-"""The OpenAPI document: the application's routes, with what `operations` tells of each."""
+"""The OpenAPI document: the application's routes, with what `operations` says of each."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -118,7 +118,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(shown: dict[str, Any], operation: Operation, schemas: Schemas) -> None:
-    """Puts into FastAPI's `shown`, which knows only the path and the query, what `operation` tells."""
+    """Puts into FastAPI's `shown`, which knows only the path and the query, what `operation` says."""
     shown["description"] = shown["description"].partition("\n\nRaises:")[0]
     if operation.takes:
         shown["requestBody"] = {"content": _content(operation.takes, schemas), "required": True}

@@ -47,7 +47,7 @@ class ImagesResponse(TypedDict):
 
 
 class ImageEvent(Image):
-    """An event of a stream: one whole image. The tokens of a call stand in its last one."""
+    """An event of a stream: one whole image. The tokens of a call are in its last one."""
 
     type: Literal["image_generation.completed", "image_edit.completed"]
     created_at: int

@@ -82,7 +82,7 @@ class GeminiClient:
     Args:
         options: The upstream and the timeouts.
         transport: Replaces the network, in tests.
-        on_failure: Is told of each call that fails, whatever becomes of it.
+        on_failure: Called with each call that fails, whatever becomes of it.
         carry: Gives headers that each call carries beside its own, such as those of a trace.
     """
 
@@ -239,7 +239,7 @@ class GeminiClient:
     async def _json(
         self, call: TransportRequest, key: str, empty: bytes = b"", within: float | None = None
     ) -> dict[str, Any]:
-        """The object in the answer; `empty` stands for a body without a byte."""
+        """The object in the answer; `empty` is the result for a body without a byte."""
         answer = await self._open(call, key, within=within)
         try:
             return await answer.json_object(empty)

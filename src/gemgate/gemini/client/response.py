@@ -32,7 +32,7 @@ class GeminiResponse:
         event_timeout: Seconds between two reads; the time that the caller takes does not count.
         first_byte_at: When, on the clock of the loop, the first bytes must be here.
         deadline: When the last ones must be.
-        secret: The key, which no error may tell.
+        secret: The key, which no error may reveal.
         maximum: Bytes that are held at once.
 
     Attributes:
@@ -82,7 +82,7 @@ class GeminiResponse:
         return content_type
 
     def leave_encoded(self) -> None:
-        """Give the body as it comes, compressed or not: for whoever hands `content-encoding` on."""
+        """Give the body as it comes, compressed or not: for code that hands `content-encoding` on."""
         self._inflater, self._encoding = None, _PLAIN
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -112,7 +112,7 @@ class GeminiResponse:
         A resource with a `name` does not count as an error, though it may hold one: a file or a job that failed does.
 
         Args:
-            empty: What a body without a byte stands for.
+            empty: The result for a body without a byte.
 
         Raises:
             GeminiError: it is an error, or no object; or it did not come whole.

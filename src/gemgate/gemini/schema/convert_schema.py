@@ -3,7 +3,7 @@
 Google's reference lists the keywords: `$id`, `$defs`, `$ref`, `$anchor`, `type`, `format`, `title`, `description`,
 `enum` (strings and numbers), `items`, `prefixItems`, `minItems`, `maxItems`, `minimum`, `maximum`, `anyOf`, `oneOf`,
 `properties`, `additionalProperties`, `required`, and beside them `propertyOrdering`. With a `$ref` only keys that begin
-with `$` may stand, and a cycle of references must pass a property that is not required.
+with `$` may appear, and a cycle of references must pass a property that is not required.
 
 What has an equivalent in these is rewritten. What has none goes into the description, for the model to read, and is
 listed in `changes`. The result never refuses what the source allows, with one exception: a schema with `properties`,
@@ -59,7 +59,7 @@ class SchemaBudget:
         self.left = maximum
 
     def take(self, schemas: int, param: str) -> None:
-        """Spend so many schemas, which stand at `param`.
+        """Spend so many schemas, which are at `param`.
 
         Raises:
             UnsupportedSchemaError: there are too many.
@@ -182,7 +182,7 @@ def is_object_schema(schema: dict[str, Any]) -> bool:
 
 
 def has_properties(converted: ConvertedSchema) -> bool:
-    """Whether anything can stand in an object of this schema; if not, a function has no parameters."""
+    """Whether anything can be in an object of this schema; if not, a function has no parameters."""
     schema = converted.schema
     return any(schema.get(key) for key in ("properties", "additionalProperties", "anyOf", "oneOf", "$ref"))
 
@@ -212,7 +212,7 @@ def _without_root_ref(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _root_ref(schema: dict[str, Any]) -> str:
-    """The name of the one definition that the root stands for; empty when it is a schema of its own."""
+    """The name of the one definition that the root means; empty when it is a schema of its own."""
     branches = schema.get("anyOf", [])
     only = branches[0] if len(branches) == 1 and schema.keys().isdisjoint(("type", "properties", "oneOf")) else schema
     return str(only.get("$ref", "")).removeprefix("#/$defs/")

@@ -1,6 +1,6 @@
 """`allOf`, and `$ref` with constraints beside it, folded into one plain schema.
 
-Gemini's JSON Schema fields know no `allOf`, and let nothing stand beside a `$ref`. The result allows whatever the
+Gemini's JSON Schema fields know no `allOf`, and allow nothing beside a `$ref`. The result allows whatever the
 source allows; what two parts say differently and cannot be said as one is left over for the description.
 """
 
@@ -206,7 +206,7 @@ class Merging:
         return self._keep({"allOf": [*members, new]})
 
     def additional(self, old: Any, new: Any) -> Any:
-        """Of other properties; True and False may stand for schemas."""
+        """The schema of other properties, which may be True or False."""
         if old is False or new is False:
             return False
         return new if old is True else old if new is True else self.both(old, new)
@@ -255,7 +255,7 @@ class Merging:
 
 
 def _identity(item: Any) -> Any:
-    """What is equal for equal items of JSON, and can stand in a set."""
+    """What is equal for equal items of JSON, and can be in a set."""
     return orjson.dumps(item, option=orjson.OPT_SORT_KEYS) if isinstance(item, list | dict) else item
 
 

@@ -51,7 +51,7 @@ class Definitions:
                 self._names[key, name] = name if stays else self._free(_clean(name))
 
     def find(self, ref: object) -> tuple[Pointer, Any]:
-        """The place `ref` points to, and what stands there. Raises ReferenceProblemError when there is nothing."""
+        """The place `ref` points to, and what is there. Raises ReferenceProblemError when there is nothing."""
         if not isinstance(ref, str):
             raise ReferenceProblemError("must be a string such as #/$defs/Name")
         base, _, fragment = ref.partition("#")
@@ -64,13 +64,13 @@ class Definitions:
         raise ReferenceProblemError(f"{ref[:100]!r} leads to no schema; define what it means under $defs")
 
     def size(self, pointer: Pointer) -> int:
-        """The bytes, as JSON, of what stands at `pointer`."""
+        """The bytes, as JSON, of what is at `pointer`."""
         if pointer not in self._sizes:
             self._sizes[pointer] = len(orjson.dumps(_lookup(self._root, pointer)))
         return self._sizes[pointer]
 
     def want(self, pointer: Pointer) -> str:
-        """The name under `$defs` of what stands at `pointer`, which `pending` will then give out once."""
+        """The name under `$defs` of what is at `pointer`, which `pending` will then give out once."""
         if pointer not in self._names:
             self._names[pointer] = self._free(self._title(pointer))
         if pointer not in self._wanted:
@@ -149,7 +149,7 @@ def _clean(name: str) -> str:
 
 
 def _lookup(value: Any, pointer: Pointer) -> Any:
-    """What stands at `pointer`; None when there is nothing."""
+    """What is at `pointer`; None when there is nothing."""
     for token in pointer:
         if isinstance(value, dict):
             value = value.get(token)
@@ -161,7 +161,7 @@ def _lookup(value: Any, pointer: Pointer) -> Any:
 
 
 class _Holder(NamedTuple):
-    """The required property that a reference stands in: its object schema, its name, its path."""
+    """The required property that a reference is in: its object schema, its name, its path."""
 
     schema: dict[str, Any]
     name: str

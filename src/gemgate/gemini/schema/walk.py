@@ -99,7 +99,7 @@ class Converter:
     def _fold(self, place: Place) -> set[Pointer]:
         """Take `allOf` out of `place`, and what constrains a `$ref`, except where recursion forbids to expand it.
 
-        The places in the source that it stands for now.
+        The places in the source that it represents now.
         """
         node, path = place.node, place.path
         inside: set[Pointer] = set()
@@ -340,7 +340,7 @@ class Converter:
             raise self._error(path, text)
 
     def _may_grow(self, pointer: Pointer) -> bool:
-        """Whether a reference may be replaced by what stands there, or the result is long enough with that."""
+        """Whether a reference may be replaced by what is there, or the result is long enough with that."""
         self._growth -= self._definitions.size(pointer)
         return self._growth >= 0
 
