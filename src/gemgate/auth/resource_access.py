@@ -1,7 +1,7 @@
 """Who may name what at Google: where callers share the gateway's keys, each only what it has made itself.
 
-Google shows a file, a cache or a job to all who have a key of its project. A gateway that holds the key lets each of its
-callers use what they have made, and what is public: models, videos and pages that anybody can read. What was made
+Google shows a file, a cache or a job to all who have a key of its project. A gateway that holds the key lets each of
+its callers use what it has made, and what is public: models, videos and pages that anybody can read. What was made
 without the gateway belongs to nobody. A caller with a Gemini key of its own is kept apart by Google.
 """
 
