@@ -64,6 +64,8 @@ class GuardedProtocol(HttpToolsProtocol):
         "_unsent",
     )
 
+    scope: dict[str, Any]  # type: ignore[assignment]  # there are keys of ours in it, beside those of uvicorn's type
+
     def __init__(
         self,
         config: "Config",
@@ -171,7 +173,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _note(self, name: bytes, value: bytes) -> None:
         """Keep what a header says about its connection, its caller, or the body that follows."""
         if name in _CREDENTIALS:
-            self.scope[CREDENTIAL] = value  # type: ignore[typeddict-unknown-key]  # as any other of ours
+            self.scope[CREDENTIAL] = value
         elif name == b"host":
             if self._host is not None:
                 self._stop_parsing(not_http("There are several Host headers: send one."))
@@ -245,7 +247,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._rest_timer is not None:
             self._rest_timer.cancel()
             self._rest_timer = None
-        self.scope[WHOLE_BODY] = True  # type: ignore[typeddict-unknown-key]  # as any other of ours
+        self.scope[WHOLE_BODY] = True
         super().on_message_complete()
 
     def _refuse(self, error: ApiError) -> None:
