@@ -147,7 +147,7 @@ class GeminiError(Exception):
         return self.meaning.reason
 
     def hide(self, secret: str) -> None:
-        """Take `secret` out of everything that is told: Google names the key in some of its errors.
+        """Take `secret` out of everything that is reported: Google names the key in some of its errors.
 
         A placeholder for a key may be a word of Google's, which stays: one of fewer than 8 characters is never taken
         out, and one of fewer than 16 only as a whole word.

@@ -9,17 +9,17 @@ from gemgate.translation.lenient_json import exact_numbers, read_json, repaired_
 from gemgate.translation.notes import Notes
 
 _TEXT = "_raw"
-"""The argument that holds what is no JSON object: a conversation must be able to go on."""
+"""The argument that holds a value other than a JSON object: a conversation must be able to go on."""
 
 
 def parse_arguments(arguments: Any, param: str, notes: Notes) -> dict[str, Any]:
     """The arguments of a call as an object that can be sent to Google.
 
-    Nothing, `null` and the `[]` of PHP are no arguments. Damaged JSON is repaired, and what is no object at all becomes
+    Nothing, `null` and the `[]` of PHP mean no arguments. Damaged JSON is repaired, and any other value becomes
     the argument `_raw`; both are noted.
 
     Raises:
-        ApiError: 400 when they are nested too deeply, and under the strict policy when they are no JSON object.
+        ApiError: 400 when they are nested too deeply, and under the strict policy when they are not a JSON object.
     """
     value, change = _read(arguments)
     if change:

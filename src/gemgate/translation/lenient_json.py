@@ -56,7 +56,7 @@ def repaired_json(text: str) -> Any:
 
 
 def exact_numbers(value: Any) -> Any:
-    """`value` with each integer beyond 2^53 as the text of its digits; itself, if there is none."""
+    """`value` with each integer beyond 2^53 as the text of its digits; itself where it holds none."""
     level = [value]
     while level:
         if any(isinstance(item, int) and not -MAX_EXACT <= item <= MAX_EXACT for item in level):

@@ -75,7 +75,7 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     """Add a function, which is at `param`, to the plan.
 
     Raises:
-        ApiError: 400 for a name that is empty or taken, and for parameters that are no schema.
+        ApiError: 400 for a name that is empty or taken, and for parameters that are not a schema.
     """
     if not function.name:
         raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")

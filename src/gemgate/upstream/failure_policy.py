@@ -12,11 +12,11 @@ _TOO_SLOW = frozenset({Failure.FIRST_BYTE_TIMEOUT, Failure.EVENT_TIMEOUT})
 
 
 def cooldown_for(error: GeminiError, target: Target) -> CooldownReason | None:
-    """What is to rest because of `error`; None when neither key nor model is at fault.
+    """What is to cool down because of `error`; None when neither key nor model is at fault.
 
     A caller must not be able to put a key out of use: a bad request never counts, nor does a file or a cache that is
     not theirs. A 401 or a 403 counts for the key only if Google's code or its own sentence says so
-    (`GeminiError.meaning`); else for the model that was asked for, and for whoever asked (`KeyPool.cool_down`).
+    (`GeminiError.meaning`); else for the model that was asked for, and for the caller (`KeyPool.cool_down`).
 
     Args:
         error: How the call failed.

@@ -43,7 +43,7 @@ _log = structlog.get_logger()
 
 
 def label_of(key: str) -> str:
-    """What a key is called in logs, metrics and between processes: 8 hex digits that do not tell it."""
+    """What a key is called in logs, metrics and between processes: 8 hex digits that do not reveal it."""
     return hashlib.sha256(b"gemgate key\0" + key.encode()).hexdigest()[:8]
 
 
@@ -109,9 +109,9 @@ class KeyPool:
 
     Args:
         keys: The keys; one that is there twice counts once.
-        default_cooldown: Seconds that a key rests after a 429 without a time.
+        default_cooldown: Seconds that a key cools down after a 429 without a time.
         clock: Unix seconds.
-        announce: Is told each cool-down.
+        announce: Called with each cool-down.
         caller: Says who calls.
         wall: The Unix seconds by which Google's days are reckoned; `clock` unless given.
     """
@@ -155,7 +155,7 @@ class KeyPool:
             avoid: Keys to take only as a last resort.
 
         Returns:
-            None when all of them rest: `exhausted` says why.
+            None when all of them cool down: `exhausted` says why.
         """
         keys, count = self._keys, len(self._keys)
         best: Key | None = None
@@ -182,10 +182,10 @@ class KeyPool:
         return chosen
 
     def choose_by_affinity(self, target: Target, affinity: str) -> Key | None:
-        """The same key for the same `near`, whatever the load, in every process; another one only while it rests.
+        """The same key for the same `near`, whatever the load, in every process; another one only while it cools down.
 
         Returns:
-            None when all of them rest: `exhausted` says why.
+            None when all of them cool down: `exhausted` says why.
         """
         now, caller = self._clock(), self.caller()
         usable = [key for key in self._keys if key.is_usable(target, now, caller)]
@@ -196,7 +196,7 @@ class KeyPool:
         return key.is_usable(target, self._clock(), self.caller())
 
     def until_quota_reset(self) -> float:
-        """Seconds until Google's quotas of a day begin anew."""
+        """Seconds until Google's quotas of a day begin again."""
         now = self._wall()
         return quota_reset(now) - now
 
@@ -272,7 +272,7 @@ class KeyPool:
             self.announce(Cooldown(key.label, "", CooldownReason.KEY_REFUSED, 0.0, methods=""))
 
     def apply(self, cooldown: Cooldown) -> None:
-        """Take over what another process found out; an `until` of 0 ends a rest."""
+        """Take over what another process found out; an `until` of 0 ends a cool-down."""
         key = self._by_label.get(cooldown.key)
         if key is None:
             return
@@ -284,7 +284,7 @@ class KeyPool:
             key.models.pop((cooldown.model, cooldown.methods), None)
 
     def snapshot(self) -> tuple[KeySnapshot, ...]:
-        """Every key and its rests that are not over."""
+        """Every key and its cool-downs that are not over."""
         now = self._clock()
         return tuple(
             KeySnapshot(
