@@ -58,7 +58,7 @@ class LearnedFacts:
         self._known: OrderedDict[str, dict[str, LearnedFact]] = OrderedDict()
 
     def learn(self, model: str, fact: str, value: Any, teacher: Teacher) -> LearnedFact:
-        """Believe it from now on, and tell the listeners."""
+        """Believe it from now on, and say the listeners."""
         now = self._clock()
         learned = LearnedFact(model, fact, value, now, now + self.ttl, teacher)
         self.take_over(learned)
