@@ -69,7 +69,7 @@ def read_rows_file(path: Path) -> tuple[OverrideRow, ...]:
     """The rows of a YAML file (so JSON will do).
 
     Raises:
-        ModelFactsError: the file cannot be read, is no YAML, or holds a row that is wrong.
+        ModelFactsError: the file cannot be read, or is not YAML, or holds a row that is wrong.
     """
     import yaml
 

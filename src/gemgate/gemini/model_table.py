@@ -164,133 +164,132 @@ _GEMMA_4 = _like(
 )
 _ARGON = _like(_GEMINI_4, explicit_caching=False, cache_minimum=6144, continuation=True)
 
-Row = FactRow
 
 DATED: tuple[FactRow, ...] = (
-    Row("gemini-2.5-pro", _FLASH_38, _REROUTED, "2026-11-10", since="2026-12-01"),
-    Row("gemini-2.5-flash", _FLASH_LITE_35, _REROUTED, "2026-11-10", since="2026-12-01"),
+    FactRow("gemini-2.5-pro", _FLASH_38, _REROUTED, "2026-11-10", since="2026-12-01"),
+    FactRow("gemini-2.5-flash", _FLASH_LITE_35, _REROUTED, "2026-11-10", since="2026-12-01"),
 )
 """Rows that begin to hold on a day; they go before all others."""
 
 ROWS: tuple[FactRow, ...] = (
     # Not for chat.
-    Row("gemini-3.5-transcribe-live*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
-    Row("gemini-*-transcribe*", _like(_NO_CHAT, purpose="transcription"), "docs/generate-content/transcribe"),
-    Row("gemini-*-live-translate*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
-    Row("gemini-*live-extended-thinking*", _like(_NO_CHAT, purpose="live", thinking="level"), _LIVE_CALLS),
-    Row("gemini-*-live*", _like(_NO_CHAT, purpose="live"), "docs/live; " + _LIBRARIES),
-    Row("gemini-live-*", _like(_NO_CHAT, purpose="live"), "docs/live; " + _LIBRARIES),
-    Row("gemini-*-native-audio*", _like(_NO_CHAT, purpose="live"), "docs/live; " + _LIBRARIES),
-    Row("gemini-robotics-er-*-streaming*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
-    Row(
+    FactRow("gemini-3.5-transcribe-live*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
+    FactRow("gemini-*-transcribe*", _like(_NO_CHAT, purpose="transcription"), "docs/generate-content/transcribe"),
+    FactRow("gemini-*-live-translate*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
+    FactRow("gemini-*live-extended-thinking*", _like(_NO_CHAT, purpose="live", thinking="level"), _LIVE_CALLS),
+    FactRow("gemini-*-live*", _like(_NO_CHAT, purpose="live"), "docs/live; " + _LIBRARIES),
+    FactRow("gemini-live-*", _like(_NO_CHAT, purpose="live"), "docs/live; " + _LIBRARIES),
+    FactRow("gemini-*-native-audio*", _like(_NO_CHAT, purpose="live"), "docs/live; " + _LIBRARIES),
+    FactRow("gemini-robotics-er-*-streaming*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
+    FactRow(
         "gemini-omni-1.1-*",
         _like(_NO_CHAT, purpose="interactions", shutdown="2026-12-03", successor="gemini-omni-1.2-flash"),
         "LiteLLM 1.110.2; " + _SDK,
     ),
-    Row("gemini-omni-*", _like(_NO_CHAT, purpose="interactions"), _SDK + ", interactions: video out"),
-    Row("gemini-decision-*", _like(_NO_CHAT, purpose="decisions"), _SDK + ", decisions"),
-    Row("veo-*", _VEO, _DEPRECATIONS, "2026-10-25"),
-    Row("lyria-*", _like(_NO_CHAT, purpose="music"), _SDK + ", interactions: audio out"),
-    Row("deep-research-*", _like(_NO_CHAT, purpose="agents"), _SDK + ", interactions: agents"),
-    Row("antigravity-*", _like(_NO_CHAT, purpose="agents"), _SDK + ", interactions: agents"),
+    FactRow("gemini-omni-*", _like(_NO_CHAT, purpose="interactions"), _SDK + ", interactions: video out"),
+    FactRow("gemini-decision-*", _like(_NO_CHAT, purpose="decisions"), _SDK + ", decisions"),
+    FactRow("veo-*", _VEO, _DEPRECATIONS, "2026-10-25"),
+    FactRow("lyria-*", _like(_NO_CHAT, purpose="music"), _SDK + ", interactions: audio out"),
+    FactRow("deep-research-*", _like(_NO_CHAT, purpose="agents"), _SDK + ", interactions: agents"),
+    FactRow("antigravity-*", _like(_NO_CHAT, purpose="agents"), _SDK + ", interactions: agents"),
     # Speech.
-    Row("gemini-2.5-*-tts*", _like(_SPEECH_2, successor="gemini-3.8-flash-lite-tts"), _TTS),
-    Row(
+    FactRow("gemini-2.5-*-tts*", _like(_SPEECH_2, successor="gemini-3.8-flash-lite-tts"), _TTS),
+    FactRow(
         "gemini-3.1-*-tts*",
         _like(_SPEECH_3, shutdown="2026-12-18", successor="gemini-3.8-flash-lite-tts"),
         _TTS,
     ),
-    Row("gemini-*-tts*", _SPEECH_38, _TTS),
+    FactRow("gemini-*-tts*", _SPEECH_38, _TTS),
     # Images.
-    Row(
+    FactRow(
         "gemini-2.5-*-image*",
         _like(_IMAGE_2, image_modalities=("IMAGE",), shutdown="2027-03-15", successor="gemini-3.1-flash-image"),
         _IMAGES + "; the day of its end: LiteLLM 1.110.2",
     ),
-    Row(
+    FactRow(
         "gemini-2.0-*-image*",
         _like(_IMAGE_2, aspect_ratios=(), shutdown="2026-06-01", successor="gemini-3.1-flash-image"),
         _DEPRECATIONS,
     ),
-    Row("gemini-3.1-flash-lite-image*", _like(_IMAGE_3, image_sizes=("1K",), **_TWO_LEVELS), _LIBRARIES),
-    Row("gemini-3.1-flash-image*", _like(_IMAGE_31, **_TWO_LEVELS), _LIVE_CALLS, "2026-09-30"),
-    Row("gemini-*-image*", _IMAGE_3, _IMAGES),
-    Row("gemini-nano-banana-*", _IMAGE_31, _IMAGES),
-    Row("nano-banana-pro*", _IMAGE_3, _IMAGES),
-    Row("nano-banana-*", _IMAGE_31, _IMAGES),
-    Row("imagen-4*-fast-*", _IMAGEN_4, _IMAGEN, "2026-08-17"),
-    Row("imagen-4*", _like(_IMAGEN_4, image_sizes=("1K", "2K")), _IMAGEN, "2026-08-17"),
-    Row("imagen-*", _IMAGEN_3, _IMAGEN, "2025-11-10"),
+    FactRow("gemini-3.1-flash-lite-image*", _like(_IMAGE_3, image_sizes=("1K",), **_TWO_LEVELS), _LIBRARIES),
+    FactRow("gemini-3.1-flash-image*", _like(_IMAGE_31, **_TWO_LEVELS), _LIVE_CALLS, "2026-09-30"),
+    FactRow("gemini-*-image*", _IMAGE_3, _IMAGES),
+    FactRow("gemini-nano-banana-*", _IMAGE_31, _IMAGES),
+    FactRow("nano-banana-pro*", _IMAGE_3, _IMAGES),
+    FactRow("nano-banana-*", _IMAGE_31, _IMAGES),
+    FactRow("imagen-4*-fast-*", _IMAGEN_4, _IMAGEN, "2026-08-17"),
+    FactRow("imagen-4*", _like(_IMAGEN_4, image_sizes=("1K", "2K")), _IMAGEN, "2026-08-17"),
+    FactRow("imagen-*", _IMAGEN_3, _IMAGEN, "2025-11-10"),
     # Embeddings.
-    Row(
+    FactRow(
         "gemini-embedding-001*",
         _like(_EMBEDDING_001, shutdown="2028-05-14", successor="gemini-embedding-2"),
         _RECORDED + "; the day of its end: LiteLLM 1.110.2",
     ),
-    Row("gemini-embedding-exp*", _EMBEDDING_001, _RECORDED),
-    Row(
+    FactRow("gemini-embedding-exp*", _EMBEDDING_001, _RECORDED),
+    FactRow(
         "gemini-embedding-2-preview",
         _like(_EMBEDDING_2, shutdown="2026-11-06", successor="gemini-embedding-2"),
         "LiteLLM 1.110.2",
     ),
-    Row("gemini-embedding-*", _EMBEDDING_2, _RECORDED),
-    Row(
+    FactRow("gemini-embedding-*", _EMBEDDING_2, _RECORDED),
+    FactRow(
         "text-embedding-*",
         _like(_TEXT_EMBEDDING, shutdown="2026-01-14", successor="gemini-embedding-001"),
         _DEPRECATIONS + "; recorded exchanges",
     ),
     # Chat, oldest first.
-    Row(
+    FactRow(
         "gemini-1.*",
         _like(_GEMINI_20, shutdown="2025-09-24", successor="gemini-3.5-flash-lite"),
         _DEPRECATIONS,
     ),
-    Row(
+    FactRow(
         "gemini-2.0-flash-lite*",
         _like(_GEMINI_20, shutdown="2026-06-01", successor="gemini-3.1-flash-lite"),
         _DEPRECATIONS,
     ),
-    Row(
+    FactRow(
         "gemini-2.0-*",
         _like(_GEMINI_20, shutdown="2026-06-01", successor="gemini-3.5-flash-lite"),
         _DEPRECATIONS + "; the successor is that of 2.5 Flash",
     ),
-    Row("gemini-2.5-pro*", _like(_GEMINI_25, budget=(128, 32768), can_stop_thinking=False), _THINKING),
-    Row("gemini-2.5-flash-lite*", _like(_GEMINI_25, budget=(512, 24576)), _THINKING),
-    Row("gemini-2.5-*", _like(_GEMINI_25, budget=(1, 24576)), _THINKING),
-    Row(
+    FactRow("gemini-2.5-pro*", _like(_GEMINI_25, budget=(128, 32768), can_stop_thinking=False), _THINKING),
+    FactRow("gemini-2.5-flash-lite*", _like(_GEMINI_25, budget=(512, 24576)), _THINKING),
+    FactRow("gemini-2.5-*", _like(_GEMINI_25, budget=(1, 24576)), _THINKING),
+    FactRow(
         "gemini-3-pro*",
         _like(_GEMINI_3, levels=("LOW", "HIGH"), shutdown="2026-03-09", successor="gemini-3.1-pro-preview"),
         _LIVE_CALLS,
         "2026-09-06",
     ),
-    Row("gemini-3.1-pro*", _GEMINI_3, _THINKING),
-    Row("gemini-pro-latest", _GEMINI_3, "genai-prices 0.2.3: the alias of 3.1 Pro"),
-    Row("gemini-3.5-flash-lite*", _FLASH_LITE_35, _THINKING),
-    Row("gemini-3-flash*", _like(_GEMINI_3, levels=_FOUR), _THINKING),
-    Row(
+    FactRow("gemini-3.1-pro*", _GEMINI_3, _THINKING),
+    FactRow("gemini-pro-latest", _GEMINI_3, "genai-prices 0.2.3: the alias of 3.1 Pro"),
+    FactRow("gemini-3.5-flash-lite*", _FLASH_LITE_35, _THINKING),
+    FactRow("gemini-3-flash*", _like(_GEMINI_3, levels=_FOUR), _THINKING),
+    FactRow(
         "gemini-3.1-flash-lite*",
         _like(_GEMINI_3, levels=_FOUR, shutdown="2027-05-07", successor="gemini-3.5-flash-lite"),
         _THINKING + "; the day of its end: LiteLLM 1.110.2",
     ),
-    Row("gemini-flash-lite-latest", _FLASH_LITE_35, "genai-prices 0.2.3: the alias of 3.5 Flash-Lite"),
-    Row("gemini-3.5-flash*", _like(_GEMINI_3, levels=_FOUR), _THINKING),
-    Row("gemini-3.6-flash*", _like(NEWEST, levels=_FOUR), _THINKING),
-    Row("gemini-3.7-flash*", NEWEST, _LIBRARIES),
-    Row("gemini-3.8-flash*", _FLASH_38, _LIBRARIES),
-    Row("gemini-flash-latest", _FLASH_38, "genai-prices 0.2.3: the alias of 3.8 Flash"),
-    Row("gemini-4-argon*", _ARGON, _GUIDE + "; guides/gemini-4-argon", "2026-10-13"),
-    Row(
+    FactRow("gemini-flash-lite-latest", _FLASH_LITE_35, "genai-prices 0.2.3: the alias of 3.5 Flash-Lite"),
+    FactRow("gemini-3.5-flash*", _like(_GEMINI_3, levels=_FOUR), _THINKING),
+    FactRow("gemini-3.6-flash*", _like(NEWEST, levels=_FOUR), _THINKING),
+    FactRow("gemini-3.7-flash*", NEWEST, _LIBRARIES),
+    FactRow("gemini-3.8-flash*", _FLASH_38, _LIBRARIES),
+    FactRow("gemini-flash-latest", _FLASH_38, "genai-prices 0.2.3: the alias of 3.8 Flash"),
+    FactRow("gemini-4-argon*", _ARGON, _GUIDE + "; guides/gemini-4-argon", "2026-10-13"),
+    FactRow(
         "gemini-4-hydrogen*",
         _like(_GEMINI_4, levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
         "LiteLLM 1.110.2; " + _SDK,
     ),
-    Row("gemini-4-*", _GEMINI_4, _GUIDE + "; " + _LIBRARIES, "2026-11-18"),
-    Row("gemini-robotics-er-*", NEWEST, "LiteLLM 1.110.2: thinking and tools; levels are those of the newest"),
-    Row("gemini-*", NEWEST, "no row of its own: the newest family"),
-    Row("gemma-4*", _GEMMA_4, "ai.google.dev/gemma/docs: Gemma on the Gemini API, and the model card"),
-    Row("gemma-*", _GEMMA_3, _RECORDED),
-    Row("*", _OTHER, "no row of its own: nothing is assumed"),
+    FactRow("gemini-4-*", _GEMINI_4, _GUIDE + "; " + _LIBRARIES, "2026-11-18"),
+    FactRow("gemini-robotics-er-*", NEWEST, "LiteLLM 1.110.2: thinking and tools; levels are those of the newest"),
+    FactRow("gemini-*", NEWEST, "no row of its own: the newest family"),
+    FactRow("gemma-4*", _GEMMA_4, "ai.google.dev/gemma/docs: Gemma on the Gemini API, and the model card"),
+    FactRow("gemma-*", _GEMMA_3, _RECORDED),
+    FactRow("*", _OTHER, "no row of its own: nothing is assumed"),
 )
 
 GUESSES = frozenset({"gemini-*", "*"})
