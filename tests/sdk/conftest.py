@@ -25,7 +25,7 @@ def make_client(servers: Stack) -> Iterator[MakeClient]:
 
     def make(prefix: str = OPENAI, *, key: str = KEY) -> OpenAI:
         if (prefix, key) not in clients:
-            clients[prefix, key] = OpenAI(api_key=key, base_url=servers.base(prefix), max_retries=0, timeout=20)
+            clients[prefix, key] = OpenAI(api_key=key, base_url=servers.base(prefix), max_retries=0, timeout=120)
         return clients[prefix, key]
 
     yield make

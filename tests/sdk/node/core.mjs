@@ -6,7 +6,7 @@ import { z } from "zod";
 import { caught } from "./caught.mjs";
 
 const [baseURL, apiKey] = process.argv.slice(2);
-const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 20_000 });
+const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 120_000 });
 const completions = client.chat.completions;
 
 const MODELS = ["gemini-2.5-flash", "gemini-3-flash-preview", "gemini-3.6-flash"];

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 import { caught } from "./caught.mjs";
 
 const [baseURL, apiKey, model] = process.argv.slice(2);
-const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 20_000 });
+const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 120_000 });
 const many = JSON.parse(readFileSync(0, "utf8"));
 
 // Who asks for base64 gets it; who asks for nothing gets numbers, though the client asked for base64.

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { GoogleGenAI } from "@google/genai";
 
 const [baseUrl, apiKey, apiVersion, emulator] = process.argv.slice(2);
-const ai = new GoogleGenAI({ apiKey, apiVersion, httpOptions: { baseUrl, timeout: 20_000 } });
+const ai = new GoogleGenAI({ apiKey, apiVersion, httpOptions: { baseUrl, timeout: 120_000 } });
 const model = "gemini-2.5-flash";
 
 async function read(pager) {

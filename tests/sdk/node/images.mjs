@@ -5,7 +5,7 @@ import OpenAI, { toFile } from "openai";
 import { caught } from "./caught.mjs";
 
 const [baseURL, apiKey, file] = process.argv.slice(2);
-const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 20_000 });
+const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 120_000 });
 const images = client.images;
 const model = "gemini-2.5-flash-image";
 const prompt = "A lighthouse";

@@ -4,7 +4,7 @@ import OpenAI from "openai";
 import { caught } from "./caught.mjs";
 
 const [baseURL, apiKey] = process.argv.slice(2);
-const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 20_000 });
+const client = new OpenAI({ apiKey, baseURL, maxRetries: 0, timeout: 120_000 });
 const stranger = new OpenAI({ apiKey: "invalid", baseURL, maxRetries: 0 });
 
 const list = [];
