@@ -43,9 +43,10 @@ test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets and br
 coverage: $(VENV)/.installed-dev ## branch coverage of the tests of test-fast; too little of it fails
 	$(BIN)/python -m pytest -n auto -m "not soak and not integration" --cov --cov-report=term
 
-soak: $(VENV)/.installed-dev ## slow tests: gateways killed at every point of a batch, long fuzzing, mixed load with faults (SOAK_SECONDS=60: less of it)
+soak: $(VENV)/.installed-dev ## slow tests: gateways killed at every point of a batch, long fuzzing, mixed load with faults, a hostile tenant (SOAK_SECONDS=60: less of it)
 	$(BIN)/python -m pytest -n auto -m soak --timeout=3600 -o faulthandler_timeout=3660
 	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python -m benchmarks.soak_tenants
 
 check: $(VENV)/.installed-dev ## formatting, lint, types, layers, Dockerfile, documentation, workflows, advisories
 	$(BIN)/ruff format --check .

@@ -53,14 +53,14 @@ class Kind:
 
 
 class Caller:
-    """The clients: one that keeps its connections, and one that opens one for each request."""
+    """The clients with one `key`: one that keeps its connections, and one that opens one for each request."""
 
-    def __init__(self, origin: str, chance: random.Random) -> None:
+    def __init__(self, origin: str, chance: random.Random, key: str = KEY) -> None:
         self.origin = origin
         self.chance = chance
         options: dict[str, Any] = {
             "base_url": origin,
-            "headers": {"authorization": f"Bearer {KEY}"},
+            "headers": {"authorization": f"Bearer {key}"},
             "timeout": aiohttp.ClientTimeout(total=60),
         }
         self._kept = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), **options)
