@@ -4,17 +4,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.gemini.types import Blob, Part
+from gemgate.gemini.types import Blob, FunctionCall, Part, PartialArg
 
 
 @dataclass(slots=True)
 class DecodedCall:
-    """A function call: `id` is None on Gemini 2.x, `signature` is on the first of parallel calls only."""
+    """A function call: `id` is None on Gemini 2.x, `signature` is on the first of parallel calls only.
+
+    It may be a frame of a call whose arguments are streamed: `pieces` of them, and whether more frames follow.
+    """
 
     name: str
     args: dict[str, Any]
     id: str | None = None
     signature: str | None = None
+    pieces: list[PartialArg] = field(default_factory=list)
+    will_continue: bool = False
 
 
 @dataclass(slots=True)
@@ -64,9 +69,7 @@ def decode(parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/"))
                     pieces.append((is_thought, []))
                 pieces[-1][1].append(text)
         elif (call := part.get("functionCall")) is not None:
-            decoded.calls.append(
-                DecodedCall(call.get("name", ""), call.get("args") or {}, call.get("id"), part.get("thoughtSignature"))
-            )
+            decoded.calls.append(_call(call, part.get("thoughtSignature")))
         elif (blob := part.get("inlineData")) and not part.get("thought") and _is_any(blob, media):
             decoded.media.append(Media(blob, part.get("thoughtSignature")))
         elif part.keys() - {"thought", "thoughtSignature"}:
@@ -75,6 +78,17 @@ def decode(parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/"))
             decoded.signature = signature
     decoded.texts = [(is_thought, "".join(texts)) for is_thought, texts in pieces]
     return decoded
+
+
+def _call(call: FunctionCall, signature: str | None) -> DecodedCall:
+    return DecodedCall(
+        call.get("name") or "",
+        call.get("args") or {},
+        call.get("id"),
+        signature,
+        call.get("partialArgs") or [],
+        bool(call.get("willContinue")),
+    )
 
 
 def _is_any(blob: Blob, kinds: tuple[str, ...]) -> bool:

@@ -26,12 +26,28 @@ class FileData(TypedDict, total=False):
     displayName: str
 
 
+class PartialArg(TypedDict, total=False):
+    """A piece of one argument, in a stream of arguments (`streamFunctionCallArguments`)."""
+
+    jsonPath: str
+    stringValue: str
+    numberValue: float
+    boolValue: bool
+    nullValue: Any
+    willContinue: bool
+
+
 class FunctionCall(TypedDict, total=False):
-    """A call the model asks for. `id` is absent on Gemini 2.x; `args` may be absent when there are none."""
+    """A call the model asks for. `id` is absent on Gemini 2.x; `args` may be absent when there are none.
+
+    In a stream of arguments the first frame has the name, the next ones `partialArgs`, and the last no `willContinue`.
+    """
 
     id: str
     name: str
     args: dict[str, Any]
+    partialArgs: list[PartialArg]
+    willContinue: bool
 
 
 class FunctionResponsePart(TypedDict, total=False):

@@ -30,6 +30,7 @@ class Counts:
 
 def counts(meta: UsageMetadata) -> Counts:
     """The counts of `usageMetadata`. What Gemini leaves out is 0, or what the total leaves for it."""
+    meta = _with_thoughts_apart(meta)
     tool_use = meta.get("toolUsePromptTokenCount") or 0
     thoughts = meta.get("thoughtsTokenCount") or 0
     total = meta.get("totalTokenCount")
@@ -45,13 +46,24 @@ def counts(meta: UsageMetadata) -> Counts:
 def total(usages: Iterable[UsageMetadata]) -> UsageMetadata:
     """The usage of all calls that answer one request: every count is paid, so every count is summed."""
     summed: dict[str, Any] = {}
-    for usage in usages:
+    for usage in map(_with_thoughts_apart, usages):
         for name, value in usage.items():
             if not summed.get(name):
                 summed[name] = value
             elif isinstance(value, (int, list)) and isinstance(summed[name], type(value)):
                 summed[name] = summed[name] + value
     return summed  # type: ignore[return-value]  # the same names
+
+
+def _with_thoughts_apart(meta: UsageMetadata) -> UsageMetadata:
+    """`meta` with the thoughts counted once: some image models count them in `candidatesTokenCount` as well."""
+    thoughts, candidates = meta.get("thoughtsTokenCount"), meta.get("candidatesTokenCount")
+    if not thoughts or not candidates or candidates < thoughts:
+        return meta
+    others = (meta.get("promptTokenCount") or 0) + (meta.get("toolUsePromptTokenCount") or 0)
+    if others + candidates != meta.get("totalTokenCount"):
+        return meta
+    return {**meta, "candidatesTokenCount": candidates - thoughts}
 
 
 def by_modality(details: list[ModalityTokenCount] | None) -> dict[str, int]:

@@ -30,13 +30,14 @@ FINISH_REASONS = {
     "ESCALATION": "content_filter",
 }
 
-_BROKEN = {
+BROKEN = {
     "MALFORMED_FUNCTION_CALL": "the model wrote a function call that cannot be read",
     "UNEXPECTED_TOOL_CALL": "the model called a function that was not declared",
     "TOO_MANY_TOOL_CALLS": "the model made too many tool calls in a row",
     "MISSING_THOUGHT_SIGNATURE": "a thought signature was missing in the conversation",
     "MALFORMED_RESPONSE": "the model's answer could not be read",
 }
+"""Finish reasons of answers that Gemini broke off, and what each means."""
 
 _MAX_SUPPORTS = 1_000  # each is looked for in the whole answer
 _MAX_ANNOTATIONS = 10_000
@@ -50,11 +51,11 @@ def refusal(reason: str, message: str | None = None) -> str:
 def broken(reason: str | None, *, is_empty: bool, message: str | None) -> ApiError | None:
     """The error behind a native finish reason, or None when the answer can be given.
 
-    A reason that is neither known nor a filter's (OTHER, NO_IMAGE, a new one, none) is an error only when nothing came
-    with it.
+    A reason for breaking off, and one that is neither known nor a filter's (OTHER, NO_IMAGE, a new one, none), is an
+    error only when nothing came with it.
     """
-    if reason in _BROKEN:
-        detail = message or _BROKEN[reason]
+    if reason in BROKEN and is_empty:
+        detail = message or BROKEN[reason]
         return ApiError(
             502,
             f"Gemini broke off ({reason}): {detail}. Sending the request again often helps.",

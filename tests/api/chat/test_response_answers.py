@@ -57,7 +57,7 @@ def test_all_text_parts_are_joined_and_empty_ones_vanish() -> None:
 @pytest.mark.parametrize("content", [{}, {"role": "model"}, {"role": "model", "parts": []}, None])
 def test_a_stop_without_text_is_an_empty_answer(content: Any) -> None:
     choice = whole({"candidates": [{"content": content, "finishReason": "STOP"}]})["choices"][0]
-    assert choice["message"]["content"] is None
+    assert choice["message"]["content"] == ""
     assert choice["finish_reason"] == "stop"
     assert "tool_calls" not in choice["message"]
 

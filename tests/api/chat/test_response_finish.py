@@ -80,7 +80,7 @@ def test_thoughts_alone_do_not_make_an_answer() -> None:
 
 def test_thinking_that_ate_the_budget_is_length() -> None:
     choice = end(finishReason="MAX_TOKENS")
-    assert (choice["finish_reason"], choice["message"]["content"]) == ("length", None)
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("length", "")
 
 
 @pytest.mark.parametrize("reason", VAGUE)
@@ -98,8 +98,8 @@ def test_an_unknown_reason_without_an_answer_is_an_error(reason: str) -> None:
 
 
 @pytest.mark.parametrize("reason", BROKEN)
-@pytest.mark.parametrize("parts", [[], [{"text": "I call"}], [{"functionCall": {"name": "f"}}]])
-def test_a_broken_call_is_an_error_and_never_a_silent_stop(reason: str, parts: list[Json]) -> None:
+@pytest.mark.parametrize("parts", [[], [{"text": "I call", "thought": True}], [{"functionCall": {"name": "f"}}]])
+def test_a_broken_call_is_an_error_when_nothing_whole_came_before(reason: str, parts: list[Json]) -> None:
     error = error_of(native(*parts, finishReason=reason))
     assert (error.status, error.type, error.code) == (502, "server_error", f"upstream_{reason.lower()}")
     assert reason in error.message

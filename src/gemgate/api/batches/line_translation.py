@@ -150,7 +150,11 @@ class _Chat:
         translation = self._translation(placeholders(self.references()))
         answers = cast("Sequence[GenerateContentResponse]", responses)
         completion = completion_from_gemini(
-            answers, translation.context, fallback_id=request_id.removeprefix("req_"), created=self.job.created
+            answers,
+            translation.context,
+            fallback_id=request_id.removeprefix("req_"),
+            created=self.job.created,
+            notes=translation.notes,
         )
         return LineAnswer(orjson.dumps(completion), completion["usage"] or {}, translation.notes.headers())
 

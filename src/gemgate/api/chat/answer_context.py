@@ -1,6 +1,8 @@
 """What an answer must know of its request."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.options import Dialect
@@ -18,6 +20,7 @@ class AnswerContext(NamedTuple):
         names: The callers' function names and Gemini's.
         signatures: Where thought signatures are kept.
         custom: Gemini's names of custom tools.
+        functions: Gemini's names of all functions, and their schemas.
         hidden: The function that carries the response format, if there is one.
         first_call_only: `parallel_tool_calls` is false.
         legacy_functions: The request used `functions`, so the answer uses `function_call`.
@@ -33,6 +36,7 @@ class AnswerContext(NamedTuple):
     dialect: Dialect = "openai"
     caller_id: str = ""
     custom: frozenset[str] = frozenset()
+    functions: Mapping[str, Any] = MappingProxyType({})
     hidden: HiddenFunction | None = None
     first_call_only: bool = False
     legacy_functions: bool = False

@@ -1,15 +1,14 @@
 """One choice of an answer: the decoder that whole answers and streams share."""
 
 import hashlib
-from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 import orjson
 
 from gemgate.api.chat.answer_context import AnswerContext
+from gemgate.api.chat.citation_places import in_content
 from gemgate.api.chat.speech import Speech
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decode
@@ -19,7 +18,17 @@ from gemgate.gemini.types import (
     Part,
     PromptFeedback,
 )
-from gemgate.translation.response_fields import FINISH_REASONS, annotations, broken, refusal, token_logprobs
+from gemgate.translation.declared_calls import as_declared
+from gemgate.translation.lenient_json import exact_numbers
+from gemgate.translation.response_fields import (
+    BROKEN,
+    FINISH_REASONS,
+    annotations,
+    broken,
+    refusal,
+    token_logprobs,
+)
+from gemgate.translation.streamed_arguments import CallJoiner
 from gemgate.translation.thought_signatures import call_key
 
 MAX_PARTS = 20_000
@@ -66,6 +75,10 @@ class Choice:
         speech: The speech so far.
         spoken: The pieces of it that the event at hand has brought.
         is_blocked: A filter took the prompt, or the rest of the answer.
+        joiner: Where the frames of a call become one, once there is a call.
+        declared: How many calls were of functions that the request declares.
+        unknown: Calls of other functions; they are shown at the end, unless they are why Gemini broke off.
+        changes: What was changed in the answer.
     """
 
     context: AnswerContext
@@ -93,6 +106,10 @@ class Choice:
     speech: Speech | None = None
     spoken: list[str] = field(default_factory=list)
     is_blocked: bool = False
+    joiner: CallJoiner | None = None
+    declared: int = 0
+    unknown: list[DecodedCall] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
 
     def feed(self, candidate: Candidate) -> dict[str, Any]:
         """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
@@ -138,6 +155,8 @@ class Choice:
     def finish(self) -> dict[str, Any]:
         """The last delta: what can be said only when everything has arrived."""
         delta: dict[str, Any] = {}
+        if self.joiner is not None:
+            self._take_last_calls(self.joiner, delta)
         self._show_calls(self._unanswered(), delta)
         if self.aside:
             self._settle_aside("".join(self.aside), delta)
@@ -150,8 +169,8 @@ class Choice:
         if grounding := self.beside.get("grounding_metadata"):
             found = annotations(grounding, "".join(self.text), self.part_starts)
             if found:
-                inserted = _Inserted(self.insertions)
-                delta["annotations"] = [{"index": index, **_placed(item, inserted)} for index, item in enumerate(found)]
+                placed = in_content(found, self.insertions)
+                delta["annotations"] = [{"index": index, **item} for index, item in enumerate(placed)]
         if google := self._google():
             delta["extra_content"] = {"google": google}
         return delta
@@ -189,7 +208,15 @@ class Choice:
         """The error that this choice is, when Gemini broke off without an answer."""
         if self.is_blocked:
             return None
-        return broken(self.reason, is_empty=self.is_empty, message=self.beside.get("finish_message"))
+        is_empty = self.is_empty
+        if self.has_broken_off:
+            is_empty = not (self.text or self.declared or self.images or self.speech)
+        return broken(self.reason, is_empty=is_empty, message=self.beside.get("finish_message"))
+
+    @property
+    def has_broken_off(self) -> bool:
+        """Whether Gemini broke off; the text and the whole calls that came before are the answer."""
+        return self.reason in BROKEN
 
     def _say(self, text: str, delta: dict[str, Any]) -> None:
         shown = text
@@ -220,6 +247,32 @@ class Choice:
         delta["extra_content"] = {"google": {"thought": True}}
 
     def _take_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
+        if self.joiner is None:
+            self.joiner = CallJoiner()
+        self._take_whole_calls(self.joiner.feed(calls), delta)
+
+    def _take_last_calls(self, joiner: CallJoiner, delta: dict[str, Any]) -> None:
+        """The call whose last frame never came, where the model was done, and the calls of unknown functions."""
+        calls = joiner.finish()
+        if self.reason == "STOP":
+            self._take_whole_calls(calls, delta)
+        if not self.has_broken_off:
+            self._give_calls(self.unknown, delta)
+
+    def _take_whole_calls(self, whole: list[DecodedCall], delta: dict[str, Any]) -> None:
+        functions = self.context.functions
+        if not functions:
+            self._give_calls(whole, delta)
+            return
+        calls: list[DecodedCall] = []
+        for one in whole:
+            call, changes = as_declared(one, functions)
+            self.changes += changes
+            (calls if call.name in functions else self.unknown).append(call)
+        self.declared += len(calls)
+        self._give_calls(calls, delta)
+
+    def _give_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
         hidden = self.context.hidden
         if hidden is not None:
             for call in calls:
@@ -260,7 +313,7 @@ class Choice:
 
     def _remember(self, call: DecodedCall, call_id: str, name: str) -> None:
         if call.signature:
-            key = call_key(self.context.caller_id, call_id, name, call.args)
+            key = call_key(self.context.caller_id, call_id, name, exact_numbers(call.args))
             self.context.signatures.put(key, call.signature)
 
     def _id(self, prefix: str, count: int) -> str:
@@ -337,25 +390,6 @@ class Choice:
         if self.held_back:
             google["held_back_tool_calls"] = self.held_back
         return google
-
-
-class _Inserted:
-    """Counts the characters of the content that are not of the answer, before a place in the answer."""
-
-    def __init__(self, insertions: list[tuple[int, int]]) -> None:
-        self._places = [at for at, _ in insertions]  # ascending, as they were said
-        self._sums = list(accumulate((length for _, length in insertions), initial=0))
-
-    def before(self, place: int) -> int:
-        return self._sums[bisect_left(self._places, place)]
-
-
-def _placed(annotation: dict[str, Any], inserted: _Inserted) -> dict[str, Any]:
-    """`annotation` with its offsets into the answer moved to where they are in the content."""
-    citation = annotation["url_citation"]
-    start, end = citation["start_index"], citation["end_index"]
-    moved = {"start_index": start + inserted.before(start + 1), "end_index": end + inserted.before(end)}
-    return {**annotation, "url_citation": {**citation, **moved}}
 
 
 def _too_many_parts(count: int) -> ApiError:

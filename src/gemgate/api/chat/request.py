@@ -14,6 +14,7 @@ from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
 from gemgate.media.references import Resolved
 from gemgate.model_routing.model_name import model_name
 from gemgate.translation.content import ContentTranslator
+from gemgate.translation.declared_calls import declared_functions
 from gemgate.translation.extra_body import google_options, list_option, object_option
 from gemgate.translation.model_purpose import refuse_other_purposes
 from gemgate.translation.notes import Notes
@@ -163,6 +164,7 @@ def _context(
         names=plan.names,
         signatures=options.signatures,
         custom=frozenset(plan.custom),
+        functions=declared_functions(plan.declarations),
         hidden=hidden,
         first_call_only=request.parallel_tool_calls is False,
         legacy_functions=bool(request.functions) and not request.tools,

@@ -3,15 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.choice import Choice
 from gemgate.gemini.types import Candidate, GenerateContentResponse
 from gemgate.gemini.usage import total
+from gemgate.translation.notes import Notes
 from gemgate.translation.response_fields import block, no_answer, service_tier, usage
 
 
 def completion_from_gemini(
-    answers: Sequence[GenerateContentResponse], context: AnswerContext, *, fallback_id: str, created: int
+    answers: Sequence[GenerateContentResponse],
+    context: AnswerContext,
+    *,
+    fallback_id: str,
+    created: int,
+    notes: Notes | None = None,
 ) -> dict[str, Any]:
     """One `chat.completion` from the answers to all calls of a request, in the order of the calls.
 
@@ -20,6 +28,7 @@ def completion_from_gemini(
         context: What the request asked for.
         fallback_id: Used where the `responseId` is missing.
         created: Unix seconds.
+        notes: Where it is noted what was changed in the answer.
 
     Raises:
         ApiError: 502 when Gemini broke off without an answer in every choice.
@@ -35,6 +44,8 @@ def completion_from_gemini(
                 choice.block(feedback)
             choices.append(choice)
             shown.append(_shown(choice, merge(delta, choice.finish())))
+            if notes is not None:
+                _note_changes(choice, notes)
     failures = [failure for choice in choices if (failure := choice.failure())]
     if len(failures) == len(choices):
         raise failures[0]
@@ -54,6 +65,13 @@ def completion_from_gemini(
     return completion
 
 
+def _note_changes(choice: Choice, notes: Notes) -> None:
+    for change in choice.changes:
+        notes.adjust(f"choices[{choice.index}].{change}")
+    if choice.has_broken_off:
+        notes.adjust(f"choices[{choice.index}].finish_reason={choice.reason}->{choice.finish_reason}")
+
+
 def _candidates(answer: GenerateContentResponse) -> list[Candidate]:
     """In the order of their indexes. A blocked prompt is one without content: HTTP 200 and no candidates at Google."""
     candidates = sorted(answer.get("candidates") or [], key=lambda candidate: candidate.get("index", 0))
@@ -63,6 +81,11 @@ def _candidates(answer: GenerateContentResponse) -> list[Candidate]:
 
 
 def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
+    if choice.context.is_json and "annotations" not in message and (json_text := without_fence(message.get("content"))):
+        message["content"] = json_text
+        choice.changes.append("content=fence->JSON")
+    if message.get("content") is None and not message.keys() & {"tool_calls", "function_call", "refusal", "audio"}:
+        message["content"] = ""
     for name in ("tool_calls", "images", "annotations"):
         for item in message.get(name, []):
             del item["index"]
@@ -75,15 +98,32 @@ def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def without_fence(text: str | None) -> str | None:
+    """The JSON of a text that is one Markdown fence and nothing else; None for any other text."""
+    fenced = (text or "").strip()
+    if not fenced.startswith("```") or not fenced.endswith("```"):
+        return None
+    head, _, inner = fenced[3:-3].partition("\n")
+    if head.strip().lower() not in ("", "json"):
+        return None
+    try:
+        orjson.loads(inner)
+    except orjson.JSONDecodeError:
+        return None
+    return inner.strip()
+
+
 def merge(delta: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Two deltas of a message as one: text is joined, objects are merged. No list is in both."""
+    """Two deltas of a message as one: text and lists are joined, objects are merged."""
     merged = dict(delta)
     for name, value in more.items():
         known: Any = merged.get(name)
         if isinstance(known, dict) and isinstance(value, dict):
             merged[name] = merge(known, value)
-        elif isinstance(known, str) and isinstance(value, str):
-            merged[name] = known + value
+        elif (isinstance(known, str) and isinstance(value, str)) or (
+            isinstance(known, list) and isinstance(value, list)
+        ):
+            merged[name] = known + value  # type: ignore[operator]  # both are of one type
         else:
             merged[name] = value
     return merged

@@ -71,7 +71,11 @@ async def create_chat_completion(request: Request) -> Response:
         translation, answers = await generation.answer()
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
-    body = completion_from_gemini(answers, translation.context, fallback_id=new_id(), created=int(time.time()))
+    body = completion_from_gemini(
+        answers, translation.context, fallback_id=new_id(), created=int(time.time()), notes=translation.notes
+    )
     record.response_id = body["id"]
     record.finish_reasons = [choice["finish_reason"] for choice in body["choices"]]
-    return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
+    return Response(
+        orjson.dumps(body), headers=generation.headers | translation.notes.headers(), media_type="application/json"
+    )
