@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,6 +30,22 @@ def test_what_is_too_old_does_not_open() -> None:
     sealed = encrypt.encrypt(b"hidden")
     assert encrypt.decrypt(sealed, lifetime=60) == b"hidden"
     assert encrypt.decrypt(sealed, lifetime=-1) is None
+
+
+@pytest.mark.parametrize(("ahead", "opens"), [(-59, True), (-61, False), (59, True), (61, False), (90, False)])
+def test_a_clock_that_is_ahead_or_behind_by_less_than_the_lifetime_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, ahead: int, *, opens: bool
+) -> None:
+    encrypt = Encryptor(["one"], b"test")
+    sealed = encrypt._fernet.encrypt_at_time(b"hidden", 1_000_000)
+    monkeypatch.setattr(time, "time", lambda: 1_000_000 + ahead)
+    assert (encrypt.decrypt(sealed, lifetime=60) == b"hidden") is opens
+
+
+def test_a_replica_that_is_ninety_seconds_behind_opens_what_lasts_for_days() -> None:
+    fernet = Encryptor(["one"], b"test")._fernet
+    sealed = fernet.encrypt_at_time(b"hidden", int(time.time()) + 90)
+    assert Encryptor(["one"], b"test").decrypt(sealed, lifetime=86_400) == b"hidden"
 
 
 def test_the_secret_is_made_once_and_nobody_else_may_read_it(tmp_path: Path) -> None:

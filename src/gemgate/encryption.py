@@ -2,13 +2,14 @@
 
 import os
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pybase64 import urlsafe_b64encode
+from pybase64 import urlsafe_b64decode, urlsafe_b64encode
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -41,13 +42,22 @@ class Encryptor:
         return self._fernet.encrypt(data)
 
     def decrypt(self, sealed: bytes, lifetime: int | None = None) -> bytes | None:
-        """The data; None when it was sealed with another secret, for another purpose, or too long ago (seconds)."""
+        """The data; None when it was sealed with another secret, for another purpose, or too long ago (seconds).
+
+        The clock of the process that sealed it may be ahead by as much as the lifetime.
+        """
         from cryptography.fernet import InvalidToken
 
         try:
-            return self._fernet.decrypt(sealed, lifetime)
+            data = self._fernet.decrypt(sealed)  # given a lifetime, it would refuse a clock that is 60 s ahead
         except InvalidToken:
             return None
+        return data if lifetime is None or abs(time.time() - _sealed_at(sealed)) <= lifetime else None
+
+
+def _sealed_at(sealed: bytes) -> int:
+    """Unix seconds, as in a token that was authenticated (https://github.com/fernet/spec: version, then timestamp)."""
+    return int.from_bytes(urlsafe_b64decode(sealed[:12])[1:9], "big")
 
 
 def secret_of(data_dir: Path) -> str:

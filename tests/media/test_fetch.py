@@ -198,8 +198,8 @@ async def test_a_redirect_to_a_name_of_a_private_address_is_refused() -> None:
 
     async with serving(answer(status="302 Found", location="http://inside.example/")) as server:
         error = await refused(server.fetcher(resolve=resolve), server.url())
-    assert error.code == "forbidden_url"
-    assert "inside.example" in error.message
+    assert error.code == "media_unreachable"
+    assert "no address on the public internet" in error.message
 
 
 async def test_https_does_not_lead_to_http_unless_http_is_allowed() -> None:
@@ -349,7 +349,10 @@ async def test_a_name_that_does_not_resolve_is_an_error() -> None:
 
     error = await refused(MediaFetcher(max_bytes=1, timeout=9, resolve=resolve), "https://media.example/a?sig=secret")
     assert error.code == "media_unreachable"
-    assert error.message.startswith("https://media.example/a could not be fetched: its host name does not resolve.")
+    reason = "its host name has no address on the public internet"
+    assert error.message.startswith(f"https://media.example/a could not be fetched: {reason}.")
+        "https://media.example/a could not be fetched: its host name has no address on the public internet."
+    )
 
 
 async def test_a_port_where_nobody_listens_is_an_error() -> None:

@@ -242,7 +242,7 @@ async def test_a_name_of_a_forbidden_address_is_refused_before_any_connection(
     async with MediaFetcher(max_bytes=10, timeout=5, resolve=Names([address])) as fetcher:
         with pytest.raises(MediaError) as caught:
             await fetcher.fetch("https://rebind.example/a.png?token=secret")
-    assert caught.value.code == "forbidden_url"
+    assert caught.value.code == "media_unreachable"
     assert address not in caught.value.message
     assert "secret" not in caught.value.message
     assert connections == []
@@ -250,8 +250,19 @@ async def test_a_name_of_a_forbidden_address_is_refused_before_any_connection(
 
 async def test_one_forbidden_address_among_public_ones_is_enough(connections: list[object]) -> None:
     async with MediaFetcher(max_bytes=10, timeout=5, resolve=Names(["93.184.216.34", "10.0.0.1"])) as fetcher:
-        with pytest.raises(MediaError, match="not on the public internet"):
+        with pytest.raises(MediaError, match="no address on the public internet"):
             await fetcher.fetch("https://example.com/")
+    assert connections == []
+
+
+async def test_a_name_within_the_network_looks_like_one_that_does_not_exist(connections: list[object]) -> None:
+    seen = []
+    for addresses in ([], ["10.0.0.1"], ["93.184.216.34", "::1"]):
+        async with MediaFetcher(max_bytes=10, timeout=5, resolve=Names(addresses)) as fetcher:
+            with pytest.raises(MediaError) as caught:
+                await fetcher.fetch("https://vault.example.com/")
+        seen.append((caught.value.code, caught.value.message))
+    assert seen[0] == seen[1] == seen[2]
     assert connections == []
 
 
@@ -264,7 +275,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(connections: 
         assert (names.asked, connections) == (["rebind.example"], [("93.184.216.34", 443)])
         with pytest.raises(MediaError) as caught:
             await fetcher.fetch("https://rebind.example/")
-    assert caught.value.code == "forbidden_url"
+    assert "no address on the public internet" in caught.value.message
     assert connections == [("93.184.216.34", 443)]
 
 

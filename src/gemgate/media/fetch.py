@@ -177,7 +177,7 @@ def _unreachable(url: URL, reason: str) -> MediaError:
 def _reason(error: aiohttp.ClientError) -> str:
     """The failure in words of our own, because aiohttp's messages quote the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "its host name does not resolve"
+        return "its host name has no address on the public internet"
     if isinstance(error, aiohttp.ClientSSLError):
         return "no trusted TLS connection to its host could be made"
     if isinstance(error, aiohttp.ClientConnectorError):

@@ -104,17 +104,13 @@ class GuardedResolver(AbstractResolver):
         """The checked addresses of `host`, of any `family`.
 
         Raises:
-            MediaError: `forbidden_url`, if even one address is out of bounds.
-            OSError: The name has no address.
+            OSError: The name has no address, or even one that is out of bounds. The two are not distinguished: a
+                stranger would learn which names there are in the network that the gateway is in.
         """
         addresses = await self._resolve(host, port)
-        if not addresses:
-            msg = "no address"
+        if not addresses or not all(self._guard.allows(address, port) for address in addresses):
+            msg = "no address in bounds"
             raise OSError(msg)
-        if not all(self._guard.allows(address, port) for address in addresses):
-            # The address stays unsaid: it would tell a stranger about the network that the gateway is in.
-            msg = f"The host {host} is not fetched from: it is not on the public internet. {INSTEAD}"
-            raise MediaError(msg, "forbidden_url")
         return [_result(host, address, port) for address in addresses]
 
     async def close(self) -> None:
