@@ -351,8 +351,6 @@ async def test_a_name_that_does_not_resolve_is_an_error() -> None:
     assert error.code == "media_unreachable"
     reason = "its host name has no address on the public internet"
     assert error.message.startswith(f"https://media.example/a could not be fetched: {reason}.")
-        "https://media.example/a could not be fetched: its host name has no address on the public internet."
-    )
 
 
 async def test_a_port_where_nobody_listens_is_an_error() -> None:
