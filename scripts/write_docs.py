@@ -14,6 +14,7 @@ from gemgate.api.chat.wire import PARAMETERS as CHAT
 from gemgate.api.embeddings.wire import PARAMETERS as EMBEDDINGS
 from gemgate.api.files.wire import COMPLETE, FILES, UPLOADS
 from gemgate.api.images.wire import EDITS, GENERATIONS
+from gemgate.api.responses.wire import PARAMETERS as RESPONSES
 from gemgate.settings import Settings, variable
 from gemgate.translation.parameters import ParameterSupport
 
@@ -24,6 +25,7 @@ _PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated -
 
 _FATES: dict[str, dict[str, ParameterSupport]] = {
     "chat/completions": CHAT,
+    "responses": RESPONSES,
     "embeddings": EMBEDDINGS,
     "images/generations": GENERATIONS,
     "images/edits": EDITS,

@@ -21,6 +21,8 @@ from gemgate.api.files.uploads_routes import router as uploads_router
 from gemgate.api.images.routes import router as images_router
 from gemgate.api.models.routes import router as models_router
 from gemgate.api.native import routes as native
+from gemgate.api.responses.routes import create_response
+from gemgate.api.responses.routes import router as responses_router
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.tracing_setup import tracing_of
 from gemgate.server.draining import STATE, Drain
@@ -83,7 +85,11 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> None:
     """The innermost first."""
-    hot = {f"{prefix}/chat/completions": create_chat_completion for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)}
+    hot = {
+        f"{prefix}/{path}": endpoint
+        for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)
+        for path, endpoint in (("chat/completions", create_chat_completion), ("responses", create_response))
+    }
     app.add_middleware(FastPath, endpoints=hot)  # what is added later stands around it
     app.add_middleware(QuotaMiddleware)
     app.add_middleware(
@@ -112,7 +118,7 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(exposition.router)
     app.include_router(docs_page.router)
-    for router in (chat_router, embeddings_router, images_router):
+    for router in (chat_router, responses_router, embeddings_router, images_router):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)

@@ -50,6 +50,11 @@ T_co = TypeVar("T_co", bound=ModelRequest, covariant=True)
 class RequestSource(Protocol[T_co]):
     """What a caller asks for, as its endpoint knows it."""
 
+    @property
+    def is_revisable(self) -> bool:
+        """Whether `revise` may ever help, so that the request must be kept until Google has answered."""
+        ...
+
     def media(self) -> list[Ref]:
         """The remote media and the files that it names."""
         ...
@@ -60,6 +65,10 @@ class RequestSource(Protocol[T_co]):
 
     def translate(self, model: str, media: Resolved) -> T_co:
         """The native request to `model`, with the media that were found."""
+        ...
+
+    def revise(self, error: GeminiError) -> bool:
+        """Change what will be translated so that `error` does not come again; False where that cannot be done."""
         ...
 
 
@@ -86,7 +95,7 @@ class Generation(Generic[T]):
     async def answer(self) -> tuple[T, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
         if len(self._models) == 1:
-            if not self._call.media:
+            if not (self._call.media or self._call.source.is_revisable):
                 del self._call.source  # nobody will translate it again
             return await self._generate(ModelAttempt(self._models[0]))
         return await self._fallback().answer(self._generate)
@@ -193,13 +202,26 @@ class ModelCall(Generic[T]):
         return self.source.translate(self.model, self.media)
 
     async def generate(self, translation: T) -> list[GenerateContentResponse]:
-        """Google's whole answers. Files that are why there are none are uploaded again, once."""
+        """Google's whole answers. What is why there are none is changed once: files are uploaded again, for one."""
         try:
             return await self._generate(translation)
         except GeminiError as error:
-            if not await self.services.media.can_renew(error, self.media, self.caller):
+            if not await self._can_change(error):
                 raise
-        return await self._generate(await self.resolve_and_translate())
+        return await self._generate(await self._changed(translation))
+
+    async def _can_change(self, error: GeminiError) -> bool:
+        """Whether another translation of the request may have an answer in place of `error`."""
+        if await self.services.media.can_renew(error, self.media, self.caller):
+            return True
+        return hasattr(self, "source") and self.source.revise(error)
+
+    async def _changed(self, translation: T) -> T:
+        """The request as it is now; what was dropped and adjusted for it is noted on the first translation as well."""
+        changed = await self.resolve_and_translate()
+        translation.notes.dropped[:] = changed.notes.dropped
+        translation.notes.adjusted[:] = changed.notes.adjusted
+        return changed
 
     async def _generate(self, translation: T) -> list[GenerateContentResponse]:
         generate = self.services.gemini.generate
@@ -209,7 +231,9 @@ class ModelCall(Generic[T]):
 
     def stream(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
         """The events of Google's answers, each with the number of its call."""
-        return self._renewed(translation) if self.media else self._events(translation)
+        if self.media or self.source.is_revisable:
+            return self._renewed(translation)
+        return self._events(translation)
 
     def _events(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
         gemini, key = self.services.gemini, self.caller.key
@@ -219,7 +243,7 @@ class ModelCall(Generic[T]):
         return merged([_events(gemini.stream(translation.model, body, key, limits=self.limits)) for body in bodies])
 
     async def _renewed(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        """As `_events`; if nothing has come and the files are why, they are uploaded again, once."""
+        """As `_events`; if nothing has come, what is why is changed once."""
         has_begun = False
         try:
             async with aclosing(self._events(translation)) as batches:
@@ -227,11 +251,11 @@ class ModelCall(Generic[T]):
                     has_begun = True
                     yield batch
         except GeminiError as error:
-            if has_begun or not await self.services.media.can_renew(error, self.media, self.caller):
+            if has_begun or not await self._can_change(error):
                 raise
         else:
             return
-        async with aclosing(self._events(await self.resolve_and_translate())) as batches:
+        async with aclosing(self._events(await self._changed(translation))) as batches:
             async for batch in batches:
                 yield batch
 

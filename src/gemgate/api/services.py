@@ -26,6 +26,7 @@ from gemgate.upstream.client import Upstream
 
 if TYPE_CHECKING:
     from gemgate.api.batches.service import BatchService
+    from gemgate.api.responses.state import ResponseServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Services:
     batches: "BatchService"
     metrics: Metrics
     upload_encryptor: Encryptor
+    responses: "ResponseServices"
     readiness: Readiness
     confirmed_keys: ConfirmedKeys
     heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))

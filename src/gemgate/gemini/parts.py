@@ -1,6 +1,6 @@
 """The one decoder of parts, for whole answers and for streams."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,26 +58,44 @@ def decode(parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/"))
     """
     decoded = Decoded()
     pieces: list[tuple[bool, list[str]]] = []
-    for part in parts:
-        text = part.get("text")
-        if text is not None:
-            if signature := part.get("thoughtSignature"):
+    for found in decoded_in_order(parts, media):
+        if isinstance(found, DecodedCall):
+            decoded.calls.append(found)
+        elif isinstance(found, Media):
+            decoded.media.append(found)
+        elif (text := found.get("text")) is not None:
+            if signature := found.get("thoughtSignature"):
                 decoded.signature = signature
             if text:
-                is_thought = bool(part.get("thought"))
+                is_thought = bool(found.get("thought"))
                 if not pieces or pieces[-1][0] is not is_thought:
                     pieces.append((is_thought, []))
                 pieces[-1][1].append(text)
-        elif (call := part.get("functionCall")) is not None:
-            decoded.calls.append(_call(call, part.get("thoughtSignature")))
-        elif (blob := part.get("inlineData")) and not part.get("thought") and _is_any(blob, media):
-            decoded.media.append(Media(blob, part.get("thoughtSignature")))
-        elif part.keys() - {"thought", "thoughtSignature"}:
-            decoded.others.append(part)
-        elif signature := part.get("thoughtSignature"):
-            decoded.signature = signature
+        else:
+            decoded.others.append(found)
     decoded.texts = [(is_thought, "".join(texts)) for is_thought, texts in pieces]
     return decoded
+
+
+def decoded_in_order(
+    parts: Iterable[Part], media: tuple[str, ...] = ("image/", "audio/")
+) -> Iterator[DecodedCall | Media | Part]:
+    """What `parts` hold, one after the other: calls, bytes of the kinds that are wanted, texts, and other parts.
+
+    A text is the part itself, and may be empty where it only has a signature; a part with nothing but a signature is
+    given as such a text. Parts with nothing in them vanish.
+    """
+    for part in parts:
+        if part.get("text") is not None:
+            yield part
+        elif (call := part.get("functionCall")) is not None:
+            yield _call(call, part.get("thoughtSignature"))
+        elif (blob := part.get("inlineData")) and not part.get("thought") and _is_any(blob, media):
+            yield Media(blob, part.get("thoughtSignature"))
+        elif part.keys() - {"thought", "thoughtSignature"}:
+            yield part
+        elif signature := part.get("thoughtSignature"):
+            yield {"text": "", "thoughtSignature": signature}
 
 
 def _call(call: FunctionCall, signature: str | None) -> DecodedCall:

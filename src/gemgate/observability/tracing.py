@@ -27,6 +27,7 @@ PROVIDER = "gcp.gemini"
 
 _OPERATIONS = {
     "chat": "chat",
+    "responses": "chat",
     "embeddings": "embeddings",
     "image_generation": "generate_content",
     "image_edit": "generate_content",
@@ -42,6 +43,7 @@ _PARAMETERS = {
     "top_k": "gen_ai.request.top_k",
     "max_tokens": "gen_ai.request.max_tokens",
     "max_completion_tokens": "gen_ai.request.max_tokens",
+    "max_output_tokens": "gen_ai.request.max_tokens",
     "frequency_penalty": "gen_ai.request.frequency_penalty",
     "presence_penalty": "gen_ai.request.presence_penalty",
     "seed": "gen_ai.request.seed",

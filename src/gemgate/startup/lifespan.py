@@ -14,6 +14,7 @@ from anyio import to_thread
 from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.readiness import Readiness
+from gemgate.api.responses.state import ResponseServices, StatelessStore
 from gemgate.api.services import Services
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.resource_access import ResourceAccess
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 SWEEP_SECONDS = 3600.0
 
+_CARRIERS = b"gemgate responses: encrypted content of reasoning"
 _UPLOADS = b"gemgate native: addresses of uploads"
 
 _log = structlog.get_logger()
@@ -143,6 +145,7 @@ async def services(
             batches=batches,
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),
+            responses=ResponseServices(StatelessStore(), Encryptor(secrets, _CARRIERS)),
             readiness=Readiness(store),
             confirmed_keys=ConfirmedKeys(gemini),
         )

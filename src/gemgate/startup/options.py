@@ -10,6 +10,7 @@ from gemgate.api.chat import wire as chat_wire
 from gemgate.api.embeddings import wire as embeddings_wire
 from gemgate.api.files import wire as files_wire
 from gemgate.api.images import wire as images_wire
+from gemgate.api.responses import wire as responses_wire
 from gemgate.auth.resource_access import google_host
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.model_catalog import Catalog
@@ -120,5 +121,6 @@ def known_params() -> frozenset[str]:
         files_wire.COMPLETE,
         images_wire.GENERATIONS,
         images_wire.EDITS,
+        responses_wire.PARAMETERS,
     )
     return frozenset(name for table in tables for name in table)

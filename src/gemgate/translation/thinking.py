@@ -24,7 +24,12 @@ _LEVELS = {
 
 
 def thinking_config(
-    effort: str | None, reasoning: dict[str, Any], explicit: dict[str, Any], facts: ModelFacts, notes: Notes
+    effort: str | None,
+    reasoning: dict[str, Any],
+    explicit: dict[str, Any],
+    facts: ModelFacts,
+    notes: Notes,
+    name: str = "reasoning_effort",
 ) -> ThinkingConfig:
     """The native thinking config; empty when the caller asked for nothing.
 
@@ -34,6 +39,7 @@ def thinking_config(
         explicit: `extra_body.google.thinking_config` in camelCase.
         facts: What is known about the model.
         notes: Where it is noted what the model cannot follow exactly.
+        name: The parameter that has the effort, for notes and errors.
 
     Raises:
         ApiError: 400 when effort and an explicit budget or level come together, or when thinking cannot be switched
@@ -48,8 +54,8 @@ def thinking_config(
         config.setdefault("includeThoughts", not reasoning.get("exclude"))
     if effort is None:
         return config  # type: ignore[return-value]  # the caller's own fields pass as they are
-    _refuse_both(config)
-    config |= _for_effort(effort, facts, notes)
+    _refuse_both(config, name)
+    config |= _for_effort(effort, facts, notes, name)
     return config  # type: ignore[return-value]  # see above
 
 
@@ -60,46 +66,43 @@ def _effort(value: Any) -> str:
     raise ApiError(400, msg, param="reasoning.effort", code="invalid_value")
 
 
-def _refuse_both(config: dict[str, Any]) -> None:
-    for name, spelling in (("thinkingBudget", "thinking_budget"), ("thinkingLevel", "thinking_level")):
-        if config.get(name) is not None:
-            msg = (
-                f"'reasoning_effort' and 'extra_body.google.thinking_config.{spelling}' set the same thing: "
-                "send one of them."
-            )
-            raise ApiError(400, msg, param="reasoning_effort", code="invalid_value")
+def _refuse_both(config: dict[str, Any], name: str) -> None:
+    for field, spelling in (("thinkingBudget", "thinking_budget"), ("thinkingLevel", "thinking_level")):
+        if config.get(field) is not None:
+            msg = f"'{name}' and 'extra_body.google.thinking_config.{spelling}' set the same thing: send one of them."
+            raise ApiError(400, msg, param=name, code="invalid_value")
 
 
-def _for_effort(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+def _for_effort(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, Any]:
     if facts.thinking == "none":
         if effort != "none":
-            notes.drop("reasoning_effort")
+            notes.drop(name)
         return {}
-    return _budget(effort, facts, notes) if facts.thinking == "budget" else _level(effort, facts, notes)
+    return _budget(effort, facts, notes, name) if facts.thinking == "budget" else _level(effort, facts, notes, name)
 
 
-def _budget(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+def _budget(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, Any]:
     least, maximum = facts.budget
     if effort == "none":
         if not facts.can_stop_thinking:
             msg = (
-                "'reasoning_effort' is 'none', and this model cannot stop thinking: the least is 'minimal' "
+                f"'{name}' is 'none', and this model cannot stop thinking: the least is 'minimal' "
                 f"({max(least, _BUDGETS['minimal'])} tokens), or extra_body.google.thinking_config.thinking_budget="
                 f"{least}. Models such as gemini-2.5-flash take 'none'."
             )
-            raise ApiError(400, msg, param="reasoning_effort", code="unsupported_value")
+            raise ApiError(400, msg, param=name, code="unsupported_value")
         return {"thinkingBudget": 0}
     wanted = _BUDGETS.get(effort, maximum)
     budget = min(max(wanted, least), maximum)
     if budget != wanted or effort not in _BUDGETS:
-        notes.adjust(f"reasoning_effort={effort}->thinking_budget={budget}")
+        notes.adjust(f"{name}={effort}->thinking_budget={budget}")
     return {"thinkingBudget": budget}
 
 
-def _level(effort: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+def _level(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, Any]:
     level = facts.nearest_level(_LEVELS[effort])
     if level.lower() != effort:
-        notes.adjust(f"reasoning_effort={effort}->{level.lower()}")
+        notes.adjust(f"{name}={effort}->{level.lower()}")
     if effort == "none":
         return {"thinkingLevel": level, "includeThoughts": False}
     return {"thinkingLevel": level}

@@ -162,6 +162,25 @@ def test_each_chunk_is_as_documented(proof: Proof, body: dict[str, Any]) -> None
     assert "usage" in events(answer.text)[-1]
 
 
+RESPONSE_BODIES: dict[str, dict[str, Any]] = {
+    "text": {},
+    "reasoning": {"reasoning": {"effort": "low", "summary": "auto"}},
+    "calls": {"tools": [{"type": "function", **function_tool()["function"]}], "tool_choice": "required"},
+    "a search": {"tools": [{"type": "web_search"}], "input": "Who won the cup?"},
+    "code": {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]},
+    "a cut answer": {"max_output_tokens": 16},
+    "a failure": {"input": "Hello [[emulator: eof]]", "stream": True},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("body", RESPONSE_BODIES.values(), ids=RESPONSE_BODIES)
+def test_a_response_is_as_documented(proof: Proof, body: dict[str, Any], stream: bool) -> None:
+    answer = proof.send("POST", "/v1/responses", json={"model": FLASH_25, "input": "Hi", "stream": stream} | body)
+    if stream:
+        assert answer.text.endswith("data: [DONE]\n\n")
+
+
 def test_the_error_that_ends_a_stream_is_as_documented(proof: Proof) -> None:
     messages = [{"role": "user", "content": "Hello [[emulator: eof]]"}]
     answer = proof.send("POST", CHAT, json={"model": FLASH_25, "messages": messages, "stream": True})

@@ -10,6 +10,7 @@ from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.stream import ChatStream
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.generation import ModelCall, new_id
+from gemgate.gemini.errors import GeminiError
 from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Dialect, Options
@@ -24,6 +25,11 @@ class ChatSource(NamedTuple):
     dialect: Dialect
     caller_id: str
 
+    @property
+    def is_revisable(self) -> bool:
+        """Nothing about it is changed because of a failure."""
+        return False
+
     def media(self) -> list[Ref]:
         """The remote media and the files that the messages name."""
         return media_of(self.chat.messages)
@@ -37,6 +43,10 @@ class ChatSource(NamedTuple):
         return to_gemini(
             self.chat, self.options, model=model, dialect=self.dialect, caller_id=self.caller_id, media=media
         )
+
+    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
+        """Nothing is changed."""
+        return False
 
 
 async def chat_pieces(call: ModelCall[ChatTranslation], translation: ChatTranslation) -> AsyncGenerator[bytes, None]:

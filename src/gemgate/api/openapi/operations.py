@@ -29,6 +29,8 @@ from gemgate.api.openapi.files import (
     UploadPart,
 )
 from gemgate.api.openapi.images import ImageEvent, ImagesResponse
+from gemgate.api.openapi.responses import ResponseEvent, ResponseObject
+from gemgate.api.responses.wire import ResponseRequest
 from gemgate.wire import Wire
 
 _FILE = {"type": "string", "format": "binary"}
@@ -116,6 +118,10 @@ _CHAT = (
     "The answer; with `stream`, events whose `data:` is a chunk each, and `data: [DONE]` at the end, or an error in "
     "its place. Lines that begin with a colon are comments. With `x-gemgate-dry-run`, the native request."
 )
+_RESPONSES = (
+    "The response; with `stream`, its events, of which the last but `data: [DONE]` has the whole response. With "
+    "`x-gemgate-dry-run`, the native request."
+)
 _IMAGES = (
     "The images; with `stream`, an event for each, whose `data:` names its type. With `x-gemgate-dry-run`, the native "
     "request."
@@ -126,6 +132,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("post", "/v1/chat/completions"): _generates(
         {JSON: ChatCompletionRequest}, _CHAT, ChatCompletion, ChatCompletionChunk
     ),
+    ("post", "/v1/responses"): _generates({JSON: ResponseRequest}, _RESPONSES, ResponseObject, ResponseEvent),
     ("post", "/v1/embeddings"): _generates(
         {JSON: EmbeddingRequest}, "The vectors. With `x-gemgate-dry-run`, the native request.", EmbeddingList
     ),

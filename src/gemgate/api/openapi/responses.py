@@ -1,0 +1,117 @@
+"""The answers of `POST /v1/responses`.
+
+Source: https://platform.openai.com/docs/api-reference/responses/object, /responses-streaming, and openai-python 3.57.
+Items have more than twenty kinds, which OpenAI's reference describes; here they are objects with a type.
+"""
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
+
+
+class InputTokens(TypedDict):
+    """What the prompt's tokens are."""
+
+    cached_tokens: int
+    cache_write_tokens: int
+
+
+class OutputTokens(TypedDict):
+    """What the answer's tokens are."""
+
+    reasoning_tokens: int
+
+
+class ResponseUsage(TypedDict):
+    """Tokens; those of thoughts count as output."""
+
+    input_tokens: int
+    input_tokens_details: InputTokens
+    output_tokens: int
+    output_tokens_details: OutputTokens
+    total_tokens: int
+
+
+class ResponseFailure(TypedDict):
+    """Why a response has failed."""
+
+    code: str
+    message: str
+    type: str
+    param: str | None
+
+
+class IncompleteDetails(TypedDict):
+    """Why a response is incomplete."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+class ShownReasoning(TypedDict):
+    """How much was to be thought and shown."""
+
+    effort: str | None
+    summary: str | None
+
+
+class ResponseObject(TypedDict):
+    """A response, with what it repeats of its request."""
+
+    id: str
+    object: Literal["response"]
+    created_at: int
+    status: Literal["completed", "incomplete", "failed", "in_progress"]
+    background: bool
+    completed_at: int | None
+    error: ResponseFailure | None
+    incomplete_details: IncompleteDetails | None
+    instructions: str | None
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    model: str
+    output: list[dict[str, Any]]
+    parallel_tool_calls: bool
+    previous_response_id: str | None
+    prompt_cache_key: str | None
+    prompt_cache_retention: str | None
+    reasoning: ShownReasoning
+    safety_identifier: str | None
+    service_tier: str
+    store: bool
+    temperature: float
+    text: dict[str, Any]
+    tool_choice: str | dict[str, Any]
+    tools: list[dict[str, Any]]
+    top_logprobs: int
+    top_p: float
+    truncation: Literal["auto", "disabled"]
+    usage: ResponseUsage | None
+    user: str | None
+    metadata: dict[str, str]
+    presence_penalty: float
+    frequency_penalty: float
+
+
+class ResponseEvent(TypedDict):
+    """An event of a stream: its type, its number, and the fields of that type."""
+
+    type: str
+    sequence_number: int
+    response: NotRequired[ResponseObject]
+    output_index: NotRequired[int]
+    content_index: NotRequired[int]
+    summary_index: NotRequired[int]
+    annotation_index: NotRequired[int]
+    item_id: NotRequired[str]
+    item: NotRequired[dict[str, Any]]
+    part: NotRequired[dict[str, Any]]
+    annotation: NotRequired[dict[str, Any]]
+    delta: NotRequired[str]
+    text: NotRequired[str]
+    arguments: NotRequired[str]
+    input: NotRequired[str]
+    code: NotRequired[str | None]
+    logprobs: NotRequired[list[dict[str, Any]]]
+    message: NotRequired[str]
+    param: NotRequired[str | None]
+    error: NotRequired[dict[str, Any]]

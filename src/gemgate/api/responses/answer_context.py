@@ -1,0 +1,39 @@
+"""What an answer must know of its request."""
+
+from typing import NamedTuple
+
+from gemgate.api.responses.carrier import CarrierCodec
+from gemgate.api.responses.tools import ResponseTools
+from gemgate.translation.declared_calls import Declared
+from gemgate.translation.response_format import HiddenFunction
+from gemgate.translation.thought_signatures import Signatures
+
+
+class ResponseContext(NamedTuple):
+    """What an answer must know of its request.
+
+    Attributes:
+        tools: The callers' tools and Gemini's names of them.
+        functions: The schemas of the functions that the request declares, by Gemini's names.
+        signatures: Where thought signatures are kept.
+        codec: Seals what Gemini must be sent back.
+        family: The model's family, which signatures are bound to.
+        caller_id: Whose signatures these are.
+        include: What `include` asks for.
+        hidden: The function that carries the format of the text, if there is one.
+        first_call_only: `parallel_tool_calls` is false.
+        carries_parts: The model must be sent back the parts of its built-in tools.
+        tier: The service tier that Google was asked for.
+    """
+
+    tools: ResponseTools
+    functions: Declared
+    signatures: Signatures
+    codec: CarrierCodec
+    family: str = ""
+    caller_id: str = ""
+    include: frozenset[str] = frozenset()
+    hidden: HiddenFunction | None = None
+    first_call_only: bool = False
+    carries_parts: bool = False
+    tier: str | None = None

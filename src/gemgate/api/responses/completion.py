@@ -1,0 +1,166 @@
+"""One response: what is translated, what a failure changes about it, and its answer as a whole or as a stream."""
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from gemgate.api.generation import ModelCall
+from gemgate.api.responses.echo import Json
+from gemgate.api.responses.events import ResponseEvents, ended
+from gemgate.api.responses.items import Item, inline_media_of, media_of, named_as_sent
+from gemgate.api.responses.output import OutputMachine
+from gemgate.api.responses.request import Conversation, ResponseTranslation, to_gemini
+from gemgate.api.responses.state import ResolvedRequest
+from gemgate.api.responses.truncation import without_oldest_turns
+from gemgate.encryption import Encryptor
+from gemgate.errors import ApiError
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import GenerateContentResponse
+from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.observability.record import AnswerSummary, current
+from gemgate.translation.google_errors import error_from_gemini
+from gemgate.translation.options import Options
+
+_BAD_SIGNATURE = re.compile(r"thought.{0,3}signature", re.IGNORECASE)
+
+Keep = Callable[[Json], Awaitable[None]]
+"""Keeps a response that has ended, before its caller can know its end."""
+
+
+@dataclass(slots=True)
+class ResponseSource:
+    """A request with its conversation, and how it is translated.
+
+    Attributes:
+        items: The conversation; the oldest turns go where it is too long and the caller allows it.
+        use_signatures: Whether signatures are sent; Google may refuse those of another model.
+        changes: What was changed since, for the caller.
+    """
+
+    resolved: ResolvedRequest
+    options: Options
+    encryptor: Encryptor
+    caller_id: str
+    items: list[Item] = field(init=False)
+    use_signatures: bool = True
+    changes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.items = self.resolved.items
+
+    @property
+    def is_revisable(self) -> bool:
+        """Google may refuse signatures, or the length."""
+        return True
+
+    def media(self) -> list[Ref]:
+        """The remote media and the files that the items name."""
+        return media_of(self.items)
+
+    def inline_media(self) -> list[InlineRef]:
+        """The media that the items hold themselves."""
+        return inline_media_of(self.items)
+
+    def translate(self, model: str, media: Resolved) -> ResponseTranslation:
+        """The native request to `model`, with the media that were found."""
+        conversation = Conversation(self.items, self.resolved.is_stored, self.use_signatures)
+        try:
+            translation = to_gemini(
+                self.resolved.request,
+                conversation,
+                self.options,
+                self.encryptor,
+                model=model,
+                caller_id=self.caller_id,
+                media=media,
+            )
+        except ApiError as error:
+            raise named_as_sent(error) from error.__cause__
+        for change in self.changes:
+            translation.notes.adjust(change)
+        return translation
+
+    def revise(self, error: GeminiError) -> bool:
+        """Change what is translated so that `error` does not come again; False where that cannot be done."""
+        if error.status != 400:
+            return False
+        if self.use_signatures and _BAD_SIGNATURE.search(error.message):
+            self.use_signatures = False
+            self.changes.append("thought_signatures->none")
+            return True
+        if self.resolved.request.truncation != "auto" or "truncation->auto" in self.changes:
+            return False
+        if error_from_gemini(error).code != "context_length_exceeded":
+            return False
+        shorter = without_oldest_turns(self.items, error.message)
+        if len(shorter) == len(self.items):
+            return False
+        self.changes += ["truncation->auto", f"input=-{len(self.items) - len(shorter)} items"]
+        self.items = shorter
+        return True
+
+
+class ResponseStream:
+    """One response from Google's first event to the last of its own.
+
+    Args:
+        events: Writes its events, whichever model answers.
+        keep: What becomes of the response once it has ended.
+    """
+
+    def __init__(self, events: ResponseEvents, keep: Keep) -> None:
+        self._events = events
+        self._keep = keep
+
+    async def pieces(
+        self, call: ModelCall[ResponseTranslation], translation: ResponseTranslation
+    ) -> AsyncGenerator[bytes, None]:
+        """The answer of one model as ready bytes: all events of one read from Google in one piece."""
+        machine = new_machine(self._events, translation)
+        current().on_finish(self.summary)
+        batches = call.stream(translation)
+        context = translation.context
+        del call, translation  # what was asked may be long, and is needed no more
+        async with aclosing(batches) as source:
+            async for _, batch in source:
+                if piece := self._events.write([event for native in batch for event in machine.feed(native)]):
+                    yield piece
+        last = machine.finish()
+        response = ended(self._events.head, machine, context)
+        await self._keep(response)
+        yield self._events.write(last) + self._events.end(response)
+
+    def summary(self) -> AnswerSummary:
+        """What is known by now of the model, the tokens and the end."""
+        return summary_of(self._events)
+
+
+def new_machine(events: ResponseEvents, translation: ResponseTranslation) -> OutputMachine:
+    """The machine for the answer to a native request, as the one whose items `events` writes."""
+    events.machine = OutputMachine(translation.context, events.head.id)
+    return events.machine
+
+
+def whole_response(
+    events: ResponseEvents, translation: ResponseTranslation, answers: Sequence[GenerateContentResponse]
+) -> Json:
+    """The response to a whole answer.
+
+    Raises:
+        ApiError: 400 when the prompt was blocked, 502 when Gemini broke off without an answer.
+    """
+    machine = new_machine(events, translation)
+    for answer in answers:
+        machine.feed(answer)
+    machine.finish(is_whole=True)
+    return ended(events.head, machine, translation.context)
+
+
+def summary_of(events: ResponseEvents) -> AnswerSummary:
+    """What the log and the metrics are to know."""
+    machine = events.machine
+    if machine is None:
+        return AnswerSummary(None, {}, events.head.id)
+    reasons = [machine.finish_reason] if machine.reason is not None else []
+    return AnswerSummary(machine.served, machine.usage, events.head.id, reasons)

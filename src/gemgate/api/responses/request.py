@@ -1,0 +1,304 @@
+"""A request of the Responses API as a native request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemgate.api.responses.answer_context import ResponseContext
+from gemgate.api.responses.carrier import CarrierCodec, model_family
+from gemgate.api.responses.history import ItemTranslator
+from gemgate.api.responses.items import Item
+from gemgate.api.responses.tools import ResponseTools, plan_response_tools
+from gemgate.api.responses.wire import DROPPED, ResponseRequest, TextFormat
+from gemgate.encryption import Encryptor
+from gemgate.errors import ApiError
+from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
+from gemgate.media.references import Resolved
+from gemgate.model_routing.model_name import model_name
+from gemgate.translation.content import ContentTranslator
+from gemgate.translation.declared_calls import declared_functions
+from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.model_purpose import refuse_other_purposes
+from gemgate.translation.notes import Notes
+from gemgate.translation.options import Options
+from gemgate.translation.response_format import Format, apply_format, schema_format
+from gemgate.translation.thinking import thinking_config
+
+GOOGLE_OPTIONS = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config"})
+"""What `extra_body.google` may hold."""
+
+INCLUDABLE = frozenset(
+    {
+        "code_interpreter_call.outputs",
+        "computer_call_output.output.image_url",
+        "file_search_call.results",
+        "message.input_image.image_url",
+        "message.output_text.logprobs",
+        "reasoning.encrypted_content",
+        "web_search_call.action.sources",
+        "web_search_call.results",
+    }
+)
+"""What `include` may hold."""
+
+_LOGPROBS = "message.output_text.logprobs"
+_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
+
+
+@dataclass(slots=True)
+class ResponseTranslation:
+    """A native request, and what is needed to understand its answer.
+
+    Attributes:
+        model: The model's resource name, such as `models/gemini-2.5-flash`.
+        body: The native request; empty once it was taken.
+        context: What the answer must know.
+        calls: How many times to send it.
+        notes: What was dropped and adjusted.
+    """
+
+    model: str
+    body: GenerateContentRequest
+    context: ResponseContext
+    notes: Notes = field(default_factory=Notes)
+    calls: int = 1
+
+    def take_bodies(self) -> list[GenerateContentRequest]:
+        """The body, for the one time that it is sent: it may be long, and the answer long in coming."""
+        bodies: list[GenerateContentRequest] = [self.body]
+        self.body = {}
+        return bodies
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The items of a request, and how they are to be read.
+
+    Attributes:
+        items: All that was said, resolved.
+        is_stored: Whether the response is kept.
+        use_signatures: Whether thought signatures are sent.
+    """
+
+    items: Sequence[Item]
+    is_stored: bool = False
+    use_signatures: bool = True
+
+
+def to_gemini(
+    request: ResponseRequest,
+    conversation: Conversation,
+    options: Options,
+    encryptor: Encryptor,
+    *,
+    model: str = "",
+    caller_id: str = "",
+    media: Resolved | None = None,
+) -> ResponseTranslation:
+    """Translate `request`. The same input gives the same bytes.
+
+    Args:
+        request: The validated body.
+        conversation: The items that it stands for.
+        options: The operator's decisions.
+        encryptor: For the carriers of this purpose.
+        model: The model to ask, where that is not the one that the request names.
+        caller_id: Whose carriers and thought signatures may be used.
+        media: What was fetched or looked up before (`items.media_of` lists what is needed).
+
+    Raises:
+        ApiError: 400 that names the parameter which Gemini cannot follow.
+    """
+    notes = Notes(options.unsupported_params)
+    model = model_name(model or request.model)
+    facts = options.catalog.facts(model)
+    if facts.purpose != "chat":
+        refuse_other_purposes(model, facts)
+    _note_dropped(request, notes)
+    if request.store is not False and not conversation.is_stored:
+        notes.adjust("store->false")
+    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
+    tools = plan_response_tools(request, conversation.items, facts, notes, options.max_tools)
+    codec = CarrierCodec(encryptor, caller_id)
+    content = ContentTranslator(facts, notes, media or {}, options.remote_media, place="input[].content[]")
+    turns = ItemTranslator(
+        facts,
+        notes,
+        content,
+        tools,
+        options.signatures,
+        codec,
+        model_family(model),
+        caller_id,
+        options.trailing_assistant,
+        conversation.use_signatures,
+    )
+    contents, system = turns.translate(conversation.items, request.instructions)
+    effort, wanted = _settings(request, conversation.items)
+    config = _config(request, facts, notes)
+    is_shown = facts.thinking != "none" and effort != "none"
+    thinking = {"summary": _summary(request)} if is_shown else {}
+    explicit = object_option(google, "thinking_config")
+    if found := thinking_config(effort, thinking, explicit, facts, notes, "reasoning.effort"):
+        config["thinkingConfig"] = found
+    if content.resolution:
+        config["mediaResolution"] = content.resolution
+    text = _format(wanted, tools, notes)
+    hidden = apply_format(text, tools.plan, config, facts, notes, "text.format")
+    _override(config, object_option(google, "generation_config"))
+    body: GenerateContentRequest = {"contents": contents}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    tier = _add_rest(body, request, tools, google, config, notes)
+    context = ResponseContext(
+        tools=tools,
+        functions=declared_functions(tools.plan.declarations),
+        signatures=options.signatures,
+        codec=codec,
+        family=model_family(model),
+        caller_id=caller_id,
+        include=_include(request),
+        hidden=hidden,
+        first_call_only=request.parallel_tool_calls is False,
+        carries_parts=facts.signatures,
+        tier=tier,
+    )
+    return ResponseTranslation(model, body, context, notes)
+
+
+def _note_dropped(request: ResponseRequest, notes: Notes) -> None:
+    if request.prompt is not None:
+        msg = "'prompt' names a template that is kept at OpenAI: send what it says in 'instructions' and 'input'."
+        raise ApiError(400, msg, param="prompt", code="unsupported_parameter")
+    for name in sorted(request.model_fields_set & DROPPED):
+        if getattr(request, name) is not None:
+            notes.drop(name)
+    extra = dict(request.model_extra or {})
+    if isinstance(extra.get("response_format"), dict):
+        msg = "'response_format' is a parameter of /chat/completions: send its content as 'text.format', unnested."
+        raise ApiError(400, msg, param="response_format", code="unsupported_parameter")
+    extra.pop("generate", None)
+    notes.drop_unknown(extra)
+    if request.reasoning is not None:
+        for name in ("context", "mode"):
+            if getattr(request.reasoning, name) is not None:
+                notes.drop(f"reasoning.{name}")
+        notes.drop_unknown(request.reasoning.model_extra, "reasoning.")
+    if request.text is not None:
+        if request.text.verbosity is not None:
+            notes.drop("text.verbosity")
+        notes.drop_unknown(request.text.model_extra, "text.")
+    if request.stream_options is not None:
+        notes.drop_unknown(request.stream_options.model_extra, "stream_options.")
+
+
+def _include(request: ResponseRequest) -> frozenset[str]:
+    for index, name in enumerate(request.include or ()):
+        if name not in INCLUDABLE:
+            param = f"include[{index}]"
+            choices = ", ".join(sorted(INCLUDABLE))
+            msg = f"Invalid value for '{param}': '{name[:80]}'. Supported values are: {choices}."
+            raise ApiError(400, msg, param=param, code="invalid_value")
+    return frozenset(request.include or ())
+
+
+def _settings(request: ResponseRequest, items: Sequence[Item]) -> tuple[str | None, TextFormat | None]:
+    """Effort and format: the request's, or those of the last item that changes them."""
+    effort = request.reasoning.effort if request.reasoning else None
+    wanted = request.text.format if request.text else None
+    for item in items:
+        if item.kind != "configuration_update":
+            continue
+        update = ResponseRequest.model_validate(
+            {"model": "-", **{name: item.fields.get(name) for name in ("reasoning", "text")}}
+        )
+        if update.reasoning is not None and update.reasoning.effort is not None:
+            effort = update.reasoning.effort
+        if update.text is not None and update.text.format is not None:
+            wanted = update.text.format
+    return effort, wanted
+
+
+def _summary(request: ResponseRequest) -> str | None:
+    reasoning = request.reasoning
+    return (reasoning.summary or reasoning.generate_summary) if reasoning else None
+
+
+def _config(request: ResponseRequest, facts: ModelFacts, notes: Notes) -> GenerationConfig:
+    config: GenerationConfig = {}
+    if request.temperature is not None:
+        config["temperature"] = request.temperature
+    if request.top_p is not None:
+        config["topP"] = request.top_p
+    if request.max_output_tokens is not None:
+        config["maxOutputTokens"] = request.max_output_tokens
+    if request.presence_penalty:
+        if facts.penalties:
+            config["presencePenalty"] = request.presence_penalty
+        else:
+            notes.drop("presence_penalty")
+    if request.frequency_penalty:
+        if facts.penalties:
+            config["frequencyPenalty"] = request.frequency_penalty
+        else:
+            notes.drop("frequency_penalty")
+    _add_logprobs(config, request, facts, notes)
+    return config
+
+
+def _add_logprobs(config: GenerationConfig, request: ResponseRequest, facts: ModelFacts, notes: Notes) -> None:
+    """Gemini gives none in a stream, and answers the wish with a 400."""
+    is_wanted = _LOGPROBS in (request.include or ())
+    if not is_wanted and not request.top_logprobs:
+        return
+    name = f"include={_LOGPROBS}" if is_wanted else "top_logprobs"
+    if request.stream or not facts.logprobs or not is_wanted:
+        notes.drop(name)
+        return
+    config["responseLogprobs"] = True
+    if request.top_logprobs:
+        config["logprobs"] = request.top_logprobs
+
+
+def _format(wanted: TextFormat | None, tools: ResponseTools, notes: Notes) -> Format:
+    if wanted is None or wanted.type != "json_schema":
+        return Format(wanted.type if wanted else "text")
+    if not wanted.name:
+        param = "text.format.name"
+        raise ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+    return schema_format(wanted.schema_, wanted.description, "text.format.schema", notes, tools.plan.schemas)
+
+
+def _override(config: GenerationConfig, explicit: dict[str, Any]) -> None:
+    """`extra_body.google.generation_config` is the more special word, so it wins."""
+    config.update(explicit)  # type: ignore[typeddict-item]  # the caller's own fields pass as they are
+
+
+def _add_rest(
+    body: GenerateContentRequest,
+    request: ResponseRequest,
+    tools: ResponseTools,
+    google: dict[str, Any],
+    config: GenerationConfig,
+    notes: Notes,
+) -> str | None:
+    """Tools, config and what stands beside them; the service tier that was asked for is returned."""
+    if found := tools.plan.tools():
+        body["tools"] = found
+    if calling := tools.plan.tool_config():
+        body["toolConfig"] = calling
+    if safety := list_option(google, "safety_settings"):
+        body["safetySettings"] = safety
+    if config:
+        body["generationConfig"] = config
+    cache = google.get("cached_content")
+    if isinstance(cache, str):
+        body["cachedContent"] = cache if "/" in cache else f"cachedContents/{cache}"
+    tier = _TIERS.get(request.service_tier or "auto")
+    if request.service_tier in ("scale", "ultrafast") or (tier and tier != request.service_tier):
+        notes.adjust(f"service_tier={request.service_tier}->{tier or 'default'}")
+    if tier:
+        body["serviceTier"] = tier
+    body["store"] = False
+    return tier

@@ -1,0 +1,113 @@
+"""`POST /responses`."""
+
+import secrets
+import time
+from functools import partial
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.api.generation import Generation, ModelCall, stream_after_media
+from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
+from gemgate.api.responses.echo import ResponseHead, echo_of
+from gemgate.api.responses.events import ResponseEvents
+from gemgate.api.responses.history import unsigned_keys
+from gemgate.api.responses.items import named_as_sent
+from gemgate.api.responses.request import ResponseTranslation
+from gemgate.api.responses.state import ResolvedRequest
+from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.services import Services, caller_of, services_of
+from gemgate.auth.caller import Caller
+from gemgate.errors import ApiError
+from gemgate.observability.record import current
+from gemgate.translation.request_size import is_heavy
+from gemgate.translation.validation import parse
+from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.dry_run import dry_run, is_dry_run
+from gemgate.web.json_body import read_json_body
+from gemgate.web.sse import respond
+
+router = APIRouter(tags=["responses"])
+
+_ID_BYTES = 24
+
+
+@router.post("/responses", summary="Create a response")
+async def create_response(request: Request) -> Response:
+    """Answer with a `response`, or with a stream of its events.
+
+    With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = caller_of(request)
+    raw = await read_json_body(request, services.settings.max_body_bytes)
+    asked = parse(ResponseRequest, raw)
+    record = current()
+    record.asks("responses", asked.model, asked)
+    caller.check_model(asked.model)
+    if services.access.is_shared:
+        await services.access.check_request(caller, asked, raw)
+    resolved = await services.responses.store.resolve(asked, caller)
+    await _recall(services, resolved, caller)
+    source = ResponseSource(resolved, services.chat, services.responses.encryptor, caller.id)
+    call, models = model_call(request, services, caller, source, raw)
+    events = ResponseEvents(_head(resolved))
+    keep = partial(services.responses.store.keep, resolved, caller)
+    stream = ResponseStream(events, keep)
+    if asked.stream and call.needs_media and not call.is_dry_run:
+        late: dict[str, str] = {}
+        batches = stream_after_media(call, models, stream.pieces, late)
+        return respond(request, batches, services.settings, late, events)
+    translation = await translated(request, call)
+    record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
+    if call.is_dry_run:
+        method = "streamGenerateContent?alt=sse" if asked.stream else "generateContent"
+        return dry_run(f"/v1beta/{translation.model}:{method}", translation.body, 1, translation.notes)
+    generation = Generation(call, translation, models, stream.pieces)
+    if asked.stream:
+        return respond(request, generation.stream(), services.settings, generation.headers, events)
+    del raw, asked  # what was asked may be long, and the answer long in coming
+    record.on_finish(stream.summary)
+    async with cancelled_on_disconnect(request):
+        translation, answers = await generation.answer()
+        body = whole_response(events, translation, answers)
+        await keep(body)
+    return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
+
+
+def model_call(
+    request: Request, services: Services, caller: Caller, source: ResponseSource, raw: bytes
+) -> tuple[ModelCall[ResponseTranslation], tuple[str, ...]]:
+    """The call to the first of the models that the request's name stands for, and all of them."""
+    model = source.resolved.request.model
+    models = services.aliases.resolve(model)
+    call = ModelCall(services, caller, source, model, len(raw), is_dry_run(request), models[0], is_heavy=is_heavy(raw))
+    return call, models
+
+
+async def translated(request: Request, call: ModelCall[ResponseTranslation]) -> ResponseTranslation:
+    """The native request, once what it names is there.
+
+    Raises:
+        ApiError: 400 that names the item at fault.
+    """
+    if not call.needs_media:
+        return await call.ready()
+    async with cancelled_on_disconnect(request):
+        try:
+            return await call.resolve_and_translate()
+        except ApiError as error:
+            raise named_as_sent(error) from error.__cause__
+
+
+async def _recall(services: Services, resolved: ResolvedRequest, caller: Caller) -> None:
+    """Find out the signatures that another process keeps."""
+    if services.chat.signatures.is_shared and (unsigned := unsigned_keys(resolved.items, caller.id)):
+        await services.chat.signatures.recall(unsigned)
+
+
+def _head(resolved: ResolvedRequest) -> ResponseHead:
+    echo = echo_of(resolved.request, is_stored=resolved.is_stored)
+    return ResponseHead(f"resp_{secrets.token_hex(_ID_BYTES)}", int(time.time()), echo)

@@ -1,0 +1,97 @@
+"""What a request refers to of earlier ones, and what is kept of it for later ones."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gemgate.api.responses.items import Item, read_input
+from gemgate.api.responses.wire import ResponseRequest
+from gemgate.auth.caller import Caller
+from gemgate.encryption import Encryptor
+from gemgate.errors import ApiError
+
+_SEND_ALL = "This gateway keeps no responses: send the items of the conversation in 'input', with 'store': false."
+
+
+@dataclass(slots=True)
+class ResolvedRequest:
+    """A request with everything that it refers to.
+
+    Attributes:
+        request: As it came.
+        items: The whole conversation: what came before, and the input. References are replaced by what they name.
+        is_stored: Whether the response is kept.
+    """
+
+    request: ResponseRequest
+    items: list[Item]
+    is_stored: bool = False
+
+
+class ResponseStore(Protocol):
+    """Where responses, their items and conversations are kept."""
+
+    async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:
+        """The request with what `previous_response_id`, `conversation` and item references name.
+
+        Raises:
+            ApiError: 400 or 404, it names something that is not there, or not the caller's.
+        """
+        ...
+
+    async def keep(self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any]) -> None:
+        """Keep a response that has ended, before its caller can know its end."""
+        ...
+
+
+@dataclass(slots=True)
+class StatelessStore:
+    """Keeps nothing: every request brings its whole conversation."""
+
+    refused: tuple[str, ...] = field(default=("previous_response_id", "conversation"))
+
+    async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:  # noqa: ARG002  as the protocol has it
+        """The request as it is; references to reasoning are left out, because it may come back without.
+
+        Raises:
+            ApiError: 400 or 404, it refers to something that was kept nowhere.
+        """
+        for name in self.refused:
+            if getattr(request, name) is not None:
+                code = "previous_response_not_found" if name == "previous_response_id" else "unsupported_parameter"
+                raise ApiError(400, f"'{name}' cannot be followed. {_SEND_ALL}", param=name, code=code)
+        if request.background:
+            msg = f"'background' needs a response that is kept. {_SEND_ALL}"
+            raise ApiError(400, msg, param="background", code="unsupported_parameter")
+        items = read_input(request.input)
+        return ResolvedRequest(request, [item for item in items if not _is_reference_to_reasoning(item)])
+
+    async def keep(self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any]) -> None:
+        """Nothing is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseServices:
+    """What the endpoint of responses needs of the application.
+
+    Attributes:
+        store: Where responses are kept.
+        encryptor: For what leaves the gateway in `encrypted_content`.
+    """
+
+    store: ResponseStore
+    encryptor: Encryptor
+
+
+def _is_reference_to_reasoning(item: Item) -> bool:
+    """Whether an item may be left out.
+
+    Raises:
+        ApiError: 404, it refers to another kind of item, which would be missing.
+    """
+    if item.kind != "item_reference":
+        return False
+    item_id = item.text_field("id")
+    if item_id.startswith("rs_"):
+        return True
+    msg = f"Item with id '{item_id[:80]}' not found. Items are not persisted. {_SEND_ALL}"
+    raise ApiError(404, msg, param=f"{item.param}.id")
