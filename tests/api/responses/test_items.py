@@ -103,11 +103,25 @@ def test_an_error_in_a_part_names_it_as_the_caller_has_it() -> None:
         ({"role": "user", "content": [{"type": "hologram"}]}, "input[0].content[0].type"),
         ({**CALL, "name": None}, "input[0].name"),
         ({**CALL, "call_id": None}, "input[0].call_id"),
-        ({**CALL, "arguments": '{"city":'}, "input[0].arguments"),
     ],
 )
 def test_what_cannot_be_read_is_named(item: Any, param: str) -> None:
     assert refused(item).param == param
+
+
+def test_damaged_arguments_of_an_interrupted_answer_are_repaired_and_said_or_refused() -> None:
+    items = [USER, {**CALL, "arguments": '{"city": "Paris"'}, OUTPUT]
+    translation = translate(input=items)
+    assert translation.body["contents"][1]["parts"][0]["functionCall"]["args"] == {"city": "Paris"}
+    assert translation.notes.adjusted == ["input[1].arguments->repaired"]
+    with pytest.raises(ApiError) as caught:
+        translate(chat_options(unsupported_params="strict"), input=items)
+    assert caught.value.param == "input[1].arguments"
+
+
+def test_a_history_that_begins_with_a_call_gets_a_turn_of_the_user() -> None:
+    native = contents(CALL, OUTPUT)
+    assert [turn["role"] for turn in native] == ["user", "model", "user"]
 
 
 def test_calls_and_outputs_become_turns_of_their_own() -> None:
@@ -178,7 +192,7 @@ def test_a_call_without_its_output_is_answered_and_said() -> None:
         ('{"degrees": 21}', {"degrees": 21}),
         ("[1]", {"result": [1]}),
         (None, {"result": ""}),
-        ([{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}], {"result": "ab"}),
+        ([{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}], {"result": "a\nb"}),
     ],
 )
 def test_an_output_is_an_object(output: Any, response: Any) -> None:

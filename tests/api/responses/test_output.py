@@ -11,10 +11,10 @@ from tests.support.responses import FLASH_3, WEATHER, final, kinds, streamed, tr
 from gemgate.errors import ApiError
 
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
-TEXT = {"text": "Hello"}
-THOUGHT = {"text": "**Plan**\n\nI greet.\n\n\n", "thought": True}
-CALL = {"functionCall": {"name": "get_weather", "args": {"city": "Paris"}}}
-PNG = {"inlineData": {"mimeType": "image/png", "data": "aGk="}}
+TEXT: dict[str, Any] = {"text": "Hello"}
+THOUGHT: dict[str, Any] = {"text": "**Plan**\n\nI greet.\n\n\n", "thought": True}
+CALL: dict[str, Any] = {"functionCall": {"name": "get_weather", "args": {"city": "Paris"}}}
+PNG: dict[str, Any] = {"inlineData": {"mimeType": "image/png", "data": "aGk="}}
 USAGE = {
     "promptTokenCount": 3,
     "candidatesTokenCount": 2,
@@ -23,7 +23,7 @@ USAGE = {
     "toolUsePromptTokenCount": 5,
     "totalTokenCount": 14,
 }
-TOOLS = {"tools": [WEATHER]}
+TOOLS: dict[str, Any] = {"tools": [WEATHER]}
 
 
 def answer(*parts: Any, finish: str = "STOP", **candidate: Any) -> Any:

@@ -159,7 +159,7 @@ def test_what_cannot_be_followed_is_refused_by_name(body: Any, param: str, code:
 
 
 def test_the_same_request_gives_the_same_bytes() -> None:
-    body = {"tools": [WEATHER], "instructions": "A", "reasoning": {"effort": "low"}}
+    body: dict[str, Any] = {"tools": [WEATHER], "instructions": "A", "reasoning": {"effort": "low"}}
     assert translate(**body).body == translate(**body).body
 
 

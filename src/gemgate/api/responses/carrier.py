@@ -70,7 +70,7 @@ class CarrierCodec:
         return self._sealed(PREFIX, {"m": family, "p": entries})
 
     def open(self, text: Any, family: str) -> Carried | None:
-        """What a carrier holds; None for anything that is no carrier of this caller and this family of models."""
+        """What a carrier holds; None for anything but a carrier of this caller and this family of models."""
         found = self._opened(PREFIX, text)
         if found is None or found.get("m") != family:
             return None

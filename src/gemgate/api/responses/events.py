@@ -86,7 +86,8 @@ class ResponseEvents:
         kind = event["type"]
         data = orjson.dumps({"type": kind, "sequence_number": self._number, **event})
         self._number += 1
-        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+        name: str = kind
+        return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def ended(head: ResponseHead, machine: OutputMachine, context: ResponseContext, now: float | None = None) -> Json:

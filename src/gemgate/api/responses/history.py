@@ -56,7 +56,7 @@ class ItemTranslator:
         family: The model's family, which signatures are bound to.
         caller_id: Whose signatures may be used.
         trailing_assistant: What becomes of a last item of the model on a model that refuses it.
-        use_signatures: Whether signatures are sent; the documented placeholder stands in for those that are needed.
+        use_signatures: Whether signatures are sent; the documented placeholder replaces those that are needed.
     """
 
     facts: ModelFacts

@@ -138,7 +138,7 @@ def _file_search(queries: list[str], results: list[Json], include: frozenset[str
 
 
 def _document(chunk: Json) -> Json | None:
-    context = chunk.get("retrievedContext") if isinstance(chunk, dict) else None
+    context = chunk.get("retrievedContext")
     return _result(context) if isinstance(context, dict) else None
 
 

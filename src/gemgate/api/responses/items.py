@@ -1,4 +1,4 @@
-"""Items of an input as they are read: of what kind each is, where it stands, and its content parts. No I/O."""
+"""Items of an input as they are read: of what kind each is, where it is, and its content parts. No I/O."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -177,7 +177,7 @@ def _own_name(kind: str | None, location: tuple[int | str, ...]) -> str:
 
 
 def _text(name: str) -> Callable[[dict[str, Any]], ContentPart]:
-    return lambda part: TextPart(type="text", text=part.get(name))  # type: ignore[arg-type]  # checked there
+    return lambda part: TextPart(type="text", text=part.get(name))
 
 
 def _image(part: dict[str, Any]) -> ContentPart:
@@ -201,12 +201,12 @@ def _audio(part: dict[str, Any]) -> ContentPart:
     audio = audio if isinstance(audio, dict) else {}
     return AudioPart(
         type="input_audio",
-        input_audio=InputAudio(data=audio.get("data"), format=audio.get("format")),  # type: ignore[arg-type]  # checked there
+        input_audio=InputAudio(data=audio.get("data"), format=audio.get("format")),
     )
 
 
 def _video(part: dict[str, Any]) -> ContentPart:
-    return VideoPart(type="video_url", video_url=VideoUrl(url=part.get("video_url")))  # type: ignore[arg-type]  # checked there
+    return VideoPart(type="video_url", video_url=VideoUrl(url=part.get("video_url")))
 
 
 _PARTS: dict[str, Callable[[dict[str, Any]], ContentPart]] = {
@@ -215,7 +215,7 @@ _PARTS: dict[str, Callable[[dict[str, Any]], ContentPart]] = {
     "text": _text("text"),
     "summary_text": _text("text"),
     "reasoning_text": _text("text"),
-    "refusal": lambda part: RefusalPart(type="refusal", refusal=part.get("refusal")),  # type: ignore[arg-type]  # checked there
+    "refusal": lambda part: RefusalPart(type="refusal", refusal=part.get("refusal")),
     "input_image": _image,
     "image_url": _image,
     "computer_screenshot": _image,

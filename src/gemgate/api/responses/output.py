@@ -261,7 +261,7 @@ class OutputMachine:
         self._end_item(item)
 
     def _carry(self, carried: Carried) -> None:
-        """Give out what the next item needs in the reasoning item before it, which is made if there is none."""
+        """Give out what the next item needs in the reasoning item before it, which is created where it is missing."""
         sealed = self.context.codec.seal(carried, self.context.family)
         if sealed is None:
             return

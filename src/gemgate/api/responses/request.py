@@ -100,7 +100,7 @@ def to_gemini(
 
     Args:
         request: The validated body.
-        conversation: The items that it stands for.
+        conversation: Its items, resolved.
         options: The operator's decisions.
         encryptor: For the carriers of this purpose.
         model: The model to ask, where that is not the one that the request names.
@@ -283,7 +283,7 @@ def _add_rest(
     config: GenerationConfig,
     notes: Notes,
 ) -> str | None:
-    """Tools, config and what stands beside them; the service tier that was asked for is returned."""
+    """Tools, config and what is beside them; the service tier that was asked for is returned."""
     if found := tools.plan.tools():
         body["tools"] = found
     if calling := tools.plan.tool_config():

@@ -80,7 +80,7 @@ async def create_response(request: Request) -> Response:
 def model_call(
     request: Request, services: Services, caller: Caller, source: ResponseSource, raw: bytes
 ) -> tuple[ModelCall[ResponseTranslation], tuple[str, ...]]:
-    """The call to the first of the models that the request's name stands for, and all of them."""
+    """The call to the first of the models that the request's name means, and all of them."""
     model = source.resolved.request.model
     models = services.aliases.resolve(model)
     call = ModelCall(services, caller, source, model, len(raw), is_dry_run(request), models[0], is_heavy=is_heavy(raw))

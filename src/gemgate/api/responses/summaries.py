@@ -5,7 +5,7 @@ _TITLE = "**"
 
 
 class SummarySplitter:
-    """Cuts thoughts before each bold title that stands after a blank line, as Gemini writes them.
+    """Cuts thoughts before each bold title after a blank line, as Gemini writes them.
 
     A star that may be the first half of a title is held back until the next text comes.
     """

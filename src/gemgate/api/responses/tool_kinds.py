@@ -93,7 +93,7 @@ DECLARED: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
-"""Description and parameters of the tools that OpenAI has trained its models on, and Gemini must be told of."""
+"""Description and parameters of the tools that OpenAI has trained its models on, and Gemini does not know."""
 
 
 def _read_function(item: Item, notes: Notes) -> Arguments:
@@ -212,7 +212,7 @@ def call_id_of(item: Item) -> str:
     """The id that a call and its output have in common.
 
     Raises:
-        ApiError: 400, there is no such id.
+        ApiError: 400, it has none.
     """
     value = item.fields.get("call_id")
     if value is None and item.kind in ("local_shell_call_output", "tool_search_call", "local_shell_call"):

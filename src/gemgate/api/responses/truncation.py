@@ -12,7 +12,7 @@ _MARGIN = 0.9  # of the share that should fit: items are measured in characters,
 
 
 def without_oldest_turns(items: Sequence[Item], message: str) -> list[Item]:
-    """`items` without the oldest turns. What stands first and is of the system stays, and so does the last turn.
+    """`items` without the oldest turns. The first items, if they are of the system, stay, and so does the last turn.
 
     Args:
         items: The conversation.

@@ -35,7 +35,7 @@ class Reasoning(Wire):
 
 
 class TextFormat(Wire):
-    """`text`, `json_object` or `json_schema`, which stands here itself and not in an object of its own."""
+    """`text`, `json_object` or `json_schema`, here itself, and not in an object of its own."""
 
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
@@ -139,7 +139,7 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "service_tier": mapped("`serviceTier`; the answer names the tier that served it"),
     "store": handled("nothing is kept: the response says `false`"),
     "stream": mapped("`streamGenerateContent`"),
-    "stream_options": handled("`include_obfuscation` changes nothing: there is no padding"),
+    "stream_options": handled("`include_obfuscation` changes nothing: events are never padded"),
     "temperature": mapped("`temperature`"),
     "text": mapped("`format`: `responseMimeType` and `responseJsonSchema`, a hidden function beside tools on 2.5"),
     "tool_choice": mapped("`functionCallingConfig`"),
