@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
 from gemgate import __version__
@@ -147,6 +148,10 @@ class _Gateway(FastAPI):
         """Called once, at the first request."""
         ours, self.user_middleware = self.user_middleware, []
         app = super().build_middleware_stack()
+        # Starlette's outermost layer answers failures that nobody foresaw, in plain text. They are the part of
+        # `TelemetryMiddleware`, which knows the shape of errors of each path.
+        if isinstance(app, ServerErrorMiddleware):
+            app = app.app
         for middleware in reversed(ours):
             app = middleware.cls(app, *middleware.args, **middleware.kwargs)
         return app

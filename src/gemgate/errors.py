@@ -75,6 +75,17 @@ def shutting_down() -> ApiError:
     )
 
 
+def store_unavailable() -> ApiError:
+    """A request that needs the database or the bucket, of which one fails."""
+    return ApiError(
+        503,
+        "The gateway's store of files and batches fails at the moment. Please retry.",
+        type=SERVER_ERROR,
+        code="store_unavailable",
+        headers={"retry-after": "5"},
+    )
+
+
 def overloaded(maximum: int) -> ApiError:
     """A request more than the gateway takes at once."""
     return ApiError(

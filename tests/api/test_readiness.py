@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,10 @@ from structlog.testing import capture_logs
 from tests.support.gateway import gateway_app
 
 from gemgate.api.readiness import Readiness
+from gemgate.gemini.errors import GeminiError
 from gemgate.store import StoreError
+from gemgate.upstream.cooldowns import CooldownReason
+from gemgate.upstream.targets import Target
 
 
 class Store:
@@ -58,15 +62,15 @@ async def test_probes_at_once_ask_the_store_once() -> None:
     assert store.pings == 1
 
 
-def probe(prepare: Callable[[Any], None]) -> Any:
-    with TestClient(gateway_app()) as client:
+def probe(prepare: Callable[[Any], None], **settings: Any) -> Any:
+    with TestClient(gateway_app(**settings)) as client:
         prepare(client)
         answer = client.get("/readyz")
         assert client.get("/healthz").json() == {"status": "ok"}
         return answer
 
 
-def test_a_gateway_without_its_store_says_that_it_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gateway_without_its_store_serves_chat_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(client: Any) -> None:
         async def ping() -> None:
             raise StoreError("the database does not answer: password=secret")
@@ -74,5 +78,34 @@ def test_a_gateway_without_its_store_says_that_it_is_not_ready(monkeypatch: pyte
         monkeypatch.setattr(client.app.state.services.store, "ping", ping)
 
     answer = probe(lose)
-    assert answer.status_code == 503
-    assert answer.json() == {"status": "unavailable", "reason": "the store does not answer"}
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "degraded", "degraded": {"store": "the store does not answer"}}
+    for needed in ("store", "all"):
+        answer = probe(lose, readiness=needed)
+        assert answer.status_code == 503
+        assert answer.json()["reason"] == "the store does not answer"
+
+
+def test_a_store_that_is_silent_holds_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silence(client: Any) -> None:
+        async def ping() -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(client.app.state.services.store, "ping", ping)
+
+    began = time.monotonic()
+    answer = probe(silence)
+    assert answer.status_code == 200
+    assert answer.json()["degraded"] == {"store": "the store does not answer"}
+    assert time.monotonic() - began < 2.5  # the store itself may take three seconds
+
+
+def test_keys_that_google_rejects_are_reported_and_take_the_gateway_out_only_where_all_is_needed() -> None:
+    def reject(client: Any) -> None:
+        pool = client.app.state.services.gemini.shared.pool
+        pool.cool_down(pool.find("only-key"), Target(""), CooldownReason.KEY_REFUSED, GeminiError(403, "no"))
+
+    degraded = {"keys": "Google rejects all Gemini keys of the gateway"}
+    answer = probe(reject, gemini_api_key="only-key")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, degraded)
+    assert probe(reject, gemini_api_key="only-key", readiness="all").status_code == 503

@@ -137,8 +137,13 @@ def test_the_last_of_the_disk_is_kept(tmp_path: Path, monkeypatch: pytest.Monkey
         assert stored(tmp_path) == 0
 
 
-def test_a_gateway_without_room_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gateway_without_room_says_so_and_is_not_ready_where_it_must_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10 * KIB - 1))
     with running(tmp_path, **SHARED, storage_free_bytes=10 * KIB) as client:
-        assert client.get("/readyz").status_code == 503
+        probe = client.get("/readyz")
+        assert (probe.status_code, probe.json()["degraded"]) == (200, {"store": "the disk is full but for its reserve"})
         assert client.get("/healthz").status_code == 200
+    with running(tmp_path, **SHARED, storage_free_bytes=10 * KIB, readiness="store") as client:
+        assert client.get("/readyz").status_code == 503

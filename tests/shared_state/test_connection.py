@@ -5,6 +5,7 @@ import time
 
 import pytest
 from structlog.testing import capture_logs
+from tests.shared_state.support import eventually, process
 from tests.support.clock import FakeClock
 from tests.support.redis import RedisServer
 
@@ -124,7 +125,60 @@ async def test_a_command_that_is_refused_takes_nothing_down_and_is_told_once_a_m
                 with pytest.raises(RedisDownError):
                     await link.run(lambda redis: redis.get("list"))
             assert link.is_up
-    assert [line["event"] for line in logs] == ["Redis refused a command"]
+    assert [line["event"] for line in logs] == ["Redis refused a command: each process counts for itself"]
+
+
+async def test_a_redis_that_refuses_commands_is_reported_until_it_has_refused_none_for_a_minute(
+    redis_server: RedisServer,
+) -> None:
+    redis_server.command("RPUSH", "list", "a")
+    told: list[bool] = []
+    clock = FakeClock()
+    link = RedisConnection(redis_server.url, timeout=TIME_LIMIT, tell=told.append, clock=clock)
+    async with link.connected():
+        assert link.state == "up"
+        with pytest.raises(RedisDownError):
+            await link.run(lambda redis: redis.get("list"))
+        assert (link.state, told) == ("refusing", [True, False])
+        await set_and_get(link)
+        assert link.state == "refusing"
+        clock.advance(60)
+        await set_and_get(link)
+        assert (link.state, told) == ("up", [True, False, True])
+    redis_server.stop()
+    async with RedisConnection(redis_server.url).connected() as link:
+        assert link.state == "down"
+
+
+async def test_a_write_that_is_refused_is_dropped_and_reported(redis_server: RedisServer) -> None:
+    redis_server.command("ACL", "SETUSER", "default", "-zadd")
+    async with process(redis_server.url) as one:
+        one.behind.add(lambda pipeline: pipeline.zadd("set", {"a": 1}))
+        one.behind.add(lambda pipeline: pipeline.set("key", "value"))
+        await eventually(lambda: one.link.state == "refusing")
+        assert redis_server.command("GET", "key") == "value"
+        assert one.link.outages == 0
+
+
+@pytest.mark.parametrize("denied", ["-script", "-evalsha", "-evalsha -script"])
+async def test_scripts_run_by_their_text_where_redis_knows_no_digests(redis_server: RedisServer, denied: str) -> None:
+    redis_server.command("ACL", "SETUSER", "default", *denied.split())
+    async with process(redis_server.url) as one:
+        script = one.link.script("return {KEYS[1], ARGV[1]}")
+        for _ in range(2):
+            assert await one.link.run(lambda redis: script(redis, ["k"], ["v"])) == [b"k", b"v"]
+        assert one.link.state == "up"
+
+
+@pytest.mark.parametrize("options", [["--rename-command", "SCRIPT", ""], ["--rename-command", "EVALSHA", ""]])
+async def test_scripts_run_where_commands_do_not_exist(redis_server: RedisServer, options: list[str]) -> None:
+    redis_server.stop()
+    redis_server.start(*options)
+    async with process(redis_server.url) as one:
+        script = one.link.script("return ARGV[1]")
+        for _ in range(2):
+            assert await one.link.run(lambda redis: script(redis, ["k"], ["v"])) == b"v"
+        assert one.link.state == "up"
 
 
 def test_a_url_that_is_none_is_an_error() -> None:

@@ -53,6 +53,22 @@ async def test_two_processes_count_together(redis_server: RedisServer) -> None:
         assert await refused(first, "b") == "requests"
 
 
+async def test_two_processes_count_together_where_redis_has_no_script(redis_server: RedisServer) -> None:
+    redis_server.stop()
+    redis_server.start("--rename-command", "SCRIPT", "")
+    async with (
+        process(redis_server.url) as one,
+        process(redis_server.url) as two,
+        shared(one.link) as first,
+        shared(two.link) as second,
+    ):
+        assert [await refused(quotas, f"{number}") for number, quotas in enumerate([first, second, first])] == [
+            None
+        ] * 3
+        assert await refused(second, "a") == "concurrency"
+        assert one.link.state == two.link.state == "up"
+
+
 async def test_without_redis_each_process_counts_for_itself_and_then_together_again(redis_server: RedisServer) -> None:
     async with process(redis_server.url) as one, asyncio.timeout(TIME_LIMIT), shared(one.link) as quotas:
         for number in range(3):

@@ -20,10 +20,10 @@ class RedisServer:
         self._process: Popen[str] | None = None
         self.url = f"unix://{self._socket}"
 
-    def start(self) -> None:
-        """Returns when it answers."""
+    def start(self, *options: str) -> None:
+        """Returns when it answers; `options` are redis-server's."""
         command = ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--save", "", "--dir"]
-        self._process = Popen([*command, str(self._directory)], stdout=subprocess.PIPE, text=True)
+        self._process = Popen([*command, str(self._directory), *options], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if "ready to accept connections at" in line:

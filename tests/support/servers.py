@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import count
@@ -30,6 +31,24 @@ class Postgres:
 
     directory: Path
     names: Iterator[int]
+    pid: int
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Until the block ends, all its processes are stopped: connections stay, and nothing is answered."""
+        self._send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        listing = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.pid)], capture_output=True, text=True, check=False
+        )
+        for pid in (self.pid, *map(int, listing.stdout.split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def new_database(self) -> str:
         """The URL of a fresh database."""
@@ -118,7 +137,7 @@ def postgres() -> Iterator[Postgres]:
             assert process.stderr is not None
             try:
                 _wait_until_ready(process.stderr)
-                yield Postgres(directory, count())
+                yield Postgres(directory, count(), process.pid)
             finally:
                 process.send_signal(signal.SIGQUIT)
 

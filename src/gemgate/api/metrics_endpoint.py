@@ -1,5 +1,6 @@
 """The `/metrics` endpoint: bearer token, Prometheus or OpenMetrics format."""
 
+import asyncio
 import hmac
 import time
 
@@ -17,6 +18,7 @@ from gemgate.observability.multiprocess import of_all_workers
 from gemgate.store.errors import StoreError
 
 _BATCHES_SECONDS = 5.0
+_COUNT_SECONDS = 2.0  # a scrape has ten
 
 router = APIRouter(tags=["metrics"])
 
@@ -50,7 +52,8 @@ async def _count_batches(services: Services) -> None:
         return
     metrics.batches_until = now + _BATCHES_SECONDS
     try:
-        metrics.batches(await services.store.batches.count_by_status())
-    except (SQLAlchemyError, StoreError, OSError) as error:
+        async with asyncio.timeout(_COUNT_SECONDS):
+            metrics.batches(await services.store.batches.count_by_status())
+    except (SQLAlchemyError, StoreError, OSError, TimeoutError) as error:
         metrics.batches(None)
         _log.warning("the batches could not be counted", error=type(error).__name__)

@@ -1,22 +1,28 @@
-"""Whether what the gateway needs is there."""
+"""Whether what the gateway needs is there, and what is missing where it serves without."""
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
 from gemgate.redaction import traceback_of
-from gemgate.store import Store
+from gemgate.store import DiskReserveError, Store
+
+SILENT = "the store does not answer"
+"""What is said of a database or a bucket that fails or is silent."""
+
+FULL = "the disk is full but for its reserve"
 
 _log = structlog.get_logger()
 
 
 class Readiness:
-    """Whether the store answers, asked once for all probes that come within `kept` seconds.
+    """Whether the store can be used, asked once for all probes that come within `kept` seconds.
 
     Args:
         store: What is asked.
         timeout: Seconds that it may take.
-        kept: Seconds for which the answer is kept.
+        kept: Seconds for which the answer stands.
     """
 
     def __init__(self, store: Store, *, timeout: float = 3.0, kept: float = 1.0) -> None:
@@ -24,17 +30,40 @@ class Readiness:
         self._timeout = timeout
         self._kept = kept
         self._asked_at = float("-inf")
-        self._is_ready = True
-        self._asking = asyncio.Lock()
+        self._problem = ""
+        self._asking: asyncio.Task[None] | None = None
+
+    async def problem(self, patience: float | None = None) -> str:
+        """Why the store cannot be used; empty if it can. The log has each change.
+
+        Args:
+            patience: Seconds to wait for the answer, after which the store counts as silent; None: as long as it may
+                take.
+        """
+        if self._asking is None and asyncio.get_running_loop().time() - self._asked_at < self._kept:
+            return self._problem
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+        done, _ = await asyncio.wait((self._asking,), timeout=patience)
+        return self._problem if done else self._problem or SILENT
 
     async def is_ready(self) -> bool:
-        """The answer; what is wrong, and that it is right again, is in the log."""
-        async with self._asking:
-            now = asyncio.get_running_loop().time()
-            if now - self._asked_at >= self._kept:
-                self._note(await self._failure())
-                self._asked_at = asyncio.get_running_loop().time()
-            return self._is_ready
+        """Whether the store can be used."""
+        return not await self.problem()
+
+    async def aclose(self) -> None:
+        """Ask no longer."""
+        if (task := self._asking) is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _ask(self) -> None:
+        try:
+            self._note(await self._failure())
+        finally:
+            self._asked_at = asyncio.get_running_loop().time()
+            self._asking = None
 
     async def _failure(self) -> Exception | None:
         try:
@@ -46,8 +75,9 @@ class Readiness:
         return None
 
     def _note(self, failure: Exception | None) -> None:
-        if failure is not None and self._is_ready:
-            _log.error("not ready: the store does not answer", exception=traceback_of(failure))
-        elif failure is None and not self._is_ready:
-            _log.info("ready: the store answers again")
-        self._is_ready = failure is None
+        problem = "" if failure is None else FULL if isinstance(failure, DiskReserveError) else SILENT
+        if failure is not None and not self._problem:
+            _log.error(f"degraded: {problem}", exception=traceback_of(failure))
+        elif failure is None and self._problem:
+            _log.info("the store can be used again")
+        self._problem = problem

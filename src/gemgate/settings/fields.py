@@ -99,6 +99,15 @@ class Settings(BaseSettings):
         default=None, description="An s3://, gs:// or az:// bucket; absent: a directory in the data directory."
     )
 
+    store_timeout: PositiveFloat = Field(
+        default=10, description="For one transaction of the database, and one wait for the bucket; then 503."
+    )
+    readiness: Literal["chat", "store", "all"] = Field(
+        default="chat",
+        description="What /readyz needs for a 200: what chat needs, also the store of files and batches, or also Redis "
+        "and a Gemini key that Google takes. It reports the rest as degraded.",
+    )
+
     redis_url: SecretStr | None = Field(
         default=None,
         description="A Redis through which workers and replicas share limits, cool-downs and thought signatures; "

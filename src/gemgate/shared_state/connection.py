@@ -4,11 +4,12 @@ Whatever comes instead of an answer, Redis counts as down: no rubbish stops the 
 """
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -17,7 +18,6 @@ from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-    from redis.commands.core import AsyncScript
 
 TIMEOUT = 0.5
 """Seconds that one call to Redis may take, a new connection included."""
@@ -81,6 +81,14 @@ class RedisConnection:
         self._lost_at = 0.0
         self._told_at: float | None = None
         self._refused_at: float | None = None
+        self._refusal_told_at: float | None = None
+
+    @property
+    def state(self) -> str:
+        """`up`, `down`, or `refusing`: it answers, but has refused a command within the last minute."""
+        if not self.is_up:
+            return "down"
+        return "up" if self._refused_at is None else "refusing"
 
     async def run(self, call: "Callable[[Redis], Awaitable[T]]") -> T:
         """What `call` gives. It reads the answer too, so that one that cannot be read makes Redis be down.
@@ -92,17 +100,21 @@ class RedisConnection:
             raise RedisDownError
         try:
             async with asyncio.timeout(self._timeout):
-                return await call(self._redis)
+                answer = await call(self._redis)
         except Exception as error:  # a parser fails over rubbish in every way there is
             if is_refusal(error):
-                self._tell_refusal(error)
+                self.note_refusal(error)
             else:
                 self._lose(error)
             raise RedisDownError from error
+        if self._refused_at is not None and self._clock() - self._refused_at >= _QUIET_SECONDS:
+            self._refused_at = None
+            self._tell(True)
+        return answer
 
-    def script(self, text: str) -> "AsyncScript":
-        """Lua, to be called with `client=redis` within `run`."""
-        return self._redis.register_script(text)
+    def script(self, text: str) -> "Script":
+        """Lua, to be called within `run`."""
+        return Script(text)
 
     async def wait_until_up(self) -> None:
         """Returns when Redis can be used."""
@@ -157,14 +169,18 @@ class RedisConnection:
                 error=redact(f"{type(error).__name__}: {str(error)[:300]}"),
             )
 
-    def _tell_refusal(self, error: Exception) -> None:
-        """A key of ours that somebody else uses for something else, say: Redis itself is well."""
+    def note_refusal(self, error: Exception) -> None:
+        """Redis itself is well, but what the command was for is not shared: it lacks a right, or a key is another's."""
         now = self._clock()
-        if self._refused_at is None or now - self._refused_at >= _QUIET_SECONDS:
-            self._refused_at = now
-            _log.error("Redis refused a command", error=redact(str(error)[:300]))
+        if self._refused_at is None:
+            self._tell(False)
+        self._refused_at = now
+        if self._refusal_told_at is None or now - self._refusal_told_at >= _QUIET_SECONDS:
+            self._refusal_told_at = now
+            _log.error("Redis refused a command: each process counts for itself", error=redact(str(error)[:300]))
 
     def _find(self) -> None:
+        self._refused_at = None
         if self._down.is_set() and self._told_at == self._lost_at:
             _log.warning("Redis is back", seconds=round(self._clock() - self._lost_at, 1))
         self.is_up = True
@@ -173,11 +189,42 @@ class RedisConnection:
         self._up.set()
 
 
+class Script:
+    """Lua that Redis runs by its digest, or by its text: a Redis may know no SCRIPT, or forget what it had loaded."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self._has_digests = True
+
+    async def __call__(self, redis: "Redis", keys: list[str], arguments: list[Any]) -> Any:
+        """The answer of the script."""
+        from redis.exceptions import NoScriptError
+
+        given: Any = (len(keys), *keys, *arguments)
+        if self._has_digests:
+            try:
+                return await redis.evalsha(self._digest, *given)
+            except NoScriptError:
+                pass  # EVAL keeps it
+            except Exception as error:
+                if not is_refusal(error) or not _is_about_command(error):
+                    raise
+                self._has_digests = False
+        return await redis.eval(self._text, *given)
+
+
+def _is_about_command(error: Exception) -> bool:
+    """Whether a command is refused, not what a script does."""
+    text = str(error).lower()
+    return "unknown command" in text or "no permissions to run the 'evalsha'" in text
+
+
 def is_refusal(error: object) -> bool:
     """Whether Redis refuses one command for what it is. What it refuses for its own state has a class of its own."""
-    from redis.exceptions import ResponseError
+    from redis.exceptions import NoPermissionError, ResponseError
 
-    return type(error) is ResponseError
+    return type(error) in (ResponseError, NoPermissionError)
 
 
 def _client(url: str, timeout: float) -> "Redis":

@@ -18,12 +18,11 @@ from gemgate.auth.rate_limits import (
     RateLimitRequest,
     RateLimitStatus,
 )
-from gemgate.shared_state.connection import RedisConnection, RedisDownError, WrongAnswerError
+from gemgate.shared_state.connection import RedisConnection, RedisDownError, Script, WrongAnswerError
 from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-    from redis.commands.core import AsyncScript
 
 T = TypeVar("T")
 
@@ -142,9 +141,9 @@ class RedisQuotas:
     def _now(self) -> str:
         return f"{self._clock():.6f}" if self._clock else ""
 
-    async def _run(self, script: "AsyncScript", keys: list[str], arguments: list[Any], read: Callable[[Any], T]) -> T:
+    async def _run(self, script: Script, keys: list[str], arguments: list[Any], read: Callable[[Any], T]) -> T:
         async def call(redis: "Redis") -> T:
-            return read(await script(keys=keys, args=arguments, client=redis))
+            return read(await script(redis, keys, arguments))
 
         return await self._link.run(call)
 

@@ -73,7 +73,9 @@ class WriteBehind:
             for write in writes:
                 write(pipeline)
             for answer in await pipeline.execute(raise_on_error=False):
-                if isinstance(answer, Exception) and not is_refusal(answer):
+                if is_refusal(answer):
+                    self._link.note_refusal(answer)
+                elif isinstance(answer, Exception):
                     raise answer
 
         try:

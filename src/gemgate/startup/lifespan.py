@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -87,7 +87,9 @@ def _store(settings: Settings) -> AbstractAsyncContextManager[Store]:
     limits = StorageLimits(
         settings.storage_bytes_per_caller, settings.storage_files_per_caller, settings.storage_free_bytes
     )
-    return Store.open(database_url, settings.blobs_url, settings.data_dir, limits=limits)
+    return Store.open(
+        database_url, settings.blobs_url, settings.data_dir, limits=limits, seconds=settings.store_timeout
+    )
 
 
 @asynccontextmanager
@@ -146,7 +148,7 @@ async def services(
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),
             responses=ResponseServices(StatelessStore(), Encryptor(secrets, _CARRIERS)),
-            readiness=Readiness(store),
+            readiness=await enter(aclosing(Readiness(store))),
             confirmed_keys=ConfirmedKeys(gemini),
         )
 

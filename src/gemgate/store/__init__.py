@@ -17,7 +17,7 @@ from sqlalchemy import URL
 
 from gemgate.store.batches import BatchChanges, BatchRows
 from gemgate.store.blobs import BlobInfo, Blobs
-from gemgate.store.database import Clock, Database
+from gemgate.store.database import TIMEOUT, Clock, Database
 from gemgate.store.errors import (
     BlobMissingError,
     ChecksumMismatchError,
@@ -26,6 +26,7 @@ from gemgate.store.errors import (
     QuotaExceededError,
     SizeMismatchError,
     StoreError,
+    StoreUnavailableError,
     UnknownCursorError,
     UploadClosedError,
     UploadUnknownError,
@@ -70,6 +71,7 @@ __all__ = [
     "StorageRoom",
     "Store",
     "StoreError",
+    "StoreUnavailableError",
     "Swept",
     "UnknownCursorError",
     "UploadClosedError",
@@ -105,17 +107,20 @@ class Store:
         blobs_options: Mapping[str, str] | None = None,
         clock: Clock = time.time,
         limits: StorageLimits = UNLIMITED,
+        seconds: float = TIMEOUT,
     ) -> AsyncIterator[Self]:
         """The store, with its schema up to date: in `data_dir` what has no URL, which nobody else may read.
+
+        A transaction, and one wait for the blob store, may take `seconds`.
 
         Raises:
             StoreError: a URL is not understood, the directory cannot be made, the database does not answer.
         """
-        blobs = await to_thread.run_sync(_blobs, blobs_url, blobs_options, data_dir)
+        blobs = await to_thread.run_sync(_blobs, blobs_url, blobs_options, data_dir, seconds)
         url = URL.create("sqlite", database=str(data_dir / "gemgate.sqlite3")) if database_url is None else database_url
         if database_url is None:
             await to_thread.run_sync(_make, data_dir)
-        async with Database.open(url) as database:
+        async with Database.open(url, seconds) as database:
             yield cls(database, blobs, clock, limits)
 
     def new_id(self, kind: Kind) -> str:
@@ -136,9 +141,9 @@ class Store:
         await self.blobs.ping()
 
 
-def _blobs(url: str | None, options: Mapping[str, str] | None, data_dir: Path) -> Blobs:
+def _blobs(url: str | None, options: Mapping[str, str] | None, data_dir: Path, seconds: float) -> Blobs:
     if url is not None:
-        return Blobs.at(url, options)
+        return Blobs.at(url, options, seconds)
     for directory in (data_dir, data_dir / "blobs"):
         _make(directory)
     with suppress(OSError):  # another's directory

@@ -4,6 +4,7 @@ obstore takes 5 MB and threads of its own, so it is imported when there is somet
 the first bytes are written or read.
 """
 
+import asyncio
 import hashlib
 import os
 import re
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from anyio import to_thread
 
-from gemgate.store.errors import BlobMissingError, StoreError
+from gemgate.store.errors import BlobMissingError, StoreError, StoreUnavailableError
 from gemgate.store.feed import Feed, blocks
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ _PART = 5 * 1024 * 1024
 _PARTS_AT_ONCE = 4
 _READ = 256 * 1024
 _LISTED_AT_ONCE = 500
+
+TIMEOUT = 10.0
+"""Seconds that one wait for the backend may take; six times as much where parts of a large blob are on their way."""
+
+_PARTS_FACTOR = 6
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
 _STAGED = re.compile(r"[^#]+#\d+")
@@ -64,9 +70,12 @@ class Blobs:
     A blob appears whole or not at all: while it is written, readers see nothing, or the blob it replaces.
     """
 
-    def __init__(self, open_store: "Callable[[], ObjectStore]", directory: Path | None = None) -> None:
+    def __init__(
+        self, open_store: "Callable[[], ObjectStore]", directory: Path | None = None, seconds: float = TIMEOUT
+    ) -> None:
         self._open_store = open_store
         self._directory = directory
+        self._seconds = seconds
 
     @property
     def directory(self) -> Path | None:
@@ -90,7 +99,7 @@ class Blobs:
         return cls(open_store, directory)
 
     @classmethod
-    def at(cls, url: str, options: Mapping[str, str] | None = None) -> "Blobs":
+    def at(cls, url: str, options: Mapping[str, str] | None = None, seconds: float = TIMEOUT) -> "Blobs":
         """Blobs under `s3://bucket/prefix`, `gs://bucket/prefix` or `az://account/container/prefix`.
 
         Credentials come from where the cloud's own tools look for them (the environment, the machine's or the pod's
@@ -108,7 +117,7 @@ class Blobs:
         # Plain HTTP is spoken only to an endpoint that is given with it, in the environment too (`AWS_ENDPOINT`).
         client: ClientConfig = {
             "timeout": timedelta(minutes=5),
-            "connect_timeout": timedelta(seconds=10),
+            "connect_timeout": timedelta(seconds=seconds),
             "allow_http": True,
         }
         retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
@@ -116,7 +125,7 @@ class Blobs:
             store = from_url(url, config=given, client_options=client, retry_config=retry)
         except BaseError as error:
             raise StoreError(f"the blobs URL or its options are not understood: {_reason(error)}") from None
-        return cls(lambda: store)
+        return cls(lambda: store, seconds=seconds)
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
         """Write `chunks`, however many they are, and answer with their size in bytes and their SHA-256 in hex.
@@ -143,7 +152,7 @@ class Blobs:
         async with aclosing(measured()) as source:
             first = await anext(source)
             if len(first) < _PART:
-                await _asked(self._store.put_async(key, first, use_multipart=False), key)
+                await self._asked(self._store.put_async(key, first, use_multipart=False), key)
             else:
                 await self._put_parts(key, first, source)
         if self._directory:
@@ -157,10 +166,10 @@ class Blobs:
             )
 
         async with Feed(upload) as feed:
-            is_taken = await feed.send(first)
+            is_taken = await self._asked(feed.send(first), key, _PARTS_FACTOR)
             while is_taken and (block := await anext(rest, b"")):
-                is_taken = await feed.send(block)
-            await _asked(feed.finish(), key)
+                is_taken = await self._asked(feed.send(block), key, _PARTS_FACTOR)
+            await self._asked(feed.finish(), key, _PARTS_FACTOR)
 
     async def get(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes]:
         """The bytes from `start` up to, but not including, `end`; past the end of the blob there are none.
@@ -175,10 +184,10 @@ class Blobs:
             if start >= end:
                 return
             options = {"range": (start, end)}
-        result = await _asked(self._store.get_async(_checked_key(key), options=options), key)
-        with _failing(key):
-            async for chunk in result.stream(min_chunk_size=_READ):
-                yield bytes(chunk)
+        result = await self._asked(self._store.get_async(_checked_key(key), options=options), key)
+        chunks = aiter(result.stream(min_chunk_size=_READ))
+        while (chunk := await self._asked(_next(chunks), key, _PARTS_FACTOR)) is not None:
+            yield bytes(chunk)
 
     async def size(self, key: str) -> int:
         """How many bytes the blob has.
@@ -186,13 +195,13 @@ class Blobs:
         Raises:
             BlobMissingError: the blob does not exist.
         """
-        return int((await _asked(self._store.head_async(_checked_key(key)), key))["size"])
+        return int((await self._asked(self._store.head_async(_checked_key(key)), key))["size"])
 
     async def delete(self, *keys: str) -> None:
         """Remove these blobs; the ones that are gone already are none the worse."""
         for key in keys:
             try:
-                await _asked(self._store.delete_async(_checked_key(key)), key)
+                await self._asked(self._store.delete_async(_checked_key(key)), key)
             except BlobMissingError:
                 continue
 
@@ -215,10 +224,9 @@ class Blobs:
         """All blobs whose keys begin with the word `prefix`, some hundreds at a time."""
         if self._directory and not await to_thread.run_sync((self._directory / prefix).exists):
             return
-        pages = self._store.list(prefix, chunk_size=_LISTED_AT_ONCE)
-        with _failing(prefix):
-            async for found in pages:
-                yield [BlobInfo(meta["path"], meta["size"], meta["last_modified"].timestamp()) for meta in found]
+        pages = aiter(self._store.list(prefix, chunk_size=_LISTED_AT_ONCE))
+        while (found := await self._asked(_next(pages), prefix)) is not None:
+            yield [BlobInfo(meta["path"], meta["size"], meta["last_modified"].timestamp()) for meta in found]
 
     async def sweep_partial(self, before: float) -> int:
         """Remove what killed processes left half-written in a directory before the Unix second `before`; how many.
@@ -236,6 +244,12 @@ class Blobs:
         async with aclosing(self.listing("ping")) as pages:
             await anext(pages, None)
 
+    async def _asked(self, answer: Awaitable[T], key: str, factor: int = 1) -> T:
+        """What the backend answers, within its time; `factor` times as much for what is long."""
+        with _failing(key):
+            async with asyncio.timeout(self._seconds * factor):
+                return await answer
+
 
 def _checked_key(key: str) -> str:
     if not _KEY.fullmatch(key):
@@ -243,9 +257,8 @@ def _checked_key(key: str) -> str:
     return key
 
 
-async def _asked(answer: Awaitable[T], key: str) -> T:
-    with _failing(key):
-        return await answer
+async def _next(pages: AsyncIterator[T]) -> T | None:
+    return await anext(pages, None)
 
 
 @contextmanager
@@ -254,12 +267,14 @@ def _failing(key: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise BlobMissingError(key) from None
+    except TimeoutError as error:
+        raise StoreUnavailableError(f"the blob store did not answer in time at {key}") from error
     except Exception as error:
         from obstore.exceptions import BaseError
 
-        if not isinstance(error, BaseError):
+        if not isinstance(error, BaseError | OSError):
             raise
-        raise StoreError(f"the blob store failed at {key}: {_reason(error)}") from error
+        raise StoreUnavailableError(f"the blob store failed at {key}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
@@ -15,11 +15,11 @@ from anyio import to_thread
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gemgate.store.errors import StoreError
+from gemgate.store.errors import StoreError, StoreUnavailableError
 from gemgate.store.schema import UnknownSchemaError, migrate
 from gemgate.store.tables import Base
 
@@ -33,6 +33,9 @@ Clock = Callable[[], float]
 _POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})
 _BUSY_SECONDS = 30
+TIMEOUT = 10.0
+"""Seconds for one transaction, the wait for a connection included; SQLite has `_BUSY_SECONDS` at least."""
+
 _OWNER_ONLY = 0o600
 _CLOSING_SECONDS = 5.0
 _PRAGMAS = (
@@ -48,21 +51,26 @@ class Database:
     """Sessions over one engine; on SQLite only one task of the process writes at a time.
 
     Other processes on the same SQLite file are waited for, up to 30 seconds.
+
+    Args:
+        engine: The way to the database.
+        seconds: What one transaction may take.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, seconds: float = TIMEOUT) -> None:
         self.engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._seconds = max(seconds, _BUSY_SECONDS) if self._is_sqlite else seconds
         self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._is_sqlite else nullcontext()
         self._readers = async_sessionmaker(engine, expire_on_commit=False)
         self._writers = async_sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database_url: str | URL) -> AsyncIterator[Self]:
+    async def open(cls, database_url: str | URL, seconds: float = TIMEOUT) -> AsyncIterator[Self]:
         """The database at `sqlite:///path` or `postgresql://…`, with every migration applied.
 
-        Any number of processes may open the same one at once.
+        Any number of processes may open the same one at once. A transaction may take `seconds`.
 
         Raises:
             StoreError: the URL is not understood, the driver is missing, the database does not answer, or its schema
@@ -70,29 +78,42 @@ class Database:
         """
         url, threads = _parsed(database_url), _Threads()
         try:
-            engine = _engine(url, threads)
+            engine = _engine(url, threads, seconds)
         except ImportError:
             raise StoreError("PostgreSQL needs its driver: pip install 'gemgate[postgres]'") from None
         try:
             if url.get_backend_name() == "sqlite":
                 await to_thread.run_sync(_keep_to_owner, Path(str(url.database)))
             await _up_to_date(url)
-            yield cls(engine)
+            yield cls(engine, seconds)
         finally:
             await engine.dispose()
             await threads.ended()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that only reads."""
-        async with self._readers.begin() as session:
-            yield session
+        """A transaction that only reads.
+
+        Raises:
+            StoreUnavailableError: the database fails, or does not answer in time.
+        """
+        with _as_unavailable():
+            async with asyncio.timeout(self._seconds), self._readers.begin() as session:
+                yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that may write: committed at the end, rolled back by an exception."""
-        async with self._writer, self._writers.begin() as session:
-            yield session
+    async def write(self, seconds: float | None = None) -> AsyncIterator[AsyncSession]:
+        """A transaction that may write: committed at the end, rolled back by an exception.
+
+        Args:
+            seconds: What it may take, where that is more than others may.
+
+        Raises:
+            StoreUnavailableError: the database fails, or does not answer in time.
+        """
+        with _as_unavailable():
+            async with asyncio.timeout(seconds or self._seconds), self._writer, self._writers.begin() as session:
+                yield session
 
     def upsert(self, table: type[Base]) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that takes `on_conflict_do_update`."""
@@ -106,13 +127,22 @@ class Database:
         """Ask the database for a sign of life.
 
         Raises:
-            StoreError: it does not answer.
+            StoreUnavailableError: it does not answer.
         """
-        try:
-            async with self.read() as session:
-                await session.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreError(f"the database does not answer: {_reason(error)}") from error
+        async with self.read() as session:
+            await session.execute(text("SELECT 1"))
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise StoreUnavailableError("the database does not answer in time") from error
+    except IntegrityError:
+        raise  # what was asked for is at fault
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreUnavailableError(f"the database does not answer: {_reason(error)}") from error
 
 
 def _parsed(database_url: str | URL) -> URL:
@@ -121,7 +151,7 @@ def _parsed(database_url: str | URL) -> URL:
     except ArgumentError:
         raise StoreError("the database URL is not a URL, such as postgresql://user:password@host/name") from None
     if url.drivername in _POSTGRESQL:
-        defaults = {"application_name": "gemgate", "connect_timeout": "10"}
+        defaults = {"application_name": "gemgate"}
         return url.set(drivername="postgresql+psycopg").update_query_dict({**defaults, **url.query})
     if url.drivername not in _SQLITE:
         raise StoreError(f"the database is PostgreSQL or SQLite, not {url.drivername}")
@@ -158,7 +188,7 @@ class _Threads:
                 thread.join(max(end - time.monotonic(), 0))
 
 
-def _engine(url: URL, threads: _Threads) -> AsyncEngine:
+def _engine(url: URL, threads: _Threads, seconds: float) -> AsyncEngine:
     as_json: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
     if url.get_backend_name() == "sqlite":
         connect_args = {"timeout": _BUSY_SECONDS, "async_creator_fn": threads.connect}
@@ -166,8 +196,12 @@ def _engine(url: URL, threads: _Threads) -> AsyncEngine:
         _serve_transactions(engine.sync_engine)
         return engine
     # Without server-side prepared statements a pooler that shares connections (pgbouncer) may stand between.
-    unprepared = {"prepare_threshold": None}
-    return create_async_engine(url, connect_args=unprepared, pool_pre_ping=True, pool_recycle=1800, **as_json)
+    from gemgate.store.postgres import bounded_connect
+
+    connect_args = {"prepare_threshold": None, "async_creator_fn": bounded_connect(seconds)}
+    return create_async_engine(
+        url, connect_args=connect_args, pool_pre_ping=True, pool_recycle=1800, pool_timeout=seconds, **as_json
+    )
 
 
 def _dumps(value: object) -> str:

@@ -5,6 +5,10 @@ class StoreError(Exception):
     """The store cannot be opened or used; the message holds no credential."""
 
 
+class StoreUnavailableError(StoreError):
+    """The database or the blob store fails, or does not answer in time; it may later."""
+
+
 class BlobMissingError(StoreError):
     """No blob has this key."""
 

@@ -8,6 +8,8 @@ from anyio import BrokenResourceError, CancelScope, create_memory_object_stream
 
 T = TypeVar("T")
 
+_ABORT_SECONDS = 10.0  # a backend that is silent must not hold whoever leaves
+
 
 class _InterruptedError(Exception):
     """The push ended before its end: the code that pulls must undo what it has done."""
@@ -31,10 +33,10 @@ class Feed(Generic[T]):
 
     async def __aexit__(self, *_: object) -> None:
         self._inlet.close()
-        with CancelScope(shield=True):
-            await asyncio.wait([self._puller])
         # Asked for, so that asyncio does not report it as lost: `finish` raises the error that matters.
-        self._puller.exception()
+        self._puller.add_done_callback(lambda puller: puller.cancelled() or puller.exception())
+        with CancelScope(shield=True):
+            await asyncio.wait([self._puller], timeout=_ABORT_SECONDS)
 
     async def _pulled(self) -> AsyncIterator[bytes]:
         async for block in self._outlet:

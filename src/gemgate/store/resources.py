@@ -7,7 +7,7 @@ from sqlalchemy import String, delete, literal, or_, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
 from gemgate.store.database import Clock, Database
-from gemgate.store.errors import StoreError
+from gemgate.store.errors import StoreError, StoreUnavailableError
 from gemgate.store.tables import GoogleFileRow, ResourceRow
 
 _AT_ONCE = 1000
@@ -47,8 +47,8 @@ class Resources:
         try:
             async with self._database.write() as session:
                 return set(await session.scalars(claimed.returning(ResourceRow.name)))
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreError("the owner of what was made at Google could not be noted") from error
+        except (StoreError, SQLAlchemyError, OSError) as error:
+            raise StoreUnavailableError("the owner of what was made at Google could not be noted") from error
 
     async def owned(self, owner: str, names: Collection[str]) -> dict[str, str]:
         """Those of `names` that the owner has made or uploaded, and the labels of the keys that made them, if known."""

@@ -21,6 +21,7 @@ HEAD = "r0004"
 """The newest of the migrations, which arrives at the tables of `Base`."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_CONNECT_SECONDS = 10
 _ADVISORY_LOCK = 0x67656D67617465  # "gemgate" in ASCII
 
 
@@ -48,7 +49,8 @@ def migrate(url: URL) -> None:
         with _lock_beside(Path(str(url.database))):
             _migrate_sqlite(url.set(drivername="sqlite+pysqlite"))
         return
-    engine = create_engine(url, poolclass=NullPool, connect_args={"prepare_threshold": None})
+    options = {"prepare_threshold": None, "connect_timeout": _CONNECT_SECONDS}
+    engine = create_engine(url, poolclass=NullPool, connect_args=options)
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _ADVISORY_LOCK})
         _upgrade(connection)

@@ -18,6 +18,7 @@ from gemgate.store.tables import (
 )
 
 GRACE = 86_400
+_SECONDS = 300.0
 _KEEP_CLOSED_UPLOADS = 30 * 86_400
 
 
@@ -41,7 +42,7 @@ async def sweep(database: Database, blobs: Blobs, clock: Clock, grace: float = G
         StoreError: the blob store failed; the next sweep goes on.
     """
     now = clock()
-    async with database.write() as session:
+    async with database.write(_SECONDS) as session:
         files = await _expired_files(session, now)
         parts = await _parts_of_closed_uploads(session, now)
         google = await session.scalars(

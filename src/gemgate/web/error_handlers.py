@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from gemgate.errors import ApiError, internal_error
+from gemgate.errors import ApiError, internal_error, store_unavailable
 from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
 from gemgate.observability.record import current
 from gemgate.redaction import redact, traceback_of
-from gemgate.store import DiskReserveError, QuotaExceededError
+from gemgate.store import DiskReserveError, QuotaExceededError, StoreError, StoreUnavailableError
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.validation import from_details
 from gemgate.web.error_shapes import error_body
@@ -39,6 +39,9 @@ def as_api_error(error: Exception) -> ApiError:
         case QuotaExceededError():
             msg = f"You have stored as much as this gateway keeps for one caller: {error.most}. Delete files first."
             api_error = ApiError(403, msg, code="storage_quota_exceeded")
+        case StoreUnavailableError():
+            _log.error("the store failed", exception=traceback_of(error))
+            api_error = store_unavailable()
         case DiskReserveError():
             msg = "The gateway's disk is full: nothing can be stored until its operator makes room."
             api_error = ApiError(507, msg, type="server_error", code="insufficient_storage")
@@ -109,6 +112,7 @@ _HANDLERS: dict[type[Exception], Any] = {
     InvalidNameError: _expected,
     QuotaExceededError: _expected,
     DiskReserveError: _expected,
+    StoreError: _expected,
     RequestValidationError: _validation,
     HTTPException: _http,
     ClientDisconnect: _gone,

@@ -104,7 +104,7 @@ class Worker:
                     task = asyncio.create_task(self._work(row))
                     self._running[task] = row.owner
                     task.add_done_callback(self._done)
-            except (SQLAlchemyError, OSError) as error:
+            except (StoreError, SQLAlchemyError, OSError) as error:
                 _log.warning("the store of batches does not answer", error=type(error).__name__)
             except Exception as error:  # noqa: BLE001  the loop must go on, or no batch ever ends
                 _log.error("no batch could be claimed", exception=traceback_of(error))
@@ -152,7 +152,7 @@ class Worker:
             try:
                 is_mine = await self._rows.renew(batch_id, self._name, lease)
                 good_until = self._clock() + lease if is_mine else NOW
-            except (SQLAlchemyError, OSError) as error:
+            except (StoreError, SQLAlchemyError, OSError) as error:
                 _log.warning("a lease could not be renewed", batch=batch_id, error=type(error).__name__)
             if self._clock() > good_until - lease / 3:
                 step.cancel()
@@ -191,10 +191,10 @@ class Worker:
         return due
 
     async def _count(self, claimed: ClaimedBatch) -> None:
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(StoreError, SQLAlchemyError, OSError):
             await claimed.record(attempt=claimed.row.attempt + 1)
 
     async def _release(self, claimed: ClaimedBatch, due: float | None) -> None:
         """Give the batch back; when that fails, its lease runs out."""
-        with suppress(SQLAlchemyError, OSError):
+        with suppress(StoreError, SQLAlchemyError, OSError):
             await self._rows.release(claimed.row.id, self._name, claimed.row.version, due)
