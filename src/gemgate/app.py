@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,6 +21,7 @@ from gemgate.api.embeddings.routes import router as embeddings_router
 from gemgate.api.files.routes import router as files_router
 from gemgate.api.files.uploads_routes import router as uploads_router
 from gemgate.api.images.routes import router as images_router
+from gemgate.api.meant_path import meant_path
 from gemgate.api.models.routes import router as models_router
 from gemgate.api.native import routes as native
 from gemgate.api.responses.routes import create_response
@@ -36,6 +38,7 @@ from gemgate.web.fast_path import FastPath
 from gemgate.web.limits_middleware import LimitsMiddleware
 from gemgate.web.page_guard import PageGuard, guards_pages
 from gemgate.web.rate_limit_middleware import QuotaMiddleware
+from gemgate.web.request_paths import HeadRequests, RequestPaths
 from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 if TYPE_CHECKING:
@@ -81,6 +84,8 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     handlers.install(app)
     _include_routers(app)
     native.install(app)
+    app.state.meant_path = partial(meant_path, app.router.routes)
+    app.add_middleware(RequestPaths, prefix=settings.root_path)
     return app
 
 
@@ -91,7 +96,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing:
         for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)
         for path, endpoint in (("chat/completions", create_chat_completion), ("responses", create_response))
     }
-    app.add_middleware(FastPath, endpoints=hot)  # what is added later stands around it
+    app.add_middleware(HeadRequests)
+    app.add_middleware(FastPath, endpoints=hot)  # what is added later is around it
     app.add_middleware(QuotaMiddleware)
     app.add_middleware(
         LimitsMiddleware,

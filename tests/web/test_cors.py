@@ -83,3 +83,27 @@ def test_origins_reach_workers_through_the_environment(monkeypatch: pytest.Monke
     environment = Settings(_env_file=None, cors_origins=f"{PAGE}, http://localhost:3000").as_environment()
     monkeypatch.setenv("GEMGATE_CORS_ORIGINS", environment["GEMGATE_CORS_ORIGINS"])
     assert Settings(_env_file=None).cors_origins == (PAGE, "http://localhost:3000")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "PATCH"])
+def test_a_page_may_use_the_methods_of_googles_api_in_a_private_network(method: str) -> None:
+    with TestClient(gateway_app(cors_origins="https://page.example")) as client:
+        answer = client.options(
+            "/v1beta/cachedContents/x",
+            headers={
+                "origin": "https://page.example",
+                "access-control-request-method": method,
+                "access-control-request-private-network": "true",
+            },
+        )
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-private-network"] == "true"
+
+
+def test_a_page_can_read_what_uploads_are_answered() -> None:
+    with TestClient(gateway_app(cors_origins="https://page.example")) as client:
+        answer = client.get("/healthz", headers={"origin": "https://page.example"})
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    assert {"x-goog-upload-url", "x-goog-upload-status", "x-goog-upload-size-received", "x-gemgate-copy"} <= set(
+        exposed
+    )

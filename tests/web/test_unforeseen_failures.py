@@ -13,7 +13,7 @@ from gemgate.store.database import Database
 if TYPE_CHECKING:
     from gemgate.store import Store
 
-PATHS = [
+PATHS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/models", None),
     ("GET", "/v1/models/gemini-2.5-flash", None),
     ("POST", "/v1/embeddings", {"model": "gemini-embedding-001", "input": "Hi"}),

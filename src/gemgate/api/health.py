@@ -1,5 +1,7 @@
 """Whether the process lives, and whether it takes requests."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -50,6 +52,6 @@ def _has_no_key(services: Services) -> bool:
     return bool(keys) and all(key.cooldown is not None for key in keys)
 
 
-def _unready(reason: str, body: dict[str, object]) -> JSONResponse:
+def _unready(reason: str, body: Mapping[str, object]) -> JSONResponse:
     content = {"status": "unavailable", "reason": reason, **body}
     return JSONResponse(content, status_code=503, headers={"retry-after": "1"})

@@ -22,7 +22,7 @@ class Readiness:
     Args:
         store: What is asked.
         timeout: Seconds that it may take.
-        kept: Seconds for which the answer stands.
+        kept: Seconds for which the answer is believed.
     """
 
     def __init__(self, store: Store, *, timeout: float = 3.0, kept: float = 1.0) -> None:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-_KEEP_ALIVE_SECONDS = 75  # longer than the 60 s that load balancers keep an idle connection
 _YOUNG_OBJECTS = (
     10_000  # that outlive each other before the garbage collector looks; Python's 700 are one large request
 )
@@ -98,7 +97,7 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
         "lifespan": "on",
         "ws": "none",
         "backlog": BACKLOG,
-        "timeout_keep_alive": _KEEP_ALIVE_SECONDS,
+        "timeout_keep_alive": math.ceil(settings.client_keepalive_timeout),
         "timeout_worker_healthcheck": _HUNG_SECONDS,
         "timeout_graceful_shutdown": math.ceil(settings.shutdown_timeout),
     }

@@ -39,6 +39,7 @@ NOT_JSON = "is not valid JSON"
 UNIX = "unix:"
 """What an address that is a Unix domain socket begins with."""
 
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)
 
 
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
         default=None,
         description="The gateway's public URL, such as https://ai.example.com, for the upload URLs of Google's clients."
         " Absent: taken from each request (Host, X-Forwarded-Proto).",
+    )
+    root_path: str = Field(
+        default="",
+        description="The path below which a proxy shows the gateway, such as /gemini; requests have it or not.",
     )
     workers: PositiveInt = Field(default=1, description="Processes that share the listening socket.")
     shutdown_timeout: PositiveFloat = Field(default=30, description="How long running answers may take after SIGTERM.")
@@ -212,6 +217,14 @@ class Settings(BaseSettings):
     )
     keepalive_interval: PositiveFloat = Field(
         default=15, description="The interval of the comments that keep a stream alive."
+    )
+
+    native_keepalive_interval: NonNegativeFloat = Field(
+        default=0, description="The same on Google's own event streams; 0: none, as Google sends none."
+    )
+    client_keepalive_timeout: PositiveFloat = Field(
+        default=75,
+        description="How long an idle connection of a caller stays open: longer than load balancers keep theirs (60).",
     )
 
     max_answer_bytes: PositiveInt = Field(
@@ -345,6 +358,15 @@ class Settings(BaseSettings):
                 msg = f"{origin!r} is not an origin, such as https://app.example.com (no path, no slash at the end)"
                 raise ValueError(msg)
         return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _below(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and not _PATH.fullmatch(path):
+            msg = f"{value!r} is not a path, such as /gemini"
+            raise ValueError(msg)
+        return path
 
     @field_validator("upstream", "public_url")
     @classmethod

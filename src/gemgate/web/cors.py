@@ -22,6 +22,13 @@ EXPOSED = (
     "x-ratelimit-remaining-tokens",
     "x-ratelimit-reset-requests",
     "x-ratelimit-reset-tokens",
+    "x-gemgate-copy",
+    "x-goog-upload-chunk-granularity",
+    "x-goog-upload-control-url",
+    "x-goog-upload-header-content-type",
+    "x-goog-upload-size-received",
+    "x-goog-upload-status",
+    "x-goog-upload-url",
 )
 """What a page may read of an answer, beside the few headers that every page may."""
 
@@ -37,8 +44,9 @@ def install(app: FastAPI, origins: Sequence[str]) -> None:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
-        allow_methods=["GET", "POST", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["*"],
         expose_headers=EXPOSED,
+        allow_private_network=True,
         max_age=_PREFLIGHT_SECONDS,
     )

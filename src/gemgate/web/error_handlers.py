@@ -94,7 +94,9 @@ async def _http(request: Request, error: HTTPException) -> Response:
     method, path = request.method, redact(request.url.path)
     match error.status_code:
         case 404:
-            api_error = ApiError(404, f"Invalid URL ({method} {path})")
+            meant = request.app.state.meant_path(method, path)
+            hint = f". Did you mean {meant}?" if meant else ""
+            api_error = ApiError(404, f"Invalid URL ({method} {path}){hint}")
         case 405:
             allowed = Headers(error.headers).get("allow", "another method")
             msg = f"Not allowed to {method} on {path}. Use {allowed}."

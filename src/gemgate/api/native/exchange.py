@@ -50,7 +50,7 @@ class Exchange:
         url = self.request.base_url
         if self.request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower() == "https":
             url = url.replace(scheme="https")
-        return str(url).rstrip("/")
+        return str(url).rstrip("/") + self.services.settings.root_path
 
     @property
     def verb(self) -> str:

@@ -1,9 +1,11 @@
 """Passes native methods through unchanged. JSON is parsed only where answers must be filtered by caller."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.filtered_lists import filtered
+from gemgate.api.native.keep_alive import KeptAlive
 from gemgate.api.native.ownership import (
     check_access,
     is_filtered,
@@ -11,11 +13,13 @@ from gemgate.api.native.ownership import (
     remember,
 )
 from gemgate.api.native.request_headers import OF_DOWNLOADS, forwarded_request_headers
-from gemgate.api.native.responses import headers_of, relay, reply, whole
+from gemgate.api.native.responses import error_event, headers_of, relay, reply, whole
 from gemgate.api.native.usage_watch import OPERATIONS, UsageTail
 from gemgate.gemini.client.response import GeminiResponse
+from gemgate.gemini.errors import GeminiError
 from gemgate.observability.record import current
 from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.error_handlers import as_api_error
 from gemgate.web.json_body import read_body
 
 _MAX_READ = 67_108_864
@@ -34,6 +38,9 @@ async def plain(exchange: Exchange) -> None:
         await reply(exchange.send, *page)
         return
     is_read, watch = looks_inside(exchange), _watch(exchange)
+    if (interval := exchange.services.settings.native_keepalive_interval) and _is_event_stream(exchange):
+        await _kept_alive(exchange, body, watch, interval)
+        return
     async with cancelled_on_disconnect(request):
         answer = await _call(exchange, body, packed=not is_read and watch is None and exchange.caller.key is not None)
         if not is_read:
@@ -42,6 +49,23 @@ async def plain(exchange: Exchange) -> None:
         content = await whole(answer, _MAX_READ)
     await remember(exchange, answer, content)
     await reply(exchange.send, answer.status, headers_of(answer), content)
+
+
+def _is_event_stream(exchange: Exchange) -> bool:
+    return exchange.call.method.call == "streamGenerateContent" and exchange.query.get("alt") == "sse"
+
+
+async def _kept_alive(exchange: Exchange, body: bytes, watch: UsageTail | None, interval: float) -> None:
+    """As `plain`, with comments while nothing comes."""
+    async with cancelled_on_disconnect(exchange.request), KeptAlive(exchange.send, interval) as out:
+        try:
+            answer = await _call(exchange, body, packed=False)
+        except GeminiError as error:
+            if not out.has_begun:
+                raise
+            await out.send({"type": "http.response.body", "body": error_event(as_api_error(error))})
+            return
+        await _hand_on(replace(exchange, send=out.send), answer, watch)
 
 
 async def read(exchange: Exchange) -> Read:

@@ -39,6 +39,9 @@ _PASSED = frozenset(
         "x-goog-upload-status",
     }
 )
+_OF_STREAMS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+"""nginx holds a stream back unless it is asked not to."""
+
 _OF_THE_BYTES = frozenset({"content-encoding", "content-length"})
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -99,7 +102,10 @@ async def relay(answer: GeminiResponse, send: Send, watch: UsageTail | None = No
     if not is_unpacked:
         answer.leave_encoded()
     headers = forwarded_response_headers(answer.headers, decoded=is_unpacked, secret=secret)
-    is_stream = "text/event-stream" in headers.get("content-type", "") and "content-encoding" not in headers
+    is_event_stream = "text/event-stream" in headers.get("content-type", "")
+    is_stream = is_event_stream and "content-encoding" not in headers
+    if is_event_stream:
+        headers |= _OF_STREAMS
     await send({"type": "http.response.start", "status": answer.status, "headers": raw(headers)})
     try:
         async for piece in answer:

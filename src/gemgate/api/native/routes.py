@@ -72,7 +72,7 @@ class NativePaths:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] == "http" and (path := _path(scope)).startswith(_HEADS):
-            found = find(scope["method"], path)
+            found = find(_verb(scope), path)
             if found is not None and not (found.is_shared and not _is_from_google_client(scope)):
                 scope[_ASKED] = _asked(found, scope)
         await self._app(scope, receive, send)
@@ -166,7 +166,14 @@ async def _refuse(send: Send, error: Exception) -> None:
 
 def _unknown(scope: Scope, what: str, known: list[str] | tuple[str, ...]) -> ApiError:
     msg = f"{scope['method']} {_path(scope)[:200]!r} is not a method of the Gemini API. {what}: {', '.join(known)}."
-    return ApiError(404, msg, code="unknown_method")
+    meant = scope["app"].state.meant_path(_verb(scope), _path(scope))
+    return ApiError(404, f"{msg} Did you mean {meant}?" if meant else msg, code="unknown_method")
+
+
+def _verb(scope: Scope) -> str:
+    """The HTTP method whose answer is asked for."""
+    method: str = scope["method"]
+    return "GET" if method == "HEAD" else method
 
 
 def _path(scope: Scope) -> str:
