@@ -100,8 +100,16 @@ class VideoPart(Wire):
     video_url: VideoUrl
 
 
+class ThinkingPart(Wire):
+    """`{"type": "thinking"}`: a thought in a message of the assistant, as other gateways give it."""
+
+    type: Literal["thinking"]
+    thinking: str | None = None
+    signature: str | None = None
+
+
 ContentPart = Annotated[
-    TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart, Field(discriminator="type")
+    TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart | ThinkingPart, Field(discriminator="type")
 ]
 Content = str | Items[ContentPart] | None
 

@@ -213,3 +213,29 @@ def test_blocks_that_refer_to_parts_are_text() -> None:
     translation = translate(messages=[USER, CALL, tool_result("c", parts)])
     response = translation.body["contents"][2]["parts"][0]["functionResponse"]["response"]
     assert response == {"result": '[{"$ref":"#/a"},{"b":2}]'}
+
+
+@pytest.mark.parametrize(
+    ("messages", "cut"),
+    [
+        ([USER, {"role": "assistant", "content": "plan"}, {"role": "assistant", "content": "draft"}], [1, 2]),
+        ([USER, {"role": "assistant", "content": "answer"}, EMPTY], [1]),
+        ([USER, {"role": "assistant", "content": ""}, {"role": "assistant", "content": "draft"}], [2]),
+        ([USER, TEXT, EMPTY, TEXT, {"role": "user", "content": [{"type": "text", "text": ""}]}], [1, 3]),
+        ([USER, CALL, RESULT, TEXT], [3]),
+        ([USER, TEXT, {"role": "system", "content": ""}], [1]),
+    ],
+)
+def test_each_message_of_the_assistants_that_is_cut_at_the_end_is_named(
+    messages: list[dict[str, Any]], cut: list[int]
+) -> None:
+    translation = accepted(translate(model="gemini-3.6-flash", messages=messages))
+    assert translation.notes.adjusted == [f"messages[{index}]->none" for index in cut]
+    assert translation.body["contents"][-1]["role"] == "user"
+
+
+def test_a_refused_message_of_the_assistants_is_named_by_its_own_place() -> None:
+    options = chat_options(trailing_assistant="reject")
+    with pytest.raises(ApiError) as caught:
+        translate(options, model="gemini-3.6-flash", messages=[USER, TEXT, EMPTY])
+    assert caught.value.param == "messages[1]"

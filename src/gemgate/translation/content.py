@@ -24,6 +24,7 @@ from gemgate.wire import (
     ImagePart,
     RefusalPart,
     TextPart,
+    ThinkingPart,
     VideoPart,
 )
 
@@ -78,6 +79,9 @@ class ContentTranslator:
             return {"text": part.text} if part.text else None
         if isinstance(part, RefusalPart):
             return {"text": part.refusal} if part.refusal else None
+        if isinstance(part, ThinkingPart):
+            self.notes.adjust(f"{self.place}.thinking->none")
+            return None
         self.items.take(MEDIA_ITEMS - 1, param)
         if isinstance(part, ImagePart):
             return self._image(part, f"{param}.image_url")

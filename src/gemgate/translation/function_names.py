@@ -48,3 +48,9 @@ class NameMap:
             native = f"{clean[: _MAX - len(str(count)) - 1]}_{count}"
         self._counts[stem] = count  # the next one need not try those before
         return native
+
+
+def is_recognizable(native: str, name: str) -> bool:
+    """Whether `native` can be read as `name`: no letter was lost, nothing was cut, no number was added."""
+    lost = any(char.isalnum() for char in _FOREIGN.findall(name))
+    return not lost and native.removeprefix("_") == _FOREIGN.sub("_", name).removeprefix("_")

@@ -23,6 +23,11 @@ _LEVELS = {
 }
 
 
+_REASONING = frozenset({"effort", "max_tokens", "exclude", "summary", "generate_summary", "enabled"})
+_DYNAMIC = -1  # the budget of a model that decides for itself
+_LEVEL_OF_BUDGET = ((0, "none"), (_BUDGETS["low"], "low"), (_BUDGETS["medium"], "medium"))
+
+
 def thinking_config(
     effort: str | None,
     reasoning: dict[str, Any],
@@ -35,35 +40,107 @@ def thinking_config(
 
     Args:
         effort: The `reasoning_effort` of the request.
-        reasoning: Its `reasoning`, with `effort`, `max_tokens`, `exclude` and `summary`.
+        reasoning: Its `reasoning`, with `effort`, `max_tokens`, `enabled`, `exclude` and `summary`.
         explicit: `extra_body.google.thinking_config` in camelCase.
         facts: What is known about the model.
-        notes: Where it is noted what the model cannot follow exactly.
+        notes: Where it is noted what the model cannot follow exactly, and what says something else than another field.
         name: The parameter that has the effort, for notes and errors.
 
     Raises:
-        ApiError: 400 when effort and an explicit budget or level come together, or when thinking cannot be switched
-            off.
+        ApiError: 400 when effort and an explicit budget or level come together, when thinking cannot be switched
+            off, or for a field of `reasoning` of a wrong type.
     """
     config: dict[str, Any] = dict(explicit)
-    if effort is None and reasoning.get("effort") is not None:
-        effort = _effort(reasoning["effort"])
-    if reasoning.get("max_tokens") is not None:
-        config.setdefault("thinkingBudget", reasoning["max_tokens"])
-    if reasoning.get("exclude") is not None or reasoning.get("summary") is not None:
-        config.setdefault("includeThoughts", not reasoning.get("exclude"))
-    if effort is None:
+    if not reasoning:
+        if effort is not None:
+            _refuse_both(config, name)
+            config |= _for_effort(effort, facts, notes, name)
         return config  # type: ignore[return-value]  # the caller's own fields pass as they are
-    _refuse_both(config, name)
-    config |= _for_effort(effort, facts, notes, name)
+    notes.drop_unknown({name: value for name, value in reasoning.items() if name not in _REASONING}, "reasoning.")
+    _include_thoughts(config, reasoning, notes)
+    enabled, budget = _enabled(reasoning), _tokens(reasoning)
+    if effort is None:
+        effort = _effort(reasoning.get("effort"))
+    elif (other := _effort(reasoning.get("effort"))) not in (None, effort):
+        notes.adjust(f"reasoning.effort={other}->{effort}")
+    if effort is not None:
+        _refuse_both(config, name)
+        _note_others(f"{name}={effort}", reasoning, ("max_tokens", *(("enabled",) if not enabled else ())), notes)
+        config |= _for_effort(effort, facts, notes, name)
+    elif config.get("thinkingBudget") is not None or config.get("thinkingLevel") is not None:
+        _note_others("extra_body.google.thinking_config", reasoning, ("max_tokens", "enabled"), notes)
+    elif enabled is False:
+        _note_others("reasoning.enabled=false", reasoning, ("max_tokens",), notes)
+        config |= _for_tokens("enabled=false", 0, facts, notes)
+    elif budget is not None:
+        config |= _for_tokens(f"max_tokens={budget}", budget, facts, notes)
+    elif enabled and facts.thinking == "budget":
+        config["thinkingBudget"] = _DYNAMIC
+    elif enabled and facts.thinking == "none":
+        notes.drop("reasoning.enabled")
     return config  # type: ignore[return-value]  # see above
 
 
-def _effort(value: Any) -> str:
-    if value in _LEVELS:
-        return str(value)
-    msg = f"'reasoning.effort' is {value!r}; it can be none, minimal, low, medium, high, xhigh or max."
-    raise ApiError(400, msg, param="reasoning.effort", code="invalid_value")
+def _include_thoughts(config: dict[str, Any], reasoning: dict[str, Any], notes: Notes) -> None:
+    if reasoning.get("exclude") is not None or reasoning.get("summary") or reasoning.get("generate_summary"):
+        wanted = not reasoning.get("exclude")
+        if config.setdefault("includeThoughts", wanted) != wanted:
+            notes.adjust("reasoning.exclude->extra_body.google.thinking_config.include_thoughts")
+
+
+def _note_others(stronger: str, reasoning: dict[str, Any], names: tuple[str, ...], notes: Notes) -> None:
+    for name in names:
+        if reasoning.get(name) is not None:
+            notes.adjust(f"reasoning.{name}->{stronger}")
+
+
+def _enabled(reasoning: dict[str, Any]) -> bool | None:
+    enabled = reasoning.get("enabled")
+    if enabled is None or isinstance(enabled, bool):
+        return enabled
+    raise _wrong("enabled", enabled, "true or false")
+
+
+def _tokens(reasoning: dict[str, Any]) -> int | None:
+    tokens = reasoning.get("max_tokens")
+    if isinstance(tokens, float) and tokens.is_integer():
+        tokens = int(tokens)
+    if tokens is None or (isinstance(tokens, int) and not isinstance(tokens, bool) and tokens >= _DYNAMIC):
+        return tokens
+    raise _wrong("max_tokens", tokens, "a number of tokens")
+
+
+def _effort(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value in _LEVELS):
+        return value
+    raise _wrong("effort", value, "none, minimal, low, medium, high, xhigh or max")
+
+
+def _wrong(name: str, value: Any, choice: str) -> ApiError:
+    msg = f"'reasoning.{name}' is {str(value)[:80]!r}; it can be {choice}."
+    return ApiError(400, msg, param=f"reasoning.{name}", code="invalid_value")
+
+
+def _for_tokens(asked: str, tokens: int, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+    """The budget of the model, or its level, that is nearest to `tokens`; `asked` is how the caller said it."""
+    if facts.thinking == "none":
+        if tokens:
+            notes.drop(f"reasoning.{asked.partition('=')[0]}")
+        return {}
+    if facts.thinking == "level":
+        if tokens == _DYNAMIC:
+            return {}
+        effort = next((effort for most, effort in _LEVEL_OF_BUDGET if tokens <= most), "high")
+        level = facts.nearest_level(_LEVELS[effort])
+        notes.adjust(f"reasoning.{asked}->{level.lower()}")
+        return {"thinkingLevel": level, **({"includeThoughts": False} if not tokens else {})}
+    least, maximum = facts.budget
+    if tokens == _DYNAMIC or (tokens == 0 and facts.can_stop_thinking):
+        return {"thinkingBudget": tokens}
+    budget = min(max(tokens, least), maximum)
+    if budget != tokens:
+        notes.adjust(f"reasoning.{asked}->{budget}")
+    return {"thinkingBudget": budget}
 
 
 def _refuse_both(config: dict[str, Any], name: str) -> None:

@@ -5,6 +5,7 @@ Gemini 3 refuses a function call that comes back without the signature it was gi
 """
 
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -16,6 +17,17 @@ import orjson
 # accepted in recorded exchanges.
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]++={0,2}")
+
+
+def is_signature(value: str) -> bool:
+    """Whether `value` can be a signature: base64, as Google's JSON reader takes it for bytes (`TYPE_BYTES`)."""
+    if _BASE64.fullmatch(value) is None:
+        return False
+    digits = len(value.rstrip("="))
+    return digits % 4 != 1 and (digits == len(value) or len(value) % 4 == 0)
 
 
 class Signatures(Protocol):

@@ -16,7 +16,7 @@ from gemgate.gemini.types import (
     Tool,
     ToolConfig,
 )
-from gemgate.translation.function_names import NameMap
+from gemgate.translation.function_names import NameMap, is_recognizable
 from gemgate.translation.notes import Notes
 from gemgate.wire import Function
 
@@ -83,14 +83,20 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     if native in plan.declared:
         msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
         raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
+    extra = function.model_extra or {}
+    if extra:
+        notes.drop_unknown({name: value for name, value in extra.items() if name != "custom"}, f"{param}.")
     if native != function.name:
         notes.adjust(f"{param}.name={function.name}->{native}")
     plan.declared.add(native)
-    declaration: FunctionDeclaration = {"name": native, "description": function.description or function.name}
+    description = function.description or function.name
+    if native != function.name and function.name not in description and not is_recognizable(native, function.name):
+        description = f"{description.rstrip()}\nThe conversation calls this function {function.name!r}."
+    declaration: FunctionDeclaration = {"name": native, "description": description}
     _add_parameters(plan, declaration, function.parameters, f"{param}.parameters", notes)
     plan.declarations.append(declaration)
     plan.strict = plan.strict or bool(function.strict)
-    if function.model_extra and function.model_extra.get("custom"):
+    if extra.get("custom"):
         plan.custom.add(native)
 
 

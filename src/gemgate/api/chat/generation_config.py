@@ -21,9 +21,7 @@ def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: 
     config: GenerationConfig = {}
     _add_sampling(config, request, facts, notes)
     if (limit := request.max_completion_tokens or request.max_tokens) is not None:
-        config["maxOutputTokens"] = limit
-        if request.max_tokens not in (None, limit):
-            notes.adjust(f"max_tokens={request.max_tokens}->{limit}")
+        config["maxOutputTokens"] = _output_limit(request, limit, facts, notes)
     if stops := _stops(request, notes):
         config["stopSequences"] = stops
     if request.seed is not None:
@@ -55,6 +53,18 @@ def _add_sampling(config: GenerationConfig, request: ChatCompletionRequest, fact
             config["topK"] = request.top_k
         else:
             notes.drop("top_k")
+
+
+def _output_limit(request: ChatCompletionRequest, limit: int, facts: ModelFacts, notes: Notes) -> int:
+    """`limit`, or what the model can give: Google refuses more, and all that 32 bits do not hold."""
+    name = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
+    if request.max_tokens not in (None, limit):
+        notes.adjust(f"max_tokens={request.max_tokens}->{limit}")
+    most = facts.output_limit if request.stream else min(facts.output_limit, facts.unary_output_limit)
+    if limit <= most:
+        return limit
+    notes.adjust(f"{name}={limit}->{most}")
+    return most
 
 
 def fold_seed(seed: int) -> int:
@@ -122,6 +132,7 @@ def _speech(request: ChatCompletionRequest, notes: Notes) -> dict[str, object]:
     if audio.format not in formats:
         msg = f"'audio.format' is {audio.format!r}; Gemini's speech comes as {' or '.join(formats)}."
         raise ApiError(400, msg, param="audio.format", code="unsupported_value")
+    notes.drop_unknown(audio.model_extra, "audio.")
     asked = audio.voice if isinstance(audio.voice, str) else str(audio.voice.get("id", ""))
     voice = VOICES.get(asked, asked)
     if voice != asked:

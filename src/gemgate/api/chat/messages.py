@@ -6,12 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from gemgate.api.chat.pending_calls import PendingCall, PendingCalls
+from gemgate.api.chat.sent_signatures import (
+    CALL_CARRIERS,
+    CARRIERS,
+    google_of,
+    signature_of_call,
+    signatures_of_message,
+)
 from gemgate.api.chat.wire import (
     AssistantMessage,
     FunctionMessage,
     Message,
     SystemMessage,
     ToolCall,
+    ToolCallFunction,
     ToolMessage,
     UserMessage,
     unknown_fields,
@@ -33,8 +41,9 @@ from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import TrailingAssistant
 from gemgate.translation.request_size import MEDIA_ITEMS
-from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key
+from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key, is_signature
 from gemgate.translation.tool_results import function_result
+from gemgate.wire import ThinkingPart
 
 _CONTINUE = "Continue from exactly where you stopped."
 _EARLIER = "(The earlier part of this conversation is not shown.)"
@@ -43,7 +52,9 @@ _THOUGHTS = ("<thought>", "</thought>")
 # Fields of our answers that clients send back. Gemini has no place for a thought without its signature, nor for
 # citations; `parsed` is the official client's own copy of the content.
 _ECHOES = frozenset({"reasoning_content", "annotations"})
-_OWN = _ECHOES | {"parsed"}
+_OWN = _ECHOES | CARRIERS | {"parsed"}
+_CALL_FIELDS = frozenset(ToolCall.__annotations__) | CALL_CARRIERS
+_FUNCTION_FIELDS = frozenset(ToolCallFunction.__annotations__) | CALL_CARRIERS | {"extra_content", "parsed_arguments"}
 
 
 def media_of(messages: Sequence[Message]) -> list[Ref]:
@@ -98,7 +109,7 @@ class MessageTranslator:
             if not self._add_text(message):
                 self._add(message, f"messages[{index}]")
         self._close_calls(f"messages[{len(messages) - 1}]")
-        self._end(f"messages[{len(messages) - 1}]")
+        self._end(messages)
         self._begin(messages)
         return self.turns.contents, self.system
 
@@ -131,9 +142,9 @@ class MessageTranslator:
 
     def _note_extra(self, extra: Mapping[str, Any]) -> None:
         """What a client echoes of an answer of ours is not a parameter of its own, so it is never refused."""
-        for name in _ECHOES & extra.keys():
+        for name in sorted((_ECHOES | CARRIERS) & extra.keys()):
             if extra[name]:
-                self.notes.adjust(f"messages[].{name}->none")
+                self.notes.adjust(f"messages[].{name}->{'thought_signature' if name in CARRIERS else 'none'}")
         self.notes.drop_unknown({name: value for name, value in extra.items() if name not in _OWN}, "messages[].")
 
     def _drop_name(self, message: SystemMessage | UserMessage | AssistantMessage) -> None:
@@ -147,6 +158,8 @@ class MessageTranslator:
             if "text" not in part:
                 msg = f"'{param}.content' holds media, and a {message['role']} message can hold text only."
                 raise ApiError(400, msg, param=f"{param}.content", code="invalid_value")
+        if not parts:
+            return
         if not self.turns.contents and self.facts.system_instruction:
             self.system.extend(parts)
         else:
@@ -158,11 +171,16 @@ class MessageTranslator:
         if (refusal := message.get("refusal")) and not texts:
             texts = [{"text": refusal}]
         parts: list[Part] = []
-        if google := _google(message.get("extra_content")):
-            parts += [cast("Part", part) for part in google.get("parts") or [] if isinstance(part, dict)]
-            signature = google.get("thought_signature")
-            if isinstance(signature, str) and signature:
-                _sign(texts, signature)
+        signature = None
+        if google := google_of(message.get("extra_content")):
+            parts += [self._own_part(part, param) for part in google.get("parts") or [] if isinstance(part, dict)]
+            signature = self._checked(google.get("thought_signature"), param)
+        if signature is None and not message.get("tool_calls") and not message.get("function_call"):
+            signature, has_other = signatures_of_message(message, None)
+            if has_other and not signature:
+                self.notes.adjust(f"{param}.thought_signature->none")
+        if signature:
+            _sign(texts, signature)
         parts += texts
         if images := message.get("images"):
             self.content.items.take(MEDIA_ITEMS * len(images), f"{param}.images")
@@ -185,10 +203,24 @@ class MessageTranslator:
         if not isinstance(url, str):
             return None
         part = self.content.by_url(url, f"{param}.images")
-        signature = _google(image.get("extra_content")).get("thought_signature")
-        if isinstance(signature, str):
+        if signature := self._checked(google_of(image.get("extra_content")).get("thought_signature"), param):
             part["thoughtSignature"] = signature
         return part
+
+    def _own_part(self, part: dict[str, Any], param: str) -> Part:
+        """A native part of an earlier answer, without a signature that cannot be one."""
+        if "thoughtSignature" in part and not self._checked(part["thoughtSignature"], param):
+            part = {name: value for name, value in part.items() if name != "thoughtSignature"}
+        return cast("Part", part)
+
+    def _checked(self, signature: Any, param: str) -> str | None:
+        """`signature`, if it can be one: Google refuses a request with one that is not base64."""
+        if not isinstance(signature, str) or not signature:
+            return None
+        if is_signature(signature):
+            return signature
+        self.notes.adjust(f"{param}.thought_signature->none")
+        return None
 
     def _calls(self, message: AssistantMessage, param: str) -> list[Part]:
         calls, place = message.get("tool_calls"), "tool_calls[{}]"
@@ -198,11 +230,15 @@ class MessageTranslator:
         if calls:
             self.content.items.take(len(calls), f"{param}.tool_calls")
         return [
-            self._call(call, f"{param}.{place.format(index)}", is_first=index == 0)
+            self._call(message, call, f"{param}.{place.format(index)}", is_first=index == 0)
             for index, call in enumerate(calls or ())
         ]
 
-    def _call(self, call: ToolCall, param: str, *, is_first: bool) -> Part:
+    def _call(self, message: AssistantMessage, call: ToolCall, param: str, *, is_first: bool) -> Part:
+        if not call.keys() <= _CALL_FIELDS:
+            self._drop_rest(call, _CALL_FIELDS, "messages[].tool_calls[].")
+        if not (function := call.get("function") or {}).keys() <= _FUNCTION_FIELDS:
+            self._drop_rest(function, _FUNCTION_FIELDS, "messages[].tool_calls[].function.")
         name, args = _name_and_args(call, param, self.notes)
         call_id = call.get("id") or ""
         if call_id in self.pending:
@@ -214,19 +250,29 @@ class MessageTranslator:
             native["id"] = native_id
         self.pending.add(PendingCall(call_id, name, native_id))
         part: Part = {"functionCall": native}
-        if signature := self._signature(call, name, args, is_first=is_first):
+        if signature := self._signature(message, call, (name, args), param, is_first):
             part["thoughtSignature"] = signature
         return part
 
-    def _signature(self, call: ToolCall, name: str, args: dict[str, Any], *, is_first: bool) -> str | None:
-        sent = _sent_signature(call)
-        if sent:
-            return sent
-        kept = self.signatures.get(call_key(self.caller_id, call.get("id") or "", name, args))
-        if kept:
-            return kept
-        # Gemini 3 checks the first call of each step only, and accepts a documented placeholder signature there.
-        return NO_SIGNATURE if is_first and self.facts.signatures else None
+    def _drop_rest(self, given: Mapping[str, Any], known: frozenset[str], prefix: str) -> None:
+        self.notes.drop_unknown({name: value for name, value in given.items() if name not in known}, prefix)
+
+    def _signature(
+        self, message: AssistantMessage, call: ToolCall, made: tuple[str, dict[str, Any]], param: str, is_first: bool
+    ) -> str | None:
+        found, is_wrong = signature_of_call(call)
+        if found:
+            return found
+        origin, found = "stored", self.signatures.get(call_key(self.caller_id, call.get("id") or "", *made))
+        if found is None and is_first:
+            origin, (found, is_other) = "message", signatures_of_message(message, call.get("id"))
+            is_wrong = is_wrong or is_other
+        if found is None and is_first and self.facts.signatures:
+            # Gemini 3 checks the first call of each step only, and accepts a documented placeholder signature there.
+            origin, found = "placeholder", NO_SIGNATURE
+        if is_wrong:
+            self.notes.adjust(f"{param}.thought_signature->{origin if found else 'none'}")
+        return found
 
     def _add_result(self, message: ToolMessage | FunctionMessage, param: str) -> None:
         call = self._called(message, param)
@@ -280,28 +326,52 @@ class MessageTranslator:
             self.notes.adjust(f"messages[{index}]=+user")
             self.turns.contents.insert(0, {"role": "user", "parts": [{"text": _EARLIER}]})
 
-    def _end(self, param: str) -> None:
+    def _end(self, messages: Sequence[Message]) -> None:
         contents = self.turns.contents
         if not contents and self.system:
             self.notes.adjust("messages[0].role=system->user")
             self.turns.add("user", self.system)
             self.system = []
         elif contents and contents[-1]["role"] == "model" and not self.facts.prefill:
-            self._end_with_assistant(param)
+            self._end_with_assistant(_last_of_assistant(messages))
         if not contents:
             msg = "'messages' holds no content: at least one message needs text or media."
             raise ApiError(400, msg, param="messages", code="invalid_value")
 
-    def _end_with_assistant(self, param: str) -> None:
+    def _end_with_assistant(self, last: list[int]) -> None:
         if self.trailing_assistant == "continue":
             self.notes.adjust("messages=+user")
             self.turns.add("user", [{"text": _CONTINUE}])
         elif self.trailing_assistant == "trim":
-            self.notes.adjust(f"{param}->none")
+            for index in last:
+                self.notes.adjust(f"messages[{index}]->none")
             self.turns.contents.pop()
         else:
+            param = f"messages[{last[-1]}]"
             msg = f"'{param}' is of the assistant, and this model needs the last message to be the user's."
             raise ApiError(400, msg, param=param, code="invalid_value")
+
+
+def _last_of_assistant(messages: Sequence[Message]) -> list[int]:
+    """The places of the messages that made the last turn, which is of the model."""
+    found: list[int] = []
+    for index in range(len(messages) - 1, -1, -1):
+        if messages[index]["role"] == "assistant":
+            if _says_something(messages[index]):
+                found.append(index)
+        elif _says_something(messages[index]):
+            break
+    return found[::-1] or [len(messages) - 1]
+
+
+def _says_something(message: Message) -> bool:
+    """Whether a part comes of the message."""
+    if message["role"] == "tool" or message["role"] == "function":
+        return True
+    content = message.get("content")
+    if isinstance(content, list):
+        content = [part for part in content if not isinstance(part, ThinkingPart) and getattr(part, "text", " ")]
+    return bool(content or message.get("refusal") or message.get("images") or message.get("extra_content"))
 
 
 def unsigned_calls(messages: Sequence[Message], caller_id: str) -> list[bytes]:
@@ -309,15 +379,10 @@ def unsigned_calls(messages: Sequence[Message], caller_id: str) -> list[bytes]:
     keys, notes = [], Notes("ignore")
     for message in messages:
         for call in (message["role"] == "assistant" and message.get("tool_calls")) or ():
-            if _sent_signature(call) is None:
+            if signature_of_call(call)[0] is None:
                 with suppress(ApiError):  # it has its place, which is where the call is translated
                     keys.append(call_key(caller_id, call.get("id") or "", *_name_and_args(call, "", notes)))
     return keys
-
-
-def _google(extra_content: Any) -> dict[str, Any]:
-    google = extra_content.get("google") if isinstance(extra_content, dict) else None
-    return google if isinstance(google, dict) else {}
 
 
 def _sign(texts: list[Part], signature: str) -> None:
@@ -335,18 +400,3 @@ def _name_and_args(call: ToolCall, param: str, notes: Notes) -> tuple[str, dict[
         raise ApiError(400, f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter")
     path = f"{param}.function.arguments" if not param.endswith("function_call") else f"{param}.arguments"
     return function["name"], parse_arguments(function.get("arguments"), path, notes)
-
-
-def _sent_signature(call: ToolCall) -> str | None:
-    """The signature a client sent back: Google's spelling first, then those of other gateways."""
-    outer: Mapping[str, Any] = call
-    inner: Mapping[str, Any] = call.get("function") or {}
-    candidates = [_google(outer.get("extra_content")).get("thought_signature")]
-    candidates += [outer.get("thought_signature"), inner.get("thought_signature")]
-    for fields in (outer.get("provider_specific_fields"), inner.get("provider_specific_fields")):
-        if isinstance(fields, dict):
-            candidates.append(fields.get("thought_signature"))
-    call_id = call.get("id")
-    if call_id and "__thought__" in call_id:
-        candidates.append(call_id.partition("__thought__")[2])
-    return next((value for value in candidates if isinstance(value, str) and value), None)

@@ -128,12 +128,20 @@ def to_gemini(
 
 def _format(request: ChatCompletionRequest, notes: Notes, plan: ToolPlan) -> Format:
     wanted = request.response_format
-    if wanted is None or wanted.type != "json_schema":
-        return Format(wanted.type if wanted else "text")
-    param, named = "response_format.json_schema.schema", wanted.json_schema
-    return schema_format(
-        named.schema_ if named else None, named.description if named else None, param, notes, plan.schemas
-    )
+    if wanted is None:
+        return Format("text")
+    named, extra = wanted.json_schema, dict(wanted.model_extra or {})
+    param, schema = "response_format.json_schema.schema", named.schema_ if named else None
+    if schema is None and wanted.type != "text" and extra.get("schema") is not None:  # as other APIs spell it
+        param, schema = "response_format.schema", extra.pop("schema")
+    notes.drop_unknown(extra, "response_format.")
+    if named:
+        notes.drop_unknown(named.model_extra, "response_format.json_schema.")
+    if wanted.type == "text" or (wanted.type == "json_object" and not schema):
+        if wanted.type == "text" and named:
+            notes.drop("response_format.json_schema")
+        return Format(wanted.type)
+    return schema_format(schema, named.description if named else None, param, notes, plan.schemas)
 
 
 def _config(

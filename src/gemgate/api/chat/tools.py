@@ -23,6 +23,7 @@ _BUILT_IN = {
     "google_maps": "googleMaps",
     "file_search": "fileSearch",
 }
+_CHOICE = frozenset({"type", "name", "function", "custom", "allowed_tools", "mode", "tools"})
 _OPENAI_ONLY_OPTIONS = frozenset(
     {"container", "search_context_size", "user_location", "filters", "vector_store_ids", "max_num_results"}
 )
@@ -44,7 +45,9 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
     for param, function in functions:
         declare(plan, function, param, notes)
     for index, tool in enumerate(request.tools or []):
-        if tool.type not in {"function", "custom"}:
+        if tool.type in {"function", "custom"}:
+            _note_rest(tool, f"tools[{index}].", notes)
+        else:
             plan.built_in.append(_built_in(tool, f"tools[{index}]", notes))
     if request.web_search_options is not None:
         _add_search(plan, request.web_search_options, notes)
@@ -54,8 +57,21 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
             plan.built_in.append(native)
     if plan.declarations and plan.built_in and not facts.builtin_with_functions:
         _refuse_the_mix(request.model, plan)
-    _choose(plan, request, facts)
+    _choose(plan, request, facts, notes)
     return plan
+
+
+def _note_rest(tool: ToolDefinition, prefix: str, notes: Notes) -> None:
+    """Name what is beside a function, or in a custom tool, and says nothing to Gemini."""
+    notes.drop_unknown(tool.model_extra, prefix)
+    if tool.type == "function":
+        notes.drop_unknown({"custom": tool.custom}, prefix)
+        return
+    notes.drop_unknown({"function": tool.function}, prefix)
+    known = ("name", "description", "format")
+    notes.drop_unknown(
+        {key: value for key, value in (tool.custom or {}).items() if key not in known}, f"{prefix}custom."
+    )
 
 
 def _native_declarations(native: dict[str, Any], param: str) -> list[Any]:
@@ -141,9 +157,11 @@ def _refuse_the_mix(model: str, plan: ToolPlan) -> None:
     raise ApiError(400, msg, param="tools", code="unsupported_value")
 
 
-def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts) -> None:
+def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
     choice: Any = request.tool_choice if request.tool_choice is not None else request.function_call
     param = "tool_choice" if request.tool_choice is not None else "function_call"
+    if isinstance(choice, dict):
+        notes.drop_unknown({key: value for key, value in choice.items() if key not in _CHOICE}, f"{param}.")
     if choice is None or choice == "auto":
         if plan.declarations and facts.validated and (plan.strict or plan.built_in):
             plan.calling["mode"] = "VALIDATED"
