@@ -4,9 +4,9 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-p
 do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MAX_BATCH_BYTES = 209_715_200
 """OpenAI's limit of a file with the purpose `batch`: 200 MB."""
@@ -37,19 +37,45 @@ class RefusalPart(Wire):
     refusal: str
 
 
-class ImageUrl(Wire):
+def _as_object(value: Any) -> Any:
+    """A bare URL, as some clients send it, as the object that holds it."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _absent_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Detail = Annotated[
+    Literal["auto", "low", "medium", "high", "original", "ultra_high"] | None, BeforeValidator(_absent_if_empty)
+]
+
+
+class DeclaredType(Wire):
+    """An object that may say the MIME type of what it names, in one of several spellings."""
+
+    format: str | None = None
+    mime_type: str | None = Field(default=None, validation_alias=AliasChoices("mime_type", "mimeType", "media_type"))
+
+    @property
+    def declared(self) -> str | None:
+        """The type that the caller declares."""
+        return self.format or self.mime_type
+
+
+class ImageUrl(DeclaredType):
     """A data URL, an https URL, a Files API URI, a `gs://` URI or a YouTube URL; or the id of an uploaded file."""
 
     url: str | None = None
     file_id: str | None = None
-    detail: Literal["auto", "low", "medium", "high", "original", "ultra_high"] | None = None
+    detail: Detail = None
 
 
 class ImagePart(Wire):
     """`{"type": "image_url"}`."""
 
     type: Literal["image_url"]
-    image_url: ImageUrl
+    image_url: Annotated[ImageUrl, BeforeValidator(_as_object)]
 
 
 class InputAudio(Wire):
@@ -66,14 +92,21 @@ class AudioPart(Wire):
     input_audio: InputAudio
 
 
-class InputFile(Wire):
+class InputFile(DeclaredType):
     """A document: inline, by id, or by URL."""
 
     file_data: str | None = None
     file_id: str | None = None
     file_url: str | None = None
     filename: str | None = None
-    format: str | None = None
+    video_metadata: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _take_url(self) -> Self:
+        """A URL in the place of the id, which some clients send, is a URL."""
+        if self.file_id and self.file_id.startswith(("http://", "https://")) and not (self.file_url or self.file_data):
+            self.file_url, self.file_id = self.file_id, None
+        return self
 
 
 class FilePart(Wire):
@@ -83,11 +116,11 @@ class FilePart(Wire):
     file: InputFile
 
 
-class VideoUrl(Wire):
+class VideoUrl(DeclaredType):
     """A video by URL (not OpenAI's; the spelling other gateways use)."""
 
     url: str
-    detail: Literal["auto", "low", "medium", "high", "original", "ultra_high"] | None = None
+    detail: Detail = None
     start_offset: str | None = None
     end_offset: str | None = None
     fps: float | None = None
@@ -97,7 +130,20 @@ class VideoPart(Wire):
     """`{"type": "video_url"}`."""
 
     type: Literal["video_url"]
-    video_url: VideoUrl
+    video_url: Annotated[VideoUrl, BeforeValidator(_as_object)]
+
+
+class AudioUrl(DeclaredType):
+    """Sound by URL (not OpenAI's; the spelling of vLLM and others)."""
+
+    url: str
+
+
+class AudioUrlPart(Wire):
+    """`{"type": "audio_url"}`."""
+
+    type: Literal["audio_url"]
+    audio_url: Annotated[AudioUrl, BeforeValidator(_as_object)]
 
 
 class ThinkingPart(Wire):
@@ -109,7 +155,8 @@ class ThinkingPart(Wire):
 
 
 ContentPart = Annotated[
-    TextPart | ImagePart | AudioPart | FilePart | VideoPart | RefusalPart | ThinkingPart, Field(discriminator="type")
+    TextPart | ImagePart | AudioPart | AudioUrlPart | FilePart | VideoPart | RefusalPart | ThinkingPart,
+    Field(discriminator="type"),
 ]
 Content = str | Items[ContentPart] | None
 

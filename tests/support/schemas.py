@@ -122,3 +122,5 @@ def unchanged_schemas() -> Iterator[None]:
     yield
     for text, known in schemas._KNOWN._kept.items():
         assert known == to_gemini_schema(orjson.loads(text), param="p")
+    for text, known in schemas._KNOWN_FUNCTIONS._kept.items():
+        assert known == schemas._function(to_gemini_schema(orjson.loads(text), param="p"), "p")

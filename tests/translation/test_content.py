@@ -50,8 +50,8 @@ def error(part: dict[str, Any], **options: Any) -> ApiError:
         (image(FILES), {"fileData": {"fileUri": FILES}}),
         (image("files/abc"), {"fileData": {"fileUri": FILES}}),
         (image(file_id="files/abc"), {"fileData": {"fileUri": FILES}}),
-        (image("gs://bucket/cat.png"), {"fileData": {"fileUri": "gs://bucket/cat.png"}}),
-        (image("https://youtu.be/abc"), {"fileData": {"fileUri": "https://youtu.be/abc"}}),
+        (image("gs://bucket/cat.png"), {"fileData": {"fileUri": "gs://bucket/cat.png", "mimeType": "image/png"}}),
+        (image("https://youtu.be/abc"), {"fileData": {"fileUri": "https://youtu.be/abc", "mimeType": "video/mp4"}}),
         ({"type": "input_audio", "input_audio": {"data": WAV, "format": "wav"}}, blob("audio/wav", WAV)),
         ({"type": "input_audio", "input_audio": {"data": f"data:audio/x-wav;base64,{WAV}"}}, blob("audio/wav", WAV)),
         ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}, blob("audio/mp3", "AAAA")),
@@ -63,10 +63,16 @@ def error(part: dict[str, Any], **options: Any) -> ApiError:
             {"fileData": {"fileUri": FILES, "mimeType": "application/pdf"}},
         ),
         (file(file_id=FILES), {"fileData": {"fileUri": FILES}}),
-        (file(file_url="gs://bucket/x.pdf"), {"fileData": {"fileUri": "gs://bucket/x.pdf"}}),
+        (
+            file(file_url="gs://bucket/x.pdf"),
+            {"fileData": {"fileUri": "gs://bucket/x.pdf", "mimeType": "application/pdf"}},
+        ),
         (
             {"type": "video_url", "video_url": {"url": "https://youtu.be/abc", "start_offset": "1s", "fps": 2}},
-            {"fileData": {"fileUri": "https://youtu.be/abc"}, "videoMetadata": {"startOffset": "1s", "fps": 2}},
+            {
+                "fileData": {"fileUri": "https://youtu.be/abc", "mimeType": "video/mp4"},
+                "videoMetadata": {"startOffset": "1s", "fps": 2},
+            },
         ),
     ],
 )
@@ -144,7 +150,7 @@ class TestRemoteMedia:
     def test_remote_media_can_be_handed_to_google(self) -> None:
         messages = [{"role": "user", "content": [image(self.URL)]}]
         body = translate(chat_options(remote_media="google"), messages=messages).body
-        assert body["contents"][0]["parts"] == [{"fileData": {"fileUri": self.URL}}]
+        assert body["contents"][0]["parts"] == [{"fileData": {"fileUri": self.URL, "mimeType": "image/png"}}]
 
     def test_remote_media_can_be_refused(self) -> None:
         assert error(image(self.URL), remote_media="refuse").code == "invalid_image_url"

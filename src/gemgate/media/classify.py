@@ -5,6 +5,8 @@ from typing import Literal
 
 from yarl import URL
 
+from gemgate.media.sniff import type_without_bytes
+
 Source = Literal["data", "google", "remote", "unsupported"]
 
 LONGEST_URL = 8192
@@ -48,6 +50,27 @@ def classify(url: str) -> Source:
     if parsed.scheme == "gs":
         return "google" if len(parsed.path) > 1 else "unsupported"
     return "google" if _google_reads(parsed, host) else "remote"
+
+
+def google_type(url: str, declared: str | None = None, filename: str | None = None) -> str | None:
+    """The MIME type to declare for a URL that Google reads itself; None where nothing gives one.
+
+    The caller's word counts first, then the ending of the file's name, then that of the URL. A URI of the Files API has
+    no ending, and Google knows the type of its own file. A video of YouTube's is an MP4.
+    """
+    if _FILE_NAME.fullmatch(url):
+        return type_without_bytes(declared, filename)
+    try:
+        parsed = URL(url)
+    except UNREADABLE:
+        return type_without_bytes(declared, filename)
+    if parsed.scheme == "gs":
+        return type_without_bytes(declared, filename, url)
+    if parsed.raw_host == "generativelanguage.googleapis.com":
+        return type_without_bytes(declared, filename)
+    if _google_reads(parsed, parsed.raw_host or ""):
+        return type_without_bytes(declared, filename) or "video/mp4"
+    return type_without_bytes(declared, filename, parsed.path)
 
 
 def _google_reads(url: URL, host: str) -> bool:

@@ -12,6 +12,7 @@ from gemgate.media.inline import (
 )
 from gemgate.wire import (
     AudioPart,
+    AudioUrlPart,
     ContentPart,
     FilePart,
     ImagePart,
@@ -117,9 +118,9 @@ def audio_type(name: str | None) -> str | None:
 
 def _file_id(part: ContentPart) -> FileRef | None:
     if isinstance(part, ImagePart) and part.image_url.url is None and part.image_url.file_id:
-        return FileRef(part.image_url.file_id, "image_url.file_id")
+        return FileRef(part.image_url.file_id, "image_url.file_id", part.image_url.declared)
     if isinstance(part, FilePart) and part.file.file_id and part.file.file_data is None and part.file.file_url is None:
-        return FileRef(part.file.file_id, "file.file_id", part.file.format)
+        return FileRef(part.file.file_id, "file.file_id", part.file.declared)
     return None
 
 
@@ -128,6 +129,8 @@ def _urls(part: ContentPart) -> Iterator[tuple[str, str]]:
         yield part.image_url.url, "image_url.url"
     elif isinstance(part, VideoPart):
         yield part.video_url.url, "video_url.url"
+    elif isinstance(part, AudioUrlPart):
+        yield part.audio_url.url, "audio_url.url"
     elif isinstance(part, FilePart):
         if part.file.file_url:
             yield part.file.file_url, "file.file_url"
@@ -139,7 +142,7 @@ def _inline(part: ContentPart) -> InlineRef | None:
     if isinstance(part, AudioPart):
         return InlineRef(part.input_audio.data, "input_audio.data", audio_type(part.input_audio.format))
     if isinstance(part, FilePart) and part.file.file_data is not None:
-        return InlineRef(part.file.file_data, "file.file_data", part.file.format, part.file.filename)
+        return InlineRef(part.file.file_data, "file.file_data", part.file.declared, part.file.filename)
     for url, name in _urls(part):
         if classify(url) == "data":
             return InlineRef(url, name)

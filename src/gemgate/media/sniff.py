@@ -77,6 +77,7 @@ _NAMES = {
     "video/x-ms-wmv": "video/wmv",
     "video/x-msvideo": "video/avi",
 }
+_UNKNOWN = "application/octet-stream"
 _RAW_AUDIO = frozenset({"audio/l16", "audio/pcm"})
 _SOUND_OF = {"video/3gpp": "audio/mp4", "video/mp4": "audio/mp4", "video/webm": "audio/webm"}
 
@@ -164,6 +165,21 @@ def gemini_name(mime: str | None) -> str | None:
     if bare in _RAW_AUDIO:
         return mime.strip()
     return _NAMES.get(bare, bare)
+
+
+def type_without_bytes(declared: str | None, *names: str | None) -> str | None:
+    """The type of a file that only Google reads: the declared one, or what the first of `names` with an ending means.
+
+    A declared type may be an ending itself (`webp`). MP3 keeps its usual name, `audio/mpeg`.
+    """
+    if declared and "/" in declared:
+        return declared.strip()
+    endings = [f".{declared.strip().lower().lstrip('.')}"] if declared else []
+    for name in names:
+        _, dot, ending = (name or "").rpartition("/")[2].rpartition(".")
+        endings += [f".{ending.lower()}"] if dot else []
+    found = next((known for ending in endings if (known := _SUFFIXES.get(ending)) and known != _UNKNOWN), None)
+    return found if found == "audio/mpeg" else gemini_name(found)
 
 
 def sniff(head: bytes) -> str | None:

@@ -1,11 +1,13 @@
 """Content parts: text, images, audio, files and video, as native parts."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from gemgate.errors import ApiError
 from gemgate.gemini.file_types import GeminiFile
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.types import Part
+from gemgate.gemini.types import FileData, Part
+from gemgate.media.classify import google_type
 from gemgate.media.errors import naming
 from gemgate.media.inline import (
     Inline,
@@ -14,14 +16,18 @@ from gemgate.media.inline import (
     parse_data_url,
 )
 from gemgate.media.references import Resolved, audio_type
+from gemgate.media.sniff import gemini_name, type_without_bytes
+from gemgate.translation.extra_body import camel
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import RemoteMedia
 from gemgate.translation.request_size import MEDIA_ITEMS, ItemBudget
 from gemgate.wire import (
     AudioPart,
+    AudioUrlPart,
     ContentPart,
     FilePart,
     ImagePart,
+    InputFile,
     RefusalPart,
     TextPart,
     ThinkingPart,
@@ -87,6 +93,9 @@ class ContentTranslator:
             return self._image(part, f"{param}.image_url")
         if isinstance(part, AudioPart):
             return self._audio(part, f"{param}.input_audio")
+        if isinstance(part, AudioUrlPart):
+            self.notes.drop_unknown(part.audio_url.model_extra, f"{self.place}.audio_url.")
+            return self.by_url(part.audio_url.url, f"{param}.audio_url.url", part.audio_url.declared)
         if isinstance(part, FilePart):
             return self._file(part, f"{param}.file")
         return self._video(part, f"{param}.video_url")
@@ -97,21 +106,18 @@ class ContentTranslator:
         if image.url is None:
             if image.file_id is None:
                 raise _missing(f"{param}.url")
-            native = self._by_id(image.file_id, f"{param}.file_id")
+            native = self._by_id(image.file_id, f"{param}.file_id", image.declared)
             _check_image(native, f"{param}.file_id")
             return self._detailed(native, image.detail)
-        native = self.by_url(image.url, f"{param}.url")
+        native = self.by_url(image.url, f"{param}.url", image.declared)
         _check_image(native, f"{param}.url")
         return self._detailed(native, image.detail)
 
     def _video(self, part: VideoPart, param: str) -> Part:
         video = part.video_url
         self.notes.drop_unknown(video.model_extra, f"{self.place}.video_url.")
-        native = self._detailed(self.by_url(video.url, f"{param}.url"), video.detail)
-        offsets = {"startOffset": video.start_offset, "endOffset": video.end_offset, "fps": video.fps}
-        if given := {name: value for name, value in offsets.items() if value is not None}:
-            native["videoMetadata"] = given  # type: ignore[typeddict-item]  # its three fields
-        return native
+        native = self._detailed(self.by_url(video.url, f"{param}.url", video.declared), video.detail)
+        return _with_offsets(native, video.start_offset, video.end_offset, video.fps)
 
     def _audio(self, part: AudioPart, param: str) -> Part:
         audio = part.input_audio
@@ -123,18 +129,41 @@ class ContentTranslator:
     def _file(self, part: FilePart, param: str) -> Part:
         file = part.file
         self.notes.drop_unknown(file.model_extra, f"{self.place}.file.")
+        native = self._file_content(file, param)
+        if file.video_metadata is None:
+            return native
+        given: dict[str, Any] = camel(file.video_metadata)
+        known = ("startOffset", "endOffset", "fps")
+        self.notes.drop_unknown(
+            {name: value for name, value in given.items() if name not in known}, f"{self.place}.file.video_metadata."
+        )
+        return _with_offsets(native, *(given.get(name) for name in known))
+
+    def _file_content(self, file: InputFile, param: str) -> Part:
         if file.file_data is not None:
             if classify(file.file_data) != "unsupported":
-                return self.by_url(file.file_data, f"{param}.file_data", file.filename)
-            return self._inline(file.file_data, f"{param}.file_data", file.format, file.filename)
+                return self.by_url(file.file_data, f"{param}.file_data", file.declared, file.filename)
+            return self._inline(file.file_data, f"{param}.file_data", file.declared, file.filename)
         if file.file_url is not None:
-            return self.by_url(file.file_url, f"{param}.file_url", file.filename)
+            return self.by_url(file.file_url, f"{param}.file_url", file.declared, file.filename)
         if file.file_id is not None:
-            return self._by_id(file.file_id, f"{param}.file_id", file.format)
+            return self._by_id(file.file_id, f"{param}.file_id", file.declared, file.filename)
         raise _missing(f"{param}.file_data")
 
-    def by_url(self, url: str, param: str, filename: str | None = None) -> Part:
+    def by_url(self, url: str, param: str, declared: str | None = None, filename: str | None = None) -> Part:
         """The media at `url` (data, remote, or known to Google) as a native part."""
+        part = self._by_url(url, param, declared, filename)
+        if declared:
+            self._note_type(part, declared, param)
+        return part
+
+    def _note_type(self, part: Part, declared: str, param: str) -> None:
+        """Note that the bytes, or the server that has them, say another type than the caller."""
+        found = (part.get("inlineData") or part.get("fileData") or {}).get("mimeType")
+        if found and gemini_name(found) != gemini_name(type_without_bytes(declared)):
+            self.notes.adjust(f"{param}: {declared}->{found}")
+
+    def _by_url(self, url: str, param: str, declared: str | None, filename: str | None) -> Part:
         kind = classify(url)
         if kind == "data":
             if self.media and param in self.media:
@@ -142,7 +171,7 @@ class ContentTranslator:
             with naming(param):
                 return _native(parse_data_url(url, filename))
         if kind == "google":
-            return {"fileData": {"fileUri": _FILES_PREFIX + url if url.startswith("files/") else url}}
+            return _at_google(url, google_type(url, declared, filename))
         if kind == "unsupported":
             msg = (
                 f"'{param}' is neither a data URL, an http(s) URL, a gs:// URI nor a 'files/…' name: "
@@ -152,7 +181,7 @@ class ContentTranslator:
         if url in self.media:
             return _native(self.media[url])
         if self.remote == "google":
-            return {"fileData": {"fileUri": url}}
+            return _at_google(url, google_type(url, declared, filename))
         msg = f"'{param}' is a remote URL, and this gateway does not fetch: send the bytes as a data URL."
         raise ApiError(400, msg, param=param, code="invalid_image_url")
 
@@ -162,7 +191,7 @@ class ContentTranslator:
         with naming(param):
             return _native(inline(data, declared, filename))
 
-    def _by_id(self, file_id: str, param: str, declared: str | None = None) -> Part:
+    def _by_id(self, file_id: str, param: str, declared: str | None = None, filename: str | None = None) -> Part:
         """A file of Google's, under its own name, or one of the caller's that was looked up."""
         if param in self.media:
             return _native(self.media[param])
@@ -172,10 +201,7 @@ class ContentTranslator:
                 "purpose 'user_data' and send its id, or send the bytes as file_data."
             )
             raise ApiError(400, msg, param=param, code="invalid_value")
-        native: Part = {"fileData": {"fileUri": _FILES_PREFIX + file_id if file_id.startswith("files/") else file_id}}
-        if declared:
-            native["fileData"]["mimeType"] = declared
-        return native
+        return _at_google(file_id, google_type(file_id, declared, filename))
 
     def _detailed(self, native: Part, detail: str | None) -> Part:
         level = _RESOLUTIONS.get(detail or "auto")
@@ -191,6 +217,21 @@ class ContentTranslator:
         if self.resolution is None or _STRONGEST.index(wide) > _STRONGEST.index(self.resolution):
             self.resolution = wide
         return native
+
+
+def _at_google(url: str, mime_type: str | None) -> Part:
+    """A part that Google reads itself. All recorded ones declare their type, and Google has refused an empty one."""
+    data: FileData = {"fileUri": _FILES_PREFIX + url if url.startswith("files/") else url}
+    if mime_type:
+        data["mimeType"] = mime_type
+    return {"fileData": data}
+
+
+def _with_offsets(native: Part, start: Any, end: Any, fps: Any) -> Part:
+    offsets = {"startOffset": start, "endOffset": end, "fps": fps}
+    if given := {name: value for name, value in offsets.items() if value is not None}:
+        native["videoMetadata"] = given  # type: ignore[typeddict-item]  # its three fields
+    return native
 
 
 def _native(media: Inline | GeminiFile) -> Part:

@@ -115,7 +115,7 @@ class TestInput:
             ([{"type": "image_url", "image_url": {"url": FILES}}], [[{"fileData": {"fileUri": FILES}}]]),
             (
                 [{"type": "video_url", "video_url": {"url": "gs://bucket/a.mp4"}}],
-                [[{"fileData": {"fileUri": "gs://bucket/a.mp4"}}]],
+                [[{"fileData": {"fileUri": "gs://bucket/a.mp4", "mimeType": "video/mp4"}}]],
             ),
         ],
     )

@@ -237,7 +237,8 @@ class MessageTranslator:
     def _call(self, message: AssistantMessage, call: ToolCall, param: str, *, is_first: bool) -> Part:
         if not call.keys() <= _CALL_FIELDS:
             self._drop_rest(call, _CALL_FIELDS, "messages[].tool_calls[].")
-        if not (function := call.get("function") or {}).keys() <= _FUNCTION_FIELDS:
+        function: Mapping[str, Any] = call.get("function") or {}
+        if not function.keys() <= _FUNCTION_FIELDS:
             self._drop_rest(function, _FUNCTION_FIELDS, "messages[].tool_calls[].function.")
         name, args = _name_and_args(call, param, self.notes)
         call_id = call.get("id") or ""
@@ -370,7 +371,7 @@ def _says_something(message: Message) -> bool:
         return True
     content = message.get("content")
     if isinstance(content, list):
-        content = [part for part in content if not isinstance(part, ThinkingPart) and getattr(part, "text", " ")]
+        return any(not isinstance(part, ThinkingPart) and getattr(part, "text", True) for part in content)
     return bool(content or message.get("refusal") or message.get("images") or message.get("extra_content"))
 
 

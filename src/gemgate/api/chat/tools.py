@@ -5,28 +5,13 @@ from typing import Any
 from gemgate.api.chat.wire import ChatCompletionRequest, ToolDefinition
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.types import Tool
-from gemgate.translation.extra_body import camel
+from gemgate.translation.built_in_tools import built_in_tool, untyped_tool
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
 from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, missing
 from gemgate.wire import Function
 
-# The type of an OpenAI tool, and the native tool that does its work.
-_BUILT_IN = {
-    "web_search": "googleSearch",
-    "web_search_preview": "googleSearch",
-    "google_search": "googleSearch",
-    "url_context": "urlContext",
-    "code_execution": "codeExecution",
-    "code_interpreter": "codeExecution",
-    "google_maps": "googleMaps",
-    "file_search": "fileSearch",
-}
 _CHOICE = frozenset({"type", "name", "function", "custom", "allowed_tools", "mode", "tools"})
-_OPENAI_ONLY_OPTIONS = frozenset(
-    {"container", "search_context_size", "user_location", "filters", "vector_store_ids", "max_num_results"}
-)
 
 
 def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: ModelFacts, notes: Notes) -> ToolPlan:
@@ -45,10 +30,7 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
     for param, function in functions:
         declare(plan, function, param, notes)
     for index, tool in enumerate(request.tools or []):
-        if tool.type in {"function", "custom"}:
-            _note_rest(tool, f"tools[{index}].", notes)
-        else:
-            plan.built_in.append(_built_in(tool, f"tools[{index}]", notes))
+        _add_other(plan, tool, f"tools[{index}]", notes)
     if request.web_search_options is not None:
         _add_search(plan, request.web_search_options, notes)
     for index, native in enumerate(native_tools):
@@ -61,10 +43,36 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
     return plan
 
 
-def _note_rest(tool: ToolDefinition, prefix: str, notes: Notes) -> None:
+def _add_other(plan: ToolPlan, tool: ToolDefinition, param: str, notes: Notes) -> None:
+    """Add a tool that is no function, and name what is beside one that is."""
+    kind, given = _kind(tool), tool.model_extra or {}
+    if kind in ("function", "custom"):
+        _note_rest(tool, kind, f"{param}.", notes)
+        return
+    if kind:
+        notes.drop_unknown({"function": tool.function, "custom": tool.custom}, f"{param}.")
+        plan.built_in.append(built_in_tool(kind, given, param, notes))  # type: ignore[arg-type]  # a key of Tool's
+        return
+    native = untyped_tool(given, param, notes)
+    if not native:
+        raise missing(f"{param}.type")
+    plan.declarations.extend(_native_declarations(native, param))
+    if native:
+        plan.built_in.append(native)  # type: ignore[arg-type]  # its keys are Tool's
+
+
+def _kind(tool: ToolDefinition) -> str:
+    """The type of a tool; a function may come without it, and so may Google's own tools, whose type is empty."""
+    if tool.type:
+        return tool.type
+    return "function" if tool.function is not None else "custom" if tool.custom is not None else ""
+
+
+def _note_rest(tool: ToolDefinition, kind: str, prefix: str, notes: Notes) -> None:
     """Name what is beside a function, or in a custom tool, and says nothing to Gemini."""
-    notes.drop_unknown(tool.model_extra, prefix)
-    if tool.type == "function":
+    if kind == "custom" or tool.function is not None:  # else they are the function's own
+        notes.drop_unknown(tool.model_extra, prefix)
+    if kind == "function":
         notes.drop_unknown({"custom": tool.custom}, prefix)
         return
     notes.drop_unknown({"function": tool.function}, prefix)
@@ -100,13 +108,25 @@ def refuse_many_tools(request: ChatCompletionRequest, maximum: int) -> None:
 def _functions(request: ChatCompletionRequest) -> list[tuple[str, Function]]:
     found = [(f"functions[{index}]", function) for index, function in enumerate(request.functions or [])]
     for index, tool in enumerate(request.tools or []):
-        if tool.type == "function":
-            if tool.function is None:
-                raise missing(f"tools[{index}].function")
-            found.append((f"tools[{index}].function", tool.function))
-        elif tool.type == "custom":
+        kind = _kind(tool)
+        if kind == "function":
+            found.append(_function(tool, f"tools[{index}]"))
+        elif kind == "custom":
             found.append((f"tools[{index}].custom", _custom_function(tool, f"tools[{index}].custom")))
     return found
+
+
+def _function(tool: ToolDefinition, param: str) -> tuple[str, Function]:
+    """The function of a tool, and where it is: in the Responses API its fields are beside the type."""
+    if tool.function is not None:
+        return f"{param}.function", tool.function
+    flat = tool.model_extra or {}
+    if not isinstance(flat.get("name"), str):
+        raise missing(f"{param}.function")
+    for name, kinds in (("description", str), ("strict", bool)):
+        if flat.get(name) is not None and not isinstance(flat[name], kinds):
+            raise ApiError(400, f"Invalid type for '{param}.{name}'.", param=f"{param}.{name}", code="invalid_type")
+    return param, Function.model_validate({name: value for name, value in flat.items() if name != "custom"})
 
 
 def _custom_function(tool: ToolDefinition, param: str) -> Function:
@@ -123,23 +143,6 @@ def _custom_function(tool: ToolDefinition, param: str) -> Function:
         "required": ["input"],
     }
     return Function(name=custom["name"], description=custom.get("description"), parameters=parameters, custom=True)
-
-
-def _built_in(tool: ToolDefinition, param: str, notes: Notes) -> Tool:
-    kind = tool.type
-    # OpenAI dates its previews: web_search_preview_2025_03_11.
-    native = "googleSearch" if kind.startswith("web_search") else _BUILT_IN.get(kind)
-    if native is None:
-        msg = (
-            f"'{param}.type' is {kind!r}, which Gemini has no counterpart of. Known are function, custom and "
-            f"{', '.join(_BUILT_IN)}; other native tools go to extra_body.google.tools."
-        )
-        raise ApiError(400, msg, param=f"{param}.type", code="invalid_value")
-    options = dict(tool.model_extra or {})
-    for name in options.keys() & _OPENAI_ONLY_OPTIONS:
-        notes.drop(f"{param}.{name}")
-        del options[name]
-    return {native: camel(options)}  # type: ignore[misc]  # the key is one of Tool's
 
 
 def _add_search(plan: ToolPlan, options: dict[str, Any], notes: Notes) -> None:

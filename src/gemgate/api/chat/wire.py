@@ -128,9 +128,9 @@ def unknown_fields(message: Message) -> Mapping[str, Any] | None:
 
 
 class ToolDefinition(Wire):
-    """`function`, `custom`, or a built-in tool such as `web_search`."""
+    """`function`, `custom`, or a built-in tool such as `web_search`; Google's own tools come without a type."""
 
-    type: str
+    type: str | None = None
     function: Function | None = None
     custom: dict[str, Any] | None = None
 

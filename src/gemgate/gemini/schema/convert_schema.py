@@ -19,7 +19,8 @@ import orjson
 
 from gemgate.gemini.schema.hints import compact
 from gemgate.gemini.schema.references import UnsupportedSchemaError
-from gemgate.gemini.schema.walk import MAX_SCHEMAS, Converter
+from gemgate.gemini.schema.titles import without_titles
+from gemgate.gemini.schema.walk import MAX_SCHEMAS, Converter, printable
 
 __all__ = [
     "NO_PARAMETERS",
@@ -127,6 +128,7 @@ class KnownSchemas:
 
 _ENTRY = 100  # bytes for what stands around each text
 _KNOWN = KnownSchemas(2**20)
+_KNOWN_FUNCTIONS = KnownSchemas(2**20)
 
 
 def known_gemini_schema(schema: object, *, param: str, budget: SchemaBudget | None = None) -> ConvertedSchema:
@@ -168,8 +170,22 @@ def function_parameters(schema: object, *, param: str, budget: SchemaBudget | No
     """
     if schema is None:
         return ConvertedSchema(NO_PARAMETERS, ())
-    converted = object_root(known_gemini_schema(schema, param=param, budget=budget), param=param)
-    return converted if has_properties(converted) else ConvertedSchema(NO_PARAMETERS, converted.changes)
+    text = _text(schema, param)
+    known = _KNOWN_FUNCTIONS.get(text)
+    if known is None:
+        known = _function(known_gemini_schema(schema, param=param, budget=budget), param)
+        _KNOWN_FUNCTIONS.put(text, known)
+    elif budget:
+        budget.take(known.schemas, param)
+    return known
+
+
+def _function(converted: ConvertedSchema, param: str) -> ConvertedSchema:
+    converted = object_root(converted, param=param)
+    if not has_properties(converted):
+        return ConvertedSchema(NO_PARAMETERS, converted.changes, converted.schemas)
+    schema, changes = without_titles(converted.schema)
+    return ConvertedSchema(schema, (*converted.changes, *map(printable, changes)), converted.schemas)
 
 
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}

@@ -10,6 +10,7 @@ from gemgate.gemini.schema.hints import (
     contains_hint,
 )
 from gemgate.gemini.schema.merge import MARKS, Fold, is_annotation
+from gemgate.gemini.schema.property_maps import TYPES, as_object, is_map, with_required_names
 from gemgate.gemini.schema.references import (
     Definitions,
     Pointer,
@@ -30,7 +31,6 @@ _MIN_GROWTH = 2_000  # bytes that are always free
 _MAX_NAME = 64
 _MAX_CHANGES = 256
 _MAX_COUNT = 2**53
-_TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
 _COMPANIONS = MARKS | frozenset(("nullable", "additionalItems", "then", "else", "minContains", "maxContains"))
 """Keywords that are read together with another one, or say nothing."""
 _RULES = frozenset(("required", "not"))
@@ -88,13 +88,20 @@ class Converter:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise self._error(path, f"nested more than {_MAX_DEPTH} schemas deep; name the inner ones under $defs")
-        place = Place(raw, {}, path)
+        place = Place(self._with_properties(raw, path), {}, path)
         inside = self._fold(place)
         self._expanded |= inside
         out = self._emit(place)
         self._expanded -= inside
         self._depth -= 1
         return out
+
+    def _with_properties(self, raw: dict[str, Any], path: str) -> dict[str, Any]:
+        """`raw`, or the object that it means when it is a map of properties."""
+        if not is_map(raw):
+            return raw
+        self._note(path, "a map of properties taken for an object")
+        return with_required_names(as_object(raw))
 
     def _fold(self, place: Place) -> set[Pointer]:
         """Take `allOf` out of `place`, and what constrains a `$ref`, except where recursion forbids to expand it.
@@ -162,8 +169,8 @@ class Converter:
     def _type(self, place: Place, key: str, value: Any) -> None:
         names = list(dict.fromkeys(n.lower() if isinstance(n, str) else "" for n in _as_list(value)))
         for name in names:
-            if name not in _TYPES:
-                message = f"{compact(value)[:60]} is not a JSON type; use {', '.join(sorted(_TYPES))}, or a list"
+            if name not in TYPES:
+                message = f"{compact(value)[:60]} is not a JSON type; use {', '.join(sorted(TYPES))}, or a list"
                 raise self._error(_join(place.path, key), message)
         if not names:
             raise self._error(_join(place.path, key), "an empty list allows nothing; name at least one type")
@@ -346,10 +353,10 @@ class Converter:
 
     def _note(self, path: str, text: str) -> None:
         if len(self._changes) < _MAX_CHANGES:
-            self._changes.append(_printable(f"{path or 'root'}: {text}"))
+            self._changes.append(printable(f"{path or 'root'}: {text}"))
 
     def _error(self, path: str, text: str) -> UnsupportedSchemaError:
-        return UnsupportedSchemaError(self._param, _printable(f"schema {path}: {text}" if path else f"schema: {text}"))
+        return UnsupportedSchemaError(self._param, printable(f"schema {path}: {text}" if path else f"schema: {text}"))
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -365,6 +372,6 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _printable(text: str) -> str:
-    """Names in a schema are the caller's, and notes go into a header."""
+def printable(text: str) -> str:
+    """`text` in printable ASCII: names in a schema are the caller's, and notes go into a header."""
     return text.encode("unicode_escape").decode("ascii")
