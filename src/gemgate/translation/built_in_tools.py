@@ -71,7 +71,7 @@ def built_in_tool(kind: str, given: Mapping[str, Any], param: str, notes: Notes)
 def untyped_tool(given: Mapping[str, Any], param: str, notes: Notes) -> dict[str, Any]:
     """The native tool that `given` is, as Google's own API writes it: `{"googleSearch": {}}`, in either spelling.
 
-    Empty when it is none.
+    Empty for any other object.
     """
     found: dict[str, Any] = {}
     others: dict[str, Any] = {}

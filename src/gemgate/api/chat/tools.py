@@ -44,7 +44,7 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
 
 
 def _add_other(plan: ToolPlan, tool: ToolDefinition, param: str, notes: Notes) -> None:
-    """Add a tool that is no function, and name what is beside one that is."""
+    """Add a tool of Google's, and name what is beside a function."""
     kind, given = _kind(tool), tool.model_extra or {}
     if kind in ("function", "custom"):
         _note_rest(tool, kind, f"{param}.", notes)

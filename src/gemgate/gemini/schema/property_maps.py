@@ -36,7 +36,7 @@ def is_map(node: dict[str, Any], depth: int = 0) -> bool:
 
 
 def as_object(node: dict[str, Any]) -> dict[str, Any]:
-    """The map `node` as an object with its `properties`; what is no schema stays beside them."""
+    """The map `node` as an object with its `properties`; all but schemas stays beside them."""
     has_type = bool(_types(node))
     properties: dict[str, Any] = {}
     rest: dict[str, Any] = {}
