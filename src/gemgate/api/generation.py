@@ -104,6 +104,8 @@ class Generation(Generic[T]):
         """The answer as ready bytes."""
         if len(self._models) == 1:
             self._is_answered_by(self._translation)
+            if self._call.source.is_revisable:
+                return self._pieces(ModelAttempt(self._models[0]))  # what was changed is known with the first piece
             return self._pieces_of(self._call, self._translation)
         return self._fallback().stream(self._pieces)
 

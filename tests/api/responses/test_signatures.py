@@ -189,7 +189,7 @@ def test_parts_of_built_in_tools_come_back_with_their_own_signatures() -> None:
         "toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "id": "a", "response": {"r": 1}},
         "thoughtSignature": "dHdv",
     }
-    asked = {"model": FLASH_3, "tools": [{"type": "web_search"}, WEATHER]}
+    asked: dict[str, Any] = {"model": FLASH_3, "tools": [{"type": "web_search"}, WEATHER]}
     items = whole(native(search, found, {"text": "Hello"}, CALL, finishReason="STOP"), **asked)["output"]
     assert [item["type"] for item in items] == ["reasoning", "web_search_call", "message", "reasoning", "function_call"]
     assert native_calls(items) == [search, found, {"text": "Hello"}, CALL]

@@ -283,7 +283,9 @@ def test_a_choice_that_names_nothing_is_refused() -> None:
 
 def test_calls_outside_of_the_allowed_tools_are_not_given() -> None:
     choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "get_weather"}]}
-    calls = [{"functionCall": {"name": name, "args": {}}} for name in ("apply_patch", "get_weather")]
+    calls: list[dict[str, Any]] = [
+        {"functionCall": {"name": name, "args": {}}} for name in ("apply_patch", "get_weather")
+    ]
     response = whole(native(*calls, finishReason="STOP"), tools=[WEATHER, PATCH], tool_choice=choice)
     assert [item["name"] for item in response["output"]] == ["get_weather"]
 

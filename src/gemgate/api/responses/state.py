@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gemgate.api.responses.items import Item, read_input
+from gemgate.api.responses.items import Item, missing_field, read_input
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.encryption import Encryptor
@@ -62,6 +62,8 @@ class StatelessStore:
         if request.background:
             msg = f"'background' needs a response that is kept. {_SEND_ALL}"
             raise ApiError(400, msg, param="background", code="unsupported_parameter")
+        if request.input is None and request.prompt is None:
+            raise missing_field("input")
         items = read_input(request.input)
         return ResolvedRequest(request, [item for item in items if not _is_reference_to_reasoning(item)])
 
