@@ -17,6 +17,7 @@ from sqlalchemy import URL
 
 from gemgate.store.batches import BatchChanges, BatchRows
 from gemgate.store.blobs import BlobInfo, Blobs
+from gemgate.store.conversations import Conversations, StoredItem
 from gemgate.store.database import TIMEOUT, Clock, Database
 from gemgate.store.errors import (
     BlobMissingError,
@@ -24,6 +25,7 @@ from gemgate.store.errors import (
     DiskReserveError,
     PartUnknownError,
     QuotaExceededError,
+    ResponseUnknownError,
     SizeMismatchError,
     StoreError,
     StoreUnavailableError,
@@ -37,12 +39,15 @@ from gemgate.store.ids import Kind, new_id
 from gemgate.store.limits import UNLIMITED, StorageLimits, StorageRoom
 from gemgate.store.paging import Page
 from gemgate.store.resources import Resources
+from gemgate.store.responses import Responses, StoredResponse
 from gemgate.store.sweep import GRACE, Swept, sweep
 from gemgate.store.tables import (
     BatchRow,
+    ConversationRow,
     FileRow,
     GoogleFileRow,
     ResourceRow,
+    ResponseRow,
     UploadPartRow,
     UploadRow,
 )
@@ -56,6 +61,8 @@ __all__ = [
     "BlobMissingError",
     "Blobs",
     "ChecksumMismatchError",
+    "ConversationRow",
+    "Conversations",
     "DiskReserveError",
     "FileRow",
     "Files",
@@ -66,12 +73,17 @@ __all__ = [
     "QuotaExceededError",
     "ResourceRow",
     "Resources",
+    "ResponseRow",
+    "ResponseUnknownError",
+    "Responses",
     "SizeMismatchError",
     "StorageLimits",
     "StorageRoom",
     "Store",
     "StoreError",
     "StoreUnavailableError",
+    "StoredItem",
+    "StoredResponse",
     "Swept",
     "UnknownCursorError",
     "UploadClosedError",
@@ -94,6 +106,8 @@ class Store:
         self.google_files = GoogleFiles(database, clock)
         self.resources = Resources(database, clock)
         self.batches = BatchRows(database, clock)
+        self.responses = Responses(database, blobs, clock)
+        self.conversations = Conversations(database, blobs, clock)
         self._clock = clock
 
     @classmethod

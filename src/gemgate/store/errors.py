@@ -25,6 +25,14 @@ class UnknownCursorError(StoreError):
         self.after = after
 
 
+class ResponseUnknownError(StoreError):
+    """No response of this owner has this id, or it goes on from too many."""
+
+    def __init__(self, response_id: str) -> None:
+        super().__init__(f"no response {response_id[:80]!r}")
+        self.response_id = response_id
+
+
 class UploadUnknownError(StoreError):
     """No upload of this owner has this id."""
 

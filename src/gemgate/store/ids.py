@@ -4,7 +4,7 @@ import re
 import secrets
 from typing import Literal
 
-Kind = Literal["file-", "upload_", "part_", "batch_"]
+Kind = Literal["file-", "upload_", "part_", "batch_", "resp_", "conv_"]
 
 _ID = re.compile(r"[a-z]+[-_]([0-9a-f]{8})[0-9a-f]{24}")
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from gemgate.store.database import Clock, Database
 from gemgate.store.errors import DiskReserveError, QuotaExceededError, SizeMismatchError
-from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
+from gemgate.store.tables import ConversationItemRow, FileRow, ResponseRow, UploadPartRow, UploadRow
 
 _LOOK_EVERY = 4 * 1024 * 1024
 
@@ -21,7 +21,7 @@ class StorageLimits:
     """The limits; None means unlimited.
 
     Attributes:
-        bytes_per_owner: Of all files and parts of uploads of one caller.
+        bytes_per_owner: Of all files, parts of uploads, responses and items of conversations of one caller.
         files_per_owner: Files, and parts of uploads, of one caller.
         free_bytes: Of the disk, below which nothing that callers send is stored.
     """
@@ -141,7 +141,16 @@ class StorageRoom:
         )
         async with self._database.read() as session:
             rows = [(await session.execute(query)).one() for query in (files, parts)]
-        return sum(int(row[0]) for row in rows), sum(int(row[1]) for row in rows)
+            generated = [await session.scalar(query) or 0 for query in _generated(owner)]
+        return sum(int(row[0]) for row in rows) + sum(map(int, generated)), sum(int(row[1]) for row in rows)
+
+
+def _generated(owner: str) -> tuple[Select[int], Select[int]]:
+    """The bytes of responses and of items of conversations, which are not files."""
+    return (
+        select(func.sum(ResponseRow.size)).where(ResponseRow.owner == owner),
+        select(func.sum(ConversationItemRow.size)).where(ConversationItemRow.owner == owner),
+    )
 
 
 UNLIMITED = StorageLimits()

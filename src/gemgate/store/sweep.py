@@ -10,9 +10,12 @@ from gemgate.store.blobs import Blobs
 from gemgate.store.database import Clock, Database
 from gemgate.store.tables import (
     BatchRow,
+    ConversationItemRow,
+    ConversationRow,
     FileRow,
     GoogleFileRow,
     ResourceRow,
+    ResponseRow,
     UploadPartRow,
     UploadRow,
 )
@@ -21,15 +24,35 @@ GRACE = 86_400
 _SECONDS = 300.0
 _KEEP_CLOSED_UPLOADS = 30 * 86_400
 
+PREFIXES = ("files", "parts", "batches", "responses", "conversations")
+"""What the keys of blobs begin with."""
+
+_COLUMNS = {
+    "files": FileRow.blob_key,
+    "parts": UploadPartRow.blob_key,
+    "responses": ResponseRow.blob_key,
+    "conversations": ConversationItemRow.blob_key,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many were removed: expired files, parts of closed uploads, rows of what Google dropped, orphaned blobs."""
+    """How many were removed.
+
+    Attributes:
+        files: Expired files.
+        parts: Parts of closed uploads.
+        google_files: Rows of files that Google dropped.
+        orphans: Blobs without a row.
+        responses, conversations: Expired ones.
+    """
 
     files: int = 0
     parts: int = 0
     google_files: int = 0
     orphans: int = 0
+    responses: int = 0
+    conversations: int = 0
 
 
 async def sweep(database: Database, blobs: Blobs, clock: Clock, grace: float = GRACE) -> Swept:
@@ -50,13 +73,33 @@ async def sweep(database: Database, blobs: Blobs, clock: Clock, grace: float = G
         )
         google_files = len(google.all())
         await session.execute(delete(ResourceRow).where(ResourceRow.expires_at <= now))
-    await blobs.delete(*files, *parts)
+        responses, payloads = await _expired_responses(session, now)
+        conversations, of_items = await _expired_conversations(session, now)
+    await blobs.delete(*files, *parts, *payloads, *of_items)
     orphans = await blobs.sweep_partial(now - grace)
-    return Swept(len(files), len(parts), google_files, orphans + await _all_orphans(database, blobs, now - grace))
+    orphans += await _all_orphans(database, blobs, now - grace)
+    return Swept(len(files), len(parts), google_files, orphans, responses, conversations)
 
 
 async def _all_orphans(database: Database, blobs: Blobs, before: float) -> int:
-    return sum([await _orphans(database, blobs, prefix, before) for prefix in ("files", "parts", "batches")])
+    return sum([await _orphans(database, blobs, prefix, before) for prefix in PREFIXES])
+
+
+async def _expired_responses(session: AsyncSession, now: float) -> tuple[int, list[str]]:
+    """How many went, and the keys of their blobs."""
+    gone = delete(ResponseRow).where(ResponseRow.expires_at <= now).returning(ResponseRow.blob_key)
+    keys = [row[0] for row in await session.execute(gone)]
+    return len(keys), [key for key in keys if key is not None]
+
+
+async def _expired_conversations(session: AsyncSession, now: float) -> tuple[int, list[str]]:
+    """How many went, and the keys of their items' blobs."""
+    late = select(ConversationRow.id).where(ConversationRow.expires_at <= now)
+    items = delete(ConversationItemRow).where(ConversationItemRow.conversation_id.in_(late))
+    keys = [row[0] for row in await session.execute(items.returning(ConversationItemRow.blob_key))]
+    gone = delete(ConversationRow).where(ConversationRow.expires_at <= now).returning(ConversationRow.id)
+    conversations = len(list(await session.scalars(gone)))
+    return conversations, [key for key in keys if key is not None]
 
 
 async def _expired_files(session: AsyncSession, now: float) -> list[str]:
@@ -92,5 +135,5 @@ async def _known(session: AsyncSession, prefix: str, keys: set[str]) -> set[str]
         is_open = BatchRow.id.in_(set(owners.values())) & BatchRow.next_poll_at.is_not(None)
         active = set(await session.scalars(select(BatchRow.id).where(is_open)))
         return {key for key, batch_id in owners.items() if batch_id in active}
-    column = FileRow.blob_key if prefix == "files" else UploadPartRow.blob_key
+    column = _COLUMNS[prefix]
     return set(await session.scalars(select(column).where(column.in_(keys))))

@@ -174,3 +174,77 @@ class BatchRow(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     next_poll_at: Mapped[float | None] = mapped_column(default=None)
     version: Mapped[int] = mapped_column(default=1)
+
+
+class ResponseRow(Base):
+    """A response, with the items of its own turn. `previous_id` is the response that it goes on from.
+
+    The payload is JSON of `size` bytes, in `payload`, or in the blob `blob_key` where it is large. A response at work
+    belongs to the process that renews `lease_until`; with `is_cancelled` that process is to stop.
+    """
+
+    __tablename__ = "responses"
+    __table_args__ = (Index(None, "owner", "created_at", "id"), Index(None, "expires_at"))
+
+    id: Mapped[_Key]
+    owner: Mapped[_Digest]
+    status: Mapped[str]
+    size: Mapped[int]
+    created_at: Mapped[int]
+    expires_at: Mapped[int]
+    previous_id: Mapped[str | None] = mapped_column(default=None)
+    payload: Mapped[bytes | None] = mapped_column(default=None, repr=False)
+    blob_key: Mapped[str | None] = mapped_column(default=None)
+    lease_until: Mapped[float | None] = mapped_column(default=None)
+    is_cancelled: Mapped[bool] = mapped_column(default=False)
+
+
+class ResponseItemRow(Base):
+    """In which response an item is: callers refer to items by their ids alone."""
+
+    __tablename__ = "response_items"
+    __table_args__ = (Index(None, "response_id"),)
+
+    owner: Mapped[_Key]
+    id: Mapped[_TextKey]
+    response_id: Mapped[str] = mapped_column(ForeignKey("responses.id", ondelete="CASCADE"))
+
+
+class ResponseEventRow(Base):
+    """Some events of a response, as they were sent: those from `number` on, whose last one is `last`."""
+
+    __tablename__ = "response_events"
+
+    response_id: Mapped[str] = mapped_column(ForeignKey("responses.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    last: Mapped[int]
+    data: Mapped[bytes] = mapped_column(repr=False)
+
+
+class ConversationRow(Base):
+    """A conversation; `next_place` is that of the next item, and grows with each."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    id: Mapped[_Key]
+    owner: Mapped[_Digest]
+    created_at: Mapped[int]
+    expires_at: Mapped[int]
+    meta: Mapped[dict[str, str]] = mapped_column("metadata")
+    next_place: Mapped[int] = mapped_column(default=0)
+
+
+class ConversationItemRow(Base):
+    """An item of a conversation: JSON of `size` bytes, in `payload`, or in the blob `blob_key` where it is large."""
+
+    __tablename__ = "conversation_items"
+    __table_args__ = (Index(None, "conversation_id", "id"), Index(None, "owner"))
+
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str]
+    owner: Mapped[_Digest]
+    size: Mapped[int]
+    payload: Mapped[bytes | None] = mapped_column(default=None, repr=False)
+    blob_key: Mapped[str | None] = mapped_column(default=None)

@@ -1,0 +1,234 @@
+"""Responses: each with the items of its own turn; a conversation is a chain of them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gemgate.store.blobs import Blobs
+from gemgate.store.database import Clock, Database
+from gemgate.store.errors import ResponseUnknownError
+from gemgate.store.payloads import Payloads
+from gemgate.store.tables import ResponseEventRow, ResponseItemRow, ResponseRow
+
+PREFIX = "responses"
+MAX_CHAIN = 1_000
+"""Responses that one may go on from, one after another."""
+
+_AT_ONCE = 500
+"""Ids in one query: the parameters of a statement are limited."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    """A response as it is kept.
+
+    Attributes:
+        row: What is known of it without its payload.
+        payload: The caller's JSON: what was asked and answered in this turn.
+    """
+
+    row: ResponseRow
+    payload: bytes
+
+
+class Responses:
+    """The responses of all callers. Another's response, and one past its `expires_at`, is as if it were not there."""
+
+    def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
+        self._database = database
+        self._payloads = Payloads(blobs, PREFIX)
+        self._clock = clock
+
+    async def create(
+        self,
+        owner: str,
+        response_id: str,
+        payload: bytes,
+        *,
+        status: str,
+        expires_after: int,
+        previous_id: str | None = None,
+        items: Collection[str] = (),
+        lease: float | None = None,
+    ) -> None:
+        """Keep a response.
+
+        Args:
+            owner: Whose it is.
+            response_id: Its id, which no other one has.
+            payload: JSON.
+            status: Of the response.
+            expires_after: Seconds after which it is gone.
+            previous_id: The response that it goes on from.
+            items: The ids of its items, by which they are found.
+            lease: Seconds for which this process works at it; None when it has ended.
+
+        Raises:
+            StoreError: the blob store failed.
+        """
+        now = self._clock()
+        place = await self._payloads.put(payload)
+        row = ResponseRow(
+            id=response_id,
+            owner=owner,
+            status=status,
+            size=len(payload),
+            created_at=int(now),
+            expires_at=int(now) + expires_after,
+            previous_id=previous_id,
+            payload=place.data,
+            blob_key=place.blob_key,
+            lease_until=None if lease is None else now + lease,
+        )
+        async with self._database.write() as session:
+            session.add(row)
+            await session.flush()
+            await self._note_items(session, owner, response_id, items)
+
+    async def replace(
+        self,
+        owner: str,
+        response_id: str,
+        payload: bytes,
+        *,
+        status: str,
+        items: Collection[str] = (),
+        lease: float | None = None,
+    ) -> bool:
+        """Replace what is kept of a response at work; False where it was deleted, or has ended: its end stays.
+
+        Raises:
+            StoreError: the blob store failed.
+        """
+        place = await self._payloads.put(payload)
+        news: dict[str, Any] = {"status": status, "size": len(payload)}
+        news |= {"payload": place.data, "blob_key": place.blob_key}
+        news["lease_until"] = None if lease is None else self._clock() + lease
+        at_work = (ResponseRow.id == response_id, ResponseRow.owner == owner, ResponseRow.lease_until.is_not(None))
+        async with self._database.write() as session:
+            older = select(ResponseRow.blob_key).where(*at_work).with_for_update()
+            found = (await session.execute(older)).first()
+            if found is not None:
+                await session.execute(update(ResponseRow).where(*at_work).values(news))
+                await self._note_items(session, owner, response_id, items)
+        await self._payloads.delete(place.blob_key if found is None else found[0])
+        return found is not None
+
+    async def get(self, owner: str, response_id: str) -> StoredResponse | None:
+        """The response; None when there is no such one."""
+        async with self._database.read() as session:
+            row = await session.scalar(select(ResponseRow).where(ResponseRow.id == response_id, *self._alive(owner)))
+        return None if row is None else await self._loaded(row)
+
+    async def chain(self, owner: str, response_id: str) -> list[StoredResponse]:
+        """The response, and those that it goes on from, the first of them first.
+
+        Raises:
+            ResponseUnknownError: one of them is not there, or they are more than `MAX_CHAIN`.
+        """
+        rows = {row.id: row for row in await self._ancestors(owner, response_id)}
+        wanted: str | None = response_id
+        chain: list[ResponseRow] = []
+        while wanted is not None:
+            row = rows.get(wanted)
+            if row is None or len(chain) == MAX_CHAIN:
+                raise ResponseUnknownError(wanted)
+            chain.append(row)
+            wanted = row.previous_id
+        return [await self._loaded(row) for row in reversed(chain)]
+
+    async def of_items(self, owner: str, item_ids: Sequence[str]) -> dict[str, StoredResponse]:
+        """The responses that hold these items, by the items' ids; those that are not there are left out."""
+        found: dict[str, str] = {}
+        rows: dict[str, ResponseRow] = {}
+        async with self._database.read() as session:
+            for start in range(0, len(item_ids), _AT_ONCE):
+                some = item_ids[start : start + _AT_ONCE]
+                places = select(ResponseItemRow.id, ResponseItemRow.response_id)
+                mine = places.where(ResponseItemRow.owner == owner, ResponseItemRow.id.in_(some))
+                found.update((item, response) for item, response in await session.execute(mine))
+            for row in await self._rows(session, owner, sorted(set(found.values()))):
+                rows[row.id] = row
+        loaded = {response_id: await self._loaded(row) for response_id, row in rows.items()}
+        return {item: loaded[response_id] for item, response_id in found.items() if response_id in loaded}
+
+    async def delete(self, owner: str, response_id: str) -> bool:
+        """Delete it, with its items and events; False when there is no such one."""
+        async with self._database.write() as session:
+            mine = (ResponseRow.id == response_id, *self._alive(owner))
+            gone = await session.execute(delete(ResponseRow).where(*mine).returning(ResponseRow.blob_key))
+            found = gone.first()
+        if found is None:
+            return False
+        await self._payloads.delete(found[0])
+        return True
+
+    async def cancel(self, owner: str, response_id: str) -> None:
+        """Ask the process that works at it to stop."""
+        async with self._database.write() as session:
+            mine = (ResponseRow.id == response_id, ResponseRow.owner == owner)
+            await session.execute(update(ResponseRow).where(*mine).values(is_cancelled=True))
+
+    async def renew(self, owner: str, response_id: str, lease: float) -> bool:
+        """Go on working at it for so many seconds; False where it was cancelled or deleted, or has ended elsewhere."""
+        at_work = (ResponseRow.id == response_id, ResponseRow.owner == owner, ResponseRow.lease_until.is_not(None))
+        renewed = update(ResponseRow).where(*at_work, ResponseRow.is_cancelled.is_(False))
+        async with self._database.write() as session:
+            found = await session.scalar(renewed.values(lease_until=self._clock() + lease).returning(ResponseRow.id))
+        return found is not None
+
+    async def abandoned(self, limit: int = 100) -> list[StoredResponse]:
+        """Responses of processes that are gone: their leases have run out."""
+        async with self._database.read() as session:
+            late = select(ResponseRow).where(ResponseRow.lease_until < self._clock()).limit(limit)
+            rows = list(await session.scalars(late))
+        return [await self._loaded(row) for row in rows]
+
+    async def add_events(self, response_id: str, first: int, last: int, data: bytes) -> None:
+        """Keep the events of these numbers, as they were sent."""
+        async with self._database.write() as session:
+            session.add(ResponseEventRow(response_id=response_id, number=first, last=last, data=data))
+
+    async def events(self, owner: str, response_id: str, after: int = -1) -> list[tuple[int, bytes]]:
+        """The kept events beyond the number `after`: the number of the last one of each piece, and its bytes."""
+        mine = select(ResponseRow.id).where(ResponseRow.id == response_id, *self._alive(owner))
+        wanted = select(ResponseEventRow.last, ResponseEventRow.data).where(
+            ResponseEventRow.response_id.in_(mine), ResponseEventRow.last > after
+        )
+        async with self._database.read() as session:
+            found = await session.execute(wanted.order_by(ResponseEventRow.number))
+            return [(last, data) for last, data in found]
+
+    async def _ancestors(self, owner: str, response_id: str) -> list[ResponseRow]:
+        columns = (ResponseRow.id, ResponseRow.previous_id)
+        start = select(*columns, literal(1).label("depth")).where(ResponseRow.id == response_id)
+        chain = start.where(*self._alive(owner)).cte("chain", recursive=True)
+        further = select(*columns, chain.c.depth + 1).where(
+            ResponseRow.id == chain.c.previous_id, *self._alive(owner), chain.c.depth <= MAX_CHAIN
+        )
+        ids = select(chain.union_all(further).c.id)
+        async with self._database.read() as session:
+            return list(await session.scalars(select(ResponseRow).where(ResponseRow.id.in_(ids))))
+
+    async def _rows(self, session: AsyncSession, owner: str, ids: Sequence[str]) -> list[ResponseRow]:
+        found: list[ResponseRow] = []
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ResponseRow.id.in_(ids[start : start + _AT_ONCE])
+            found += await session.scalars(select(ResponseRow).where(some, *self._alive(owner)))
+        return found
+
+    async def _note_items(self, session: AsyncSession, owner: str, response_id: str, items: Collection[str]) -> None:
+        rows = [{"owner": owner, "id": item, "response_id": response_id} for item in items]
+        for start in range(0, len(rows), _AT_ONCE):
+            insert = self._database.upsert(ResponseItemRow).values(rows[start : start + _AT_ONCE])
+            newest = {"response_id": insert.excluded["response_id"]}
+            await session.execute(insert.on_conflict_do_update(index_elements=["owner", "id"], set_=newest))
+
+    async def _loaded(self, row: ResponseRow) -> StoredResponse:
+        return StoredResponse(row, await self._payloads.get(row.payload, row.blob_key))
+
+    def _alive(self, owner: str) -> tuple[ColumnElement[bool], ...]:
+        return ResponseRow.owner == owner, ResponseRow.expires_at > int(self._clock())
