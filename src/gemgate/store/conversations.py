@@ -43,18 +43,18 @@ class Conversations:
         return row
 
     async def get(self, owner: str, conversation_id: str) -> ConversationRow | None:
-        """The conversation; None when there is no such one."""
+        """The conversation; None when it is not there."""
         async with self._database.read() as session:
             return await session.scalar(select(ConversationRow).where(*self._alive(owner, conversation_id)))
 
     async def update(self, owner: str, conversation_id: str, metadata: dict[str, str]) -> ConversationRow | None:
-        """The conversation with other metadata; None when there is no such one."""
+        """The conversation with other metadata; None when it is not there."""
         changed = update(ConversationRow).where(*self._alive(owner, conversation_id)).values(meta=metadata)
         async with self._database.write() as session:
             return await session.scalar(changed.returning(ConversationRow))
 
     async def delete(self, owner: str, conversation_id: str) -> bool:
-        """Delete it with its items; False when there is no such one."""
+        """Delete it with its items; False when it is not there."""
         async with self._database.write() as session:
             mine = self._alive(owner, conversation_id)
             if await session.scalar(select(ConversationRow.id).where(*mine)) is None:
@@ -96,7 +96,7 @@ class Conversations:
         limit: int | None = None,
         order: Literal["asc", "desc"] = "asc",
     ) -> list[StoredItem]:
-        """The items that follow the item `after`, in this order; none where there is no such conversation.
+        """The items that follow the item `after`, in this order; none where the conversation is not there.
 
         Raises:
             UnknownCursorError: the conversation has no item with the id `after`.
@@ -122,7 +122,7 @@ class Conversations:
         return None if row is None else await self._loaded(row)
 
     async def delete_item(self, owner: str, conversation_id: str, item_id: str) -> bool:
-        """Delete the items with this id; False when there is none."""
+        """Delete the items with this id; False when it has none."""
         gone = delete(ConversationItemRow).where(
             *self._items_of(owner, conversation_id), ConversationItemRow.id == item_id
         )

@@ -118,7 +118,7 @@ class Responses:
         return found is not None
 
     async def get(self, owner: str, response_id: str) -> StoredResponse | None:
-        """The response; None when there is no such one."""
+        """The response; None when it is not there."""
         async with self._database.read() as session:
             row = await session.scalar(select(ResponseRow).where(ResponseRow.id == response_id, *self._alive(owner)))
         return None if row is None else await self._loaded(row)
@@ -156,7 +156,7 @@ class Responses:
         return {item: loaded[response_id] for item, response_id in found.items() if response_id in loaded}
 
     async def delete(self, owner: str, response_id: str) -> bool:
-        """Delete it, with its items and events; False when there is no such one."""
+        """Delete it, with its items and events; False when it is not there."""
         async with self._database.write() as session:
             mine = (ResponseRow.id == response_id, *self._alive(owner))
             gone = await session.execute(delete(ResponseRow).where(*mine).returning(ResponseRow.blob_key))
