@@ -403,3 +403,13 @@ def test_models_without_system_instruction_say_so() -> None:
 
 def test_declared_functions_of_both_kinds_are_taken() -> None:
     assert refused("gemini-2.5-flash", said("Hi", tools=functions(WEATHER, TIME))) == ""
+
+
+@pytest.mark.parametrize("model", ["gemma-4-31b-it", "gemma-4-26b-a4b-it"])
+def test_gemma_4_takes_two_levels_and_no_budget(model: str) -> None:
+    def thinking(**settings: Any) -> str:
+        return refused(model, config(thinkingConfig=settings))
+
+    assert thinking(thinkingBudget=1024) == "Thinking budget is not supported for this model."
+    assert "LOW is not supported" in thinking(thinkingLevel="LOW")
+    assert [thinking(thinkingLevel=level) for level in ("MINIMAL", "HIGH")] == ["", ""]

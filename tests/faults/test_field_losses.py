@@ -206,3 +206,25 @@ def test_names_that_become_one_are_in_their_descriptions() -> None:
     first, second = translate(tools=tools).body["tools"][0]["functionDeclarations"]
     assert (first["name"], first["description"]) == ("a_b", "Does it.")
     assert "'a?b'" in second["description"]
+
+
+@pytest.mark.parametrize("model", ["gemma-4-31b-it", "gemma-4-26b-a4b-it"])
+@pytest.mark.parametrize(
+    ("effort", "level", "is_exact"),
+    [
+        ("none", "MINIMAL", False),
+        ("minimal", "MINIMAL", True),
+        ("low", "MINIMAL", False),
+        ("medium", "HIGH", False),
+        ("high", "HIGH", True),
+    ],
+)
+def test_gemma_4_thinks_at_the_nearer_of_its_levels(model: str, effort: str, level: str, is_exact: bool) -> None:
+    native, notes = thinking(model=model, reasoning_effort=effort)
+    assert native["thinkingLevel"] == level
+    assert notes == ([] if is_exact else [f"reasoning_effort={effort}->{level.lower()}"])
+
+
+def test_a_budget_for_gemma_4_is_a_level() -> None:
+    native, notes = thinking(model="gemma-4-31b-it", reasoning={"max_tokens": 20_000})
+    assert (native, notes) == ({"thinkingLevel": "HIGH"}, ["reasoning.max_tokens=20000->high"])

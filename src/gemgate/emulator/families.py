@@ -38,6 +38,7 @@ class Family:
         methods: The methods after the colon that the models of the family have.
         budget: The least and the largest `thinkingBudget`; None if the models do not think.
         can_stop: Whether a budget of 0 is allowed.
+        takes_budget: Whether a budget is taken at all.
         levels: The `thinkingLevel`s; empty without any.
         default_thinking: How much the models think unasked: none, or the level.
         call_ids: Whether calls carry an id, and in which form.
@@ -63,6 +64,7 @@ class Family:
     methods: tuple[str, ...] = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
     budget: tuple[int, int] | None = None
     can_stop: bool = True
+    takes_budget: bool = True
     levels: tuple[str, ...] = ()
     default_thinking: str = "MEDIUM"
     call_ids: Literal["none", "short", "call"] = "short"
@@ -208,6 +210,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "gemma-4": replace(
         _TWO_FIVE,
+        takes_budget=False,
+        levels=("MINIMAL", "HIGH"),
+        default_thinking="",
         signs_calls=False,
         signs_text="never",
         many_candidates=False,

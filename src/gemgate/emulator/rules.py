@@ -265,6 +265,8 @@ def _thinking(model: ModelFamily, body: dict[str, Any]) -> None:
         level = None
     if budget is not None and level is not None:
         raise invalid("You can only set only one of thinking budget and thinking level.")
+    if budget is not None and not family.takes_budget:
+        raise invalid("Thinking budget is not supported for this model.")
     if level is not None and not family.levels:
         raise invalid("Thinking level is not supported for this model.")
     if level is not None and level not in family.levels:

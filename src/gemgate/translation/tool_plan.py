@@ -33,6 +33,7 @@ class ToolPlan:
         calling: The function calling config; empty when the model may decide.
         names: The callers' names and Gemini's.
         declared: Names (Gemini's) of the functions of `tools` and `functions`.
+        given: The functions by those names, as they were given.
         custom: Names (Gemini's) of custom tools, which take free text.
         strict: Whether one of the functions asks for arguments that keep to its schema.
         schemas: What is left of the schemas that the whole request may hold.
@@ -43,6 +44,7 @@ class ToolPlan:
     built_in: list[Tool] = field(default_factory=list)
     calling: FunctionCallingConfig = field(default_factory=FunctionCallingConfig)
     declared: set[str] = field(default_factory=set)
+    given: dict[str, Function] = field(default_factory=dict)
     custom: set[str] = field(default_factory=set)
     strict: bool = False
     schemas: SchemaBudget = field(default_factory=SchemaBudget)
@@ -80,6 +82,9 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     if not function.name:
         raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
     native = plan.names.to_gemini(function.name)
+    if native in plan.declared and plan.given.get(native) == function:
+        notes.adjust(f"{param}->none: it is the same as another")
+        return
     if native in plan.declared:
         msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
         raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
@@ -89,6 +94,7 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     if native != function.name:
         notes.adjust(f"{param}.name={function.name}->{native}")
     plan.declared.add(native)
+    plan.given[native] = function
     description = function.description or function.name
     if native != function.name and function.name not in description and not is_recognizable(native, function.name):
         description = f"{description.rstrip()}\nThe conversation calls this function {function.name!r}."

@@ -78,7 +78,7 @@ class TestFunctions:
         [
             ([{"type": "function"}], "tools[0].function"),
             ([{"type": "function", "function": {"name": ""}}], "tools[0].function.name"),
-            ([function_tool("f"), function_tool("f")], "tools[1].function.name"),
+            ([function_tool("f"), function_tool("f", strict=True)], "tools[1].function.name"),
             ([{"type": "custom", "custom": {}}], "tools[0].custom.name"),
             ([{"type": "computer"}], "tools[0].type"),
             ([{"type": "function", "function": {"name": "f", "parameters": 5}}], "tools[0].function.parameters"),

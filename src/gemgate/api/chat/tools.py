@@ -51,13 +51,20 @@ def _add_other(plan: ToolPlan, tool: ToolDefinition, param: str, notes: Notes) -
         return
     if kind:
         notes.drop_unknown({"function": tool.function, "custom": tool.custom}, f"{param}.")
-        plan.built_in.append(built_in_tool(kind, given, param, notes))  # type: ignore[arg-type]  # a key of Tool's
+        _add_built_in(plan, built_in_tool(kind, given, param, notes), param, notes)
         return
     native = untyped_tool(given, param, notes)
     if not native:
         raise missing(f"{param}.type")
     plan.declarations.extend(_native_declarations(native, param))
     if native:
+        _add_built_in(plan, native, param, notes)
+
+
+def _add_built_in(plan: ToolPlan, native: dict[str, Any], param: str, notes: Notes) -> None:
+    if native in plan.built_in:
+        notes.adjust(f"{param}->none: it is the same as another")
+    else:
         plan.built_in.append(native)  # type: ignore[arg-type]  # its keys are Tool's
 
 

@@ -41,6 +41,8 @@ def finish(place: Place) -> None:
     node, out = place.node, place.out
     if "type" not in out:
         _infer_type(out)
+    else:
+        _drop_misplaced(place)
     if "exclusiveMinimum" in node or "exclusiveMaximum" in node:
         _settle_bound(place, "exclusiveMinimum", "minimum")
         _settle_bound(place, "exclusiveMaximum", "maximum")
@@ -48,6 +50,8 @@ def finish(place: Place) -> None:
         _settle_format(place)
     if node.get("nullable") is True:
         _allow_null(out)
+    if "enum" in out:
+        _drop_empty_text(place)
     if "enum" in out:
         _settle_enum(place)
     if "required" in out:
@@ -63,6 +67,34 @@ def _infer_type(out: dict[str, Any]) -> None:
         _put_before(out, {"type": "object"})
     elif not out.keys().isdisjoint(("items", "prefixItems")):
         _put_before(out, {"type": "array"})
+
+
+_MISPLACED = (
+    ("object", ("properties", "required", "additionalProperties", "propertyOrdering")),
+    ("array", ("items", "prefixItems")),
+)
+
+
+def _drop_misplaced(place: Place) -> None:
+    """Take out what says nothing about the types that there are, such as `items` of a string: Google refuses it."""
+    types = _types(place.out)
+    for kind, keys in _MISPLACED:
+        if kind not in types:
+            for key in keys:
+                if place.out.pop(key, None) is not None:
+                    place.dropped.append(key)
+
+
+def _drop_empty_text(place: Place) -> None:
+    """Take the empty text out of an enum: Google refuses it."""
+    values = [value for value in place.out["enum"] if value != ""]
+    if len(values) == len(place.out["enum"]):
+        return
+    place.dropped.append("'' in enum")
+    if values:
+        place.out["enum"] = values
+    else:
+        del place.out["enum"]
 
 
 def _put_before(out: dict[str, Any], new: dict[str, Any], key: str | None = None) -> None:

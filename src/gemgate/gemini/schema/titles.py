@@ -12,7 +12,7 @@ _SCHEMAS = ("items", "additionalProperties")
 
 
 def without_titles(schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """`schema` without titles, and a line for each that said more than a name: it is the description, where that was missing.
+    """`schema` without titles, and a line for each that said more than a name: a description, where that was missing.
 
     `schema` is not changed; a property that is called `title` stays.
     """
