@@ -15,7 +15,7 @@ def main() -> None:
     """Ask what the command line says."""
     question = " ".join(sys.argv[1:]) or "Say hello in three languages."
     stream = OpenAI().chat.completions.create(
-        model=os.environ.get("MODEL", "gemini-2.5-flash"),
+        model=os.environ.get("MODEL", "gemini-3.8-flash"),
         messages=[{"role": "user", "content": question}],
         stream=True,
     )

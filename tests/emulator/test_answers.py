@@ -185,7 +185,7 @@ async def test_alternatives_come_only_if_asked_for(emulator: Emulator) -> None:
 
 
 async def test_an_alias_answers_as_the_model_behind_it(emulator: Emulator) -> None:
-    assert (await emulator.generate("gemini-flash-latest", said("Hi")))["modelVersion"] == "gemini-3.6-flash"
+    assert (await emulator.generate("gemini-flash-latest", said("Hi")))["modelVersion"] == "gemini-3.8-flash"
     retired = await emulator.generate("gemini-2.5-pro-preview-03-25", said("Hi"))
     assert retired["modelVersion"] == "models/gemini-2.5-pro"
 

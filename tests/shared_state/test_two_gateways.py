@@ -1,7 +1,9 @@
 """Two gateways with one Redis, each with its own connections, pool of keys and memory."""
 
 import asyncio
+import hashlib
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.support.stack import gateway
 from gemgate.emulator.server import serve_in_thread
 from gemgate.shared_state import connection as link_module
 from gemgate.shared_state import cooldowns as rests_module
+from gemgate.shared_state import learned_facts as facts_module
 
 Json = dict[str, Any]
 Google = Callable[[httpx.Request], httpx.Response]
@@ -221,3 +224,67 @@ def _until(is_so: Callable[[], bool]) -> None:
             return
         waiting.wait(0.01)
     pytest.fail("it did not come about")
+
+
+async def test_they_share_what_a_refusal_has_taught(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts_module, "POLL_SECONDS", 0.002)
+    sent: list[Json] = []
+
+    def google(request: httpx.Request) -> httpx.Response:
+        sent.append(orjson.loads(request.content).get("generationConfig", {}))
+        if "temperature" in sent[-1]:
+            message = "temperature is not supported for this model"
+            return httpx.Response(400, json={"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
+        return answer(PLAIN)
+
+    async def ask(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.post(
+            "/v1/chat/completions", json={"model": MODEL, "messages": [USER], "temperature": 0.5, "top_p": 0.5}
+        )
+
+    async with two(redis_server.url, tmp_path, google) as clients:
+        first = await ask(clients[0])
+        assert (first.status_code, "learned=temperature" in first.headers["x-gemgate-adjusted"]) == (200, True)
+
+        async def second_is_right_at_once() -> bool:
+            sent.clear()
+            assert (await ask(clients[1])).status_code == 200
+            return sent == [{"topP": 0.5}]
+
+        await eventually_true(second_is_right_at_once)
+    # The other one has learned it from its own refusal at the latest; what is shared outlives both.
+    async with two(redis_server.url, tmp_path, google) as clients:
+        sent.clear()
+        assert (await ask(clients[1])).status_code == 200
+        assert sent == [{"topP": 0.5}]
+
+
+async def test_rubbish_among_the_learned_facts_is_left_alone(redis_server: RedisServer, tmp_path: Path) -> None:
+    google_id = hashlib.blake2b(b"https://generativelanguage.googleapis.com", digest_size=8).hexdigest()
+    name = f"gemgate:{{facts}}:{google_id}"
+    far = str(int(time.time()) + 1000)
+    fine = {"since": 0, "until": int(far), "teacher": "refusal", "model": MODEL}
+    for member in (
+        b"rubbish",
+        b"[]",
+        orjson.dumps({**fine, "fact": "shoe_size", "value": 44}),
+        orjson.dumps({**fine, "fact": "levels", "value": "LOW"}),
+        orjson.dumps({**fine, "fact": "prefill", "value": False, "teacher": "nobody"}),
+        orjson.dumps({**fine, "fact": "like", "value": ["x"]}),
+        orjson.dumps({**fine, "fact": "refused_fields", "value": ["topK"]}),
+    ):
+        redis_server.command("ZADD", name, far, member.decode())
+    redis_server.command("INCR", f"{name}:version")
+    sent: list[Json] = []
+
+    def google(request: httpx.Request) -> httpx.Response:
+        sent.append(orjson.loads(request.content))
+        return answer(PLAIN)
+
+    async with two(redis_server.url, tmp_path, google) as clients:
+        body = {"model": MODEL, "messages": [USER], "top_k": 4, "top_p": 0.5}
+        answered = await clients[0].post("/v1/chat/completions", json=body)
+    assert (answered.status_code, answered.headers["x-gemgate-dropped-params"]) == (200, "top_k")
+    assert sent[0]["generationConfig"] == {"topP": 0.5}

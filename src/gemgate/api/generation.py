@@ -2,16 +2,18 @@
 
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from anyio import to_thread
 
+from gemgate.api.lessons import MAX_LESSONS, lesson_from, may_teach
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.folded_events import fold_events
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
 from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
@@ -19,8 +21,16 @@ from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
 from gemgate.translation.notes import Notes, served_by
+from gemgate.translation.retired_models import retired_error
 from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
 from gemgate.upstream.stream import RetryingStream
+from gemgate.web.sse import EventBatches
+
+LEARNED = "learned="
+"""What the note about a request begins with that was adjusted to a refusal; the refused native name follows."""
+
+MAX_ADJUSTED_BYTES = 4_194_304
+"""Larger requests are not kept for a second translation while Google answers."""
 
 
 class ModelRequest(Protocol):
@@ -95,34 +105,47 @@ class Generation(Generic[T]):
     async def answer(self) -> tuple[T, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
         if len(self._models) == 1:
-            if not (self._call.media or self._call.source.is_revisable):
+            if not (self._call.media or self._call.source.is_revisable or self._call.may_be_adjusted):
                 del self._call.source  # nobody will translate it again
             return await self._generate(ModelAttempt(self._models[0]))
         return await self._fallback().answer(self._generate)
 
-    def stream(self) -> AsyncGenerator[bytes, None]:
+    def stream(self) -> EventBatches:
         """The answer as ready bytes."""
         if len(self._models) == 1:
             self._is_answered_by(self._translation)
             if self._call.source.is_revisable:
                 return self._pieces(ModelAttempt(self._models[0]))  # what was changed is known with the first piece
-            return self._pieces_of(self._call, self._translation)
+            return self._opened(self._call, self._translation)
         return self._fallback().stream(self._pieces)
+
+    def _opened(self, call: "ModelCall[T]", translation: T) -> EventBatches:
+        if not call.may_be_adjusted:
+            return self._pieces_of(call, translation)
+        return AdjustedStream(call, translation, self._pieces_of, self._is_answered_by)
 
     def _fallback(self) -> Fallback:
         return Fallback(self._call.services.gemini, self._call.asked, self._models)
 
     async def _generate(self, attempt: ModelAttempt) -> tuple[T, list[GenerateContentResponse]]:
         call, translation = await self._put(attempt)
-        answers = await call.generate(translation)
+        for _ in range(MAX_LESSONS):
+            try:
+                answers = await call.generate(translation)
+                break
+            except GeminiError as error:
+                translation = await call.adjusted(translation, error)
+        else:
+            answers = await call.generate(translation)
         self._is_answered_by(translation)
         return translation, answers
 
     async def _pieces(self, attempt: ModelAttempt) -> AsyncGenerator[bytes, None]:
         call, translation = await self._put(attempt)
-        async with aclosing(self._pieces_of(call, translation)) as pieces:
+        async with aclosing(self._opened(call, translation)) as pieces:
             first = await anext(pieces)
-            self._is_answered_by(translation)
+            if not isinstance(pieces, AdjustedStream) or not pieces.is_adjusted:
+                self._is_answered_by(translation)
             yield first
             async for piece in pieces:
                 yield piece
@@ -139,6 +162,56 @@ class Generation(Generic[T]):
         current().uses(translation.model, translation.notes)
         self.headers.clear()
         self.headers |= translation.notes.headers() | served_by(translation.model)
+
+
+class AdjustedStream(Generic[T]):
+    """The pieces of an answer, asked for again if Google refuses at first what the model does not take.
+
+    After the first piece it costs one function call a piece, and holds nothing of the request.
+
+    Attributes:
+        is_adjusted: Whether the request was adjusted.
+    """
+
+    def __init__(
+        self, call: "ModelCall[T]", translation: T, pieces: "Pieces[T]", is_answered_by: Callable[[T], None]
+    ) -> None:
+        self.is_adjusted = False
+        self._request: tuple[ModelCall[T], T, Pieces[T], Callable[[T], None]] | None = (
+            call, translation, pieces, is_answered_by,
+        )  # fmt: skip
+        self._answer: AsyncGenerator[bytes, None] | None = None
+        self._next: Callable[[], Awaitable[bytes]] = self._first
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        return self._next()
+
+    async def aclose(self) -> None:
+        """End the answer early, and with it the call to Google."""
+        self._request = None
+        if self._answer is not None:
+            await self._answer.aclose()
+
+    async def _first(self) -> bytes:
+        if self._request is None:
+            raise StopAsyncIteration
+        (call, translation, pieces, is_answered_by), self._request = self._request, None
+        for left in reversed(range(MAX_LESSONS + 1)):
+            answer = self._answer = pieces(call, translation)
+            try:
+                first = await anext(answer)
+                break
+            except GeminiError as error:
+                if not left:
+                    raise
+                translation = await call.adjusted(translation, error)
+            is_answered_by(translation)
+            self.is_adjusted = True
+        self._next = answer.__anext__
+        return first
 
 
 EventBatch = list[GenerateContentResponse]
@@ -203,6 +276,43 @@ class ModelCall(Generic[T]):
         """The native request, with what was found before."""
         return self.source.translate(self.model, self.media)
 
+    @property
+    def may_be_adjusted(self) -> bool:
+        """Whether the request is kept until Google answers, to be translated again if it is refused."""
+        return self.size <= MAX_ADJUSTED_BYTES and self.services.settings.learned_facts_ttl > 0
+
+    async def adjusted(self, translation: T, error: GeminiError) -> T:
+        """The request as its model takes it, after a refusal that has taught one fact more.
+
+        Raises:
+            GeminiError: the refusal, if it teaches nothing about this request.
+            ApiError: 400 that names the parameter, under the policy `strict`; 404 for a model that is retired.
+        """
+        if (retired := retired_error(error, translation.model, self.services.chat.catalog)) is not None:
+            raise retired from error
+        if not may_teach(error) or not self.may_be_adjusted:
+            raise error
+        sent = await self.ready()
+        lesson = lesson_from(error, sent.model, sent.body, sent.notes, self.services)
+        if lesson is None:
+            raise error
+        catalog = self.services.chat.catalog
+        supposition = catalog.suppose(sent.model, lesson.fact, lesson.value)
+        try:
+            adjusted = await self.ready()
+        except BaseException:
+            catalog.withdraw(supposition)
+            raise
+        if adjusted.body == sent.body and adjusted.calls == sent.calls:
+            catalog.withdraw(supposition)
+            raise error
+        catalog.confirm(supposition)
+        for note in translation.notes.adjusted:
+            if note.startswith(LEARNED):
+                adjusted.notes.adjust(note)
+        adjusted.notes.adjust(LEARNED + lesson.native)
+        return adjusted
+
     async def generate(self, translation: T) -> list[GenerateContentResponse]:
         """Google's whole answers. What is why there are none is changed once: files are uploaded again, for one."""
         try:
@@ -226,10 +336,22 @@ class ModelCall(Generic[T]):
         return changed
 
     async def _generate(self, translation: T) -> list[GenerateContentResponse]:
-        generate = self.services.gemini.generate
+        generate = self._folded if self._is_too_long(translation) else self.services.gemini.generate
         key, limits = self.caller.key, self.limits
         calls = [generate(translation.model, body, key, limits=limits) for body in translation.take_bodies()]
         return await all_of(calls)
+
+    def _is_too_long(self, translation: T) -> bool:
+        """Whether the answer may be longer than Google gives in one piece."""
+        asked = translation.body.get("generationConfig", {}).get("maxOutputTokens")
+        return asked is not None and asked > self.services.chat.catalog.facts(translation.model).unary_output_limit
+
+    async def _folded(
+        self, model: str, body: GenerateContentRequest, key: str | None, *, limits: CallLimits
+    ) -> GenerateContentResponse:
+        """A whole answer that is asked for as a stream."""
+        async with self.services.gemini.stream(model, body, key, limits=limits) as batches:
+            return fold_events([event async for batch in batches for event in batch])
 
     def stream(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
         """The events of Google's answers, each with the number of its call."""

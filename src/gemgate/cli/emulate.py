@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 def emulate(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8081,
+    date: Annotated[
+        str, typer.Option(help="The day whose models are served, such as 2026-12-01. Absent: all, each as itself.")
+    ] = "",
 ) -> None:
     """Serve the emulator of the native Gemini API alone: to test applications without a key."""
     end_well_on_sigterm()
     serve_in_thread = import_emulator()
+    from gemgate.emulator.app import create_emulator
+
     try:
-        with serve_in_thread(port, host=host) as url:
+        app = create_emulator(day=date)
+    except ValueError:
+        stop(f"--date is a day such as 2026-12-01, not {date!r}.")
+    try:
+        with serve_in_thread(port, host=host, app=app) as url:
             say(
                 f"The Gemini emulator listens on {url}",
                 f"  gemgate       GEMGATE_UPSTREAM={url} gemgate serve",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gemgate.auth.key_registry import ClientKeys
     from gemgate.settings import Settings
 
-MODEL = "gemini-2.5-flash"
+MODEL = "gemini-3.8-flash"
 """The model of the line to try."""
 
 _SAFE_LENGTH = 20

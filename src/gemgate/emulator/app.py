@@ -17,6 +17,7 @@ from gemgate.emulator import (
     families,
     file_routes,
     generate,
+    lifecycle,
     predict,
     uploads,
     videos,
@@ -28,6 +29,7 @@ from gemgate.emulator.errors import (
     bad_request,
     invalid,
     model_not_found,
+    no_longer_available,
 )
 from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.incoming import caller, paging, read
@@ -58,14 +60,21 @@ LISTED_AS = {"streamGenerateContent": "generateContent", "batchEmbedContents": "
 
 
 def create_emulator(
-    *, clock: Callable[[], float] = time.time, timing: Timing | None = None, limits: QuotaLimits | None = None
+    *,
+    clock: Callable[[], float] = time.time,
+    timing: Timing | None = None,
+    limits: QuotaLimits | None = None,
+    day: str = "",
 ) -> Starlette:
     """The emulator as an ASGI application.
 
     `app.state.emulator` is its `EmulatorState`: the requests it saw, the clients that left, the caches. `clock` gives
     seconds since 1970 and decides when caches and files expire and how far jobs are; answers do not depend on it.
+    `day`, such as `2026-12-01`, decides which models are served, and as what; empty: all of them, each as itself.
     """
-    state = EmulatorState(clock=clock, timing=timing or Timing(), limits=limits or QuotaLimits())
+    state = EmulatorState(
+        clock=clock, timing=timing or Timing(), limits=limits or QuotaLimits(), day=lifecycle.checked_day(day)
+    )
 
     def route(path: str, handler: Handler, *methods: str) -> Route:
         return Route(f"/{{version}}/{path}", _Endpoint(state, handler), methods=list(methods))
@@ -127,7 +136,9 @@ async def _call_model(state: EmulatorState, request: Request) -> Delivery:
     if not name or " " in name or "/" in name:
         raise invalid("* GenerateContentRequest.model: unexpected model name format\n")
     asked = LISTED_AS.get(method, method)
-    model = families.find(name, version, asked)
+    if lifecycle.is_retired(name, state.day):
+        raise no_longer_available(name)
+    model = families.find(name, version, asked, state.day)
     if model is None or asked not in model.family.methods:
         raise model_not_found(name, version, asked)
     return METHODS[method](state, request, model, body)
@@ -135,14 +146,14 @@ async def _call_model(state: EmulatorState, request: Request) -> Delivery:
 
 async def _list_models(state: EmulatorState, request: Request) -> Delivery:
     await read(state, request)
-    models = [model.resource() for model in families.served(request.path_params["version"])]
+    models = [model.resource() for model in families.served(request.path_params["version"], state.day)]
     return json_reply(state, caches.paged("models", models, *paging(request)))
 
 
 async def _get_model(state: EmulatorState, request: Request) -> Delivery:
     await read(state, request)
     name, version = request.path_params["rest"], request.path_params["version"]
-    model = families.find(name, version)
+    model = families.find(name, version, day=state.day)
     if model is None:
         raise GoogleApiError(
             404,

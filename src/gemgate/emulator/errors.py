@@ -142,6 +142,15 @@ def model_not_found(model: str, version: str, method: str) -> GoogleApiError:
     )
 
 
+def no_longer_available(model: str) -> GoogleApiError:
+    """A model that was served once. The text is from public reports."""
+    return GoogleApiError(
+        404,
+        f"This model models/{model} is no longer available. Please update your code to use a newer model for the "
+        "latest features and improvements.",
+    )
+
+
 def cache_not_found() -> GoogleApiError:
     """An unknown, foreign or expired cache: a 403, not a 404."""
     return GoogleApiError(403, "CachedContent not found (or permission denied)")

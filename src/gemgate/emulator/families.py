@@ -8,6 +8,8 @@ with the gateway's.
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from gemgate.emulator import lifecycle
+
 SCENARIO_PREFIX = "emulator-"
 _RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
 _LONG_RATIOS = ("1:4", "4:1", "1:8", "8:1")
@@ -40,6 +42,9 @@ class Family:
         can_stop: Whether a budget of 0 is allowed.
         takes_budget: Whether a budget is taken at all.
         levels: The `thinkingLevel`s; empty without any.
+        sampling: Whether `temperature`, `topP` and `topK` are taken.
+        functions: Whether functions may be declared.
+        wav: Whether speech in whole answers is a WAV file.
         default_thinking: How much the models think unasked: none, or the level.
         call_ids: Whether calls carry an id, and in which form.
         signs_calls: Whether the first call of an answer carries a `thoughtSignature`.
@@ -66,6 +71,9 @@ class Family:
     can_stop: bool = True
     takes_budget: bool = True
     levels: tuple[str, ...] = ()
+    sampling: bool = True
+    functions: bool = True
+    wav: bool = False
     default_thinking: str = "MEDIUM"
     call_ids: Literal["none", "short", "call"] = "short"
     signs_calls: bool = True
@@ -185,14 +193,25 @@ FAMILIES: dict[str, Family] = {
         prefill=False,
         call_ids="call",
     ),
+    "4-hydrogen": replace(
+        _THREE,
+        generation=4.0,
+        levels=("LOW", "MEDIUM", "HIGH", "XHIGH"),
+        default_thinking="MEDIUM",
+        can_stop=False,
+        prefill=False,
+        call_ids="call",
+    ),
     "3-pro-image": replace(
         _NEW_IMAGE, generation=3.0, image_sizes=("1K", "2K", "4K"), image_ratios=_RATIOS, limits=(131072, 32768)
     ),
-    "3.1-flash-image": replace(_NEW_IMAGE, image_sizes=("512", "1K", "2K", "4K")),
-    "3.1-flash-lite-image": replace(_NEW_IMAGE, image_sizes=("1K",), default_thinking=""),
+    "3.1-flash-image": replace(_NEW_IMAGE, image_sizes=("512", "1K", "2K", "4K"), levels=("MINIMAL", "HIGH")),
+    "nano-banana": replace(_NEW_IMAGE, image_sizes=("512", "1K", "2K", "4K")),
+    "3.1-flash-lite-image": replace(_NEW_IMAGE, image_sizes=("1K",), default_thinking="", levels=("MINIMAL", "HIGH")),
     "2.5-flash-tts": _SPEECH,
     "2.5-pro-tts": replace(_SPEECH, methods=(*_SPEECH.methods, "batchGenerateContent")),
     "3.1-tts": replace(_SPEECH, generation=3.1, methods=_NO_CACHES, budget=(0, 24576), default_thinking=""),
+    "3.8-tts": replace(_SPEECH, generation=3.8, methods=_NO_CACHES, sampling=False, wav=True),
     "3.1-live": replace(_SPEECH, generation=3.1, methods=("bidiGenerateContent",), limits=(131072, 65536)),
     "embedding-001": replace(_VECTOR, vector=Vector(), limits=(2048, 1)),
     "embedding-004": replace(_VECTOR, vector=Vector(minimum=1, maximum=768, unit=True), limits=(2048, 1)),
@@ -255,8 +274,13 @@ _MODELS: dict[str, str] = {
     "gemini-3.6-flash": "3.6-flash",
     "gemini-3.7-flash": "3.7-flash",
     "gemini-3.8-flash": "3.7-flash",
+    "gemini-3.8-flash-tts": "3.8-tts",
+    "gemini-3.8-flash-lite-tts": "3.8-tts",
     "gemini-4-argon": "4-argon",
-    "gemini-nano-banana-2.1": "3.1-flash-image",
+    "gemini-4-carbon": "4-argon",
+    "gemini-4-neon": "4-argon",
+    "gemini-4-hydrogen": "4-hydrogen",
+    "gemini-nano-banana-2.1": "nano-banana",
     "gemma-3-27b-it": "gemma",
     "gemma-4-26b-a4b-it": "gemma-4",
     "gemma-4-31b-it": "gemma-4",
@@ -275,8 +299,8 @@ _MODELS: dict[str, str] = {
 
 # Names that answer as another model, with the `modelVersion` they answer with.
 _ALIASES: dict[str, tuple[str, str]] = {
-    "gemini-flash-latest": ("gemini-3.6-flash", "gemini-3.6-flash"),
-    "gemini-flash-lite-latest": ("gemini-3.1-flash-lite", "gemini-3.1-flash-lite"),
+    "gemini-flash-latest": ("gemini-3.8-flash", "gemini-3.8-flash"),
+    "gemini-flash-lite-latest": ("gemini-3.5-flash-lite", "gemini-3.5-flash-lite"),
     "gemini-pro-latest": ("gemini-3.1-pro-preview", "gemini-3.1-pro-preview"),
     "gemini-2.5-pro-preview-03-25": ("gemini-2.5-pro", "models/gemini-2.5-pro"),
     "gemini-2.5-flash-preview-05-20": ("gemini-2.5-flash", "models/gemini-2.5-flash"),
@@ -336,14 +360,17 @@ def _scenario_family(scenario: str, method: str) -> Family:
     return FAMILIES[own or _METHOD_FAMILIES.get(method, "2.5-flash")]
 
 
-def find(name: str, version: str = "v1beta", method: str = "") -> ModelFamily | None:
-    """The model of that name in an API version, or None.
+def find(name: str, version: str = "v1beta", method: str = "", day: str = "") -> ModelFamily | None:
+    """The model of that name in an API version, on a day if one is given; or None.
 
     `emulator-…` names are served as Gemini 2.5 Flash, as gemini-embedding-001 for embeddings and as Imagen 4 for
     predict; those of scenarios about images as the models which these can happen to.
     """
+    if lifecycle.is_retired(name, day):
+        return None
     if name in _MODELS:
-        return ModelFamily(name, FAMILIES[_MODELS[name]], name)
+        answering = lifecycle.answering(name, day)
+        return ModelFamily(name, FAMILIES[_MODELS[answering]], answering)
     if name in _ALIASES and (version != "v1" or not name.endswith("-latest")):
         target, answers_as = _ALIASES[name]
         return ModelFamily(name, FAMILIES[_MODELS[target]], answers_as, latest=name.endswith("-latest"))
@@ -352,7 +379,7 @@ def find(name: str, version: str = "v1beta", method: str = "") -> ModelFamily | 
     return None
 
 
-def served(version: str = "v1beta") -> list[ModelFamily]:
-    """Every model of an API version, in a fixed order."""
+def served(version: str = "v1beta", day: str = "") -> list[ModelFamily]:
+    """Every model of an API version, on a day if one is given, in a fixed order."""
     names = [*_MODELS, *(alias for alias in _ALIASES if alias.endswith("-latest"))]
-    return [model for name in names if (model := find(name, version))]
+    return [model for name in names if (model := find(name, version, day=day))]

@@ -1,5 +1,6 @@
 """generateContent, streamGenerateContent and countTokens: check, answer, and send it as the scenario wants it."""
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from gemgate.emulator.delivery import Delivery, Piece, Reset
 from gemgate.emulator.errors import bad_request, invalid
 from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.incoming import RequestIdentity, caller
+from gemgate.emulator.media import wav_file
 from gemgate.emulator.prompt import read
 from gemgate.emulator.replies import (
     EVENTS,
@@ -29,6 +31,9 @@ from gemgate.emulator.stream import (
     unary,
 )
 from gemgate.emulator.validation import parse
+
+OTHER_MODEL = "gemini-3.8-flash"
+"""The model that answers in the scenario `answers-as-another-model`."""
 
 _CANCELLED = {"error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}}
 
@@ -54,10 +59,19 @@ def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body:
 
 def _unary(scenario: Scenario, answer: ScriptedAnswer) -> dict[str, Any]:
     response = unary(answer)
+    if answer.model.family.wav:
+        _wrap_speech(response)
     if scenario.name == "eof":
         for candidate in response.get("candidates", ()):
             candidate.pop("finishReason", None)
     return response
+
+
+def _wrap_speech(response: dict[str, Any]) -> None:
+    for candidate in response.get("candidates", ()):
+        for part in candidate.get("content", {}).get("parts", ()):
+            if blob := part.get("inlineData"):
+                part["inlineData"] = {"mimeType": "audio/wav", "data": wav_file(blob["data"])}
 
 
 def stream_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
@@ -118,11 +132,26 @@ def _prepare(
     canonical = attach(state.files, by.owner, canonical)
     asked = read(canonical).scenario
     scenario = begin(state, by, model, "generateContent", asked=asked, content=canonical["contents"])
+    model = _as_the_scenario_says(scenario, model, canonical)
     name = canonical.get("cachedContent")
     cache = state.caches.for_request(name, model.name, canonical) if name else None
     answer = compose(model, canonical, cache.body if cache else None)
     scenarios.alter(scenario, answer)
     return scenario, answer
+
+
+def _as_the_scenario_says(scenario: Scenario, model: ModelFamily, body: dict[str, Any]) -> ModelFamily:
+    """The model that answers, where the scenario is about what models take and who they are.
+
+    Raises:
+        ApiError: What the scenario refuses.
+    """
+    level = ((body.get("generationConfig") or {}).get("thinkingConfig") or {}).get("thinkingLevel")
+    if scenario.name == "refuses-thinking-level" and level == "MEDIUM":
+        raise rules.unsupported_level(level)
+    if scenario.name == "refuses-sampling":
+        rules.refuse_sampling(model, body)
+    return replace(model, version=OTHER_MODEL) if scenario.name == "answers-as-another-model" else model
 
 
 def _broken(scenario: Scenario, found: list[dict[str, Any]]) -> list[dict[str, Any]]:

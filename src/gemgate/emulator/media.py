@@ -5,6 +5,7 @@ import io
 import math
 import re
 import struct
+import wave
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,3 +131,14 @@ def speech(text: str, voice: str) -> tuple[str, float]:
 def url_safe(data: bytes) -> str:
     """Base64 in the URL-safe alphabet, unpadded."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def wav_file(data: str) -> str:
+    """Samples as `speech` gives them, as a WAV file; both are base64."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(base64.b64decode(data))
+    return base64.b64encode(out.getvalue()).decode()

@@ -163,6 +163,8 @@ def _system(model: ModelFamily, body: dict[str, Any]) -> None:
 def _functions(model: ModelFamily, body: dict[str, Any]) -> None:
     prompt = read(body)
     declared = [function.get("name", "") for function in prompt.functions]
+    if declared and not model.family.functions:
+        raise invalid(f"Function calling is not enabled for models/{model.name}")
     path = f"{ROOT}tools[0].function_declarations"
     for number, function in enumerate(prompt.functions):
         if not _FUNCTION_NAME.fullmatch(function.get("name", "")):
@@ -231,6 +233,8 @@ def _sampling(model: ModelFamily, body: dict[str, Any]) -> None:
         raise invalid(f"{path}stop_sequences: the number of stop_sequences must not exceed {MAX_STOPS}.\n")
     if "" in stops:
         raise invalid(f"{path}stop_sequences: stop sequence must not be empty.\n")
+    if not model.family.sampling:
+        refuse_sampling(model, body)
     _within(config, "temperature", 0, MAX_TEMPERATURE)
     _within(config, "topP", 0, 1)
     if config.get("maxOutputTokens", 1) < 1:
@@ -242,6 +246,23 @@ def _sampling(model: ModelFamily, body: dict[str, Any]) -> None:
         raise invalid(f"{path}candidate_count: candidate_count must be in the range [1, {MAX_CANDIDATES}].\n")
     if candidates > 1 and not model.family.many_candidates:
         raise invalid("Multiple candidates is not enabled for this model")
+
+
+def refuse_sampling(model: ModelFamily, body: dict[str, Any]) -> None:
+    """Refuse the first sampling parameter. That it is a 400 is documented for speech; the words are a guess.
+
+    Raises:
+        ApiError: 400, the request has one.
+    """
+    config = body.get("generationConfig") or {}
+    for name, proto in (("temperature", "temperature"), ("topP", "top_p"), ("topK", "top_k")):
+        if name in config:
+            raise invalid(f"{proto} is not supported for models/{model.name}")
+
+
+def unsupported_level(level: str) -> GoogleApiError:
+    """The refusal of a thinking level that the model does not have."""
+    return invalid(f"Thinking level {level} is not supported for this model. Please retry with other thinking level")
 
 
 def _within(config: dict[str, Any], name: str, minimum: float, maximum: float) -> None:
@@ -270,7 +291,7 @@ def _thinking(model: ModelFamily, body: dict[str, Any]) -> None:
     if level is not None and not family.levels:
         raise invalid("Thinking level is not supported for this model.")
     if level is not None and level not in family.levels:
-        raise invalid(f"Thinking level {level} is not supported for this model. Please retry with other thinking level")
+        raise unsupported_level(level)
     minimum, maximum = family.budget
     if budget == 0 and not family.can_stop:
         raise invalid("Budget 0 is invalid. This model only works in thinking mode.")

@@ -54,6 +54,9 @@ SCENARIOS: dict[str, tuple[str, str, float]] = {
     "rai-filtered": ("Imagen filters pictures out, and Veo videos", "how many", 4),
     "malformed-function-call": ("MALFORMED_FUNCTION_CALL without parts", "", 0),
     "unknown-finish-reason": ("a finishReason that no client knows", "", 0),
+    "refuses-thinking-level": ("a 400 for the thinking level MEDIUM", "", 0),
+    "refuses-sampling": ("a 400 for temperature, topP and topK", "", 0),
+    "answers-as-another-model": ("modelVersion names gemini-3.8-flash", "", 0),
     "two-stops": ("a finishReason in the first event already, and more after it", "", 0),
     "lf": ("events end in LF instead of CRLF", "", 0),
     "crlf": ("events end in CRLF, as always", "", 0),
@@ -87,6 +90,7 @@ def parse(text: str) -> Scenario:
         ApiError: 400 that lists the names, for an unknown name.
     """
     text = text.strip().lower()
+    text = text.replace(" ", "-") if text.replace(" ", "-") in SCENARIOS else text
     if text in SCENARIOS:
         return Scenario(text, SCENARIOS[text][2])
     found = _FORM.fullmatch(text)

@@ -52,6 +52,8 @@ class ConnectionDrop:
 class EmulatorState:
     """The memory of one emulator.
 
+    `day` decides which models there are; see `lifecycle`.
+
     `requests` and `disconnects` keep the last thousand, and the requests at most 64 MiB of bodies. They may be read
     from any thread.
     """
@@ -61,6 +63,7 @@ class EmulatorState:
     limits: QuotaLimits = field(default_factory=QuotaLimits)
     requests: deque[SeenRequest] = field(default_factory=lambda: deque(maxlen=KEPT))
     disconnects: deque[ConnectionDrop] = field(default_factory=lambda: deque(maxlen=KEPT))
+    day: str = ""
     attempts: Counter[str] = field(default_factory=Counter)
     uploads: dict[str, Any] = field(default_factory=dict)
     operations: dict[str, Any] = field(default_factory=dict)

@@ -299,7 +299,9 @@ _REASONS = {
 }
 
 _NO_MODEL = re.compile(
-    r"\b(tunedModels|models)/\S{1,200}+ is not (found|supported)|\bmodel\b.{0,120}(not found|no longer)", re.IGNORECASE
+    r"\b(tunedModels|models)/\S{1,200}+ is (?:not (?:found|supported)|no longer available)"
+    r"|\bmodel\b.{0,120}(not found|no longer)",
+    re.IGNORECASE,
 )
 _TIME = re.compile(r"(?<![\d.])(\d{1,12}+(?:\.\d{1,32}+)?)(ms|h|m|s)")
 _RETRY_TEXT = re.compile(

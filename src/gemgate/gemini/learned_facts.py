@@ -57,14 +57,17 @@ class LearnedFacts:
         self._clock = clock
         self._known: OrderedDict[str, dict[str, LearnedFact]] = OrderedDict()
 
-    def learn(self, model: str, fact: str, value: Any, teacher: Teacher) -> LearnedFact:
-        """Believe it from now on, and say the listeners."""
+    def suppose(self, model: str, fact: str, value: Any, teacher: Teacher) -> LearnedFact:
+        """Believe it from now on, in this process alone."""
         now = self._clock()
         learned = LearnedFact(model, fact, value, now, now + self.ttl, teacher)
         self.take_over(learned)
+        return learned
+
+    def announce(self, learned: LearnedFact) -> None:
+        """Let the listeners know of it."""
         for listener in self.listeners:
             listener(learned)
-        return learned
 
     def take_over(self, learned: LearnedFact) -> None:
         """Believe what another process has learned; the model that taught nothing for longest makes room."""
@@ -78,9 +81,14 @@ class LearnedFacts:
         if len(self._known) > MAX_MODELS:
             self._known.popitem(last=False)
 
-    def forget(self, model: str, fact: str) -> None:
-        """Believe what was believed before."""
-        self._known.get(model, {}).pop(fact, None)
+    def withdraw(self, learned: LearnedFact, before: LearnedFact | None) -> None:
+        """Believe again what was believed before."""
+        facts = self._known.get(learned.model, {})
+        facts.pop(learned.fact, None)
+        if before is not None:
+            facts[learned.fact] = before
+        if not facts:
+            self._known.pop(learned.model, None)
 
     def of(self, model: str) -> Mapping[str, LearnedFact]:
         """What was learned of `model` and is not forgotten, by the name of the fact."""

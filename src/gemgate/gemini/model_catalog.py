@@ -5,8 +5,8 @@ list of models, the operator's rows (`model_overrides`), and what Google's answe
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,11 +14,18 @@ from typing import Any, Literal, NamedTuple
 
 import structlog
 
-from gemgate.gemini.learned_facts import LIKE, LearnedFacts
+from gemgate.gemini.learned_facts import LIKE, LearnedFact, LearnedFacts
 from gemgate.gemini.listed_facts import listed_facts
 from gemgate.gemini.model_facts import ModelFacts
-from gemgate.gemini.model_overrides import ModelFactsError, OverrideRow, read_rows, read_rows_file
+from gemgate.gemini.model_overrides import (
+    FACT_NAMES,
+    ModelFactsError,
+    OverrideRow,
+    read_rows,
+    read_rows_file,
+)
 from gemgate.gemini.model_table import DATED, GUESSES, NEWEST, ROWS, FactRow
+from gemgate.gemini.refusal_lessons import REFUSED_VALUES
 from gemgate.gemini.types import ModelResource
 
 __all__ = ["NEWEST", "Belief", "Catalog", "FactOrigin", "ModelFacts", "today"]
@@ -62,6 +69,29 @@ class Belief:
     origins: Mapping[str, FactOrigin]
 
 
+class ModelEnd(NamedTuple):
+    """The end of a model.
+
+    Attributes:
+        day: Of its retirement, such as `2026-12-01`; empty: none is known.
+        successor: The model that takes its place; empty: none is known.
+        stage: Google's word for where it is in its life, such as `DEPRECATED`; empty: Google has not said.
+        message: Google's sentence about it.
+    """
+
+    day: str
+    successor: str
+    stage: str
+    message: str
+
+
+class Supposition(NamedTuple):
+    """A fact that is believed on trial, and what was believed before."""
+
+    before: LearnedFact | None
+    learned: LearnedFact
+
+
 class _Layer(NamedTuple):
     origin: FactOrigin
     changes: Mapping[str, Any]
@@ -103,6 +133,7 @@ class Catalog:
         self._known: dict[str, ModelFacts] = {}
         self._known_until = 0.0
         self._settled: set[tuple[str, str]] = set()
+        self._statuses: dict[str, Mapping[str, Any]] = {}
         self.day = ""
 
     def facts(self, model: str) -> ModelFacts:
@@ -127,39 +158,86 @@ class Catalog:
             origins |= dict.fromkeys(layer.changes, layer.origin)
         return Belief(facts, row.pattern, origins)
 
+    @property
+    def is_from_file(self) -> bool:
+        """Whether the operator's rows are in a file, which `refresh` reads again."""
+        return self._path is not None
+
+    def successor_of(self, model: str) -> str | None:
+        """The model that takes the place of `model`, if that is retired; else None."""
+        facts = self.facts(model)
+        if not (facts.successor and facts.is_retired(self.day)):
+            return None
+        # Vectors of two models do not compare, so that none may replace another; a preview is the same model.
+        is_other = facts.purpose == "embeddings" and not model.startswith(facts.successor)
+        return None if is_other else facts.successor
+
     def is_guess(self, model: str) -> bool:
         """Whether no row of the table was written for this model."""
         return self._row(model.removeprefix("models/")).pattern in GUESSES
 
-    def learn(self, model: str, fact: str, value: Any) -> None:
-        """Believe from now on, and for a while, what a refusal says about one fact of `model`."""
+    def refused_values(self, model: str) -> Collection[str]:
+        """The digests of the values that `model` has refused (`refused_values`)."""
+        taught = self.learned.of(model.removeprefix("models/")).get(REFUSED_VALUES)
+        return taught.value if taught is not None else ()
+
+    def suppose(self, model: str, fact: str, value: Any) -> Supposition:
+        """Believe what a refusal says about one fact of `model`, until it is confirmed or withdrawn."""
         name = model.removeprefix("models/")
-        self.learned.learn(name, fact, value, "refusal")
+        supposition = Supposition(self.learned.of(name).get(fact), self.learned.suppose(name, fact, value, "refusal"))
+        self.renew()
+        return supposition
+
+    def confirm(self, supposition: Supposition) -> None:
+        """Let everybody know of it."""
+        self.learned.announce(supposition.learned)
+
+    def withdraw(self, supposition: Supposition) -> None:
+        """Believe again what was believed before."""
+        self.learned.withdraw(supposition.learned, supposition.before)
         self.renew()
 
-    def unlearn(self, model: str, fact: str) -> None:
-        """Believe what was believed before `learn`."""
-        self.learned.forget(model.removeprefix("models/"), fact)
+    def take_over(self, learned: LearnedFact) -> None:
+        """Believe what another process has learned."""
+        self.learned.take_over(learned)
         self.renew()
 
     def answered_as(self, model: str, version: str) -> bool:
         """Take note of the `modelVersion` that answered for `model`; whether it is news that this is another family."""
-        if (model, version) in self._settled:
+        if (model, version) in self._settled or not self.learned.ttl:
             return False
         if len(self._settled) >= _MAX_KNOWN:
             self._settled.clear()
         self._settled.add((model, version))
         name, served = model.removeprefix("models/"), version.removeprefix("models/")
         row = self._row(served)
-        if name == served or row.pattern == "*" or not served:
+        if name == served or row.pattern in GUESSES:
             return False
         known = self.learned.of(name).get(LIKE)
         believed = known.value if known else name
         if believed == served or self._row(believed).facts == row.facts:
             return False
-        self.learned.learn(name, LIKE, served, "answer")
+        self.learned.announce(self.learned.suppose(name, LIKE, served, "answer"))
         self.renew()
         return True
+
+    def has_status(self, model: str, status: Any) -> bool:
+        """Take note of the `modelStatus` of an answer; whether it is news."""
+        name = model.removeprefix("models/")
+        if not isinstance(status, Mapping) or self._statuses.get(name) == status:
+            return False
+        if len(self._statuses) >= _MAX_KNOWN:
+            self._statuses.clear()
+        self._statuses[name] = status
+        return True
+
+    def end_of(self, model: str) -> ModelEnd:
+        """When `model` ends, as far as Google's answers or the facts say."""
+        name = model.removeprefix("models/")
+        status, facts = self._statuses.get(name, {}), self.facts(name)
+        stage, retirement = str(status.get("modelStage") or ""), str(status.get("retirementTime") or "")
+        message = str(status.get("message") or "")
+        return ModelEnd(retirement[:10] or facts.shutdown, facts.successor, stage.removeprefix("MODEL_STAGE_"), message)
 
     def listed(self, models: Iterable[ModelResource]) -> None:
         """Take over what Google's list says of these models."""
@@ -202,7 +280,7 @@ class Catalog:
         changes: dict[str, Any] = {}
         for layer in self._layers(name):
             changes |= layer.changes
-        return ModelFacts(**changes)
+        return ModelFacts(**changes, learned=frozenset(self.learned.of(name)) - {LIKE})
 
     def _layers(self, name: str) -> Iterator[_Layer]:
         learned = self.learned.of(name)
@@ -218,7 +296,7 @@ class Catalog:
                 origin = FactOrigin("setting", own.since, f"GEMGATE_MODEL_FACTS, row {own.pattern}")
                 yield _Layer(origin, (_as_changes(self._row(own.like).facts) if own.like else {}) | dict(own.changes))
         for fact, taught in learned.items():
-            if fact != LIKE:
+            if fact in FACT_NAMES:
                 yield _Layer(FactOrigin("learned", _moment(taught.since), "a refusal"), {fact: taught.value})
 
     def _row(self, name: str) -> FactRow:
@@ -238,7 +316,7 @@ _LIMITS = frozenset({"input_limit", "output_limit", "max_temperature"})
 
 
 def _as_changes(facts: ModelFacts) -> dict[str, Any]:
-    return asdict(facts)
+    return {name: getattr(facts, name) for name in FACT_NAMES}
 
 
 def _rows_of(source: FactsSource | None) -> tuple[OverrideRow, ...]:

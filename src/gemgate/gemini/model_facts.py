@@ -60,6 +60,7 @@ class ModelFacts:
         continuation: Whether an answer that reached its end can be continued by `continuationToken`.
         shutdown: The day from which Google refuses the name, as `2026-06-01`; empty: none is known.
         successor: The model that takes its place; empty: none is known.
+        learned: The names of the facts that refusals have taught.
     """
 
     purpose: Purpose = "chat"
@@ -102,6 +103,7 @@ class ModelFacts:
     continuation: bool = False
     shutdown: str = ""
     successor: str = ""
+    learned: frozenset[str] = frozenset()
 
     def nearest_level(self, level: str) -> str:
         """The level of this model that is nearest to `level`; of two that are as near, the stronger."""

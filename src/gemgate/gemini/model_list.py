@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -62,7 +62,7 @@ class ModelList:
         ttl: Seconds after which a list is asked for again.
         timeout: Seconds to wait for a new list while there is an old one.
         clock: Seconds of a clock that never goes back.
-        announce: Called with the names of each new list.
+        announce: Is handed each new list.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class ModelList:
         ttl: float,
         timeout: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
-        announce: Callable[[Iterable[str]], None] | None = None,
+        announce: Callable[[Mapping[str, ModelResource]], None] | None = None,
     ) -> None:
         self._announce = announce
         self._gemini = gemini

@@ -19,7 +19,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gemgate.gemini.model_facts import LEVELS, ModelFacts
 
-FACT_NAMES = tuple(field.name for field in fields(ModelFacts))
+FACT_NAMES = tuple(field.name for field in fields(ModelFacts) if field.name != "learned")
+"""The facts that a row may state; `learned` is about other facts."""
 
 _ROW_KEYS = ("since", "like")
 _DAYS = frozenset({"shutdown"})
@@ -164,5 +165,7 @@ def _adapters() -> dict[str, TypeAdapter[Any]]:
 
 def _made() -> Iterator[tuple[str, TypeAdapter[Any]]]:
     for field in fields(ModelFacts):
+        if field.name not in FACT_NAMES:
+            continue
         kind: Any = field.type
         yield field.name, TypeAdapter(kind, config=ConfigDict(strict=True))

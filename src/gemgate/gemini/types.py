@@ -306,6 +306,7 @@ class GenerateContentResponse(TypedDict, total=False):
     promptFeedback: PromptFeedback
     usageMetadata: UsageMetadata
     modelVersion: str
+    modelStatus: dict[str, Any]
     responseId: str
 
 

@@ -4,7 +4,7 @@ Each is a list of Gemini's models, of which the first one that can answer does.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gemgate.gemini.errors import InvalidNameError
 from gemgate.gemini.resource_names import model_path
@@ -71,12 +71,21 @@ def written(lists: Mapping[str, Sequence[str]]) -> str:
 class ModelAliases:
     """What callers' names of models mean."""
 
-    def __init__(self, lists: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        lists: Mapping[str, Sequence[str]] | None = None,
+        successor_of: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """`successor_of` gives the model to ask in the place of a retired one; None: each is asked itself."""
         self.lists = checked(lists or {})
+        self._successor_of = successor_of
 
     def resolve(self, asked: str) -> tuple[str, ...]:
         """The models to ask in turn; just `asked` unless it is an alias. `models/x` and `google/x` are `x`."""
-        return self.lists.get(bare(asked)) or (asked,)
+        models = self.lists.get(bare(asked)) or (asked,)
+        if self._successor_of is None:
+            return models
+        return tuple(dict.fromkeys(self._successor_of(bare(model)) or model for model in models))
 
     def first(self, asked: str) -> str:
         """The model to ask where no other one may answer."""

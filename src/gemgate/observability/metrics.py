@@ -130,6 +130,10 @@ class Metrics(Observer):
         self._cooldowns = counter("cooldowns", text, "key", "model", "methods", "kind")
         text = "End of the cool-down of a key, a model or a key for a model, in Unix seconds; 0 or past: none."
         self._rest_until = gauge("cooldown_until_timestamp_seconds", text, "livemax", "key", "model", "methods", "kind")
+        text = "Facts about models that Google's answers have taught: what a refusal said, or `like` another model."
+        self._learned = counter("learned_facts", text, "model", "fact")
+        text = "When a model in use ends, in Unix seconds, as far as Google or the table of models says."
+        self._model_ends = gauge("model_retirement_timestamp_seconds", text, "livemax", "model")
         self._keys = gauge("keys", "The gateway's own Gemini keys.", "livemax")
         self._batches = gauge("batches", "Batches in the store, by status.", "mostrecent", "status")
         text = "Whether the Redis of GEMGATE_REDIS_URL can be used, by all workers: 1 or 0; NaN if it is not set."
@@ -197,6 +201,14 @@ class Metrics(Observer):
         code = NO_CODE if isinstance(error, TransportError) else error.status
         model = self.model(current().model, is_good=False)
         self._upstream_errors.labels(model, code, status).inc()
+
+    def fact_learned(self, model: str, fact: str) -> None:
+        """Google's answers have taught a fact about a model."""
+        self._learned.labels(self.model(model, is_good=True), fact).inc()
+
+    def model_ends(self, model: str, moment: float) -> None:
+        """A model that is in use ends at `moment`, in Unix seconds."""
+        self._model_ends.labels(self.model(model, is_good=True)).set(moment)
 
     def keys_held(self, number: int) -> None:
         """The gateway has so many keys of its own."""

@@ -165,8 +165,8 @@ class Settings(BaseSettings):
     )
     models: Annotated[ModelLists, NoDecode] = Field(
         default_factory=dict,
-        description="Aliases for models, with fallbacks after the first: gpt-4o=gemini-2.5-flash,gemini-2.5-flash-lite;"
-        " small=gemini-2.5-flash-lite.",
+        description="Aliases for models, with fallbacks after the first: gpt-4o=gemini-3.8-flash,gemini-3.5-flash-lite;"
+        " small=gemini-3.5-flash-lite.",
     )
     model_facts: Annotated[dict[str, Any] | Path, NoDecode] = Field(
         default_factory=dict,
@@ -177,6 +177,17 @@ class Settings(BaseSettings):
         default=None,
         description="The day whose facts about models hold, such as 2026-12-01, to see in advance what changes then; "
         "absent: today.",
+    )
+
+    learned_facts_ttl: NonNegativeFloat = Field(
+        default=86_400,
+        description="How long a fact about a model that Google's answers have taught is believed; 0: nothing is "
+        "learned.",
+    )
+    retired_models: Literal["refuse", "successor"] = Field(
+        default="refuse",
+        description="A model that Google has retired: its 404 with the successor's name, or the successor asked in its "
+        "place.",
     )
 
     embedding_usage: Literal["count", "off"] = Field(

@@ -5,8 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gemgate.auth.rate_limits import LocalQuotas, Quotas
+from gemgate.gemini.model_catalog import Catalog
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.cooldowns import SharedCooldowns
+from gemgate.shared_state.learned_facts import SharedFacts
 from gemgate.shared_state.rate_limits import RedisQuotas, SharedQuotas
 from gemgate.shared_state.thought_signatures import RedisSignatures
 from gemgate.shared_state.write_behind import WriteBehind
@@ -31,9 +33,16 @@ class SharedState:
 
 @asynccontextmanager
 async def common_state(
-    url: str | None, signatures: Signatures, signature_ttl: float, upstream: Upstream, tell: Callable[[bool], None]
+    url: str | None,
+    signatures: Signatures,
+    signature_ttl: float,
+    upstream: Upstream,
+    catalog: Catalog,
+    tell: Callable[[bool], None],
 ) -> AsyncIterator[SharedState]:
-    """What is shared by the Redis at `url`, cool-downs of `upstream` included; without one, what this process has.
+    """What is shared by the Redis at `url`; without one, what this process has.
+
+    Shared are the cool-downs of `upstream` and the facts that `catalog` learns, too.
 
     `tell` is called with whether Redis can be used.
 
@@ -51,5 +60,6 @@ async def common_state(
         cooldowns = SharedCooldowns(link, behind, upstream.apply)
         upstream.observe(cooldowns)
         await enter(cooldowns.followed())
+        await enter(SharedFacts(link, behind, catalog, upstream.client.options.upstream).followed())
         quotas = await enter(SharedQuotas(link, RedisQuotas(link), local).renewing())
         yield SharedState(quotas, RedisSignatures(signatures, link, behind, signature_ttl), link)

@@ -1,7 +1,7 @@
 """Opens what an application holds, and closes it in the reverse order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,9 @@ from gemgate.encryption import Encryptor, secret_of
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.client.transport import UnusableEnvironmentError
 from gemgate.gemini.files import GeminiFiles
+from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import ModelList
+from gemgate.gemini.types import ModelResource
 from gemgate.media.budget import ProcessBudget
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.google_uploads import MARGIN, Attachments
@@ -31,9 +33,10 @@ from gemgate.model_routing.aliases import ModelAliases
 from gemgate.observability import pricing
 from gemgate.observability.loop_lag import loop_lag_watched
 from gemgate.observability.metrics import Metrics
+from gemgate.observability.model_watch import ModelWatch
 from gemgate.redaction import traceback_of
 from gemgate.settings import Settings, variable
-from gemgate.shared_state.startup import common_state
+from gemgate.shared_state.startup import SharedState, common_state
 from gemgate.startup.options import (
     batch_options,
     client_options,
@@ -43,6 +46,7 @@ from gemgate.startup.options import (
     shared_calls,
 )
 from gemgate.store import StorageLimits, Store, StoreError
+from gemgate.tasks import in_background
 from gemgate.translation.options import Options
 from gemgate.upstream.client import Upstream
 
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
     from gemgate.observability.tracing import Tracing
 
 SWEEP_SECONDS = 3600.0
+REREAD_SECONDS = 2.0
+"""Between two looks at a file of model facts."""
 
 _CARRIERS = b"gemgate responses: encrypted content of reasoning"
 _UPLOADS = b"gemgate native: addresses of uploads"
@@ -111,8 +117,9 @@ async def services(
         gemini = Upstream(client, shared_calls(settings))
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
-        redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-        common = await enter(common_state(redis_url, chat.signatures, settings.signature_ttl, gemini, metrics.redis))
+        common = await enter(_common(settings, chat, gemini, metrics))
+        gemini.shared.on_answer.append(ModelWatch(chat.catalog, metrics).answered)
+        await enter(_reread(chat.catalog))
         chat = replace(chat, signatures=common.signatures)
         store = await enter(_store(settings))
         await enter(_swept(store))
@@ -122,7 +129,7 @@ async def services(
         )
         attachments = await enter(Attachments(store, GeminiFiles(client)))
         media = MediaResolver(settings, fetcher, attachments, gemini)
-        aliases = ModelAliases(settings.models)
+        aliases = ModelAliases(settings.models, successor_of=_successors(settings, chat.catalog))
         access = ResourceAccess(store.resources, client_keys, gemini.shared.affinity, settings, aliases.lists)
         await enter(_priced(settings))
         secrets = await to_thread.run_sync(_secrets, settings)
@@ -137,7 +144,7 @@ async def services(
             gemini=gemini,
             aliases=aliases,
             media=media,
-            models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=metrics.models_known)),
+            models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=partial(_listed, chat, metrics))),
             chat=chat,
             embeddings=embedding_options(settings, chat),
             images=image_options(settings, chat),
@@ -151,6 +158,38 @@ async def services(
             readiness=await enter(aclosing(Readiness(store))),
             confirmed_keys=ConfirmedKeys(gemini),
         )
+
+
+def _common(
+    settings: Settings, chat: Options, gemini: Upstream, metrics: Metrics
+) -> AbstractAsyncContextManager[SharedState]:
+    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    return common_state(url, chat.signatures, settings.signature_ttl, gemini, chat.catalog, metrics.redis)
+
+
+def _listed(chat: Options, metrics: Metrics, models: Mapping[str, ModelResource]) -> None:
+    metrics.models_known(models)
+    chat.catalog.listed(models.values())
+
+
+def _successors(settings: Settings, catalog: Catalog) -> Callable[[str], str | None] | None:
+    return catalog.successor_of if settings.retired_models == "successor" else None
+
+
+@asynccontextmanager
+async def _reread(catalog: Catalog) -> AsyncIterator[None]:
+    """Looks at the operator's file of model facts every two seconds, in a thread."""
+    if not catalog.is_from_file:
+        yield
+        return
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(REREAD_SECONDS)
+            await asyncio.to_thread(catalog.refresh)
+
+    async with in_background(watch()):
+        yield
 
 
 def _secrets(settings: Settings) -> list[str]:

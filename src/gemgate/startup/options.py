@@ -13,6 +13,7 @@ from gemgate.api.images import wire as images_wire
 from gemgate.api.responses import wire as responses_wire
 from gemgate.auth.resource_access import google_host
 from gemgate.gemini.client.client import ClientOptions
+from gemgate.gemini.learned_facts import LearnedFacts
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.observability.record import current_caller
 from gemgate.settings import Settings
@@ -37,7 +38,7 @@ def chat_options(settings: Settings) -> Options:
 
 def catalog_of(settings: Settings) -> Catalog:
     """What is believed of models under these settings."""
-    return Catalog(settings.model_facts, date=_day(settings))
+    return Catalog(settings.model_facts, date=_day(settings), learned=LearnedFacts(settings.learned_facts_ttl))
 
 
 def _day(settings: Settings) -> str:
@@ -102,6 +103,7 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         settings.trailing_assistant,
         settings.remote_media,
         model_facts_date=_day(settings),
+        asks_successors=settings.retired_models == "successor",
         max_line=settings.max_body_bytes,
         max_request=settings.inline_max_bytes,
         directory=settings.data_dir,

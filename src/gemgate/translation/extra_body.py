@@ -5,7 +5,7 @@ Google's page documents a top-level field `extra_body` holding `google`; Python 
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from gemgate.errors import ApiError
@@ -45,7 +45,16 @@ def google_options(
     for name in options:
         if name not in known:
             notes.drop(f"extra_body.google.{name}")
-    return {name: value for name, value in options.items() if name in known and value is not None}
+    taken = {name: value for name, value in options.items() if name in known and value is not None}
+    notes.explicit = frozenset(_paths(taken))
+    return taken
+
+
+def _paths(options: dict[str, Any]) -> Iterator[str]:
+    for name, value in options.items():
+        yield name
+        if isinstance(value, dict):
+            yield from (f"{name}.{field}" for field in camel(dict.fromkeys(value)))
 
 
 def camel(value: Any) -> Any:

@@ -22,11 +22,14 @@ class Notes:
         policy: What a parameter without a counterpart is: a header, a 400, or nothing.
         dropped: Names of parameters that Gemini did not get.
         adjusted: Changes, such as `reasoning_effort=none->low`.
+        explicit: Native fields that the caller has set, such as `thinking_config.thinkingBudget` or `tools`: nobody
+            else may change them.
     """
 
     policy: Policy = "warn"
     dropped: list[str] = field(default_factory=list)
     adjusted: list[str] = field(default_factory=list)
+    explicit: frozenset[str] = frozenset()
 
     def drop(self, param: str) -> None:
         """Note that `param` has no counterpart.

@@ -161,6 +161,9 @@ def _for_effort(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict
 def _budget(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, Any]:
     least, maximum = facts.budget
     if effort == "none":
+        if not facts.can_stop_thinking and "can_stop_thinking" in facts.learned:
+            notes.adjust(f"{name}=none->thinking_budget={least}")  # it could be stopped yesterday
+            return {"thinkingBudget": least}
         if not facts.can_stop_thinking:
             msg = (
                 f"'{name}' is 'none', and this model cannot stop thinking: the least is 'minimal' "

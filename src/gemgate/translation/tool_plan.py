@@ -73,6 +73,14 @@ class ToolPlan:
         return config
 
 
+def drop_functions(plan: ToolPlan, notes: Notes) -> None:
+    """Leave the functions out, for a model that takes none; what is built into Google stays."""
+    if plan.declarations and "tools" not in notes.explicit:
+        notes.drop("tools")
+        plan.declarations = []
+        plan.calling = FunctionCallingConfig()
+
+
 def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> None:
     """Add a function, which is at `param`, to the plan.
 

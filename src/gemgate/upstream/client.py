@@ -121,7 +121,9 @@ class Upstream:
         async def send(secret: str, within: float | None) -> GenerateContentResponse:
             return await self.client.generate(model, content, secret, within=within)
 
-        return await self._made(attempts, send, lambda answer: attempts.retries_empty([answer]))
+        answer = await self._made(attempts, send, lambda answer: attempts.retries_empty([answer]))
+        attempts.answered(answer)
+        return answer
 
     def stream(self, model: str, body: Body, key: str | None, *, limits: CallLimits = DEFAULT_LIMITS) -> RetryingStream:
         """The answer of `streamGenerateContent`, to be entered; arguments as those of `generate`."""

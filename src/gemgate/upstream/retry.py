@@ -71,6 +71,7 @@ class Shared:
         options: How often, and how long.
         affinity: Which key knows which file.
         observers: Notified of what happens.
+        on_answer: Called with the model and the answer, or the first event of it, whenever a model has answered.
         clock: Unix seconds.
         sleep: Waits for seconds.
         random: From 0 to 1.
@@ -81,6 +82,7 @@ class Shared:
     options: RetryOptions = field(default_factory=RetryOptions)
     affinity: KeyAffinity = field(default_factory=KeyAffinity)
     observers: list[Observer] = field(default_factory=list)
+    on_answer: list[Callable[[str, GenerateContentResponse], None]] = field(default_factory=list)
     clock: Callable[[], float] = steady_time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
@@ -155,6 +157,11 @@ class Attempts:
         key_lease.succeeded()
         if self.resources and key_lease.key is not None:
             self.shared.affinity.learn(self.resources, key_lease.key.label)
+
+    def answered(self, answer: GenerateContentResponse) -> None:
+        """The model has answered, or begun to."""
+        for listener in self.shared.on_answer:
+            listener(self.target.model, answer)
 
     async def failed(self, key_lease: KeyLease, error: GeminiError) -> None:
         """Returns when the next attempt is due.

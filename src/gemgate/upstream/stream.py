@@ -91,6 +91,8 @@ class RetryingStream:
             await self.__aexit__(None, None, None)
             return False
         self._held = held
+        if held:
+            attempts.answered(held[0])
         return True
 
 

@@ -5,7 +5,7 @@ of a stream that succeeded. Never an `id:` line: openai-python would dispatch an
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
@@ -24,8 +24,25 @@ from gemgate.web.error_handlers import as_api_error
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 
-EventBatches = AsyncGenerator[bytes, None]
-"""Whole events, ready to send; all those of one upstream read joined, because each item costs a write."""
+
+class EventBatches(Protocol):
+    """Whole events, ready to send; all those of one upstream read joined, because each item costs a write.
+
+    An asynchronous generator, as far as it is read and closed.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Itself."""
+        ...
+
+    def __anext__(self) -> Awaitable[bytes]:
+        """The next events."""
+        ...
+
+    async def aclose(self) -> None:
+        """End it early."""
+        ...
+
 
 _CLEANUP_SECONDS = 5.0
 

@@ -51,6 +51,7 @@ class Setup:
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
     model_facts_date: str = ""
+    asks_successors: bool = False
     max_line: int = 104_857_600
     max_request: int = 100_000_000
     directory: Path | None = None
@@ -69,7 +70,8 @@ class Setup:
         embeddings = EmbeddingOptions(
             catalog=catalog, unsupported_params=self.unsupported_params, remote_media=self.remote_media, usage="off"
         )
-        return Translators(chat, embeddings, ModelAliases(self.models))
+        successor_of = catalog.successor_of if self.asks_successors else None
+        return Translators(chat, embeddings, ModelAliases(self.models, successor_of))
 
 
 Kind = Literal["check", "input", "results"]

@@ -6,6 +6,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerationConfig
 from gemgate.translation.notes import Notes
+from gemgate.translation.sampling import add_sampling
 
 _MAX_STOPS = 5
 _AUDIO_FORMATS = ("wav", "pcm16")
@@ -19,7 +20,7 @@ def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: 
             make.
     """
     config: GenerationConfig = {}
-    _add_sampling(config, request, facts, notes)
+    add_sampling(config, request.temperature, request.top_p, request.top_k, facts, notes)
     if (limit := request.max_completion_tokens or request.max_tokens) is not None:
         config["maxOutputTokens"] = _output_limit(request, limit, facts, notes)
     if stops := _stops(request, notes):
@@ -29,30 +30,9 @@ def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: 
         if config["seed"] != request.seed:
             notes.adjust(f"seed={request.seed}->{config['seed']}")
     _add_penalties(config, request, facts, notes)
-    _add_logprobs(config, request, facts)
+    _add_logprobs(config, request, facts, notes)
     _add_modalities(config, request, facts, notes)
     return config
-
-
-def _add_sampling(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
-    """Newer models ignore these, and say that they will refuse them; those that speak refuse them already."""
-    temperature, is_taken = request.temperature, facts.sampling == "taken"
-    if temperature is not None and is_taken:
-        config["temperature"] = min(temperature, facts.max_temperature)
-        if temperature > facts.max_temperature:
-            notes.adjust(f"temperature={temperature}->{facts.max_temperature}")
-    elif temperature is not None:
-        notes.drop("temperature")
-    if request.top_p is not None:
-        if is_taken:
-            config["topP"] = request.top_p
-        else:
-            notes.drop("top_p")
-    if request.top_k is not None:
-        if is_taken:
-            config["topK"] = request.top_k
-        else:
-            notes.drop("top_k")
 
 
 def _output_limit(request: ChatCompletionRequest, limit: int, facts: ModelFacts, notes: Notes) -> int:
@@ -60,11 +40,10 @@ def _output_limit(request: ChatCompletionRequest, limit: int, facts: ModelFacts,
     name = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
     if request.max_tokens not in (None, limit):
         notes.adjust(f"max_tokens={request.max_tokens}->{limit}")
-    most = facts.output_limit if request.stream else min(facts.output_limit, facts.unary_output_limit)
-    if limit <= most:
+    if limit <= facts.output_limit:
         return limit
-    notes.adjust(f"{name}={limit}->{most}")
-    return most
+    notes.adjust(f"{name}={limit}->{facts.output_limit}")
+    return facts.output_limit
 
 
 def fold_seed(seed: int) -> int:
@@ -97,7 +76,7 @@ def _add_penalties(config: GenerationConfig, request: ChatCompletionRequest, fac
             notes.drop("frequency_penalty")
 
 
-def _add_logprobs(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts) -> None:
+def _add_logprobs(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
     if request.top_logprobs is not None and not request.logprobs:
         msg = "'top_logprobs' needs 'logprobs': true."
         raise ApiError(400, msg, param="top_logprobs", code="invalid_value")
@@ -106,6 +85,9 @@ def _add_logprobs(config: GenerationConfig, request: ChatCompletionRequest, fact
     if request.stream:
         msg = "Gemini gives no logprobs in a stream: send 'stream': false, or leave 'logprobs' out."
         raise ApiError(400, msg, param="logprobs", code="unsupported_parameter")
+    if not facts.logprobs and "logprobs" in facts.learned:  # it was taken yesterday: a program goes on without them
+        notes.drop("logprobs")
+        return
     if not facts.logprobs:
         msg = f"{request.model} gives no logprobs: leave 'logprobs' out, or use a model such as gemini-2.5-flash."
         raise ApiError(400, msg, param="logprobs", code="unsupported_parameter")

@@ -19,9 +19,10 @@ from gemgate.translation.extra_body import google_options, list_option, object_o
 from gemgate.translation.model_purpose import refuse_other_purposes
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Dialect, Options
+from gemgate.translation.refused_parts import leave_out_refused
 from gemgate.translation.response_format import Format, HiddenFunction, apply_format, schema_format
 from gemgate.translation.thinking import thinking_config
-from gemgate.translation.tool_plan import ToolPlan
+from gemgate.translation.tool_plan import ToolPlan, drop_functions
 
 GOOGLE_OPTIONS = frozenset(
     {"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"}
@@ -96,6 +97,8 @@ def to_gemini(
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     refuse_many_tools(request, options.max_tools)
     plan = plan_tools(request, list_option(google, "tools"), facts, notes)
+    if not facts.functions:
+        drop_functions(plan, notes)
     content = ContentTranslator(facts, notes, media or {}, options.remote_media)
     turns = MessageTranslator(
         facts,
@@ -121,6 +124,8 @@ def to_gemini(
     _add_options(body, request, google, config, notes)
     if "cachedContent" in body and not facts.explicit_caching:
         raise _no_caches(model)
+    if facts.learned:
+        leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
     is_json = "responseMimeType" in config or hidden is not None
     context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)
     return ChatTranslation(model, body, calls, context, notes)

@@ -35,6 +35,7 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.client.response_check import check_response
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.types import Part, PredictResponse
 from gemgate.media.references import FileRef
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
@@ -42,6 +43,7 @@ from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
 from gemgate.translation.notes import served_by
+from gemgate.translation.retired_models import retired_error
 from gemgate.translation.validation import parse
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.retry import CallLimits
@@ -107,7 +109,7 @@ async def _serve(
     if is_dry:
         path = f"/v1beta/{translation.model}:{translation.method}"
         return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
-    work = _Work(services.gemini, caller.key, kind, models, translation, translate)
+    work = _Work(services.gemini, services.images.catalog, caller.key, kind, models, translation, translate)
     fallback = Fallback(services.gemini, asked.model, models)
     if asked.stream:
         return respond(request, fallback.stream(work.events), services.settings, work.headers)
@@ -145,6 +147,7 @@ class _Work:
     def __init__(
         self,
         gemini: Upstream,
+        catalog: Catalog,
         key: str | None,
         kind: Kind,
         models: Sequence[str],
@@ -154,6 +157,7 @@ class _Work:
         self.headers = first.notes.headers() | (served_by(first.model) if len(models) == 1 else {})
         self._kind = kind
         self._gemini = gemini
+        self._catalog = catalog
         self._key = key
         self._first = first
         self._models = models
@@ -184,7 +188,7 @@ class _Work:
 
     async def _calls(self, attempt: ModelAttempt) -> "_ImageCalls":
         translation = self._first if attempt.model is self._models[0] else await self._translate(attempt.model)
-        return _ImageCalls(self._gemini, translation, self._key, attempt.limits)
+        return _ImageCalls(self._gemini, self._catalog, translation, self._key, attempt.limits)
 
     def _is_answered_by(self, translation: ImagesTranslation) -> None:
         current().uses(translation.model, translation.notes)
@@ -230,10 +234,13 @@ class _ImageCalls:
         bodies: What each call sends; written once where the calls are alike, because images are large.
     """
 
-    def __init__(self, gemini: Upstream, translation: ImagesTranslation, key: str | None, limits: CallLimits) -> None:
+    def __init__(
+        self, gemini: Upstream, catalog: Catalog, translation: ImagesTranslation, key: str | None, limits: CallLimits
+    ) -> None:
         self.translation = translation
         self.bodies = _written(translation.bodies)
         self._gemini = gemini
+        self._catalog = catalog
         self._key = key
         self._limits = limits
 
@@ -243,7 +250,8 @@ class _ImageCalls:
         try:
             answer = await (self._predict(body) if is_imagen else self._generate(body))
         except GeminiError as error:
-            return image_error(error, is_imagen=is_imagen)
+            retired = retired_error(error, self.translation.model, self._catalog)
+            return retired or image_error(error, is_imagen=is_imagen)
         except ApiError as error:
             return error
         current().answered(None, answer.usage)

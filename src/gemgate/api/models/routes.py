@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.models.translation import from_alias, model_from_gemini, resource_name
+from gemgate.api.models.translation import described, from_alias, model_from_gemini, resource_name
 from gemgate.api.models.wire import Model, ModelListObject
 from gemgate.api.services import caller_of, dialect_of, services_of
 from gemgate.auth.caller import Caller
@@ -48,14 +48,16 @@ async def retrieve_model(request: Request, model: str) -> Response:
     if _is_dry_run(request):
         return _dry_run(request)
     caller, listing = await _listing(request)
-    alias = bare(model)
-    if alias in services_of(request).aliases.lists and caller.may_use(model):
-        return _json(_alias(request, alias, listing), listing)
+    alias, aliases = bare(model), services_of(request).aliases
+    if (alias in aliases.lists or aliases.resolve(alias) != (alias,)) and caller.may_use(model):
+        shown = _alias(request, alias, listing)
+        return _json(described(shown, shown["alias_of"][0], services_of(request).chat.catalog), listing)
     native = listing.models.get(resource_name(model))
     if native is None or not caller.may_use(model):
         msg = f"The model `{redact(model)[:_SHOWN]}` does not exist or you do not have access to it."
         raise ApiError(404, msg, param="model", code="model_not_found")
-    return _json(_model(request, native), listing)
+    shown = described(_model(request, native), native["name"], services_of(request).chat.catalog)
+    return _json(shown, listing)
 
 
 @router.delete("/models/{model:path}", summary="Refused: no model can be deleted")
@@ -84,7 +86,7 @@ def _model(request: Request, native: ModelResource) -> Model:
 
 def _alias(request: Request, alias: str, listing: Listing) -> Model:
     services = services_of(request)
-    models = services.aliases.lists[alias]
+    models = services.aliases.resolve(alias)
     native = listing.models.get(resource_name(models[0]))
     return from_alias(alias, models, native, services.chat.catalog, is_prefixed=dialect_of(request) == "google")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gemgate.api.models.wire import Capabilities, Model
+from gemgate.api.models.wire import Capabilities, FactShown, Model
 from gemgate.gemini.model_catalog import Catalog, ModelFacts
 from gemgate.gemini.types import ModelResource
 
@@ -31,6 +31,23 @@ def model_from_gemini(native: ModelResource, catalog: Catalog, *, is_prefixed: b
     if "outputTokenLimit" in native:
         model["max_output_tokens"] = native["outputTokenLimit"]
     model["capabilities"] = _capabilities(native, catalog.facts(name))
+    return model
+
+
+def described(model: Model, name: str, catalog: Catalog) -> Model:
+    """`model` with what is believed of the model `name`, and why."""
+    belief, end = catalog.belief(name), catalog.end_of(name)
+    model["facts"] = {
+        fact: FactShown(value=getattr(belief.facts, fact), origin=origin.kind, since=origin.since, source=origin.source)
+        for fact, origin in belief.origins.items()
+    }
+    if end.day or end.stage:
+        model["retirement"] = {
+            "date": end.day or None,
+            "successor": end.successor or None,
+            "stage": end.stage or None,
+            "message": end.message or None,
+        }
     return model
 
 

@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/models/object
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
 
@@ -41,8 +41,32 @@ class _OpenAiModel(TypedDict):
     owned_by: str
 
 
+class FactShown(TypedDict):
+    """What the gateway believes of one fact about a model.
+
+    `origin` is `table` (built in), `google` (its list of models), `setting` (GEMGATE_MODEL_FACTS) or `learned` (from
+    Google's answers); `since` the day or the moment from which it holds, or on which its source was read.
+    """
+
+    value: Any
+    origin: Literal["table", "google", "setting", "learned"]
+    since: str
+    source: str
+
+
+class Retirement(TypedDict):
+    """The end of a model, as far as it is known: Google's own word for its stage, and its sentence about it."""
+
+    date: str | None
+    successor: str | None
+    stage: str | None
+    message: str | None
+
+
 class Model(_OpenAiModel, total=False):
     """A model; limits are tokens. What Google does not give is left out.
+
+    `facts` and `retirement` are there where one model is asked for.
 
     `alias_of` lists the models that a name of the operator's means, of which the first that can answer does; all
     else is said of the first.
@@ -54,6 +78,8 @@ class Model(_OpenAiModel, total=False):
     max_output_tokens: int
     capabilities: Capabilities
     alias_of: list[str]
+    facts: dict[str, FactShown]
+    retirement: Retirement
 
 
 class ModelListObject(TypedDict):

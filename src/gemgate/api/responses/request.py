@@ -22,8 +22,11 @@ from gemgate.translation.extra_body import google_options, list_option, object_o
 from gemgate.translation.model_purpose import refuse_other_purposes
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
+from gemgate.translation.refused_parts import leave_out_refused
 from gemgate.translation.response_format import Format, apply_format, schema_format
+from gemgate.translation.sampling import add_sampling
 from gemgate.translation.thinking import thinking_config
+from gemgate.translation.tool_plan import drop_functions
 
 GOOGLE_OPTIONS = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config"})
 """What `extra_body.google` may hold."""
@@ -120,6 +123,8 @@ def to_gemini(
         notes.adjust("store->false")
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     tools = plan_response_tools(request, conversation.items, facts, notes, options.max_tools)
+    if not facts.functions:
+        drop_functions(tools.plan, notes)
     codec = CarrierCodec(encryptor, caller_id)
     content = ContentTranslator(facts, notes, media or {}, options.remote_media, place="input[].content[]")
     turns = ItemTranslator(
@@ -151,6 +156,8 @@ def to_gemini(
     if system:
         body["systemInstruction"] = {"parts": system}
     tier = _add_rest(body, request, tools, google, config, notes)
+    if facts.learned:
+        leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
     context = ResponseContext(
         tools=tools,
         functions=declared_functions(tools.plan.declarations),
@@ -227,10 +234,7 @@ def _summary(request: ResponseRequest) -> str | None:
 
 def _config(request: ResponseRequest, facts: ModelFacts, notes: Notes) -> GenerationConfig:
     config: GenerationConfig = {}
-    if request.temperature is not None:
-        config["temperature"] = request.temperature
-    if request.top_p is not None:
-        config["topP"] = request.top_p
+    add_sampling(config, request.temperature, request.top_p, None, facts, notes)
     if request.max_output_tokens is not None:
         config["maxOutputTokens"] = request.max_output_tokens
     if request.presence_penalty:

@@ -1,0 +1,100 @@
+"""Leaves out of a native request what its model is known to have refused."""
+
+from collections.abc import Collection
+from typing import Any, cast
+
+import orjson
+
+from gemgate.gemini.model_facts import ModelFacts
+from gemgate.gemini.refused_values import (
+    conversation_digest,
+    digest_of_value,
+    schema_digest,
+    signed_parts,
+)
+from gemgate.gemini.types import Content, GenerateContentRequest
+from gemgate.translation.extra_body import snake
+from gemgate.translation.notes import Notes
+from gemgate.translation.thought_signatures import NO_SIGNATURE
+
+_BESIDE = frozenset({"store", "serviceTier"})
+_GO_ON = "Continue."
+
+
+def leave_out_refused(body: GenerateContentRequest, facts: ModelFacts, refused: Collection[str], notes: Notes) -> None:
+    """Take refused fields out of `body`, and put the documented stand-ins where refused values are.
+
+    What the caller wrote into `extra_body.google` stays: it is theirs to decide.
+
+    Args:
+        body: The native request, which is changed.
+        facts: What is believed of its model.
+        refused: Digests of values that the model has refused.
+        notes: Where it is noted.
+    """
+    for name in facts.refused_fields:
+        _drop_field(cast("dict[str, Any]", body), name, notes)
+    if refused:
+        _replace_signatures(body, refused, notes)
+        _part_turns(body, refused, notes)
+        _move_schema(body, refused, facts, notes)
+
+
+def _drop_field(body: dict[str, Any], name: str, notes: Notes) -> None:
+    if name in _BESIDE:
+        if body.pop(name, None):
+            notes.drop(snake(name))
+        return
+    config = body.get("generationConfig") or {}
+    if name in config and f"generation_config.{name}" not in notes.explicit:
+        del config[name]
+        notes.drop(snake(name))
+        if not config:
+            del body["generationConfig"]
+
+
+def _replace_signatures(body: GenerateContentRequest, refused: Collection[str], notes: Notes) -> None:
+    """The documented stand-in on the first call of a turn; no signature elsewhere."""
+    signed = list(signed_parts(body))
+    if all(digest_of_value(part["thoughtSignature"]) not in refused for part in signed):
+        return
+    for part in signed:
+        if "functionCall" in part:
+            part["thoughtSignature"] = NO_SIGNATURE
+        else:
+            del part["thoughtSignature"]
+    notes.adjust("messages[].thought_signature->none")
+
+
+def _part_turns(body: GenerateContentRequest, refused: Collection[str], notes: Notes) -> None:
+    """A turn of the user before each turn of calls that has no text of the user before it."""
+    if conversation_digest(body) not in refused:
+        return
+    turns: list[Content] = []
+    for content in body["contents"]:
+        is_call = content.get("role") == "model" and any("functionCall" in part for part in content.get("parts") or ())
+        if is_call and not (turns and _is_said(turns[-1])):
+            turns.append({"role": "user", "parts": [{"text": _GO_ON}]})
+        turns.append(content)
+    if len(turns) > len(body["contents"]):
+        body["contents"] = turns
+        notes.adjust("messages=+user")
+
+
+def _is_said(content: Content) -> bool:
+    return content.get("role") == "user" and any("text" in part for part in content.get("parts") or ())
+
+
+def _move_schema(body: GenerateContentRequest, refused: Collection[str], facts: ModelFacts, notes: Notes) -> None:
+    """A schema with too many states is described in words; the answer is JSON all the same."""
+    if schema_digest(body) not in refused or "generation_config.responseJsonSchema" in notes.explicit:
+        return
+    schema = body["generationConfig"].pop("responseJsonSchema")
+    text = f"Answer with JSON that follows this JSON Schema: {orjson.dumps(schema).decode()}"
+    if facts.system_instruction:
+        system = body.get("systemInstruction") or {}
+        body["systemInstruction"] = {**system, "parts": [*(system.get("parts") or ()), {"text": text}]}
+    else:
+        last = body["contents"][-1]
+        body["contents"] = [*body["contents"][:-1], {**last, "parts": [*last["parts"], {"text": text}]}]
+    notes.adjust("response_format.json_schema.schema->prompt")
