@@ -2,13 +2,15 @@
 
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from anyio import to_thread
 
+from gemgate.api.adjusted_stream import AdjustedStream, StreamRequest
 from gemgate.api.lessons import MAX_LESSONS, lesson_from, may_teach
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
@@ -122,7 +124,8 @@ class Generation(Generic[T]):
     def _opened(self, call: "ModelCall[T]", translation: T) -> EventBatches:
         if not call.may_be_adjusted:
             return self._pieces_of(call, translation)
-        return AdjustedStream(call, translation, self._pieces_of, self._is_answered_by)
+        opened = partial(self._pieces_of, call)
+        return AdjustedStream(StreamRequest(translation, opened, call.adjusted, self._is_answered_by))
 
     def _fallback(self) -> Fallback:
         return Fallback(self._call.services.gemini, self._call.asked, self._models)
@@ -162,56 +165,6 @@ class Generation(Generic[T]):
         current().uses(translation.model, translation.notes)
         self.headers.clear()
         self.headers |= translation.notes.headers() | served_by(translation.model)
-
-
-class AdjustedStream(Generic[T]):
-    """The pieces of an answer, asked for again if Google refuses at first what the model does not take.
-
-    After the first piece it costs one function call a piece, and holds nothing of the request.
-
-    Attributes:
-        is_adjusted: Whether the request was adjusted.
-    """
-
-    def __init__(
-        self, call: "ModelCall[T]", translation: T, pieces: "Pieces[T]", is_answered_by: Callable[[T], None]
-    ) -> None:
-        self.is_adjusted = False
-        self._request: tuple[ModelCall[T], T, Pieces[T], Callable[[T], None]] | None = (
-            call, translation, pieces, is_answered_by,
-        )  # fmt: skip
-        self._answer: AsyncGenerator[bytes, None] | None = None
-        self._next: Callable[[], Awaitable[bytes]] = self._first
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    def __anext__(self) -> Awaitable[bytes]:
-        return self._next()
-
-    async def aclose(self) -> None:
-        """End the answer early, and with it the call to Google."""
-        self._request = None
-        if self._answer is not None:
-            await self._answer.aclose()
-
-    async def _first(self) -> bytes:
-        if self._request is None:
-            raise StopAsyncIteration
-        (call, translation, pieces, is_answered_by), self._request = self._request, None
-        for left in reversed(range(MAX_LESSONS + 1)):
-            answer = self._answer = pieces(call, translation)
-            try:
-                first = await anext(answer)
-                break
-            except GeminiError as error:
-                if not left:
-                    raise
-                translation = await call.adjusted(translation, error)
-            is_answered_by(translation)
-            self.is_adjusted = True
-        self._next = answer.__anext__
-        return first
 
 
 EventBatch = list[GenerateContentResponse]

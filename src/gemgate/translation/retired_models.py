@@ -6,20 +6,25 @@ from gemgate.gemini.model_catalog import Catalog
 from gemgate.translation.google_errors import error_from_gemini
 
 
+def successor_hint(error: GeminiError, model: str, catalog: Catalog) -> str:
+    """What to do about Google's 404 for `model`; empty if `error` is another, or the model has no known successor."""
+    facts = catalog.facts(model)
+    if not (error.is_missing_model and facts.successor):
+        return ""
+    when = f" on {facts.shutdown}" if facts.is_retired(catalog.day) else ""
+    return (
+        f" (Google has retired `{model.removeprefix('models/')}`{when}. Its successor is `{facts.successor}`: ask for "
+        "that one, or set GEMGATE_RETIRED_MODELS=successor, and it is asked in the place of retired models.)"
+    )
+
+
 def retired_error(error: GeminiError, model: str, catalog: Catalog) -> ApiError | None:
     """The error for a caller who asked for `model`; None if Google did not miss a model that has a successor."""
-    if not error.is_missing_model:
-        return None
-    facts, name = catalog.facts(model), model.removeprefix("models/")
-    if not facts.successor:
+    hint = successor_hint(error, model, catalog)
+    if not hint:
         return None
     failure = error_from_gemini(error)
     failure.__cause__ = error
-    when = f" on {facts.shutdown}" if facts.is_retired(catalog.day) else ""
-    failure.message = (
-        f"The model `{name}` was retired by Google{when}. Its successor is `{facts.successor}`: ask for that one, or "
-        "have it asked in place of retired models with GEMGATE_RETIRED_MODELS=successor. "
-        f"Google said: {failure.message}"
-    )
+    failure.message += hint
     failure.param = "model"
     return failure

@@ -69,7 +69,7 @@ def image_error(error: GeminiError, *, is_imagen: bool) -> ApiError:
     if is_imagen and failure.code == "model_not_found":
         failure.message += (
             " (Google has switched Imagen off in the Gemini API: use one of Gemini's image models, "
-            "such as gemini-2.5-flash-image.)"
+            "such as gemini-3.1-flash-image.)"
         )
     return failure
 

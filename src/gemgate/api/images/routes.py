@@ -43,7 +43,7 @@ from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
 from gemgate.translation.notes import served_by
-from gemgate.translation.retired_models import retired_error
+from gemgate.translation.retired_models import successor_hint
 from gemgate.translation.validation import parse
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.retry import CallLimits
@@ -250,8 +250,9 @@ class _ImageCalls:
         try:
             answer = await (self._predict(body) if is_imagen else self._generate(body))
         except GeminiError as error:
-            retired = retired_error(error, self.translation.model, self._catalog)
-            return retired or image_error(error, is_imagen=is_imagen)
+            failure = image_error(error, is_imagen=is_imagen)
+            failure.message += successor_hint(error, self.translation.model, self._catalog)
+            return failure
         except ApiError as error:
             return error
         current().answered(None, answer.usage)
