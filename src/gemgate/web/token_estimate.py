@@ -39,6 +39,7 @@ class AnswerKind(StrEnum):
 _OPENAI = {
     "/chat/completions": AnswerKind.TEXT,
     "/responses": AnswerKind.TEXT,
+    "/responses/compact": AnswerKind.TEXT,
     "/images/generations": AnswerKind.IMAGE,
     "/images/edits": AnswerKind.IMAGE,
     "/embeddings": AnswerKind.VECTOR,

@@ -181,6 +181,11 @@ def test_a_response_is_as_documented(proof: Proof, body: dict[str, Any], stream:
         assert answer.text.endswith("data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("path", ["/v1/responses/compact", "/v1/responses/input_tokens"])
+def test_compaction_and_count_are_as_documented(proof: Proof, path: str) -> None:
+    proof.send("POST", path, json={"model": FLASH_25, "input": "Hi"})
+
+
 def test_the_error_that_ends_a_stream_is_as_documented(proof: Proof) -> None:
     messages = [{"role": "user", "content": "Hello [[emulator: eof]]"}]
     answer = proof.send("POST", CHAT, json={"model": FLASH_25, "messages": messages, "stream": True})

@@ -29,7 +29,7 @@ from gemgate.api.openapi.files import (
     UploadPart,
 )
 from gemgate.api.openapi.images import ImageEvent, ImagesResponse
-from gemgate.api.openapi.responses import ResponseEvent, ResponseObject
+from gemgate.api.openapi.responses import CompactedConversation, InputTokenCount, ResponseEvent, ResponseObject
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.wire import Wire
 
@@ -133,6 +133,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {JSON: ChatCompletionRequest}, _CHAT, ChatCompletion, ChatCompletionChunk
     ),
     ("post", "/v1/responses"): _generates({JSON: ResponseRequest}, _RESPONSES, ResponseObject, ResponseEvent),
+    ("post", "/v1/responses/input_tokens"): _generates(
+        {JSON: ResponseRequest}, "The count. With `x-gemgate-dry-run`, the native request.", InputTokenCount
+    ),
+    ("post", "/v1/responses/compact"): _generates(
+        {JSON: ResponseRequest},
+        "The shorter conversation. With `x-gemgate-dry-run`, the native request.",
+        CompactedConversation,
+    ),
     ("post", "/v1/embeddings"): _generates(
         {JSON: EmbeddingRequest}, "The vectors. With `x-gemgate-dry-run`, the native request.", EmbeddingList
     ),

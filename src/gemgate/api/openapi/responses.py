@@ -115,3 +115,20 @@ class ResponseEvent(TypedDict):
     message: NotRequired[str]
     param: NotRequired[str | None]
     error: NotRequired[dict[str, Any]]
+
+
+class InputTokenCount(TypedDict):
+    """What a request would have Gemini read."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
+class CompactedConversation(TypedDict):
+    """The messages of the user, and an item with a summary of everything that was said."""
+
+    id: str
+    object: Literal["response.compaction"]
+    created_at: int
+    output: list[dict[str, Any]]
+    usage: ResponseUsage

@@ -24,6 +24,7 @@ class ResponseContext(NamedTuple):
         first_call_only: `parallel_tool_calls` is false.
         carries_parts: The model must be sent back the parts of its built-in tools.
         tier: The service tier that Google was asked for.
+        compacts: The answer is a summary of the conversation.
     """
 
     tools: ResponseTools
@@ -37,3 +38,4 @@ class ResponseContext(NamedTuple):
     first_call_only: bool = False
     carries_parts: bool = False
     tier: str | None = None
+    compacts: bool = False

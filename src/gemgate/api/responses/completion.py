@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from gemgate.api.generation import ModelCall
+from gemgate.api.responses.compaction import CompactionMachine, request_for_summary
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.events import ResponseEvents, ended
 from gemgate.api.responses.items import Item, inline_media_of, media_of, named_as_sent
@@ -35,6 +36,7 @@ class ResponseSource:
     Attributes:
         items: The conversation; the oldest turns go where it is too long and the caller allows it.
         use_signatures: Whether signatures are sent; Google may refuse those of another model.
+        compacts: The answer is to be a summary of the conversation.
         changes: What was changed since, for the caller.
     """
 
@@ -42,6 +44,7 @@ class ResponseSource:
     options: Options
     encryptor: Encryptor
     caller_id: str
+    compacts: bool = False
     items: list[Item] = field(init=False)
     use_signatures: bool = True
     changes: list[str] = field(default_factory=list)
@@ -64,10 +67,13 @@ class ResponseSource:
 
     def translate(self, model: str, media: Resolved) -> ResponseTranslation:
         """The native request to `model`, with the media that were found."""
-        conversation = Conversation(self.items, self.resolved.is_stored, self.use_signatures)
+        request, items = self.resolved.request, self.items
+        if self.compacts:
+            request, items = request_for_summary(request, items)
+        conversation = Conversation(items, self.resolved.is_stored, self.use_signatures, self.compacts)
         try:
             translation = to_gemini(
-                self.resolved.request,
+                request,
                 conversation,
                 self.options,
                 self.encryptor,
@@ -138,7 +144,8 @@ class ResponseStream:
 
 def new_machine(events: ResponseEvents, translation: ResponseTranslation) -> OutputMachine:
     """The machine for the answer to a native request, as the one whose items `events` writes."""
-    events.machine = OutputMachine(translation.context, events.head.id)
+    kind = CompactionMachine if translation.context.compacts else OutputMachine
+    events.machine = kind(translation.context, events.head.id)
     return events.machine
 
 

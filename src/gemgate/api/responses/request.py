@@ -82,11 +82,13 @@ class Conversation:
         items: All that was said, resolved.
         is_stored: Whether the response is kept.
         use_signatures: Whether thought signatures are sent.
+        compacts: The answer is to be a summary of the conversation.
     """
 
     items: Sequence[Item]
     is_stored: bool = False
     use_signatures: bool = True
+    compacts: bool = False
 
 
 def to_gemini(
@@ -170,6 +172,7 @@ def to_gemini(
         first_call_only=request.parallel_tool_calls is False,
         carries_parts=facts.signatures,
         tier=tier,
+        compacts=conversation.compacts,
     )
     return ResponseTranslation(model, body, context, notes)
 

@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.generation import Generation, ModelCall, stream_after_media
+from gemgate.api.responses.compaction import compaction_of, is_triggered
 from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
-from gemgate.api.responses.echo import ResponseHead, echo_of
+from gemgate.api.responses.echo import Json, ResponseHead, echo_of
 from gemgate.api.responses.events import ResponseEvents
 from gemgate.api.responses.history import unsigned_keys
+from gemgate.api.responses.input_tokens import count_request, input_tokens
 from gemgate.api.responses.items import named_as_sent
 from gemgate.api.responses.request import ResponseTranslation
 from gemgate.api.responses.state import ResolvedRequest
@@ -42,19 +44,12 @@ async def create_response(request: Request) -> Response:
     """
     services = services_of(request)
     caller = caller_of(request)
-    raw = await read_json_body(request, services.settings.max_body_bytes)
-    asked = parse(ResponseRequest, raw)
+    source, raw = await _read(request, services, caller)
+    asked = source.resolved.request
     record = current()
-    record.asks("responses", asked.model, asked)
-    caller.check_model(asked.model)
-    if services.access.is_shared:
-        await services.access.check_request(caller, asked, raw)
-    resolved = await services.responses.store.resolve(asked, caller)
-    await _recall(services, resolved, caller)
-    source = ResponseSource(resolved, services.chat, services.responses.encryptor, caller.id)
     call, models = model_call(request, services, caller, source, raw)
-    events = ResponseEvents(_head(resolved))
-    keep = partial(services.responses.store.keep, resolved, caller)
+    events = ResponseEvents(_head(source.resolved))
+    keep = partial(services.responses.store.keep, source.resolved, caller)
     stream = ResponseStream(events, keep)
     if asked.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
@@ -68,13 +63,80 @@ async def create_response(request: Request) -> Response:
     generation = Generation(call, translation, models, stream.pieces)
     if asked.stream:
         return respond(request, generation.stream(), services.settings, generation.headers, events)
-    del raw, asked  # what was asked may be long, and the answer long in coming
+    del raw, asked, source  # what was asked may be long, and the answer long in coming
     record.on_finish(stream.summary)
     async with cancelled_on_disconnect(request):
         translation, answers = await generation.answer()
         body = whole_response(events, translation, answers)
         await keep(body)
     return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
+
+
+@router.post("/responses/input_tokens", summary="Count the tokens of an input")
+async def count_input_tokens(request: Request) -> Response:
+    """Answer with the number of tokens that Gemini would read, and generate nothing.
+
+    With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = caller_of(request)
+    source, raw = await _read(request, services, caller)
+    call, _ = model_call(request, services, caller, source, raw)
+    translation = await translated(request, call)
+    current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
+    if call.is_dry_run:
+        return dry_run(f"/v1beta/{translation.model}:countTokens", count_request(translation), 1, translation.notes)
+    async with cancelled_on_disconnect(request):
+        counted = await input_tokens(services.gemini, caller, translation)
+    return Response(orjson.dumps(counted), headers=translation.notes.headers(), media_type="application/json")
+
+
+@router.post("/responses/compact", summary="Compact a conversation")
+async def compact_conversation(request: Request) -> Response:
+    """Answer with the messages of the user and one item that holds a summary of everything, to go on with.
+
+    With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = caller_of(request)
+    source, raw = await _read(request, services, caller)
+    source.compacts = True
+    call, models = model_call(request, services, caller, source, raw)
+    translation = await translated(request, call)
+    current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
+    if call.is_dry_run:
+        return dry_run(f"/v1beta/{translation.model}:generateContent", translation.body, 1, translation.notes)
+    events = ResponseEvents(_head(source.resolved))
+    stream = ResponseStream(events, _keep_nothing)
+    generation = Generation(call, translation, models, stream.pieces)
+    current().on_finish(stream.summary)
+    async with cancelled_on_disconnect(request):
+        translation, answers = await generation.answer()
+    response = whole_response(events, translation, answers)
+    body = compaction_of(response, source.resolved.items)
+    return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
+
+
+async def _read(request: Request, services: Services, caller: Caller) -> tuple[ResponseSource, bytes]:
+    """What the caller asks for, with everything that it refers to; and the body.
+
+    Raises:
+        ApiError: the request is wrong, or names what its caller may not use.
+    """
+    raw = await read_json_body(request, services.settings.max_body_bytes)
+    asked = parse(ResponseRequest, raw)
+    current().asks("responses", asked.model, asked)
+    caller.check_model(asked.model)
+    if services.access.is_shared:
+        await services.access.check_request(caller, asked, raw)
+    resolved = await services.responses.store.resolve(asked, caller)
+    await _recall(services, resolved, caller)
+    compacts = is_triggered(resolved.items)
+    return ResponseSource(resolved, services.chat, services.responses.encryptor, caller.id, compacts), raw
+
+
+async def _keep_nothing(_response: Json) -> None:
+    """A compaction is not a response that could be referred to."""
 
 
 def model_call(
