@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.chat.completion import ChatSource, chat_pieces
+from gemgate.api.chat.input_items import parse_chat
 from gemgate.api.chat.messages import unsigned_calls
 from gemgate.api.chat.response import completion_from_gemini
-from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.generation import Generation, ModelCall, new_id, stream_after_media
 from gemgate.api.services import (
     caller_of,
@@ -19,7 +19,6 @@ from gemgate.api.services import (
 )
 from gemgate.observability.record import current
 from gemgate.translation.request_size import is_heavy
-from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
@@ -37,7 +36,7 @@ async def create_chat_completion(request: Request) -> Response:
     services = services_of(request)
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    chat = parse(ChatCompletionRequest, raw)
+    chat = parse_chat(raw)
     record = current()
     record.asks("chat", chat.model, chat)
     caller.check_model(chat.model)
