@@ -110,11 +110,19 @@ def test_two_namespaces_may_have_a_member_of_one_name_and_names_may_be_long() ->
     assert (item["name"], item["namespace"]) == ("get_weather", "n" * 61)
 
 
-def test_a_function_with_the_name_that_a_member_would_get_is_refused() -> None:
+def test_a_function_may_have_the_name_that_a_member_would_get() -> None:
     plain = {**WEATHER, "name": "mcp_mail__get_weather"}
+    names = [each["name"] for each in declared(plain, NAMESPACE)]
+    assert len(set(names)) == 3
+    assert called(names[0], {"city": "Rome"}, plain, NAMESPACE)["name"] == "mcp_mail__get_weather"
+    item = called(names[1], {"city": "Rome"}, plain, NAMESPACE)
+    assert (item["name"], item["namespace"]) == ("get_weather", "mcp_mail")
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
     with pytest.raises(ApiError) as caught:
-        translate(tools=[plain, NAMESPACE])
-    assert caught.value.code == "invalid_value"
+        translate(tools=[WEATHER, {**WEATHER, "description": "Another."}])
+    assert caught.value.param == "tools[1].name"
 
 
 def test_tools_in_items_are_declared_once() -> None:

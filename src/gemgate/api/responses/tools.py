@@ -41,10 +41,18 @@ class ResponseTools:
     plan: ToolPlan = field(default_factory=lambda: ToolPlan(NameMap()))
     identities: dict[str, ToolIdentity] = field(default_factory=dict)
     allowed: frozenset[str] | None = None
+    _owners: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+
+    def key(self, tool: ToolIdentity) -> str:
+        """The name to make Gemini's from: `namespace__name` within a namespace, unless another tool is called so."""
+        key, owner = tool.key, (tool.namespace, tool.name)
+        while self._owners.setdefault(key, owner) != owner:
+            key += "_"
+        return key
 
     def native_name(self, tool: ToolIdentity) -> str:
         """Gemini's name of a tool, declared or not."""
-        return self.plan.names.to_gemini(tool.key)
+        return self.plan.names.to_gemini(self.key(tool))
 
     def identity(self, native: str) -> ToolIdentity:
         """The tool that Gemini calls; a name that was never sent is a function's."""
@@ -69,7 +77,7 @@ def plan_response_tools(
         raise ApiError(400, msg, param="tools", code="array_above_max_length")
     functions = [found for entry in listed if (found := _function(entry, notes))]
     for identity, _, _ in functions:
-        tools.plan.names.reserve(identity.key)
+        tools.plan.names.reserve(tools.key(identity))
     for identity, function, entry in functions:
         _declare(tools, identity, function, entry, notes)
     for entry in listed:
@@ -186,7 +194,7 @@ def _declare(tools: ResponseTools, identity: ToolIdentity, function: Function, e
     native = tools.native_name(identity)
     if not entry.is_asked and native in tools.plan.declared:
         return  # found again by a search, or repeated with each request
-    declare(tools.plan, function, entry.param, notes)
+    declare(tools.plan, function.model_copy(update={"name": tools.key(identity)}), entry.param, notes)
     tools.identities[native] = identity
 
 
