@@ -137,6 +137,15 @@ async def test_references_to_reasoning_are_left_out() -> None:
     assert google.bodies[0]["contents"] == [{"role": "user", "parts": [{"text": "Hi"}]}]
 
 
+async def test_a_websocket_is_refused_in_the_way_that_lets_codex_go_on_with_http_at_once() -> None:
+    offer = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
+    async with in_process(gateway_app(FakeGoogle(ANSWER))) as client:
+        refused = await client.get(PATH, headers=offer)
+        listed = await client.get(PATH)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (426, "websocket_not_supported")
+    assert (listed.status_code, listed.headers["allow"]) == (405, "POST")
+
+
 async def test_storing_is_not_pretended() -> None:
     answer = await post(FakeGoogle(ANSWER), {"model": FLASH_25, "input": "Hi"})
     assert answer.json()["store"] is False

@@ -72,6 +72,20 @@ async def create_response(request: Request) -> Response:
     return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
 
 
+@router.get("/responses", include_in_schema=False)
+async def refuse_websocket(request: Request) -> Response:
+    """Refuse a WebSocket with 426, at which clients go on with HTTP at once; they try other refusals again for seconds.
+
+    Raises:
+        ApiError: 426 for a WebSocket, 405 for anything else: there is no list of responses.
+    """
+    if "sec-websocket-key" in request.headers:
+        msg = "This gateway serves responses over HTTP: send POST, with 'stream': true for events."
+        raise ApiError(426, msg, code="websocket_not_supported", headers={"upgrade": "HTTP/1.1"})
+    headers = {"allow": "POST"}
+    raise ApiError(405, "Not allowed to GET on /responses. Use POST.", code="method_not_supported", headers=headers)
+
+
 @router.post("/responses/input_tokens", summary="Count the tokens of an input")
 async def count_input_tokens(request: Request) -> Response:
     """Answer with the number of tokens that Gemini would read, and generate nothing.
