@@ -26,14 +26,16 @@ from gemgate.api.models.routes import router as models_router
 from gemgate.api.native import routes as native
 from gemgate.api.responses.routes import create_response
 from gemgate.api.responses.routes import router as responses_router
+from gemgate.observability.identifiers import IdentifierHash
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.tracing_setup import tracing_of
 from gemgate.server.draining import STATE, Drain
 from gemgate.settings import Settings
 from gemgate.startup.lifespan import services
-from gemgate.startup.options import chat_options, known_params
+from gemgate.startup.options import chat_options, known_params, log_secret
 from gemgate.web import cors
 from gemgate.web import error_handlers as handlers
+from gemgate.web.budget_middleware import BudgetMiddleware
 from gemgate.web.fast_path import FastPath
 from gemgate.web.limits_middleware import LimitsMiddleware
 from gemgate.web.page_guard import PageGuard, guards_pages
@@ -98,6 +100,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing:
     }
     app.add_middleware(HeadRequests)
     app.add_middleware(FastPath, endpoints=hot)  # what is added later is around it
+    app.add_middleware(BudgetMiddleware)
     app.add_middleware(QuotaMiddleware)
     app.add_middleware(
         LimitsMiddleware,
@@ -115,6 +118,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing:
         tracing=tracing,
         log_bodies=settings.log_bodies,
         has_prices=settings.prices != "off",
+        identify=IdentifierHash(partial(log_secret, settings)) if settings.log_identifiers == "hashed" else None,
     )
     if settings.cors_origins:
         cors.install(app, settings.cors_origins)

@@ -93,7 +93,7 @@ def test_the_entry_that_the_command_prints_is_taken_over() -> None:
 def test_the_comments_of_the_entry_are_good_settings() -> None:
     text = "\n".join(line.replace("# ", "", 1) for line in entry_text("web-app", "first-key").splitlines())
     (entry,) = parse_keys(f"keys:\n{text}", "k")
-    assert (entry.limits, entry.models) == (Limits(60, 100_000, 10), ("gemini-2.5-*",))
+    assert (entry.limits, entry.models) == (Limits(60, 100_000, 10, usd_per_month=50), ("gemini-2.5-*",))
 
 
 def test_no_key_at_all_can_be_said() -> None:

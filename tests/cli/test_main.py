@@ -46,7 +46,10 @@ def _a_process_left_as_it_was() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     root.handlers = []
     environment, terminate = dict(os.environ), signal.getsignal(signal.SIGTERM)
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     yield
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    logging.captureWarnings(capture=False)
     signal.signal(signal.SIGTERM, terminate)
     os.environ.clear()
     os.environ.update(environment)

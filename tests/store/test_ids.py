@@ -21,3 +21,9 @@ def test_ids_of_one_second_differ() -> None:
 @pytest.mark.parametrize("text", ["", "file-", "file-xyz", "file-" + "0" * 33, "file-" + "0" * 32 + "\n"])
 def test_what_is_no_id_has_no_second(text: str) -> None:
     assert second_of(text) is None
+
+
+def test_ids_of_one_process_are_in_the_order_of_their_making() -> None:
+    made = [new_id("file-", 1_800_000_000.5) for _ in range(100)]
+    made += [new_id("file-", 1_800_000_000.25), new_id("file-", 1_800_000_000.75), new_id("file-", 1_800_000_001.0)]
+    assert made == sorted(made)

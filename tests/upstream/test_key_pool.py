@@ -400,3 +400,16 @@ def test_a_key_is_not_told_by_its_label_or_by_its_representation() -> None:
     assert ONE not in repr(key)
     assert len(key.label) == 8
     assert label_of(ONE) != label_of(TWO)
+
+
+def test_keys_are_replaced_while_calls_run_and_those_that_stay_keep_their_cooldowns() -> None:
+    pool = KeyPool((ONE, TWO), clock=FakeClock())
+    one, two = pool.find(ONE), pool.find(TWO)
+    assert one is not None
+    assert two is not None
+    pool.cool_down(two, Target(MODEL), CooldownReason.RATE_LIMIT, error_of(quota("48s")))
+    pool.replace((TWO, THREE))
+    assert pool.secrets == (TWO, THREE)
+    assert pool.find(ONE) is None
+    assert pool.find(TWO) is two
+    assert {chosen(pool).secret for _ in range(4)} == {THREE}

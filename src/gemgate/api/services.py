@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.readiness import Readiness
+from gemgate.auth.budgets import Budgets
 from gemgate.auth.caller import Caller, authenticate
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.rate_limits import REFUSAL, Quotas
@@ -40,6 +41,7 @@ class Services:
     settings: Settings
     client_keys: ClientKeys
     quotas: Quotas
+    budgets: Budgets
     redis: RedisConnection | None
     gemini: Upstream
     aliases: ModelAliases

@@ -20,14 +20,28 @@ class Limits:
         requests_per_minute: Requests of any kind.
         tokens_per_minute: Tokens of prompts and answers, thoughts included.
         concurrent_requests: Requests at once, streamed or not.
+        usd_per_day: US dollars from midnight to midnight (UTC).
+        usd_per_month: US dollars in a month.
     """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     concurrent_requests: int | None = None
+    usd_per_day: float | None = None
+    usd_per_month: float | None = None
 
     def __bool__(self) -> bool:
+        return self.has_rate or self.has_budget
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether requests or tokens are limited."""
         return not self.requests_per_minute is self.tokens_per_minute is self.concurrent_requests is None
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether money is limited."""
+        return not self.usd_per_day is self.usd_per_month is None
 
 
 @dataclass(frozen=True, slots=True)

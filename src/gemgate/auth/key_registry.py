@@ -32,7 +32,8 @@ class ClientKeys:
         KeysFileError: the file is bad. (One that becomes bad later does no harm: the keys of before stay in force.)
 
     Attributes:
-        has_limits: Whether any key has limits.
+        has_limits: Whether any key has limits of requests or tokens.
+        has_budgets: Whether any key has a budget.
         problems: Why the file as it is now is not in force; empty when it is.
     """
 
@@ -42,7 +43,8 @@ class ClientKeys:
         self._stamp = _stamp(path)
         self._entries = read_keys(path) if path else []
         self._table = self._index()
-        self.has_limits = any(entry.limits for entry in self)
+        self.has_limits = any(entry.limits.has_rate for entry in self)
+        self.has_budgets = any(entry.limits.has_budget for entry in self)
         self.problems: list[str] = []
 
     @classmethod
@@ -85,7 +87,8 @@ class ClientKeys:
         after = {entry.name for entry in entries}
         self._entries, self.problems = entries, []
         self._table = self._index()
-        self.has_limits = any(entry.limits for entry in self)
+        self.has_limits = any(entry.limits.has_rate for entry in self)
+        self.has_budgets = any(entry.limits.has_budget for entry in self)
         _log.info(
             "client keys reloaded", keys=len(entries), added=sorted(after - before), removed=sorted(before - after)
         )

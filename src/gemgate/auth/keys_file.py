@@ -24,6 +24,7 @@ _NO_HASH = (
 
 Steps = tuple[int | str, ...]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -47,6 +48,8 @@ class _Limits(_Strict):
     requests_per_minute: PositiveInt | None = None
     tokens_per_minute: PositiveInt | None = None
     concurrent_requests: PositiveInt | None = None
+    usd_per_day: Dollars | None = None
+    usd_per_month: Dollars | None = None
 
 
 class _Entry(_Strict):
@@ -110,6 +113,7 @@ def entry_text(name: str, key: str, owner: str | None = None) -> str:
         "    #   requests_per_minute: 60\n"
         "    #   tokens_per_minute: 100000\n"
         "    #   concurrent_requests: 10\n"
+        "    #   usd_per_month: 50\n"
         '    # models: ["gemini-2.5-*"]\n'
     )
 
@@ -192,6 +196,7 @@ _MEANINGS = {
     "missing": "is missing",
     "string_type": "must be a text; put it in quotes if it looks like a number or a word such as 'on'",
     "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
     "list_type": "must be a list",
     "model_type": "must be fields with values, such as 'name: web-app'",
     "too_short": "must not be an empty list; leave it out if nothing is meant to be restricted",

@@ -57,14 +57,15 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
         _check_redis(settings)
         _check_tracing(settings)
         with _listen(settings) as listeners, shared_by_workers(settings.workers):
-            from gemgate.observability.logs import configure_logging
+            from gemgate.observability.logs import configure_logging, log_what_python_prints
             from gemgate.server.sockets import url_of
 
             configure_logging(settings)
+            log_what_python_prints()
             _warn_of_limits(settings, keys)
             warn_of_short_keys(settings)
             _preflight(settings)
-            say(_banner(settings, [url_of(each) for each in listeners], emulated=emulator))
+            _announce(settings, [url_of(each) for each in listeners], emulated=emulator)
             _run(settings, listeners)
 
 
@@ -82,11 +83,12 @@ def worker_app() -> "ASGIApp":
     """The application of one of several worker processes, whose settings are in the environment alone."""
     with _uncollected():
         from gemgate.app import create_app
-        from gemgate.observability.logs import configure_logging
+        from gemgate.observability.logs import configure_logging, log_what_python_prints
         from gemgate.settings import Settings
 
     settings = Settings(_env_file=None)
     configure_logging(settings)
+    log_what_python_prints()
     return create_app(settings)
 
 
@@ -134,6 +136,10 @@ def _obstacle(settings: "Settings") -> str | None:
         asyncio.run(preflight(settings))
     except StartError as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001  whatever it is, the operator gets a sentence
+        from gemgate.redaction import redact
+
+        return redact(f"The gateway cannot start: {type(error).__name__}: {error}")
     return None
 
 
@@ -191,6 +197,17 @@ def _listen(settings: "Settings") -> "Iterator[list[socket.socket]]":
             yield listeners
     except ListenError as error:
         stop(str(error))
+
+
+def _announce(settings: "Settings", urls: list[str], *, emulated: bool) -> None:
+    """Says where the gateway listens, as a line of the log where that is JSON."""
+    banner = _banner(settings, urls, emulated=emulated)
+    if settings.log_format != "json":
+        say(banner)
+        return
+    import structlog
+
+    structlog.get_logger().info("gemgate listens", urls=urls, banner=banner.partition("\n  try")[0].splitlines())
 
 
 def _banner(settings: "Settings", urls: list[str], *, emulated: bool) -> str:

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import re
 import sys
+import threading
 import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import TracebackType
 from typing import Any
 
 import orjson
@@ -16,7 +18,7 @@ from structlog.typing import EventDict, Processor
 
 from gemgate.gemini.usage import Counts
 from gemgate.observability.record import Record, request_id
-from gemgate.redaction import redact, redact_value
+from gemgate.redaction import redact, redact_value, traceback_of
 from gemgate.settings import Settings
 
 _CHATTY = ("alembic", "uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
@@ -72,6 +74,31 @@ def configure_logging(settings: Settings) -> None:
         logger.propagate = True
         logger.setLevel(max(level, logging.WARNING))
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+
+
+def log_what_python_prints() -> None:
+    """Have warnings and failures that nobody caught be lines of the log. For a process that is the gateway alone."""
+    log = structlog.get_logger()
+    logging.captureWarnings(capture=True)
+    unraisable = sys.unraisablehook
+
+    def uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.error("uncaught exception", exception=traceback_of(error))
+
+    def in_thread(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_value is not None:
+            log.error("uncaught exception", exception=traceback_of(failed.exc_value))
+
+    def ignored(dropped: "sys.UnraisableHookArgs") -> None:
+        if isinstance(dropped.exc_value, SystemExit):
+            unraisable(dropped)  # the command's own, which sends the signal again
+        elif dropped.exc_value is not None:
+            log.error("exception ignored", exception=traceback_of(dropped.exc_value))
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = uncaught, in_thread, ignored
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:
@@ -175,8 +202,7 @@ def line(record: Record) -> dict[str, Any]:
     }
     if record.first_event:
         fields["first_token_ms"] = _ms(record.first_event - record.began)
-    if record.caller is not None:
-        fields["caller"] = record.caller
+    _add_caller(fields, record)
     if record.model is not None:
         fields["model"] = record.hide_presented(record.asked or "")
         fields["served"] = record.served or record.hide_presented(record.model)
@@ -196,6 +222,13 @@ def line(record: Record) -> dict[str, Any]:
     if record.error is not None:
         fields["error"] = record.error
     return fields
+
+
+def _add_caller(fields: dict[str, Any], record: Record) -> None:
+    if record.caller is not None:
+        fields["caller"] = record.caller
+    if record.identify is not None:
+        fields |= {name: text for name, text in (("address", record.address), ("end_user", record.end_user)) if text}
 
 
 def _used(counts: Counts, cost: float | None) -> dict[str, Any]:

@@ -91,6 +91,10 @@ class Record:
         notes: What was dropped and adjusted.
         counts: Tokens; None when Google reported none.
         cost: US dollars; None when not known.
+        identify: Hashes what the log may only have hashed; None where it has none of it.
+        address: The hash of the caller's address, where the log has it.
+        end_user: The hash of OpenAI's `safety_identifier`, or else its `user`, where the log has it.
+        extra_cost: US dollars for what is not paid by tokens.
         response_id: The id that the answer has.
         finish_reasons: Why each choice ended, in OpenAI's words.
         headers: Those of the request, once its caller is asked for; the key that they present is in no line of the log.
@@ -101,18 +105,22 @@ class Record:
     __slots__ = (
         "_summary",
         "_usages",
+        "address",
         "asked",
         "began",
         "caller",
         "cost",
         "counts",
+        "end_user",
         "ended",
         "error",
+        "extra_cost",
         "finish_reasons",
         "first_event",
         "gemini_key",
         "has_answer",
         "headers",
+        "identify",
         "is_stream",
         "last_event",
         "longest_gap",
@@ -157,6 +165,10 @@ class Record:
         self.notes: ParameterNotes | None = None
         self.counts: Counts | None = None
         self.cost: float | None = None
+        self.extra_cost = 0.0
+        self.identify: Callable[[str], str] | None = None
+        self.address = ""
+        self.end_user = ""
         self.response_id: str | None = None
         self.finish_reasons: Sequence[str] = ()
         self.headers: Mapping[str, str] | None = None
@@ -171,6 +183,8 @@ class Record:
         self.asked = model
         self.model = model.removeprefix("google/").removeprefix("models/")
         self.request = request
+        if self.identify is not None and (user := _end_user(request)):
+            self.end_user = self.identify(user)
 
     def uses(self, model: str, notes: ParameterNotes, *, is_asked: bool = True) -> None:
         """The request goes to `model`, which may be another than the one that was asked for.
@@ -204,6 +218,22 @@ class Record:
         found = counts(total((*self._usages, summary)))
         return found.prompt + found.tool_use + found.candidates + found.thoughts
 
+    def dollars(self, estimate: Counts) -> float:
+        """What the request has cost by now; 0 where the price is not known.
+
+        Args:
+            estimate: The tokens that count if a model was asked and Google has reported none.
+        """
+        if self.model is None or not (self._usages or self._summary is not None or self.gemini_key):
+            return self.extra_cost
+        usage = total((*self._usages, self._summary().usage if self._summary is not None else {}))
+        found = counts(usage)
+        if not (found.prompt or found.candidates):
+            if not self.gemini_key or self.error is not None:
+                return self.extra_cost
+            found = estimate
+        return (cost_of(self.model, self.served, found, usage) or 0.0) + self.extra_cost
+
     def hide_presented(self, text: str) -> str:
         """`text` without what the request presents as its key, which may look like anything.
 
@@ -225,12 +255,20 @@ class Record:
             if summary.served or summary.usage:
                 self.answered(summary.served, summary.usage)
             self.response_id, self.finish_reasons = summary.response_id, summary.finish_reasons
+        if self.extra_cost and priced:
+            self.cost = self.extra_cost
         if self.model is None or not self._usages:
             return
         usage = self._usages[0] if len(self._usages) == 1 else total(self._usages)
         self.counts = counts(usage)
         if priced:
-            self.cost = cost_of(self.model, self.served, self.counts, usage)
+            cost = cost_of(self.model, self.served, self.counts, usage)
+            self.cost = self.cost if cost is None else cost + self.extra_cost
+
+
+def _end_user(request: object) -> str:
+    names = ("safety_identifier", "user")
+    return next((value for name in names if isinstance(value := getattr(request, name, None), str) and value), "")
 
 
 _CREDENTIALS = ("authorization", "x-goog-api-key", "api-key")

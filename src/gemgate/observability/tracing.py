@@ -8,9 +8,11 @@ span. Everything else (where to, how many, under which name) is read from the st
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -24,6 +26,11 @@ from gemgate.observability.record import Record, current
 from gemgate.redaction import redact
 
 PROVIDER = "gcp.gemini"
+
+CLOSING_SECONDS = 3.0
+"""For the last spans at a shutdown."""
+
+_log = structlog.get_logger()
 
 _OPERATIONS = {
     "chat": "chat",
@@ -118,8 +125,12 @@ class Tracing:
         return {} if found is None else found.headers()
 
     def close(self) -> None:
-        """Send what is left; takes as long as the exporter needs."""
-        self._provider.shutdown()
+        """Send what is left, within `CLOSING_SECONDS`: a collector that does not answer must not hold the process."""
+        closing = Thread(target=self._provider.shutdown, name="tracing", daemon=True)
+        closing.start()
+        closing.join(CLOSING_SECONDS)
+        if closing.is_alive():
+            _log.warning("the collector of traces does not answer: the last spans are lost", seconds=CLOSING_SECONDS)
 
 
 class Trace:

@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.model_routing.aliases import (
@@ -27,6 +27,8 @@ from gemgate.model_routing.aliases import (
     parse_models,
     written,
 )
+from gemgate.settings.cleaning import check_keys
+from gemgate.settings.secret_files import SECRETS, SecretFiles
 from gemgate.settings.variables import PREFIX, as_text, either_case, variable
 
 Secrets = tuple[SecretStr, ...]
@@ -43,7 +45,7 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)
 
 
-class Settings(BaseSettings):
+class Settings(SecretFiles):
     """All settings, with their defaults; each is an environment variable (or a line of `.env`).
 
     Durations are seconds, sizes are bytes.
@@ -303,6 +305,11 @@ class Settings(BaseSettings):
     log_bodies: bool = Field(
         default=False, description="Log requests and responses, without media, at the level debug."
     )
+    log_identifiers: Literal["off", "hashed"] = Field(
+        default="off",
+        description="Log hashes of callers' addresses and of OpenAI's safety_identifier or user, made with "
+        "GEMGATE_SECRET.",
+    )
     tracing: bool = Field(
         default=False,
         description="Send traces, configured by the standard OTEL_ variables; needs the extra otel.",
@@ -323,6 +330,12 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("gemini_api_key", "client_keys")
+    @classmethod
+    def _possible_keys(cls, value: Secrets) -> Secrets:
+        check_keys(value)
         return value
 
     @field_validator("models", mode="before")
@@ -456,4 +469,5 @@ class Settings(BaseSettings):
     def as_environment(self) -> dict[str, str]:
         """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""
         texts = {variable(name): as_text(getattr(self, name)) for name in type(self).model_fields}
-        return texts | {variable("models"): written(self.models)}
+        in_files = {variable(name): "" for name in SECRETS if getattr(self, f"{name}_file")}
+        return texts | {variable("models"): written(self.models)} | in_files

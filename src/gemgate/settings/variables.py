@@ -8,7 +8,7 @@ from pydantic import AliasChoices, SecretStr
 PREFIX = "GEMGATE_"
 """What the name of each variable begins with, but for the few that are known without it."""
 
-_UNPREFIXED = frozenset({"gemini_api_key"})
+_UNPREFIXED = frozenset({"gemini_api_key", "gemini_api_key_file"})
 
 
 def either_case(name: str) -> AliasChoices:
@@ -30,6 +30,11 @@ def as_text(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(as_text, value))
     return orjson.dumps(value).decode() if isinstance(value, dict) else str(value)
+
+
+def logs_json() -> bool:
+    """Whether lines of the log are JSON, as far as the environment says so: before the settings are read."""
+    return os.environ.get(f"{PREFIX}LOG_FORMAT", "").strip().lower() == "json"
 
 
 def trace_exporters() -> list[str]:

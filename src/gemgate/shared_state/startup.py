@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from gemgate.auth.budgets import Budgets, LocalBudgets
 from gemgate.auth.rate_limits import LocalQuotas, Quotas
 from gemgate.gemini.model_catalog import Catalog
+from gemgate.shared_state.budgets import SharedBudgets
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.cooldowns import SharedCooldowns
 from gemgate.shared_state.learned_facts import SharedFacts
@@ -22,12 +24,14 @@ class SharedState:
 
     Attributes:
         quotas: How much each key has used.
+        budgets: How much money each key has spent.
         signatures: Thought signatures.
         link: The way to Redis; None when each process is for itself.
     """
 
     quotas: Quotas
     signatures: Signatures
+    budgets: Budgets
     link: RedisConnection | None = None
 
 
@@ -49,9 +53,9 @@ async def common_state(
     Raises:
         ModuleNotFoundError: the extra `redis` is not installed.
     """
-    local = LocalQuotas()
+    local, money = LocalQuotas(), LocalBudgets()
     if url is None:
-        yield SharedState(local, signatures)
+        yield SharedState(local, signatures, money)
         return
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -62,4 +66,5 @@ async def common_state(
         await enter(cooldowns.followed())
         await enter(SharedFacts(link, behind, catalog, upstream.client.options.upstream).followed())
         quotas = await enter(SharedQuotas(link, RedisQuotas(link), local).renewing())
-        yield SharedState(quotas, RedisSignatures(signatures, link, behind, signature_ttl), link)
+        signatures = RedisSignatures(signatures, link, behind, signature_ttl)
+        yield SharedState(quotas, signatures, SharedBudgets(link, money), link)

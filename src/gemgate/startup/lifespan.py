@@ -36,7 +36,9 @@ from gemgate.observability.metrics import Metrics
 from gemgate.observability.model_watch import ModelWatch
 from gemgate.redaction import traceback_of
 from gemgate.settings import Settings, variable
+from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.startup import SharedState, common_state
+from gemgate.startup.key_file import keys_followed
 from gemgate.startup.options import (
     batch_options,
     client_options,
@@ -79,9 +81,14 @@ async def preflight(settings: Settings) -> None:
         GeminiClient(client_options(settings))
     except UnusableEnvironmentError as error:
         raise StartError(str(error)) from error
+    if settings.redis_url:
+        try:
+            RedisConnection(settings.redis_url.get_secret_value())
+        except ValueError as error:
+            raise StartError(f"{variable('redis_url')} is not a URL of a Redis: {error}.") from error
     try:
         async with _store(settings):
-            pass
+            await to_thread.run_sync(_secrets, settings)
     except StoreError as error:
         names = [name for name in ("database_url", "blobs_url") if getattr(settings, name)]
         where = " and ".join(variable(name) for name in (*names, *(["data_dir"] if len(names) < 2 else [])))
@@ -117,6 +124,7 @@ async def services(
         gemini = Upstream(client, shared_calls(settings))
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
+        await enter(keys_followed(settings.gemini_api_key_file, gemini.shared.pool, metrics.keys_held))
         common = await enter(_common(settings, chat, gemini, metrics))
         gemini.shared.on_answer.append(ModelWatch(chat.catalog, metrics).answered)
         await enter(_reread(chat.catalog))
@@ -140,6 +148,7 @@ async def services(
             settings=settings,
             client_keys=client_keys,
             quotas=common.quotas,
+            budgets=common.budgets,
             redis=common.link,
             gemini=gemini,
             aliases=aliases,

@@ -12,6 +12,7 @@ from gemgate.api.files import wire as files_wire
 from gemgate.api.images import wire as images_wire
 from gemgate.api.responses import wire as responses_wire
 from gemgate.auth.resource_access import google_host
+from gemgate.encryption import secret_of
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.learned_facts import LearnedFacts
 from gemgate.gemini.model_catalog import Catalog
@@ -110,6 +111,11 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         google_host=None if settings.passes_keys_through else google_host(settings),
     )
     return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)
+
+
+def log_secret(settings: Settings) -> str:
+    """What identifiers in the log are hashed with: GEMGATE_SECRET, or the secret in the data directory."""
+    return settings.secret[0].get_secret_value() if settings.secret else secret_of(settings.data_dir)
 
 
 def known_params() -> frozenset[str]:

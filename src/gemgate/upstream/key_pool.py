@@ -139,6 +139,18 @@ class KeyPool:
     def __len__(self) -> int:
         return len(self._keys)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys themselves."""
+        return tuple(self._by_secret)
+
+    def replace(self, secrets: Sequence[str]) -> None:
+        """Hold these keys from now on; those that were held keep their cool-downs, and calls that run end as usual."""
+        self._keys = [self._by_secret.get(secret) or Key(secret, label_of(secret)) for secret in dict.fromkeys(secrets)]
+        self._by_secret = {key.secret: key for key in self._keys}
+        self._by_label = {key.label: key for key in self._keys}
+        self._next = 0
+
     def find(self, secret: str) -> Key | None:
         """The key, if it is one of the gateway's."""
         return self._by_secret.get(secret)

@@ -46,7 +46,7 @@ class QuotaMiddleware:
             services = scope["app"].state.services
             keys: ClientKeys = services.client_keys
             is_limited = keys.has_limits and scope["path"] not in UNLIMITED
-            if is_limited and (key := _presented(scope, keys)) and key.limits:
+            if is_limited and (key := presented(scope, keys)) and key.limits.has_rate:
                 await self._within_limits(_LimitedExchange(key, services.quotas, scope, receive, send), scope)
                 return
         await self._app(scope, receive, send)
@@ -179,7 +179,7 @@ class _LimitedExchange:
         self._taken += wanted
 
 
-def _presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
+def presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
     """The entry of the key that the request presents; None when it is invalid, which the endpoint answers."""
     try:
         return keys.find(credential(Headers(scope=scope)))

@@ -5,7 +5,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -51,8 +51,12 @@ class TelemetryMiddleware:
         tracing: "Tracing | None" = None,
         log_bodies: bool = False,
         has_prices: bool = True,
+        identify: Callable[[str], str] | None = None,
     ) -> None:
-        """`prefixes` are where routers are, longest first: a route does not know its own."""
+        """`prefixes` are where routers are, longest first: a route does not know its own.
+
+        `identify` hashes addresses and end users for the log; None keeps them out of it.
+        """
         self._app = app
         self._metrics = metrics or Metrics()
         self._log = structlog.get_logger().bind()
@@ -60,6 +64,7 @@ class TelemetryMiddleware:
         self._tracing = tracing
         self._log_bodies = log_bodies
         self._has_prices = has_prices
+        self._identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -67,6 +72,10 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
             return
         record = Record(_request_id(scope), scope["method"], scope["path"])
+        if self._identify is not None:
+            record.identify = self._identify
+            if client := scope.get("client"):
+                record.address = self._identify(client[0])
         bodies = Bodies(scope) if self._log_bodies else None
         disconnect = disconnect_of(scope)
         exchange = _MeasuredExchange(record, self._metrics, receive, send, bodies, disconnect)

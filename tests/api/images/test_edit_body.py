@@ -59,8 +59,9 @@ class TestForms:
         assert images == [SEEN]
 
     @pytest.mark.parametrize("name", ["mask", "markup"])
-    def test_a_form_with_a_mask_keeps_it_for_the_refusal(self, name: str) -> None:
-        request, _ = form(file(), file(name))
+    @pytest.mark.parametrize("spelling", ["{}", "{}[]", "{}[0]"])
+    def test_a_form_with_a_mask_keeps_it_for_the_refusal(self, name: str, spelling: str) -> None:
+        request, _ = form(file(), file(spelling.format(name)))
         assert getattr(request, name) == "upload"
 
     def test_a_form_nests_names_in_brackets(self) -> None:

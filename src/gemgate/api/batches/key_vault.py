@@ -5,7 +5,7 @@ to the Google project of its key.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gemgate.encryption import Encryptor
 
@@ -17,12 +17,12 @@ class KeyVault:
     """Turns a Gemini key into what may be stored, and back.
 
     Args:
-        held: The keys in GEMINI_API_KEY; empty when callers bring their own.
+        held: The gateway's keys, or what gives those of the moment; empty when callers bring their own.
         secret_keys: What to encrypt with, the first of them, and what to decrypt with, all of them.
     """
 
-    def __init__(self, held: Sequence[str], secret_keys: Sequence[str]) -> None:
-        self._held = list(held)
+    def __init__(self, held: Sequence[str] | Callable[[], Sequence[str]], secret_keys: Sequence[str]) -> None:
+        self._held = held if callable(held) else lambda: held
         self._encryptor = Encryptor(secret_keys, _PURPOSE) if secret_keys else None
 
     def encrypt(self, key: str) -> bytes:
@@ -31,7 +31,7 @@ class KeyVault:
         Raises:
             ValueError: it is not a held key, and a secret to encrypt it with is missing.
         """
-        if key in self._held:
+        if key in self._held():
             return _HELD + _digest(key)
         if self._encryptor is None:
             msg = "a caller's key cannot be kept without a secret"
@@ -47,7 +47,8 @@ class KeyVault:
             return None
         if sealed.startswith(_HELD):
             digest = sealed.removeprefix(_HELD)
-            return next((key for key in self._held if _digest(key) == digest), self._held[0] if self._held else None)
+            held = self._held()
+            return next((key for key in held if _digest(key) == digest), held[0] if held else None)
         opened = self._encryptor.decrypt(sealed) if self._encryptor else None
         return None if opened is None else opened.decode()
 

@@ -62,7 +62,7 @@ async def batches_at_work(
     if directory := options.setup.directory:
         # The store makes it only for what it keeps there, which may be nothing.
         await to_thread.run_sync(partial(directory.mkdir, parents=True, exist_ok=True, mode=0o700))
-    vault = KeyVault(options.held_keys, options.secrets)
+    vault = KeyVault(lambda: gemini.shared.pool.secrets or options.held_keys, options.secrets)
     # What is uploaded is checked in a separate process: an upload waits for it, and batches need not be quick.
     async with aclosing(WorkerProcess(options.setup)) as process, aclosing(WorkerProcess(options.setup)) as checks:
         transfer = Transfer(store.blobs, store.files, process, resolve, check)

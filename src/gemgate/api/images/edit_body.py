@@ -69,8 +69,8 @@ def from_json(raw: bytes) -> Edit:
 def _take_file(fields: dict[str, Any], files: list[FormPart], part: FormPart) -> None:
     if _IMAGE.fullmatch(part.name):
         files.append(part)
-    elif part.name in _REFUSED_FILES:
-        fields[part.name] = part.filename
+    elif (name := part.name.partition("[")[0]) in _REFUSED_FILES:
+        fields[name] = part.filename
     else:
         name = part.name[:80]
         raise ApiError(400, f"'{name}' is a file, and only 'image' is one.", param=name, code="invalid_type")
