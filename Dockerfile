@@ -44,7 +44,8 @@ LABEL org.opencontainers.image.title="gemgate" \
       org.opencontainers.image.revision="${REVISION}"
 
 # By number, so that Kubernetes' runAsNonRoot can verify that it is not root.
-RUN install --directory --owner 10001 --group 10001 --mode 0750 /data
+# OpenShift runs it as another user, of the group 0.
+RUN install --directory --owner 10001 --group 0 --mode 0770 /data
 COPY --from=build /opt/gemgate /opt/gemgate
 
 # On 0.0.0.0, because only the container itself can reach its loopback. With GEMINI_API_KEY set, the gateway then also asks

@@ -25,6 +25,16 @@ VARIANTS = {
     "one replica with a volume": ("--set", "state=volume,volume.storageClass=fast"),
     "shared state": ("--set", "state=shared,existingSecret=mine,autoscaling.enabled=false,replicaCount=3"),
     "scaled by streams": ("--set", "autoscaling.targetOpenStreams=100"),
+    "with values of its own": (
+        "--set-json",
+        'extraEnv=[{"name":"GEMGATE_REDIS_URL","valueFrom":{"secretKeyRef":{"name":"redis","key":"url"}}}]',
+        "--set-json",
+        'envFrom=[{"secretRef":{"name":"keys"}}]',
+        "--set-json",
+        'extraContainers=[{"name":"proxy","image":"proxy:1"}]',
+        "--set-json",
+        'initContainers=[{"name":"wait","image":"wait:1"}]',
+    ),
     "with an ingress": ("--set", "ingress.enabled=true,ingress.className=nginx,ingress.hosts[0]=ai.example.com"),
 }
 
@@ -76,6 +86,32 @@ def test_the_chart_has_probes_scaling_and_a_budget(helm: Helm) -> None:
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 10)
     assert "replicas" not in of_kind(found, "Deployment")["spec"]
     assert of_kind(found, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_containers_and_environments_of_the_operators_own_are_in_the_pod(helm: Helm) -> None:
+    pod = of_kind(rendered(helm, *VARIANTS["with values of its own"]), "Deployment")["spec"]["template"]["spec"]
+    gateway, proxy = pod["containers"]
+    assert (proxy["name"], pod["initContainers"][0]["name"]) == ("proxy", "wait")
+    assert gateway["envFrom"] == [{"secretRef": {"name": "keys"}}]
+    assert {"name": "redis", "key": "url"} in [
+        each["valueFrom"]["secretKeyRef"] for each in gateway["env"] if "valueFrom" in each
+    ]
+
+
+def test_openshift_gives_users_and_groups_itself(helm: Helm) -> None:
+    numbers = {"runAsUser", "runAsGroup", "fsGroup"}
+
+    def context(*arguments: str) -> dict[str, Any]:
+        pod: dict[str, Any] = of_kind(rendered(helm, *arguments), "Deployment")["spec"]["template"]["spec"]
+        return pod["securityContext"]  # type: ignore[no-any-return]
+
+    assert numbers <= context().keys()
+    openshift = context("--api-versions", "security.openshift.io/v1")
+    assert not numbers & openshift.keys()
+    assert openshift["runAsNonRoot"] is True
+    assert context("--set", "podSecurityContext.fsGroup=7")["fsGroup"] == 7
+    for path in MANIFESTS:
+        assert not [name for name in numbers if name in path.read_text()]
 
 
 def test_one_volume_has_one_replica(helm: Helm) -> None:

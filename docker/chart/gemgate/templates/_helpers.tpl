@@ -18,6 +18,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if or .Values.secret.geminiApiKey .Values.secret.clientKeys .Values.secret.metricsToken }}{{ include "gemgate.name" . }}{{ end }}
 {{- end }}
 
+{{/* OpenShift refuses users by number, and gives its own. */}}
+{{- define "gemgate.podSecurityContext" -}}
+{{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" }}
+{{- toYaml (omit .Values.podSecurityContext "runAsUser" "runAsGroup" "fsGroup") }}
+{{- else }}
+{{- toYaml .Values.podSecurityContext }}
+{{- end }}
+{{- end }}
+
 {{- define "gemgate.isScaled" -}}
 {{- if and .Values.autoscaling.enabled (ne .Values.state "volume") }}yes{{ end }}
 {{- end }}
@@ -26,7 +35,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if and .Values.secret.geminiApiKey (not .Values.secret.clientKeys) (not .Values.env.GEMGATE_CLIENT_KEYS_FILE) }}
 {{- fail "secret.geminiApiKey is set and secret.clientKeys is not: anyone who reaches the service could spend the key" }}
 {{- end }}
-{{- if and (not .Values.existingSecret) (eq .Values.state "shared") (not .Values.env.GEMGATE_DATABASE_URL) }}
+{{- if and (not .Values.existingSecret) (not .Values.envFrom) (not .Values.extraEnv) (eq .Values.state "shared") (not .Values.env.GEMGATE_DATABASE_URL) }}
 {{- fail "state: shared needs GEMGATE_DATABASE_URL, GEMGATE_BLOBS_URL and GEMGATE_SECRET, in existingSecret or env" }}
 {{- end }}
 {{- end }}
