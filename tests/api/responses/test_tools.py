@@ -228,6 +228,12 @@ def test_code_and_file_search_are_geminis() -> None:
     ]
 
 
+def test_images_are_asked_of_models_that_make_them() -> None:
+    translation = translate(model="gemini-3-pro-image", tools=[{"type": "image_generation"}])
+    assert translation.body["generationConfig"]["responseModalities"] == ["TEXT", "IMAGE"]
+    assert translation.notes.dropped == []
+
+
 def test_an_unknown_vector_store_is_a_404() -> None:
     with pytest.raises(ApiError) as caught:
         translate(tools=[{"type": "file_search", "vector_store_ids": ["vs_1"]}])

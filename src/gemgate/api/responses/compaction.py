@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gemgate.api.responses.items import Item
+from gemgate.api.responses.open_items import Event
 from gemgate.api.responses.output import OutputMachine
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.errors import ApiError
@@ -81,7 +82,7 @@ class CompactionMachine(OutputMachine):
 
     _summary: list[str] = field(default_factory=list)
 
-    def finish(self, *, is_whole: bool = False) -> list[Json]:
+    def finish(self, *, is_whole: bool = False) -> list[Event]:
         """The events of the item.
 
         Raises:

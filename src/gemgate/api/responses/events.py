@@ -8,6 +8,7 @@ import orjson
 
 from gemgate.api.responses.answer_context import ResponseContext
 from gemgate.api.responses.echo import Json, ResponseHead, usage_of
+from gemgate.api.responses.open_items import Event, TextDelta
 from gemgate.api.responses.output import OutputMachine
 from gemgate.errors import ApiError
 from gemgate.translation.response_fields import service_tier
@@ -35,11 +36,18 @@ class ResponseEvents:
         self.machine: OutputMachine | None = None
         self._number = 0
 
-    def write(self, events: list[Json]) -> bytes:
+    def write(self, events: list[Event]) -> bytes:
         """Ready bytes; the first time, `response.created` and `response.in_progress` come before."""
         if not events:
             return b""
-        return b"".join([*self._begin(), *map(self._frame, events)])
+        pieces = self._begin() if not self._number else []
+        for event in events:
+            if isinstance(event, TextDelta):
+                pieces.append(event.written(self._number))
+                self._number += 1
+            else:
+                pieces.append(self._frame(event))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def silence(self) -> bytes:
         """Clients' clocks count events and not comments: one more `response.in_progress`.

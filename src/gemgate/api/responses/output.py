@@ -17,7 +17,7 @@ from gemgate.api.responses.hosted_items import (
     late_items,
     tool_items,
 )
-from gemgate.api.responses.open_items import OpenMessage, OpenReasoning
+from gemgate.api.responses.open_items import Event, OpenMessage, OpenReasoning
 from gemgate.api.responses.tool_kinds import KINDS
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decoded_in_order
@@ -63,7 +63,7 @@ class OutputMachine:
     reason: str | None = None
     status: Status | None = None
     incomplete: str | None = None
-    _events: list[Json] = field(default_factory=list)
+    _events: list[Event] = field(default_factory=list)
     _ids: int = 0
     _index: int = 0
     _open: OpenMessage | OpenReasoning | None = None
@@ -80,7 +80,7 @@ class OutputMachine:
     _blocked: str | None = None
     _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
 
-    def feed(self, event: GenerateContentResponse) -> list[Json]:
+    def feed(self, event: GenerateContentResponse) -> list[Event]:
         """The events that one native event gives: none, when there is nothing to show.
 
         Raises:
@@ -97,7 +97,7 @@ class OutputMachine:
             self._block(feedback.get("blockReason") or "OTHER", feedback.get("blockReasonMessage"))
         return self._taken()
 
-    def finish(self, *, is_whole: bool = False) -> list[Json]:
+    def finish(self, *, is_whole: bool = False) -> list[Event]:
         """The last events of the items: what can be said only when everything has arrived.
 
         `is_whole`: the answer came in one piece, so that nothing can be missing, though Google names no reason.
@@ -357,7 +357,7 @@ class OutputMachine:
     def _emit(self, kind: str, **fields: Any) -> None:
         self._events.append({"type": kind, **fields})
 
-    def _taken(self) -> list[Json]:
+    def _taken(self) -> list[Event]:
         events, self._events = self._events, []
         return events
 

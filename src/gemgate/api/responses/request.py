@@ -151,6 +151,8 @@ def to_gemini(
         config["thinkingConfig"] = found
     if content.resolution:
         config["mediaResolution"] = content.resolution
+    if tools.draws:
+        config["responseModalities"] = ["TEXT", "IMAGE"]
     text = _format(wanted, tools, notes)
     hidden = apply_format(text, tools.plan, config, facts, notes, "text.format")
     _override(config, object_option(google, "generation_config"))

@@ -77,7 +77,7 @@ async def refuse_websocket(request: Request) -> Response:
     """Refuse a WebSocket with 426, at which clients go on with HTTP at once; they try other refusals again for seconds.
 
     Raises:
-        ApiError: 426 for a WebSocket, 405 for anything else: there is no list of responses.
+        ApiError: 426 for a WebSocket, 405 for anything else: responses cannot be listed.
     """
     if "sec-websocket-key" in request.headers:
         msg = "This gateway serves responses over HTTP: send POST, with 'stream': true for events."

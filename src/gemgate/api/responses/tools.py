@@ -35,11 +35,13 @@ class ResponseTools:
     Attributes:
         plan: Gemini's.
         identities: By Gemini's name, what the caller's tool is.
+        draws: Whether images are asked for.
         allowed: Gemini's names of the only functions whose calls may be shown; None: all.
     """
 
     plan: ToolPlan = field(default_factory=lambda: ToolPlan(NameMap()))
     identities: dict[str, ToolIdentity] = field(default_factory=dict)
+    draws: bool = False
     allowed: frozenset[str] | None = None
     _owners: dict[str, tuple[str | None, str]] = field(default_factory=dict)
 
@@ -81,7 +83,7 @@ def plan_response_tools(
     for identity, function, entry in functions:
         _declare(tools, identity, function, entry, notes)
     for entry in listed:
-        _add_hosted(tools.plan, entry, facts, notes)
+        _add_hosted(tools, entry, facts, notes)
     _choose(tools, request.tool_choice, facts, notes)
     return tools
 
@@ -198,8 +200,11 @@ def _declare(tools: ResponseTools, identity: ToolIdentity, function: Function, e
     tools.identities[native] = identity
 
 
-def _add_hosted(plan: ToolPlan, entry: _Listed, facts: ModelFacts, notes: Notes) -> None:
-    kind = _hosted_kind(entry.tool["type"])
+def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: Notes) -> None:
+    kind, plan = _hosted_kind(entry.tool["type"]), tools.plan
+    if kind == "image_generation" and facts.images:
+        tools.draws = True
+        return
     if kind == "web_search" and entry.tool.get("external_web_access") is False:
         notes.drop(f"{entry.param}.type={entry.tool['type']}")  # results of a cache are wanted, and there is none
         return
