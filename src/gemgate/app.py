@@ -9,7 +9,7 @@ import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemgate import __version__
 from gemgate.api import docs_page, health
@@ -153,6 +153,15 @@ class _Gateway(FastAPI):
 
             self.openapi_schema = document(self)
         return self.openapi_schema
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; without FastAPI's own telemetry, which is off, this is all that its method does."""
+        stack = self.middleware_stack
+        if stack is None or scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once, at the first request."""

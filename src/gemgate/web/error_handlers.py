@@ -94,7 +94,8 @@ async def _http(request: Request, error: HTTPException) -> Response:
     method, path = request.method, redact(request.url.path)
     match error.status_code:
         case 404:
-            meant = request.app.state.meant_path(method, path)
+            find = getattr(request.app.state, "meant_path", None)
+            meant = find(method, path) if find is not None else None
             hint = f". Did you mean {meant}?" if meant else ""
             api_error = ApiError(404, f"Invalid URL ({method} {path}){hint}")
         case 405:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -73,23 +74,23 @@ class LimitsMiddleware:
         self._arriving: set[_BoundedBody] = set()
         self._callers: dict[object, int] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
-            await self._app(scope, receive, send)
-            return
-        within = self._with_body if WHOLE_BODY in scope else self._receiving_body
+            return self._app(scope, receive, send)
         if self._share is None:
-            await within(scope, receive, send)
-            return
+            return (self._with_body if WHOLE_BODY in scope else self._receiving_body)(scope, receive, send)
+        return self._within_share(self._share, scope, receive, send)
+
+    async def _within_share(self, share: int, scope: Scope, receive: Receive, send: Send) -> None:
         caller = scope.get(CREDENTIAL) or (scope.get("client") or ("",))[0]
         held = self._callers.get(caller, 0)
-        if held >= self._share:
-            await answer(_too_many(self._share))(scope, receive, send)
+        if held >= share:
+            await answer(_too_many(share))(scope, receive, send)
             return
         self._callers[caller] = held + 1
         try:
-            await within(scope, receive, send)
+            await (self._with_body if WHOLE_BODY in scope else self._receiving_body)(scope, receive, send)
         finally:
             if (held := self._callers[caller]) > 1:
                 self._callers[caller] = held - 1

@@ -2,6 +2,7 @@
 
 import math
 import secrets
+from collections.abc import Awaitable
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
@@ -40,16 +41,15 @@ class QuotaMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
         if scope["type"] == "http":
             services = scope["app"].state.services
             keys: ClientKeys = services.client_keys
             is_limited = keys.has_limits and scope["path"] not in UNLIMITED
             if is_limited and (key := presented(scope, keys)) and key.limits.has_rate:
-                await self._within_limits(_LimitedExchange(key, services.quotas, scope, receive, send), scope)
-                return
-        await self._app(scope, receive, send)
+                return self._within_limits(_LimitedExchange(key, services.quotas, scope, receive, send), scope)
+        return self._app(scope, receive, send)
 
     async def _within_limits(self, exchange: "_LimitedExchange", scope: Scope) -> None:
         try:

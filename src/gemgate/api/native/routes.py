@@ -69,13 +69,13 @@ class NativePaths:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """One request; no coroutine of its own, because it does nothing afterwards."""
         if scope["type"] == "http" and (path := _path(scope)).startswith(_HEADS):
             found = find(_verb(scope), path)
             if found is not None and not (found.is_shared and not _is_from_google_client(scope)):
                 scope[_ASKED] = _asked(found, scope)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def _asked(call: MatchedMethod | Unknown, scope: Scope) -> _Asked:
