@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Awaitable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,7 +33,7 @@ class BudgetMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
         if scope["type"] == "http" and scope["method"] == "POST":
             services = scope["app"].state.services
@@ -40,9 +41,8 @@ class BudgetMiddleware:
             if keys.has_budgets and not any(free in scope["path"] for free in _FREE):
                 key = presented(scope, keys)
                 if key is not None and key.limits.has_budget:
-                    await self._within_budget(key, services.budgets, scope, receive, send)
-                    return
-        await self._app(scope, receive, send)
+                    return self._within_budget(key, services.budgets, scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def _within_budget(
         self, key: ClientKey, budgets: Budgets, scope: Scope, receive: Receive, send: Send
