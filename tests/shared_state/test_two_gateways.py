@@ -266,16 +266,18 @@ async def test_rubbish_among_the_learned_facts_is_left_alone(redis_server: Redis
     name = f"gemgate:{{facts}}:{google_id}"
     far = str(int(time.time()) + 1000)
     fine = {"since": 0, "until": int(far), "teacher": "refusal", "model": MODEL}
-    for member in (
-        b"rubbish",
-        b"[]",
-        orjson.dumps({**fine, "fact": "shoe_size", "value": 44}),
-        orjson.dumps({**fine, "fact": "levels", "value": "LOW"}),
-        orjson.dumps({**fine, "fact": "prefill", "value": False, "teacher": "nobody"}),
-        orjson.dumps({**fine, "fact": "like", "value": ["x"]}),
-        orjson.dumps({**fine, "fact": "refused_fields", "value": ["topK"]}),
+    for number, member in enumerate(
+        (
+            b"rubbish",
+            b"[]",
+            orjson.dumps({**fine, "fact": "shoe_size", "value": 44}),
+            orjson.dumps({**fine, "fact": "levels", "value": "LOW"}),
+            orjson.dumps({**fine, "fact": "prefill", "value": False, "teacher": "nobody"}),
+            orjson.dumps({**fine, "fact": "like", "value": ["x"]}),
+            orjson.dumps({**fine, "fact": "refused_fields", "value": ["topK"]}),
+        )
     ):
-        redis_server.command("ZADD", name, far, member.decode())
+        redis_server.command("HSET", name, str(number), member.decode())
     redis_server.command("INCR", f"{name}:version")
     sent: list[Json] = []
 

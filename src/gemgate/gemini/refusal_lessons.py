@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from gemgate.gemini.model_facts import ModelFacts
-from gemgate.gemini.refused_values import conversation_digest, schema_digest, signature_digests
+from gemgate.gemini.refused_values import displaced_digest, schema_digest, signature_digests
 
 REFUSED_VALUES = "refused_values"
 """The fact that values of requests (signatures, schemas), known by their digests, are refused by a model."""
@@ -173,8 +173,8 @@ def _no_prefill(_: re.Match[str], sent: SentRequest) -> Lesson | None:
 
 def _call_in_its_place(_: re.Match[str], sent: SentRequest) -> Lesson | None:
     # Of this conversation alone: another caller's calls are in their places.
-    has_calls, digest = any("functionCall" in part for part in sent.parts()), conversation_digest(sent.body)
-    return _refused_values(sent, {digest}, "contents") if has_calls and digest else None
+    digest = displaced_digest(sent.body)
+    return _refused_values(sent, {digest}, "contents") if digest else None
 
 
 def _needs_signature(_: re.Match[str], sent: SentRequest) -> Lesson | None:
@@ -317,7 +317,8 @@ PATTERNS: tuple[RefusalPattern, ...] = (
         _RECORDED,
     ),
     _row(
-        r"Invalid value at 'generation_config\.(\w{1,80})' \([\w./]{1,200}\), [^\n]{0,200}",
+        # Of enums alone: a number out of range is the caller's.
+        r"Invalid value at 'generation_config\.(media_resolution)' \([\w./]{1,200}\), \"\w{1,80}\"",
         _refused_field,
         _RECORDED + ": how the JSON reader answers a value that an enum does not have",
     ),

@@ -1,7 +1,7 @@
 """Values of a request that one model has refused: thought signatures and schemas, known by their digests."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -26,10 +26,20 @@ def signature_digests(body: Mapping[str, Any]) -> Collection[str]:
     return list(dict.fromkeys(digest_of_value(part["thoughtSignature"]) for part in signed_parts(body)))
 
 
-def conversation_digest(body: Mapping[str, Any]) -> str | None:
-    """A digest that all requests of one conversation have in common: that of its first turn."""
-    contents = body.get("contents")
-    return digest_of_value([contents[0]]) if contents else None
+def is_displaced(contents: Sequence[Mapping[str, Any]], index: int) -> bool:
+    """Whether the turn holds calls of the model, and no text of the user comes immediately before it."""
+    turn = contents[index]
+    if turn.get("role") != "model" or not any("functionCall" in part for part in turn.get("parts") or ()):
+        return False
+    before = contents[index - 1] if index else {}
+    return before.get("role") != "user" or not any("text" in part for part in before.get("parts") or ())
+
+
+def displaced_digest(body: Mapping[str, Any]) -> str | None:
+    """A digest of all turns up to the first displaced one: what a conversation and nothing else begins with."""
+    contents = body.get("contents") or ()
+    first = next((index for index in range(len(contents)) if is_displaced(contents, index)), None)
+    return None if first is None else digest_of_value(contents[: first + 1])
 
 
 def schema_digest(body: Mapping[str, Any]) -> str | None:

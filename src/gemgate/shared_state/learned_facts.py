@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -35,7 +36,8 @@ _log = structlog.get_logger()
 class SharedFacts:
     """Announces facts that are learned here, and lets the catalog take over those learned elsewhere.
 
-    They are members of a sorted set, whose score is when they are forgotten.
+    They are the values of a hash, one for each model and fact, so that callers cannot make it grow. It expires
+    with the last of them; a fact whose own time is over is passed over by those who read it.
 
     Args:
         link: Redis.
@@ -67,9 +69,11 @@ class SharedFacts:
         """Let the others know, soon."""
         member = orjson.dumps(asdict(fact))
         self._own.append(member)
+        seconds = max(1, math.ceil(fact.until - self._clock()))
 
         def write(pipeline: Any) -> None:
-            pipeline.zadd(self._name, {member: fact.until})
+            pipeline.hset(self._name, f"{fact.model} {fact.fact}", member)
+            pipeline.expire(self._name, seconds)
             pipeline.incr(f"{self._name}:version")
 
         self._behind.add(write)
@@ -98,11 +102,7 @@ class SharedFacts:
         return found
 
     async def _read(self, redis: "Redis") -> list[bytes]:
-        now = self._clock()
-        pipeline: Any = redis.pipeline(transaction=False)
-        pipeline.zremrangebyscore(self._name, "-inf", now)
-        pipeline.zrangebyscore(self._name, now, "+inf")
-        _, members = await pipeline.execute()
+        members: Any = await redis.hvals(self._name)
         if not isinstance(members, list) or not all(isinstance(member, bytes) for member in members):
             raise WrongAnswerError("the learned facts are no list of texts")
         return members

@@ -7,8 +7,9 @@ import orjson
 
 from gemgate.gemini.model_facts import ModelFacts
 from gemgate.gemini.refused_values import (
-    conversation_digest,
     digest_of_value,
+    displaced_digest,
+    is_displaced,
     schema_digest,
     signed_parts,
 )
@@ -68,21 +69,15 @@ def _replace_signatures(body: GenerateContentRequest, refused: Collection[str], 
 
 def _part_turns(body: GenerateContentRequest, refused: Collection[str], notes: Notes) -> None:
     """A turn of the user before each turn of calls that has no text of the user before it."""
-    if conversation_digest(body) not in refused:
+    if displaced_digest(body) not in refused:
         return
     turns: list[Content] = []
-    for content in body["contents"]:
-        is_call = content.get("role") == "model" and any("functionCall" in part for part in content.get("parts") or ())
-        if is_call and not (turns and _is_said(turns[-1])):
+    for index, content in enumerate(body["contents"]):
+        if is_displaced(body["contents"], index):
             turns.append({"role": "user", "parts": [{"text": _GO_ON}]})
         turns.append(content)
-    if len(turns) > len(body["contents"]):
-        body["contents"] = turns
-        notes.adjust("messages=+user")
-
-
-def _is_said(content: Content) -> bool:
-    return content.get("role") == "user" and any("text" in part for part in content.get("parts") or ())
+    body["contents"] = turns
+    notes.adjust("messages=+user")
 
 
 def _move_schema(body: GenerateContentRequest, refused: Collection[str], facts: ModelFacts, notes: Notes) -> None:

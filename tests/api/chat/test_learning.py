@@ -404,6 +404,9 @@ async def test_what_the_caller_set_in_googles_own_terms_is_refused_and_teaches_n
         "temperature must be in the range [0.0, 2.0].",
         "Invalid JSON payload received. Unknown name \"made_up\" at 'generation_config': Cannot find field.",
         "Thinking level HIGH is not supported for this model.",
+        "Invalid value at 'generation_config.temperature' (TYPE_FLOAT), 0.2",
+        "Invalid value at 'generation_config.max_output_tokens' (TYPE_INT32), 9007199254740991",
+        "* GenerateContentRequest.generation_config.temperature: temperature must be in the range [0.0, 2.0].\n",
     ],
 )
 async def test_other_refusals_are_the_callers(message: str) -> None:
@@ -414,6 +417,19 @@ async def test_other_refusals_are_the_callers(message: str) -> None:
         assert (await ask(client, case, temperature=0.2)).status_code == 400
     assert len(google.requests) == 2
     assert google.bodies[0] == google.bodies[1]
+
+
+async def test_a_call_in_the_wrong_place_changes_that_conversation_alone() -> None:
+    case = CASES["a call in the wrong place"]
+    google = google_that(case)
+    others = [USER, *LOOP[1:3], assistant_calls(("c9", "get_weather", '{"city": "Oslo"}')), tool_result("c9", "3")]
+    async with in_process(gateway_app(google)) as client:
+        await ask(client, case)
+        longer = await ask(client, case, messages=[*LOOP, {"role": "assistant", "content": "So."}, USER])
+        count = len(google.requests)
+        await ask(client, case, messages=others)
+    assert (longer.status_code, "learned" in longer.headers["x-gemgate-adjusted"]) == (200, False)
+    assert case.refuses(google.bodies[count])
 
 
 async def test_a_refusal_that_comes_again_is_the_callers() -> None:
