@@ -119,7 +119,7 @@ async def test_usage_grows_and_thought_events_come_before_the_counts(emulator: E
 async def test_every_event_names_response_and_model(emulator: Emulator) -> None:
     found = await emulator.stream("gemini-flash-latest", said("Hi"))
     assert len({event["responseId"] for event in found}) == 1
-    assert {event["modelVersion"] for event in found} == {"gemini-3.6-flash"}
+    assert {event["modelVersion"] for event in found} == {"gemini-3.8-flash"}
 
 
 def test_events_are_framed_as_google_frames_them(served: httpx.Client) -> None:
