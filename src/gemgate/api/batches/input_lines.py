@@ -23,7 +23,7 @@ MAX_BYTES = 209_715_200
 MAX_ERRORS = 1000
 """Errors that are kept; what is wrong beyond them is counted."""
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings")
+ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings", "/v1/responses")
 """The endpoints that a batch may call."""
 
 _BOM = b"\xef\xbb\xbf"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 
+from gemgate.api.batches import response_lines
 from gemgate.api.batches.line_limit import line_limit
 from gemgate.api.chat import messages as chat_messages
 from gemgate.api.chat.request import ChatTranslation
@@ -61,7 +62,7 @@ class LineJob:
 
 @dataclass(frozen=True, slots=True)
 class Translators:
-    """The operator's decisions, for both endpoints. A job is for one model, so that of a list the first one counts."""
+    """The operator's decisions, for all endpoints. A job is for one model, so that of a list the first one counts."""
 
     chat: Options
     embeddings: EmbeddingOptions
@@ -124,6 +125,10 @@ def prepare(body: Mapping[str, Any], job: LineJob, translators: Translators) -> 
     if job.url == "/v1/embeddings":
         embedding = parse(EmbeddingRequest, raw)
         return _Embeddings(embedding, translators.embeddings, translators.aliases.first(embedding.model))
+    if job.url == response_lines.URL:
+        model_of = translators.aliases.first
+        line = response_lines.ResponseLine.of(raw, translators.chat, model_of, job.caller_id, job.created)
+        return _Responses(line)
     chat = parse(ChatCompletionRequest, raw)
     if chat.stream:
         msg = "A batch has no streams. Leave 'stream' out of the request."
@@ -167,6 +172,20 @@ class _Chat:
             caller_id=self.job.caller_id,
             media=media,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Responses:
+    line: response_lines.ResponseLine
+
+    def references(self) -> list[Ref]:
+        return self.line.references()
+
+    def to_gemini(self, media: Resolved) -> list[Native]:
+        return [*self.line.to_gemini(media)]
+
+    def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:
+        return LineAnswer(*self.line.answer(responses, request_id.removeprefix("req_")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +313,12 @@ class Usage:
     total_tokens: int = 0
 
     def add(self, usage: Mapping[str, Any]) -> None:
-        """Add the `usage` of a chat completion or of a list of embeddings."""
-        prompt, completion = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
-        self.input_tokens += usage.get("prompt_tokens") or 0
+        """Add the `usage` of a chat completion, of a list of embeddings, or of a response."""
+        prompt = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+        completion = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
+        self.input_tokens += usage.get("prompt_tokens") or usage.get("input_tokens") or 0
         self.cached_tokens += prompt.get("cached_tokens") or 0
-        self.output_tokens += usage.get("completion_tokens") or 0
+        self.output_tokens += usage.get("completion_tokens") or usage.get("output_tokens") or 0
         self.reasoning_tokens += completion.get("reasoning_tokens") or 0
         self.total_tokens += usage.get("total_tokens") or 0
 

@@ -53,11 +53,11 @@ class CarrierCodec:
     """Writes and reads the carriers of one caller.
 
     Args:
-        encryptor: For this purpose only.
+        encryptor: For this purpose only; without one nothing is sealed, and nothing opens.
         caller_id: Whose carriers these are.
     """
 
-    def __init__(self, encryptor: Encryptor, caller_id: str) -> None:
+    def __init__(self, encryptor: Encryptor | None, caller_id: str) -> None:
         self._encryptor = encryptor
         self._caller_id = caller_id
 
@@ -93,6 +93,8 @@ class CarrierCodec:
         return summary if isinstance(summary, str) else None
 
     def _sealed(self, prefix: str, content: dict[str, Any], maximum: int = MAX_SEALED) -> str | None:
+        if self._encryptor is None:
+            return None
         packed = zlib.compress(orjson.dumps({"u": self._caller_id, **content}), 6)
         if len(packed) > maximum * 3 // 4:
             return None
@@ -100,7 +102,7 @@ class CarrierCodec:
         return sealed if len(sealed) <= maximum else None
 
     def _opened(self, prefix: str, text: Any) -> dict[str, Any] | None:
-        if not isinstance(text, str) or not text.startswith(prefix):
+        if self._encryptor is None or not isinstance(text, str) or not text.startswith(prefix):
             return None
         packed = self._encryptor.decrypt(text.removeprefix(prefix).encode())
         if packed is None:

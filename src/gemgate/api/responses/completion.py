@@ -42,7 +42,7 @@ class ResponseSource:
 
     resolved: ResolvedRequest
     options: Options
-    encryptor: Encryptor
+    encryptor: Encryptor | None
     caller_id: str
     compacts: bool = False
     items: list[Item] = field(init=False)
@@ -150,9 +150,12 @@ def new_machine(events: ResponseEvents, translation: ResponseTranslation) -> Out
 
 
 def whole_response(
-    events: ResponseEvents, translation: ResponseTranslation, answers: Sequence[GenerateContentResponse]
+    events: ResponseEvents,
+    translation: ResponseTranslation,
+    answers: Sequence[GenerateContentResponse],
+    now: float | None = None,
 ) -> Json:
-    """The response to a whole answer.
+    """The response to a whole answer, which ended `now` (Unix seconds; None: just now).
 
     Raises:
         ApiError: 400 when the prompt was blocked, 502 when Gemini broke off without an answer.
@@ -161,7 +164,7 @@ def whole_response(
     for answer in answers:
         machine.feed(answer)
     machine.finish(is_whole=True)
-    return ended(events.head, machine, translation.context)
+    return ended(events.head, machine, translation.context, now)
 
 
 def summary_of(events: ResponseEvents) -> AnswerSummary:

@@ -95,7 +95,7 @@ def to_gemini(
     request: ResponseRequest,
     conversation: Conversation,
     options: Options,
-    encryptor: Encryptor,
+    encryptor: Encryptor | None,
     *,
     model: str = "",
     caller_id: str = "",
@@ -107,7 +107,7 @@ def to_gemini(
         request: The validated body.
         conversation: Its items, resolved.
         options: The operator's decisions.
-        encryptor: For the carriers of this purpose.
+        encryptor: For the carriers of this purpose; None: there are none.
         model: The model to ask, where that is not the one that the request names.
         caller_id: Whose carriers and thought signatures may be used.
         media: What was fetched or looked up before (`items.media_of` lists what is needed).

@@ -1,6 +1,6 @@
 """What a request refers to of earlier ones, and what is kept of it for later ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gemgate.api.responses.items import Item, missing_field, read_input
@@ -47,28 +47,35 @@ class ResponseStore(Protocol):
 class StatelessStore:
     """Keeps nothing: every request brings its whole conversation."""
 
-    refused: tuple[str, ...] = field(default=("previous_response_id", "conversation"))
-
     async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:  # noqa: ARG002  as the protocol has it
         """The request as it is; references to reasoning are left out, because it may come back without.
 
         Raises:
             ApiError: 400 or 404, it refers to something that was kept nowhere.
         """
-        for name in self.refused:
-            if getattr(request, name) is not None:
-                code = "previous_response_not_found" if name == "previous_response_id" else "unsupported_parameter"
-                raise ApiError(400, f"'{name}' cannot be followed. {_SEND_ALL}", param=name, code=code)
-        if request.background:
-            msg = f"'background' needs a response that is kept. {_SEND_ALL}"
-            raise ApiError(400, msg, param="background", code="unsupported_parameter")
-        if request.input is None and request.prompt is None:
-            raise missing_field("input")
-        items = read_input(request.input)
-        return ResolvedRequest(request, [item for item in items if not _is_reference_to_reasoning(item)])
+        return stateless(request)
 
     async def keep(self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any]) -> None:
         """Nothing is kept."""
+
+
+def stateless(request: ResponseRequest) -> ResolvedRequest:
+    """A request that brings its whole conversation.
+
+    Raises:
+        ApiError: 400 or 404, it refers to something that was kept nowhere.
+    """
+    for name in ("previous_response_id", "conversation"):
+        if getattr(request, name) is not None:
+            code = "previous_response_not_found" if name == "previous_response_id" else "unsupported_parameter"
+            raise ApiError(400, f"'{name}' cannot be followed. {_SEND_ALL}", param=name, code=code)
+    if request.background:
+        msg = f"'background' needs a response that is kept. {_SEND_ALL}"
+        raise ApiError(400, msg, param="background", code="unsupported_parameter")
+    if request.input is None and request.prompt is None:
+        raise missing_field("input")
+    items = read_input(request.input)
+    return ResolvedRequest(request, [item for item in items if not _is_reference_to_reasoning(item)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,80 @@
+"""Lines of a batch that are requests of the Responses API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from gemgate.api.responses.completion import ResponseSource, whole_response
+from gemgate.api.responses.echo import Json, ResponseHead, echo_of
+from gemgate.api.responses.events import ResponseEvents
+from gemgate.api.responses.items import media_of
+from gemgate.api.responses.request import ResponseTranslation
+from gemgate.api.responses.state import stateless
+from gemgate.api.responses.wire import ResponseRequest
+from gemgate.errors import ApiError
+from gemgate.media.references import Ref, Resolved, placeholders
+from gemgate.translation.options import Options
+from gemgate.translation.validation import parse
+
+if TYPE_CHECKING:
+    from gemgate.gemini.types import GenerateContentResponse
+
+URL = "/v1/responses"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseLine:
+    """One line. Nothing of it is encrypted, so that the same line and the same results give the same bytes.
+
+    Attributes:
+        created: Unix seconds, for `created_at` of the answer.
+    """
+
+    source: ResponseSource
+    model: str
+    created: int
+
+    @classmethod
+    def of(cls, raw: bytes, options: Options, model_of: Any, caller_id: str, created: int) -> "ResponseLine":
+        """The line with this body; `model_of` gives the model that a name means.
+
+        Raises:
+            ApiError: 400 that names what is wrong with it.
+        """
+        request = parse(ResponseRequest, raw)
+        if request.stream:
+            msg = "A batch has no streams. Leave 'stream' out of the request."
+            raise ApiError(400, msg, param="stream", code="unsupported_value")
+        resolved = stateless(request)
+        return cls(ResponseSource(resolved, options, None, caller_id), model_of(request.model), created)
+
+    def references(self) -> list[Ref]:
+        """What must be fetched or looked up before it is translated."""
+        return media_of(self.source.items)
+
+    def to_gemini(self, media: Resolved) -> list[dict[str, Any]]:
+        """The native request. A batch is a service tier of its own.
+
+        Raises:
+            ApiError: 400 that names the parameter which Gemini cannot follow.
+        """
+        body = self._translation(media).body
+        return [{name: value for name, value in body.items() if name != "serviceTier"}]
+
+    def answer(self, responses: Sequence[Any], response_id: str) -> tuple[bytes, Json, dict[str, str]]:
+        """The response as JSON, its usage, and what was dropped and adjusted, as headers.
+
+        Raises:
+            ApiError: Gemini broke off without an answer.
+        """
+        translation = self._translation(placeholders(self.references()))
+        echo = echo_of(self.source.resolved.request, is_stored=False)
+        events = ResponseEvents(ResponseHead(f"resp_{response_id}", self.created, echo))
+        answers = cast("Sequence[GenerateContentResponse]", responses)
+        response = whole_response(events, translation, answers, now=self.created)
+        return orjson.dumps(response), response["usage"], translation.notes.headers()
+
+    def _translation(self, media: Resolved) -> ResponseTranslation:
+        return self.source.translate(self.model, media)
