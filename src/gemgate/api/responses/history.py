@@ -247,7 +247,8 @@ class ItemTranslator:
         code, texts = item.fields.get("code"), []
         if isinstance(code, str) and code:
             texts.append(f"```python\n{code}\n```")
-        outputs = [output for output in item.fields.get("outputs") or () if isinstance(output, dict)]
+        given = item.fields.get("outputs")
+        outputs = [output for output in given if isinstance(output, dict)] if isinstance(given, list) else []
         logs = [output["logs"] for output in outputs if isinstance(output.get("logs"), str)]
         texts += [f"Output:\n```\n{each}\n```" for each in logs]
         self._model([{"text": text} for text in texts])

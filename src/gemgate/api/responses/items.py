@@ -133,7 +133,7 @@ def _read(fields: dict[str, Any], param: str) -> Item:
     item = Item(kind, fields, param)
     if kind == "message":
         role = fields.get("role")
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             msg = f"Invalid value for '{param}.role': {show(role)}. Supported values are: {', '.join(sorted(_ROLES))}."
             raise ApiError(400, msg, param=f"{param}.role", code="invalid_value")
         item.parts = _parts(fields.get("content"), item.content_param)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from gemgate.api.responses.answer_context import ResponseContext
 from gemgate.api.responses.carrier import CarrierCodec, model_family
 from gemgate.api.responses.history import ItemTranslator
@@ -27,6 +29,7 @@ from gemgate.translation.response_format import Format, apply_format, schema_for
 from gemgate.translation.sampling import add_sampling
 from gemgate.translation.thinking import thinking_config
 from gemgate.translation.tool_plan import drop_functions
+from gemgate.translation.validation import from_validation
 
 GOOGLE_OPTIONS = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config"})
 """What `extra_body.google` may hold."""
@@ -222,9 +225,13 @@ def _settings(request: ResponseRequest, items: Sequence[Item]) -> tuple[str | No
     for item in items:
         if item.kind != "configuration_update":
             continue
-        update = ResponseRequest.model_validate(
-            {"model": "-", **{name: item.fields.get(name) for name in ("reasoning", "text")}}
-        )
+        named = {name: item.fields.get(name) for name in ("reasoning", "text")}
+        try:
+            update = ResponseRequest.model_validate({"model": "-", **named})
+        except ValidationError as error:
+            refused = from_validation(error)
+            refused.param = f"{item.param}.{refused.param}"
+            raise refused from error
         if update.reasoning is not None and update.reasoning.effort is not None:
             effort = update.reasoning.effort
         if update.text is not None and update.text.format is not None:
