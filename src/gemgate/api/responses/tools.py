@@ -148,16 +148,16 @@ def _function(entry: _Listed, notes: Notes) -> tuple[ToolIdentity, Function, _Li
             notes.adjust(f"{param}.type=tool_search->all tools")
             return None
         parameters = tool.get("parameters") or {"type": "object", "properties": {"query": {"type": "string"}}}
-        description = tool.get("description") or "Finds more tools by what they are to do."
-        function = Function(name=kind, description=description, parameters=parameters)
+        wanted = _description(tool, param) or "Finds more tools by what they are to do."
+        function = Function(name=kind, description=wanted, parameters=parameters)
         return ToolIdentity(kind, kind), function, entry
     if kind in DECLARED:
         environment = tool.get("environment")
         if isinstance(environment, dict) and environment.get("type", "local") != "local":
             msg = f"'{param}.environment' is a container, and the gateway runs none: use the type 'local'."
             raise ApiError(400, msg, param=f"{param}.environment", code="unsupported_value")
-        description, parameters = DECLARED[kind]
-        return ToolIdentity(kind, kind), Function(name=kind, description=description, parameters=parameters), entry
+        known, parameters = DECLARED[kind]
+        return ToolIdentity(kind, kind), Function(name=kind, description=known, parameters=parameters), entry
     if kind not in KINDS:
         return None
     inner = tool.get(kind)
@@ -170,12 +170,17 @@ def _function(entry: _Listed, notes: Notes) -> tuple[ToolIdentity, Function, _Li
     if not name:
         raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
     identity = ToolIdentity(kind, name, tool.get("namespace"))
-    description = tool.get("description")
-    if description is not None and not isinstance(description, str):
-        raise wrong_type(f"{param}.description", "a string", description)
+    description = _description(tool, param)
     parameters = tool.get("parameters") if kind == "function" else _free_text(tool)
     strict = kind == "function" and tool.get("strict") is True
     return identity, Function(name=identity.key, description=description, parameters=parameters, strict=strict), entry
+
+
+def _description(tool: dict[str, Any], param: str) -> str | None:
+    description = tool.get("description")
+    if description is not None and not isinstance(description, str):
+        raise wrong_type(f"{param}.description", "a string", description)
+    return description
 
 
 def _free_text(tool: dict[str, Any]) -> dict[str, Any]:
