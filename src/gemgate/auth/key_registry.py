@@ -65,6 +65,10 @@ class ClientKeys:
         """The entry of a key that a caller presented; None when it is unknown."""
         return self._table.get(digest_of(presented))
 
+    def find_owner(self, owner: str) -> ClientKey | None:
+        """The entry of the key in force that belongs to this owner, or None."""
+        return next((entry for entry in self if entry.owner == owner), None)
+
     def has_owner(self, owner: str) -> bool:
         """Whether a key in force belongs to this owner."""
         return any(entry.owner == owner for entry in self)

@@ -222,6 +222,10 @@ class Metrics(Observer):
         """Redis can be used from now on, or can no longer."""
         self._redis_up.set(is_up)
 
+    def batch_cost(self, model: str, caller: str, dollars: float) -> None:
+        """A batch of this caller has cost so much."""
+        self._cost_of(self.model(model.removeprefix("models/"), is_good=False), caller).inc(max(dollars, 0))
+
     def calls(self, model: str, key: str) -> None:
         """A call is made with the key of this label."""
         current().gemini_key = key

@@ -18,6 +18,17 @@ from gemgate.gemini.usage import Counts, by_modality
 _PER = 1_000_000
 _PROVIDER = "google"
 _HOUR = 3600
+_BATCH_SHARE = 0.5
+"""Of the price of a live call. Source: https://ai.google.dev/gemini-api/docs/pricing"""
+
+_IMAGES = (
+    ("imagen-4.0-fast", 0.02),
+    ("imagen-4.0-ultra", 0.06),
+    ("imagen-4", 0.04),
+    ("imagen-3", 0.03),
+)
+"""US dollars an image. Source: https://ai.google.dev/gemini-api/docs/pricing"""
+
 _STANDARD_TIERS = (None, "standard", "default")
 
 _INPUT = {"AUDIO": "input_audio_mtok", "IMAGE": "input_image_mtok", "VIDEO": "input_video_mtok"}
@@ -139,6 +150,19 @@ def _rates(prices: dict[str, Any], start: int) -> Rates:
         inputs=rates(_INPUT),
         outputs=rates(_OUTPUT),
     )
+
+
+def images_cost(model: str, number: int) -> float:
+    """US dollars for images of Imagen, which is paid by the image; 0 for models without such a price."""
+    name = model.removeprefix("models/")
+    return next((price for prefix, price in _IMAGES if name.startswith(prefix)), 0.0) * number
+
+
+def batch_cost(model: str, prompt: int, cached: int, answered: int) -> float | None:
+    """US dollars for the tokens of a batch, which costs half; None when the table does not know the model."""
+    used = Counts(prompt=prompt, candidates=answered, cached=cached)
+    cost = cost_of(model, None, used, {})
+    return None if cost is None else cost * _BATCH_SHARE
 
 
 def load() -> None:

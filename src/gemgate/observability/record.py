@@ -208,6 +208,10 @@ class Record:
         if usage:
             self._usages.append(usage)
 
+    def pays(self, dollars: float) -> None:
+        """The request has cost so much beside its tokens."""
+        self.extra_cost += dollars
+
     def on_finish(self, summary: Callable[[], AnswerSummary]) -> None:
         """When the request has ended, ask `summary` which model answered, and for how many tokens."""
         self._summary = summary

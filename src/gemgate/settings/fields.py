@@ -405,7 +405,9 @@ class Settings(SecretFiles):
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        if value and not value.get_secret_value().startswith(
+            ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+        ):
             msg = "this is not a Redis URL, such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock"
             raise ValueError(msg)
         return value

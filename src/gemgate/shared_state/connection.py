@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from gemgate.redaction import redact
+from gemgate.shared_state.sentinel import is_sentinel, sentinel_client
 from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class RedisConnection:
     """One Redis. `async with RedisConnection(url).connected() as link: await link.run(lambda redis: redis.get("key"))`.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
+        url: `redis://`, `rediss://` or `unix://`; or Sentinels, as of `sentinel_client`.
         timeout: Seconds that one call may take; `TIMEOUT` unless given.
         tell: Called with whether it can be used, once that is known and when it changes.
 
@@ -75,7 +76,7 @@ class RedisConnection:
         self._timeout = TIMEOUT if timeout is None else timeout
         self._clock = clock
         self._tell = tell
-        self._redis = _client(url, self._timeout)
+        self._redis, self._sentinels = _client(url, self._timeout)
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._lost_at = 0.0
@@ -128,7 +129,8 @@ class RedisConnection:
             async with in_background(self._watch()):
                 yield self
         finally:
-            await self._redis.aclose()
+            for redis in (self._redis, *self._sentinels):
+                await redis.aclose()
 
     async def _watch(self) -> None:
         while True:
@@ -227,12 +229,16 @@ def is_refusal(error: object) -> bool:
     return type(error) in (ResponseError, NoPermissionError)
 
 
-def _client(url: str, timeout: float) -> "Redis":
+def _client(url: str, timeout: float) -> "tuple[Redis, list[Redis]]":
     from redis.asyncio import BlockingConnectionPool, Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError  # noqa: A004  Redis' own
 
+    if is_sentinel(url):
+        retry = Retry(NoBackoff(), 1, (ConnectionError,))
+        options = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "protocol": 2, "retry": retry}
+        return sentinel_client(url, options)
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,
@@ -242,4 +248,4 @@ def _client(url: str, timeout: float) -> "Redis":
         retry=Retry(NoBackoff(), 1, (ConnectionError,)),  # once more, for a connection that was closed while idle
         protocol=2,
     )
-    return Redis.from_pool(pool)
+    return Redis.from_pool(pool), []

@@ -11,6 +11,7 @@ import httpx
 import structlog
 from anyio import to_thread
 
+from gemgate.api.batches.costs import BatchCosts
 from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.readiness import Readiness
@@ -143,7 +144,8 @@ async def services(
         secrets = await to_thread.run_sync(_secrets, settings)
         options = batch_options(settings, secrets)
         resolve = partial(media.resolve, margin=options.window + MARGIN)
-        batches = await enter(batches_at_work(store, gemini, resolve, options, access.check_names))
+        charge = BatchCosts(metrics, common.budgets, client_keys).charge if settings.prices != "off" else None
+        batches = await enter(batches_at_work(store, gemini, resolve, options, access.check_names, charge=charge))
         yield Services(
             settings=settings,
             client_keys=client_keys,

@@ -14,7 +14,7 @@ from anyio import to_thread
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.service import BatchService
-from gemgate.api.batches.state_machine import BatchStateMachine, Pace
+from gemgate.api.batches.state_machine import BatchStateMachine, Charge, Pace
 from gemgate.api.batches.transfer import CheckNames, ResolveMedia, Transfer, everything_is_allowed
 from gemgate.api.batches.worker import Worker, WorkOptions
 from gemgate.api.batches.worker_process import Setup, WorkerProcess
@@ -53,6 +53,7 @@ async def batches_at_work(
     options: BatchOptions,
     check: CheckNames = everything_is_allowed,
     clock: Callable[[], float] = time.time,
+    charge: Charge | None = None,
 ) -> AsyncIterator[BatchService]:
     """Start the batch service and its background worker; stop both on exit.
 
@@ -67,7 +68,7 @@ async def batches_at_work(
     async with aclosing(WorkerProcess(options.setup)) as process, aclosing(WorkerProcess(options.setup)) as checks:
         transfer = Transfer(store.blobs, store.files, process, resolve, check)
         state_machine = BatchStateMachine(
-            GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace
+            GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace, charge
         )
         worker = Worker(store.batches, state_machine, _name(), options.work, clock)
         async with worker.running():

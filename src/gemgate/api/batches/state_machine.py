@@ -10,7 +10,7 @@ Each step reads where the batch is from its row and can be done again: it puts t
 old ones, and Google is asked for a second job only after the first was looked for. So a process may be killed anywhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MissingFileError
 from gemgate.gemini.files import GeminiFiles
 from gemgate.store.ids import new_id
+from gemgate.store.tables import BatchRow
 
 if TYPE_CHECKING:
     from gemgate.store.batches import BatchChanges
@@ -67,6 +68,10 @@ class Pace:
     settle: float = 15
 
 
+Charge = Callable[[BatchRow, Mapping[str, Any]], Awaitable[None]]
+"""Gets a batch that has ended, and its `usage`."""
+
+
 class BatchStateMachine:
     """Does the next step of a batch."""
 
@@ -78,6 +83,7 @@ class BatchStateMachine:
         vault: KeyVault,
         clock: Callable[[], float],
         pace: Pace | None = None,
+        charge: Charge | None = None,
     ) -> None:
         self._jobs = jobs
         self._google_files = google_files
@@ -86,6 +92,7 @@ class BatchStateMachine:
         self._vault = vault
         self._clock = clock
         self._pace = pace or Pace()
+        self._charge = charge
 
     async def step(self, claimed: ClaimedBatch) -> float | None:
         """Do the next step; when the one after it is due, in Unix seconds, or None at the end.
@@ -276,6 +283,8 @@ class BatchStateMachine:
             output_file_id=progress["output_file_id"] if has_output else None,
             error_file_id=progress["error_file_id"] if has_errors else None,
         )
+        if self._charge is not None and summary.usage:
+            await self._charge(claimed.row, summary.usage)
         await self._input.forget(claimed, key)
 
     async def _write(

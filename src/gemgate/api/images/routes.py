@@ -40,6 +40,7 @@ from gemgate.gemini.types import Part, PredictResponse
 from gemgate.media.references import FileRef
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
+from gemgate.observability.pricing import images_cost
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
 from gemgate.translation.notes import served_by
@@ -256,6 +257,8 @@ class _ImageCalls:
         except ApiError as error:
             return error
         current().answered(None, answer.usage)
+        if is_imagen:
+            current().pays(images_cost(self.translation.model, len(answer.pictures)))
         if self.translation.output_format is None:
             return answer
         return ImagesAnswer([await self._formatted(picture) for picture in answer.pictures], answer.usage)
