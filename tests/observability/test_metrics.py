@@ -276,3 +276,19 @@ def test_a_model_that_answers_in_place_of_another_is_counted() -> None:
     metrics.falls_back("gpt-4o", "models/gemini-x", "whatever an upstream says")
     assert sample(metrics, "gemgate_fallbacks_total", model="gemini-x", reason="429") == 1
     assert sample(metrics, "gemgate_fallbacks_total", model="gemini-x", reason=OTHER) == 1
+
+
+async def test_models_that_the_operator_names_have_their_name_before_google_has_answered() -> None:
+    from tests.support.gateway import gateway_app, in_process
+    from tests.support.google import FakeGoogle, overloaded
+
+    facts = {"gemini-9-*": {"thinking": "level"}, "gemini-9-pro": {"thinking": "level"}}
+    app = gateway_app(FakeGoogle(overloaded()), models="gpt-4o=gemini-8-flash", model_facts=facts, retries=0)
+    async with in_process(app) as client:
+        for model in ("gpt-4o", "gemini-9-pro", "made-up"):
+            body = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
+            assert (await client.post("/v1/chat/completions", json=body)).status_code == 503
+        text = (await client.get("/metrics")).text
+    assert 'model="gemini-8-flash"' in text
+    assert 'model="gemini-9-pro"' in text
+    assert "made-up" not in text

@@ -46,6 +46,7 @@ from gemgate.startup.options import (
     embedding_options,
     file_options,
     image_options,
+    named_models,
     shared_calls,
 )
 from gemgate.store import StorageLimits, Store, StoreError
@@ -125,6 +126,7 @@ async def services(
         gemini = Upstream(client, shared_calls(settings))
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
+        metrics.models_known(named_models(settings, client_keys))
         await enter(keys_followed(settings.gemini_api_key_file, gemini.shared.pool, metrics.keys_held))
         common = await enter(_common(settings, chat, gemini, metrics))
         gemini.shared.on_answer.append(ModelWatch(chat.catalog, metrics).answered)

@@ -1,7 +1,7 @@
 """Builds each component's options from `Settings`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from gemgate.api.batches import wire as batches_wire
 from gemgate.api.batches.startup import BatchOptions
@@ -11,6 +11,7 @@ from gemgate.api.embeddings import wire as embeddings_wire
 from gemgate.api.files import wire as files_wire
 from gemgate.api.images import wire as images_wire
 from gemgate.api.responses import wire as responses_wire
+from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.resource_access import google_host
 from gemgate.encryption import secret_of
 from gemgate.gemini.client.client import ClientOptions
@@ -116,6 +117,15 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
 def log_secret(settings: Settings) -> str:
     """What identifiers in the log are hashed with: GEMGATE_SECRET, or the secret in the data directory."""
     return settings.secret[0].get_secret_value() if settings.secret else secret_of(settings.data_dir)
+
+
+def named_models(settings: Settings, client_keys: Iterable[ClientKey]) -> list[str]:
+    """The models that the operator names, as `models/x`: they have names in metrics before Google has answered."""
+    names = [name for models in settings.models.values() for name in models]
+    if isinstance(settings.model_facts, dict):
+        names += settings.model_facts
+    names += [name for key in client_keys for name in key.models or ()]
+    return [f"models/{name.removeprefix('models/')}" for name in names if not set(name) & set("*?[")]
 
 
 def known_params() -> frozenset[str]:
