@@ -31,7 +31,8 @@ def sentinel_client(url: str, options: dict[str, Any]) -> "tuple[Redis, list[Red
     from redis.asyncio.sentinel import Sentinel
 
     hosts, name, more = _parsed(url)
-    sentinel = Sentinel(hosts, sentinel_kwargs=_of_sentinels(options, more), **options, **more)
+    kind: Any = Sentinel  # redis-py gives it no types
+    sentinel = kind(hosts, sentinel_kwargs=_of_sentinels(options, more), **options, **more)
     return sentinel.master_for(name), list(sentinel.sentinels)
 
 

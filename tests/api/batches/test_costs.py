@@ -24,7 +24,7 @@ class Keys(ClientKeys):
 
 
 def row(model: str, owner: str = "owner-of-web") -> BatchRow:
-    given = {"endpoint": "e", "input_file_id": "f", "completion_window": "24h", "status": "completed"}
+    given: dict[str, Any] = {"endpoint": "e", "input_file_id": "f", "completion_window": "24h", "status": "completed"}
     return BatchRow(id="batch_1", owner=owner, model=model, display_name="b", created_at=1, **given)
 
 
