@@ -224,7 +224,7 @@ class Metrics(Observer):
 
     def batch_cost(self, model: str, caller: str, dollars: float) -> None:
         """A batch of this caller has cost so much."""
-        self._cost_of(self.model(model.removeprefix("models/"), is_good=False), caller).inc(max(dollars, 0))
+        self._cost_of(self.model(model.removeprefix("models/"), is_good=False), caller)(max(dollars, 0))
 
     def calls(self, model: str, key: str) -> None:
         """A call is made with the key of this label."""
