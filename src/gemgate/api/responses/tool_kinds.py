@@ -46,8 +46,6 @@ class ToolKind:
     events: tuple[str, str] | None = None
 
 
-FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _MILLISECONDS = {"type": "integer", "description": "The most time that it may take, in milliseconds."}
 
