@@ -3,6 +3,7 @@
 A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -->`.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ def pages() -> list[Path]:
 
 
 def _generated(name: str) -> str:
-    others = {"settings": _settings, "figures": _figures, "exchanges": _exchanges}
+    others = {"settings": _settings, "figures": _figures, "exchanges": _exchanges, "spellings": _spellings}
     return others[name]() if name in others else _fates(name)
 
 
@@ -129,6 +130,15 @@ def _exchanges() -> str:
                 parts.append(f"\n### {exchange.name}\n\n{_escaped(exchange.data['teaches'])}\n")
                 parts += _blocks(exchange.data)
     return "".join(parts) + "\n"
+
+
+def _spellings() -> str:
+    sys.path.insert(0, str(ROOT))  # the package of tests is that of the clone
+    from tests.faults.spellings import PREFIXES, SPELLINGS
+
+    rows = [f"| `{json.dumps(spelling.written)}` | {spelling.means} |\n" for spelling in SPELLINGS]
+    rows.append(f"| {', '.join(f'`{prefix}`' for prefix in PREFIXES)} before the name of a model | the name |\n")
+    return "\n| written | read as |\n|---|---|\n" + "".join(rows) + "\n"
 
 
 def _blocks(data: dict[str, Any]) -> Iterator[str]:

@@ -191,7 +191,8 @@ def test_the_converted_schema_allows_all_that_its_source_allows(schema: Json) ->
         reject()
     assert_gemini_takes(result)
     source, converted = Draft202012Validator(schema), gemini_validator(result)
-    refused = [value for value in VALUES if source.is_valid(value) and not converted.is_valid(value)]
+    # The empty text is taken out of an enum, because Google refuses it there.
+    refused = [value for value in VALUES if value != "" and source.is_valid(value) and not converted.is_valid(value)]
     assert refused == []
 
 

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from gemgate.auth.client_keys import is_allowed, owner_of_key
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.errors import ApiError
+from gemgate.gemini.resource_names import without_prefixes
 from gemgate.redaction import redact
 from gemgate.settings import Settings
 
@@ -44,7 +45,7 @@ class Caller:
 
     def may_use(self, model: str) -> bool:
         """Whether the model, named with or without `models/`, is allowed."""
-        return self.models is None or is_allowed(model.removeprefix("google/"), self.models)
+        return self.models is None or is_allowed(without_prefixes(model), self.models)
 
     def check_model(self, model: str) -> None:
         """Refuse a model that this caller may not use, as OpenAI does for a project without access.

@@ -7,6 +7,16 @@ from gemgate.gemini.errors import InvalidNameError
 _MODEL = re.compile(r"(?:(?P<kind>models|tunedModels|dynamic)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})", re.ASCII)
 
 
+_PREFIXES = ("vertex_ai/", "gemini/", "google/", "publishers/google/")
+
+
+def without_prefixes(model: str) -> str:
+    """`model` without what clients of other gateways and of Vertex write before it, such as `gemini/`."""
+    for prefix in _PREFIXES:
+        model = model.removeprefix(prefix)
+    return model
+
+
 def model_path(model: str) -> str:
     """`models/x` of `x` or `models/x`; `tunedModels/x` and `dynamic/x` stay.
 

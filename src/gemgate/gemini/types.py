@@ -180,6 +180,7 @@ class GenerationConfig(TypedDict, total=False):
     logprobs: int
     responseMimeType: str
     responseJsonSchema: Any
+    responseSchema: dict[str, Any]
     responseModalities: list[str]
     mediaResolution: str
     speechConfig: dict[str, Any]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from gemgate.gemini.errors import InvalidNameError
-from gemgate.gemini.resource_names import model_path
+from gemgate.gemini.resource_names import model_path, without_prefixes
 
 ModelLists = dict[str, tuple[str, ...]]
 
@@ -94,4 +94,4 @@ class ModelAliases:
 
 def bare(asked: str) -> str:
     """`x` of `x`, `models/x` and `google/x`, as callers write a model."""
-    return asked.removeprefix("google/").removeprefix(_MODELS)
+    return without_prefixes(asked).removeprefix(_MODELS)

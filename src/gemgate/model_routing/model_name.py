@@ -2,16 +2,18 @@
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import InvalidNameError
-from gemgate.gemini.resource_names import model_path
+from gemgate.gemini.resource_names import model_path, without_prefixes
 
 
 def model_name(asked: str) -> str:
-    """The resource name of the model that was asked for, such as `models/gemini-2.5-flash`; `google/` before it is cut.
+    """The resource name of the model that was asked for, such as `models/gemini-2.5-flash`.
+
+    What clients of other gateways write before it, such as `gemini/`, is cut.
 
     Raises:
         ApiError: 400 when it is not a name; it would be in a path.
     """
     try:
-        return model_path(asked.removeprefix("google/"))
+        return model_path(without_prefixes(asked))
     except InvalidNameError as error:
         raise ApiError(400, f"'model': {error}", param="model", code="invalid_value") from error

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from typing import Literal, NamedTuple, Protocol
 
+from gemgate.gemini.resource_names import without_prefixes
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import Counts, counts, total
 from gemgate.observability.pricing import cost_of
@@ -181,7 +182,7 @@ class Record:
         """The caller wants something of `model`: with the parameters that `request` has."""
         self.operation = operation
         self.asked = model
-        self.model = model.removeprefix("google/").removeprefix("models/")
+        self.model = without_prefixes(model).removeprefix("models/")
         self.request = request
         if self.identify is not None and (user := _end_user(request)):
             self.end_user = self.identify(user)

@@ -13,6 +13,7 @@ import orjson
 
 from gemgate.auth.client_keys import is_allowed
 from gemgate.errors import ApiError
+from gemgate.gemini.resource_names import without_prefixes
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.model_routing.model_name import model_name
 
@@ -239,7 +240,7 @@ class InputReader:
             model = model_name(self._aliases.first(asked))
         except ApiError as error:
             raise _BadLineError("invalid_value", error.message, "body.model") from None
-        if not is_allowed(asked.removeprefix("google/"), self._models):
+        if not is_allowed(without_prefixes(asked), self._models):
             msg = f"The key does not have access to the model {_short(asked)}. GET /v1/models lists what it may use."
             raise _BadLineError("model_not_found", msg, "body.model")
         if self.model is None:

@@ -6,6 +6,7 @@ from typing import Any
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.generation_config import fold_seed, generation_config
 from gemgate.api.chat.messages import MessageTranslator
+from gemgate.api.chat.other_spellings import add_respelled, respelled
 from gemgate.api.chat.tools import plan_tools, refuse_many_tools
 from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest
 from gemgate.errors import ApiError
@@ -93,6 +94,8 @@ def to_gemini(
     facts = options.catalog.facts(model)
     if facts.purpose != "chat":
         refuse_other_purposes(model, facts)
+    words = respelled(request, facts, notes)
+    request = words.request
     _drop_unsupported(request, notes)
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     refuse_many_tools(request, options.max_tools)
@@ -114,6 +117,7 @@ def to_gemini(
     config = _config(request, google, facts, notes)
     if content.resolution:
         config["mediaResolution"] = content.resolution
+    add_respelled(config, words, has_functions=bool(plan.declarations) and not facts.json_with_tools, notes=notes)
     hidden = apply_format(_format(request, notes, plan), plan, config, facts, notes)
     calls = _count(request, config, facts)
     _override(config, object_option(google, "generation_config"), notes)
@@ -126,7 +130,7 @@ def to_gemini(
         raise _no_caches(model)
     if facts.learned:
         leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
-    is_json = "responseMimeType" in config or hidden is not None
+    is_json = config.get("responseMimeType") == "application/json" or hidden is not None
     context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)
     return ChatTranslation(model, body, calls, context, notes)
 
@@ -153,8 +157,9 @@ def _config(
     request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes
 ) -> GenerationConfig:
     config = generation_config(request, facts, notes)
+    effort = request.reasoning_effort if isinstance(request.reasoning_effort, str) else None
     if thinking := thinking_config(
-        request.reasoning_effort, request.reasoning or {}, object_option(google, "thinking_config"), facts, notes
+        effort, request.reasoning or {}, object_option(google, "thinking_config"), facts, notes
     ):
         config["thinkingConfig"] = thinking
     return config

@@ -12,7 +12,7 @@ quarter of the objects. Fields that they do not know are among their keys, and `
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Required
 
-from pydantic import ConfigDict, Field, PositiveInt, with_config
+from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, with_config
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
 
 from gemgate.translation.parameters import (
@@ -165,6 +165,14 @@ class Audio(Wire):
     format: str
 
 
+def _absent_if_no_limit(value: Any) -> Any:
+    """`-1` and `0`, which some clients send for a limit that they do not set, as nothing."""
+    return None if value in (-1, 0) and not isinstance(value, bool) else value
+
+
+Limit = Annotated[PositiveInt | None, BeforeValidator(_absent_if_no_limit)]
+
+
 class ChatCompletionRequest(Wire):
     """A conversation, and how it is to be answered."""
 
@@ -179,8 +187,8 @@ class ChatCompletionRequest(Wire):
     google: dict[str, Any] | None = None
     logit_bias: Annotated[dict[str, float], Field(fail_fast=True)] | None = None
     logprobs: bool | None = None
-    max_completion_tokens: PositiveInt | None = None
-    max_tokens: PositiveInt | None = None
+    max_completion_tokens: Limit = None
+    max_tokens: Limit = None
     metadata: dict[str, Any] | None = None
     modalities: Items[Literal["text", "image", "audio"]] | None = None
     moderation: Any = None
@@ -191,7 +199,7 @@ class ChatCompletionRequest(Wire):
     prompt_cache_key: str | None = None
     prompt_cache_options: Any = None
     prompt_cache_retention: str | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | dict[str, Any] | None = None
     reasoning: dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     safety_identifier: str | None = None
@@ -204,7 +212,7 @@ class ChatCompletionRequest(Wire):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     tool_choice: str | dict[str, Any] | None = None
     tools: Items[ToolDefinition] | None = None
-    top_k: PositiveInt | None = None
+    top_k: Limit = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     user: str | None = None

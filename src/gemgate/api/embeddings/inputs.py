@@ -1,5 +1,6 @@
 """The items of `input` as native content."""
 
+import re
 from collections.abc import Iterator
 
 from gemgate.api.embeddings.wire import EmbeddingRequest, Part
@@ -47,7 +48,7 @@ def contents(request: EmbeddingRequest, translator: ContentTranslator) -> list[n
         ApiError: 400 for no or too many items, tokens, empty text, and media that cannot be sent.
     """
     if isinstance(request.input, str):
-        return [{"parts": [_text(request.input, "input")]}]
+        return [{"parts": [_text(request.input, "input", translator)]}]
     items = [item for item in request.input if not isinstance(item, int)]
     if len(items) < len(request.input):
         raise _tokens("input")
@@ -61,7 +62,7 @@ def contents(request: EmbeddingRequest, translator: ContentTranslator) -> list[n
 
 def _parts(item: str | Part | list[Part | int], param: str, translator: ContentTranslator) -> list[native.Part]:
     if isinstance(item, str):
-        return [_text(item, param)]
+        return [_text(item, param, translator)]
     if not isinstance(item, list):
         return [_part(item, param, translator)]
     if not item:
@@ -81,13 +82,30 @@ def _tokens(param: str) -> ApiError:
     return ApiError(400, msg, param=param, code="unsupported_value")
 
 
-def _text(text: str, param: str) -> native.Part:
+def _text(text: str, param: str, translator: ContentTranslator) -> native.Part:
     if not text:
         raise ApiError(400, f"'{param}' is an empty string, which has no embedding.", param=param, code="invalid_value")
+    if text.startswith(("gs://", "data:")) and _MEDIA.fullmatch(text[:_LONGEST]):
+        return _media(text, param, translator)
     return {"text": text}
+
+
+_LONGEST = 8192
+_MEDIA = re.compile(r"gs://[^\s/]+/\S+|data:[a-zA-Z]+/[a-zA-Z0-9.+-]+[;,]\S*")
+
+
+def _media(url: str, param: str, translator: ContentTranslator) -> native.Part:
+    """A text that is the URL of media, which would be embedded as the letters that it is."""
+    if not translator.facts.embedding_usage:
+        msg = (
+            f"'{param}' is the URL of media ({url[:40]!r}), and this model embeds text only. Use gemini-embedding-2, "
+            "or send the text itself."
+        )
+        raise ApiError(400, msg, param=param, code="unsupported_value")
+    return translator.by_url(url, param)
 
 
 def _part(part: Part, param: str, translator: ContentTranslator) -> native.Part:
     if isinstance(part, TextPart) and not part.text:
-        return _text(part.text, f"{param}.text")
+        return _text(part.text, f"{param}.text", translator)
     return translator.part(part, param) or {}

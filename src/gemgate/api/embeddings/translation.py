@@ -10,6 +10,7 @@ import orjson
 import pybase64
 
 from gemgate.api.embeddings.inputs import contents
+from gemgate.api.embeddings.item_settings import NAMES, settings_in, take_item_settings
 from gemgate.api.embeddings.wire import DROPPED, EmbeddingRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import Failure, TransportError
@@ -90,12 +91,17 @@ def to_gemini(
     for name in sorted(request.model_fields_set & DROPPED):
         if getattr(request, name) is not None:
             notes.drop(name)
-    notes.drop_unknown(request.model_extra)
-    settings = _settings(request, facts, notes)
+    extra = request.model_extra or {}
+    notes.drop_unknown({name: value for name, value in extra.items() if name not in NAMES})
+    settings = settings_in(extra, "", facts, notes)
+    settings |= _settings(request, facts, notes)
+    request, own = take_item_settings(request, facts, notes)
     translator = ContentTranslator(facts, notes, media or {}, options.remote_media, place="input[]", takes_detail=False)
     found = contents(request, translator)
     _check_repeated(model, settings, found)
-    requests: list[EmbedContentRequest] = [{"model": model, "content": content, **settings} for content in found]
+    requests: list[EmbedContentRequest] = [
+        {"model": model, "content": content, **settings, **own.get(index, {})} for index, content in enumerate(found)
+    ]
     bodies: list[BatchEmbedContentsRequest] = [
         {"requests": requests[start : start + BATCH]} for start in range(0, len(requests), BATCH)
     ]

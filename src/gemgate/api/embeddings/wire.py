@@ -16,6 +16,7 @@ from gemgate.translation.parameters import (
 )
 from gemgate.wire import (
     AudioPart,
+    AudioUrlPart,
     FilePart,
     ImagePart,
     Items,
@@ -24,7 +25,7 @@ from gemgate.wire import (
     Wire,
 )
 
-Part = Annotated[TextPart | ImagePart | AudioPart | FilePart | VideoPart, Field(discriminator="type")]
+Part = Annotated[TextPart | ImagePart | AudioPart | AudioUrlPart | FilePart | VideoPart, Field(discriminator="type")]
 Item = str | Part | Items[Part | int] | int
 """One thing to embed. Integers are tokens: they are read so that they can be refused with the way out."""
 

@@ -23,6 +23,7 @@ _QUALITIES = {
     "xhigh": "4K",
     "max": "4K",
 }
+_RATIO = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})", re.ASCII)
 _PIXELS = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 
 
@@ -43,7 +44,7 @@ def frame(request: ImageRequest, google: dict[str, object], facts: ModelFacts, n
         ApiError: 400 for an invalid size, and for options that are not text.
     """
     pixels = _pixels(request.size)
-    ratio = _text(google, "aspect_ratio")
+    ratio = _text(google, "aspect_ratio") or _ratio(request.size, facts, notes)
     size = _text(google, "image_size")
     if ratio is None and pixels and facts.aspect_ratios:
         ratio = nearest_ratio(*pixels, facts.aspect_ratios)
@@ -54,6 +55,20 @@ def frame(request: ImageRequest, google: dict[str, object], facts: ModelFacts, n
     if pixels:
         _note_pixels(request.size or "", pixels, Frame(ratio, size), facts, notes)
     return Frame(ratio, _by_quality(request, facts, notes, taken=size, is_open=not pixels))
+
+
+def _ratio(size: str | None, facts: ModelFacts, notes: Notes) -> str | None:
+    """A ratio in the place of the size (`16:9`), as far as the model has it."""
+    found = _RATIO.fullmatch(size or "")
+    if found is None:
+        return None
+    if not facts.aspect_ratios:
+        notes.drop("size")
+        return None
+    ratio = nearest_ratio(int(found[1]), int(found[2]), facts.aspect_ratios)
+    if ratio != size:
+        notes.adjust(f"size={size}->{ratio}")
+    return ratio
 
 
 def nearest_ratio(width: int, height: int, ratios: tuple[str, ...]) -> str:
@@ -75,6 +90,8 @@ def nearest_size(wanted: str, sizes: tuple[str, ...]) -> str:
 
 def _pixels(size: str | None) -> tuple[int, int] | None:
     if size is None or size == "auto":
+        return None
+    if _RATIO.fullmatch(size):
         return None
     found = _PIXELS.fullmatch(size)
     if found is None:

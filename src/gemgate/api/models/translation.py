@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gemgate.api.models.wire import Capabilities, FactShown, Model
 from gemgate.gemini.model_catalog import Catalog, ModelFacts
+from gemgate.gemini.resource_names import without_prefixes
 from gemgate.gemini.types import ModelResource
 
 CREATED = 1_702_425_600
@@ -64,7 +65,7 @@ def from_alias(
 
 def resource_name(asked: str) -> str:
     """`models/x` of `x`, `models/x` and `google/x`."""
-    return _PREFIX + asked.removeprefix("google/").removeprefix(_PREFIX)
+    return _PREFIX + without_prefixes(asked).removeprefix(_PREFIX)
 
 
 def _capabilities(native: ModelResource, facts: ModelFacts) -> Capabilities:

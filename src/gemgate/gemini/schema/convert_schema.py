@@ -6,8 +6,8 @@ Google's reference lists the keywords: `$id`, `$defs`, `$ref`, `$anchor`, `type`
 with `$` may appear, and a cycle of references must pass a property that is not required.
 
 What has an equivalent in these is rewritten. What has none goes into the description, for the model to read, and is
-listed in `changes`. The result never refuses what the source allows, with one exception: a schema with `properties`,
-`required` or `items` but no `type` is taken to mean an object or an array.
+listed in `changes`. The result never refuses what the source allows, with two exceptions: a schema with `properties`,
+`required` or `items` but no `type` is taken to mean an object or an array, and the empty text is taken out of an enum.
 """
 
 from collections import OrderedDict

@@ -41,8 +41,6 @@ def finish(place: Place) -> None:
     node, out = place.node, place.out
     if "type" not in out:
         _infer_type(out)
-    else:
-        _drop_misplaced(place)
     if "exclusiveMinimum" in node or "exclusiveMaximum" in node:
         _settle_bound(place, "exclusiveMinimum", "minimum")
         _settle_bound(place, "exclusiveMaximum", "maximum")
@@ -70,19 +68,42 @@ def _infer_type(out: dict[str, Any]) -> None:
 
 
 _MISPLACED = (
-    ("object", ("properties", "required", "additionalProperties", "propertyOrdering")),
-    ("array", ("items", "prefixItems")),
+    ("object", ("properties", "required", "additionalProperties", "unevaluatedProperties", "propertyOrdering")),
+    ("array", ("items", "prefixItems", "unevaluatedItems")),
 )
 
 
-def _drop_misplaced(place: Place) -> None:
-    """Take out what says nothing about the types that there are, such as `items` of a string: Google refuses it."""
-    types = _types(place.out)
-    for kind, keys in _MISPLACED:
-        if kind not in types:
-            for key in keys:
-                if place.out.pop(key, None) is not None:
-                    place.dropped.append(key)
+def without_misplaced(node: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A source without the keywords that say nothing about its types, such as `items` of a string, and these.
+
+    Google refuses them.
+    """
+    kinds = _possible_kinds(node)
+    wrong = [
+        key
+        for kind, keys in _MISPLACED
+        if kinds and kind not in kinds
+        for key in keys
+        if node.get(key) is not None and not (key == "required" and not isinstance(node[key], list))
+    ]
+    return ({key: value for key, value in node.items() if key not in wrong}, wrong) if wrong else (node, wrong)
+
+
+def _possible_kinds(node: dict[str, Any]) -> set[str]:
+    """The types that a value of `node` can have; empty where nothing says."""
+    kind = node.get("type")
+    kinds = {str(each).lower() for each in (kind if isinstance(kind, list) else [kind]) if each}
+    values = [node["const"]] if "const" in node else node.get("enum")
+    if isinstance(values, list):
+        found = {_KINDS.get(type(value), "object") for value in values}
+        return (kinds & found or kinds) if kinds else found
+    if (
+        not kinds
+        and node.keys().isdisjoint(("anyOf", "oneOf", "$ref"))
+        and (node.get("properties") or node.get("required"))
+    ):
+        return {"object"}
+    return kinds
 
 
 def _drop_empty_text(place: Place) -> None:

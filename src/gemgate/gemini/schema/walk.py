@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gemgate.gemini.schema.finish import Place, finish
+from gemgate.gemini.schema.finish import Place, finish, without_misplaced
 from gemgate.gemini.schema.hints import (
     HINTS,
     compact,
@@ -129,6 +129,7 @@ class Converter:
         return inside
 
     def _emit(self, place: Place) -> dict[str, Any]:
+        place.node, place.dropped = without_misplaced(place.node)
         node, out, handlers = place.node, place.out, self._HANDLERS
         for key, value in node.items():
             handler = handlers.get(key)

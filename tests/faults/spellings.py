@@ -1,0 +1,159 @@
+"""Other spellings of chat requests: what users write, what it means, and what Google is asked.
+
+The tests and a table of docs/chat.md are made of these rows.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+FLASH = "gemini-2.5-flash"
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+SAFETY = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """One way to write something.
+
+    Attributes:
+        written: The fields of the request.
+        means: What they mean, in the words of the documentation.
+        native: What the native request has of it.
+        adjusted: The notes in `x-gemgate-adjusted`.
+        dropped: The names in `x-gemgate-dropped-params`.
+        model: The model that is asked.
+    """
+
+    written: dict[str, Any]
+    means: str
+    native: dict[str, Any]
+    adjusted: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    model: str = FLASH
+
+
+def _config(**fields: Any) -> dict[str, Any]:
+    return {"generationConfig": fields}
+
+
+def _thinking(**fields: Any) -> dict[str, Any]:
+    return _config(thinkingConfig=fields)
+
+
+def _user(**part: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [part]}]}
+
+
+def _turn(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"contents": [{"role": "user", "parts": list(parts)}]}
+
+
+_FILE = {"fileUri": "gs://b/v.mp4", "mimeType": "video/mp4"}
+_FUNCTION = {"name": "f", "description": "f", "parametersJsonSchema": {"type": "object", "properties": {}}}
+
+SPELLINGS = [
+    Spelling(
+        {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        "`reasoning.max_tokens`",
+        _thinking(thinkingBudget=2000),
+    ),
+    Spelling({"thinking": {"type": "disabled"}}, "`reasoning.enabled: false`", _thinking(thinkingBudget=0)),
+    Spelling({"thinking": {"type": "adaptive"}}, "`reasoning.enabled: true`", _thinking(thinkingBudget=-1)),
+    Spelling(
+        {"reasoning_effort": {"effort": "low", "summary": "auto"}},
+        "`reasoning`",
+        _thinking(thinkingBudget=1024, includeThoughts=True),
+    ),
+    Spelling(
+        {"reasoning": {"enabled": False}}, "no thinking, or the least that the model has", _thinking(thinkingBudget=0)
+    ),
+    Spelling({"max_tokens": -1}, "no limit", {}),
+    Spelling({"top_k": 0}, "no `top_k`", {}),
+    Spelling(
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": {"type": "auto"}},
+        '`tool_choice: "auto"`; also `none`, `required` and `any`',
+        {"tools": [{"functionDeclarations": [_FUNCTION]}]},
+    ),
+    Spelling(
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "any"},
+        '`tool_choice: "required"`',
+        {"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}},
+    ),
+    Spelling(
+        {"tools": [{"type": "function", "name": "f"}]},
+        "a function, as the Responses API declares it",
+        {"tools": [{"functionDeclarations": [_FUNCTION]}]},
+    ),
+    Spelling({"tools": [{"googleSearch": {}}]}, "Google's tool", {"tools": [{"googleSearch": {}}]}),
+    Spelling({"tools": [{"url_context": {}}]}, "Google's tool", {"tools": [{"urlContext": {}}]}),
+    Spelling(
+        {"tools": [{"type": "google_maps", "google_maps": {"enable_widget": True}}]},
+        "the options of the tool",
+        {"tools": [{"googleMaps": {"enableWidget": True}}]},
+    ),
+    Spelling({"safetySettings": SAFETY}, "`extra_body.google.safety_settings`", {"safetySettings": SAFETY}),
+    Spelling({"safety_settings": SAFETY}, "`extra_body.google.safety_settings`", {"safetySettings": SAFETY}),
+    Spelling(
+        {"cachedContent": "cachedContents/abc"},
+        "`extra_body.google.cached_content`",
+        {"cachedContent": "cachedContents/abc"},
+    ),
+    Spelling({"cached_content": "abc"}, "`extra_body.google.cached_content`", {"cachedContent": "cachedContents/abc"}),
+    Spelling({"generationConfig": {"topK": 3}}, "`extra_body.google.generation_config`", _config(topK=3)),
+    Spelling({"generation_config": {"top_k": 3}}, "`extra_body.google.generation_config`", _config(topK=3)),
+    Spelling(
+        {"image_config": {"aspect_ratio": "16:9"}},
+        "`imageConfig`, in chats with models that make images; elsewhere it is dropped",
+        _config(imageConfig={"aspectRatio": "16:9"}),
+        model="gemini-2.5-flash-image",
+    ),
+    Spelling({"image_config": {"aspect_ratio": "16:9"}}, "nothing, with a model of text", {}, dropped=["image_config"]),
+    Spelling(
+        {"guided_json": SCHEMA},
+        "`response_format` with this schema",
+        _config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
+    ),
+    Spelling(
+        {"guided_choice": ["yes", "no"]},
+        "an answer that is one of these",
+        _config(responseMimeType="text/x.enum", responseSchema={"type": "STRING", "enum": ["yes", "no"]}),
+    ),
+    Spelling(
+        {"response_format": {"type": "json_object", "schema": SCHEMA}},
+        "`response_format` with this schema",
+        _config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
+    ),
+    Spelling(
+        _user(type="image_url", image_url="gs://b/o.png"),
+        "`image_url.url`",
+        _turn({"fileData": {"fileUri": "gs://b/o.png", "mimeType": "image/png"}}),
+    ),
+    Spelling(
+        _user(type="image_url", image_url={"url": "gs://b/o.png", "detail": ""}),
+        "no `detail`",
+        _turn({"fileData": {"fileUri": "gs://b/o.png", "mimeType": "image/png"}}),
+    ),
+    Spelling(
+        _user(type="audio_url", audio_url={"url": "gs://b/a.wav"}),
+        "sound, as `video_url` for films",
+        _turn({"fileData": {"fileUri": "gs://b/a.wav", "mimeType": "audio/wav"}}),
+    ),
+    Spelling(
+        _user(type="file", file={"file_id": "https://youtu.be/abcdefghijk"}),
+        "`file.file_url`",
+        _turn({"fileData": {"fileUri": "https://youtu.be/abcdefghijk", "mimeType": "video/mp4"}}),
+    ),
+    Spelling(
+        _user(type="file", file={"file_id": "gs://b/v.mp4", "video_metadata": {"start_offset": "5s", "fps": 2}}),
+        "start, end and frames of a film",
+        _turn({"fileData": _FILE, "videoMetadata": {"startOffset": "5s", "fps": 2}}),
+    ),
+    Spelling(
+        _user(type="file", file={"file_id": "gs://b/v", "mime_type": "video/mp4"}),
+        "`file.format`; also in `image_url` and `video_url`",
+        _turn({"fileData": {"fileUri": "gs://b/v", "mimeType": "video/mp4"}}),
+    ),
+]
+
+PREFIXES = ["google/", "gemini/", "vertex_ai/", "publishers/google/models/", "models/", "vertex_ai/gemini/"]
+"""What may be before the name of a model."""
