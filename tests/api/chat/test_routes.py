@@ -113,9 +113,7 @@ async def test_one_failure_of_several_calls_is_the_answer(google: respx.MockRout
 async def test_a_number_that_json_cannot_carry_is_the_callers_mistake_dry_or_not(google: respx.MockRouter) -> None:
     async with gateway(google) as client:
         for dry in ({}, {"x-gemgate-dry-run": "true"}):
-            response = await client.post(
-                "/v1/chat/completions", json={**HI, "max_tokens": 10**20}, headers=CALLER | dry
-            )
+            response = await client.post("/v1/chat/completions", json={**HI, "top_k": 10**20}, headers=CALLER | dry)
             assert response.status_code == 400
             assert "64-bit" in response.json()["error"]["message"]
     assert not google.calls
@@ -236,4 +234,6 @@ class TestRemoteMedia:
             assert response.json()["body"]["contents"][0]["parts"][0]["inlineData"]["data"] == ""
         async with gateway(google, remote_media="google") as client:
             response = await client.post("/v1/chat/completions", json=self.body(self.URL), headers=dry)
-            assert response.json()["body"]["contents"][0]["parts"] == [{"fileData": {"fileUri": self.URL}}]
+            assert response.json()["body"]["contents"][0]["parts"] == [
+                {"fileData": {"fileUri": self.URL, "mimeType": "image/png"}}
+            ]

@@ -170,7 +170,7 @@ def _refuse_the_mix(model: str, plan: ToolPlan) -> None:
 def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
     choice: Any = request.tool_choice if request.tool_choice is not None else request.function_call
     param = "tool_choice" if request.tool_choice is not None else "function_call"
-    if isinstance(choice, dict) and choice.keys() <= {"type"} and isinstance(choice.get("type"), str):
+    if isinstance(choice, dict) and choice.keys() == {"type"} and choice["type"] in ("auto", "none", "required", "any"):
         choice = choice["type"]  # as Anthropic's clients write it
     if choice == "any":
         choice = "required"
