@@ -24,6 +24,7 @@ from gemgate.api.images.routes import router as images_router
 from gemgate.api.meant_path import meant_path
 from gemgate.api.models.routes import router as models_router
 from gemgate.api.native import routes as native
+from gemgate.api.responses.kept_routes import router as kept_responses_router
 from gemgate.api.responses.routes import create_response
 from gemgate.api.responses.routes import router as responses_router
 from gemgate.observability.identifiers import IdentifierHash
@@ -129,7 +130,7 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(exposition.router)
     app.include_router(docs_page.router)
-    for router in (chat_router, responses_router, embeddings_router, images_router):
+    for router in (chat_router, responses_router, kept_responses_router, embeddings_router, images_router):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)

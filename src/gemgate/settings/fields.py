@@ -126,6 +126,15 @@ class Settings(SecretFiles):
         description="The secret that encrypts callers' keys while a batch runs (several: the first encrypts, all "
         "decrypt), the same for all replicas; absent: a random one in the data directory.",
     )
+    responses_store: bool = Field(
+        default=True,
+        description="Whether responses and conversations may be kept: `on`, unless the caller says store: false, or "
+        "`off`.",
+    )
+    responses_lifetime: PositiveInt = Field(
+        default=2_592_000,
+        description="Seconds for which a response is kept, and a conversation after its last change.",
+    )
     files_max_bytes: PositiveInt = Field(
         default=536_870_912, description="The largest file that is uploaded in one request."
     )

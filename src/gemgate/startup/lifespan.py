@@ -15,6 +15,7 @@ from gemgate.api.batches.costs import BatchCosts
 from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.readiness import Readiness
+from gemgate.api.responses.kept_responses import KeptResponses
 from gemgate.api.responses.state import ResponseServices, StatelessStore
 from gemgate.api.services import Services
 from gemgate.auth.key_registry import ClientKeys
@@ -167,7 +168,10 @@ async def services(
             batches=batches,
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),
-            responses=ResponseServices(StatelessStore(), Encryptor(secrets, _CARRIERS)),
+            responses=ResponseServices(
+                KeptResponses(store, settings.responses_lifetime) if settings.responses_store else StatelessStore(),
+                Encryptor(secrets, _CARRIERS),
+            ),
             readiness=await enter(aclosing(Readiness(store))),
             confirmed_keys=ConfirmedKeys(gemini),
         )

@@ -65,6 +65,17 @@ class StorageRoom:
         await self.check_disk(size)
         await self._check_quota(owner, size, files=1)
 
+    async def check_bytes(self, owner: str, size: int) -> None:
+        """Refuse to store `size` bytes more for `owner` in rows, which are not files.
+
+        Raises:
+            QuotaExceededError: the caller has stored as many bytes as it may.
+            DiskReserveError: the disk is full but for the reserve.
+        """
+        await self.check_disk(size)
+        if self._limits.bytes_per_owner is not None:
+            await self._check_quota(owner, size)
+
     async def check_disk(self, size: int = 0) -> None:
         """Refuse to store `size` bytes more on a disk that is full but for the reserve.
 

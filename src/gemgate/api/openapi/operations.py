@@ -29,7 +29,14 @@ from gemgate.api.openapi.files import (
     UploadPart,
 )
 from gemgate.api.openapi.images import ImageEvent, ImagesResponse
-from gemgate.api.openapi.responses import CompactedConversation, InputTokenCount, ResponseEvent, ResponseObject
+from gemgate.api.openapi.responses import (
+    CompactedConversation,
+    DeletedResponse,
+    InputTokenCount,
+    ItemList,
+    ResponseEvent,
+    ResponseObject,
+)
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.wire import Wire
 
@@ -140,6 +147,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {JSON: ResponseRequest},
         "The shorter conversation. With `x-gemgate-dry-run`, the native request.",
         CompactedConversation,
+    ),
+    ("get", "/v1/responses/{response_id}"): Operation(_gives("The response.", ResponseObject), failures=(404,)),
+    ("delete", "/v1/responses/{response_id}"): Operation(_gives("It is deleted.", DeletedResponse), failures=(404,)),
+    ("get", "/v1/responses/{response_id}/input_items"): Operation(
+        _gives("A page of items.", ItemList), failures=(404,)
     ),
     ("post", "/v1/embeddings"): _generates(
         {JSON: EmbeddingRequest}, "The vectors. With `x-gemgate-dry-run`, the native request.", EmbeddingList

@@ -54,6 +54,12 @@ class ShownReasoning(TypedDict):
     summary: str | None
 
 
+class ConversationLink(TypedDict):
+    """The conversation that a response belongs to."""
+
+    id: str
+
+
 class ResponseObject(TypedDict):
     """A response, with what it repeats of its request."""
 
@@ -62,6 +68,7 @@ class ResponseObject(TypedDict):
     created_at: int
     status: Literal["completed", "incomplete", "failed", "in_progress"]
     background: bool
+    conversation: NotRequired[ConversationLink]
     completed_at: int | None
     error: ResponseFailure | None
     incomplete_details: IncompleteDetails | None
@@ -90,6 +97,24 @@ class ResponseObject(TypedDict):
     metadata: dict[str, str]
     presence_penalty: float
     frequency_penalty: float
+
+
+class DeletedResponse(TypedDict):
+    """The answer to the deletion of a response."""
+
+    id: str
+    object: Literal["response"]
+    deleted: bool
+
+
+class ItemList(TypedDict):
+    """A page of items."""
+
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
 
 
 class ResponseEvent(TypedDict):

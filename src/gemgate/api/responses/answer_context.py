@@ -25,6 +25,7 @@ class ResponseContext(NamedTuple):
         carries_parts: The model must be sent back the parts of its built-in tools.
         tier: The service tier that Google was asked for.
         compacts: The answer is a summary of the conversation.
+        is_stored: Whether the response is kept, and with it what is too large for a carrier.
     """
 
     tools: ResponseTools
@@ -39,3 +40,4 @@ class ResponseContext(NamedTuple):
     carries_parts: bool = False
     tier: str | None = None
     compacts: bool = False
+    is_stored: bool = False

@@ -63,24 +63,12 @@ class CarrierCodec:
 
     def seal(self, carried: Carried, family: str) -> str | None:
         """The carrier, bound to a family of models; None when it would be too large."""
-        entries: list[dict[str, Any]] = [
-            {"k": "call", "c": call.call_id, "n": call.native_id, "s": call.signature} for call in carried.calls
-        ]
-        entries += [{"k": "part", "j": part} for part in carried.parts]
-        return self._sealed(PREFIX, {"m": family, "p": entries})
+        return self._sealed(PREFIX, in_clear(carried, family))
 
     def open(self, text: Any, family: str) -> Carried | None:
         """What a carrier holds; None for anything but a carrier of this caller and this family of models."""
         found = self._opened(PREFIX, text)
-        if found is None or found.get("m") != family:
-            return None
-        carried = Carried()
-        for entry in found.get("p") or ():
-            if entry["k"] == "call":
-                carried.calls.append(SignedCall(entry["c"], entry["n"], entry["s"]))
-            elif entry["k"] == "part":
-                carried.parts.append(cast("Part", entry["j"]))
-        return carried
+        return None if found is None else from_clear(found, family)
 
     def seal_summary(self, summary: str) -> str:
         """A summary of a conversation, as the content of a compaction item."""
@@ -109,6 +97,28 @@ class CarrierCodec:
             return None
         content = orjson.loads(zlib.decompressobj().decompress(packed, _MAX_OPENED))
         return content if content.get("u") == self._caller_id else None
+
+
+def in_clear(carried: Carried, family: str) -> dict[str, Any]:
+    """What a carrier holds as JSON, bound to a family of models."""
+    entries: list[dict[str, Any]] = [
+        {"k": "call", "c": call.call_id, "n": call.native_id, "s": call.signature} for call in carried.calls
+    ]
+    entries += [{"k": "part", "j": part} for part in carried.parts]
+    return {"m": family, "p": entries}
+
+
+def from_clear(found: dict[str, Any], family: str) -> Carried | None:
+    """What `in_clear` wrote; None for another family of models."""
+    if found.get("m") != family:
+        return None
+    carried = Carried()
+    for entry in found.get("p") or ():
+        if entry["k"] == "call":
+            carried.calls.append(SignedCall(entry["c"], entry["n"], entry["s"]))
+        elif entry["k"] == "part":
+            carried.parts.append(cast("Part", entry["j"]))
+    return carried
 
 
 def model_family(model: str) -> str:

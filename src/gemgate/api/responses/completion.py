@@ -1,7 +1,7 @@
 """One response: what is translated, what a failure changes about it, and its answer as a whole or as a stream."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -25,8 +25,8 @@ from gemgate.translation.options import Options
 
 _BAD_SIGNATURE = re.compile(r"thought.{0,3}signature", re.IGNORECASE)
 
-Keep = Callable[[Json], Awaitable[None]]
-"""Keeps a response that has ended, before its caller can know its end."""
+Keep = Callable[[Json, Mapping[str, Json]], Awaitable[None]]
+"""Keeps a response that has ended, before its caller can know its end, with what belongs to its items by their ids."""
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ class ResponseStream:
                     yield piece
         last = machine.finish()
         response = ended(self._events.head, machine, context)
-        await self._keep(response)
+        await self._keep(response, machine.kept)
         yield self._events.write(last) + self._events.end(response)
 
     def summary(self) -> AnswerSummary:

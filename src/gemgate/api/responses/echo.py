@@ -56,7 +56,9 @@ def echo_of(request: ResponseRequest, *, is_stored: bool) -> Echo:
         "top_p": _number(request.top_p, 1.0),
         "truncation": request.truncation or "disabled",
     }
+    conversation = request.conversation_id
     after: Json = {
+        **({"conversation": {"id": conversation}} if conversation is not None else {}),
         "user": request.user,
         "metadata": request.metadata or {},
         "presence_penalty": _number(request.presence_penalty, 0.0),

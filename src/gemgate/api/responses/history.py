@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gemgate.api.responses.carrier import Carried, CarrierCodec, SignedCall
+from gemgate.api.responses.carrier import Carried, CarrierCodec, SignedCall, from_clear
 from gemgate.api.responses.items import Item
 from gemgate.api.responses.tool_kinds import (
     CALL_ITEMS,
@@ -111,7 +111,11 @@ class ItemTranslator:
                 raise ApiError(400, msg, param=outputs[0].param, code="invalid_value")
 
     def _opened(self, item: Item) -> Carried | None:
-        if not self.use_signatures or not item.fields.get("encrypted_content"):
+        if not self.use_signatures:
+            return None
+        if item.kept is not None:
+            return from_clear(item.kept, self.family)
+        if not item.fields.get("encrypted_content"):
             return None
         return self.codec.open(item.fields["encrypted_content"], self.family)
 
@@ -169,7 +173,8 @@ class ItemTranslator:
         if not self.use_signatures or not self.facts.signatures:
             return None
         texts = item.parts if isinstance(item.parts, str) else "".join(_texts(item.parts or []))
-        signature = self.signatures.get(text_key(self.caller_id, self.family, texts))
+        kept = item.kept if item.kept is not None and item.kept.get("m") == self.family else {}
+        signature = kept.get("s") or self.signatures.get(text_key(self.caller_id, self.family, texts))
         return {"text": "", "thoughtSignature": signature} if signature else None
 
     def _model(self, parts: list[Part]) -> None:

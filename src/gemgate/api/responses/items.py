@@ -38,12 +38,14 @@ class Item:
         fields: The item as it came.
         param: The parameter that names it, such as `input[2]`.
         parts: Its content, or its output: text, or parts in the form that all endpoints share.
+        kept: What the gateway kept of it beside its fields, where it comes from the store; see `OutputMachine.kept`.
     """
 
     kind: str
     fields: dict[str, Any]
     param: str
     parts: Parts = None
+    kept: dict[str, Any] | None = None
 
     @property
     def content_param(self) -> str:

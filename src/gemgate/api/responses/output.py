@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gemgate.api.responses.answer_context import ResponseContext
-from gemgate.api.responses.carrier import Carried, SignedCall
+from gemgate.api.responses.carrier import Carried, SignedCall, in_clear
 from gemgate.api.responses.citations import GroundedText
 from gemgate.api.responses.history import text_key
 from gemgate.api.responses.hosted_items import (
@@ -53,6 +53,8 @@ class OutputMachine:
         reason: The last native finish reason.
         status: How the answer ended; None before `finish`.
         incomplete: Why it is incomplete.
+        kept: By the ids of items, what Gemini must be sent back with them, in clear: for the store alone. Of reasoning,
+            what its carrier holds; of a message, its signature `s` for models of the family `m`.
     """
 
     context: ResponseContext
@@ -63,6 +65,7 @@ class OutputMachine:
     reason: str | None = None
     status: Status | None = None
     incomplete: str | None = None
+    kept: dict[str, Json] = field(default_factory=dict)
     _events: list[Event] = field(default_factory=list)
     _ids: int = 0
     _index: int = 0
@@ -263,13 +266,14 @@ class OutputMachine:
     def _carry(self, carried: Carried) -> None:
         """Give out what the next item needs in the reasoning item before it, which is created where it is missing."""
         sealed = self.context.codec.seal(carried, self.context.family)
-        if sealed is None:
+        if sealed is None and not self.context.is_stored:
             return
         reasoning = self._open
         if not isinstance(reasoning, OpenReasoning):
             self._close()
             reasoning = self._begin_reasoning()
         reasoning.carrier = sealed
+        self.kept[reasoning.id] = in_clear(carried, self.context.family)
 
     def _hold(self, part: Part) -> None:
         """Keep a part until all of its tool's are there: its carrier goes out before its item."""
@@ -320,6 +324,7 @@ class OutputMachine:
         if isinstance(found, OpenMessage) and found.signature:
             key = text_key(self.context.caller_id, self.context.family, found.text)
             self.context.signatures.put(key, found.signature)
+            self.kept[found.id] = {"m": self.context.family, "s": found.signature}
         status = "incomplete" if self.status == "incomplete" and isinstance(found, OpenMessage) else "completed"
         self._events += found.end(status)
         item = found.item(status)

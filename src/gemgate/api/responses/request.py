@@ -178,6 +178,7 @@ def to_gemini(
         carries_parts=facts.signatures,
         tier=tier,
         compacts=conversation.compacts,
+        is_stored=conversation.is_stored,
     )
     return ResponseTranslation(model, body, context, notes)
 

@@ -68,7 +68,7 @@ async def create_response(request: Request) -> Response:
     async with cancelled_on_disconnect(request):
         translation, answers = await generation.answer()
         body = whole_response(events, translation, answers)
-        await keep(body)
+        await keep(body, events.machine.kept if events.machine else {})
     return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
 
 

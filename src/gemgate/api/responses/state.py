@@ -1,15 +1,21 @@
 """What a request refers to of earlier ones, and what is kept of it for later ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, missing_field, read_input
+from gemgate.api.responses.kept_turn import InputTurn
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
 
-_SEND_ALL = "This gateway keeps no responses: send the items of the conversation in 'input', with 'store': false."
+_SEND_ALL = (
+    "This gateway keeps no responses (GEMGATE_RESPONSES_STORE is off): send the items of the conversation in 'input', "
+    "with 'store': false."
+)
 
 
 @dataclass(slots=True)
@@ -20,11 +26,13 @@ class ResolvedRequest:
         request: As it came.
         items: The whole conversation: what came before, and the input. References are replaced by what they name.
         is_stored: Whether the response is kept.
+        turn: The input as it is kept; None where it is not.
     """
 
     request: ResponseRequest
     items: list[Item]
     is_stored: bool = False
+    turn: InputTurn | None = None
 
 
 class ResponseStore(Protocol):
@@ -38,8 +46,10 @@ class ResponseStore(Protocol):
         """
         ...
 
-    async def keep(self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any]) -> None:
-        """Keep a response that has ended, before its caller can know its end."""
+    async def keep(
+        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
+    ) -> None:
+        """Keep a response that has ended, before its caller can know its end; `kept` is what belongs to its items."""
         ...
 
 
@@ -55,7 +65,9 @@ class StatelessStore:
         """
         return stateless(request)
 
-    async def keep(self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any]) -> None:
+    async def keep(
+        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
+    ) -> None:
         """Nothing is kept."""
 
 

@@ -107,6 +107,12 @@ class ResponseRequest(Wire):
     truncation: Literal["auto", "disabled"] | None = None
     user: str | None = None
 
+    @property
+    def conversation_id(self) -> str | None:
+        """The id of the conversation that it belongs to."""
+        given = self.conversation
+        return given.id if isinstance(given, ConversationRef) else given
+
 
 PARAMETERS: dict[str, ParameterSupport] = {
     "model": mapped("the model in the path; the answer repeats the name that was asked for"),
@@ -116,7 +122,7 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "background_options": dropped("Gemini has no windows of completion"),
     "client_metadata": handled("taken, and used for nothing"),
     "context_management": dropped("the gateway compacts where it is asked to: a `compaction_trigger` item"),
-    "conversation": rejected("conversations are not kept; send the items before in `input`"),
+    "conversation": handled("its items come before the input; input and output are added to it"),
     "extra_body": mapped("`extra_body.google`: thinking_config, cached_content, safety_settings, generation_config"),
     "frequency_penalty": mapped("`frequencyPenalty`; dropped on models that refuse penalties (2.5 and later)"),
     "google": mapped("as `extra_body.google`"),
@@ -129,7 +135,7 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "moderation": dropped("Gemini has safety settings instead: extra_body.google.safety_settings"),
     "parallel_tool_calls": handled("`false`: calls after the first are held back"),
     "presence_penalty": mapped("`presencePenalty`; dropped on models that refuse penalties (2.5 and later)"),
-    "previous_response_id": rejected("responses are not kept; send the items before in `input`"),
+    "previous_response_id": handled("what was said up to that response comes before the input"),
     "prompt": rejected("templates of prompts are kept at OpenAI"),
     "prompt_cache_key": handled("repeated in the response; Gemini's implicit cache has no keys"),
     "prompt_cache_options": dropped("Gemini's implicit cache has no options; see extra_body.google.cached_content"),
@@ -137,7 +143,7 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "reasoning": mapped("`thinkingConfig`: `effort` sets the budget or the level, `summary` asks for the thoughts"),
     "safety_identifier": handled("repeated in the response; Gemini takes no identifiers of end users"),
     "service_tier": mapped("`serviceTier`; the answer names the tier that served it"),
-    "store": handled("nothing is kept: the response says `false`"),
+    "store": handled("kept for 30 days unless it is `false`; see [state](#state)"),
     "stream": mapped("`streamGenerateContent`"),
     "stream_options": handled("`include_obfuscation` changes nothing: events are never padded"),
     "temperature": mapped("`temperature`"),

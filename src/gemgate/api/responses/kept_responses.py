@@ -1,0 +1,223 @@
+"""Responses that are kept in the store: what a request refers to is found there, and its own turn is added."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+import structlog
+
+from gemgate.api.responses.echo import Json
+from gemgate.api.responses.items import Item, missing_field, read_input
+from gemgate.api.responses.kept_turn import (
+    InputTurn,
+    KeptTurn,
+    input_turn,
+    is_id,
+    kept_items,
+    listed_item,
+    written,
+)
+from gemgate.api.responses.state import ResolvedRequest
+from gemgate.api.responses.wire import ResponseRequest
+from gemgate.auth.caller import Caller
+from gemgate.errors import ApiError
+from gemgate.redaction import traceback_of
+from gemgate.store import ResponseUnknownError, Store, StoredItem, StoreError
+
+_AT_WORK = frozenset({"queued", "in_progress"})
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptResponses:
+    """Keeps responses and their items; those of other callers are as if they were not there.
+
+    Attributes:
+        store: Where they are.
+        lifetime: Seconds for which a response is kept, and a conversation after its last change.
+    """
+
+    store: Store
+    lifetime: int
+
+    async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:
+        """The request with what `previous_response_id`, `conversation` and item references name.
+
+        Raises:
+            ApiError: 400 or 404, it names something that is not there, or not the caller's; or what it asks for
+                together excludes each other.
+            StoreError: the store failed, or has no room for the caller.
+        """
+        _check_combination(request)
+        own = read_input(request.input)
+        before = await self._before(request, caller)
+        known = await self._referred(before, own, caller)
+        said = {item.fields.get("id") for item in before if item.kind != "item_reference"}
+        own = [item for item in own if item.kind != "item_reference" or item.fields["id"] not in said]
+        resolved = _replaced(own, known)
+        items = [*_replaced(before, known), *resolved]
+        if request.store is False:
+            return ResolvedRequest(request, items)
+        turn = input_turn(own if request.conversation_id is None else resolved)
+        await self.store.room.check_bytes(caller.id, len(turn.data))
+        return ResolvedRequest(request, items, is_stored=True, turn=turn)
+
+    async def keep(
+        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
+    ) -> None:
+        """Keep a response that has ended, before its caller can know its end; a store that fails is logged."""
+        turn = resolved.turn
+        if turn is None:
+            return
+        try:
+            await self.store.responses.create(
+                caller.id,
+                response["id"],
+                written(response, turn.data, kept),
+                status=response["status"],
+                expires_after=self.lifetime,
+                previous_id=resolved.request.previous_response_id,
+                items=item_ids(turn, response),
+            )
+            await self.add_to_conversation(resolved, caller, response, kept)
+        except StoreError as error:
+            _log.error("a response was not kept", response_id=response["id"], exception=traceback_of(error))
+
+    async def add_to_conversation(
+        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
+    ) -> None:
+        """Append what was asked and answered to the conversation of the request, if it has one.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        name = resolved.request.conversation_id
+        if name is None or resolved.turn is None:
+            return
+        asked = orjson.loads(resolved.turn.data)
+        items = [conversation_item(item, kept.get(item["id"])) for item in [*asked, *response["output"]]]
+        await self.store.conversations.append(caller.id, name, items, self.lifetime)
+
+    async def _before(self, request: ResponseRequest, caller: Caller) -> list[Item]:
+        """What was said before the input."""
+        if request.previous_response_id is not None:
+            return await self._chain(request.previous_response_id, caller)
+        if request.conversation_id is not None:
+            return await self._conversation(request.conversation_id, caller)
+        return []
+
+    async def _chain(self, response_id: str, caller: Caller) -> list[Item]:
+        if not is_id(response_id):
+            raise previous_not_found(response_id)
+        try:
+            chain = await self.store.responses.chain(caller.id, response_id)
+        except ResponseUnknownError as error:
+            raise previous_not_found(error.response_id) from None
+        if chain[-1].row.status in _AT_WORK:
+            msg = f"Previous response with id '{response_id}' has not ended yet: its status is {chain[-1].row.status}."
+            raise ApiError(400, msg, param="previous_response_id", code="invalid_value")
+        turns = [KeptTurn.of(each.payload) for each in chain]
+        return [item for turn in turns for item in turn.items("previous_response_id")]
+
+    async def _conversation(self, name: str, caller: Caller) -> list[Item]:
+        if not is_id(name) or await self.store.conversations.get(caller.id, name) is None:
+            raise conversation_not_found(name)
+        stored = await self.store.conversations.items(caller.id, name)
+        found = [orjson.loads(each.payload) for each in stored]
+        kept = {each["item"]["id"]: each["kept"] for each in found if each["kept"] is not None}
+        return kept_items([each["item"] for each in found], kept, "conversation")
+
+    async def _referred(self, before: Sequence[Item], own: Sequence[Item], caller: Caller) -> dict[str, Item]:
+        """The items that references may mean, by their ids."""
+        items = [*before, *own]
+        wanted = {item.text_field("id"): None for item in items if item.kind == "item_reference"}
+        if not wanted:
+            return {}
+        known = {item.fields["id"]: item for item in items if item.kind != "item_reference" and item.fields.get("id")}
+        missing = [name for name in wanted if name not in known and is_id(name)]
+        for stored in (await self.store.responses.of_items(caller.id, missing)).values():
+            for item in KeptTurn.of(stored.payload).items("input"):
+                if item.kind != "item_reference":
+                    known.setdefault(item.fields["id"], item)
+        return known
+
+
+def _replaced(items: Sequence[Item], known: Mapping[str, Item]) -> list[Item]:
+    """`items` with what references refer to in their places; without those to reasoning that is not there.
+
+    Raises:
+        ApiError: 404, an item is not there that would be missing.
+    """
+    found = []
+    for item in items:
+        meant = known.get(item.fields["id"]) if item.kind == "item_reference" else item
+        if meant is not None:
+            found.append(replace(meant, param=item.param))
+        elif not item.fields["id"].startswith("rs_"):
+            msg = f"Item with id '{item.fields['id'][:80]}' not found."
+            raise ApiError(404, msg, param=f"{item.param}.id")
+    return found
+
+
+def _check_combination(request: ResponseRequest) -> None:
+    if request.previous_response_id is not None and request.conversation_id is not None:
+        msg = "'previous_response_id' and 'conversation' exclude each other: send one of them."
+        raise ApiError(400, msg, param="previous_response_id", code="mutually_exclusive_parameters")
+    if request.background and request.store is False:
+        msg = "'background' needs a response that is kept: leave 'store' out, or send true."
+        raise ApiError(400, msg, param="background", code="invalid_value")
+    goes_on = request.previous_response_id is not None or request.conversation_id is not None
+    if request.input is None and request.prompt is None and not goes_on:
+        raise missing_field("input")
+
+
+def item_ids(turn: InputTurn, response: Mapping[str, Any]) -> set[str]:
+    """The ids by which the items of a turn are found."""
+    return {*turn.ids, *(item["id"] for item in response["output"])}
+
+
+def conversation_item(item: Json, kept: Json | None = None) -> StoredItem:
+    """An item as a conversation holds it."""
+    return StoredItem(item["id"], orjson.dumps({"item": item, "kept": kept}))
+
+
+def shown_item(stored: StoredItem) -> Json:
+    """An item of a conversation as its lists show it."""
+    item: Json = orjson.loads(stored.payload)["item"]
+    return item
+
+
+def new_conversation_items(given: Sequence[Json], param: str = "items") -> list[StoredItem]:
+    """Items that a caller adds to a conversation.
+
+    Raises:
+        ApiError: 400 for an item that cannot be read, or cannot be written as JSON again.
+    """
+    items = read_input(given, param)
+    for item in items:
+        if item.kind == "item_reference":
+            msg = f"'{item.param}' refers to an item, and a conversation holds the items themselves."
+            raise ApiError(400, msg, param=f"{item.param}.type", code="invalid_value")
+    try:
+        return [conversation_item(listed_item(item)) for item in items]
+    except TypeError as error:
+        msg = f"'{param}' is nested more than about 200 levels deep, or holds an integer of more than 64 bits."
+        raise ApiError(400, msg, param=param, code="invalid_value") from error
+
+
+def previous_not_found(response_id: str) -> ApiError:
+    """The error for a response that a conversation goes on from, and that is not there."""
+    msg = f"Previous response with id '{response_id[:80]}' not found."
+    return ApiError(400, msg, param="previous_response_id", code="previous_response_not_found")
+
+
+def response_not_found(response_id: str) -> ApiError:
+    """The error for a response that is not there."""
+    return ApiError(404, f"Response with id '{response_id[:80]}' not found.", param="response_id")
+
+
+def conversation_not_found(name: str) -> ApiError:
+    """The error for a conversation that is not there."""
+    return ApiError(404, f"Conversation with id '{name[:80]}' not found.", param="conversation")
