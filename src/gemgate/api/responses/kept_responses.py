@@ -164,7 +164,7 @@ def _replaced(items: Sequence[Item], known: Mapping[str, Item]) -> list[Item]:
 def _check_combination(request: ResponseRequest) -> None:
     if request.previous_response_id is not None and request.conversation_id is not None:
         msg = "'previous_response_id' and 'conversation' exclude each other: send one of them."
-        raise ApiError(400, msg, param="previous_response_id", code="mutually_exclusive_parameters")
+        raise ApiError(400, msg, param="previous_response_id", code="invalid_value")
     if request.background and request.store is False:
         msg = "'background' needs a response that is kept: leave 'store' out, or send true."
         raise ApiError(400, msg, param="background", code="invalid_value")

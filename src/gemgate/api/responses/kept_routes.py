@@ -100,7 +100,9 @@ def item_list(items: list[Json], *, has_more: bool) -> Json:
 
 def unknown_cursor(after: str) -> ApiError:
     """The error for a page that is to follow an item that is not in the list."""
-    return ApiError(400, f"'after' is '{after[:80]}', which is no item of this list.", param="after", code="invalid_value")
+    return ApiError(
+        400, f"'after' is '{after[:80]}', which is no item of this list.", param="after", code="invalid_value"
+    )
 
 
 def json_response(value: Any) -> Response:
