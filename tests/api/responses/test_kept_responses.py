@@ -292,3 +292,14 @@ async def test_an_image_by_its_file_is_kept_by_its_name_and_one_within_the_input
 async def _owners(store: Any) -> list[str]:
     async with store.database.read() as session:
         return list(await session.scalars(select(ResponseRow.owner).distinct()))
+
+
+async def test_a_response_goes_on_from_a_compaction(tmp_path: Path) -> None:
+    """The wish for it was answered, and is not in the chain."""
+    async with gateway(tmp_path, native({"text": "A summary."}, finishReason="STOP")) as client:
+        asked = [{"role": "user", "content": "One"}, {"type": "compaction_trigger"}]
+        first = await client.ask(asked)
+        assert [item["type"] for item in first["output"]] == ["compaction"]
+        await client.ask("Two", previous_response_id=first["id"])
+        assert "A summary." in texts(client.contents)[-2][1]
+        assert texts(client.contents)[-1] == ("user", "Two")

@@ -147,7 +147,7 @@ async def test_a_websocket_is_refused_in_the_way_that_lets_codex_go_on_with_http
 
 
 async def test_storing_is_not_pretended() -> None:
-    answer = await post(FakeGoogle(ANSWER), {"model": FLASH_25, "input": "Hi"})
+    answer = await post(FakeGoogle(ANSWER), {"model": FLASH_25, "input": "Hi"}, responses_store=False)
     assert answer.json()["store"] is False
     assert answer.headers["x-gemgate-adjusted"] == "store->false"
 

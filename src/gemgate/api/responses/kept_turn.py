@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from gemgate.api.responses.compaction import TRIGGER
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, read_input
 from gemgate.errors import ApiError
@@ -111,7 +112,8 @@ class KeptTurn:
 
     def items(self, param: str) -> list[Item]:
         """What was said in this turn, input and output, ready to be sent again."""
-        return kept_items([*self.input, *self.response["output"]], self.kept, param)
+        asked = [item for item in self.input if item["type"] != TRIGGER]  # it has been answered
+        return kept_items([*asked, *self.response["output"]], self.kept, param)
 
 
 def kept_items(listed: Sequence[Json], kept: Mapping[str, Json], param: str) -> list[Item]:

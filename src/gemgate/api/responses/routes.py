@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Mapping
 from functools import partial
 
 import orjson
@@ -149,7 +150,7 @@ async def _read(request: Request, services: Services, caller: Caller) -> tuple[R
     return ResponseSource(resolved, services.chat, services.responses.encryptor, caller.id, compacts), raw
 
 
-async def _keep_nothing(_response: Json) -> None:
+async def _keep_nothing(_response: Json, _kept: Mapping[str, Json]) -> None:
     """A compaction is not a response that could be referred to."""
 
 
