@@ -248,7 +248,7 @@ async def test_what_is_asked_together_and_excludes_each_other_is_refused(tmp_pat
     async with gateway(tmp_path) as client:
         both = {"previous_response_id": "resp_1", "conversation": "conv_1"}
         assert (await client.ask(**both, status=400))["error"]["param"] == "previous_response_id"
-        assert (await client.ask(background=True, store=False, status=400))["error"]["param"] == "background"
+        assert (await client.ask(background=True, status=400))["error"]["param"] == "background"
         assert (await client.ask(None, status=400))["error"]["param"] == "input"
 
 

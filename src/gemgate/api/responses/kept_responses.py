@@ -165,9 +165,9 @@ def _check_combination(request: ResponseRequest) -> None:
     if request.previous_response_id is not None and request.conversation_id is not None:
         msg = "'previous_response_id' and 'conversation' exclude each other: send one of them."
         raise ApiError(400, msg, param="previous_response_id", code="invalid_value")
-    if request.background and request.store is False:
-        msg = "'background' needs a response that is kept: leave 'store' out, or send true."
-        raise ApiError(400, msg, param="background", code="invalid_value")
+    if request.background:
+        msg = "'background' is not supported: this gateway answers while its caller waits. Leave it out."
+        raise ApiError(400, msg, param="background", code="unsupported_parameter")
     goes_on = request.previous_response_id is not None or request.conversation_id is not None
     if request.input is None and request.prompt is None and not goes_on:
         raise missing_field("input")
