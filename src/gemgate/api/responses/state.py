@@ -13,8 +13,8 @@ from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
 
 _SEND_ALL = (
-    "This gateway keeps no responses (GEMGATE_RESPONSES_STORE is off): send the items of the conversation in 'input', "
-    "with 'store': false."
+    "No responses are kept here (in a batch, or where GEMGATE_RESPONSES_STORE is off): send the items of the "
+    "conversation in 'input', with 'store': false."
 )
 
 
