@@ -24,6 +24,7 @@ from gemgate.api.images.routes import router as images_router
 from gemgate.api.meant_path import meant_path
 from gemgate.api.models.routes import router as models_router
 from gemgate.api.native import routes as native
+from gemgate.api.responses.conversation_routes import router as conversations_router
 from gemgate.api.responses.kept_routes import router as kept_responses_router
 from gemgate.api.responses.routes import create_response
 from gemgate.api.responses.routes import router as responses_router
@@ -135,7 +136,7 @@ def _include_routers(app: FastAPI) -> None:
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)
     # Not below GOOGLE_BARE: /v1beta/models, /v1beta/files and /v1beta/batches are Google's own paths.
-    for router in (models_router, files_router, uploads_router, batches_router):
+    for router in (models_router, files_router, uploads_router, batches_router, conversations_router):
         app.include_router(router, prefix=OPENAI)
         app.include_router(router, prefix=GOOGLE, include_in_schema=False)
 

@@ -31,12 +31,15 @@ from gemgate.api.openapi.files import (
 from gemgate.api.openapi.images import ImageEvent, ImagesResponse
 from gemgate.api.openapi.responses import (
     CompactedConversation,
+    ConversationObject,
+    DeletedConversation,
     DeletedResponse,
     InputTokenCount,
     ItemList,
     ResponseEvent,
     ResponseObject,
 )
+from gemgate.api.responses.conversation_wire import ConversationChange, ConversationRequest, ItemsRequest
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.wire import Wire
 
@@ -152,6 +155,30 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("delete", "/v1/responses/{response_id}"): Operation(_gives("It is deleted.", DeletedResponse), failures=(404,)),
     ("get", "/v1/responses/{response_id}/input_items"): Operation(
         _gives("A page of items.", ItemList), failures=(404,)
+    ),
+    ("post", "/v1/conversations"): Operation(
+        _gives("The conversation.", ConversationObject), {JSON: ConversationRequest}, _BODY
+    ),
+    ("get", "/v1/conversations/{conversation_id}"): Operation(
+        _gives("The conversation.", ConversationObject), failures=(404,)
+    ),
+    ("post", "/v1/conversations/{conversation_id}"): Operation(
+        _gives("The conversation.", ConversationObject), {JSON: ConversationChange}, (*_BODY, 404)
+    ),
+    ("delete", "/v1/conversations/{conversation_id}"): Operation(
+        _gives("It is deleted.", DeletedConversation), failures=(404,)
+    ),
+    ("post", "/v1/conversations/{conversation_id}/items"): Operation(
+        _gives("The items.", ItemList), {JSON: ItemsRequest}, (*_BODY, 404)
+    ),
+    ("get", "/v1/conversations/{conversation_id}/items"): Operation(
+        _gives("A page of items.", ItemList), failures=(404,)
+    ),
+    ("get", "/v1/conversations/{conversation_id}/items/{item_id}"): Operation(
+        _gives("The item.", dict[str, Any]), failures=(404,)
+    ),
+    ("delete", "/v1/conversations/{conversation_id}/items/{item_id}"): Operation(
+        _gives("The conversation, without the item.", ConversationObject), failures=(404,)
     ),
     ("post", "/v1/embeddings"): _generates(
         {JSON: EmbeddingRequest}, "The vectors. With `x-gemgate-dry-run`, the native request.", EmbeddingList

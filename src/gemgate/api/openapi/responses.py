@@ -54,6 +54,23 @@ class ShownReasoning(TypedDict):
     summary: str | None
 
 
+class ConversationObject(TypedDict):
+    """A conversation."""
+
+    id: str
+    object: Literal["conversation"]
+    created_at: int
+    metadata: dict[str, str]
+
+
+class DeletedConversation(TypedDict):
+    """The answer to the deletion of a conversation."""
+
+    id: str
+    object: Literal["conversation.deleted"]
+    deleted: bool
+
+
 class ConversationLink(TypedDict):
     """The conversation that a response belongs to."""
 
