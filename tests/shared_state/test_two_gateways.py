@@ -138,7 +138,11 @@ async def test_readiness_and_metrics_tell_of_redis_and_do_not_depend_on_it(
         redis_server.stop()
         assert (await chat(one)).status_code == 200
         ready = await one.get("/readyz")
-        assert (ready.status_code, ready.json()) == (200, {"status": "ok", "redis": "down"})
+        degraded = {"redis": "Redis is down: each process counts for itself"}
+        assert (ready.status_code, ready.json()) == (
+            200,
+            {"status": "degraded", "redis": "down", "degraded": degraded},
+        )
         assert Scrape((await one.get("/metrics")).text).value("gemgate_redis_up") == 0
 
 

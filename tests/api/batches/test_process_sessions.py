@@ -171,7 +171,9 @@ def test_a_line_that_waits_for_media_is_translated_when_they_are_there() -> None
 def test_nothing_waits_when_the_gateway_does_not_fetch() -> None:
     content = [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]
     (line,), _ = translated(jsonl(chat("a", messages=[{"role": "user", "content": content}])), remote_media="google")
-    assert line["request"]["contents"][0]["parts"] == [{"fileData": {"fileUri": "https://x/y.png"}}]
+    assert line["request"]["contents"][0]["parts"] == [
+        {"fileData": {"fileUri": "https://x/y.png", "mimeType": "image/png"}}
+    ]
 
 
 def test_after_an_error_nothing_more_is_translated() -> None:

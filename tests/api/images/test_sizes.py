@@ -61,6 +61,23 @@ def test_pixels_become_what_the_model_has_and_a_note_says_when_they_differ(
     assert not notes.dropped
 
 
+@pytest.mark.parametrize(
+    ("model", "size", "ratio", "adjusted", "dropped"),
+    [
+        (PRO_3, "16:9", "16:9", [], []),
+        (PRO_3, "1:1", "1:1", [], []),
+        (PRO_3, "2:1", "16:9", ["size=2:1->16:9"], []),
+        (OLD_20, "16:9", None, [], ["size"]),
+    ],
+)
+def test_a_ratio_in_the_place_of_the_size_is_the_ratio(
+    model: str, size: str, ratio: str | None, adjusted: list[str], dropped: list[str]
+) -> None:
+    found, notes = framed(model, size=size)
+    assert found == Frame(ratio)
+    assert (notes.adjusted, notes.dropped) == (adjusted, dropped)
+
+
 @pytest.mark.parametrize("size", [None, "auto"])
 def test_no_size_leaves_the_choice_to_the_model(size: str | None) -> None:
     found, notes = framed(PRO_3, size=size)
@@ -70,7 +87,21 @@ def test_no_size_leaves_the_choice_to_the_model(size: str | None) -> None:
 
 @pytest.mark.parametrize(
     "size",
-    ["", "big", "1024", "0x1024", "1024x0", "-1x5", "1024 x 1024", "100000x1", "1024x1024x3", "16:9", "\uff11x\uff11"],
+    [
+        "",
+        "big",
+        "1024",
+        "0x1024",
+        "1024x0",
+        "-1x5",
+        "1024 x 1024",
+        "100000x1",
+        "1024x1024x3",
+        "0:9",
+        "16:0",
+        "16:9:1",
+        "\uff11x\uff11",
+    ],
 )
 def test_a_size_that_is_none_is_refused(size: str) -> None:
     with pytest.raises(ApiError, match="WIDTHxHEIGHT") as refused:

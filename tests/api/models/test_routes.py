@@ -48,7 +48,7 @@ async def test_a_model_is_found_by_either_spelling(prefix: str, before: str, nam
     assert model["capabilities"]["thinking"] == "budget"
 
 
-@pytest.mark.parametrize("name", ["gpt-9", "models/gpt-9", "tunedModels/x", "..%2Fsecret", "x" * 5000, ""])
+@pytest.mark.parametrize("name", ["gpt-9", "models/gpt-9", "tunedModels/x", "..%2Fsecret", "x" * 5000])
 async def test_a_model_that_google_does_not_list_is_openais_404(name: str) -> None:
     response = await get(f"/v1/models/{name}")
     error = response.json()["error"]
