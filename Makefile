@@ -36,11 +36,11 @@ serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; r
 test: $(VENV)/.installed-dev ## all tests but those that take minutes
 	$(BIN)/python -m pytest -n auto
 
-test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets and browsers, in under three minutes on two cores
-	$(BIN)/python -m pytest -n auto -m "not soak and not integration"
+test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets, browsers and searches, in about a minute on two cores
+	$(BIN)/python -m pytest -n auto -m "not soak and not integration and not slow"
 
 # Not of all tests: a tracer slows servers down, and is not safe where many event loops run in threads.
-coverage: $(VENV)/.installed-dev ## branch coverage of the tests of test-fast; too little of it fails
+coverage: $(VENV)/.installed-dev ## branch coverage of the tests without processes and sockets; too little of it fails
 	$(BIN)/python -m pytest -n auto -m "not soak and not integration" --cov --cov-report=term
 
 soak: $(VENV)/.installed-dev ## slow tests: gateways killed at every point of a batch, long fuzzing, mixed load with faults, a hostile tenant (SOAK_SECONDS=60: less of it)

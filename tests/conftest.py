@@ -32,6 +32,7 @@ for phase in ("connect", "read", "write", "pool"):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make test-fast` leaves out, before `-m` selects."""
     lanes.mark_integration(items)
+    lanes.mark_slow(items)
 
 
 def heed_signals() -> None:

@@ -10,6 +10,8 @@ import pytest
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import FakeGoogle, bad_key, daily, detail, failure, overloaded, quota
 
+pytestmark = pytest.mark.slow
+
 KEY = "AIzaSyTheGatewaysOwnKeyOfThirtyNineXXXX"
 OTHER_KEY = "AIzaSyTheGatewaysOtherKeyOfThirtyNineXX"
 MODEL = "gemini-2.5-flash"

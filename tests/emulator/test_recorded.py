@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import orjson
+import pytest
 from starlette.applications import Starlette
 from tests.emulator.support import Emulator, Exchange, needs_recordings, png, recorded
 
@@ -12,6 +13,8 @@ from gemgate.emulator.answers import compose
 from gemgate.emulator.families import find
 from gemgate.emulator.stream import events, unary
 from gemgate.emulator.validation import parse
+
+pytestmark = pytest.mark.slow
 
 # Files that recorded requests name: they have to be there.
 FILES = re.compile(r"googleapis\.com/v1beta/(files/[a-z0-9]+)")

@@ -13,6 +13,8 @@ from gemgate.emulator.vectors import (
     vector,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def embed(text: str, size: int = LANES, *, unit: bool = False) -> list[float]:
     return vector(text_features(text), size, unit=unit)

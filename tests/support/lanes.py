@@ -1,4 +1,4 @@
-"""Which tests `make test-fast` leaves out: those that start a process, or listen on a socket.
+"""Which tests `make test-fast` leaves out: those that start a process or listen on a socket, and those that search.
 
 The code of a test, of its fixtures and of all helpers in `tests` that they name is read for what does either, and the
 test is marked `integration`. What this does not see, the test says itself with the mark; `no_process_and_no_listener`
@@ -18,6 +18,10 @@ import pytest
 from gemgate.emulator.server import serve_in_thread
 
 MARK = "integration"
+SLOW = "slow"
+SEARCHES = ("properties", "faults", "recorded", "security", "docs", "exchanges", "conformance")
+"""Folders of tests that search, or read the project's pages: each test of theirs is slow, or one of hundreds."""
+
 _OBJECTS = (subprocess, subprocess.Popen, multiprocessing, serve_in_thread)
 _NAMES = frozenset({"create_server", "start_server", "create_subprocess_exec", "ProcessPoolExecutor"})
 
@@ -30,6 +34,14 @@ def mark_integration(items: Iterable[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and any(map(reaches_outside, _functions_of(item))):
             item.add_marker(MARK)
+
+
+def mark_slow(items: Iterable[pytest.Item]) -> None:
+    """Mark the tests of `SEARCHES`; others say it themselves."""
+    for item in items:
+        folder = item.nodeid.removeprefix("tests/").partition("/")[0]
+        if folder in SEARCHES:
+            item.add_marker(SLOW)
 
 
 def _functions_of(item: pytest.Function) -> Iterator[Callable[..., Any]]:

@@ -7,6 +7,8 @@ from gemgate.api.batches import google_input
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.media.inline import Inline
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_chat_batch_ends_with_each_custom_id_in_one_of_two_files(batches: Batches) -> None:
     batch = await batches.create(

@@ -21,6 +21,8 @@ from gemgate.app import create_app
 from gemgate.settings import Settings
 from gemgate.web.cors import EXPOSED
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "text/event-stream"
 CHAT = "/v1/chat/completions"
 IMAGES = "/v1/images/generations"
