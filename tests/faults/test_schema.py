@@ -87,11 +87,17 @@ def names(servers: Stack) -> dict[str, str]:
         file = client.post("/files", data={"purpose": "batch"}, files=held).json()["id"]
         batch = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
         upload = {"purpose": "batch", "filename": "x", "bytes": 1, "mime_type": "text/plain"}
+        item = {"type": "message", "role": "user", "content": "Hi"}
+        conversation = client.post("/conversations", json={"items": [item]}).json()["id"]
+        items = client.get(f"/conversations/{conversation}/items").json()
         return {
             "model": CHAT[0],
             "file_id": file,
             "batch_id": client.post("/batches", json=batch).json()["id"],
             "upload_id": client.post("/uploads", json=upload).json()["id"],
+            "response_id": client.post("/responses", json={"model": CHAT[0], "input": "Hi"}).json()["id"],
+            "conversation_id": conversation,
+            "item_id": items["data"][0]["id"],
         }
 
 
@@ -118,7 +124,7 @@ def reach(case: Case, names: dict[str, str], draw: st.DataObject) -> None:
         if depth > 1:
             sound |= {
                 "messages": MESSAGES,
-                "input": ["a", "b"],
+                "input": "Hi" if "responses" in case.path else ["a", "b"],
                 "prompt": "A cat",
                 "input_file_id": names["file_id"],
             }

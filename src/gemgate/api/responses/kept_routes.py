@@ -32,8 +32,9 @@ async def list_input_items(
     order: Order = "desc",
 ) -> Response:
     """Answer with a page of the items of the input, the last one first unless `order` says otherwise."""
+    found = await found_response(request, response_id)
     check_include(request)
-    items = KeptTurn.of((await found_response(request, response_id)).payload).input
+    items = KeptTurn.of(found.payload).input
     if order == "desc":
         items.reverse()
     if after is not None:
@@ -47,8 +48,9 @@ async def list_input_items(
 @router.get("/responses/{response_id}", summary="Retrieve a response")
 async def retrieve_response(request: Request, response_id: str) -> Response:
     """Answer with the `response`."""
+    found = await found_response(request, response_id)
     check_include(request)
-    return json_response(KeptTurn.of((await found_response(request, response_id)).payload).response)
+    return json_response(KeptTurn.of(found.payload).response)
 
 
 @router.delete("/responses/{response_id}", summary="Delete a response")
