@@ -268,7 +268,7 @@ def test_an_unknown_model_is_not_found(client: OpenAI, model: str) -> None:
 
 
 def test_an_imagen_that_google_switched_off_is_not_found_with_the_way_out(client: OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match=r"gemini-2\.5-flash-image") as caught:
+    with pytest.raises(openai.NotFoundError, match=r"gemini-3\.1-flash-image") as caught:
         client.images.generate(model="imagen-3.0-generate-002", prompt="Hello [[emulator: 404]]")
     assert caught.value.code == "model_not_found"
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from gemgate.settings.variables import logs_json
-
 if TYPE_CHECKING:
     from gemgate.settings import Settings
 
@@ -30,6 +28,8 @@ def say(*lines: str) -> None:
 
 def warn(sentence: str, level: str = "warning") -> None:
     """Write a sentence to the standard error, as a line of the log where that is JSON."""
+    from gemgate.settings.variables import logs_json
+
     if logs_json():
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         sentence = json.dumps({"event": sentence, "level": level, "timestamp": stamp})
