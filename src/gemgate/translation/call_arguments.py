@@ -11,6 +11,8 @@ from gemgate.translation.notes import Notes
 _TEXT = "_raw"
 """The argument that holds a value other than a JSON object: a conversation must be able to go on."""
 
+_LEVELS = 1_000  # fewer brackets are not too deep to be read
+
 
 def parse_arguments(arguments: Any, param: str, notes: Notes) -> dict[str, Any]:
     """The arguments of a call as an object that can be sent to Google.
@@ -21,6 +23,8 @@ def parse_arguments(arguments: Any, param: str, notes: Notes) -> dict[str, Any]:
     Raises:
         ApiError: 400 when they are nested too deeply, and under the strict policy when they are not a JSON object.
     """
+    if isinstance(arguments, str) and _is_too_deep(arguments):
+        raise _too_deep(param)
     value, change = _read(arguments)
     if change:
         if notes.policy == "strict":
@@ -31,9 +35,25 @@ def parse_arguments(arguments: Any, param: str, notes: Notes) -> dict[str, Any]:
         exact = exact_numbers(value)
         orjson.dumps(exact)
     except (TypeError, ValueError, RecursionError) as error:
-        msg = f"'{param}' cannot be sent on: it is nested more than about 200 levels deep."
-        raise ApiError(400, msg, param=param, code="invalid_value") from error
+        raise _too_deep(param) from error
     return exact  # type: ignore[no-any-return]  # an object, as it was
+
+
+def _is_too_deep(text: str) -> bool:
+    """Whether it is JSON of more levels than can be read; it is no damaged JSON, and must not be taken for it."""
+    opened = text.count("{") + text.count("[")
+    if opened < _LEVELS or opened != text.count("}") + text.count("]"):
+        return False
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return str(error).startswith("depth limit")
+    return False
+
+
+def _too_deep(param: str) -> ApiError:
+    msg = f"'{param}' cannot be sent on: it is nested more than about 200 levels deep."
+    return ApiError(400, msg, param=param, code="invalid_value")
 
 
 def _read(arguments: Any) -> tuple[dict[str, Any], str]:
