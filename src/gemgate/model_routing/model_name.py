@@ -1,10 +1,13 @@
 """The `model` of a request."""
 
+from functools import lru_cache
+
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import InvalidNameError
 from gemgate.gemini.resource_names import model_path, without_prefixes
 
 
+@lru_cache(maxsize=1024)  # of names alone, which have 220 characters at most
 def model_name(asked: str) -> str:
     """The resource name of the model that was asked for, such as `models/gemini-2.5-flash`.
 

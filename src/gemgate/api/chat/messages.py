@@ -110,7 +110,8 @@ class MessageTranslator:
                 self._add(message, f"messages[{index}]")
         self._close_calls(f"messages[{len(messages) - 1}]")
         self._end(messages)
-        self._begin(messages)
+        if self.turns.contents[0]["role"] == "model":
+            self._begin(messages)
         return self.turns.contents, self.system
 
     def _add_text(self, message: Message) -> bool:
@@ -321,8 +322,7 @@ class MessageTranslator:
         turn or after a function response turn". Later calls follow a turn of the user's, or one of results, always:
         neighbours of one role are one turn.
         """
-        first = self.turns.contents[0]
-        if first["role"] == "model" and any("functionCall" in part for part in first["parts"]):
+        if any("functionCall" in part for part in self.turns.contents[0]["parts"]):
             index = next((index for index, message in enumerate(messages) if message["role"] == "assistant"), 0)
             self.notes.adjust(f"messages[{index}]=+user")
             self.turns.contents.insert(0, {"role": "user", "parts": [{"text": _EARLIER}]})

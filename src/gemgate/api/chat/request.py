@@ -6,9 +6,9 @@ from typing import Any
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.generation_config import fold_seed, generation_config
 from gemgate.api.chat.messages import MessageTranslator
-from gemgate.api.chat.other_spellings import add_respelled, respelled
+from gemgate.api.chat.other_spellings import add_respelled, has_other_words, respelled
 from gemgate.api.chat.tools import plan_tools, refuse_many_tools
-from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest
+from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest, ResponseFormat
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
@@ -94,8 +94,9 @@ def to_gemini(
     facts = options.catalog.facts(model)
     if facts.purpose != "chat":
         refuse_other_purposes(model, facts)
-    words = respelled(request, facts, notes)
-    request = words.request
+    words = respelled(request, facts, notes) if has_other_words(request) else None
+    if words is not None:
+        request = words.request
     _drop_unsupported(request, notes)
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     refuse_many_tools(request, options.max_tools)
@@ -117,8 +118,10 @@ def to_gemini(
     config = _config(request, google, facts, notes)
     if content.resolution:
         config["mediaResolution"] = content.resolution
-    add_respelled(config, words, has_functions=bool(plan.declarations) and not facts.json_with_tools, notes=notes)
-    hidden = apply_format(_format(request, notes, plan), plan, config, facts, notes)
+    if words is not None:
+        add_respelled(config, words, has_functions=bool(plan.declarations) and not facts.json_with_tools, notes=notes)
+    wanted = _format(request.response_format, notes, plan) if request.response_format is not None else _TEXT
+    hidden = apply_format(wanted, plan, config, facts, notes)
     calls = _count(request, config, facts)
     _override(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}
@@ -135,10 +138,10 @@ def to_gemini(
     return ChatTranslation(model, body, calls, context, notes)
 
 
-def _format(request: ChatCompletionRequest, notes: Notes, plan: ToolPlan) -> Format:
-    wanted = request.response_format
-    if wanted is None:
-        return Format("text")
+_TEXT = Format("text")
+
+
+def _format(wanted: ResponseFormat, notes: Notes, plan: ToolPlan) -> Format:
     named, extra = wanted.json_schema, dict(wanted.model_extra or {})
     param, schema = "response_format.json_schema.schema", named.schema_ if named else None
     if schema is None and wanted.type != "text" and extra.get("schema") is not None:  # as other APIs spell it
@@ -182,7 +185,7 @@ def _context(
         names=plan.names,
         signatures=options.signatures,
         custom=frozenset(plan.custom),
-        functions=declared_functions(plan.declarations),
+        functions=declared_functions(plan.declarations) if plan.declarations else {},
         hidden=hidden,
         first_call_only=request.parallel_tool_calls is False,
         legacy_functions=bool(request.functions) and not request.tools,
