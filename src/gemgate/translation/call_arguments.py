@@ -40,7 +40,7 @@ def parse_arguments(arguments: Any, param: str, notes: Notes) -> dict[str, Any]:
 
 
 def _is_too_deep(text: str) -> bool:
-    """Whether it is JSON of more levels than can be read; it is no damaged JSON, and must not be taken for it."""
+    """Whether it is JSON of more levels than can be read; such a text is not damaged, and must not be repaired."""
     opened = text.count("{") + text.count("[")
     if opened < _LEVELS or opened != text.count("}") + text.count("]"):
         return False
