@@ -1,5 +1,6 @@
 """`POST /v1/responses` as callers meet it: whole and streamed answers, failures, dry runs, other models, the log."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -226,10 +227,12 @@ async def test_the_log_and_the_metrics_know_a_response(stream: bool, capsys: pyt
 async def test_each_event_is_in_one_write() -> None:
     written: list[bytes] = []
     app = gateway_app(FakeGoogle(sse(native({"text": "Hel"}), native({"text": "lo"}, finishReason="STOP"))))
-    body = b'{"model": "gemini-2.5-flash", "input": "Hi", "stream": true}'
+    given = [b'{"model": "gemini-2.5-flash", "input": "Hi", "stream": true}']
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not given:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": given.pop(), "more_body": False}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body" and message.get("body"):
