@@ -1,16 +1,19 @@
 """Conversations: items in their order, appended by any number of callers at once, and seen by their owner alone."""
 
+from typing import Any
+
 import anyio
 import pytest
 from tests.store.support import OTHER, OWNER, keys
 from tests.support.clock import FakeClock
 
-from gemgate.store import Store, StoredItem, UnknownCursorError
+from gemgate.store import KeptTooLargeError, Store, StoredItem, UnknownCursorError
 from gemgate.store.payloads import INLINE_BYTES
 
 pytestmark = pytest.mark.integration
 
 MONTH = 30 * 86_400
+PLENTY = 10**9
 LARGE = b"x" * (INLINE_BYTES + 1)
 
 
@@ -25,9 +28,9 @@ async def append(store: Store, conversation: str, *names: str, owner: str = OWNE
     return await store.conversations.append(owner, conversation, items, MONTH)
 
 
-async def listed(store: Store, conversation: str, owner: str = OWNER, **options: object) -> list[str]:
-    items = await store.conversations.items(owner, conversation, **options)  # type: ignore[arg-type]
-    return [item.id for item in items]
+async def listed(store: Store, conversation: str, owner: str = OWNER, **options: Any) -> list[str]:
+    given: dict[str, Any] = {"limit": 100, "max_bytes": PLENTY, **options}
+    return [item.id for item in (await store.conversations.page(owner, conversation, **given)).items]
 
 
 async def test_a_conversation_is_its_owners(store: Store) -> None:
@@ -89,12 +92,24 @@ async def test_large_items_are_blobs_that_go_with_them(store: Store) -> None:
     assert await store.conversations.append(OWNER, name, items, MONTH)
     assert not await store.conversations.append(OWNER, "conv_none", items, MONTH)
     assert len(await keys(store.blobs, "conversations")) == 2
-    assert [item.payload for item in await store.conversations.items(OWNER, name)] == [LARGE, LARGE]
+    assert [item.payload for item in await store.conversations.items(OWNER, name, PLENTY)] == [LARGE, LARGE]
     await store.conversations.delete_item(OWNER, name, "msg_1")
     assert len(await keys(store.blobs, "conversations")) == 1
     assert await store.conversations.delete(OWNER, name) is True
     assert await keys(store.blobs, "conversations") == set()
     assert await listed(store, name) == []
+
+
+async def test_no_more_is_read_than_may_be(store: Store) -> None:
+    name = await made(store, "msg_1", "msg_22", "msg_333")  # of 5, 6 and 7 bytes
+    assert len(await store.conversations.items(OWNER, name, 18)) == 3
+    with pytest.raises(KeptTooLargeError) as caught:
+        await store.conversations.items(OWNER, name, 17)
+    assert (caught.value.size, caught.value.maximum) == (18, 17)
+    page = await store.conversations.page(OWNER, name, limit=3, max_bytes=12)
+    assert ([item.id for item in page.items], page.has_more) == (["msg_1", "msg_22"], True)
+    page = await store.conversations.page(OWNER, name, limit=3, max_bytes=1, after="msg_22")
+    assert ([item.id for item in page.items], page.has_more) == (["msg_333"], False)
 
 
 async def test_it_lives_a_month_after_its_last_item(store: Store, clock: FakeClock) -> None:

@@ -5,12 +5,13 @@ from tests.store.conftest import Place
 from tests.store.support import OTHER, OWNER, keys
 from tests.support.clock import FakeClock
 
-from gemgate.store import ResponseUnknownError, Store, responses
+from gemgate.store import KeptTooLargeError, ResponseUnknownError, Store, responses
 from gemgate.store.payloads import INLINE_BYTES
 
 pytestmark = pytest.mark.integration
 
 DAY = 86_400
+PLENTY = 10**9
 LARGE = b"x" * (INLINE_BYTES + 1)
 
 
@@ -40,7 +41,7 @@ async def test_a_deleted_response_is_gone_with_its_bytes_items_and_events(store:
     assert await store.responses.delete(OWNER, "resp_1") is True
     assert await store.responses.delete(OWNER, "resp_1") is False
     assert await payload(store, "resp_1") is None
-    assert await store.responses.of_items(OWNER, ["msg_1"]) == {}
+    assert await store.responses.of_items(OWNER, ["msg_1"], PLENTY) == {}
     assert await store.responses.events(OWNER, "resp_1") == []
     assert await keys(store.blobs, "responses") == set()
 
@@ -59,7 +60,7 @@ async def test_a_chain_is_read_from_its_beginning(store: Store) -> None:
     for number in range(20):
         previous = f"resp_{number - 1}" if number else None
         await keep(store, f"resp_{number}", b"%d" % number, previous_id=previous)
-    chain = await store.responses.chain(OWNER, "resp_14")
+    chain = await store.responses.chain(OWNER, "resp_14", PLENTY)
     assert [each.payload for each in chain] == [b"%d" % number for number in range(15)]
 
 
@@ -69,33 +70,46 @@ async def test_a_chain_with_a_missing_link_names_it(store: Store) -> None:
     await keep(store, "resp_3", previous_id="resp_2")
     await store.responses.delete(OWNER, "resp_2")
     with pytest.raises(ResponseUnknownError) as caught:
-        await store.responses.chain(OWNER, "resp_3")
+        await store.responses.chain(OWNER, "resp_3", PLENTY)
     assert caught.value.response_id == "resp_2"
     with pytest.raises(ResponseUnknownError):
-        await store.responses.chain(OTHER, "resp_1")
+        await store.responses.chain(OTHER, "resp_1", PLENTY)
 
 
 async def test_a_chain_has_a_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "MAX_CHAIN", 3)
     for number in range(4):
         await keep(store, f"resp_{number}", previous_id=f"resp_{number - 1}" if number else None)
-    assert len(await store.responses.chain(OWNER, "resp_2")) == 3
+    assert len(await store.responses.chain(OWNER, "resp_2", PLENTY)) == 3
     with pytest.raises(ResponseUnknownError):
-        await store.responses.chain(OWNER, "resp_3")
+        await store.responses.chain(OWNER, "resp_3", PLENTY)
+
+
+async def test_no_more_is_read_than_may_be(store: Store) -> None:
+    await keep(store, "resp_1", b"1234", items=["msg_1", "msg_2"])
+    await keep(store, "resp_2", LARGE, previous_id="resp_1", items=["msg_3"])
+    size = 4 + len(LARGE)
+    assert len(await store.responses.chain(OWNER, "resp_2", size)) == 2
+    with pytest.raises(KeptTooLargeError) as caught:
+        await store.responses.chain(OWNER, "resp_2", size - 1)
+    assert (caught.value.size, caught.value.maximum) == (size, size - 1)
+    assert len(await store.responses.of_items(OWNER, ["msg_1", "msg_2"], 4)) == 2
+    with pytest.raises(KeptTooLargeError):
+        await store.responses.of_items(OWNER, ["msg_1", "msg_3"], size - 1)
 
 
 async def test_items_lead_to_their_responses(store: Store) -> None:
     await keep(store, "resp_1", b"1", items=["msg_1", "rs_1"])
     await keep(store, "resp_2", b"2", items=["msg_2"])
-    found = await store.responses.of_items(OWNER, ["rs_1", "msg_2", "msg_9"])
+    found = await store.responses.of_items(OWNER, ["rs_1", "msg_2", "msg_9"], PLENTY)
     assert {item: each.payload for item, each in found.items()} == {"rs_1": b"1", "msg_2": b"2"}
-    assert await store.responses.of_items(OTHER, ["rs_1"]) == {}
+    assert await store.responses.of_items(OTHER, ["rs_1"], PLENTY) == {}
 
 
 async def test_an_item_of_two_responses_is_that_of_the_newer_one(store: Store) -> None:
     await keep(store, "resp_1", b"1", items=["msg_1"])
     await keep(store, "resp_2", b"2", items=["msg_1"])
-    assert (await store.responses.of_items(OWNER, ["msg_1"]))["msg_1"].payload == b"2"
+    assert (await store.responses.of_items(OWNER, ["msg_1"], PLENTY))["msg_1"].payload == b"2"
 
 
 async def test_a_response_at_work_is_replaced_until_it_has_ended(store: Store) -> None:
@@ -107,7 +121,7 @@ async def test_a_response_at_work_is_replaced_until_it_has_ended(store: Store) -
     assert not await store.responses.replace(OWNER, "resp_1", LARGE, status="failed")
     assert not await store.responses.replace(OTHER, "resp_1", LARGE, status="failed")
     assert await payload(store, "resp_1") == b"end"
-    assert list(await store.responses.of_items(OWNER, ["msg_1"])) == ["msg_1"]
+    assert list(await store.responses.of_items(OWNER, ["msg_1"], PLENTY)) == ["msg_1"]
     assert await keys(store.blobs, "responses") == set()
 
 

@@ -102,8 +102,17 @@ class ResourceAccess:
         body = request.model_dump(exclude_unset=True, warnings=False)
         if bare(str(body.get("model"))) in self._aliases:
             del body["model"]  # the operator's name for a model is not the caller's choice
-        named = await self.named(body, len(raw) if raw is not None else LARGE)
-        await self.check_names(caller, named.names)
+        await self.check_values(caller, body, len(raw) if raw is not None else LARGE)
+
+    async def check_values(self, caller: Caller, values: Any, size: int) -> None:
+        """Refuse parsed JSON of `size` bytes that names what is not its caller's.
+
+        Raises:
+            ApiError: 404; 400 for more names than are looked up.
+        """
+        if self.is_shared:
+            named = await self.named(values, size)
+            await self.check_names(caller, named.names)
 
     async def named(self, body: Any, size: int) -> Named:
         """What a parsed body of `size` bytes names.

@@ -169,7 +169,9 @@ async def services(
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),
             responses=ResponseServices(
-                KeptResponses(store, settings.responses_lifetime) if settings.responses_store else StatelessStore(),
+                KeptResponses(store, settings.responses_lifetime, settings.max_body_bytes)
+                if settings.responses_store
+                else StatelessStore(),
                 Encryptor(secrets, _CARRIERS),
             ),
             readiness=await enter(aclosing(Readiness(store))),

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from gemgate.store.blobs import Blobs
 from gemgate.store.database import Clock, Database
-from gemgate.store.errors import UnknownCursorError
+from gemgate.store.errors import KeptTooLargeError, UnknownCursorError
 from gemgate.store.ids import new_id
 from gemgate.store.payloads import Payload, Payloads
 from gemgate.store.tables import ConversationItemRow, ConversationRow
@@ -22,6 +23,14 @@ class StoredItem:
 
     id: str
     payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """Some items, and whether there are more after the last of them."""
+
+    items: list[StoredItem]
+    has_more: bool
 
 
 class Conversations:
@@ -87,16 +96,34 @@ class Conversations:
             await self._payloads.delete(*(place.blob_key for place in places))
         return after is not None
 
-    async def items(
+    async def items(self, owner: str, conversation_id: str, max_bytes: int) -> list[StoredItem]:
+        """All items; none where the conversation is not there.
+
+        Raises:
+            KeptTooLargeError: together they are larger than `max_bytes`; none of them was read.
+        """
+        mine = self._items_of(owner, conversation_id)
+        async with self._database.read() as session:
+            size = await session.scalar(select(func.sum(ConversationItemRow.size)).where(*mine)) or 0
+            if size > max_bytes:
+                raise KeptTooLargeError(int(size), max_bytes)
+            query = select(ConversationItemRow).where(*mine).order_by(ConversationItemRow.place)
+            rows = list(await session.scalars(query))
+        return [await self._loaded(row) for row in rows]
+
+    async def page(
         self,
         owner: str,
         conversation_id: str,
         *,
         after: str | None = None,
-        limit: int | None = None,
+        limit: int,
         order: Literal["asc", "desc"] = "asc",
-    ) -> list[StoredItem]:
+        max_bytes: int,
+    ) -> ItemPage:
         """The items that follow the item `after`, in this order; none where the conversation is not there.
+
+        They are at most `limit`, and fewer where they would be larger than `max_bytes` together; one is always given.
 
         Raises:
             UnknownCursorError: the conversation has no item with the id `after`.
@@ -110,8 +137,11 @@ class Conversations:
                 if (begin := await session.scalar(known)) is None:
                     raise UnknownCursorError(after)
                 query = query.where(place > begin if order == "asc" else place < begin)
-            rows = list(await session.scalars(query.order_by(place if order == "asc" else place.desc()).limit(limit)))
-        return [await self._loaded(row) for row in rows]
+            query = query.order_by(place if order == "asc" else place.desc())
+            rows = list(await session.scalars(query.limit(limit + 1)))
+        sizes = accumulate(row.size for row in rows[:limit])
+        number = sum(size <= max_bytes for size in sizes) or 1
+        return ItemPage([await self._loaded(row) for row in rows[:number]], len(rows) > number)
 
     async def item(self, owner: str, conversation_id: str, item_id: str) -> StoredItem | None:
         """The newest item with this id."""

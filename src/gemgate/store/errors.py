@@ -33,6 +33,15 @@ class ResponseUnknownError(StoreError):
         self.response_id = response_id
 
 
+class KeptTooLargeError(StoreError):
+    """All that was asked for is `size` bytes, and at most `maximum` are read at once."""
+
+    def __init__(self, size: int, maximum: int) -> None:
+        super().__init__(f"{size} bytes are kept, and at most {maximum} are read at once")
+        self.size = size
+        self.maximum = maximum
+
+
 class UploadUnknownError(StoreError):
     """No upload of this owner has this id."""
 

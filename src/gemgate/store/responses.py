@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, literal, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gemgate.store.blobs import Blobs
 from gemgate.store.database import Clock, Database
-from gemgate.store.errors import ResponseUnknownError
+from gemgate.store.errors import KeptTooLargeError, ResponseUnknownError
 from gemgate.store.payloads import Payloads
 from gemgate.store.tables import ResponseEventRow, ResponseItemRow, ResponseRow
 
@@ -123,35 +123,42 @@ class Responses:
             row = await session.scalar(select(ResponseRow).where(ResponseRow.id == response_id, *self._alive(owner)))
         return None if row is None else await self._loaded(row)
 
-    async def chain(self, owner: str, response_id: str) -> list[StoredResponse]:
+    async def chain(self, owner: str, response_id: str, max_bytes: int) -> list[StoredResponse]:
         """The response, and those that it goes on from, the first of them first.
 
         Raises:
             ResponseUnknownError: one of them is not there, or they are more than `MAX_CHAIN`.
+            KeptTooLargeError: together they are larger than `max_bytes`; none of them was read.
         """
-        rows = {row.id: row for row in await self._ancestors(owner, response_id)}
-        wanted: str | None = response_id
-        chain: list[ResponseRow] = []
-        while wanted is not None:
-            row = rows.get(wanted)
-            if row is None or len(chain) == MAX_CHAIN:
-                raise ResponseUnknownError(wanted)
-            chain.append(row)
-            wanted = row.previous_id
-        return [await self._loaded(row) for row in reversed(chain)]
+        async with self._database.read() as session:
+            links = dict((await session.execute(self._ancestors(owner, response_id))).all())
+            wanted: str | None = response_id
+            chain: list[str] = []
+            while wanted is not None:
+                if wanted not in links or len(chain) == MAX_CHAIN:
+                    raise ResponseUnknownError(wanted)
+                chain.append(wanted)
+                wanted = links[wanted]
+            rows = await self._rows(session, owner, chain, max_bytes)
+        for link in chain:
+            if link not in rows:
+                raise ResponseUnknownError(link)
+        return [await self._loaded(rows[link]) for link in reversed(chain)]
 
-    async def of_items(self, owner: str, item_ids: Sequence[str]) -> dict[str, StoredResponse]:
-        """The responses that hold these items, by the items' ids; those that are not there are left out."""
+    async def of_items(self, owner: str, item_ids: Sequence[str], max_bytes: int) -> dict[str, StoredResponse]:
+        """The responses that hold these items, by the items' ids; those that are not there are left out.
+
+        Raises:
+            KeptTooLargeError: together they are larger than `max_bytes`; none of them was read.
+        """
         found: dict[str, str] = {}
-        rows: dict[str, ResponseRow] = {}
         async with self._database.read() as session:
             for start in range(0, len(item_ids), _AT_ONCE):
                 some = item_ids[start : start + _AT_ONCE]
                 places = select(ResponseItemRow.id, ResponseItemRow.response_id)
                 mine = places.where(ResponseItemRow.owner == owner, ResponseItemRow.id.in_(some))
                 found.update((item, response) for item, response in await session.execute(mine))
-            for row in await self._rows(session, owner, sorted(set(found.values()))):
-                rows[row.id] = row
+            rows = await self._rows(session, owner, sorted(set(found.values())), max_bytes)
         loaded = {response_id: await self._loaded(row) for response_id, row in rows.items()}
         return {item: loaded[response_id] for item, response_id in found.items() if response_id in loaded}
 
@@ -202,23 +209,30 @@ class Responses:
             found = await session.execute(wanted.order_by(ResponseEventRow.number))
             return [(last, data) for last, data in found]
 
-    async def _ancestors(self, owner: str, response_id: str) -> list[ResponseRow]:
+    def _ancestors(self, owner: str, response_id: str) -> Select[str, str | None]:
+        """The ids of a response and of those before it, and the id before each."""
         columns = (ResponseRow.id, ResponseRow.previous_id)
         start = select(*columns, literal(1).label("depth")).where(ResponseRow.id == response_id)
         chain = start.where(*self._alive(owner)).cte("chain", recursive=True)
         further = select(*columns, chain.c.depth + 1).where(
             ResponseRow.id == chain.c.previous_id, *self._alive(owner), chain.c.depth <= MAX_CHAIN
         )
-        ids = select(chain.union_all(further).c.id)
-        async with self._database.read() as session:
-            return list(await session.scalars(select(ResponseRow).where(ResponseRow.id.in_(ids))))
+        links = chain.union_all(further)
+        return select(links.c.id, links.c.previous_id)
 
-    async def _rows(self, session: AsyncSession, owner: str, ids: Sequence[str]) -> list[ResponseRow]:
-        found: list[ResponseRow] = []
-        for start in range(0, len(ids), _AT_ONCE):
-            some = ResponseRow.id.in_(ids[start : start + _AT_ONCE])
-            found += await session.scalars(select(ResponseRow).where(some, *self._alive(owner)))
-        return found
+    async def _rows(
+        self, session: AsyncSession, owner: str, ids: Sequence[str], max_bytes: int
+    ) -> dict[str, ResponseRow]:
+        """The rows that are there, by their ids; their sizes are added up before any is read."""
+        some = [ResponseRow.id.in_(ids[start : start + _AT_ONCE]) for start in range(0, len(ids), _AT_ONCE)]
+        sizes = [select(func.sum(ResponseRow.size)).where(each, *self._alive(owner)) for each in some]
+        if (size := sum([await session.scalar(query) or 0 for query in sizes])) > max_bytes:
+            raise KeptTooLargeError(int(size), max_bytes)
+        rows: dict[str, ResponseRow] = {}
+        for each in some:
+            found = await session.scalars(select(ResponseRow).where(each, *self._alive(owner)))
+            rows |= {row.id: row for row in found}
+        return rows
 
     async def _note_items(self, session: AsyncSession, owner: str, response_id: str, items: Collection[str]) -> None:
         rows = [{"owner": owner, "id": item, "response_id": response_id} for item in items]

@@ -48,9 +48,14 @@ def check_values(raw: bytes) -> None:
         raise _too_many(values, "values", MAX_VALUES)
 
 
-def is_heavy(raw: bytes) -> bool:
-    """Whether the translation of this body may take so long that others should not wait for it."""
-    return len(raw) > _LIGHT_BYTES and raw.count(b"{") > _LIGHT_OBJECTS
+def is_heavy(raw: bytes, kept_bytes: int = 0) -> bool:
+    """Whether the translation of this body, and of what it goes on from, may take so long that others should not wait.
+
+    Args:
+        raw: The body.
+        kept_bytes: How large the JSON is that comes from the store.
+    """
+    return kept_bytes > _LIGHT_BYTES or (len(raw) > _LIGHT_BYTES and raw.count(b"{") > _LIGHT_OBJECTS)
 
 
 _LIGHT_BYTES = 131_072

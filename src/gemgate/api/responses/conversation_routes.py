@@ -104,12 +104,13 @@ async def list_conversation_items(
     await _found(services, caller, conversation_id)
     if after is not None and not is_id(after):
         raise unknown_cursor(after)
-    listed = services.store.conversations.items
+    most = services.settings.max_body_bytes
+    listed = services.store.conversations.page
     try:
-        found = await listed(caller.id, conversation_id, after=after, limit=limit + 1, order=order)
+        page = await listed(caller.id, conversation_id, after=after, limit=limit, order=order, max_bytes=most)
     except UnknownCursorError as error:
         raise unknown_cursor(error.after) from None
-    return json_response(item_list([shown_item(each) for each in found[:limit]], has_more=len(found) > limit))
+    return json_response(item_list([shown_item(each) for each in page.items], has_more=page.has_more))
 
 
 @router.get("/conversations/{conversation_id}/items/{item_id}", summary="Retrieve an item of a conversation")

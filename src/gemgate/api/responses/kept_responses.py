@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from gemgate.api.responses.items import Item, missing_field, read_input
 from gemgate.api.responses.kept_turn import (
     InputTurn,
     KeptTurn,
+    beside,
     input_turn,
     is_id,
     kept_items,
@@ -23,7 +25,7 @@ from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.redaction import traceback_of
-from gemgate.store import ResponseUnknownError, Store, StoredItem, StoreError
+from gemgate.store import KeptTooLargeError, ResponseUnknownError, Store, StoredItem, StoredResponse, StoreError
 
 _AT_WORK = frozenset({"queued", "in_progress"})
 
@@ -37,32 +39,35 @@ class KeptResponses:
     Attributes:
         store: Where they are.
         lifetime: Seconds for which a response is kept, and a conversation after its last change.
+        max_bytes: How large all may be that a request goes on from, as JSON.
     """
 
     store: Store
     lifetime: int
+    max_bytes: int
 
     async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:
         """The request with what `previous_response_id`, `conversation` and item references name.
 
         Raises:
             ApiError: 400 or 404, it names something that is not there, or not the caller's; or what it asks for
-                together excludes each other.
+                together excludes each other. 413, it goes on from more than `max_bytes`.
             StoreError: the store failed, or has no room for the caller.
         """
         _check_combination(request)
         own = read_input(request.input)
-        before = await self._before(request, caller)
-        known = await self._referred(before, own, caller)
+        before, size = await self._before(request, caller)
+        known, referred = await self._referred(before, own, caller, self.max_bytes - size)
+        size += referred
         said = {item.fields.get("id") for item in before if item.kind != "item_reference"}
         own = [item for item in own if item.kind != "item_reference" or item.fields["id"] not in said]
         resolved = _replaced(own, known)
         items = [*_replaced(before, known), *resolved]
         if request.store is False:
-            return ResolvedRequest(request, items)
+            return ResolvedRequest(request, items, kept_bytes=size)
         turn = input_turn(own if request.conversation_id is None else resolved)
         await self.store.room.check_bytes(caller.id, len(turn.data))
-        return ResolvedRequest(request, items, is_stored=True, turn=turn)
+        return ResolvedRequest(request, items, is_stored=True, turn=turn, kept_bytes=size)
 
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
@@ -100,48 +105,77 @@ class KeptResponses:
         items = [conversation_item(item, kept.get(item["id"])) for item in [*asked, *response["output"]]]
         await self.store.conversations.append(caller.id, name, items, self.lifetime)
 
-    async def _before(self, request: ResponseRequest, caller: Caller) -> list[Item]:
-        """What was said before the input."""
+    async def _before(self, request: ResponseRequest, caller: Caller) -> tuple[list[Item], int]:
+        """What was said before the input, and the bytes of it."""
         if request.previous_response_id is not None:
             return await self._chain(request.previous_response_id, caller)
         if request.conversation_id is not None:
             return await self._conversation(request.conversation_id, caller)
-        return []
+        return [], 0
 
-    async def _chain(self, response_id: str, caller: Caller) -> list[Item]:
+    async def _chain(self, response_id: str, caller: Caller) -> tuple[list[Item], int]:
         if not is_id(response_id):
             raise previous_not_found(response_id)
         try:
-            chain = await self.store.responses.chain(caller.id, response_id)
+            chain = await self.store.responses.chain(caller.id, response_id, self.max_bytes)
         except ResponseUnknownError as error:
             raise previous_not_found(error.response_id) from None
+        except KeptTooLargeError as error:
+            raise _too_large(error, "previous_response_id") from None
         if chain[-1].row.status in _AT_WORK:
             msg = f"Previous response with id '{response_id}' has not ended yet: its status is {chain[-1].row.status}."
             raise ApiError(400, msg, param="previous_response_id", code="invalid_value")
-        turns = [KeptTurn.of(each.payload) for each in chain]
-        return [item for turn in turns for item in turn.items("previous_response_id")]
+        size = sum(len(each.payload) for each in chain)
+        return await beside(size, partial(_items_of_chain, chain)), size
 
-    async def _conversation(self, name: str, caller: Caller) -> list[Item]:
+    async def _conversation(self, name: str, caller: Caller) -> tuple[list[Item], int]:
         if not is_id(name) or await self.store.conversations.get(caller.id, name) is None:
             raise conversation_not_found(name)
-        stored = await self.store.conversations.items(caller.id, name)
-        found = [orjson.loads(each.payload) for each in stored]
-        kept = {each["item"]["id"]: each["kept"] for each in found if each["kept"] is not None}
-        return kept_items([each["item"] for each in found], kept, "conversation")
+        try:
+            stored = await self.store.conversations.items(caller.id, name, self.max_bytes)
+        except KeptTooLargeError as error:
+            raise _too_large(error, "conversation") from None
+        size = sum(len(each.payload) for each in stored)
+        return await beside(size, partial(_items_of_conversation, stored)), size
 
-    async def _referred(self, before: Sequence[Item], own: Sequence[Item], caller: Caller) -> dict[str, Item]:
-        """The items that references may mean, by their ids."""
+    async def _referred(
+        self, before: Sequence[Item], own: Sequence[Item], caller: Caller, max_bytes: int
+    ) -> tuple[dict[str, Item], int]:
+        """The items that references may mean, by their ids, and the bytes that were read for it."""
         items = [*before, *own]
         wanted = {item.text_field("id"): None for item in items if item.kind == "item_reference"}
         if not wanted:
-            return {}
+            return {}, 0
         known = {item.fields["id"]: item for item in items if item.kind != "item_reference" and item.fields.get("id")}
         missing = [name for name in wanted if name not in known and is_id(name)]
-        for stored in (await self.store.responses.of_items(caller.id, missing)).values():
-            for item in KeptTurn.of(stored.payload).items("input"):
-                if item.kind != "item_reference":
-                    known.setdefault(item.fields["id"], item)
-        return known
+        try:
+            stored = await self.store.responses.of_items(caller.id, missing, max_bytes)
+        except KeptTooLargeError as error:
+            raise _too_large(error, "input") from None
+        found = list({each.row.id: each for each in stored.values()}.values())
+        size = sum(len(each.payload) for each in found)
+        for item in await beside(size, partial(_items_of_chain, found, "input")):
+            if item.kind != "item_reference":
+                known.setdefault(item.fields["id"], item)
+        return known, size
+
+
+def _items_of_chain(chain: Sequence[StoredResponse], param: str = "previous_response_id") -> list[Item]:
+    return [item for each in chain for item in KeptTurn.of(each.payload).items(param)]
+
+
+def _items_of_conversation(stored: Sequence[StoredItem]) -> list[Item]:
+    found = [orjson.loads(each.payload) for each in stored]
+    kept = {each["item"]["id"]: each["kept"] for each in found if each["kept"] is not None}
+    return kept_items([each["item"] for each in found], kept, "conversation")
+
+
+def _too_large(error: KeptTooLargeError, param: str) -> ApiError:
+    msg = (
+        f"What '{param}' goes on from is {error.size} bytes, and a request may go on from {error.maximum}. Compact it "
+        "(POST /v1/responses/compact), or send the items that matter in 'input'."
+    )
+    return ApiError(413, msg, param=param, code="request_too_large")
 
 
 def _replaced(items: Sequence[Item], known: Mapping[str, Item]) -> list[Item]:

@@ -1,5 +1,6 @@
 """`/responses/{response_id}`: look at a response that is kept, list the items of its input, delete it."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -9,11 +10,10 @@ from starlette.responses import Response
 
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.kept_responses import response_not_found
-from gemgate.api.responses.kept_turn import KeptTurn, is_id
+from gemgate.api.responses.kept_turn import KeptTurn, beside, is_id
 from gemgate.api.responses.request import INCLUDABLE
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
-from gemgate.store import StoredResponse
 
 router = APIRouter(tags=["responses"])
 
@@ -32,9 +32,9 @@ async def list_input_items(
     order: Order = "desc",
 ) -> Response:
     """Answer with a page of the items of the input, the last one first unless `order` says otherwise."""
-    found = await found_response(request, response_id)
+    turn = await found_turn(request, response_id)
     check_include(request)
-    items = KeptTurn.of(found.payload).input
+    items = turn.input
     if order == "desc":
         items.reverse()
     if after is not None:
@@ -48,9 +48,9 @@ async def list_input_items(
 @router.get("/responses/{response_id}", summary="Retrieve a response")
 async def retrieve_response(request: Request, response_id: str) -> Response:
     """Answer with the `response`."""
-    found = await found_response(request, response_id)
+    turn = await found_turn(request, response_id)
     check_include(request)
-    return json_response(KeptTurn.of(found.payload).response)
+    return json_response(turn.response)
 
 
 @router.delete("/responses/{response_id}", summary="Delete a response")
@@ -62,8 +62,8 @@ async def delete_response(request: Request, response_id: str) -> Response:
     return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
-async def found_response(request: Request, response_id: str) -> StoredResponse:
-    """The response of this caller.
+async def found_turn(request: Request, response_id: str) -> KeptTurn:
+    """The turn of a response of this caller.
 
     Raises:
         ApiError: 404, it is not there.
@@ -72,7 +72,7 @@ async def found_response(request: Request, response_id: str) -> StoredResponse:
     found = await services_of(request).store.responses.get(caller.id, response_id) if is_id(response_id) else None
     if found is None:
         raise response_not_found(response_id)
-    return found
+    return await beside(len(found.payload), partial(KeptTurn.of, found.payload))
 
 
 def check_include(request: Request) -> None:

@@ -5,16 +5,20 @@ Each response holds its own turn alone, and each item of a conversation itself: 
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
+from anyio import to_thread
 
 from gemgate.api.responses.compaction import TRIGGER
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, read_input
+from gemgate.auth.resource_access import LARGE
 from gemgate.errors import ApiError
+
+T = TypeVar("T")
 
 _ID_BYTES = 24
 _ID = re.compile(r"[A-Za-z0-9_.:\-]{1,128}", re.ASCII)
@@ -114,6 +118,11 @@ class KeptTurn:
         """What was said in this turn, input and output, ready to be sent again."""
         asked = [item for item in self.input if item["type"] != TRIGGER]  # it has been answered
         return kept_items([*asked, *self.response["output"]], self.kept, param)
+
+
+async def beside(size: int, read: Callable[[], T]) -> T:
+    """What `read` gives, read in a thread where it is of many bytes: others are served meanwhile."""
+    return await to_thread.run_sync(read) if size > LARGE else read()
 
 
 def kept_items(listed: Sequence[Json], kept: Mapping[str, Json], param: str) -> list[Item]:

@@ -145,6 +145,8 @@ async def _read(request: Request, services: Services, caller: Caller) -> tuple[R
     if services.access.is_shared:
         await services.access.check_request(caller, asked, raw)
     resolved = await services.responses.store.resolve(asked, caller)
+    if resolved.kept_bytes:  # an item of a conversation may name anything; and what was its caller's may not be so now
+        await services.access.check_values(caller, [item.fields for item in resolved.items], resolved.kept_bytes)
     await _recall(services, resolved, caller)
     compacts = is_triggered(resolved.items)
     return ResponseSource(resolved, services.chat, services.responses.encryptor, caller.id, compacts), raw
@@ -158,9 +160,10 @@ def model_call(
     request: Request, services: Services, caller: Caller, source: ResponseSource, raw: bytes
 ) -> tuple[ModelCall[ResponseTranslation], tuple[str, ...]]:
     """The call to the first of the models that the request's name means, and all of them."""
-    model = source.resolved.request.model
+    model, kept = source.resolved.request.model, source.resolved.kept_bytes
     models = services.aliases.resolve(model)
-    call = ModelCall(services, caller, source, model, len(raw), is_dry_run(request), models[0], is_heavy=is_heavy(raw))
+    heavy = is_heavy(raw, kept)
+    call = ModelCall(services, caller, source, model, len(raw) + kept, is_dry_run(request), models[0], is_heavy=heavy)
     return call, models
 
 

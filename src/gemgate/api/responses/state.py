@@ -27,12 +27,14 @@ class ResolvedRequest:
         items: The whole conversation: what came before, and the input. References are replaced by what they name.
         is_stored: Whether the response is kept.
         turn: The input as it is kept; None where it is not.
+        kept_bytes: How large the JSON is of what came from the store, which the body does not show.
     """
 
     request: ResponseRequest
     items: list[Item]
     is_stored: bool = False
     turn: InputTurn | None = None
+    kept_bytes: int = 0
 
 
 class ResponseStore(Protocol):
