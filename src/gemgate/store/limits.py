@@ -14,6 +14,8 @@ from gemgate.store.errors import DiskReserveError, QuotaExceededError, SizeMisma
 from gemgate.store.tables import ConversationItemRow, FileRow, ResponseRow, UploadPartRow, UploadRow
 
 _LOOK_EVERY = 4 * 1024 * 1024
+_RECOUNT_SECONDS = 10.0
+_MAX_COUNTED = 10_000  # callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class StorageRoom:
         self._clock = clock
         self._limits = limits
         self._arriving: dict[str, set[_Arrival]] = {}
+        self._counted: dict[str, tuple[int, float]] = {}
 
     async def check(self, owner: str, size: int = 0) -> None:
         """Refuse to store `size` bytes more for `owner`.
@@ -68,13 +71,23 @@ class StorageRoom:
     async def check_bytes(self, owner: str, size: int) -> None:
         """Refuse to store `size` bytes more for `owner` in rows, which are not files.
 
+        What is stored is added up every `_RECOUNT_SECONDS` only, or before a refusal: a caller who stores a response
+        with each request would otherwise have all of its rows read with each.
+
         Raises:
             QuotaExceededError: the caller has stored as many bytes as it may.
             DiskReserveError: the disk is full but for the reserve.
         """
         await self.check_disk(size)
-        if self._limits.bytes_per_owner is not None:
-            await self._check_quota(owner, size)
+        most, now = self._limits.bytes_per_owner, self._clock()
+        if most is None:
+            return
+        counted, until = self._counted.get(owner, (0, 0.0))
+        if until <= now or counted + size > most:
+            counted, until = await self._check_quota(owner, size), now + _RECOUNT_SECONDS
+            if len(self._counted) >= _MAX_COUNTED:
+                self._counted.clear()
+        self._counted[owner] = (counted + size, until)
 
     async def check_disk(self, size: int = 0) -> None:
         """Refuse to store `size` bytes more on a disk that is full but for the reserve.
@@ -129,17 +142,19 @@ class StorageRoom:
             yield chunk
         await self._check_quota(owner)
 
-    async def _check_quota(self, owner: str, size: int = 0, files: int = 0) -> None:
-        """Whether what is stored and arrives, and so much more, is within the quota."""
+    async def _check_quota(self, owner: str, size: int = 0, files: int = 0) -> int:
+        """Refuse what is beyond the quota with so much more; the bytes that are stored and arrive, where they count."""
         most, number = self._limits.bytes_per_owner, self._limits.files_per_owner
         if most is None and number is None:
-            return
+            return 0
         stored, rows = await self._stored(owner)
         arriving = self._arriving.get(owner, ())
-        if most is not None and stored + sum(one.size for one in arriving) + size > most:
+        stored += sum(one.size for one in arriving)
+        if most is not None and stored + size > most:
             raise QuotaExceededError(f"{most} bytes")
         if number is not None and rows + len(arriving) + files > number:
             raise QuotaExceededError(f"{number} files")
+        return stored
 
     async def _stored(self, owner: str) -> tuple[int, int]:
         """The bytes and the number of what the caller has stored."""

@@ -1,0 +1,58 @@
+"""The quota of rows that are not files: it holds, and what is stored is not added up with each of them."""
+
+import pytest
+from sqlalchemy import event
+from tests.store.support import OTHER, OWNER
+from tests.support.clock import FakeClock
+
+from gemgate.store import QuotaExceededError, Store
+from gemgate.store.limits import StorageLimits, StorageRoom
+
+pytestmark = pytest.mark.integration
+
+
+def room_of(store: Store, clock: FakeClock, most: int) -> StorageRoom:
+    return StorageRoom(store.database, None, clock, StorageLimits(bytes_per_owner=most))
+
+
+async def keep(store: Store, name: str, size: int) -> None:
+    await store.responses.create(OWNER, name, b"x" * size, status="completed", expires_after=3600)
+
+
+async def test_a_caller_stores_no_more_than_it_may_within_one_count(store: Store, clock: FakeClock) -> None:
+    room = room_of(store, clock, 100)
+    for number in range(10):
+        await room.check_bytes(OWNER, 10)
+        await keep(store, f"resp_{number}", 10)
+    with pytest.raises(QuotaExceededError):
+        await room.check_bytes(OWNER, 1)
+    await room.check_bytes(OTHER, 100)
+
+
+async def test_what_was_deleted_makes_room_at_once(store: Store, clock: FakeClock) -> None:
+    room = room_of(store, clock, 100)
+    await room.check_bytes(OWNER, 100)
+    await keep(store, "resp_1", 100)
+    await store.responses.delete(OWNER, "resp_1")
+    await room.check_bytes(OWNER, 100)
+
+
+async def test_what_another_replica_stores_counts_soon(store: Store, clock: FakeClock) -> None:
+    room = room_of(store, clock, 100)
+    await room.check_bytes(OWNER, 10)
+    await keep(store, "resp_1", 100)
+    clock.advance(11)
+    with pytest.raises(QuotaExceededError):
+        await room.check_bytes(OWNER, 1)
+
+
+async def test_a_hundred_responses_are_not_added_up_a_hundred_times(store: Store, clock: FakeClock) -> None:
+    room, asked = room_of(store, clock, 10_000), list[str]()
+    event.listen(
+        store.database.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_more: asked.append(statement),
+    )
+    for _ in range(100):
+        await room.check_bytes(OWNER, 10)
+    assert 1 <= sum("sum(" in statement for statement in asked) <= 4
