@@ -1,10 +1,7 @@
 """Cool-downs of Gemini keys and broken models, as one process finds them out, sent to all the others."""
 
-import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -12,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
-from gemgate.shared_state.connection import RedisConnection, RedisDownError, WrongAnswerError
+from gemgate.shared_state.announcements import Announcements, texts
+from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.write_behind import WriteBehind
-from gemgate.tasks import in_background
 from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
 from gemgate.upstream.observer import Observer
@@ -28,7 +25,6 @@ POLL_SECONDS = 0.5
 _NAME = "gemgate:{rests}"
 _VERSION = "gemgate:{rests}:version"
 
-_MAX_OWN = 1000
 _END_SECONDS = 60.0  # for so long it can be read that a rest has ended early; everybody looks more often
 
 _AGREED_SECONDS = 0.5  # between two clocks of one machine that nobody has set
@@ -36,7 +32,7 @@ _AGREED_SECONDS = 0.5  # between two clocks of one machine that nobody has set
 _log = structlog.get_logger()
 
 
-class SharedCooldowns(Observer):
+class SharedCooldowns(Announcements, Observer):
     """Informs others of the cool-downs that begin here, and `apply` those that begin elsewhere.
 
     They are members of a sorted set, whose score is when they are over: nothing is ever changed in place, so two that
@@ -58,14 +54,10 @@ class SharedCooldowns(Observer):
         clock: Callable[[], float] = time.time,
         local: Callable[[], float] = steady_time,
     ) -> None:
-        self._link = link
-        self._behind = behind
+        super().__init__(link, behind, _VERSION, POLL_SECONDS)
         self._apply = apply
         self._clock = clock
         self._local = local
-        self._version: object = None
-        self._seen: set[bytes] = set()
-        self._own: deque[bytes] = deque(maxlen=_MAX_OWN)
 
     def cools_down(self, cooldown: Cooldown) -> None:
         """Inform the others, soon."""
@@ -73,31 +65,14 @@ class SharedCooldowns(Observer):
         if cooldown.until:
             cooldown = replace(cooldown, until=cooldown.until + self._offset(now))
         member = orjson.dumps({"at": now, **asdict(cooldown)})
-        self._own.append(member)
+        self._announce(member, lambda pipeline: pipeline.zadd(_NAME, {member: cooldown.until or now + _END_SECONDS}))
 
-        def write(pipeline: Any) -> None:
-            pipeline.zadd(_NAME, {member: cooldown.until or now + _END_SECONDS})
-            pipeline.incr(_VERSION)
-
-        self._behind.add(write)
-
-    async def look(self) -> None:
-        """Take over what is new.
-
-        Raises:
-            RedisDownError: Redis is down.
-        """
-        version = await self._link.run(_version)
-        if version == self._version:
-            return
-        members: set[bytes] = set(await self._link.run(self._read))
-        news = members.difference(self._seen, self._own)
-        self._seen, self._version = members, version
-        found = [read for member in news if (read := _readable(member)) is not None]
+    def _take_over(self, members: Iterable[bytes]) -> None:
+        found = [read for member in members if (read := _readable(member)) is not None]
         for announced, cooldown in sorted(found, key=itemgetter(0)):
-            self._take_over(announced, cooldown)
+            self._follow_one(announced, cooldown)
 
-    def _take_over(self, announced: float, cooldown: Cooldown) -> None:
+    def _follow_one(self, announced: float, cooldown: Cooldown) -> None:
         """Never for longer than it was meant to last, whatever this process's or the other's clock says."""
         if cooldown.until:
             now = self._clock()
@@ -118,33 +93,7 @@ class SharedCooldowns(Observer):
         pipeline.zremrangebyscore(_NAME, "-inf", now)
         pipeline.zrangebyscore(_NAME, now, "+inf")
         _, members = await pipeline.execute()
-        if not isinstance(members, list) or not all(isinstance(member, bytes) for member in members):
-            raise WrongAnswerError("the cool-downs are no list of texts")
-        return members
-
-    @asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Looks now and every `POLL_SECONDS`, until the block ends."""
-        await self._try()
-        async with in_background(self._follow()):
-            yield
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            await self._try()
-
-    async def _try(self) -> None:
-        with suppress(RedisDownError):
-            await self.look()
-
-
-async def _version(redis: "Redis") -> bytes | None:
-    version: Any = await redis.get(_VERSION)
-    if version is not None and not (isinstance(version, bytes) and version.isdigit()):
-        raise WrongAnswerError("a version is no number")
-    found: bytes | None = version
-    return found
+        return texts(members, "the cool-downs")
 
 
 def _readable(member: bytes) -> tuple[float, Cooldown] | None:
