@@ -1,4 +1,4 @@
-"""Temperature, top-p and top-k, as far as the model takes them."""
+"""Temperature, top-p, top-k, penalties and the length of an answer, as far as the model takes them."""
 
 from gemgate.gemini.model_facts import ModelFacts
 from gemgate.gemini.types import GenerationConfig
@@ -34,3 +34,34 @@ def add_sampling(
             config["topK"] = top_k
         else:
             notes.drop("top_k")
+
+
+def add_penalties(
+    config: GenerationConfig, presence: float | None, frequency: float | None, facts: ModelFacts, notes: Notes
+) -> None:
+    """Add to `config` what was asked for; 0 is the default of both, and says nothing."""
+    if presence:
+        if facts.penalties:
+            config["presencePenalty"] = presence
+        else:
+            notes.drop("presence_penalty")
+    if frequency:
+        if facts.penalties:
+            config["frequencyPenalty"] = frequency
+        else:
+            notes.drop("frequency_penalty")
+
+
+def lowered_limit(limit: int, name: str, facts: ModelFacts, notes: Notes) -> int:
+    """`limit` tokens, or what the model can give: Google refuses more, and all that 32 bits do not hold.
+
+    Args:
+        limit: What the caller has asked for.
+        name: The parameter, for the note.
+        facts: Of the model.
+        notes: Where it is noted.
+    """
+    if limit <= facts.output_limit:
+        return limit
+    notes.adjust(f"{name}={limit}->{facts.output_limit}")
+    return facts.output_limit

@@ -168,3 +168,31 @@ def test_metadata_has_openais_bounds() -> None:
     for metadata in ({"a" * 65: ""}, {"a": "b" * 513}, {str(number): "" for number in range(17)}):
         with pytest.raises(ValueError, match="metadata"):
             request_of(metadata=metadata)
+
+
+@pytest.mark.parametrize("limit", [65_537, 2**31, 2**40])
+def test_a_limit_beyond_the_models_is_lowered_and_noted(limit: int) -> None:
+    translation = translate(max_output_tokens=limit)
+    assert translation.body["generationConfig"]["maxOutputTokens"] == 65_536
+    assert translation.notes.adjusted == [f"max_output_tokens={limit}->65536"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"google": {"cached_content": 5}}, "invalid_type"),
+        ({"google": {"cached_content": "abc"}, "instructions": "Be brief."}, "invalid_value"),
+        ({"google": {"cached_content": "abc"}, "tools": [WEATHER]}, "invalid_value"),
+    ],
+)
+def test_a_cache_that_google_would_refuse_is_refused_by_name(more: Any, code: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        translate(**more)
+    assert (caught.value.status, caught.value.code) == (400, code)
+    assert caught.value.param == "extra_body.google.cached_content"
+
+
+def test_googles_own_config_wins_and_that_is_noted() -> None:
+    translation = translate(temperature=0.5, google={"generation_config": {"temperature": 1}})
+    assert translation.body["generationConfig"]["temperature"] == 1
+    assert translation.notes.adjusted == ["generationConfig.temperature->extra_body.google.generation_config"]

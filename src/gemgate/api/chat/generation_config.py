@@ -6,7 +6,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerationConfig
 from gemgate.translation.notes import Notes
-from gemgate.translation.sampling import add_sampling
+from gemgate.translation.sampling import add_penalties, add_sampling, lowered_limit
 
 _MAX_STOPS = 5
 _AUDIO_FORMATS = ("wav", "pcm16")
@@ -29,21 +29,17 @@ def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: 
         config["seed"] = fold_seed(request.seed)
         if config["seed"] != request.seed:
             notes.adjust(f"seed={request.seed}->{config['seed']}")
-    _add_penalties(config, request, facts, notes)
+    add_penalties(config, request.presence_penalty, request.frequency_penalty, facts, notes)
     _add_logprobs(config, request, facts, notes)
     _add_modalities(config, request, facts, notes)
     return config
 
 
 def _output_limit(request: ChatCompletionRequest, limit: int, facts: ModelFacts, notes: Notes) -> int:
-    """`limit`, or what the model can give: Google refuses more, and all that 32 bits do not hold."""
     name = "max_completion_tokens" if request.max_completion_tokens else "max_tokens"
     if request.max_tokens not in (None, limit):
         notes.adjust(f"max_tokens={request.max_tokens}->{limit}")
-    if limit <= facts.output_limit:
-        return limit
-    notes.adjust(f"{name}={limit}->{facts.output_limit}")
-    return facts.output_limit
+    return lowered_limit(limit, name, facts, notes)
 
 
 def fold_seed(seed: int) -> int:
@@ -60,20 +56,6 @@ def _stops(request: ChatCompletionRequest, notes: Notes) -> list[str]:
         msg = f"'stop' holds {len(stops)} sequences, and Gemini takes {_MAX_STOPS}."
         raise ApiError(400, msg, param="stop", code="invalid_value")
     return stops
-
-
-def _add_penalties(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
-    # 0 is the default of both, and says nothing.
-    if request.presence_penalty:
-        if facts.penalties:
-            config["presencePenalty"] = request.presence_penalty
-        else:
-            notes.drop("presence_penalty")
-    if request.frequency_penalty:
-        if facts.penalties:
-            config["frequencyPenalty"] = request.frequency_penalty
-        else:
-            notes.drop("frequency_penalty")
 
 
 def _add_logprobs(config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:

@@ -9,7 +9,6 @@ from gemgate.api.chat.messages import MessageTranslator
 from gemgate.api.chat.other_spellings import add_respelled, has_other_words, respelled
 from gemgate.api.chat.tools import plan_tools, refuse_many_tools
 from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest, ResponseFormat
-from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
 from gemgate.media.references import Resolved
@@ -18,6 +17,7 @@ from gemgate.translation.content import ContentTranslator
 from gemgate.translation.declared_calls import declared_functions
 from gemgate.translation.extra_body import google_options, list_option, object_option
 from gemgate.translation.model_purpose import refuse_other_purposes
+from gemgate.translation.native_options import add_cache, native_tier, override_config
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Dialect, Options
 from gemgate.translation.refused_parts import leave_out_refused
@@ -29,8 +29,6 @@ GOOGLE_OPTIONS = frozenset(
     {"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"}
 )
 """What `extra_body.google` may hold."""
-
-_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 
 
 @dataclass(slots=True)
@@ -123,14 +121,14 @@ def to_gemini(
     wanted = _format(request.response_format, notes, plan) if request.response_format is not None else _TEXT
     hidden = apply_format(wanted, plan, config, facts, notes)
     calls = _count(request, config, facts)
-    _override(config, object_option(google, "generation_config"), notes)
+    override_config(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
     _add_tools(body, plan, object_option(google, "tool_config"))
     _add_options(body, request, google, config, notes)
-    if "cachedContent" in body and not facts.explicit_caching:
-        raise _no_caches(model)
+    if (name := google.get("cached_content")) is not None:
+        add_cache(body, name, model, facts)
     if facts.learned:
         leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
     is_json = config.get("responseMimeType") == "application/json" or hidden is not None
@@ -214,15 +212,6 @@ def _count(request: ChatCompletionRequest, config: GenerationConfig, facts: Mode
     return 1
 
 
-def _override(config: GenerationConfig, explicit: dict[str, Any], notes: Notes) -> None:
-    """`extra_body.google.generation_config` is the more special word, so it wins."""
-    known: dict[str, Any] = config  # type: ignore[assignment]  # merged by name
-    for name, value in explicit.items():
-        if name in known and known[name] != value:
-            notes.adjust(f"generationConfig.{name}->extra_body.google.generation_config")
-        known[name] = value
-
-
 def _add_tools(body: GenerateContentRequest, plan: ToolPlan, explicit: dict[str, Any]) -> None:
     if tools := plan.tools():
         body["tools"] = tools
@@ -242,36 +231,6 @@ def _add_options(
         body["safetySettings"] = safety
     if config:
         body["generationConfig"] = config
-    if (name := google.get("cached_content")) is not None:
-        _add_cache(body, name)
-    if tier := _tier(request, notes):
+    if tier := native_tier(request.service_tier, notes):
         body["serviceTier"] = tier
     body["store"] = bool(request.store)
-
-
-def _add_cache(body: GenerateContentRequest, name: object) -> None:
-    param = "extra_body.google.cached_content"
-    if not isinstance(name, str):
-        raise ApiError(400, f"'{param}' must be a name such as 'cachedContents/abc'.", param=param, code="invalid_type")
-    # Google refuses a cache beside system_instruction, tools or tool_config, in several wordings.
-    clashing = {"systemInstruction": "system and developer messages", "tools": "tools", "toolConfig": "tool_choice"}
-    if found := [text for field_name, text in clashing.items() if field_name in body]:
-        msg = f"'{param}' holds the tools and the system message already: remove {', '.join(found)} from the request."
-        raise ApiError(400, msg, param=param, code="invalid_value")
-    body["cachedContent"] = name if "/" in name else f"cachedContents/{name}"
-
-
-def _no_caches(model: str) -> ApiError:
-    msg = (
-        f"The model '{model.removeprefix('models/')}' has no explicit caching: leave "
-        "'extra_body.google.cached_content' out, and repeat the beginning of the prompt, which is cached by itself."
-    )
-    return ApiError(400, msg, param="extra_body.google.cached_content", code="unsupported_parameter")
-
-
-def _tier(request: ChatCompletionRequest, notes: Notes) -> str | None:
-    wanted = request.service_tier
-    tier = _TIERS.get(wanted or "auto")
-    if wanted == "scale" or (tier and tier != wanted):
-        notes.adjust(f"service_tier={wanted}->{tier or 'default'}")
-    return tier

@@ -22,11 +22,12 @@ from gemgate.translation.content import ContentTranslator
 from gemgate.translation.declared_calls import declared_functions
 from gemgate.translation.extra_body import google_options, list_option, object_option
 from gemgate.translation.model_purpose import refuse_other_purposes
+from gemgate.translation.native_options import add_cache, native_tier, override_config
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
 from gemgate.translation.refused_parts import leave_out_refused
 from gemgate.translation.response_format import Format, apply_format, schema_format
-from gemgate.translation.sampling import add_sampling
+from gemgate.translation.sampling import add_penalties, add_sampling, lowered_limit
 from gemgate.translation.thinking import thinking_config
 from gemgate.translation.tool_plan import drop_functions
 from gemgate.translation.validation import from_validation
@@ -49,7 +50,6 @@ INCLUDABLE = frozenset(
 """What `include` may hold."""
 
 _LOGPROBS = "message.output_text.logprobs"
-_TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
 
 
 @dataclass(slots=True)
@@ -158,11 +158,13 @@ def to_gemini(
         config["responseModalities"] = ["TEXT", "IMAGE"]
     text = _format(wanted, tools, notes)
     hidden = apply_format(text, tools.plan, config, facts, notes, "text.format")
-    _override(config, object_option(google, "generation_config"))
+    override_config(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
     tier = _add_rest(body, request, tools, google, config, notes)
+    if (name := google.get("cached_content")) is not None:
+        add_cache(body, name, model, facts)
     if facts.learned:
         leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
     context = ResponseContext(
@@ -248,18 +250,9 @@ def _summary(request: ResponseRequest) -> str | None:
 def _config(request: ResponseRequest, facts: ModelFacts, notes: Notes) -> GenerationConfig:
     config: GenerationConfig = {}
     add_sampling(config, request.temperature, request.top_p, None, facts, notes)
-    if request.max_output_tokens is not None:
-        config["maxOutputTokens"] = request.max_output_tokens
-    if request.presence_penalty:
-        if facts.penalties:
-            config["presencePenalty"] = request.presence_penalty
-        else:
-            notes.drop("presence_penalty")
-    if request.frequency_penalty:
-        if facts.penalties:
-            config["frequencyPenalty"] = request.frequency_penalty
-        else:
-            notes.drop("frequency_penalty")
+    if (limit := request.max_output_tokens) is not None:
+        config["maxOutputTokens"] = lowered_limit(limit, "max_output_tokens", facts, notes)
+    add_penalties(config, request.presence_penalty, request.frequency_penalty, facts, notes)
     _add_logprobs(config, request, facts, notes)
     return config
 
@@ -287,11 +280,6 @@ def _format(wanted: TextFormat | None, tools: ResponseTools, notes: Notes) -> Fo
     return schema_format(wanted.schema_, wanted.description, "text.format.schema", notes, tools.plan.schemas)
 
 
-def _override(config: GenerationConfig, explicit: dict[str, Any]) -> None:
-    """`extra_body.google.generation_config` is the more special word, so it wins."""
-    config.update(explicit)  # type: ignore[typeddict-item]  # the caller's own fields pass as they are
-
-
 def _add_rest(
     body: GenerateContentRequest,
     request: ResponseRequest,
@@ -309,13 +297,7 @@ def _add_rest(
         body["safetySettings"] = safety
     if config:
         body["generationConfig"] = config
-    cache = google.get("cached_content")
-    if isinstance(cache, str):
-        body["cachedContent"] = cache if "/" in cache else f"cachedContents/{cache}"
-    tier = _TIERS.get(request.service_tier or "auto")
-    if request.service_tier in ("scale", "ultrafast") or (tier and tier != request.service_tier):
-        notes.adjust(f"service_tier={request.service_tier}->{tier or 'default'}")
-    if tier:
+    if tier := native_tier(request.service_tier, notes):
         body["serviceTier"] = tier
     body["store"] = False
     return tier
