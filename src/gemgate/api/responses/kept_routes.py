@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.kept_responses import response_not_found
 from gemgate.api.responses.kept_turn import KeptTurn, beside, is_id
-from gemgate.api.responses.request import INCLUDABLE
+from gemgate.api.responses.request import checked_include
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
 
@@ -82,11 +82,7 @@ def check_include(request: Request) -> None:
         ApiError: 400, naming the value.
     """
     given = [value for name, value in request.query_params.multi_items() if name in ("include", "include[]")]
-    for index, value in enumerate(given):
-        if value not in INCLUDABLE:
-            choices = ", ".join(sorted(INCLUDABLE))
-            msg = f"Invalid value for 'include[{index}]': '{value[:80]}'. Supported values are: {choices}."
-            raise ApiError(400, msg, param=f"include[{index}]", code="invalid_value")
+    checked_include(given)
 
 
 def item_list(items: list[Json], *, has_more: bool) -> Json:

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
 from gemgate.api.responses.answer_context import ResponseContext
 from gemgate.api.responses.carrier import CarrierCodec, model_family
+from gemgate.api.responses.generation_config import answer_settings, generation_config, read_format
 from gemgate.api.responses.history import ItemTranslator
 from gemgate.api.responses.items import Item
 from gemgate.api.responses.tools import ResponseTools, plan_response_tools
-from gemgate.api.responses.wire import DROPPED, ResponseRequest, TextFormat
+from gemgate.api.responses.wire import DROPPED, ResponseRequest
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
-from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
 from gemgate.media.references import Resolved
 from gemgate.model_routing.model_name import model_name
@@ -26,11 +24,8 @@ from gemgate.translation.native_options import add_cache, native_tier, override_
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
 from gemgate.translation.refused_parts import leave_out_refused
-from gemgate.translation.response_format import Format, apply_format, schema_format
-from gemgate.translation.sampling import add_penalties, add_sampling, lowered_limit
-from gemgate.translation.thinking import thinking_config
+from gemgate.translation.response_format import HiddenFunction, apply_format
 from gemgate.translation.tool_plan import drop_functions
-from gemgate.translation.validation import from_validation
 
 GOOGLE_OPTIONS = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config"})
 """What `extra_body.google` may hold."""
@@ -48,8 +43,6 @@ INCLUDABLE = frozenset(
     }
 )
 """What `include` may hold."""
-
-_LOGPROBS = "message.output_text.logprobs"
 
 
 @dataclass(slots=True)
@@ -130,7 +123,6 @@ def to_gemini(
     tools = plan_response_tools(request, conversation.items, facts, notes, options.max_tools)
     if not facts.functions:
         drop_functions(tools.plan, notes)
-    codec = CarrierCodec(encryptor, caller_id)
     content = ContentTranslator(facts, notes, media or {}, options.remote_media, place="input[].content[]")
     turns = ItemTranslator(
         facts,
@@ -138,26 +130,20 @@ def to_gemini(
         content,
         tools,
         options.signatures,
-        codec,
+        CarrierCodec(encryptor, caller_id),
         model_family(model),
         caller_id,
         options.trailing_assistant,
         conversation.use_signatures,
     )
     contents, system = turns.translate(conversation.items, request.instructions)
-    effort, wanted = _settings(request, conversation.items)
-    config = _config(request, facts, notes)
-    is_shown = facts.thinking != "none" and effort != "none"
-    thinking = {"summary": _summary(request)} if is_shown else {}
-    explicit = object_option(google, "thinking_config")
-    if found := thinking_config(effort, thinking, explicit, facts, notes, "reasoning.effort"):
-        config["thinkingConfig"] = found
+    effort, wanted = answer_settings(request, conversation.items)
+    config = generation_config(request, effort, google, facts, notes)
     if content.resolution:
         config["mediaResolution"] = content.resolution
     if tools.draws:
         config["responseModalities"] = ["TEXT", "IMAGE"]
-    text = _format(wanted, tools, notes)
-    hidden = apply_format(text, tools.plan, config, facts, notes, "text.format")
+    hidden = apply_format(read_format(wanted, tools, notes), tools.plan, config, facts, notes, "text.format")
     override_config(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}
     if system:
@@ -167,22 +153,32 @@ def to_gemini(
         add_cache(body, name, model, facts)
     if facts.learned:
         leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
-    context = ResponseContext(
-        tools=tools,
-        functions=declared_functions(tools.plan.declarations),
-        signatures=options.signatures,
-        codec=codec,
-        family=model_family(model),
-        caller_id=caller_id,
-        include=_include(request),
+    context = _context(request, conversation, turns, hidden, tier)
+    return ResponseTranslation(model, body, context, notes)
+
+
+def _context(
+    request: ResponseRequest,
+    conversation: Conversation,
+    turns: ItemTranslator,
+    hidden: HiddenFunction | None,
+    tier: str | None,
+) -> ResponseContext:
+    return ResponseContext(
+        tools=turns.tools,
+        functions=declared_functions(turns.tools.plan.declarations),
+        signatures=turns.signatures,
+        codec=turns.codec,
+        family=turns.family,
+        caller_id=turns.caller_id,
+        include=checked_include(request.include or ()),
         hidden=hidden,
         first_call_only=request.parallel_tool_calls is False,
-        carries_parts=facts.signatures,
+        carries_parts=turns.facts.signatures,
         tier=tier,
         compacts=conversation.compacts,
         is_stored=conversation.is_stored,
     )
-    return ResponseTranslation(model, body, context, notes)
 
 
 def _note_dropped(request: ResponseRequest, notes: Notes) -> None:
@@ -211,73 +207,19 @@ def _note_dropped(request: ResponseRequest, notes: Notes) -> None:
         notes.drop_unknown(request.stream_options.model_extra, "stream_options.")
 
 
-def _include(request: ResponseRequest) -> frozenset[str]:
-    for index, name in enumerate(request.include or ()):
+def checked_include(names: Sequence[str]) -> frozenset[str]:
+    """What is to be included, of the `names` in `include`.
+
+    Raises:
+        ApiError: 400, naming the first that is unknown.
+    """
+    for index, name in enumerate(names):
         if name not in INCLUDABLE:
             param = f"include[{index}]"
             choices = ", ".join(sorted(INCLUDABLE))
             msg = f"Invalid value for '{param}': '{name[:80]}'. Supported values are: {choices}."
             raise ApiError(400, msg, param=param, code="invalid_value")
-    return frozenset(request.include or ())
-
-
-def _settings(request: ResponseRequest, items: Sequence[Item]) -> tuple[str | None, TextFormat | None]:
-    """Effort and format: the request's, or those of the last item that changes them."""
-    effort = request.reasoning.effort if request.reasoning else None
-    wanted = request.text.format if request.text else None
-    for item in items:
-        if item.kind != "configuration_update":
-            continue
-        named = {name: item.fields.get(name) for name in ("reasoning", "text")}
-        try:
-            update = ResponseRequest.model_validate({"model": "-", **named})
-        except ValidationError as error:
-            refused = from_validation(error)
-            refused.param = f"{item.param}.{refused.param}"
-            raise refused from error
-        if update.reasoning is not None and update.reasoning.effort is not None:
-            effort = update.reasoning.effort
-        if update.text is not None and update.text.format is not None:
-            wanted = update.text.format
-    return effort, wanted
-
-
-def _summary(request: ResponseRequest) -> str | None:
-    reasoning = request.reasoning
-    return (reasoning.summary or reasoning.generate_summary) if reasoning else None
-
-
-def _config(request: ResponseRequest, facts: ModelFacts, notes: Notes) -> GenerationConfig:
-    config: GenerationConfig = {}
-    add_sampling(config, request.temperature, request.top_p, None, facts, notes)
-    if (limit := request.max_output_tokens) is not None:
-        config["maxOutputTokens"] = lowered_limit(limit, "max_output_tokens", facts, notes)
-    add_penalties(config, request.presence_penalty, request.frequency_penalty, facts, notes)
-    _add_logprobs(config, request, facts, notes)
-    return config
-
-
-def _add_logprobs(config: GenerationConfig, request: ResponseRequest, facts: ModelFacts, notes: Notes) -> None:
-    """Gemini gives none in a stream, and answers the wish with a 400."""
-    is_wanted = _LOGPROBS in (request.include or ())
-    if not is_wanted and not request.top_logprobs:
-        return
-    name = f"include={_LOGPROBS}" if is_wanted else "top_logprobs"
-    if request.stream or not facts.logprobs or not is_wanted:
-        notes.drop(name)
-        return
-    config["responseLogprobs"] = True
-    if request.top_logprobs:
-        config["logprobs"] = request.top_logprobs
-
-
-def _format(wanted: TextFormat | None, tools: ResponseTools, notes: Notes) -> Format:
-    if wanted is None or wanted.type != "json_schema":
-        return Format(wanted.type if wanted else "text")
-    if not wanted.name:
-        param = "text.format.name"
-        raise ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
-    return schema_format(wanted.schema_, wanted.description, "text.format.schema", notes, tools.plan.schemas)
+    return frozenset(names)
 
 
 def _add_rest(
