@@ -40,25 +40,25 @@ def readiness(*outcomes: Exception | float | None, **times: float) -> tuple[Read
 
 
 async def test_a_store_that_answers_is_ready() -> None:
-    assert await readiness(None)[0].is_ready()
+    assert not await readiness(None)[0].problem()
 
 
 @pytest.mark.parametrize("outcome", [StoreError("gone"), OSError("gone"), 60.0], ids=["store", "system", "silent"])
 async def test_a_store_that_fails_or_is_silent_is_not_ready(outcome: Any) -> None:
-    assert not await readiness(outcome, timeout=0.05)[0].is_ready()
+    assert await readiness(outcome, timeout=0.05)[0].problem()
 
 
 async def test_the_log_tells_each_change_once() -> None:
     checked, _ = readiness(None, StoreError("gone"), StoreError("gone"), None)
     with capture_logs() as logs:
-        assert [await checked.is_ready() for _ in range(4)] == [True, False, False, True]
+        assert [not await checked.problem() for _ in range(4)] == [True, False, False, True]
     assert [line["log_level"] for line in logs] == ["error", "info"]
     assert "gone" in logs[0]["exception"]
 
 
 async def test_probes_at_once_ask_the_store_once() -> None:
     checked, store = readiness(0.01, kept=60.0)
-    assert await asyncio.gather(*(checked.is_ready() for _ in range(10))) == [True] * 10
+    assert await asyncio.gather(*(checked.problem() for _ in range(10))) == [""] * 10
     assert store.pings == 1
 
 

@@ -47,10 +47,6 @@ class Readiness:
         done, _ = await asyncio.wait((self._asking,), timeout=patience)
         return self._problem if done else self._problem or SILENT
 
-    async def is_ready(self) -> bool:
-        """Whether the store can be used."""
-        return not await self.problem()
-
     async def aclose(self) -> None:
         """Ask no longer."""
         if (task := self._asking) is not None:

@@ -172,10 +172,6 @@ class Catalog:
         is_other = facts.purpose == "embeddings" and not model.startswith(facts.successor)
         return None if is_other else facts.successor
 
-    def is_guess(self, model: str) -> bool:
-        """Whether no row of the table was written for this model."""
-        return self._row(model.removeprefix("models/")).pattern in GUESSES
-
     def refused_values(self, model: str) -> Collection[str]:
         """The digests of the values that `model` has refused (`refused_values`)."""
         taught = self.learned.of(model.removeprefix("models/")).get(REFUSED_VALUES)

@@ -35,7 +35,10 @@ class StoredResponse:
 
 
 class Responses:
-    """The responses of all callers. Another's response, and one past its `expires_at`, is as if it were not there."""
+    """The responses of all callers. Another's response, and one past its `expires_at`, is as if it were not there.
+
+    Leases, events and `cancel` are for responses in the background, which no endpoint makes yet.
+    """
 
     def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
         self._database = database
