@@ -20,6 +20,17 @@ from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.files.wire import CompleteRequest, UploadRequest
 from gemgate.api.images.edit_body import from_json
 from gemgate.api.images.wire import GenerationRequest
+from gemgate.api.responses.conversation_wire import ConversationRequest
+from gemgate.api.responses.echo import echo_of
+from gemgate.api.responses.items import inline_media_of as inline_media_of_items
+from gemgate.api.responses.items import media_of as media_of_items
+from gemgate.api.responses.items import read_input
+from gemgate.api.responses.kept_responses import new_conversation_items
+from gemgate.api.responses.kept_turn import input_turn
+from gemgate.api.responses.request import Conversation
+from gemgate.api.responses.request import to_gemini as response_to_gemini
+from gemgate.api.responses.wire import ResponseRequest
+from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
 from gemgate.translation.validation import parse
 
@@ -28,7 +39,8 @@ Json = Any
 Work = Callable[[bytes], list[bytes]]
 """What an endpoint makes of a body: the native requests, or nothing where it refuses."""
 
-PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+PICTURE = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
 SCHEMA = {
     "type": "object",
     "title": "t",
@@ -76,6 +88,50 @@ CHAT = {
     "google": {"safety_settings": [{"category": "c"}], "tool_config": {"retrieval_config": {"a": "b"}}},
     "extra_body": {"google": {"generation_config": {"stop_sequences": ["q"], "a_b": {"c_d": "e"}}}, "unknown": "u"},
 }
+RESPONSE = {
+    "model": MODEL,
+    "instructions": "i",
+    "input": [
+        {"role": "developer", "content": "d", "unknown": "u"},
+        {"role": "user", "content": [{"type": "input_text", "text": "t"}, {"type": "input_image", "image_url": PIXEL}]},
+        {
+            "type": "reasoning",
+            "id": "rs_1",
+            "summary": [{"type": "summary_text", "text": "s"}],
+            "encrypted_content": "e",
+        },
+        {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": '{"a":"b"}'},
+        {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": '{"a": [1]}'}]},
+        {"type": "custom_tool_call", "call_id": "d", "name": "k", "input": "x"},
+        {"type": "custom_tool_call_output", "call_id": "d", "output": "y"},
+        {"role": "assistant", "content": [{"type": "output_text", "text": "o", "annotations": []}]},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}},
+        {"type": "configuration_update", "reasoning": {"effort": "low"}},
+        {"role": "user", "content": "b"},
+    ],
+    "tools": [
+        {"type": "function", "name": "f", "parameters": SCHEMA, "strict": True},
+        {
+            "type": "custom",
+            "name": "k",
+            "description": "d",
+            "format": {"type": "grammar", "syntax": "lark", "definition": "g"},
+        },
+        {
+            "type": "namespace",
+            "name": "n",
+            "description": "d",
+            "tools": [{"type": "function", "name": "m", "parameters": {}}],
+        },
+        {"type": "web_search", "filters": {"allowed_domains": ["x.example"]}},
+    ],
+    "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+    "text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}},
+    "include": ["reasoning.encrypted_content"],
+    "metadata": {"k": "v"},
+    "google": {"safety_settings": [{"category": "c"}], "generation_config": {"stop_sequences": ["q"]}},
+}
+CONVERSATION = {"items": RESPONSE["input"], "metadata": {"k": "v"}}
 EMBEDDINGS = {
     "model": "gemini-embedding-001",
     "input": ["a", [{"type": "text", "text": "b"}]],
@@ -91,6 +147,7 @@ LINE = {"custom_id": "c", "method": "POST", "url": "/v1/chat/completions", "body
 
 _TRANSLATORS = Setup({}).translators()
 _JOB = LineJob("b", "/v1/chat/completions", 1)
+_ENCRYPTOR = Encryptor(["secret"], b"growth")
 
 
 def chat(raw: bytes) -> list[bytes]:
@@ -99,6 +156,24 @@ def chat(raw: bytes) -> list[bytes]:
     media_of(request.messages)
     inline_media_of(request.messages)
     return [orjson.dumps(chat_to_gemini(request, _TRANSLATORS.chat, dialect="google").body)]
+
+
+def response(raw: bytes) -> list[bytes]:
+    """A request of the Responses API: translated, and as it would be kept."""
+    request = parse(ResponseRequest, raw)
+    items = read_input(request.input)
+    input_turn(items)
+    media_of_items(items)
+    inline_media_of_items(items)
+    orjson.dumps(list(echo_of(request, is_stored=True)))
+    translation = response_to_gemini(request, Conversation(items), _TRANSLATORS.chat, _ENCRYPTOR)
+    return [orjson.dumps(translation.body)]
+
+
+def conversation(raw: bytes) -> list[bytes]:
+    """A request that begins a conversation."""
+    new_conversation_items(parse(ConversationRequest, raw).items or [])
+    return []
 
 
 def embeddings(raw: bytes) -> list[bytes]:
@@ -135,6 +210,8 @@ def edit(raw: bytes) -> list[bytes]:
 
 ENDPOINTS: dict[str, tuple[Json, Work]] = {
     "chat": (CHAT, chat),
+    "responses": (RESPONSE, response),
+    "conversations": (CONVERSATION, conversation),
     "embeddings": (EMBEDDINGS, embeddings),
     "generations": (GENERATION, validated(GenerationRequest)),
     "edits": (EDIT, edit),

@@ -27,11 +27,11 @@ def begins_call(part: Part) -> bool:
 
 def tool_items(parts: Sequence[Part], include: frozenset[str]) -> Iterator[Json]:
     """The items, without their ids, of the tools in `parts`, whose results may be missing."""
-    results = [part["codeExecutionResult"] for part in parts if "codeExecutionResult" in part]
+    results = (part["codeExecutionResult"] for part in parts if "codeExecutionResult" in part)
     responses = {str(_get(part, "toolResponse", "id")): part for part in parts if "toolResponse" in part}
     for part in parts:
         if "executableCode" in part:
-            yield _code(part, results.pop(0) if results else None, include)
+            yield _code(part, next(results, None), include)
         elif "toolCall" in part:
             kind, args = str(_get(part, "toolCall", "toolType")), _get(part, "toolCall", "args")
             response = responses.get(str(_get(part, "toolCall", "id")))
