@@ -486,3 +486,19 @@ def test_on_a_terminal_progress_is_a_bar(servers: Stack, monkeypatch: pytest.Mon
     assert "Uploading" in result.stderr
     assert "1 of 1" in result.stderr
     assert "is completed." not in result.stderr
+
+
+def test_the_streams_of_other_threads_are_not_redirected_while_progress_is_shown(
+    servers: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    upload, seen = batch_client.GatewayClient.upload, []
+
+    def watched(self: batch_client.GatewayClient, *arguments: Any) -> Any:
+        seen.extend([hasattr(sys.stdout, "rich_proxied_file"), hasattr(sys.stderr, "rich_proxied_file")])
+        return upload(self, *arguments)
+
+    monkeypatch.setattr(batch_client.GatewayClient, "upload", watched)
+    write(chat("a"))
+    assert run().exit_code == 0
+    assert seen == [False, False]

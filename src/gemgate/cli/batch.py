@@ -134,7 +134,15 @@ class _Run:
             TimeElapsedColumn(),
         )
         batch = self._resumed()
-        with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as progress:
+        with Progress(
+            *columns,
+            console=self._console,
+            disable=not self._console.is_terminal,
+            # Everything is printed by the console. A thread that prints to a redirected stream while the redirection
+            # ends can crash the interpreter (rich's proxy of the stream looks itself up without end).
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as progress:
             if batch is None:
                 batch = self._created(progress)
             batch = self._waited_for(batch, progress)
