@@ -9,7 +9,7 @@ import pytest
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import FakeGoogle, bad_key, daily, detail, failure, overloaded, quota
 
-from gemgate.api.embeddings import routes as embedding_routes
+from gemgate.upstream.client import SIDE_CALL_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -135,8 +135,8 @@ async def test_tokens_that_cannot_be_counted_cost_nobody_anything(refusal: httpx
 
 
 async def test_the_vectors_do_not_wait_for_tokens_that_are_never_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert embedding_routes.SIDE_CALL_SECONDS <= 2
-    monkeypatch.setattr(embedding_routes, "SIDE_CALL_SECONDS", 0.05)
+    assert SIDE_CALL_SECONDS <= 2
+    monkeypatch.setattr("gemgate.api.embeddings.routes.SIDE_CALL_SECONDS", 0.05)
     never = asyncio.Event()
 
     async def held(request: httpx.Request) -> httpx.Response:
