@@ -14,6 +14,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import is_hypothesis_test
 
 from gemgate.emulator.server import serve_in_thread
 
@@ -37,10 +38,10 @@ def mark_integration(items: Iterable[pytest.Item]) -> None:
 
 
 def mark_slow(items: Iterable[pytest.Item]) -> None:
-    """Mark the tests of `SEARCHES`; others say it themselves."""
+    """Mark the tests of `SEARCHES` and those of properties; others say it themselves."""
     for item in items:
         folder = item.nodeid.removeprefix("tests/").partition("/")[0]
-        if folder in SEARCHES:
+        if folder in SEARCHES or is_hypothesis_test(getattr(item, "function", None)):
             item.add_marker(SLOW)
 
 
