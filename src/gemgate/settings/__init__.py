@@ -2,7 +2,7 @@
 
 from gemgate.settings.client import ClientSettings
 from gemgate.settings.error_texts import misspelt, problems
-from gemgate.settings.fields import LOOPBACK_HOSTS, UNIX, Settings
+from gemgate.settings.rules import LOOPBACK_HOSTS, UNIX, Settings
 from gemgate.settings.variables import trace_exporters, variable
 
 __all__ = [

@@ -8,7 +8,8 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
 from gemgate.settings.client import ClientSettings
-from gemgate.settings.fields import NOT_JSON, Secrets, Settings
+from gemgate.settings.fields import Secrets
+from gemgate.settings.rules import NOT_JSON, Settings
 from gemgate.settings.variables import PREFIX, variable
 
 _SECRET_TYPES = (Secrets, SecretStr | None)

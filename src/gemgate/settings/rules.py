@@ -1,0 +1,181 @@
+"""The settings of the gateway: what a value may be, what must not be set together, and what follows from them."""
+
+import math
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from pydantic import SecretStr, field_validator, model_validator
+
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.model_routing.aliases import ModelLists, checked, parse_models, written
+from gemgate.settings.cleaning import check_keys
+from gemgate.settings.fields import Fields, Secrets
+from gemgate.settings.secret_files import SECRETS
+from gemgate.settings.variables import as_text, variable
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+NOT_JSON = "is not valid JSON"
+"""The text of an error that follows the name of a setting."""
+
+UNIX = "unix:"
+"""What an address that is a Unix domain socket begins with."""
+
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)
+
+
+class Settings(Fields):
+    """The settings, checked."""
+
+    @field_validator("gemini_api_key", "client_keys", "secret", "cors_origins", "allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("gemini_api_key", "client_keys")
+    @classmethod
+    def _possible_keys(cls, value: Secrets) -> Secrets:
+        check_keys(value)
+        return value
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _parse_models(cls, value: object) -> object:
+        return parse_models(value) if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _usable_models(cls, value: ModelLists) -> ModelLists:
+        return checked(value)
+
+    @field_validator("host")
+    @classmethod
+    def _somewhere(cls, value: str) -> str:
+        if not [host for host in value.split(",") if host.strip()]:
+            msg = "names no address, such as 127.0.0.1"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("model_facts", mode="before")
+    @classmethod
+    def _facts_or_file(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("{"):
+            return Path(value)
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise ValueError(NOT_JSON) from None
+
+    @field_validator("model_facts")
+    @classmethod
+    def _known_facts(cls, value: dict[str, Any] | Path) -> dict[str, Any] | Path:
+        Catalog(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                msg = f"{origin!r} is not an origin, such as https://app.example.com (no path, no slash at the end)"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _below(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and not _PATH.fullmatch(path):
+            msg = f"{value!r} is not a path, such as /gemini"
+            raise ValueError(msg)
+        return path
+
+    @field_validator("upstream", "public_url")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("http://", "https://")):
+            msg = f"{value!r} is not an http(s) URL, such as https://generativelanguage.googleapis.com"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(
+            ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+        ):
+            msg = "this is not a Redis URL, such as redis://redis:6379/0, rediss://… or unix:///run/redis.sock"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_an_open_gateway(self) -> Self:
+        if self.gemini_api_key and not self.asks_for_client_keys and self.is_open:
+            msg = (
+                f"the gateway holds GEMINI_API_KEY and would listen on {self.host} with no GEMGATE_CLIENT_KEYS: "
+                "anyone who reaches it could spend the key. Set GEMGATE_CLIENT_KEYS or GEMGATE_CLIENT_KEYS_FILE, or "
+                "GEMGATE_HOST=127.0.0.1."
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_client_keys_without_effect(self) -> Self:
+        names = [variable(name) for name in ("client_keys", "client_keys_file") if getattr(self, name)]
+        if names and not self.gemini_api_key:
+            msg = (
+                f"{names[0]} names client keys, and without GEMINI_API_KEY each caller's key is passed on to Google: "
+                "everybody would be let in, and no limit would hold. Set GEMINI_API_KEY, or leave "
+                f"{' and '.join(names)} out."
+            )
+            raise ValueError(msg)
+        return self
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses to listen on."""
+        return tuple(host.strip() for host in self.host.split(",") if host.strip())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether other machines reach the gateway."""
+        return any(host not in LOOPBACK_HOSTS and not host.startswith(UNIX) for host in self.hosts)
+
+    @cached_property
+    def passes_keys_through(self) -> bool:
+        """Whether callers bring their own Gemini key."""
+        return not self.gemini_api_key
+
+    @cached_property
+    def asks_for_client_keys(self) -> bool:
+        """Whether callers must present a key of the gateway's."""
+        return bool(self.client_keys or self.client_keys_file)
+
+    @cached_property
+    def needs_no_key(self) -> bool:
+        """Whether callers present nothing: the gateway's own Gemini key serves everybody who reaches it."""
+        return not self.passes_keys_through and not self.asks_for_client_keys
+
+    @cached_property
+    def share_of_places(self) -> int | None:
+        """Concurrent requests of one caller; None means unlimited."""
+        if self.max_concurrent_requests_per_caller is None and self.needs_no_key:
+            return None
+        share = self.max_concurrent_requests_per_caller or math.ceil(self.max_concurrent_requests * 3 / 4)
+        return share if share < self.max_concurrent_requests else None
+
+    def as_environment(self) -> dict[str, str]:
+        """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""
+        texts = {variable(name): as_text(getattr(self, name)) for name in type(self).model_fields}
+        in_files = {variable(name): "" for name in SECRETS if getattr(self, f"{name}_file")}
+        return texts | {variable("models"): written(self.models)} | in_files
