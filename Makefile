@@ -36,8 +36,9 @@ serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; r
 test: $(VENV)/.installed-dev ## all tests but those that take minutes
 	$(BIN)/python -m pytest -n auto
 
-test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets, browsers and searches, in under two minutes on two cores
-	$(BIN)/python -m pytest -n auto -m "not soak and not integration and not slow"
+test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets, disks, browsers and searches, in under a minute on two cores
+	$(BIN)/python -m pytest -n auto -m "not soak and not integration and not slow" \
+		$(addprefix --ignore=tests/,properties faults recorded security docs exchanges conformance sdk)
 
 # Not of all tests: a tracer slows servers down, and is not safe where many event loops run in threads.
 coverage: $(VENV)/.installed-dev ## branch coverage of the tests without processes and sockets; too little of it fails

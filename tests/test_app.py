@@ -17,6 +17,8 @@ from tests.support.server import serve
 
 from gemgate.app import create_app
 
+pytestmark = pytest.mark.slow
+
 KEY = "AIzaSyA-0123456789abcdefghijklmnopqrstu"
 CHAT = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}]}
 ANSWER = {"candidates": [{"content": {"parts": [{"text": "Hi"}], "role": "model"}, "finishReason": "STOP"}]}

@@ -14,6 +14,8 @@ from gemgate.store import StoreError
 from gemgate.upstream.cooldowns import CooldownReason
 from gemgate.upstream.targets import Target
 
+pytestmark = pytest.mark.slow
+
 
 class Store:
     """Answers each ping with the next outcome, and with the last one when there are no more."""

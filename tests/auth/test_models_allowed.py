@@ -13,6 +13,8 @@ from tests.support.gateway import gateway_app, in_process
 
 from gemgate.api.batches.input_lines import InputReader
 
+pytestmark = pytest.mark.slow
+
 MODELS = {"models": [{"name": f"models/{name}"} for name in ("gemini-2.5-flash", "gemini-2.5-pro", "imagen-4")]}
 USER = [{"role": "user", "content": "Hi"}]
 

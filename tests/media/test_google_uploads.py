@@ -20,6 +20,8 @@ from gemgate.media.inline import Inline
 from gemgate.media.references import FileRef
 from gemgate.store import FileRow, Store
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from gemgate.gemini.files import GeminiFiles
 

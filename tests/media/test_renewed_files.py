@@ -13,6 +13,8 @@ from tests.api.files.support import form
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import daily, json_for, sse, streams
 
+pytestmark = pytest.mark.slow
+
 UPSTREAM = "https://generativelanguage.googleapis.com"
 USED_UP = daily().json()
 EVENT = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "index": 0}]}

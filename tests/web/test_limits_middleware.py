@@ -17,6 +17,8 @@ from gemgate.errors import ApiError
 from gemgate.web.json_body import read_json_body
 from gemgate.web.limits_middleware import LEAST_RATE, LimitsMiddleware
 
+pytestmark = pytest.mark.slow
+
 SHORT = 0.2
 PATIENCE = 30.0
 HEADERS = {"authorization": f"Bearer {KEY}"}

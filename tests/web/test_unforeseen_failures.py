@@ -10,6 +10,8 @@ from tests.support.google import FakeGoogle
 
 from gemgate.store.database import Database
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from gemgate.store import Store
 

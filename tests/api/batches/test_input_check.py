@@ -14,6 +14,8 @@ from gemgate.api.batches.input_check import PIECE, Inspector
 from gemgate.api.batches.input_lines import MAX_LINES
 from gemgate.api.batches.worker_process import SessionLostError, Setup, WorkerProcess
 
+pytestmark = pytest.mark.slow
+
 
 async def pieces(raw: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(raw), size):

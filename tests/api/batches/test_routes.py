@@ -18,6 +18,8 @@ from gemgate.auth.key_registry import ClientKeys
 from gemgate.settings import Settings
 from gemgate.web import error_handlers as handlers
 
+pytestmark = pytest.mark.slow
+
 KEY = {"authorization": "Bearer caller-key"}
 OTHER = {"authorization": "Bearer another-key"}
 

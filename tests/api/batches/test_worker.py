@@ -13,6 +13,8 @@ from gemgate.auth.caller import Caller
 from gemgate.gemini.errors import GeminiError
 from gemgate.store import StoreError
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from gemgate.api.batches.state_machine import BatchStateMachine
 

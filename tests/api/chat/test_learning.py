@@ -13,6 +13,8 @@ from tests.support.google import FakeGoogle, failure, json_for
 
 from gemgate.gemini.refusal_lessons import PATTERNS, recognised
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 ANSWER: Json = {

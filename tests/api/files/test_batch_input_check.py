@@ -10,6 +10,8 @@ from tests.api.files.support import Gateway, form
 
 from gemgate.translation.options import Errors, FileOptions
 
+pytestmark = pytest.mark.slow
+
 PURPOSE, FILE = ("purpose", "batch"), ("file", "good\nbad", "in.jsonl")
 
 

@@ -12,6 +12,8 @@ from gemgate.store import StoreError
 from gemgate.translation.options import FileOptions
 from gemgate.wire import MAX_BATCH_BYTES
 
+pytestmark = pytest.mark.slow
+
 PURPOSE = ("purpose", "user_data")
 FILE = ("file", "hello, world", "ü.txt")
 

@@ -10,6 +10,8 @@ from tests.support.clock import START
 
 from gemgate.translation.options import FileOptions
 
+pytestmark = pytest.mark.slow
+
 UPLOAD = {"bytes": 10, "filename": "f.txt", "mime_type": "text/plain", "purpose": "user_data"}
 
 

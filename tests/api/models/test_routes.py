@@ -14,6 +14,8 @@ from tests.support.server import serve
 
 from gemgate.gemini.model_list import ModelList
 
+pytestmark = pytest.mark.slow
+
 MODELS = {
     "models": [
         {"name": "models/gemini-2.5-flash", "supportedGenerationMethods": ["generateContent"], "thinking": True},

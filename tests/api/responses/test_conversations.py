@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.api.responses.test_kept_responses import ANOTHER, gateway, texts
+
+pytestmark = pytest.mark.slow
 
 PATH = "/v1/conversations"
 

@@ -18,6 +18,8 @@ from tests.support.responses import FLASH_3, FLASH_25, WEATHER, read_events
 
 from gemgate.store.tables import ResponseRow
 
+pytestmark = pytest.mark.slow
+
 HELLO = native({"text": "Hello"}, finishReason="STOP")
 CALL = native(
     {"functionCall": {"name": "get_weather", "args": {"city": "Rome"}, "id": "n1"}, "thoughtSignature": "c2ln"},
