@@ -15,6 +15,7 @@ from gemgate.api.chat.wire import PARAMETERS as CHAT
 from gemgate.api.embeddings.wire import PARAMETERS as EMBEDDINGS
 from gemgate.api.files.wire import COMPLETE, FILES, UPLOADS
 from gemgate.api.images.wire import EDITS, GENERATIONS
+from gemgate.api.openapi.document import HEADERS
 from gemgate.api.responses.wire import PARAMETERS as RESPONSES
 from gemgate.settings import Settings, variable
 from gemgate.translation.parameters import ParameterSupport
@@ -90,13 +91,24 @@ def pages() -> list[Path]:
 
 
 def _generated(name: str) -> str:
-    others = {"settings": _settings, "figures": _figures, "exchanges": _exchanges, "spellings": _spellings}
+    others = {
+        "settings": _settings,
+        "figures": _figures,
+        "exchanges": _exchanges,
+        "spellings": _spellings,
+        "headers": _headers,
+    }
     return others[name]() if name in others else _fates(name)
 
 
 def _fates(path: str) -> str:
     rows = "".join(f"| `{name}` | {support.kind} | {support.text} |\n" for name, support in _FATES[path].items())
     return f"\n`POST /v1/{path}`. {_LEGEND}\n| parameter | support | native field, or reason |\n|---|---|---|\n{rows}\n"
+
+
+def _headers() -> str:
+    rows = "".join(f"| `{name}` | {text} |\n" for name, text in HEADERS.items())
+    return f"\n| header | |\n|---|---|\n{rows}\n"
 
 
 def _settings() -> str:

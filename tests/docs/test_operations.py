@@ -1,4 +1,4 @@
-"""The page on what fails names what there is: every alert and header, and settings, metrics and codes that exist."""
+"""The pages of the operator name what there is: every alert and header, and settings, metrics and codes that exist."""
 
 import re
 from pathlib import Path
@@ -12,31 +12,37 @@ from gemgate.web.cors import EXPOSED
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
-FAILURES, HEADERS = PAGE.partition("## Headers of answers")[::2]
+SYMPTOMS = (ROOT / "docs" / "symptoms.md").read_text()
+HEADERS = (ROOT / "docs" / "headers.md").read_text().partition("## Of answers")[2]
+ASKED = {"x-gemgate-dry-run"}
+"""The headers of requests."""
+
 ERRORS = (ROOT / "docs" / "errors.md").read_text()
 
 
 def test_every_alert_belongs_to_a_failure() -> None:
     groups = yaml.safe_load((ROOT / "docker" / "monitoring" / "alerts.yaml").read_text())["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"]}
-    assert set(re.findall(r"`(Gemgate\w+)`", FAILURES)) == alerts
+    assert set(re.findall(r"`(Gemgate\w+)`", PAGE)) == alerts
 
 
 def test_every_header_of_the_gateways_is_explained() -> None:
-    assert set(re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (`.*?) \|", HEADERS, re.MULTILINE)))) == set(EXPOSED)
+    explained = set(re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (`.*?) \|", HEADERS, re.MULTILINE))))
+    assert set(EXPOSED) <= explained
+    assert {name for name in strings_in("gemgate") if re.fullmatch(r"x-gemgate-[a-z-]+", name)} <= explained | ASKED
 
 
 def test_it_names_no_metric_setting_or_code_that_there_is_not() -> None:
     metrics = set(Metrics().registry._names_to_collectors)
-    assert set(re.findall(r"gemgate_[a-z_]+", FAILURES)) <= metrics
+    assert set(re.findall(r"gemgate_[a-z_]+", PAGE)) <= metrics
     settings = {variable(name) for name in Settings.model_fields}
-    assert set(re.findall(r"`(GEMGATE_\w+|GEMINI_\w+)", PAGE)) <= settings
-    assert set(re.findall(r"[45]\d\d `([a-z_]+)`", FAILURES)) <= set(re.findall(r"`([a-z_]+)`", ERRORS))
+    assert set(re.findall(r"`(GEMGATE_\w+|GEMINI_\w+)", PAGE + SYMPTOMS)) <= settings
+    assert set(re.findall(r"[45]\d\d `([a-z_]+)`", PAGE + SYMPTOMS)) <= set(re.findall(r"`([a-z_]+)`", ERRORS))
 
 
 def test_it_says_what_the_log_says() -> None:
     said = strings_in("gemgate")
-    events = re.findall(r"in the log `([^`]+)`", FAILURES)
+    events = re.findall(r"in the log `([^`]+)`", PAGE)
     assert len(events) >= 6
     assert [event for event in events if not any(text.startswith(event) for text in said)] == []
 
