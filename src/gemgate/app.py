@@ -28,6 +28,7 @@ from gemgate.api.responses.conversation_routes import router as conversations_ro
 from gemgate.api.responses.kept_routes import router as kept_responses_router
 from gemgate.api.responses.routes import create_response
 from gemgate.api.responses.routes import router as responses_router
+from gemgate.api.responses.websocket import ResponseSockets
 from gemgate.observability.identifiers import IdentifierHash
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.tracing_setup import tracing_of
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     native.install(app)
     app.state.meant_path = partial(meant_path, app.router.routes)
     app.add_middleware(RequestPaths, prefix=settings.root_path)
+    app.add_middleware(ResponseSockets, settings=settings)
     return app
 
 

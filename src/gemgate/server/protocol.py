@@ -40,6 +40,10 @@ _NOTSENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux
 _MAX_UNSENT = 65_536
 _CREDENTIALS = frozenset({b"authorization", b"x-goog-api-key", b"api-key"})
 _WATCHED = _CREDENTIALS | {b"host", b"transfer-encoding", b"expect"}
+_OF_BODIES = frozenset({b"content-length", b"transfer-encoding"})
+
+WEBSOCKET_PATH = b"/responses"
+"""What the paths end with on which WebSockets are opened."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -138,9 +142,43 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
+            rest = memoryview(data)[upgrade.args[0] :]
+            if self._opens_websocket():
+                self._become_websocket(bytes(rest))
+                return b""
             self._decline_upgrade()
-            return memoryview(data)[upgrade.args[0] :]
+            return rest
         return b""
+
+    def _opens_websocket(self) -> bool:
+        """Whether the head asks for a WebSocket where there is one, and breaks no rule of heads."""
+        if self.ws_protocol_class is None or self.pipeline or self._is_answering():
+            return False
+        headers = dict(self.headers)
+        return (
+            self.parser.get_method() == b"GET"
+            and headers.get(b"upgrade", b"").lower() == b"websocket"
+            and headers.get(b"sec-websocket-version") == b"13"
+            and b"sec-websocket-key" in headers
+            and not headers.keys() & _OF_BODIES
+            and self.url.partition(b"?")[0].rstrip(b"/").endswith(WEBSOCKET_PATH)
+            and self._head() <= self._limits.max_head_bytes
+            and host_error(self.parser.get_http_version(), self._host) is None
+        )
+
+    def _become_websocket(self, rest: bytes) -> None:
+        """Hands the connection on to the protocol of WebSockets, with what came behind the head."""
+        self._parsed = True
+        self._connections.closed(self)
+        self.connections.discard(self)
+        _cancel(self._head_timer, self._rest_timer, self._send_timer)
+        self._head_timer = self._rest_timer = self._send_timer = None
+        make: Any = self.ws_protocol_class
+        protocol: asyncio.Protocol = make(self.config, self.server_state, self.app_state)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        lines = b"".join([b"%b: %b\r\n" % header for header in self.headers])
+        protocol.data_received(b"GET %b HTTP/1.1\r\n%b\r\n%b" % (self.url, lines, rest))
 
     def _decline_upgrade(self) -> None:
         """Reads a request as if it had not asked to go on in another protocol, as Java's client does (`h2c`).

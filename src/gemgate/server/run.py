@@ -95,7 +95,9 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
         "access_log": False,
         "server_header": False,
         "lifespan": "on",
-        "ws": "none",
+        "ws": _websockets(settings),
+        "ws_max_size": settings.max_body_bytes,
+        "ws_per_message_deflate": False,  # its windows would be most of what a connection costs
         "backlog": BACKLOG,
         "timeout_keep_alive": math.ceil(settings.client_keepalive_timeout),
         "timeout_worker_healthcheck": _HUNG_SECONDS,
@@ -103,6 +105,15 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
     }
     defaults["max_connections"] = settings.max_client_connections
     return ServerConfig(application, limits, **(defaults | options))
+
+
+def _websockets(settings: Settings) -> Any:
+    """The protocol of WebSockets as uvicorn takes it; `none` where they are off."""
+    if not settings.responses_websocket:
+        return "none"
+    from gemgate.server.websocket import GuardedWebSocket
+
+    return GuardedWebSocket
 
 
 class _Lifespan(LifespanOn):

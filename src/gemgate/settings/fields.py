@@ -111,6 +111,19 @@ class Fields(SecretFiles):
         default=2_592_000,
         description="Seconds for which a response is kept, and a conversation after its last change.",
     )
+    responses_websocket: bool = Field(
+        default=True,
+        description="Whether /v1/responses may be a WebSocket: `on`, or `off`, and then a 426.",
+    )
+    websockets_per_caller: PositiveInt = Field(
+        default=200, description="Open WebSockets of one caller, in each worker; one more is a 429."
+    )
+    websocket_idle_timeout: PositiveFloat = Field(
+        default=900, description="Seconds after which a WebSocket is closed on which nothing is asked."
+    )
+    websocket_lifetime: PositiveFloat = Field(
+        default=3600, description="Seconds after which a WebSocket is closed, once it has given the answer in hand."
+    )
     files_max_bytes: PositiveInt = Field(
         default=536_870_912, description="The largest file that is uploaded in one request."
     )

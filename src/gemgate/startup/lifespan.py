@@ -15,6 +15,7 @@ from gemgate.api.batches.costs import BatchCosts
 from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.readiness import Readiness
+from gemgate.api.responses.connection import ResponseConnections
 from gemgate.api.responses.kept_responses import KeptResponses
 from gemgate.api.responses.state import ResponseServices, StatelessStore
 from gemgate.api.services import Services
@@ -173,6 +174,7 @@ async def services(
                 if settings.responses_store
                 else StatelessStore(),
                 Encryptor(secrets, _CARRIERS),
+                ResponseConnections(settings.websockets_per_caller, settings.max_body_bytes),
             ),
             readiness=await enter(aclosing(Readiness(store))),
             confirmed_keys=ConfirmedKeys(gemini),

@@ -20,7 +20,7 @@ from gemgate.api.responses.kept_turn import (
     listed_item,
     written,
 )
-from gemgate.api.responses.state import ResolvedRequest
+from gemgate.api.responses.state import ResolvedRequest, Said
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
@@ -46,8 +46,13 @@ class KeptResponses:
     lifetime: int
     max_bytes: int
 
-    async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:
+    async def resolve(self, request: ResponseRequest, caller: Caller, said: Said | None = None) -> ResolvedRequest:
         """The request with what `previous_response_id`, `conversation` and item references name.
+
+        Args:
+            request: The request.
+            caller: Who sends it.
+            said: What `previous_response_id` means, where that is known already.
 
         Raises:
             ApiError: 400 or 404, it names something that is not there, or not the caller's; or what it asks for
@@ -56,18 +61,18 @@ class KeptResponses:
         """
         _check_combination(request)
         own = read_input(request.input)
-        before, size = await self._before(request, caller)
+        before, size = said or await self._before(request, caller)
         known, referred = await self._referred(before, own, caller, self.max_bytes - size)
         size += referred
-        said = {item.fields.get("id") for item in before if item.kind != "item_reference"}
-        own = [item for item in own if item.kind != "item_reference" or item.fields["id"] not in said]
+        there = {item.fields.get("id") for item in before if item.kind != "item_reference"}
+        own = [item for item in own if item.kind != "item_reference" or item.fields["id"] not in there]
         resolved = _replaced(own, known)
         items = [*_replaced(before, known), *resolved]
         if request.store is False:
-            return ResolvedRequest(request, items, kept_bytes=size)
+            return ResolvedRequest(request, items, resolved, kept_bytes=size)
         turn = input_turn(own if request.conversation_id is None else resolved)
         await self.store.room.check_bytes(caller.id, len(turn.data))
-        return ResolvedRequest(request, items, is_stored=True, turn=turn, kept_bytes=size)
+        return ResolvedRequest(request, items, resolved, is_stored=True, turn=turn, kept_bytes=size)
 
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]

@@ -192,7 +192,6 @@ def _note_dropped(request: ResponseRequest, notes: Notes) -> None:
     if isinstance(extra.get("response_format"), dict):
         msg = "'response_format' is a parameter of /chat/completions: send its content as 'text.format', unnested."
         raise ApiError(400, msg, param="response_format", code="unsupported_parameter")
-    extra.pop("generate", None)
     notes.drop_unknown(extra)
     if request.reasoning is not None:
         for name in ("context", "mode"):

@@ -13,13 +13,15 @@ from starlette.responses import Response
 from gemgate.api.generation import Generation, ModelCall, stream_after_media
 from gemgate.api.responses.compaction import compaction_of, is_triggered
 from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
+from gemgate.api.responses.connection import CONNECTION, store_of
 from gemgate.api.responses.echo import Json, ResponseHead, echo_of
 from gemgate.api.responses.events import ResponseEvents
 from gemgate.api.responses.history import unsigned_keys
 from gemgate.api.responses.input_tokens import count_request, input_tokens
 from gemgate.api.responses.items import named_as_sent
 from gemgate.api.responses.request import ResponseTranslation
-from gemgate.api.responses.state import ResolvedRequest
+from gemgate.api.responses.state import ResolvedRequest, ResponseStore
+from gemgate.api.responses.warm_up import without_generation
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.api.services import Services, caller_of, services_of
 from gemgate.auth.caller import Caller
@@ -45,12 +47,15 @@ async def create_response(request: Request) -> Response:
     """
     services = services_of(request)
     caller = caller_of(request)
-    source, raw = await _read(request, services, caller)
+    store = store_of(request.scope, services.responses.store, services.responses.connections)
+    source, raw = await _read(request, services, caller, store)
     asked = source.resolved.request
     record = current()
     call, models = model_call(request, services, caller, source, raw)
     events = ResponseEvents(_head(source.resolved))
-    keep = partial(services.responses.store.keep, source.resolved, caller)
+    keep = partial(store.keep, source.resolved, caller)
+    if asked.generate is False and not call.is_dry_run:
+        return await without_generation(request, events, keep, services.settings, stream=bool(asked.stream))
     stream = ResponseStream(events, keep)
     if asked.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
@@ -74,12 +79,18 @@ async def create_response(request: Request) -> Response:
 
 
 @router.get("/responses", include_in_schema=False)
-async def refuse_websocket(request: Request) -> Response:
-    """Refuse a WebSocket with 426, at which clients go on with HTTP at once; they try other refusals again for seconds.
+async def open_websocket(request: Request) -> Response:
+    """Accept a WebSocket with 101; where there are none with 426, at which clients go on with HTTP at once.
+
+    They try other refusals again for seconds.
 
     Raises:
-        ApiError: 426 for a WebSocket, 405 for anything else: responses cannot be listed.
+        ApiError: 429, the caller has too many; 426 for a WebSocket that cannot be; 405 for anything else: responses
+            cannot be listed.
     """
+    if (connection := request.scope.get(CONNECTION)) is not None:
+        services_of(request).responses.connections.opened(connection, caller_of(request))
+        return Response(status_code=101)
     if "sec-websocket-key" in request.headers:
         msg = "This gateway serves responses over HTTP: send POST, with 'stream': true for events."
         raise ApiError(426, msg, code="websocket_not_supported", headers={"upgrade": "HTTP/1.1"})
@@ -132,7 +143,9 @@ async def compact_conversation(request: Request) -> Response:
     return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
 
 
-async def _read(request: Request, services: Services, caller: Caller) -> tuple[ResponseSource, bytes]:
+async def _read(
+    request: Request, services: Services, caller: Caller, store: ResponseStore | None = None
+) -> tuple[ResponseSource, bytes]:
     """What the caller asks for, with everything that it refers to; and the body.
 
     Raises:
@@ -144,7 +157,7 @@ async def _read(request: Request, services: Services, caller: Caller) -> tuple[R
     caller.check_model(asked.model)
     if services.access.is_shared:
         await services.access.check_request(caller, asked, raw)
-    resolved = await services.responses.store.resolve(asked, caller)
+    resolved = await (store or services.responses.store).resolve(asked, caller)
     if resolved.kept_bytes:  # an item of a conversation may name anything; and what was its caller's may not be so now
         await services.access.check_values(caller, [item.fields for item in resolved.items], resolved.kept_bytes)
     await _recall(services, resolved, caller)

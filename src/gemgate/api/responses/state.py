@@ -1,8 +1,8 @@
 """What a request refers to of earlier ones, and what is kept of it for later ones."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, missing_field, read_input
@@ -12,10 +12,20 @@ from gemgate.auth.caller import Caller
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
 
+if TYPE_CHECKING:
+    from gemgate.api.responses.connection import ResponseConnections
+
 _SEND_ALL = (
     "No responses are kept here (in a batch, or where GEMGATE_RESPONSES_STORE is off): send the items of the "
     "conversation in 'input', with 'store': false."
 )
+
+
+class Said(NamedTuple):
+    """What was said up to the response that a request goes on from, where that is known already; and its bytes."""
+
+    items: list[Item]
+    size: int
 
 
 @dataclass(slots=True)
@@ -25,6 +35,7 @@ class ResolvedRequest:
     Attributes:
         request: As it came.
         items: The whole conversation: what came before, and the input. References are replaced by what they name.
+        own: Those of the input alone.
         is_stored: Whether the response is kept.
         turn: The input as it is kept; None where it is not.
         kept_bytes: How large the JSON is of what came from the store, which the body does not show.
@@ -32,6 +43,7 @@ class ResolvedRequest:
 
     request: ResponseRequest
     items: list[Item]
+    own: Sequence[Item] = ()
     is_stored: bool = False
     turn: InputTurn | None = None
     kept_bytes: int = 0
@@ -40,8 +52,13 @@ class ResolvedRequest:
 class ResponseStore(Protocol):
     """Where responses, their items and conversations are kept."""
 
-    async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:
+    async def resolve(self, request: ResponseRequest, caller: Caller, said: Said | None = None) -> ResolvedRequest:
         """The request with what `previous_response_id`, `conversation` and item references name.
+
+        Args:
+            request: The request.
+            caller: Who sends it.
+            said: What `previous_response_id` means, where that is known already.
 
         Raises:
             ApiError: 400 or 404, it names something that is not there, or not the caller's.
@@ -59,13 +76,13 @@ class ResponseStore(Protocol):
 class StatelessStore:
     """Keeps nothing: every request brings its whole conversation."""
 
-    async def resolve(self, request: ResponseRequest, caller: Caller) -> ResolvedRequest:  # noqa: ARG002  as the protocol has it
+    async def resolve(self, request: ResponseRequest, caller: Caller, said: Said | None = None) -> ResolvedRequest:  # noqa: ARG002  as the protocol has it
         """The request as it is; references to reasoning are left out, because it may come back without.
 
         Raises:
             ApiError: 400 or 404, it refers to something that was kept nowhere.
         """
-        return stateless(request)
+        return stateless(request, said)
 
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
@@ -73,23 +90,25 @@ class StatelessStore:
         """Nothing is kept."""
 
 
-def stateless(request: ResponseRequest) -> ResolvedRequest:
-    """A request that brings its whole conversation.
+def stateless(request: ResponseRequest, said: Said | None = None) -> ResolvedRequest:
+    """A request that brings its whole conversation, or as much of it as was not `said` before.
 
     Raises:
         ApiError: 400 or 404, it refers to something that was kept nowhere.
     """
-    for name in ("previous_response_id", "conversation"):
+    for name in ("previous_response_id", "conversation") if said is None else ():
         if getattr(request, name) is not None:
             code = "previous_response_not_found" if name == "previous_response_id" else "unsupported_parameter"
             raise ApiError(400, f"'{name}' cannot be followed. {_SEND_ALL}", param=name, code=code)
     if request.background:
         msg = f"'background' needs a response that is kept. {_SEND_ALL}"
         raise ApiError(400, msg, param="background", code="unsupported_parameter")
-    if request.input is None and request.prompt is None:
+    before, size = said or Said([], 0)
+    if request.input is None and request.prompt is None and said is None:
         raise missing_field("input")
-    items = read_input(request.input)
-    return ResolvedRequest(request, [item for item in items if not _is_reference_to_reasoning(item)])
+    known = {item.fields.get("id") for item in before}
+    own = [item for item in read_input(request.input) if not _is_left_out(item, known)]
+    return ResolvedRequest(request, [*before, *own], own, kept_bytes=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +118,16 @@ class ResponseServices:
     Attributes:
         store: Where responses are kept.
         encryptor: For what leaves the gateway in `encrypted_content`.
+        connections: The WebSockets of this process.
     """
 
     store: ResponseStore
     encryptor: Encryptor
+    connections: "ResponseConnections"
 
 
-def _is_reference_to_reasoning(item: Item) -> bool:
-    """Whether an item may be left out.
+def _is_left_out(item: Item, known: Collection[str | None]) -> bool:
+    """Whether an item says nothing that is not there: a reference to what was said, or to reasoning.
 
     Raises:
         ApiError: 404, it refers to another kind of item, which would be missing.
@@ -114,7 +135,7 @@ def _is_reference_to_reasoning(item: Item) -> bool:
     if item.kind != "item_reference":
         return False
     item_id = item.text_field("id")
-    if item_id.startswith("rs_"):
+    if item_id.startswith("rs_") or item_id in known:
         return True
     msg = f"Item with id '{item_id[:80]}' not found. Items are not persisted. {_SEND_ALL}"
     raise ApiError(404, msg, param=f"{item.param}.id")

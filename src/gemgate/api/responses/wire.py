@@ -77,6 +77,7 @@ class ResponseRequest(Wire):
     conversation: str | ConversationRef | None = None
     extra_body: dict[str, Any] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    generate: bool | None = None
     google: dict[str, Any] | None = None
     image: Any = None
     include: Items[str] | None = None
@@ -125,6 +126,9 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "conversation": handled("its items come before the input; input and output are added to it"),
     "extra_body": mapped("`extra_body.google`: thinking_config, cached_content, safety_settings, generation_config"),
     "frequency_penalty": mapped("`frequencyPenalty`; dropped on models that refuse penalties (2.5 and later)"),
+    "generate": handled(
+        "`false`: nothing is generated, and the response, which is empty, holds the input to go on from"
+    ),
     "google": mapped("as `extra_body.google`"),
     "image": dropped("Gemini has no compression of context"),
     "include": handled("sources of searches, results of file searches, outputs of code, log probabilities"),
