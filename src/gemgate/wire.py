@@ -168,3 +168,7 @@ class Function(Wire):
     description: str | None = None
     parameters: Any = None
     strict: bool | None = None
+
+
+class TextFunction(Function):
+    """The function that a custom tool becomes: it takes one text, `input`."""

@@ -18,7 +18,7 @@ from gemgate.gemini.types import (
 )
 from gemgate.translation.function_names import NameMap, is_recognizable
 from gemgate.translation.notes import Notes
-from gemgate.wire import Function
+from gemgate.wire import Function, TextFunction
 
 _SCHEMAS = frozenset({"parameters", "parametersJsonSchema"})
 
@@ -96,9 +96,8 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     if native in plan.declared:
         msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
         raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
-    extra = function.model_extra or {}
-    if extra:
-        notes.drop_unknown({name: value for name, value in extra.items() if name != "custom"}, f"{param}.")
+    if function.model_extra:
+        notes.drop_unknown(function.model_extra, f"{param}.")
     if native != function.name:
         notes.adjust(f"{param}.name={function.name}->{native}")
     plan.declared.add(native)
@@ -110,8 +109,24 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     _add_parameters(plan, declaration, function.parameters, f"{param}.parameters", notes)
     plan.declarations.append(declaration)
     plan.strict = plan.strict or bool(function.strict)
-    if extra.get("custom"):
+    if isinstance(function, TextFunction):
         plan.custom.add(native)
+
+
+def text_parameters(form: Any) -> dict[str, Any]:
+    """The parameters of a custom tool, which takes text; with the grammar that its `format` says the text must follow.
+
+    Chat has the grammar in `format.grammar`, the Responses API in `format` itself.
+    """
+    hint = "The input of the tool, as plain text."
+    if isinstance(form, dict) and (form.get("type") == "grammar" or "grammar" in form):
+        grammar = form["grammar"] if isinstance(form.get("grammar"), dict) else form
+        hint += f" It must follow this {grammar.get('syntax', '')} grammar:\n{grammar.get('definition', '')}"
+    return {
+        "type": "object",
+        "properties": {"input": {"type": "string", "description": hint}},
+        "required": ["input"],
+    }
 
 
 def _add_parameters(

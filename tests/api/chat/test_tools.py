@@ -110,6 +110,24 @@ class TestFunctions:
         assert "start: WORD" in declaration["parametersJsonSchema"]["properties"]["input"]["description"]
         assert translation.context.custom == {"run"}
 
+    @pytest.mark.parametrize(
+        "tool",
+        [
+            {"type": "function", "function": {"name": "f", "custom": True}},
+            {"type": "function", "name": "f", "custom": {"name": "f"}},
+            {"type": "function", "function": {"name": "f"}, "custom": {"name": "f"}},
+        ],
+        ids=["in the function", "flat", "beside the function"],
+    )
+    def test_no_word_of_a_callers_makes_a_function_a_custom_tool(self, tool: dict[str, Any]) -> None:
+        translation = translate(tools=[tool])
+        assert translation.context.custom == set()
+        assert [name.rpartition(".")[2] for name in translation.notes.dropped] == ["custom"]
+
+    def test_a_custom_tool_says_where_its_description_is_no_text(self) -> None:
+        tool = {"type": "custom", "custom": {"name": "run", "description": ["runs"]}}
+        assert error(tools=[tool]).param == "tools[0].custom.description"
+
 
 class TestBuiltInTools:
     @pytest.mark.parametrize(

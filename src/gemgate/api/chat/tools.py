@@ -8,8 +8,8 @@ from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.built_in_tools import built_in_tool, untyped_tool
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
-from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, missing
-from gemgate.wire import Function
+from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, missing, text_parameters
+from gemgate.wire import Function, TextFunction
 
 _CHOICE = frozenset({"type", "name", "function", "custom", "allowed_tools", "mode", "tools"})
 
@@ -133,23 +133,20 @@ def _function(tool: ToolDefinition, param: str) -> tuple[str, Function]:
     for name, kinds in (("description", str), ("strict", bool)):
         if flat.get(name) is not None and not isinstance(flat[name], kinds):
             raise ApiError(400, f"Invalid type for '{param}.{name}'.", param=f"{param}.{name}", code="invalid_type")
-    return param, Function.model_validate({name: value for name, value in flat.items() if name != "custom"})
+    return param, Function.model_validate(flat)
 
 
 def _custom_function(tool: ToolDefinition, param: str) -> Function:
     custom = tool.custom or {}
     if not isinstance(custom.get("name"), str):
         raise missing(f"{param}.name")
-    hint = "The input of the tool, as plain text."
-    grammar = (custom.get("format") or {}).get("grammar") if isinstance(custom.get("format"), dict) else None
-    if isinstance(grammar, dict):
-        hint += f" It must follow this {grammar.get('syntax', '')} grammar:\n{grammar.get('definition', '')}"
-    parameters = {
-        "type": "object",
-        "properties": {"input": {"type": "string", "description": hint}},
-        "required": ["input"],
-    }
-    return Function(name=custom["name"], description=custom.get("description"), parameters=parameters, custom=True)
+    description = custom.get("description")
+    if description is not None and not isinstance(description, str):
+        raise ApiError(
+            400, f"Invalid type for '{param}.description'.", param=f"{param}.description", code="invalid_type"
+        )
+    parameters = text_parameters(custom.get("format"))
+    return TextFunction(name=custom["name"], description=description, parameters=parameters)
 
 
 def _add_search(plan: ToolPlan, options: dict[str, Any], notes: Notes) -> None:

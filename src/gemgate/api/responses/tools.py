@@ -11,7 +11,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
-from gemgate.translation.tool_plan import ToolPlan, declare
+from gemgate.translation.tool_plan import ToolPlan, declare, text_parameters
 from gemgate.wire import Function
 
 _SEARCHES = ("web_search", "web_search_preview")
@@ -171,7 +171,7 @@ def _function(entry: _Listed, notes: Notes) -> tuple[ToolIdentity, Function, _Li
         raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
     identity = ToolIdentity(kind, name, tool.get("namespace"))
     description = _description(tool, param)
-    parameters = tool.get("parameters") if kind == "function" else _free_text(tool)
+    parameters = tool.get("parameters") if kind == "function" else text_parameters(tool.get("format"))
     strict = kind == "function" and tool.get("strict") is True
     return identity, Function(name=identity.key, description=description, parameters=parameters, strict=strict), entry
 
@@ -181,20 +181,6 @@ def _description(tool: dict[str, Any], param: str) -> str | None:
     if description is not None and not isinstance(description, str):
         raise wrong_type(f"{param}.description", "a string", description)
     return description
-
-
-def _free_text(tool: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a custom tool, which takes text; with the grammar that the text must follow."""
-    hint = "The input of the tool, as plain text."
-    wanted = tool.get("format")
-    if isinstance(wanted, dict) and wanted.get("type") == "grammar":
-        grammar = wanted["grammar"] if isinstance(wanted.get("grammar"), dict) else wanted
-        hint += f" It must follow this {grammar.get('syntax', '')} grammar:\n{grammar.get('definition', '')}"
-    return {
-        "type": "object",
-        "properties": {"input": {"type": "string", "description": hint}},
-        "required": ["input"],
-    }
 
 
 def _declare(tools: ResponseTools, identity: ToolIdentity, function: Function, entry: _Listed, notes: Notes) -> None:
