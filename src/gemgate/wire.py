@@ -158,7 +158,7 @@ ContentPart = Annotated[
     TextPart | ImagePart | AudioPart | AudioUrlPart | FilePart | VideoPart | RefusalPart | ThinkingPart,
     Field(discriminator="type"),
 ]
-Content = str | Items[ContentPart] | None
+Content = Annotated[str | Items[ContentPart] | None, Field(union_mode="left_to_right")]
 
 
 class Function(Wire):

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import orjson
 from tests.faults.hostile import HEALTHY
+from tests.security.watched import VARIABLE, Loop
 from tests.support.command import command
 from tests.support.raw_upstream import BackgroundUpstream
 
@@ -19,15 +21,18 @@ MODEL = "gemini-2.5-flash"
 DRY = {"x-gemgate-dry-run": "true"}
 KEY = "AIza-any-key-will-do"
 PATIENCE = 120.0
+ROOT = Path(__file__).parents[2]
+PROGRAM = ("-m", "tests.security.watched")
 _TICKS = 100  # a second, of /proc on Linux
 
 
 @dataclass
 class Gateway:
-    """One that runs; `upstream` is what it calls Google."""
+    """One that runs; `upstream` is what it calls Google, `loop` what its event loop has noted."""
 
     url: str
     pid: int
+    loop: Loop
     upstream: BackgroundUpstream
     client: httpx.Client
 
@@ -43,6 +48,13 @@ class Gateway:
         answer = self.client.post(path, content=content, headers=(DRY if dry else {}) | headers)
         return answer, self.cpu() - before
 
+    def settle(self) -> None:
+        """Wait until the loop has turned a few times, and has noted what was before."""
+        seen, until = self.loop.beats, time.monotonic() + PATIENCE
+        while self.loop.beats < seen + 3:
+            assert time.monotonic() < until
+            time.sleep(0.001)
+
     def is_well(self) -> bool:
         """Whether it answers at once."""
         return self.client.get("/healthz", timeout=5).status_code == 200
@@ -51,19 +63,23 @@ class Gateway:
 @contextmanager
 def running(**environment: str) -> Iterator[Gateway]:
     """A gateway, warm."""
-    with BackgroundUpstream(HEALTHY) as upstream:
+    with TemporaryDirectory() as directory, BackgroundUpstream(HEALTHY) as upstream:
+        notes = Path(directory) / "loop"
+        loop = Loop(notes)
         settings = {
             "GEMGATE_UPSTREAM": upstream.url,
             "GEMGATE_LOG_LEVEL": "error",
             "GEMGATE_WORKERS": "1",
             "GEMGATE_RETRY_MAX_WAIT": "0",
+            "PYTHONPATH": str(ROOT),
+            VARIABLE: str(notes),
         }
         headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
         with (
-            command("serve", "--port", "0", **settings, **environment) as (process, url),
+            command("serve", "--port", "0", program=PROGRAM, **settings, **environment) as (process, url),
             httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, trust_env=False) as client,
         ):
-            gateway = Gateway(url, process.pid, upstream, client)
+            gateway = Gateway(url, process.pid, loop, upstream, client)
             for dry in (True, False):
                 gateway.post({"model": MODEL, "messages": [{"role": "user", "content": "x"}]}, dry=dry)
             yield gateway
@@ -81,3 +97,21 @@ def cpu_of(work: Callable[[], object], times: int = 2) -> float:
     finally:
         gc.enable()
     return best
+
+
+_KNOWN = 0.02
+"""CPU seconds that `_known_work` takes on the machine that the limits were measured on, with nothing beside it."""
+
+_ITEMS = b"[" + b",".join([b'{"type":"text","text":"a"}'] * 20_000) + b"]"
+
+
+def slowness() -> float:
+    """How many times as long as there the same work takes here and now, at least 1."""
+    return max(1.0, cpu_of(_known_work, times=3) / _KNOWN)
+
+
+def _known_work() -> None:
+    named = {}
+    for index, item in enumerate(orjson.loads(_ITEMS)):
+        named[f"{item['text']}{index}"] = {**item, "index": index}
+    orjson.dumps(list(named.values()))

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from anyio import to_thread
-
 from gemgate.api.adjusted_stream import AdjustedStream, StreamRequest
 from gemgate.api.lessons import MAX_LESSONS, lesson_from, may_teach
 from gemgate.api.services import Services
@@ -223,7 +221,7 @@ class ModelCall(Generic[T]):
         """As `translated`; a heavy one beside the event loop, so that others are served meanwhile, one at a time."""
         if not self.is_heavy:
             return self.translate()
-        return await to_thread.run_sync(self.translate, limiter=self.services.heavy)
+        return await self.services.heavy.run(self.caller.id, self.translate)
 
     def translate(self) -> T:
         """The native request, with what was found before."""

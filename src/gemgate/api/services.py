@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from gemgate.api.confirmed_keys import ConfirmedKeys
@@ -24,6 +23,7 @@ from gemgate.shared_state.connection import RedisConnection
 from gemgate.store import Store
 from gemgate.translation.options import Dialect, EmbeddingOptions, FileOptions, ImageOptions, Options
 from gemgate.upstream.client import Upstream
+from gemgate.web.heavy_work import HeavyWork
 
 if TYPE_CHECKING:
     from gemgate.api.batches.service import BatchService
@@ -35,7 +35,7 @@ class Services:
     """Opened by the lifespan; the same for every request of one application.
 
     Attributes:
-        heavy: Lets one translation at a time run beside the event loop: several would hold it up together.
+        heavy: Does the work of large requests beside the event loop.
     """
 
     settings: Settings
@@ -59,7 +59,7 @@ class Services:
     responses: "ResponseServices"
     readiness: Readiness
     confirmed_keys: ConfirmedKeys
-    heavy: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    heavy: HeavyWork = field(default_factory=HeavyWork)
 
 
 def services_of(request: Request) -> Services:

@@ -99,10 +99,12 @@ class ResourceAccess:
         """
         if not self.is_shared or (raw is not None and not may_name(raw)):
             return
-        body = request.model_dump(exclude_unset=True, warnings=False)
+        size = len(raw) if raw is not None else LARGE
+        dumped = partial(request.model_dump, exclude_unset=True, warnings=False)
+        body = dumped() if size < LARGE else await to_thread.run_sync(dumped)
         if bare(str(body.get("model"))) in self._aliases:
             del body["model"]  # the operator's name for a model is not the caller's choice
-        await self.check_values(caller, body, len(raw) if raw is not None else LARGE)
+        await self.check_values(caller, body, size)
 
     async def check_values(self, caller: Caller, values: Any, size: int) -> None:
         """Refuse parsed JSON of `size` bytes that names what is not its caller's.

@@ -48,18 +48,19 @@ def check_values(raw: bytes) -> None:
         raise _too_many(values, "values", MAX_VALUES)
 
 
-def is_heavy(raw: bytes, kept_bytes: int = 0) -> bool:
-    """Whether the translation of this body, and of what it goes on from, may take so long that others should not wait.
+def is_heavy(raw: bytes) -> bool:
+    """Whether the work on this body may take so long that others should not wait for it.
 
-    Args:
-        raw: The body.
-        kept_bytes: How large the JSON is that comes from the store.
+    Brackets and commas are counted, also those in its texts: a long text may be heavy without need.
     """
-    return kept_bytes > _LIGHT_BYTES or (len(raw) > _LIGHT_BYTES and raw.count(b"{") > _LIGHT_OBJECTS)
+    return len(raw) > LIGHT_BYTES and (raw.count(b"{") > _LIGHT_OBJECTS or raw.count(b",") > _LIGHT_VALUES)
 
 
-_LIGHT_BYTES = 131_072
+LIGHT_BYTES = 65_536
+"""JSON of at most so many bytes is worked on in a moment, whatever it holds."""
+
 _LIGHT_OBJECTS = 2_000
+_LIGHT_VALUES = 20_000
 
 
 class ItemBudget:

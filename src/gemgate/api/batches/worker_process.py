@@ -19,11 +19,11 @@ from typing import Any, Literal
 from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
 from gemgate.api.batches.line_translation import LineJob, Translators
 from gemgate.api.batches.result_session import ResultSession
-from gemgate.api.batches.turns import Turns
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
 from gemgate.translation.options import EmbeddingOptions, Options, Policy, RemoteMedia, TrailingAssistant
 from gemgate.translation.thought_signatures import SignatureStore
+from gemgate.web.turns import Turns
 
 IDLE = 60.0
 """Seconds without work after which the process ends."""

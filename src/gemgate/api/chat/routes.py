@@ -1,6 +1,7 @@
 """`POST /chat/completions`."""
 
 import time
+from functools import partial
 
 import orjson
 from fastapi import APIRouter
@@ -36,7 +37,8 @@ async def create_chat_completion(request: Request) -> Response:
     services = services_of(request)
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    chat = parse_chat(raw)
+    aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
+    chat = await aside.run(partial(parse_chat, raw))
     record = current()
     record.asks("chat", chat.model, chat)
     caller.check_model(chat.model)
@@ -46,9 +48,8 @@ async def create_chat_completion(request: Request) -> Response:
         await services.chat.signatures.recall(unsigned)
     models = services.aliases.resolve(chat.model)
     source = ChatSource(chat, services.chat, dialect_of(request), caller.id)
-    call = ModelCall(
-        services, caller, source, chat.model, len(raw), is_dry_run(request), models[0], is_heavy=is_heavy(raw)
-    )
+    is_dry, heavy = is_dry_run(request), aside.is_heavy
+    call = await aside.run(partial(ModelCall, services, caller, source, chat.model, len(raw), is_dry, models[0], heavy))
     if chat.stream and call.needs_media and not call.is_dry_run:
         late: dict[str, str] = {}
         return respond(request, stream_after_media(call, models, chat_pieces, late), services.settings, late)

@@ -28,6 +28,7 @@ from gemgate.observability.record import current
 from gemgate.tasks import all_of
 from gemgate.translation.notes import served_by
 from gemgate.translation.options import Usage
+from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.upstream.client import SIDE_CALL_SECONDS, Upstream
 from gemgate.web.disconnect import cancelled_on_disconnect
@@ -47,7 +48,8 @@ async def create_embeddings(request: Request) -> Response:
     options = services.embeddings
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    wanted = parse(EmbeddingRequest, raw)
+    aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
+    wanted = await aside.run(partial(parse, EmbeddingRequest, raw))
     record = current()
     record.asks("embeddings", wanted.model, wanted)
     caller.check_model(wanted.model)
@@ -55,7 +57,7 @@ async def create_embeddings(request: Request) -> Response:
     is_dry = is_dry_run(request)
     # Vectors of two models have nothing in common, so that no other model may stand in for the first.
     model = services.aliases.first(wanted.model)
-    refs = media_of(wanted)
+    refs = await aside.run(partial(media_of, wanted))
 
     async def resolved() -> Resolved:
         if not services.media.concerns(refs, len(raw)):
@@ -76,7 +78,7 @@ async def create_embeddings(request: Request) -> Response:
 
     async with cancelled_on_disconnect(request):
         media = await resolved()
-        translation = to_gemini(wanted, options, media, model=model)
+        translation = await aside.run(partial(to_gemini, wanted, options, media, model=model))
         record.uses(translation.model, translation.notes, is_asked=not is_dry)
         if is_dry:
             path = f"/v1beta/{translation.model}:batchEmbedContents"

@@ -26,7 +26,7 @@ from gemgate.wire import (
 )
 
 Part = Annotated[TextPart | ImagePart | AudioPart | AudioUrlPart | FilePart | VideoPart, Field(discriminator="type")]
-Item = str | Part | Items[Part | int] | int
+Item = Annotated[str | Part | Items[Part] | Items[int] | int, Field(union_mode="left_to_right")]
 """One thing to embed. Integers are tokens: they are read so that they can be refused with the way out."""
 
 
@@ -34,7 +34,7 @@ class EmbeddingRequest(Wire):
     """What is to be embedded, and how."""
 
     model: str
-    input: str | Items[Item]
+    input: Annotated[str | Items[Item], Field(union_mode="left_to_right")]
     dimensions: PositiveInt | None = None
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None

@@ -44,12 +44,14 @@ from gemgate.observability.pricing import images_cost
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
 from gemgate.translation.notes import served_by
+from gemgate.translation.request_size import is_heavy
 from gemgate.translation.retired_models import successor_hint
 from gemgate.translation.validation import parse
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.retry import CallLimits
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
+from gemgate.web.heavy_work import Aside
 from gemgate.web.json_body import read_json_body
 from gemgate.web.multipart import is_form, read_form
 from gemgate.web.sse import frame, respond
@@ -69,9 +71,10 @@ async def create_image(request: Request) -> Response:
     services = services_of(request)
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    asked = parse(GenerationRequest, raw)
+    aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
+    asked = await aside.run(partial(parse, GenerationRequest, raw))
     await services.access.check_request(caller, asked, raw)
-    return await _serve(request, services, caller, asked, ())
+    return await _serve(request, services, caller, asked, (), aside)
 
 
 @router.post("/images/edits", summary="Make images from images")
@@ -84,26 +87,36 @@ async def edit_image(request: Request) -> Response:
     caller = caller_of(request)
     limit = services.settings.max_body_bytes
     if is_form(request.headers):
-        edit, images = from_form(await read_form(request, limit))
+        form = await read_form(request, limit)
+        heavy = any(is_heavy(bytes(part.content)) for part in form if part.filename is None)
+        aside = services.heavy.aside(caller.id, is_heavy=heavy)
+        edit, images = await aside.run(partial(from_form, form))
     else:
-        edit, images = from_json(await read_json_body(request, limit))
+        raw = await read_json_body(request, limit)
+        aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
+        edit, images = await aside.run(partial(from_json, raw))
     await services.access.check_request(caller, edit)
     parts = [
         image_part(await services.media.read(image, caller), image.param) if isinstance(image, FileRef) else image
         for image in images
     ]
-    return await _serve(request, services, caller, edit, parts)
+    return await _serve(request, services, caller, edit, parts, aside)
 
 
 async def _serve(
-    request: Request, services: Services, caller: Caller, asked: ImageRequest, images: Sequence[Part]
+    request: Request,
+    services: Services,
+    caller: Caller,
+    asked: ImageRequest,
+    images: Sequence[Part],
+    aside: Aside,
 ) -> Response:
     record, kind = current(), _kind(asked)
     record.asks(kind, asked.model, asked)
     caller.check_model(asked.model)
     models = services.aliases.resolve(asked.model)
     is_dry = is_dry_run(request)
-    translate = partial(_translated, services, caller, asked, images)
+    translate = partial(_translated, services, caller, asked, images, aside)
     async with cancelled_on_disconnect(request):
         translation = await translate(models[0], is_dry=is_dry)
     record.uses(translation.model, translation.notes, is_asked=not is_dry)
@@ -129,13 +142,14 @@ async def _translated(
     caller: Caller,
     asked: ImageRequest,
     images: Sequence[Part],
+    aside: Aside,
     model: str,
     *,
     is_dry: bool = False,
 ) -> ImagesTranslation:
     """The request as `model` gets it."""
     method = await _method(services, caller, model, is_dry=is_dry)
-    return to_gemini(asked, services.images, method, images, model=model)
+    return await aside.run(partial(to_gemini, asked, services.images, method, images, model=model))
 
 
 class _Work:

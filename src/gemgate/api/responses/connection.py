@@ -4,11 +4,12 @@ It is gone with the connection, after a turn that failed, and when all connectio
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from anyio import to_thread
 from starlette.types import Scope
 
 from gemgate.api.responses.echo import Json
@@ -18,6 +19,7 @@ from gemgate.api.responses.state import ResolvedRequest, ResponseStore, Said
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
+from gemgate.web.heavy_work import Aside
 
 CONNECTION = "gemgate.responses.connection"
 """The key of a `ResponseConnection` in the scope of a request that came over a WebSocket."""
@@ -125,7 +127,9 @@ class ConnectionStore:
     connection: ResponseConnection
     connections: ResponseConnections
 
-    async def resolve(self, request: ResponseRequest, caller: Caller, said: Said | None = None) -> ResolvedRequest:
+    async def resolve(
+        self, request: ResponseRequest, caller: Caller, aside: Aside, said: Said | None = None
+    ) -> ResolvedRequest:
         """The request with what it refers to, of this connection and of the store.
 
         Raises:
@@ -134,7 +138,7 @@ class ConnectionStore:
         if self._goes_on(request, caller):
             size = self.connection.size
             said = Said(await beside(size, partial(_items, self.connection.turns)), size)
-        return await self.stored.resolve(request, caller, said)
+        return await self.stored.resolve(request, caller, aside, said)
 
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
@@ -145,7 +149,7 @@ class ConnectionStore:
         is_whole = goes_on or resolved.request.previous_response_id is None
         said = resolved.own if is_whole else resolved.items  # what came from the store is not with this connection yet
         kept = {**{item.fields["id"]: item.kept for item in said if item.kept is not None}, **kept}
-        turn = written({"output": response["output"]}, input_turn(said).data, kept)
+        turn = await to_thread.run_sync(_turn, said, response["output"], kept)
         before = self.connection.turns if goes_on else ()
         self.connections.remember(self.connection, response["id"], (*before, turn))
         self.connection.has_answered = True
@@ -159,6 +163,10 @@ def store_of(scope: Scope, stored: ResponseStore, connections: ResponseConnectio
     """The store as the request of `scope` sees it."""
     connection: ResponseConnection | None = scope.get(CONNECTION)
     return stored if connection is None else ConnectionStore(stored, connection, connections)
+
+
+def _turn(said: Sequence[Item], output: Sequence[Json], kept: Mapping[str, Json]) -> bytes:
+    return written({"output": output}, input_turn(said).data, kept)
 
 
 def _items(turns: tuple[bytes, ...]) -> list[Item]:

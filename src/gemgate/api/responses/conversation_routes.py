@@ -1,5 +1,6 @@
 """`/conversations`: items in their order, which callers and responses add to."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,6 +13,7 @@ from gemgate.api.responses.kept_responses import (
     conversation_not_found,
     new_conversation_items,
     shown_item,
+    shown_items,
 )
 from gemgate.api.responses.kept_routes import (
     MAX_LISTED,
@@ -28,6 +30,7 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.store import ConversationRow, StoredItem, UnknownCursorError
 from gemgate.store.files import storable
+from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.json_body import read_json_body
 
@@ -39,8 +42,9 @@ async def create_conversation(request: Request) -> Response:
     """Answer with the `conversation`, which holds the given items."""
     services, caller = _open(request)
     body = await read_json_body(request, services.settings.max_body_bytes)
-    asked = parse(ConversationRequest, body)
-    items = new_conversation_items(asked.items or [])
+    aside = services.heavy.aside(caller.id, is_heavy=is_heavy(body))
+    asked = await aside.run(partial(parse, ConversationRequest, body))
+    items = await aside.run(partial(new_conversation_items, asked.items or []))
     await _check_room(services, caller, items, len(body))
     lifetime = services.settings.responses_lifetime
     row = await services.store.conversations.create(caller.id, _stored(asked.metadata), lifetime)
@@ -81,13 +85,15 @@ async def create_conversation_items(request: Request, conversation_id: str) -> R
     """Answer with a list of the items, as they were added at the end."""
     services, caller = _open(request)
     body = await read_json_body(request, services.settings.max_body_bytes)
-    items = new_conversation_items(parse(ItemsRequest, body).items)
+    aside = services.heavy.aside(caller.id, is_heavy=is_heavy(body))
+    asked = await aside.run(partial(parse, ItemsRequest, body))
+    items = await aside.run(partial(new_conversation_items, asked.items))
     await _found(services, caller, conversation_id)
     await _check_room(services, caller, items, len(body))
     lifetime = services.settings.responses_lifetime
     if not await services.store.conversations.append(caller.id, conversation_id, items, lifetime):
         raise conversation_not_found(conversation_id)
-    return json_response(item_list([shown_item(item) for item in items], has_more=False))
+    return json_response(item_list(await shown_items(items), has_more=False))
 
 
 @router.get("/conversations/{conversation_id}/items", summary="List the items of a conversation")
@@ -110,7 +116,7 @@ async def list_conversation_items(
         page = await listed(caller.id, conversation_id, after=after, limit=limit, order=order, max_bytes=most)
     except UnknownCursorError as error:
         raise unknown_cursor(error.after) from None
-    return json_response(item_list([shown_item(each) for each in page.items], has_more=page.has_more))
+    return json_response(item_list(await shown_items(page.items), has_more=page.has_more))
 
 
 @router.get("/conversations/{conversation_id}/items/{item_id}", summary="Retrieve an item of a conversation")

@@ -26,6 +26,7 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.redaction import traceback_of
 from gemgate.store import KeptTooLargeError, ResponseUnknownError, Store, StoredItem, StoredResponse, StoreError
+from gemgate.web.heavy_work import Aside
 
 _AT_WORK = frozenset({"queued", "in_progress"})
 
@@ -46,12 +47,15 @@ class KeptResponses:
     lifetime: int
     max_bytes: int
 
-    async def resolve(self, request: ResponseRequest, caller: Caller, said: Said | None = None) -> ResolvedRequest:
+    async def resolve(
+        self, request: ResponseRequest, caller: Caller, aside: Aside, said: Said | None = None
+    ) -> ResolvedRequest:
         """The request with what `previous_response_id`, `conversation` and item references name.
 
         Args:
             request: The request.
             caller: Who sends it.
+            aside: How its items are read.
             said: What `previous_response_id` means, where that is known already.
 
         Raises:
@@ -60,19 +64,15 @@ class KeptResponses:
             StoreError: the store failed, or has no room for the caller.
         """
         _check_combination(request)
-        own = read_input(request.input)
+        own = await aside.run(partial(read_input, request.input))
         before, size = said or await self._before(request, caller)
         known, referred = await self._referred(before, own, caller, self.max_bytes - size)
         size += referred
-        there = {item.fields.get("id") for item in before if item.kind != "item_reference"}
-        own = [item for item in own if item.kind != "item_reference" or item.fields["id"] not in there]
-        resolved = _replaced(own, known)
-        items = [*_replaced(before, known), *resolved]
-        if request.store is False:
-            return ResolvedRequest(request, items, resolved, kept_bytes=size)
-        turn = input_turn(own if request.conversation_id is None else resolved)
-        await self.store.room.check_bytes(caller.id, len(turn.data))
-        return ResolvedRequest(request, items, resolved, is_stored=True, turn=turn, kept_bytes=size)
+        resolved = await aside.with_kept(size).run(partial(_resolved, request, before, own, known))
+        resolved.kept_bytes = size
+        if resolved.turn is not None:
+            await self.store.room.check_bytes(caller.id, len(resolved.turn.data))
+        return resolved
 
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
@@ -106,8 +106,8 @@ class KeptResponses:
         name = resolved.request.conversation_id
         if name is None or resolved.turn is None:
             return
-        asked = orjson.loads(resolved.turn.data)
-        items = [conversation_item(item, kept.get(item["id"])) for item in [*asked, *response["output"]]]
+        turn = resolved.turn.data
+        items = await beside(len(turn), partial(_conversation_items, turn, response["output"], kept))
         await self.store.conversations.append(caller.id, name, items, self.lifetime)
 
     async def _before(self, request: ResponseRequest, caller: Caller) -> tuple[list[Item], int]:
@@ -165,6 +165,20 @@ class KeptResponses:
         return known, size
 
 
+def _resolved(
+    request: ResponseRequest, before: Sequence[Item], own: Sequence[Item], known: Mapping[str, Item]
+) -> ResolvedRequest:
+    """The request with its items; those that it refers to are `known` by their ids."""
+    there = {item.fields.get("id") for item in before if item.kind != "item_reference"}
+    own = [item for item in own if item.kind != "item_reference" or item.fields["id"] not in there]
+    named = _replaced(own, known)
+    items = [*_replaced(before, known), *named]
+    if request.store is False:
+        return ResolvedRequest(request, items, named)
+    turn = input_turn(own if request.conversation_id is None else named)
+    return ResolvedRequest(request, items, named, is_stored=True, turn=turn)
+
+
 def _items_of_chain(chain: Sequence[StoredResponse], param: str = "previous_response_id") -> list[Item]:
     return [item for each in chain for item in KeptTurn.of(each.payload).items(param)]
 
@@ -217,6 +231,10 @@ def item_ids(turn: InputTurn, response: Mapping[str, Any]) -> set[str]:
     return {*turn.ids, *(item["id"] for item in response["output"])}
 
 
+def _conversation_items(turn: bytes, output: Sequence[Json], kept: Mapping[str, Json]) -> list[StoredItem]:
+    return [conversation_item(item, kept.get(item["id"])) for item in [*orjson.loads(turn), *output]]
+
+
 def conversation_item(item: Json, kept: Json | None = None) -> StoredItem:
     """An item as a conversation holds it."""
     return StoredItem(item["id"], orjson.dumps({"item": item, "kept": kept}))
@@ -226,6 +244,12 @@ def shown_item(stored: StoredItem) -> Json:
     """An item of a conversation as its lists show it."""
     item: Json = orjson.loads(stored.payload)["item"]
     return item
+
+
+async def shown_items(stored: Sequence[StoredItem]) -> list[Json]:
+    """Items of a conversation as its lists show them."""
+    size = sum(len(each.payload) for each in stored)
+    return await beside(size, lambda: [shown_item(each) for each in stored])
 
 
 def new_conversation_items(given: Sequence[Json], param: str = "items") -> list[StoredItem]:

@@ -48,10 +48,9 @@ async def create_response(request: Request) -> Response:
     services = services_of(request)
     caller = caller_of(request)
     store = store_of(request.scope, services.responses.store, services.responses.connections)
-    source, raw = await _read(request, services, caller, store)
+    source, call, models = await _read(request, services, caller, store)
     asked = source.resolved.request
     record = current()
-    call, models = model_call(request, services, caller, source, raw)
     events = ResponseEvents(_head(source.resolved))
     keep = partial(store.keep, source.resolved, caller)
     if asked.generate is False and not call.is_dry_run:
@@ -69,7 +68,7 @@ async def create_response(request: Request) -> Response:
     generation = Generation(call, translation, models, stream.pieces)
     if asked.stream:
         return respond(request, generation.stream(), services.settings, generation.headers, events)
-    del raw, asked, source  # what was asked may be long, and the answer long in coming
+    del asked, source  # what was asked may be long, and the answer long in coming
     record.on_finish(stream.summary)
     async with cancelled_on_disconnect(request):
         translation, answers = await generation.answer()
@@ -106,8 +105,7 @@ async def count_input_tokens(request: Request) -> Response:
     """
     services = services_of(request)
     caller = caller_of(request)
-    source, raw = await _read(request, services, caller)
-    call, _ = model_call(request, services, caller, source, raw)
+    _, call, _ = await _read(request, services, caller)
     translation = await translated(request, call)
     current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
@@ -125,9 +123,8 @@ async def compact_conversation(request: Request) -> Response:
     """
     services = services_of(request)
     caller = caller_of(request)
-    source, raw = await _read(request, services, caller)
+    source, call, models = await _read(request, services, caller)
     source.compacts = True
-    call, models = model_call(request, services, caller, source, raw)
     translation = await translated(request, call)
     current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
@@ -143,41 +140,39 @@ async def compact_conversation(request: Request) -> Response:
     return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
 
 
+_Call = ModelCall[ResponseTranslation]
+
+
 async def _read(
     request: Request, services: Services, caller: Caller, store: ResponseStore | None = None
-) -> tuple[ResponseSource, bytes]:
-    """What the caller asks for, with everything that it refers to; and the body.
+) -> tuple[ResponseSource, _Call, tuple[str, ...]]:
+    """What the caller asks for, with everything that it refers to; the call to the first of its models, and all.
 
     Raises:
         ApiError: the request is wrong, or names what its caller may not use.
     """
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    asked = parse(ResponseRequest, raw)
+    aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
+    asked = await aside.run(partial(parse, ResponseRequest, raw))
     current().asks("responses", asked.model, asked)
     caller.check_model(asked.model)
     if services.access.is_shared:
         await services.access.check_request(caller, asked, raw)
-    resolved = await (store or services.responses.store).resolve(asked, caller)
+    resolved = await (store or services.responses.store).resolve(asked, caller, aside)
     if resolved.kept_bytes:  # an item of a conversation may name anything; and what was its caller's may not be so now
         await services.access.check_values(caller, [item.fields for item in resolved.items], resolved.kept_bytes)
     await _recall(services, resolved, caller)
     compacts = is_triggered(resolved.items)
-    return ResponseSource(resolved, services.chat, services.responses.encryptor, caller.id, compacts), raw
+    source = ResponseSource(resolved, services.chat, services.responses.encryptor, caller.id, compacts)
+    models = services.aliases.resolve(asked.model)
+    aside = aside.with_kept(resolved.kept_bytes)
+    size, is_dry = len(raw) + resolved.kept_bytes, is_dry_run(request)
+    make = partial(ModelCall, services, caller, source, asked.model, size, is_dry, models[0], aside.is_heavy)
+    return source, await aside.run(make), models
 
 
 async def _keep_nothing(_response: Json, _kept: Mapping[str, Json]) -> None:
     """A compaction is not a response that could be referred to."""
-
-
-def model_call(
-    request: Request, services: Services, caller: Caller, source: ResponseSource, raw: bytes
-) -> tuple[ModelCall[ResponseTranslation], tuple[str, ...]]:
-    """The call to the first of the models that the request's name means, and all of them."""
-    model, kept = source.resolved.request.model, source.resolved.kept_bytes
-    models = services.aliases.resolve(model)
-    heavy = is_heavy(raw, kept)
-    call = ModelCall(services, caller, source, model, len(raw) + kept, is_dry_run(request), models[0], is_heavy=heavy)
-    return call, models
 
 
 async def translated(request: Request, call: ModelCall[ResponseTranslation]) -> ResponseTranslation:

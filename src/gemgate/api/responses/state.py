@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gemgate.api.responses.echo import Json
@@ -11,6 +12,7 @@ from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
+from gemgate.web.heavy_work import Aside
 
 if TYPE_CHECKING:
     from gemgate.api.responses.connection import ResponseConnections
@@ -52,12 +54,15 @@ class ResolvedRequest:
 class ResponseStore(Protocol):
     """Where responses, their items and conversations are kept."""
 
-    async def resolve(self, request: ResponseRequest, caller: Caller, said: Said | None = None) -> ResolvedRequest:
+    async def resolve(
+        self, request: ResponseRequest, caller: Caller, aside: Aside, said: Said | None = None
+    ) -> ResolvedRequest:
         """The request with what `previous_response_id`, `conversation` and item references name.
 
         Args:
             request: The request.
             caller: Who sends it.
+            aside: How its items are read.
             said: What `previous_response_id` means, where that is known already.
 
         Raises:
@@ -76,13 +81,20 @@ class ResponseStore(Protocol):
 class StatelessStore:
     """Keeps nothing: every request brings its whole conversation."""
 
-    async def resolve(self, request: ResponseRequest, caller: Caller, said: Said | None = None) -> ResolvedRequest:  # noqa: ARG002  as the protocol has it
+    async def resolve(
+        self,
+        request: ResponseRequest,
+        caller: Caller,  # noqa: ARG002  as the protocol has it
+        aside: Aside,
+        said: Said | None = None,
+    ) -> ResolvedRequest:
         """The request as it is; references to reasoning are left out, because it may come back without.
 
         Raises:
             ApiError: 400 or 404, it refers to something that was kept nowhere.
         """
-        return stateless(request, said)
+        size = said.size if said else 0
+        return await aside.with_kept(size).run(partial(stateless, request, said))
 
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]

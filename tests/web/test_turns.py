@@ -1,6 +1,6 @@
 import asyncio
 
-from gemgate.api.batches.turns import Turns
+from gemgate.web.turns import Turns
 
 
 async def settle() -> None:
