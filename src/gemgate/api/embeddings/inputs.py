@@ -1,7 +1,7 @@
 """The items of `input` as native content."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from gemgate.api.embeddings.wire import EmbeddingRequest, Part
 from gemgate.errors import ApiError
@@ -60,7 +60,7 @@ def contents(request: EmbeddingRequest, translator: ContentTranslator) -> list[n
     return [{"parts": _parts(item, f"input[{index}]", translator)} for index, item in enumerate(items)]
 
 
-def _parts(item: str | Part | Sequence[Part | int], param: str, translator: ContentTranslator) -> list[native.Part]:
+def _parts(item: str | Part | list[Part] | list[int], param: str, translator: ContentTranslator) -> list[native.Part]:
     if isinstance(item, str):
         return [_text(item, param, translator)]
     if not isinstance(item, list):
