@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import httpx
 import orjson
 import pytest
@@ -396,7 +395,7 @@ async def test_a_break_in_the_middle_of_a_buffered_answer_is_tried_again() -> No
     class Broken(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
             yield b'{"candi'
-            raise aiohttp.ClientPayloadError
+            raise httpx.ReadError("broken")
 
     calls: list[int] = []
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import aiohttp
+import httpx
 
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
-from gemgate.gemini.client.transport import UnusableEnvironmentError
+from gemgate.gemini.client.environment import UnusableEnvironmentError
+from gemgate.gemini.client.transport import UnknownHostError
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.redaction import redact
 from gemgate.settings import Settings
@@ -112,9 +113,9 @@ _WAYS = {
 def _explain_way(error: TransportError, upstream: str) -> str:
     why = _WAYS[error.failure]
     for cause in _causes(error):
-        if isinstance(cause, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        if isinstance(cause, httpx.ProxyError):
             why = "the proxy of HTTPS_PROXY cannot be used"
-        elif isinstance(cause, aiohttp.ClientConnectorDNSError):
+        elif isinstance(cause, UnknownHostError):
             why = "its name cannot be resolved: check the name, the network and DNS"
     return f"{upstream} cannot be reached: {why}."
 

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from gemgate.media.classify import LONGEST_URL, UNREADABLE
@@ -88,8 +87,8 @@ class Guard:
         return None if _HOST_NAME.fullmatch(host) else "its host is not a full domain name"
 
 
-class GuardedResolver(AbstractResolver):
-    """Gives aiohttp the addresses of a host only if all of them are in bounds, so that it connects to nothing else."""
+class GuardedResolver:
+    """Gives the transport the addresses of a host only if all are in bounds, so that it connects to nothing else."""
 
     def __init__(self, guard: Guard, resolve: Resolve) -> None:
         self._guard = guard
@@ -99,8 +98,8 @@ class GuardedResolver(AbstractResolver):
         self,
         host: str,
         port: int = 0,
-        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002  # the signature is aiohttp's
-    ) -> list[ResolveResult]:
+        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002  # the signature is the transport's
+    ) -> list[tuple[socket.AddressFamily, str]]:
         """The checked addresses of `host`, of any `family`.
 
         Raises:
@@ -111,7 +110,7 @@ class GuardedResolver(AbstractResolver):
         if not addresses or not all(self._guard.allows(address, port) for address in addresses):
             msg = "no address in bounds"
             raise OSError(msg)
-        return [_result(host, address, port) for address in addresses]
+        return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in addresses]
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -158,7 +157,7 @@ def shown(url: URL) -> str:
 
 
 def _literal(host: str) -> str | None:
-    """`host` in canonical spelling if it is an address as aiohttp takes one without asking the resolver."""
+    """`host` in canonical spelling if it is an address as the transport takes one without asking the resolver."""
     try:
         return str(ip_address(host))
     except ValueError:
@@ -171,9 +170,3 @@ def _embedded(ip: IPv6Address) -> IPv4Address | None:
     if ip in _NAT64:
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.sixtofour
-
-
-def _result(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)

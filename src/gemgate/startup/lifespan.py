@@ -23,7 +23,7 @@ from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.resource_access import ResourceAccess
 from gemgate.encryption import Encryptor, secret_of
 from gemgate.gemini.client.client import GeminiClient
-from gemgate.gemini.client.transport import UnusableEnvironmentError
+from gemgate.gemini.client.environment import UnusableEnvironmentError
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import ModelList

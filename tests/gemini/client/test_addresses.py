@@ -27,7 +27,7 @@ class Names:
 
 
 async def hosts(kept: KeptAddresses) -> list[str]:
-    return [found["host"] for found in await kept.resolve("google.example", 443)]
+    return [address for _, address in await kept.resolve("google.example", 443)]
 
 
 async def test_one_look_up_serves_all_who_wait_and_those_after_them() -> None:

@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-
 RENEW_SECONDS = 30.0
 """How often addresses that are in use are looked up again."""
 
@@ -78,8 +76,8 @@ class _KnownAddresses:
     used: float
 
 
-class KeptAddresses(AbstractResolver):
-    """Resolves for aiohttp from memory: only the first request for a host waits for its look-up.
+class KeptAddresses:
+    """Resolves hosts from memory: only the first request for a host waits for its look-up.
 
     Addresses are renewed every `RENEW_SECONDS` while they are in use; while that fails the last ones are used. Each
     request gets them turned by one, so that connections spread.
@@ -96,9 +94,7 @@ class KeptAddresses(AbstractResolver):
         self._running: dict[tuple[str, int, socket.AddressFamily], asyncio.Task[None]] = {}
         self._renewal: asyncio.Task[None] | None = None
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> Found:
         """The addresses of `host`.
 
         Raises:
@@ -113,7 +109,7 @@ class KeptAddresses(AbstractResolver):
             self._renewal = asyncio.create_task(self._renew_forever())
         kept.used = self._clock()
         kept.addresses.rotate(-1)
-        return [_result(host, port, *found) for found in kept.addresses]
+        return list(kept.addresses)
 
     async def close(self) -> None:
         """End what still looks up."""
@@ -156,8 +152,3 @@ class KeptAddresses(AbstractResolver):
         now = self._clock()
         old = self._kept.get(name)
         self._kept[name] = _KnownAddresses(deque(found), now, old.used if old else now)
-
-
-def _result(host: str, port: int, family: socket.AddressFamily, address: str) -> ResolveResult:
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)

@@ -11,19 +11,14 @@ import httpx
 import orjson
 
 from gemgate import __version__
+from gemgate.gemini.client.addresses import KeptAddresses
 from gemgate.gemini.client.deadline import Deadline
+from gemgate.gemini.client.environment import proxy_for, trusted_certificates
 from gemgate.gemini.client.event_decoder import MAX_BYTES
 from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.client.response_check import check_response
-from gemgate.gemini.client.transport import (
-    TRANSPORT_ERRORS,
-    AiohttpTransport,
-    HttpxTransport,
-    Transport,
-    TransportRequest,
-    failure_before_answer,
-)
+from gemgate.gemini.client.transport import TRANSPORT_ERRORS, AiohttpTransport, failure_before_answer
 from gemgate.gemini.errors import (
     Failure,
     GeminiError,
@@ -59,7 +54,7 @@ class ClientOptions:
     max_answer_bytes: int = MAX_BYTES
 
 
-_HEADERS = {"accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
+_HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
 # orjson leaves room for the escapes that each character might have needed, and keeps it: ten times the size of a body,
 # as long as the call lasts. Of larger ones, the system gives no memory for what was never written.
 _MAX_COPIED = 131_072
@@ -69,8 +64,34 @@ _KEY = re.compile(r"[!-~]*", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
-def _model_url(upstream: str, model: str, method: str) -> str:
-    return str(httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}"))
+def _model_url(upstream: str, model: str, method: str) -> httpx.URL:
+    return httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}")
+
+
+@lru_cache(maxsize=256)
+def _headers(key: str, *, is_json: bool) -> httpx.Headers:
+    """Those of every call with `key`.
+
+    Raises:
+        GeminiError: the key cannot be sent.
+    """
+    if not _KEY.fullmatch(key):
+        raise _unsendable_key()
+    headers = httpx.Headers(_JSON_HEADERS if is_json else _HEADERS)
+    if key:
+        headers["x-goog-api-key"] = key
+    return headers
+
+
+def _transport(options: ClientOptions) -> AiohttpTransport:
+    """The network, as the environment says how it is reached."""
+    return AiohttpTransport(
+        KeptAddresses(),
+        trusted_certificates(),
+        max_connections=options.max_connections,
+        connect_timeout=options.connect_timeout,
+        proxy=proxy_for(options.upstream),
+    )
 
 
 class GeminiClient:
@@ -84,6 +105,9 @@ class GeminiClient:
         transport: Replaces the network, in tests.
         on_failure: Called with each call that fails, whatever becomes of it.
         carry: Gives headers that each call carries beside its own, such as those of a trace.
+
+    Attributes:
+        http: httpx's client over the same transport, for code that wants its comfort; calls save what it costs.
     """
 
     def __init__(
@@ -97,19 +121,17 @@ class GeminiClient:
         self._on_failure = on_failure
         self._carry = carry
         self._origin = httpx.URL(options.upstream)
-        self._transport: Transport = (
-            HttpxTransport(transport)
-            if transport is not None
-            else AiohttpTransport(options.upstream, options.max_connections, options.connect_timeout)
-        )
+        self._transport = transport or _transport(options)
+        self.http = httpx.AsyncClient(transport=self._transport, headers=_HEADERS, trust_env=False)
 
     async def __aenter__(self) -> Self:
+        await self.http.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._transport.aclose()
+        await self.http.aclose()
 
     async def generate(
         self, model: str, body: Body, key: str, *, within: float | None = None
@@ -159,7 +181,7 @@ class GeminiClient:
             GeminiError: Google refused, or no whole answer came.
             InvalidNameError: a segment of `path` is not a name.
         """
-        call = self._prepare(method, str(self.url(path, params)), key, json)
+        call = self._prepare(method, self.url(path, params), key, json)
         return await self._json(call, key, empty=b"{}", within=within)
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
@@ -218,7 +240,7 @@ class GeminiClient:
             GeminiError: the status is not 2xx, or missing (`TransportError`).
         """
         self._check_origin(url)
-        prepared = self._prepare(method, str(url), key, body, headers)
+        prepared = self._prepare(method, url, key, body, headers)
         return await self._open(prepared, key, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within)
 
     def _check_origin(self, url: httpx.URL) -> None:
@@ -237,7 +259,7 @@ class GeminiClient:
             self._on_failure(error)
 
     async def _json(
-        self, call: TransportRequest, key: str, empty: bytes = b"", within: float | None = None
+        self, call: httpx.Request, key: str, empty: bytes = b"", within: float | None = None
     ) -> dict[str, Any]:
         """The object in the answer; `empty` is the result for a body without a byte."""
         answer = await self._open(call, key, within=within)
@@ -247,7 +269,7 @@ class GeminiClient:
             self.note_failure(error)
             raise
 
-    async def _open(self, call: TransportRequest, key: str, **options: Any) -> GeminiResponse:
+    async def _open(self, call: httpx.Request, key: str, **options: Any) -> GeminiResponse:
         """As `_send`, and says when it fails."""
         try:
             return await self._send(call, key, **options)
@@ -257,7 +279,7 @@ class GeminiClient:
 
     async def _send(
         self,
-        call: TransportRequest,
+        call: httpx.Request,
         key: str,
         *,
         redirect: bool = False,
@@ -275,7 +297,7 @@ class GeminiClient:
         first_byte_within = min(first_byte_timeout or options.first_byte_timeout, whole)
         try:
             with timer.at(start + first_byte_within):
-                reply = await self._transport.send(call)
+                response = await self._transport.handle_async_request(call)
         except BaseException as error:
             timer.close()
             if not isinstance(error, TRANSPORT_ERRORS):
@@ -285,7 +307,7 @@ class GeminiClient:
             is_whole = whole <= first_byte_within
             raise TransportError(Failure.REQUEST_TIMEOUT if is_whole else Failure.FIRST_BYTE_TIMEOUT) from error
         answer = GeminiResponse(
-            reply,
+            response,
             timer,
             event_timeout=options.event_timeout,
             first_byte_at=start + first_byte_within,
@@ -300,30 +322,25 @@ class GeminiClient:
     def _prepare(
         self,
         method: str,
-        url: str,
+        url: httpx.URL,
         key: str,
         body: "Body | httpx.AsyncByteStream | None",
         more: Mapping[str, str] | None = None,
-    ) -> TransportRequest:
-        if not _KEY.fullmatch(key):
-            raise _unsendable_key()
-        if body is None or isinstance(body, httpx.AsyncByteStream):
-            headers = _HEADERS.copy()
-        else:
-            headers = _JSON_HEADERS.copy()
-            body = encode(body)
-            headers["content-length"] = str(len(body))
-        if key:
-            headers["x-goog-api-key"] = key
+    ) -> httpx.Request:
+        is_json = body is not None and not isinstance(body, httpx.AsyncByteStream)
+        headers = _headers(key, is_json=is_json)
         if self._carry is not None:
-            headers |= _lowered(self._carry())
+            headers = _with(headers, self._carry())
         if more:
-            headers |= _lowered(more)
-        return TransportRequest(method, url, headers, body)
+            headers = _with(headers, more)
+        stream = body if isinstance(body, httpx.AsyncByteStream) else httpx.ByteStream(encode(body or b""))
+        return httpx.Request(method, url, headers=headers, stream=stream)
 
 
-def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def _with(headers: httpx.Headers, more: Mapping[str, str]) -> httpx.Headers:
+    """`headers` and others, which replace those of the same name. What is not ASCII goes out as UTF-8."""
+    added = {name.lower().encode(): value.encode() for name, value in more.items()}
+    return httpx.Headers([header for header in headers.raw if header[0] not in added] + list(added.items()))
 
 
 def encode(body: Body) -> bytes:

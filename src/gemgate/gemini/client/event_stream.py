@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
+import httpx
+
 from gemgate.gemini.client.event_decoder import EventDecoder
 from gemgate.gemini.client.response_check import check_events
-from gemgate.gemini.client.transport import TransportRequest
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
 
@@ -26,9 +27,9 @@ class EventStream:
     `asyncio.wait`. The tasks that enter, iterate and leave may be different ones.
     """
 
-    def __init__(self, client: "GeminiClient", call: TransportRequest, key: str, within: float | None = None) -> None:
+    def __init__(self, client: "GeminiClient", call: httpx.Request, key: str, within: float | None = None) -> None:
         self._client = client
-        self._call: TransportRequest | None = call
+        self._call: httpx.Request | None = call
         self._key = key
         self._within = within
         self._decoder = EventDecoder(client.options.max_answer_bytes)

@@ -1,7 +1,7 @@
 """One answer of Google's, read under the limits of time."""
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -9,7 +9,7 @@ import orjson
 from gemgate.gemini.client.answer_size import check_depth, check_objects
 from gemgate.gemini.client.deadline import Deadline
 from gemgate.gemini.client.event_decoder import MAX_BYTES, Inflater
-from gemgate.gemini.client.transport import TRANSPORT_ERRORS, TransportResponse
+from gemgate.gemini.client.transport import TRANSPORT_ERRORS, ReadyStream
 from gemgate.gemini.errors import (
     Failure,
     GeminiError,
@@ -27,7 +27,7 @@ class GeminiResponse:
     """The body of a response, decompressed: `async for piece in answer: …`, then `aclose`.
 
     Args:
-        response: What the transport gave, unread.
+        response: As the transport gave it, unread.
         timer: Limits the time of each read.
         event_timeout: Seconds between two reads; the time that the caller takes does not count.
         first_byte_at: When, on the clock of the loop, the first bytes must be here.
@@ -45,7 +45,7 @@ class GeminiResponse:
 
     def __init__(
         self,
-        response: TransportResponse,
+        response: httpx.Response,
         timer: Deadline,
         *,
         event_timeout: float,
@@ -54,14 +54,22 @@ class GeminiResponse:
         secret: str,
         maximum: int = MAX_BYTES,
     ) -> None:
-        self.status = response.status
+        self.status = response.status_code
         self.ended = False
         self.on_close: Callable[[], None] | None = None
         self.key_label = ""
         self.gateway_key = ""
-        self._encoding = response.encoding.strip().lower() or _PLAIN
-        self._inflater = Inflater(maximum) if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._response = response
+        stream = response.stream
+        self._ready: ReadyStream | None = None
+        self._pieces: AsyncGenerator[bytes, None] | None = None
+        if isinstance(stream, ReadyStream):
+            self._ready, encoding = stream, stream.encoding
+        else:  # the body as it comes, without the bookkeeping of `Response.aiter_raw`
+            self._pieces = cast("AsyncGenerator[bytes, None]", aiter(cast("httpx.AsyncByteStream", stream)))
+            encoding = response.headers.get("content-encoding", "")
+        self._encoding = encoding.strip().lower() or _PLAIN
+        self._inflater = Inflater(maximum) if self._encoding in ("gzip", "x-gzip", "deflate") else None
         self._timer = timer
         self._event_timeout = event_timeout
         self._first_byte_at = first_byte_at
@@ -168,7 +176,11 @@ class GeminiResponse:
         """Give the connection back if the answer was read to its end, else close it."""
         self._timer.close()
         try:
-            await self._response.aclose()
+            if self._ready is not None:
+                await self._ready.aclose()
+            elif self._pieces is not None:
+                await self._response.aclose()
+                await self._pieces.aclose()
         finally:
             if self.on_close is not None:
                 self.on_close()
@@ -176,24 +188,32 @@ class GeminiResponse:
     async def _receive(self) -> bytes | None:
         """What came over the wire; None at the end. A timer is set only for what has not come yet."""
         try:
-            read_nowait = self._response.read_nowait()
+            piece = self._ready.read_nowait() if self._ready is not None else None
         except TRANSPORT_ERRORS as error:
             raise TransportError(Failure.ANSWER_CUT) from error
-        if read_nowait is not None:
+        if piece is not None:
             self._begun = True
-            return read_nowait or None
+            return piece or None
         limit = self._timer.now + self._event_timeout
         if not self._begun:
             limit = max(limit, self._first_byte_at)
         try:
             with self._timer.at(min(limit, self._deadline)):
-                piece = await self._response.read()
+                piece = await (self._ready.read() if self._ready is not None else self._next_piece())
         except TimeoutError as error:
             raise TransportError(self._lateness(limit)) from error
         except TRANSPORT_ERRORS as error:
             raise TransportError(Failure.ANSWER_CUT) from error
         self._begun = True
         return piece or None
+
+    async def _next_piece(self) -> bytes:
+        """What comes next from a stream that may give empty pieces."""
+        if self._pieces is not None:
+            async for piece in self._pieces:
+                if piece:
+                    return piece
+        return b""
 
     def _lateness(self, limit: float) -> Failure:
         if self._deadline <= limit:
