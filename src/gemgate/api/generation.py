@@ -289,8 +289,10 @@ class ModelCall(Generic[T]):
     async def _generate(self, translation: T) -> list[GenerateContentResponse]:
         generate = self._folded if self._is_too_long(translation) else self.services.gemini.generate
         key, limits = self.caller.key, self.limits
-        calls = [generate(translation.model, body, key, limits=limits) for body in translation.take_bodies()]
-        return await all_of(calls)
+        bodies = translation.take_bodies()
+        if len(bodies) == 1:
+            return [await generate(translation.model, bodies.pop(), key, limits=limits)]
+        return await all_of([generate(translation.model, body, key, limits=limits) for body in bodies])
 
     def _is_too_long(self, translation: T) -> bool:
         """Whether the answer may be longer than Google gives in one piece."""

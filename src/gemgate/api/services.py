@@ -64,7 +64,7 @@ class Services:
 
 def services_of(request: Request) -> Services:
     """The services of the application that serves this request."""
-    services: Services = request.app.state.services
+    services: Services = request.scope["app"].state.services
     return services
 
 

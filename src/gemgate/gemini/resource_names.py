@@ -12,6 +12,8 @@ _PREFIXES = ("vertex_ai/", "gemini/", "google/", "publishers/google/")
 
 def without_prefixes(model: str) -> str:
     """`model` without what clients of other gateways and of Vertex write before it, such as `gemini/`."""
+    if "/" not in model:
+        return model
     for prefix in _PREFIXES:
         model = model.removeprefix(prefix)
     return model

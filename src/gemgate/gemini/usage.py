@@ -30,9 +30,10 @@ class Counts:
 
 def counts(meta: UsageMetadata) -> Counts:
     """The counts of `usageMetadata`. What Gemini leaves out is 0, or what the total leaves for it."""
-    meta = _with_thoughts_apart(meta)
-    tool_use = meta.get("toolUsePromptTokenCount") or 0
     thoughts = meta.get("thoughtsTokenCount") or 0
+    if thoughts:
+        meta = _with_thoughts_apart(meta)
+    tool_use = meta.get("toolUsePromptTokenCount") or 0
     total = meta.get("totalTokenCount")
     prompt = meta.get("promptTokenCount")
     candidates = meta.get("candidatesTokenCount")
@@ -46,7 +47,8 @@ def counts(meta: UsageMetadata) -> Counts:
 def total(usages: Iterable[UsageMetadata]) -> UsageMetadata:
     """The usage of all calls that answer one request: every count is paid, so every count is summed."""
     summed: dict[str, Any] = {}
-    for usage in map(_with_thoughts_apart, usages):
+    for given in usages:
+        usage = _with_thoughts_apart(given) if given.get("thoughtsTokenCount") else given
         for name, value in usage.items():
             if not summed.get(name):
                 summed[name] = value

@@ -34,11 +34,6 @@ def _redacted(text: str, name: str) -> Any:
     return redact_value(text, name)
 
 
-def _redact_again(text: str, name: str) -> Any:
-    """As `redact_value`: paths, models and names of callers come again and again."""
-    return _redacted(text, name) if len(text) <= _SHORT else redact_value(text, name)
-
-
 def configure_logging(settings: Settings) -> None:
     """Sets the process's logging, ours and every library's: level, form, no secrets. Called once by the command."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -130,7 +125,9 @@ def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     for name, value in event.items():
         if name in _OURS or type(value) in _HARMLESS:
             continue
-        event[name] = _redact_again(value, name) if type(value) is str else redact_value(value, name)
+        # Paths, models and names of callers come again and again.
+        is_known = type(value) is str and len(value) <= _SHORT
+        event[name] = _redacted(value, name) if is_known else redact_value(value, name)
     return event
 
 
@@ -193,9 +190,10 @@ def _as_escape(found: re.Match[str]) -> str:
 
 def line(record: Record) -> dict[str, Any]:
     """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
+    hide = str if record.has_answer else record.hide_presented  # a name that Google has answered to is a model's
     fields: dict[str, Any] = {
         "method": record.method,
-        "path": redact(record.hide_presented(record.path))[:_LONGEST],
+        "path": redact(hide(record.path))[:_LONGEST],
         "status": record.status,
         "outcome": record.outcome,
         "ms": _ms(record.ended - record.began),
@@ -204,8 +202,8 @@ def line(record: Record) -> dict[str, Any]:
         fields["first_token_ms"] = _ms(record.first_event - record.began)
     _add_caller(fields, record)
     if record.model is not None:
-        fields["model"] = record.hide_presented(record.asked or "")
-        fields["served"] = record.served or record.hide_presented(record.model)
+        fields["model"] = hide(record.asked or "")
+        fields["served"] = record.served or hide(record.model)
     if record.counts is not None:
         fields |= _used(record.counts, record.cost)
     if record.gemini_key:

@@ -118,10 +118,11 @@ class Upstream:
         content = encode(body)
         del body  # it may be long, and so may the call
 
-        async def send(secret: str, within: float | None) -> GenerateContentResponse:
-            return await self.client.generate(model, content, secret, within=within)
-
-        answer = await self._made(attempts, send, lambda answer: attempts.retries_empty([answer]))
+        answer = await self._made(
+            attempts,
+            lambda secret, within: self.client.generate(model, content, secret, within=within),
+            lambda answer: attempts.retries_empty([answer]),
+        )
         attempts.answered(answer)
         return answer
 

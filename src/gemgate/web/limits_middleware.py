@@ -90,7 +90,16 @@ class LimitsMiddleware:
             return
         self._callers[caller] = held + 1
         try:
-            await (self._with_body if WHOLE_BODY in scope else self._receiving_body)(scope, receive, send)
+            if WHOLE_BODY not in scope:
+                await self._receiving_body(scope, receive, send)
+            elif self._running >= self._max:
+                await answer(overloaded(self._max))(scope, receive, send)
+            else:  # as `_with_body`, without a coroutine more
+                self._running += 1
+                try:
+                    await self._app(scope, receive, send)
+                finally:
+                    self._running -= 1
         finally:
             if (held := self._callers[caller]) > 1:
                 self._callers[caller] = held - 1

@@ -110,6 +110,8 @@ class TelemetryMiddleware:
         template: str | None = getattr(scope.get("route"), "path", None)
         if template is None:
             return UNMATCHED
+        if template == scope["path"]:
+            return template
         for prefix in self._prefixes:
             if scope["path"].startswith(prefix):
                 return template if template.startswith(prefix) else prefix + template[1:]

@@ -49,7 +49,9 @@ def post(url: str, body: bytes = BODY, **headers: str) -> httpx.Request:
 
 def test_one_module_knows_aiohttp() -> None:
     root = Path(gemgate.__file__).parent
-    modules = [path for path in root.rglob("*.py") if re.search(r"^\s*(import|from) aiohttp", path.read_text(), re.M)]
+    modules = [
+        path for path in root.rglob("*.py") if re.search(r"^\s*(import|from) aiohttp", path.read_text(), re.MULTILINE)
+    ]
     assert [path.relative_to(root).as_posix() for path in modules if path.parts[-2] != "emulator"] == [
         "gemini/client/transport.py"
     ]

@@ -1,8 +1,7 @@
 """`/batches`: create, list, look at, cancel."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from gemgate.store.tables import BatchRow
 from gemgate.translation.notes import Notes
 from gemgate.translation.validation import parse
 from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["batches"])
 
@@ -29,7 +29,7 @@ async def create_batch(request: Request) -> Response:
     notes = Notes(services.settings.unsupported_params)
     notes.drop_unknown(wanted.model_extra)
     row = await _desk(request).create(caller, wanted, dialect_of(request))
-    return _json(batch_object(row), notes.headers())
+    return json_response(batch_object(row), notes.headers())
 
 
 @router.get("/batches", summary="List batches")
@@ -39,7 +39,7 @@ async def list_batches(
     """Answer with a page of the caller's batches, newest first."""
     caller = caller_of(request)
     page = await _desk(request).list(caller, after, limit)
-    return _json(batch_list(page.rows, has_more=page.has_more))
+    return json_response(batch_list(page.rows, has_more=page.has_more))
 
 
 @router.post("/batches/{batch_id:path}/cancel", summary="Cancel a batch")
@@ -60,8 +60,4 @@ def _desk(request: Request) -> BatchService:
 
 
 def _one(row: BatchRow) -> Response:
-    return _json(batch_object(row))
-
-
-def _json(value: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(value), headers=headers, media_type="application/json")
+    return json_response(batch_object(row))

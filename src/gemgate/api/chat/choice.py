@@ -114,14 +114,14 @@ class Choice:
     def feed(self, candidate: Candidate) -> dict[str, Any]:
         """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
         parts = (candidate.get("content") or {}).get("parts") or []
-        if len(parts) > MAX_PARTS:
-            raise _too_many_parts(len(parts))
         if candidate.get("groundingMetadata"):
             self._note_starts(parts)
         delta: dict[str, Any] = {}
         # Most events are one piece of text and nothing else.
         if len(parts) == 1 and len(parts[0]) == 1 and (text := parts[0].get("text")):
             self._take_text(text, delta)
+        elif len(parts) > MAX_PARTS:
+            raise _too_many_parts(len(parts))
         else:
             self._take_parts(parts, delta)
         self._take_beside(candidate)
@@ -358,14 +358,16 @@ class Choice:
         return unanswered
 
     def _take_beside(self, candidate: Candidate) -> None:
-        if reason := candidate.get("finishReason"):
-            self.reason = reason
         for native, value in candidate.items():
-            # An empty groundingMetadata stands on all but the last event of some streams.
-            if value and native in _BESIDE:
+            # An empty groundingMetadata is on all but the last event of some streams.
+            if native == "content" or not value:
+                continue
+            if native == "finishReason":
+                self.reason = candidate["finishReason"]
+            elif native in _BESIDE:
                 self.beside[_BESIDE[native]] = value
-        if result := candidate.get("logprobsResult"):
-            self.logprobs.extend(token_logprobs(result))
+            elif native == "logprobsResult":
+                self.logprobs.extend(token_logprobs(candidate["logprobsResult"]))
 
     def _text_bytes(self) -> int:
         """How long the answer is so far, in UTF-8 bytes; each piece is counted once."""

@@ -20,18 +20,22 @@ def generation_config(request: ChatCompletionRequest, facts: ModelFacts, notes: 
             make.
     """
     config: GenerationConfig = {}
-    add_sampling(config, request.temperature, request.top_p, request.top_k, facts, notes)
+    if request.temperature is not None or request.top_p is not None or request.top_k is not None:
+        add_sampling(config, request.temperature, request.top_p, request.top_k, facts, notes)
     if (limit := request.max_completion_tokens or request.max_tokens) is not None:
         config["maxOutputTokens"] = _output_limit(request, limit, facts, notes)
-    if stops := _stops(request, notes):
+    if request.stop is not None and (stops := _stops(request.stop, notes)):
         config["stopSequences"] = stops
     if request.seed is not None:
         config["seed"] = fold_seed(request.seed)
         if config["seed"] != request.seed:
             notes.adjust(f"seed={request.seed}->{config['seed']}")
-    add_penalties(config, request.presence_penalty, request.frequency_penalty, facts, notes)
-    _add_logprobs(config, request, facts, notes)
-    _add_modalities(config, request, facts, notes)
+    if request.presence_penalty or request.frequency_penalty:
+        add_penalties(config, request.presence_penalty, request.frequency_penalty, facts, notes)
+    if request.logprobs or request.top_logprobs is not None:
+        _add_logprobs(config, request, facts, notes)
+    if request.modalities or request.audio is not None:
+        _add_modalities(config, request, facts, notes)
     return config
 
 
@@ -47,8 +51,8 @@ def fold_seed(seed: int) -> int:
     return (seed + 2**31) % 2**32 - 2**31
 
 
-def _stops(request: ChatCompletionRequest, notes: Notes) -> list[str]:
-    given = [request.stop] if isinstance(request.stop, str) else request.stop or []
+def _stops(wanted: str | list[str], notes: Notes) -> list[str]:
+    given = [wanted] if isinstance(wanted, str) else wanted
     stops = [stop for stop in given if stop]
     if len(stops) < len(given):
         notes.adjust("stop=''->none")

@@ -108,14 +108,15 @@ class MessageTranslator:
                 self._close_calls(f"messages[{index}]")
             if not self._add_text(message):
                 self._add(message, f"messages[{index}]")
-        self._close_calls(f"messages[{len(messages) - 1}]")
+        if self.pending.calls:
+            self._close_calls(f"messages[{len(messages) - 1}]")
         self._end(messages)
         if self.turns.contents[0]["role"] == "model":
             self._begin(messages)
         return self.turns.contents, self.system
 
     def _add_text(self, message: Message) -> bool:
-        """Add a turn of text and of nothing else, as most of a long history are; False when there is more to it."""
+        """Add a message of text and of nothing else, as most of a long history are; False when there is more to it."""
         role, content = message["role"], message.get("content")
         if len(message) != 2 or not isinstance(content, str) or not content:
             return False
@@ -123,6 +124,8 @@ class MessageTranslator:
             self.turns.add("user", [{"text": content}])
         elif role == "assistant" and not self.has_thought_tags:
             self.turns.add("model", [{"text": content}])
+        elif role == "system" and not self.turns.contents and self.facts.system_instruction:
+            self.system.append({"text": content})
         else:
             return False
         return True
@@ -302,8 +305,6 @@ class MessageTranslator:
         raise ApiError(400, msg, param=path, code="invalid_value")
 
     def _close_calls(self, param: str) -> None:
-        if not self.pending.calls:
-            return
         results = [call.result for call in self.pending if call.result is not None]
         if any(call.result is None for call in self.pending):
             msg = (

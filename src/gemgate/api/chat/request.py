@@ -96,9 +96,11 @@ def to_gemini(
     if words is not None:
         request = words.request
     _drop_unsupported(request, notes)
-    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
-    refuse_many_tools(request, options.max_tools)
-    plan = plan_tools(request, list_option(google, "tools"), facts, notes)
+    has_options = request.google is not None or request.extra_body is not None
+    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes) if has_options else {}
+    if request.tools or request.functions:
+        refuse_many_tools(request, options.max_tools)
+    plan = plan_tools(request, list_option(google, "tools") if google else [], facts, notes)
     if not facts.functions:
         drop_functions(plan, notes)
     content = ContentTranslator(facts, notes, media or {}, options.remote_media)
@@ -119,13 +121,15 @@ def to_gemini(
     if words is not None:
         add_respelled(config, words, has_functions=bool(plan.declarations) and not facts.json_with_tools, notes=notes)
     wanted = _format(request.response_format, notes, plan) if request.response_format is not None else _TEXT
-    hidden = apply_format(wanted, plan, config, facts, notes)
-    calls = _count(request, config, facts)
-    override_config(config, object_option(google, "generation_config"), notes)
+    hidden = apply_format(wanted, plan, config, facts, notes) if wanted is not _TEXT else None
+    calls = 1 if request.n is None else _count(request.n, config, facts)
+    if google:
+        override_config(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
-    _add_tools(body, plan, object_option(google, "tool_config"))
+    if google or plan.declarations or plan.built_in:
+        _add_tools(body, plan, object_option(google, "tool_config"))
     _add_options(body, request, google, config, notes)
     if (name := google.get("cached_content")) is not None:
         add_cache(body, name, model, facts)
@@ -159,6 +163,8 @@ def _config(
 ) -> GenerationConfig:
     config = generation_config(request, facts, notes)
     effort = request.reasoning_effort if isinstance(request.reasoning_effort, str) else None
+    if effort is None and not request.reasoning and not google:
+        return config
     if thinking := thinking_config(
         effort, request.reasoning or {}, object_option(google, "thinking_config"), facts, notes
     ):
@@ -203,12 +209,11 @@ def _drop_unsupported(request: ChatCompletionRequest, notes: Notes) -> None:
         notes.drop_unknown(request.stream_options.model_extra, "stream_options.")
 
 
-def _count(request: ChatCompletionRequest, config: GenerationConfig, facts: ModelFacts) -> int:
-    if request.n is None or request.n == 1:
-        return 1
-    if not facts.candidate_count:
-        return request.n
-    config["candidateCount"] = request.n
+def _count(wanted: int, config: GenerationConfig, facts: ModelFacts) -> int:
+    if wanted > 1 and not facts.candidate_count:
+        return wanted
+    if wanted > 1:
+        config["candidateCount"] = wanted
     return 1
 
 
@@ -227,10 +232,10 @@ def _add_options(
     notes: Notes,
 ) -> None:
     """What is beside contents and tools in a native request."""
-    if safety := list_option(google, "safety_settings"):
+    if google and (safety := list_option(google, "safety_settings")):
         body["safetySettings"] = safety
     if config:
         body["generationConfig"] = config
-    if tier := native_tier(request.service_tier, notes):
+    if request.service_tier is not None and (tier := native_tier(request.service_tier, notes)):
         body["serviceTier"] = tier
     body["store"] = bool(request.store)

@@ -43,7 +43,8 @@ def completion_from_gemini(
             if choice.reason is None and (feedback := block(answer)):
                 choice.block(feedback)
             choices.append(choice)
-            shown.append(_shown(choice, merge(delta, choice.finish())))
+            last = choice.finish()
+            shown.append(_shown(choice, merge(delta, last) if last else delta))
             if notes is not None:
                 _note_changes(choice, notes)
     failures = [failure for choice in choices if (failure := choice.failure())]
@@ -74,7 +75,9 @@ def _note_changes(choice: Choice, notes: Notes) -> None:
 
 def _candidates(answer: GenerateContentResponse) -> list[Candidate]:
     """In the order of their indexes. A blocked prompt is one without content: HTTP 200 and no candidates at Google."""
-    candidates = sorted(answer.get("candidates") or [], key=lambda candidate: candidate.get("index", 0))
+    candidates = answer.get("candidates") or []
+    if len(candidates) > 1:
+        candidates = sorted(candidates, key=lambda candidate: candidate.get("index", 0))
     if not candidates and not block(answer):
         raise no_answer()
     return candidates or [{}]

@@ -3,7 +3,6 @@
 import time
 from functools import partial
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +22,7 @@ from gemgate.translation.request_size import is_heavy
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import json_response
 from gemgate.web.sse import respond
 
 router = APIRouter(tags=["chat"])
@@ -76,6 +76,4 @@ async def create_chat_completion(request: Request) -> Response:
     )
     record.response_id = body["id"]
     record.finish_reasons = [choice["finish_reason"] for choice in body["choices"]]
-    return Response(
-        orjson.dumps(body), headers=generation.headers | translation.notes.headers(), media_type="application/json"
-    )
+    return json_response(body, generation.headers | translation.notes.headers())

@@ -24,7 +24,7 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
             refuses.
     """
     plan = ToolPlan(NameMap())
-    functions = _functions(request)
+    functions = _functions(request) if request.tools or request.functions else []
     for _, function in functions:
         plan.names.reserve(function.name)
     for param, function in functions:
@@ -39,7 +39,8 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
             plan.built_in.append(native)
     if plan.declarations and plan.built_in and not facts.builtin_with_functions:
         _refuse_the_mix(request.model, plan)
-    _choose(plan, request, facts, notes)
+    if plan.declarations or request.tool_choice is not None or request.function_call is not None:
+        _choose(plan, request, facts, notes)
     return plan
 
 

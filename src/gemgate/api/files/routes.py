@@ -16,7 +16,7 @@ from gemgate.api.files.objects import (
     lifetime,
     no_such_file,
 )
-from gemgate.api.files.route_helpers import json_response, options_of, store_of
+from gemgate.api.files.route_helpers import options_of, store_of
 from gemgate.api.files.wire import MAX_LISTED
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
@@ -29,6 +29,7 @@ from gemgate.store import (
 from gemgate.store.files import blob_key, storable
 from gemgate.store.ids import second_of
 from gemgate.web.file_response import content_response
+from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["files"])
 

@@ -18,7 +18,7 @@ from gemgate.api.files.objects import (
     upload_error,
     upload_object,
 )
-from gemgate.api.files.route_helpers import json_response, options_of, store_of
+from gemgate.api.files.route_helpers import options_of, store_of
 from gemgate.api.files.wire import MAX_PART_BYTES, CompleteRequest, UploadRequest
 from gemgate.api.services import caller_of, services_of
 from gemgate.auth.caller import Caller
@@ -26,6 +26,7 @@ from gemgate.store import StoreError
 from gemgate.translation.notes import Notes
 from gemgate.translation.validation import parse
 from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["uploads"])
 

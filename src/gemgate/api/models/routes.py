@@ -3,7 +3,6 @@
 Not for the prefix `/v1beta`, where these paths are Google's own.
 """
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from gemgate.gemini.types import ModelResource
 from gemgate.model_routing.aliases import bare
 from gemgate.redaction import redact
 from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["models"])
 
@@ -103,4 +103,4 @@ def _dry_run(request: Request) -> Response:
 
 def _json(value: object, listing: Listing | None = None) -> Response:
     headers = {"x-gemgate-stale": "true"} if listing is not None and listing.is_stale else {}
-    return Response(orjson.dumps(value), headers=headers, media_type="application/json")
+    return json_response(value, headers)

@@ -9,6 +9,9 @@ from gemgate.gemini.errors import Failure, TransportError
 MAX_OBJECTS = 500_000
 """Objects of JSON in one answer, or in one event of a stream; braces in its texts count too."""
 
+SMALL = 480
+"""Bytes of an answer that can hold neither many objects nor many levels: it needs no look."""
+
 _SMALLEST = 3 * MAX_OBJECTS  # bytes: `{},` is the shortest object
 _LEVELS = 240  # orjson writes 254, and the answer to the caller is some levels deeper than Google's
 
@@ -34,7 +37,7 @@ def check_depth(text: bytes, value: Any) -> None:
     Raises:
         TransportError: it is nested so deeply that it cannot be written again.
     """
-    if len(text) < 2 * _LEVELS or text.count(b"{") + text.count(b"[") < _LEVELS:
+    if len(text) < SMALL or text.count(b"{") + text.count(b"[") < _LEVELS:
         return
     try:
         orjson.dumps([[[[[[[[value]]]]]]]])

@@ -262,8 +262,8 @@ class GeminiClient:
         self, call: httpx.Request, key: str, empty: bytes = b"", within: float | None = None
     ) -> dict[str, Any]:
         """The object in the answer; `empty` is the result for a body without a byte."""
-        answer = await self._open(call, key, within=within)
         try:
+            answer = await self._send(call, key, within=within)
             return await answer.json_object(empty)
         except GeminiError as error:
             self.note_failure(error)

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from gemgate.gemini.client.answer_size import check_depth, check_objects
+from gemgate.gemini.client.answer_size import SMALL, check_depth, check_objects
 from gemgate.gemini.errors import (
     Failure,
     GeminiError,
@@ -125,9 +125,12 @@ class EventDecoder:
 
     def _add_line(self, payload: bytes, events: list[Event]) -> None:
         try:
-            check_objects(payload)
-            value = orjson.loads(payload)
-            check_depth(payload, value)
+            if len(payload) < SMALL:
+                value = orjson.loads(payload)
+            else:
+                check_objects(payload)
+                value = orjson.loads(payload)
+                check_depth(payload, value)
         except TransportError as error:
             self.error = error
             return

@@ -235,7 +235,7 @@ class _Response(httpx.Response):
         self._read_headers: httpx.Headers | None = None
 
     @property
-    def headers(self) -> httpx.Headers:  # type: ignore[override]  # an attribute there
+    def headers(self) -> httpx.Headers:
         if self._read_headers is None:
             self._read_headers = httpx.Headers(self._raw_headers)
         return self._read_headers
