@@ -1,14 +1,15 @@
 """Several calls at once that succeed or fail together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 _AGAIN_SECONDS = 0.1
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 async def all_of(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -40,20 +41,50 @@ class _Ended:
     failure: Exception | None = None
 
 
-async def merged(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
-    """The items of all `sources` as they come, each with the number of its source; the first failure ends them all."""
-    arrivals: asyncio.Queue[tuple[int, T] | _Ended] = asyncio.Queue(maxsize=len(sources))
+class Source(Protocol[T_co]):
+    """An asynchronous generator, as far as it is read and closed."""
 
-    async def forward(number: int, source: AsyncGenerator[T, None]) -> None:
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        """Itself."""
+        ...
+
+    def __anext__(self) -> Awaitable[T_co]:
+        """The next item."""
+        ...
+
+    async def aclose(self) -> None:
+        """End it early."""
+        ...
+
+
+async def merged(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
+    """As `interleaved`, each item with the number of its source."""
+    numbered = [_numbered(number, source) for number, source in enumerate(sources)]
+    async with aclosing(interleaved(numbered)) as items:
+        async for item in items:
+            yield item
+
+
+async def _numbered(number: int, source: AsyncGenerator[T, None]) -> AsyncGenerator[tuple[int, T], None]:
+    async with aclosing(source) as items:
+        async for item in items:
+            yield number, item
+
+
+async def interleaved(sources: Sequence[Source[T]]) -> AsyncGenerator[T, None]:
+    """The items of all `sources` as they come; the first failure ends them all."""
+    arrivals: asyncio.Queue[T | _Ended] = asyncio.Queue(maxsize=len(sources))
+
+    async def forward(source: Source[T]) -> None:
         ended = _Ended()
         try:
             async for item in source:
-                await arrivals.put((number, item))
+                await arrivals.put(item)
         except Exception as error:  # noqa: BLE001  whatever it is, the reader raises it
             ended = _Ended(error)
         await arrivals.put(ended)
 
-    tasks = [asyncio.create_task(forward(number, source)) for number, source in enumerate(sources)]
+    tasks = [asyncio.create_task(forward(source)) for source in sources]
     running = len(tasks)
     try:
         while running:

@@ -87,7 +87,7 @@ class TestChoice:
         async with upstream(FakeGoogle(stream), ONE, TWO) as way:
             async with way.stream(MODEL, BODY, None) as batches:
                 assert [key.in_flight for key in way.snapshot().keys] == [1, 0]
-                assert [events async for events in batches] == [[HELLO]]
+                assert [events async for _, events in batches] == [[HELLO]]
             assert [key.in_flight for key in way.snapshot().keys] == [0, 0]
 
 

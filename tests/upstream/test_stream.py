@@ -77,7 +77,7 @@ async def events_of(way: Upstream) -> list[Any]:
 
 async def collect(way: Upstream, got: list[Any]) -> None:
     async with way.stream(MODEL, BODY, None) as batches:
-        async for events in batches:
+        async for _, events in batches:
             got += events
 
 
@@ -183,6 +183,6 @@ async def test_a_stream_that_is_left_closes_its_connection() -> None:
 
     async with RawUpstream(endless) as google, to(google, ONE) as way:
         async with way.stream(MODEL, BODY, None) as batches:
-            assert await anext(aiter(batches)) == [START]
+            assert await anext(aiter(batches)) == (0, [START])
         await google.settled()
     assert left == [True]

@@ -67,7 +67,7 @@ def settings(**changes: Any) -> Settings:
 
 def app_for(source: Source, **changes: Any) -> Any:
     async def endpoint(request: Request) -> Response:
-        return respond(request, source.batches(), settings(**changes), {"x-extra": "1"})
+        return respond(request, source.batches(), settings(**changes), lambda: {"x-extra": "1"})
 
     return app_with(endpoint)
 

@@ -19,11 +19,11 @@ from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
-from gemgate.tasks import all_of, merged
+from gemgate.tasks import Source, all_of, interleaved
 from gemgate.translation.notes import Notes, served_by
 from gemgate.translation.retired_models import retired_error
 from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
-from gemgate.upstream.stream import RetryingStream
+from gemgate.upstream.stream import CallEvents
 from gemgate.web.sse import EventBatches
 
 LEARNED = "learned="
@@ -92,15 +92,21 @@ class Generation(Generic[T]):
         pieces: The endpoint's own form of a stream.
 
     Attributes:
-        headers: Of the response: what was dropped and adjusted, and the model that has answered, once it has begun.
+        translation: The native request to the first model.
     """
 
     def __init__(self, call: "ModelCall[T]", translation: T, models: Sequence[str], pieces: "Pieces[T]") -> None:
-        self.headers = translation.notes.headers()
+        self.translation = translation
+        self._answering: T | None = None
         self._call = call
-        self._translation = translation
         self._pieces_of = pieces
         self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
+
+    def response_headers(self) -> dict[str, str]:
+        """What was dropped and adjusted, and the model that answers, if it has begun to."""
+        if self._answering is None:
+            return self.translation.notes.headers()
+        return self._answering.notes.headers() | served_by(self._answering.model)
 
     async def answer(self) -> tuple[T, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
@@ -113,10 +119,10 @@ class Generation(Generic[T]):
     def stream(self) -> EventBatches:
         """The answer as ready bytes."""
         if len(self._models) == 1:
-            self._is_answered_by(self._translation)
+            self._is_answered_by(self.translation)
             if self._call.source.is_revisable:
                 return self._pieces(ModelAttempt(self._models[0]))  # what was changed is known with the first piece
-            return self._opened(self._call, self._translation)
+            return self._opened(self._call, self.translation)
         return self._fallback().stream(self._pieces)
 
     def _opened(self, call: "ModelCall[T]", translation: T) -> EventBatches:
@@ -153,19 +159,15 @@ class Generation(Generic[T]):
 
     async def _put(self, attempt: ModelAttempt) -> tuple["ModelCall[T]", T]:
         """The request as this model gets it; what it names was fetched for the first one."""
-        if attempt.model is self._models[0]:
+        if attempt.number == 0:
             self._call.limits = attempt.limits
-            return self._call, self._translation
+            return self._call, self.translation
         call = replace(self._call, model=attempt.model, limits=attempt.limits)
         return call, await call.ready()
 
     def _is_answered_by(self, translation: T) -> None:
         current().uses(translation.model, translation.notes)
-        self.headers.clear()
-        self.headers |= translation.notes.headers() | served_by(translation.model)
-
-
-EventBatch = list[GenerateContentResponse]
+        self._answering = translation
 
 
 @dataclass(slots=True)
@@ -304,22 +306,23 @@ class ModelCall(Generic[T]):
     ) -> GenerateContentResponse:
         """A whole answer that is asked for as a stream."""
         async with self.services.gemini.stream(model, body, key, limits=limits) as batches:
-            return fold_events([event async for batch in batches for event in batch])
+            return fold_events([event async for _, batch in batches for event in batch])
 
-    def stream(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
+    def stream(self, translation: T) -> Source[CallEvents]:
         """The events of Google's answers, each with the number of its call."""
         if self.media or self.source.is_revisable:
             return self._renewed(translation)
         return self._events(translation)
 
-    def _events(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
-        gemini, key = self.services.gemini, self.caller.key
-        bodies = translation.take_bodies()
-        if len(bodies) == 1:
-            return _single(gemini.stream(translation.model, bodies[0], key, limits=self.limits))
-        return merged([_events(gemini.stream(translation.model, body, key, limits=self.limits)) for body in bodies])
+    def _events(self, translation: T) -> Source[CallEvents]:
+        gemini, key, limits = self.services.gemini, self.caller.key, self.limits
+        streams = [
+            gemini.stream(translation.model, body, key, limits=limits, number=number)
+            for number, body in enumerate(translation.take_bodies())
+        ]
+        return streams[0] if len(streams) == 1 else interleaved(streams)
 
-    async def _renewed(self, translation: T) -> AsyncGenerator[tuple[int, EventBatch], None]:
+    async def _renewed(self, translation: T) -> AsyncGenerator[CallEvents, None]:
         """As `_events`; if nothing has come, what is why is changed once."""
         has_begun = False
         try:
@@ -341,38 +344,42 @@ Pieces = Callable[[ModelCall[T], T], AsyncGenerator[bytes, None]]
 """The answer to a call as ready bytes, in the form of its endpoint."""
 
 
-async def stream_after_media(
-    call: ModelCall[T], models: Sequence[str], pieces: Pieces[T], headers: dict[str, str]
-) -> AsyncGenerator[bytes, None]:
-    """The answer as ready bytes, to a request whose files may first have to be uploaded, which can take minutes.
+class StreamAfterMedia(Generic[T]):
+    """The answer to a request whose files may first have to be uploaded, which can take minutes.
 
-    The response may have begun by then: what its `headers` should have said is in comments.
+    The response may have begun by then: what its headers should have said is in comments.
+
+    Args:
+        call: The request.
+        models: All that may be asked, in their order.
+        pieces: The endpoint's own form of a stream.
     """
-    began = time.monotonic()
-    translation = await call.resolve_and_translate()
-    current().uses(translation.model, translation.notes)
-    generation = Generation(call, translation, models, pieces)
-    async with aclosing(generation.stream()) as answer:
-        async for piece in answer:
-            if not headers and generation.headers:
-                headers |= generation.headers
-                if time.monotonic() - began >= call.services.settings.stream_start_after:
+
+    def __init__(self, call: ModelCall[T], models: Sequence[str], pieces: Pieces[T]) -> None:
+        self._call = call
+        self._models = models
+        self._pieces = pieces
+        self._generation: Generation[T] | None = None
+
+    def response_headers(self) -> dict[str, str]:
+        """Those of the answer, as far as they are known; none while files are uploaded."""
+        return self._generation.response_headers() if self._generation is not None else {}
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The answer as ready bytes."""
+        call, began, is_first = self._call, time.monotonic(), True
+        translation = await call.resolve_and_translate()
+        current().uses(translation.model, translation.notes)
+        generation = self._generation = Generation(call, translation, self._models, self._pieces)
+        async with aclosing(generation.stream()) as answer:
+            async for piece in answer:
+                if is_first and time.monotonic() - began >= call.services.settings.stream_start_after:
+                    headers = generation.response_headers()
                     yield "".join(f": {name}: {value}\n" for name, value in headers.items()).encode() + b"\n"
-            yield piece
+                is_first = False
+                yield piece
 
 
 def new_id() -> str:
     """Where Google gives none: 32 hex digits, which need not be secret."""
     return f"{random.getrandbits(128):032x}"
-
-
-async def _events(stream: RetryingStream) -> AsyncGenerator[EventBatch, None]:
-    async with stream as batches:
-        async for batch in batches:
-            yield batch
-
-
-async def _single(stream: RetryingStream) -> AsyncGenerator[tuple[int, EventBatch], None]:
-    async with stream as batches:
-        async for batch in batches:
-            yield 0, batch

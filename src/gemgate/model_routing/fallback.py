@@ -19,10 +19,17 @@ _log = structlog.get_logger()
 
 
 class ModelAttempt(NamedTuple):
-    """One model to try. Only the last one waits for a used-up quota; all later ones share the deadline of the first."""
+    """One model to try. Only the last one waits for a used-up quota; all later ones share the deadline of the first.
+
+    Attributes:
+        model: Its name.
+        limits: How long and how often Google may be called.
+        number: How many were tried before.
+    """
 
     model: str
     limits: CallLimits = DEFAULT_LIMITS
+    number: int = 0
 
 
 class Fallback:
@@ -102,7 +109,8 @@ class Fallback:
 def _attempts(models: Sequence[str], now: float) -> list[ModelAttempt]:
     last = len(models) - 1
     return [
-        ModelAttempt(model, CallLimits(number == last, now if number else 0.0)) for number, model in enumerate(models)
+        ModelAttempt(model, CallLimits(number == last, now if number else 0.0), number)
+        for number, model in enumerate(models)
     ]
 
 

@@ -126,12 +126,14 @@ class Upstream:
         attempts.answered(answer)
         return answer
 
-    def stream(self, model: str, body: Body, key: str | None, *, limits: CallLimits = DEFAULT_LIMITS) -> RetryingStream:
-        """The answer of `streamGenerateContent`, to be entered; arguments as those of `generate`."""
+    def stream(
+        self, model: str, body: Body, key: str | None, *, limits: CallLimits = DEFAULT_LIMITS, number: int = 0
+    ) -> RetryingStream:
+        """The answer of `streamGenerateContent`, whose items have the call's `number`; else as `generate`."""
         attempts = self._attempts(_streams(model), body, key, limits)
         content = encode(body)
         return RetryingStream(
-            attempts, lambda secret, within: self.client.stream(model, content, secret, within=within)
+            attempts, lambda secret, within: self.client.stream(model, content, secret, within=within), number
         )
 
     async def request(

@@ -14,18 +14,27 @@ if TYPE_CHECKING:
     from gemgate.upstream.key_lease import KeyLease
 
 EventBatch = list[GenerateContentResponse]
+CallEvents = tuple[int, EventBatch]
+"""The number of a call, and the events of one read."""
+
 Open = Callable[[str, float | None], EventStream]
 """A new stream with this key, which may take so many seconds."""
 
 
 class RetryingStream:
-    """Used like an `EventStream`: `async with upstream.stream(…) as batches: async for events in batches: …`.
+    """An iterator over a call's number and the events of one read, such as `(0, [event, event])`; to be closed.
 
-    Entering waits for the first content, and fails when no attempt brings any. What comes after that is given on as it
-    comes, failures included. The key is in use until the block is left.
+    The first look, or entering it as a block, waits for the first content, and fails when no attempt brings any. What
+    comes after that is given on as it comes, failures included. The key is in use until it is closed.
+
+    Args:
+        attempts: With which keys, and how often.
+        opened: One attempt.
+        number: That of the call, among those of one request.
     """
 
-    def __init__(self, attempts: Attempts, opened: Open) -> None:
+    def __init__(self, attempts: Attempts, opened: Open, number: int = 0) -> None:
+        self._number = number
         self._attempts = attempts
         self._opened: Open | None = opened
         self._stream: EventStream | None = None
@@ -44,6 +53,11 @@ class RetryingStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the call, unless it has ended, and give the key back."""
+        self._opened = None
         key_lease, self._key_lease = self._key_lease, None
         try:
             await self._close()
@@ -56,17 +70,19 @@ class RetryingStream:
         if stream is not None:
             await stream.__aexit__(None, None, None)
 
-    def __aiter__(self) -> AsyncIterator[EventBatch]:
+    def __aiter__(self) -> AsyncIterator[CallEvents]:
         return self
 
-    async def __anext__(self) -> EventBatch:
+    async def __anext__(self) -> CallEvents:
+        if self._opened is not None:
+            await self.__aenter__()
         if self._held:
             held, self._held = self._held, []
-            return held
+            return self._number, held
         if self._stream is None or self._key_lease is None:
             raise StopAsyncIteration
         try:
-            return await anext(self._stream)
+            return self._number, await anext(self._stream)
         except GeminiError as error:
             self._attempts.broke_off(self._key_lease, error)
             raise
@@ -84,11 +100,11 @@ class RetryingStream:
             await attempts.failed(key_lease, error)
             return False
         except BaseException:
-            await self.__aexit__(None, None, None)
+            await self.aclose()
             raise
         attempts.succeeded(key_lease)
         if attempts.retries_empty(held, count_thoughts=True):
-            await self.__aexit__(None, None, None)
+            await self.aclose()
             return False
         self._held = held
         if held:

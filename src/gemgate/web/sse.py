@@ -94,18 +94,18 @@ def respond(
     request: Request,
     batches: EventBatches,
     settings: Settings,
-    headers: Mapping[str, str] | None = None,
+    headers: Callable[[], Mapping[str, str]] = dict,
     voice: StreamVoice | None = None,
 ) -> Response:
     """Streams `batches` as an answer of status 200, which begins with the first batch or after `stream_start_after`.
 
     What `batches` raises before that is raised by the response and becomes an HTTP status; what it raises later becomes
-    an error event. `batches` is closed as soon as the client goes. `headers` are looked at when the answer begins.
+    an error event. `batches` is closed as soon as the client goes. `headers` is asked when the answer begins.
     `voice` has the words for silence and failure, where they are more than a comment and an event with the error.
     """
     if voice is not None:
         request.scope[VOICE] = voice
-    return _EventStream(request, batches, settings, {} if headers is None else headers)
+    return _EventStream(request, batches, settings, headers)
 
 
 class _EventStream(Response):
@@ -115,7 +115,9 @@ class _EventStream(Response):
     own task is the only one. At a shutdown the server's own deadline ends it, as it ends every request.
     """
 
-    def __init__(self, request: Request, batches: EventBatches, settings: Settings, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, request: Request, batches: EventBatches, settings: Settings, headers: Callable[[], Mapping[str, str]]
+    ) -> None:
         # Not Starlette's, which would count the bytes of a body.
         self.status_code, self.background, self.raw_headers = 200, None, []
         self._request = request
@@ -156,7 +158,8 @@ class _EventStream(Response):
             )  # the head is sent: every failure becomes the last event
 
     def _head(self) -> Message:
-        self.raw_headers = _headers() + [(name.encode(), value.encode("latin-1")) for name, value in self._more.items()]
+        more, self._more = self._more(), dict  # what knows the headers may hold the whole request
+        self.raw_headers = _headers() + [(name.encode(), value.encode("latin-1")) for name, value in more.items()]
         return {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
 
 

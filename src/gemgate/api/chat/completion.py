@@ -1,19 +1,31 @@
-"""One chat completion: what is translated, and its answer as a stream."""
+"""One chat completion on its way: what the caller asks for, what is translated, and its answer."""
 
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
-from gemgate.api.chat.messages import inline_media_of, media_of
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.api.chat.input_items import parse_chat
+from gemgate.api.chat.messages import inline_media_of, media_of, unsigned_calls
 from gemgate.api.chat.request import ChatTranslation, to_gemini
+from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.stream import ChatStream
 from gemgate.api.chat.wire import ChatCompletionRequest
-from gemgate.api.generation import ModelCall, new_id
+from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia, new_id
+from gemgate.api.services import caller_of, dialect_of, services_of
 from gemgate.gemini.errors import GeminiError
 from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Dialect, Options
+from gemgate.translation.request_size import is_heavy
+from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.dry_run import dry_run, is_dry_run
+from gemgate.web.json_body import read_json_body
 from gemgate.web.sse import DONE, frame
 
 
@@ -47,6 +59,86 @@ class ChatSource(NamedTuple):
     def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
         """Nothing is changed."""
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A chat completion request that was read and may be answered.
+
+    Attributes:
+        call: The request on its way to Google.
+        models: All that may answer, in their order.
+        is_stream: Whether its answer is streamed.
+        waits_for_media: Whether its answer may begin before its media are there: files may have to be uploaded.
+    """
+
+    call: ModelCall[ChatTranslation]
+    models: tuple[str, ...]
+    is_stream: bool
+    waits_for_media: bool
+
+    @classmethod
+    async def read(cls, request: Request) -> "Completion":
+        """The request, once it is known that its caller may ask for it.
+
+        Raises:
+            ApiError: the request is wrong, or names what its caller may not use.
+        """
+        services = services_of(request)
+        caller = caller_of(request)
+        raw = await read_json_body(request, services.settings.max_body_bytes)
+        aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
+        chat = await aside.run(partial(parse_chat, raw))
+        current().asks("chat", chat.model, chat)
+        caller.check_model(chat.model)
+        if services.access.is_shared:
+            await services.access.check_request(caller, chat, raw)
+        if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
+            await services.chat.signatures.recall(unsigned)
+        models = services.aliases.resolve(chat.model)
+        source = ChatSource(chat, services.chat, dialect_of(request), caller.id)
+        is_dry = is_dry_run(request)
+        call = await aside.run(
+            partial(ModelCall, services, caller, source, chat.model, len(raw), is_dry, models[0], aside.is_heavy)
+        )
+        return cls(call, models, bool(chat.stream), bool(chat.stream) and call.needs_media and not is_dry)
+
+    async def translated(self, request: Request) -> Generation[ChatTranslation]:
+        """The request as the first model gets it, with the media that it names."""
+        call = self.call
+        if call.needs_media:
+            async with cancelled_on_disconnect(request):
+                translation = await call.resolve_and_translate()
+        else:
+            translation = await call.ready()
+        current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
+        return Generation(call, translation, self.models, chat_pieces)
+
+    def after_media(self) -> StreamAfterMedia[ChatTranslation]:
+        """The streamed answer, of which the response may begin before."""
+        return StreamAfterMedia(self.call, self.models, chat_pieces)
+
+
+async def whole_completion(generation: Generation[ChatTranslation]) -> dict[str, Any]:
+    """The answer in one piece, as a `chat.completion`."""
+    record = current()
+    translation, answers = await generation.answer()
+    for answer in answers:
+        record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
+    body = completion_from_gemini(
+        answers, translation.context, fallback_id=new_id(), created=int(time.time()), notes=translation.notes
+    )
+    record.response_id = body["id"]
+    record.finish_reasons = [choice["finish_reason"] for choice in body["choices"]]
+    return body
+
+
+def native_request(generation: Generation[ChatTranslation], *, is_stream: bool) -> Response:
+    """What would be sent to Google."""
+    translation = generation.translation
+    method = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
+    path = f"/v1beta/{translation.model}:{method}"
+    return dry_run(path, translation.body, translation.calls, translation.notes)
 
 
 async def chat_pieces(call: ModelCall[ChatTranslation], translation: ChatTranslation) -> AsyncGenerator[bytes, None]:

@@ -126,7 +126,7 @@ async def _serve(
     work = _Work(services.gemini, services.images.catalog, caller.key, kind, models, translation, translate)
     fallback = Fallback(services.gemini, asked.model, models)
     if asked.stream:
-        return respond(request, fallback.stream(work.events), services.settings, work.headers)
+        return respond(request, fallback.stream(work.events), services.settings, lambda: work.headers)
     async with cancelled_on_disconnect(request):
         answers = await fallback.answer(work.answers)
     response = images_response(answers, created=int(time.time()))

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.generation import Generation, ModelCall, stream_after_media
+from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia
 from gemgate.api.responses.compaction import compaction_of, is_triggered
 from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
 from gemgate.api.responses.connection import CONNECTION, store_of
@@ -57,9 +57,8 @@ async def create_response(request: Request) -> Response:
         return await without_generation(request, events, keep, services.settings, stream=bool(asked.stream))
     stream = ResponseStream(events, keep)
     if asked.stream and call.needs_media and not call.is_dry_run:
-        late: dict[str, str] = {}
-        batches = stream_after_media(call, models, stream.pieces, late)
-        return respond(request, batches, services.settings, late, events)
+        late = StreamAfterMedia(call, models, stream.pieces)
+        return respond(request, late.stream(), services.settings, late.response_headers, events)
     translation = await translated(request, call)
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
@@ -67,14 +66,14 @@ async def create_response(request: Request) -> Response:
         return dry_run(f"/v1beta/{translation.model}:{method}", translation.body, 1, translation.notes)
     generation = Generation(call, translation, models, stream.pieces)
     if asked.stream:
-        return respond(request, generation.stream(), services.settings, generation.headers, events)
+        return respond(request, generation.stream(), services.settings, generation.response_headers, events)
     del asked, source  # what was asked may be long, and the answer long in coming
     record.on_finish(stream.summary)
     async with cancelled_on_disconnect(request):
         translation, answers = await generation.answer()
         body = whole_response(events, translation, answers)
         await keep(body, events.machine.kept if events.machine else {})
-    return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
+    return Response(orjson.dumps(body), headers=generation.response_headers(), media_type="application/json")
 
 
 @router.get("/responses", include_in_schema=False)
@@ -137,7 +136,7 @@ async def compact_conversation(request: Request) -> Response:
         translation, answers = await generation.answer()
     response = whole_response(events, translation, answers)
     body = compaction_of(response, source.resolved.items)
-    return Response(orjson.dumps(body), headers=generation.headers, media_type="application/json")
+    return Response(orjson.dumps(body), headers=generation.response_headers(), media_type="application/json")
 
 
 _Call = ModelCall[ResponseTranslation]
