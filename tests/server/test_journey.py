@@ -1,16 +1,20 @@
 """How many modules a request goes through, and how often one calls another: what a reader has to follow."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
 import pytest
-from tests.support.journey import Journey, connected, traced
-from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, RawUpstream, answer, chunk, sse
+from tests.support.journey import Connection, Journey, connected, traced
+from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, RawUpstream, Script, answer, chunk, sse
 
 pytestmark = pytest.mark.integration
 
 KEY = "sk-journey-0123456789"
-UPLOAD = b"x-goog-upload-command: %b\r\n"
+STREAMED_CHAT = (61, 191, 17)
+RESUMABLE_UPLOAD = (47, 350, 14)
+"""Files, crossings, and frames of the gateway's, at most."""
 
 
 def request(path: str, body: bytes, headers: bytes = b"content-type: application/json\r\n") -> bytes:
@@ -23,17 +27,12 @@ def event(text: str, **fields: object) -> dict[str, object]:
     return {"candidates": [candidate], "modelVersion": "gemini-2.5-flash", "responseId": "r"}
 
 
-async def journey_of(asked: list[bytes], script: object, directory: Path) -> Journey:
-    """Of these requests, after they were made twice before."""
+@asynccontextmanager
+async def gateway_before(script: Script, directory: Path) -> AsyncIterator[Connection]:
+    """A caller's connection to a gateway before a Google that follows `script`."""
     settings = {"gemini_api_key": "AIza-journey", "client_keys": KEY}
-    async with RawUpstream(script) as google, connected(google.url, directory, **settings) as caller:  # type: ignore[arg-type]
-        for _ in range(2):
-            for one in asked:
-                await caller.ask(one)
-        with traced() as journey:
-            for one in asked:
-                assert (await caller.ask(one)).startswith(b"HTTP/1.1 200")
-    return journey
+    async with RawUpstream(script) as google, connected(google.url, directory, **settings) as caller:
+        yield caller
 
 
 async def test_a_streamed_chat_goes_through_few_modules(tmp_path: Path) -> None:
@@ -46,6 +45,46 @@ async def test_a_streamed_chat_goes_through_few_modules(tmp_path: Path) -> None:
 
     messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hi"}]
     body = orjson.dumps({"model": "gemini-2.5-flash", "messages": messages, "stream": True})
-    journey = await journey_of([request("/v1/chat/completions", body)], google, tmp_path)
+    asked = request("/v1/chat/completions", body)
+    async with gateway_before(google, tmp_path) as caller:
+        for _ in range(2):
+            await caller.ask(asked)
+        with traced() as journey:
+            assert (await caller.ask(asked)).startswith(b"HTTP/1.1 200")
+    assert_within(journey, STREAMED_CHAT)
+
+
+async def test_a_resumable_upload_goes_through_few_modules(tmp_path: Path) -> None:
+    async def google(peer: Peer) -> None:
+        while True:
+            asked = await peer.request()
+            if "start" in asked.headers["x-goog-upload-command"]:
+                host = asked.headers["host"]
+                url = f"http://{host}/upload/v1beta/files?upload_id=x&upload_protocol=resumable"
+                headers = {"x-goog-upload-url": url, "x-goog-upload-status": "active"}
+                await peer.send(answer(200, {}, headers))
+            else:
+                await peer.send(answer(200, {"file": {"name": "files/x"}}, {"x-goog-upload-status": "final"}))
+
+    async with gateway_before(google, tmp_path) as caller:
+        for _ in range(2):
+            await upload(caller)
+        with traced() as journey:
+            await upload(caller)
+    assert_within(journey, RESUMABLE_UPLOAD)
+
+
+async def upload(caller: Connection) -> None:
+    """Start an upload, and send it in one chunk."""
+    start = b"x-goog-upload-protocol: resumable\r\nx-goog-upload-command: start\r\ncontent-type: application/json\r\n"
+    head = (await caller.ask(request("/upload/v1beta/files", b"{}", start))).decode()
+    url = next(line.partition(": ")[2] for line in head.splitlines() if line.startswith("x-goog-upload-url"))
+    rest = b"x-goog-upload-command: upload, finalize\r\nx-goog-upload-offset: 0\r\n"
+    answered = await caller.ask(request(url.partition("gateway")[2], b"content", rest))
+    assert b"files/x" in answered
+
+
+def assert_within(journey: Journey, bounds: tuple[int, int, int]) -> None:
+    """No further than these files, crossings, and frames."""
     found = (len(journey.files), journey.crossed, len(journey.stack))
-    assert all(number <= bound for number, bound in zip(found, (40, 120, 12), strict=True)), str(journey)
+    assert all(number <= bound for number, bound in zip(found, bounds, strict=True)), str(journey)

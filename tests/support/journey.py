@@ -1,6 +1,7 @@
 """How far a request travels through the gateway: its files, the calls from one into another, its deepest stack."""
 
 import asyncio
+import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -61,6 +62,11 @@ class Journey:
         return "\n".join(lines)
 
 
+def _file_of(task: asyncio.Task[Any]) -> str:
+    code: CodeType | None = getattr(task.get_coro(), "cr_code", None)
+    return code.co_filename if code is not None else ""
+
+
 def _module(code: CodeType) -> str:
     return code.co_filename.removeprefix(_ROOT)
 
@@ -105,21 +111,20 @@ async def connected(upstream: str, directory: Path, **fields: Any) -> AsyncItera
     settings = settings_of(data_dir=directory, upstream=upstream, **fields)
     app = create_app(settings)
     server = uvicorn.Server(server_config(app, settings, lifespan="off"))
-    listener = await asyncio.get_running_loop().create_server(lambda: asyncio.Protocol(), "127.0.0.1", 0)
-    listening = listener.sockets[0].dup()
-    listener.close()
-    async with app.router.lifespan_context(app):
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            if "gemgate" in repr(task.get_coro()):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with app.router.lifespan_context(app):
+            background = [task for task in asyncio.all_tasks() if _ROOT in _file_of(task)]
+            for task in background:
                 task.cancel()
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            async with asyncio.timeout(30):
-                while not server.started:
-                    await asyncio.sleep(0.01)
-            reader, writer = await asyncio.open_connection(*listening.getsockname())
-            yield Connection(reader, writer)
-            writer.close()
-        finally:
-            server.should_exit = True
-            await serving
+            await asyncio.gather(*background, return_exceptions=True)
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                async with asyncio.timeout(30):
+                    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
+                        await asyncio.sleep(0.01)
+                reader, writer = await asyncio.open_connection(*listener.getsockname())
+                yield Connection(reader, writer)
+                writer.close()
+            finally:
+                server.should_exit = True
+                await serving

@@ -1,6 +1,7 @@
 """Function names: Gemini's alphabet is narrower than what callers use, so names are changed on the way and restored."""
 
 import re
+from dataclasses import dataclass, field
 
 _VALID = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}\Z")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.:-]")
@@ -8,13 +9,13 @@ _MAX = 64
 _ROOM = 10  # for a number behind a long name
 
 
+@dataclass(slots=True)
 class NameMap:
     """Both directions, without collisions; the same names in the same order give the same result."""
 
-    def __init__(self) -> None:
-        self._native: dict[str, str] = {}
-        self._original: dict[str, str] = {}
-        self._counts: dict[str, int] = {}
+    _native: dict[str, str] = field(default_factory=dict, init=False)
+    _original: dict[str, str] = field(default_factory=dict, init=False)
+    _counts: dict[str, int] = field(default_factory=dict, init=False)
 
     def reserve(self, name: str) -> None:
         """Keep `name` for itself, so that no changed name takes it."""

@@ -7,7 +7,7 @@ from tests.support.answers import native
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import FakeGoogle
 
-from gemgate.api.chat.input_items import parse_chat
+from gemgate.api.chat.completion import parse_chat
 from gemgate.errors import ApiError
 
 ANSWER = native({"text": "Hello"}, finishReason="STOP")

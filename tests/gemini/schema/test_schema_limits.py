@@ -96,7 +96,7 @@ def test_references_that_would_make_a_schema_many_times_as_long_stay_references(
 
 
 def test_a_schema_is_paid_from_the_budget_of_its_request_whether_it_is_known_or_not() -> None:
-    budget = SchemaBudget(maximum=25)
+    budget = SchemaBudget(left=25)
     tool = {"type": "object", "properties": {f"p{index}": {"type": "string"} for index in range(9)}}
     for left in (15, 5):
         function_parameters(tool, param="tools[0]", budget=budget)

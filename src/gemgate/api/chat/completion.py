@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.chat.input_items import parse_chat
+from gemgate.api.chat.input_items import chat_of_input
 from gemgate.api.chat.messages import inline_media_of, media_of, unsigned_calls
 from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.response import completion_from_gemini
@@ -18,11 +18,13 @@ from gemgate.api.chat.stream import ChatStream
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia, new_id
 from gemgate.api.services import caller_of, dialect_of, services_of
+from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Dialect, Options
 from gemgate.translation.request_size import is_heavy
+from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
@@ -69,13 +71,15 @@ class Completion:
         call: The request on its way to Google.
         models: All that may answer, in their order.
         is_stream: Whether its answer is streamed.
-        waits_for_media: Whether its answer may begin before its media are there: files may have to be uploaded.
+        needs_media: Whether something must be fetched, looked up or uploaded before it is translated.
+        is_dry_run: Whether nobody is called.
     """
 
     call: ModelCall[ChatTranslation]
     models: tuple[str, ...]
     is_stream: bool
-    waits_for_media: bool
+    needs_media: bool
+    is_dry_run: bool
 
     @classmethod
     async def read(cls, request: Request) -> "Completion":
@@ -101,22 +105,39 @@ class Completion:
         call = await aside.run(
             partial(ModelCall, services, caller, source, chat.model, len(raw), is_dry, models[0], aside.is_heavy)
         )
-        return cls(call, models, bool(chat.stream), bool(chat.stream) and call.needs_media and not is_dry)
+        return cls(call, models, bool(chat.stream), call.needs_media, is_dry)
+
+    @property
+    def waits_for_media(self) -> bool:
+        """Whether its answer may begin before its media are there: files may have to be uploaded."""
+        return self.is_stream and self.needs_media and not self.is_dry_run
 
     async def translated(self, request: Request) -> Generation[ChatTranslation]:
         """The request as the first model gets it, with the media that it names."""
         call = self.call
-        if call.needs_media:
+        if self.needs_media:
             async with cancelled_on_disconnect(request):
                 translation = await call.resolve_and_translate()
         else:
             translation = await call.ready()
-        current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
+        current().uses(translation.model, translation.notes, is_asked=not self.is_dry_run)
         return Generation(call, translation, self.models, chat_pieces)
 
     def after_media(self) -> StreamAfterMedia[ChatTranslation]:
         """The streamed answer, of which the response may begin before."""
         return StreamAfterMedia(self.call, self.models, chat_pieces)
+
+
+def parse_chat(raw: bytes) -> ChatCompletionRequest:
+    """The body of a request, whichever of the two APIs it is written for.
+
+    Raises:
+        ApiError: 400, naming the parameter at fault.
+    """
+    try:
+        return parse(ChatCompletionRequest, raw)
+    except ApiError as error:
+        return chat_of_input(raw, error)
 
 
 async def whole_completion(generation: Generation[ChatTranslation]) -> dict[str, Any]:

@@ -17,20 +17,17 @@ _RENAMED = {"max_output_tokens": "max_completion_tokens"}
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 
 
-def parse_chat(raw: bytes) -> ChatCompletionRequest:
-    """The body of a request, whichever of the two APIs it is written for.
+def chat_of_input(raw: bytes, error: ApiError) -> ChatCompletionRequest:
+    """The request in a body that chat refuses with `error`, and that may be written for the Responses API.
 
     Raises:
-        ApiError: 400, naming the parameter at fault.
+        ApiError: 400, naming the parameter at fault: `error` itself, for a body that is not.
     """
-    try:
-        return parse(ChatCompletionRequest, raw)
-    except ApiError as error:
-        if error.param != "messages" or error.code != "missing_required_parameter" or b'"input"' not in raw:
-            raise
-        body = orjson.loads(raw)
-        if not isinstance(body.get("input"), str | list):
-            raise
+    if error.param != "messages" or error.code != "missing_required_parameter" or b'"input"' not in raw:
+        raise error
+    body = orjson.loads(raw)
+    if not isinstance(body.get("input"), str | list):
+        raise error
     return parse(ChatCompletionRequest, orjson.dumps(chat_body(body)))
 
 

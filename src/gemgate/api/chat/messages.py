@@ -59,6 +59,8 @@ _FUNCTION_FIELDS = frozenset(ToolCallFunction.__annotations__) | CALL_CARRIERS |
 
 def media_of(messages: Sequence[Message]) -> list[Ref]:
     """The remote media and the files that someone must fetch or look up, in their order."""
+    if all(isinstance(message.get("content"), str) for message in messages):
+        return []
     return unique(ref for parts, param in _part_lists(messages) for ref in references(parts, param))
 
 

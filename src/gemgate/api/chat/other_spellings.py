@@ -29,11 +29,6 @@ class Respelled(NamedTuple):
     choices: list[str]
 
 
-def has_other_words(request: ChatCompletionRequest) -> bool:
-    """Whether a request may hold something to respell; most do not."""
-    return bool(request.model_extra) or isinstance(request.reasoning_effort, dict)
-
-
 def respelled(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> Respelled:
     """The request in OpenAI's words; fields that say two things are noted, and OpenAI's own field counts.
 

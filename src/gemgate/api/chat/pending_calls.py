@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gemgate.translation.tool_results import Result
 
@@ -19,6 +19,7 @@ class PendingCall:
     result: Result | None = None
 
 
+@dataclass(slots=True)
 class PendingCalls:
     """The calls of one message in their order; each is found by its id or its name in constant time.
 
@@ -26,11 +27,8 @@ class PendingCalls:
         calls: Those that were added, by their ids.
     """
 
-    __slots__ = ("_by_name", "calls")
-
-    def __init__(self) -> None:
-        self.calls: dict[str, PendingCall] = {}
-        self._by_name: dict[str, deque[PendingCall]] = {}
+    calls: dict[str, PendingCall] = field(default_factory=dict, init=False)
+    _by_name: dict[str, deque[PendingCall]] = field(default_factory=dict, init=False)
 
     def __iter__(self) -> Iterator[PendingCall]:
         return iter(self.calls.values())

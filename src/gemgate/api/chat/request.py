@@ -6,7 +6,7 @@ from typing import Any
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.generation_config import fold_seed, generation_config
 from gemgate.api.chat.messages import MessageTranslator
-from gemgate.api.chat.other_spellings import add_respelled, has_other_words, respelled
+from gemgate.api.chat.other_spellings import add_respelled, respelled
 from gemgate.api.chat.tools import plan_tools, refuse_many_tools
 from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest, ResponseFormat
 from gemgate.gemini.model_catalog import ModelFacts
@@ -16,6 +16,7 @@ from gemgate.model_routing.model_name import model_name
 from gemgate.translation.content import ContentTranslator
 from gemgate.translation.declared_calls import declared_functions
 from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.function_names import NameMap
 from gemgate.translation.model_purpose import refuse_other_purposes
 from gemgate.translation.native_options import add_cache, native_tier, override_config
 from gemgate.translation.notes import Notes
@@ -92,17 +93,18 @@ def to_gemini(
     facts = options.catalog.facts(model)
     if facts.purpose != "chat":
         refuse_other_purposes(model, facts)
-    words = respelled(request, facts, notes) if has_other_words(request) else None
-    if words is not None:
+    words = None
+    if request.model_extra or isinstance(request.reasoning_effort, dict):
+        words = respelled(request, facts, notes)
         request = words.request
     _drop_unsupported(request, notes)
     has_options = request.google is not None or request.extra_body is not None
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes) if has_options else {}
-    if request.tools or request.functions:
-        refuse_many_tools(request, options.max_tools)
-    plan = plan_tools(request, list_option(google, "tools") if google else [], facts, notes)
-    if not facts.functions:
-        drop_functions(plan, notes)
+    has_tools = google or request.tools or request.functions or request.web_search_options is not None
+    if has_tools or request.tool_choice is not None or request.function_call is not None:
+        plan = _plan(request, google, facts, notes, options.max_tools)
+    else:
+        plan = ToolPlan(NameMap())
     content = ContentTranslator(facts, notes, media or {}, options.remote_media)
     turns = MessageTranslator(
         facts,
@@ -141,6 +143,17 @@ def to_gemini(
 
 
 _TEXT = Format("text")
+
+
+def _plan(
+    request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes, maximum: int
+) -> ToolPlan:
+    """The tools of a request that has any, or says something about them."""
+    refuse_many_tools(request, maximum)
+    plan = plan_tools(request, list_option(google, "tools"), facts, notes)
+    if not facts.functions:
+        drop_functions(plan, notes)
+    return plan
 
 
 def _format(wanted: ResponseFormat, notes: Notes, plan: ToolPlan) -> Format:
@@ -193,7 +206,7 @@ def _context(
         hidden=hidden,
         first_call_only=request.parallel_tool_calls is False,
         legacy_functions=bool(request.functions) and not request.tools,
-        holds_calls=plan.server_side_calls,
+        holds_calls=bool(plan.built_in) and plan.server_side_calls,
         is_json=is_json,
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
         audio_format=request.audio.format if request.audio else None,

@@ -24,7 +24,7 @@ async def create_chat_completion(request: Request) -> Response:
         late = completion.after_media()
         return respond(request, late.stream(), settings, late.response_headers)
     generation = await completion.translated(request)
-    if completion.call.is_dry_run:
+    if completion.is_dry_run:
         return native_request(generation, is_stream=completion.is_stream)
     if completion.is_stream:
         return respond(request, generation.stream(), settings, generation.response_headers)

@@ -241,7 +241,13 @@ class GeminiClient:
         """
         self._check_origin(url)
         prepared = self._prepare(method, url, key, body, headers)
-        return await self._open(prepared, key, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within)
+        try:
+            return await self.send(
+                prepared, key, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
+            )
+        except GeminiError as error:
+            self.note_failure(error)
+            raise
 
     def _check_origin(self, url: httpx.URL) -> None:
         """The key goes to nobody but the configured upstream."""
@@ -263,21 +269,13 @@ class GeminiClient:
     ) -> dict[str, Any]:
         """The object in the answer; `empty` is the result for a body without a byte."""
         try:
-            answer = await self._send(call, key, within=within)
+            answer = await self.send(call, key, within=within)
             return await answer.json_object(empty)
         except GeminiError as error:
             self.note_failure(error)
             raise
 
-    async def _open(self, call: httpx.Request, key: str, **options: Any) -> GeminiResponse:
-        """As `_send`, and says when it fails."""
-        try:
-            return await self._send(call, key, **options)
-        except GeminiError as error:
-            self.note_failure(error)
-            raise
-
-    async def _send(
+    async def send(
         self,
         call: httpx.Request,
         key: str,
@@ -286,7 +284,7 @@ class GeminiClient:
         first_byte_timeout: float | None = None,
         within: float | None = None,
     ) -> GeminiResponse:
-        """Send, and read the status.
+        """Send, and read the status; a failure is noted where the answer is read.
 
         Raises:
             GeminiError: the status is not 2xx; the connection is closed then.

@@ -61,7 +61,8 @@ class Deadline:
             self._timer = None
 
     def _set(self) -> None:
-        self.close()
+        if self._timer is not None:
+            self._timer.cancel()
         self._due = self._at
         self._timer = self._loop.call_at(self._due, self._expire)
 

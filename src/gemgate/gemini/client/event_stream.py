@@ -41,7 +41,11 @@ class EventStream:
         if call is None:
             msg = "a stream can be entered once"
             raise RuntimeError(msg)
-        self._answer = await self._client._open(call, self._key, within=self._within)  # noqa: SLF001  one door
+        try:
+            self._answer = await self._client.send(call, self._key, within=self._within)
+        except GeminiError as error:
+            self._client.note_failure(error)
+            raise
         return self
 
     async def __aexit__(

@@ -49,15 +49,15 @@ class ConvertedSchema:
     schemas: int = field(default=0, compare=False)
 
 
+@dataclass(slots=True)
 class SchemaBudget:
     """How many schemas one request may hold in all of its tools and its response format, references expanded.
 
-    Args:
-        most: The limit.
+    Attributes:
+        left: How many may still come.
     """
 
-    def __init__(self, maximum: int = MAX_SCHEMAS) -> None:
-        self.left = maximum
+    left: int = MAX_SCHEMAS
 
     def take(self, schemas: int, param: str) -> None:
         """Spend so many schemas, which are at `param`.
