@@ -41,7 +41,7 @@ class _Ended:
     failure: Exception | None = None
 
 
-class Source(Protocol[T_co]):
+class ItemSource(Protocol[T_co]):
     """An asynchronous generator, as far as it is read and closed."""
 
     def __aiter__(self) -> AsyncIterator[T_co]:
@@ -71,11 +71,11 @@ async def _numbered(number: int, source: AsyncGenerator[T, None]) -> AsyncGenera
             yield number, item
 
 
-async def interleaved(sources: Sequence[Source[T]]) -> AsyncGenerator[T, None]:
+async def interleaved(sources: Sequence[ItemSource[T]]) -> AsyncGenerator[T, None]:
     """The items of all `sources` as they come; the first failure ends them all."""
     arrivals: asyncio.Queue[T | _Ended] = asyncio.Queue(maxsize=len(sources))
 
-    async def forward(source: Source[T]) -> None:
+    async def forward(source: ItemSource[T]) -> None:
         ended = _Ended()
         try:
             async for item in source:

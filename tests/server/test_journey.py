@@ -12,8 +12,8 @@ from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, RawUpstrea
 pytestmark = pytest.mark.integration
 
 KEY = "sk-journey-0123456789"
-STREAMED_CHAT = (61, 191, 17)
-RESUMABLE_UPLOAD = (47, 350, 14)
+STREAMED_CHAT = (63, 195, 17)
+RESUMABLE_UPLOAD = (50, 360, 14)
 """Files, crossings, and frames of the gateway's, at most."""
 
 

@@ -19,7 +19,7 @@ from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
-from gemgate.tasks import Source, all_of, interleaved
+from gemgate.tasks import ItemSource, all_of, interleaved
 from gemgate.translation.notes import Notes, served_by
 from gemgate.translation.retired_models import retired_error
 from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
@@ -308,13 +308,13 @@ class ModelCall(Generic[T]):
         async with self.services.gemini.stream(model, body, key, limits=limits) as batches:
             return fold_events([event async for _, batch in batches for event in batch])
 
-    def stream(self, translation: T) -> Source[CallEvents]:
+    def stream(self, translation: T) -> ItemSource[CallEvents]:
         """The events of Google's answers, each with the number of its call."""
         if self.media or self.source.is_revisable:
             return self._renewed(translation)
         return self._events(translation)
 
-    def _events(self, translation: T) -> Source[CallEvents]:
+    def _events(self, translation: T) -> ItemSource[CallEvents]:
         gemini, key, limits = self.services.gemini, self.caller.key, self.limits
         streams = [
             gemini.stream(translation.model, body, key, limits=limits, number=number)

@@ -331,7 +331,9 @@ class GeminiClient:
             headers = _with(headers, self._carry())
         if more:
             headers = _with(headers, more)
-        stream = body if isinstance(body, httpx.AsyncByteStream) else httpx.ByteStream(encode(body or b""))
+        stream = (
+            body if isinstance(body, httpx.AsyncByteStream) else httpx.ByteStream(b"" if body is None else encode(body))
+        )
         return httpx.Request(method, url, headers=headers, stream=stream)
 
 
