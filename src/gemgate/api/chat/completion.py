@@ -91,8 +91,8 @@ class Completion:
         services = services_of(request)
         caller = caller_of(request)
         raw = await read_json_body(request, services.settings.max_body_bytes)
-        aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
-        chat = await aside.run(partial(parse_chat, raw))
+        is_large = is_heavy(raw)  # beside the event loop, then
+        chat = await services.heavy.run(caller.id, partial(parse_chat, raw)) if is_large else parse_chat(raw)
         current().asks("chat", chat.model, chat)
         caller.check_model(chat.model)
         if services.access.is_shared:
@@ -102,9 +102,8 @@ class Completion:
         models = services.aliases.resolve(chat.model)
         source = ChatSource(chat, services.chat, dialect_of(request), caller.id)
         is_dry = is_dry_run(request)
-        call = await aside.run(
-            partial(ModelCall, services, caller, source, chat.model, len(raw), is_dry, models[0], aside.is_heavy)
-        )
+        made = partial(ModelCall, services, caller, source, chat.model, len(raw), is_dry, models[0], is_large)
+        call = await services.heavy.run(caller.id, made) if is_large else made()
         return cls(call, models, bool(chat.stream), call.needs_media, is_dry)
 
     @property
