@@ -1,9 +1,16 @@
 """Attacks on the disk: more bytes than were announced, a stranger's files, one caller's many, the last free byte."""
 
+import errno
+import os
 import shutil
-from collections.abc import Iterator
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +18,12 @@ from typing import Any
 import httpx
 import pytest
 from tests.security.tenants import ALICE, BOB, SHARED
+from tests.support.command import command
 from tests.support.gateway import gateway_app
 from tests.support.google import bad_key
 from tests.support.server import serve
+
+from gemgate.store import blobs, database
 
 GOOD_KEY = {"authorization": "Bearer AIza-known-to-google"}
 JUNK_KEY = {"authorization": "Bearer junk"}
@@ -147,3 +157,74 @@ def test_a_gateway_without_room_says_so_and_is_not_ready_where_it_must_store(
         assert client.get("/healthz").status_code == 200
     with running(tmp_path, **SHARED, storage_free_bytes=10 * KIB, readiness="store") as client:
         assert client.get("/readyz").status_code == 503
+
+
+ROOT = Path(__file__).parents[2]
+SMALL = ("-m", "tests.security.on_small_disk")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A gateway without a reserve, on a disk of 3 MiB."""
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "GEMGATE_DATA_DIR": str(tmp_path),
+        "DISK_BYTES": str(3 * 1024 * KIB),
+        "GEMGATE_STORAGE_FREE_BYTES": "0",
+        "GEMINI_API_KEY": "AIza-known-to-google",
+        "GEMGATE_CLIENT_KEYS": ALICE["x-goog-api-key"],
+        "GEMGATE_LOG_LEVEL": "error",
+    }
+    probe = [sys.executable, *SMALL, "probe"]
+    if subprocess.run(probe, env=os.environ | environment, cwd=ROOT, check=False).returncode:
+        pytest.skip("this system lets nobody mount a file system of their own")
+    with (
+        command("serve", "--port", "0", program=SMALL, **environment) as (_, origin),
+        httpx.Client(base_url=origin, timeout=20, headers=ALICE) as client,
+    ):
+        yield client
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system")
+def test_a_disk_that_is_really_full_is_a_507_and_readiness_says_so(small_disk: httpx.Client) -> None:
+    assert upload(small_disk, 10 * KIB, ALICE).status_code == 200
+    assert small_disk.get("/readyz").json()["status"] == "ok"
+    assert code_of(upload(small_disk, 8 * 1024 * KIB, ALICE)) == (507, "insufficient_storage")
+    for size in (256 * KIB, 4 * KIB, 1):  # until not even a byte more goes in
+        assert code_of(until_refused(partial(upload, small_disk, size, ALICE))) == (507, "insufficient_storage")
+    deadline = time.monotonic() + 20
+    while "store" not in (probe := small_disk.get("/readyz")).json().get("degraded", {}):
+        assert time.monotonic() < deadline, probe.text
+        time.sleep(0.1)
+    assert probe.json()["degraded"]["store"] == "the disk is full but for its reserve"
+    body = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "x"}]}
+    dry = small_disk.post("/v1/chat/completions", json=body, headers={"x-gemgate-dry-run": "true"})
+    assert dry.status_code == 200
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_bytes_that_the_system_has_no_room_for_are_a_507(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(_: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with running(tmp_path, **SHARED) as client:
+        monkeypatch.setattr(blobs, "_sync", full)
+        assert code_of(upload(client, KIB, BOB)) == (507, "insufficient_storage")
+
+
+def test_a_database_without_room_is_a_507(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path, **SHARED):
+        pages = sqlite3.connect(tmp_path / "gemgate.db").execute("PRAGMA page_count").fetchone()[0]
+    monkeypatch.setattr(database, "_PRAGMAS", (*database._PRAGMAS, f"PRAGMA max_page_count={pages + 4}"))
+    with running(tmp_path, **SHARED) as client:
+        assert code_of(until_refused(lambda: upload(client, 1, BOB))) == (507, "insufficient_storage")
+        body = {"metadata": {"a": "b" * 500}}
+        kept = until_refused(lambda: client.post("/v1/conversations", json=body, headers=BOB))
+        assert code_of(kept) == (507, "insufficient_storage")
+
+
+def until_refused(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The first answer that is not a success."""
+    return next(answer for answer in (ask() for _ in range(300)) if answer.status_code != 200)

@@ -6,7 +6,7 @@ from contextlib import suppress
 import structlog
 
 from gemgate.redaction import traceback_of
-from gemgate.store import DiskReserveError, Store
+from gemgate.store import DiskFullError, Store
 
 SILENT = "the store does not answer"
 """What is said of a database or a bucket that fails or is silent."""
@@ -71,7 +71,7 @@ class Readiness:
         return None
 
     def _note(self, failure: Exception | None) -> None:
-        problem = "" if failure is None else FULL if isinstance(failure, DiskReserveError) else SILENT
+        problem = "" if failure is None else FULL if isinstance(failure, DiskFullError) else SILENT
         if failure is not None and not self._problem:
             _log.error(f"degraded: {problem}", exception=traceback_of(failure))
         elif failure is None and self._problem:

@@ -22,7 +22,7 @@ from gemgate.store.database import TIMEOUT, Clock, Database
 from gemgate.store.errors import (
     BlobMissingError,
     ChecksumMismatchError,
-    DiskReserveError,
+    DiskFullError,
     KeptTooLargeError,
     PartUnknownError,
     QuotaExceededError,
@@ -64,7 +64,7 @@ __all__ = [
     "ChecksumMismatchError",
     "ConversationRow",
     "Conversations",
-    "DiskReserveError",
+    "DiskFullError",
     "FileRow",
     "Files",
     "GoogleFileRow",

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from anyio import to_thread
 
-from gemgate.store.errors import BlobMissingError, StoreError, StoreUnavailableError
+from gemgate.store.errors import BlobMissingError, DiskFullError, StoreError, StoreUnavailableError, is_no_space
 from gemgate.store.feed import Feed, blocks
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ class Blobs:
             else:
                 await self._put_parts(key, first, source)
         if self._directory:
-            await to_thread.run_sync(_sync, self._directory / key)
+            with _failing(key):
+                await to_thread.run_sync(_sync, self._directory / key)
         return size, digest.hexdigest()
 
     async def _put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes]) -> None:
@@ -274,6 +275,8 @@ def _failing(key: str) -> Iterator[None]:
 
         if not isinstance(error, BaseError | OSError):
             raise
+        if is_no_space(error):
+            raise DiskFullError(f"the disk is full at {key}: {_reason(error)}") from error
         raise StoreUnavailableError(f"the blob store failed at {key}: {_reason(error)}") from error
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
@@ -19,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from gemgate.store.errors import StoreError, StoreUnavailableError
+from gemgate.store.errors import DiskFullError, StoreError, StoreUnavailableError, is_no_space
 from gemgate.store.schema import UnknownSchemaError, migrate
 from gemgate.store.tables import Base
 
@@ -142,7 +143,20 @@ def _as_unavailable() -> Iterator[None]:
     except IntegrityError:
         raise  # what was asked for is at fault
     except (SQLAlchemyError, OSError) as error:
+        if _is_full(error):
+            raise DiskFullError(f"the database's disk is full: {_reason(error)}") from error
         raise StoreUnavailableError(f"the database does not answer: {_reason(error)}") from error
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the database has no room: SQLite's code, PostgreSQL's state (`disk_full`), or the system's."""
+    cause = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlite_errorcode", None)
+    return code in _FULL or getattr(cause, "sqlstate", None) == "53100" or is_no_space(cause)
+
+
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""The second is given where the index of the log cannot grow."""
 
 
 def _parsed(database_url: str | URL) -> URL:

@@ -1,5 +1,7 @@
 """What the store refuses, and what it could not do."""
 
+import errno
+
 
 class StoreError(Exception):
     """The store cannot be opened or used; the message holds no credential."""
@@ -92,10 +94,24 @@ class QuotaExceededError(StoreError):
         self.most = most
 
 
-class DiskReserveError(StoreError):
+class DiskFullError(StoreError):
+    """The disk of the database, or of the bytes, has no room."""
+
+
+class DiskReserveError(DiskFullError):
     """The disk is full but for the reserve; both in bytes."""
 
     def __init__(self, free: int, reserve: int) -> None:
         super().__init__(f"the disk has {free} bytes free, and the reserve is {reserve}")
         self.free = free
         self.reserve = reserve
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Whether the system says that a disk, or a quota of its own, is full; obstore gives its words only."""
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return True
+    return any(f"os error {number}" in str(error) for number in _NO_SPACE)
+
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -99,7 +99,7 @@ class StorageRoom:
         if reserve is None or directory is None:
             return
         free = (await to_thread.run_sync(shutil.disk_usage, directory)).free
-        if free - size < reserve:
+        if free - size < reserve or not free:
             raise DiskReserveError(free, reserve)
 
     @asynccontextmanager

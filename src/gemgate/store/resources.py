@@ -7,7 +7,7 @@ from sqlalchemy import String, delete, literal, or_, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 
 from gemgate.store.database import Clock, Database
-from gemgate.store.errors import StoreError, StoreUnavailableError
+from gemgate.store.errors import DiskFullError, StoreError, StoreUnavailableError
 from gemgate.store.tables import GoogleFileRow, ResourceRow
 
 _AT_ONCE = 1000
@@ -47,6 +47,8 @@ class Resources:
         try:
             async with self._database.write() as session:
                 return set(await session.scalars(claimed.returning(ResourceRow.name)))
+        except DiskFullError:
+            raise
         except (StoreError, SQLAlchemyError, OSError) as error:
             raise StoreUnavailableError("the owner of what was made at Google could not be noted") from error
 

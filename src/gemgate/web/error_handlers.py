@@ -16,7 +16,7 @@ from gemgate.gemini.errors import GeminiError, InvalidNameError
 from gemgate.media.errors import MediaError
 from gemgate.observability.record import current
 from gemgate.redaction import redact, traceback_of
-from gemgate.store import DiskReserveError, QuotaExceededError, StoreError, StoreUnavailableError
+from gemgate.store import DiskFullError, QuotaExceededError, StoreError, StoreUnavailableError
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.validation import from_details
 from gemgate.web.error_shapes import error_body
@@ -42,7 +42,7 @@ def as_api_error(error: Exception) -> ApiError:
         case StoreUnavailableError():
             _log.error("the store failed", exception=traceback_of(error))
             api_error = store_unavailable()
-        case DiskReserveError():
+        case DiskFullError():
             msg = "The gateway's disk is full: nothing can be stored until its operator makes room."
             api_error = ApiError(507, msg, type="server_error", code="insufficient_storage")
         case InvalidNameError():
@@ -114,7 +114,7 @@ _HANDLERS: dict[type[Exception], Any] = {
     MediaError: _expected,
     InvalidNameError: _expected,
     QuotaExceededError: _expected,
-    DiskReserveError: _expected,
+    DiskFullError: _expected,
     StoreError: _expected,
     RequestValidationError: _validation,
     HTTPException: _http,
