@@ -3,6 +3,7 @@
 Shape and codes: https://platform.openai.com/docs/guides/error-codes.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -95,3 +96,23 @@ def overloaded(maximum: int) -> ApiError:
         code="server_overloaded",
         headers={"retry-after": "1"},
     )
+
+
+def missing_field(param: str) -> ApiError:
+    """The error for a parameter that must be there."""
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def duration(seconds: float) -> str:
+    """A time as OpenAI writes it in headers and messages, which is Go's way: `20ms`, `1.5s`, `6m0s`, `2h0m0s`.
+
+    Milliseconds are rounded up, and above a minute seconds are.
+    """
+    milliseconds = math.ceil(seconds * 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:g}s"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"

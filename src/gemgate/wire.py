@@ -8,9 +8,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-MAX_BATCH_BYTES = 209_715_200
-"""OpenAI's limit of a file with the purpose `batch`: 200 MB."""
-
 T = TypeVar("T")
 
 Items = Annotated[list[T], Field(fail_fast=True)]

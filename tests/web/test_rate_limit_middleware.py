@@ -18,11 +18,11 @@ from tests.support.clock import FakeClock
 from gemgate.api.services import caller_of
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.rate_limits import LocalQuotas
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, duration
 from gemgate.observability.record import Record
 from gemgate.settings import Settings
 from gemgate.web import error_handlers as handlers
-from gemgate.web.rate_limit_middleware import QuotaMiddleware, duration
+from gemgate.web.rate_limit_middleware import QuotaMiddleware
 from gemgate.web.token_estimate import AnswerKind, estimate, kind_of
 
 HELLO = b'{"text": "' + b"word " * 38 + b'"}'
@@ -405,10 +405,10 @@ def test_the_path_says_what_a_model_makes(path: str, kind: AnswerKind | None) ->
         (0.0121, "13ms"),
         (1, "1s"),
         (1.5, "1.5s"),
-        (59.9999, "60s"),
+        (59.9999, "1m0s"),
         (60, "1m0s"),
         (360.2, "6m1s"),
-        (7200, "120m0s"),
+        (7200, "2h0m0s"),
     ],
 )
 def test_durations_are_openais(seconds: float, text: str) -> None:

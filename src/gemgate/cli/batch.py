@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
+from gemgate.batch_limits import FINAL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,7 +23,6 @@ T = TypeVar("T")
 
 app = typer.Typer(help="Run batches at a gateway.", no_args_is_help=True)
 
-FINAL = frozenset({"completed", "failed", "expired", "cancelled"})
 INTERRUPTED = 130
 PATIENCE = 600.0
 """Seconds for which a gateway that does not answer is asked again."""

@@ -7,7 +7,8 @@ from typing import Self
 
 import orjson
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings")
+from gemgate.batch_limits import ENDPOINTS
+
 _PIECE = 1_048_576
 _LONGEST_LINE = 104_857_600
 _VERSION = 1

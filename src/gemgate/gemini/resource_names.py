@@ -7,6 +7,9 @@ from gemgate.gemini.errors import InvalidNameError
 _MODEL = re.compile(r"(?:(?P<kind>models|tunedModels|dynamic)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})", re.ASCII)
 
 
+FILES_URL = "https://generativelanguage.googleapis.com/v1beta/"
+"""What stands before `files/x` in the `fileUri` of a part, whatever host the gateway calls."""
+
 _PREFIXES = ("vertex_ai/", "gemini/", "google/", "publishers/google/")
 
 

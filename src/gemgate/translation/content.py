@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.file_types import GeminiFile
 from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.resource_names import FILES_URL
 from gemgate.gemini.types import FileData, Part
 from gemgate.media.classify import google_type
 from gemgate.media.errors import naming
@@ -34,7 +35,6 @@ from gemgate.wire import (
     VideoPart,
 )
 
-_FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
 _RESOLUTIONS = {"low": "LOW", "medium": "MEDIUM", "high": "HIGH", "original": "ULTRA_HIGH", "ultra_high": "ULTRA_HIGH"}
 _STRONGEST = ("MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH")
 
@@ -105,7 +105,7 @@ class ContentTranslator:
         self.notes.drop_unknown(image.model_extra, f"{self.place}.image_url.")
         if image.url is None:
             if image.file_id is None:
-                raise _missing(f"{param}.url")
+                raise missing_field(f"{param}.url")
             native = self._by_id(image.file_id, f"{param}.file_id", image.declared)
             _check_image(native, f"{param}.file_id")
             return self._detailed(native, image.detail)
@@ -148,7 +148,7 @@ class ContentTranslator:
             return self.by_url(file.file_url, f"{param}.file_url", file.declared, file.filename)
         if file.file_id is not None:
             return self._by_id(file.file_id, f"{param}.file_id", file.declared, file.filename)
-        raise _missing(f"{param}.file_data")
+        raise missing_field(f"{param}.file_data")
 
     def by_url(self, url: str, param: str, declared: str | None = None, filename: str | None = None) -> Part:
         """The media at `url` (data, remote, or known to Google) as a native part."""
@@ -221,7 +221,7 @@ class ContentTranslator:
 
 def _at_google(url: str, mime_type: str | None) -> Part:
     """A part that Google reads itself. All recorded ones declare their type, and Google has refused an empty one."""
-    data: FileData = {"fileUri": _FILES_PREFIX + url if url.startswith("files/") else url}
+    data: FileData = {"fileUri": FILES_URL + url if url.startswith("files/") else url}
     if mime_type:
         data["mimeType"] = mime_type
     return {"fileData": data}
@@ -245,7 +245,3 @@ def _check_image(native: Part, param: str) -> None:
     if kind.startswith("text/"):
         msg = f"'{param}' gives {kind}, which is not an image: send the image itself, or send the text as a file."
         raise ApiError(400, msg, param=param, code="invalid_image_url")
-
-
-def _missing(param: str) -> ApiError:
-    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from gemgate.errors import INVALID_REQUEST, SERVER_ERROR, ApiError
+from gemgate.errors import INVALID_REQUEST, SERVER_ERROR, ApiError, duration
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.redaction import redact, redact_value
 from gemgate.upstream.errors import NoUsableKeyError
@@ -91,14 +91,8 @@ def _rate_limited(error: GeminiError) -> ApiError:
 
 def _rate_limit(kind: str, limit: str, wait: float) -> dict[str, str]:
     """OpenAI's headers about a limit that is used up; `reset` as OpenAI writes it, such as `6m0s`."""
-    headers = {f"x-ratelimit-remaining-{kind}": "0", f"x-ratelimit-reset-{kind}": _duration(wait)}
+    headers = {f"x-ratelimit-remaining-{kind}": "0", f"x-ratelimit-reset-{kind}": duration(wait)}
     return headers | ({f"x-ratelimit-limit-{kind}": limit} if limit.isascii() and limit.isdigit() else {})
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def _retry_after(seconds: float | None) -> dict[str, str]:

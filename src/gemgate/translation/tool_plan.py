@@ -144,8 +144,3 @@ def _add_parameters(
 def declared_names(plan: ToolPlan) -> frozenset[str]:
     """The names of all functions, native ones included, which may hold anything."""
     return frozenset(name for known in plan.declarations if isinstance(name := known.get("name"), str))
-
-
-def missing(param: str) -> ApiError:
-    """The error for a parameter that must be there."""
-    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")

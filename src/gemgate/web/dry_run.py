@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from gemgate.gemini.client.client import encode
 from gemgate.translation.notes import Notes
+from gemgate.web.json_response import WrittenJson
 
 
 def is_dry_run(request: Request) -> bool:
@@ -14,7 +15,9 @@ def is_dry_run(request: Request) -> bool:
     return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
 
 
-def dry_run(path: str, body: Mapping[str, object], calls: int, notes: Notes) -> Response:
+def dry_run(
+    path: str, body: Mapping[str, object] | None, calls: int, notes: Notes, *, method: str = "POST"
+) -> Response:
     """The native request (of the first call, when there are several), and what was dropped and adjusted.
 
     Raises:
@@ -22,11 +25,11 @@ def dry_run(path: str, body: Mapping[str, object], calls: int, notes: Notes) -> 
     """
     shown = {
         "object": "gemgate.dry_run",
-        "method": "POST",
+        "method": method,
         "path": path,
         "body": body,
         "calls": calls,
         "dropped_params": notes.dropped,
         "adjusted": notes.adjusted,
     }
-    return Response(encode(shown), headers=notes.headers(), media_type="application/json")
+    return WrittenJson(encode(shown), notes.headers())

@@ -19,7 +19,7 @@ from gemgate.auth.rate_limits import (
     RateLimitRequest,
     RateLimitStatus,
 )
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, duration
 from gemgate.observability.record import current
 from gemgate.web.disconnect import disconnect_of
 from gemgate.web.limits_middleware import UNLIMITED
@@ -235,13 +235,3 @@ def _headers(standing: RateLimitStatus) -> list[tuple[bytes, bytes]]:
 def _headers_of(name: str, level: BucketStatus) -> list[tuple[bytes, bytes]]:
     values = {"limit": str(level.limit), "remaining": str(level.remaining), "reset": duration(level.reset)}
     return [(f"x-ratelimit-{what}-{name}".encode(), value.encode()) for what, value in values.items()]
-
-
-def duration(seconds: float) -> str:
-    """A time in OpenAI's form: `20ms`, `1.5s`, `6m0s`."""
-    if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms"
-    if seconds < 60:
-        return f"{math.ceil(seconds * 1000) / 1000:g}s"
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    return f"{minutes}m{rest}s"

@@ -112,7 +112,7 @@ def test_too_many_lines_are_one_error_that_names_both_limits(monkeypatch: pytest
 
 
 def test_too_many_bytes_are_one_error_that_names_both_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_BYTES", 150)
+    monkeypatch.setattr(module, "MAX_BATCH_BYTES", 150)
     reader = InputReader()
     line = orjson.dumps(entry()) + b"\n"
     assert len(reader.feed(line)) == 1

@@ -13,8 +13,8 @@ from gemgate.api.files.wire import (
     MAX_PART_BYTES,
     Purpose,
 )
+from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.translation.options import FileOptions
-from gemgate.wire import MAX_BATCH_BYTES
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "files.md").read_text()
 

@@ -18,10 +18,10 @@ from gemgate.api.files.wire import (
     Purpose,
     UploadRequest,
 )
+from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.errors import ApiError
 from gemgate.store import FileRow, StoreError
 from gemgate.web.file_response import byte_range, content_headers
-from gemgate.wire import MAX_BATCH_BYTES
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from tests.api.files.support import KEY, OTHER, Gateway, error_of, form
 from tests.support.clock import START
 
+from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.store import StoreError
 from gemgate.translation.options import FileOptions
-from gemgate.wire import MAX_BATCH_BYTES
 
 pytestmark = pytest.mark.slow
 

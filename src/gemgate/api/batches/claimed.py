@@ -8,7 +8,6 @@ from gemgate.store.batches import BatchChanges, BatchRows
 from gemgate.store.tables import BatchRow
 from gemgate.translation.options import Dialect
 
-FINAL = frozenset({"completed", "failed", "expired", "cancelled"})
 """Statuses after which nothing happens."""
 
 

@@ -12,20 +12,15 @@ from typing import Any
 import orjson
 
 from gemgate.auth.client_keys import is_allowed
+from gemgate.batch_limits import ENDPOINTS, MAX_BATCH_BYTES
 from gemgate.errors import ApiError
 from gemgate.gemini.resource_names import without_prefixes
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.model_routing.model_name import model_name
 
 MAX_LINES = 50_000
-MAX_BYTES = 209_715_200
-"""OpenAI's limits of one input file: 50,000 lines and 200 MB."""
-
 MAX_ERRORS = 1000
 """Errors that are kept; what is wrong beyond them is counted."""
-
-ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings", "/v1/responses")
-"""The endpoints that a batch may call."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -153,9 +148,9 @@ class InputReader:
 
     def feed(self, piece: bytes) -> list[Line]:
         """The good lines that `piece` completes."""
-        fitted = self._bytes <= MAX_BYTES
+        fitted = self._bytes <= MAX_BATCH_BYTES
         self._bytes += len(piece)
-        if self._bytes > MAX_BYTES:
+        if self._bytes > MAX_BATCH_BYTES:
             if fitted:
                 self._fail("max_file_size_exceeded", _too_many_bytes())
             return []
@@ -163,7 +158,7 @@ class InputReader:
 
     def finish(self) -> list[Line]:
         """The last line, if it has no end; and a word about an input with nothing in it."""
-        lines = self._read(self._splitter.finish()) if self._bytes <= MAX_BYTES else []
+        lines = self._read(self._splitter.finish()) if self._bytes <= MAX_BATCH_BYTES else []
         if not self.total and not self.errors:
             self._fail("empty_file", "The input file holds no line. A batch needs at least one request.")
         return lines
@@ -309,6 +304,6 @@ def _too_many_lines() -> str:
 
 def _too_many_bytes() -> str:
     return (
-        f"The input is larger than {MAX_BYTES // 1048576} MB, the most that OpenAI's API allows for a batch "
+        f"The input is larger than {MAX_BATCH_BYTES // 1048576} MB, the most that OpenAI's API allows for a batch "
         "(Google allows 2 GB for the translated file). Split it."
     )

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gemgate.api.batches.claimed import FINAL
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.wire import BatchRequest
 from gemgate.auth.caller import Caller
+from gemgate.batch_limits import FINAL
 from gemgate.errors import ApiError
 from gemgate.store.batches import BatchRows
 from gemgate.store.errors import UnknownCursorError

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from gemgate.api.batches.claimed import FINAL, ClaimedBatch
+from gemgate.api.batches.claimed import ClaimedBatch
 from gemgate.api.batches.google_input import GoogleInput, is_inline, kind_of
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.outcomes import NOT_RUN, TIMESTAMPS, batch_error, failure_of, outcome_of
@@ -25,6 +25,7 @@ from gemgate.api.batches.result_session import ResultSummary
 from gemgate.api.batches.transfer import Transfer, TranslatedInput, results_of
 from gemgate.api.batches.worker_process import CallTooLongError
 from gemgate.auth.caller import Caller
+from gemgate.batch_limits import FINAL
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.batch_types import JobState
 from gemgate.gemini.batches import GeminiJobs

@@ -3,12 +3,12 @@
 from typing import Any
 
 from gemgate.api.chat.wire import ChatCompletionRequest, ToolDefinition
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.built_in_tools import built_in_tool, untyped_tool
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
-from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, missing, text_parameters
+from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, text_parameters
 from gemgate.wire import Function, TextFunction
 
 _CHOICE = frozenset({"type", "name", "function", "custom", "allowed_tools", "mode", "tools"})
@@ -56,7 +56,7 @@ def _add_other(plan: ToolPlan, tool: ToolDefinition, param: str, notes: Notes) -
         return
     native = untyped_tool(given, param, notes)
     if not native:
-        raise missing(f"{param}.type")
+        raise missing_field(f"{param}.type")
     plan.declarations.extend(_native_declarations(native, param))
     if native:
         _add_built_in(plan, native, param, notes)
@@ -130,7 +130,7 @@ def _function(tool: ToolDefinition, param: str) -> tuple[str, Function]:
         return f"{param}.function", tool.function
     flat = tool.model_extra or {}
     if not isinstance(flat.get("name"), str):
-        raise missing(f"{param}.function")
+        raise missing_field(f"{param}.function")
     for name, kinds in (("description", str), ("strict", bool)):
         if flat.get(name) is not None and not isinstance(flat[name], kinds):
             raise ApiError(400, f"Invalid type for '{param}.{name}'.", param=f"{param}.{name}", code="invalid_type")
@@ -140,7 +140,7 @@ def _function(tool: ToolDefinition, param: str) -> tuple[str, Function]:
 def _custom_function(tool: ToolDefinition, param: str) -> Function:
     custom = tool.custom or {}
     if not isinstance(custom.get("name"), str):
-        raise missing(f"{param}.name")
+        raise missing_field(f"{param}.name")
     description = custom.get("description")
     if description is not None and not isinstance(description, str):
         raise ApiError(
@@ -206,7 +206,7 @@ def _choose_by_name(plan: ToolPlan, choice: dict[str, Any], param: str, facts: M
     else:
         mode, names = "ANY", [_chosen(plan, declared_names(plan), choice, param)]
     if not names:
-        raise missing(f"{param}.allowed_tools.tools")
+        raise missing_field(f"{param}.allowed_tools.tools")
     if mode == "VALIDATED" and not facts.validated:
         allowed_names = frozenset(names)
         plan.declarations = [known for known in plan.declarations if known.get("name") in allowed_names]
@@ -221,7 +221,7 @@ def _chosen(plan: ToolPlan, declared: frozenset[str], choice: Any, param: str) -
             inner, param = inner[kind], f"{param}.{kind}"
     name = inner.get("name")
     if not isinstance(name, str):
-        raise missing(f"{param}.name")
+        raise missing_field(f"{param}.name")
     native = plan.names.to_gemini(name)
     if native not in declared:
         msg = f"'{param}.name' is {name[:80]!r}, and no function in 'tools' has that name."

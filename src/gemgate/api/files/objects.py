@@ -9,6 +9,7 @@ from gemgate.api.files.wire import (
     FileRequest,
     UploadRequest,
 )
+from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.errors import ApiError
 from gemgate.store.errors import (
     ChecksumMismatchError,
@@ -21,7 +22,6 @@ from gemgate.store.errors import (
 from gemgate.store.tables import FileRow, UploadPartRow, UploadRow
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Errors, Policy
-from gemgate.wire import MAX_BATCH_BYTES
 
 _MAX_SHOWN = 10
 """Errors of a file that are listed in words."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from gemgate.api.images.wire import MAX_IMAGES, EditRequest
 from gemgate.errors import ApiError
+from gemgate.gemini.resource_names import FILES_URL
 from gemgate.gemini.types import Part
 from gemgate.media.errors import MediaError
 from gemgate.media.inline import (
@@ -22,7 +23,6 @@ from gemgate.media.references import FileRef
 from gemgate.translation.validation import from_details, parse
 from gemgate.web.multipart import FormPart
 
-_FILES_PREFIX = "https://generativelanguage.googleapis.com/v1beta/"
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,8})")
 _IMAGE = re.compile(r"image(\[\d*\])?")
 _REFUSED_FILES = frozenset({"mask", "markup"})
@@ -162,7 +162,7 @@ def _by_text(text: str, param: str) -> Part:
         if kind == "data":
             return _blob(_image(parse_data_url(text), param))
         if kind == "google":
-            return {"fileData": {"fileUri": _FILES_PREFIX + text if text.startswith("files/") else text}}
+            return {"fileData": {"fileUri": FILES_URL + text if text.startswith("files/") else text}}
         if kind == "unsupported":
             return _blob(_image(inline(text), param))
     except MediaError as error:

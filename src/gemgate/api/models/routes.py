@@ -16,7 +16,9 @@ from gemgate.gemini.model_list import PAGE_SIZE, PATH, Listing
 from gemgate.gemini.types import ModelResource
 from gemgate.model_routing.aliases import bare
 from gemgate.redaction import redact
+from gemgate.translation.notes import Notes
 from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["models"])
@@ -27,7 +29,7 @@ _SHOWN = 200
 @router.get("/models", summary="List the models")
 async def list_models(request: Request) -> Response:
     """Answer with the operator's names and all models that Google offers, as far as this caller may use them."""
-    if _is_dry_run(request):
+    if is_dry_run(request):
         return _dry_run(request)
     caller, listing = await _listing(request)
     aliases = services_of(request).aliases.lists
@@ -45,7 +47,7 @@ async def retrieve_model(request: Request, model: str) -> Response:
     Raises:
         ApiError: 404 `model_not_found`, if Google does not list it for this caller.
     """
-    if _is_dry_run(request):
+    if is_dry_run(request):
         return _dry_run(request)
     caller, listing = await _listing(request)
     alias, aliases = bare(model), services_of(request).aliases
@@ -91,14 +93,9 @@ def _alias(request: Request, alias: str, listing: Listing) -> Model:
     return from_alias(alias, models, native, services.chat.catalog, is_prefixed=dialect_of(request) == "google")
 
 
-def _is_dry_run(request: Request) -> bool:
-    return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
-
-
 def _dry_run(request: Request) -> Response:
     caller_of(request)
-    shown = {"object": "gemgate.dry_run", "method": "GET", "path": f"{PATH}?pageSize={PAGE_SIZE}", "body": None}
-    return _json({**shown, "calls": 1, "dropped_params": [], "adjusted": []})
+    return dry_run(f"{PATH}?pageSize={PAGE_SIZE}", None, 1, Notes(), method="GET")
 
 
 def _json(value: object, listing: Listing | None = None) -> Response:

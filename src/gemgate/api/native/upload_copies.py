@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import orjson
 import structlog
 
+from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.gemini.errors import TransportError
 from gemgate.gemini.file_types import GeminiFile, file_from_wire
 from gemgate.redaction import traceback_of
 from gemgate.store import Store, StoreError
 from gemgate.store.feed import Feed
 from gemgate.store.tables import UploadPartRow
-from gemgate.wire import MAX_BATCH_BYTES
 
 LIFETIME = 48 * 3600
 """Seconds, as at Google."""

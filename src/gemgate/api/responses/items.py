@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, missing_field
 from gemgate.media.references import InlineRef, Ref, inline_references, references, unique
 from gemgate.translation.validation import show
 from gemgate.wire import (
@@ -87,11 +87,6 @@ def media_of(items: Sequence[Item]) -> list[Ref]:
 def inline_media_of(items: Sequence[Item]) -> list[InlineRef]:
     """The media that the items hold themselves."""
     return [ref for parts, param in _part_lists(items) for ref in inline_references(parts, param)]
-
-
-def missing_field(param: str) -> ApiError:
-    """The error for a field that must be there."""
-    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
 
 
 def wrong_type(param: str, expected: str, value: Any) -> ApiError:

@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from gemgate.api.responses.echo import Json
-from gemgate.api.responses.items import Item, missing_field, read_input
+from gemgate.api.responses.items import Item, read_input
 from gemgate.api.responses.kept_turn import (
     InputTurn,
     KeptTurn,
@@ -23,7 +23,7 @@ from gemgate.api.responses.kept_turn import (
 from gemgate.api.responses.state import ResolvedRequest, Said
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, missing_field
 from gemgate.redaction import traceback_of
 from gemgate.store import KeptTooLargeError, ResponseUnknownError, Store, StoredItem, StoredResponse, StoreError
 from gemgate.web.heavy_work import Aside

@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from gemgate.api.responses.echo import Json
-from gemgate.api.responses.items import Item, missing_field, read_input
+from gemgate.api.responses.items import Item, read_input
 from gemgate.api.responses.kept_turn import InputTurn
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.encryption import Encryptor
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, missing_field
 from gemgate.web.heavy_work import Aside
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from gemgate.api.responses.items import Item, missing_field, wrong_type
+from gemgate.api.responses.items import Item, wrong_type
 from gemgate.api.responses.tool_kinds import DECLARED, KINDS, ToolIdentity
 from gemgate.api.responses.wire import ResponseRequest
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
