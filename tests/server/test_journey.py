@@ -1,5 +1,9 @@
-"""How many modules a request goes through, and how often one calls another: what a reader has to follow."""
+"""How many modules a request goes through, and how often one calls another: what a reader has to follow.
 
+ARCHITECTURE.md names them all.
+"""
+
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +15,7 @@ from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, RawUpstrea
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).parents[2]
 KEY = "sk-journey-0123456789"
 STREAMED_CHAT = (63, 195, 17)
 RESUMABLE_UPLOAD = (50, 360, 14)
@@ -52,6 +57,8 @@ async def test_a_streamed_chat_goes_through_few_modules(tmp_path: Path) -> None:
         with traced() as journey:
             assert (await caller.ask(asked)).startswith(b"HTTP/1.1 200")
     assert_within(journey, STREAMED_CHAT)
+    unnamed = sorted(journey.files - named_in("## A streamed chat request"))
+    assert not unnamed, "\n".join(unnamed)
 
 
 async def test_a_resumable_upload_goes_through_few_modules(tmp_path: Path) -> None:
@@ -82,6 +89,12 @@ async def upload(caller: Connection) -> None:
     rest = b"x-goog-upload-command: upload, finalize\r\nx-goog-upload-offset: 0\r\n"
     answered = await caller.ask(request(url.partition("gateway")[2], b"content", rest))
     assert b"files/x" in answered
+
+
+def named_in(title: str) -> set[str]:
+    """The modules that a section of ARCHITECTURE.md names: such as `a/b.py`."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition(f"{title}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"`([\w/]+\.py)`", text))
 
 
 def assert_within(journey: Journey, bounds: tuple[int, int, int]) -> None:
