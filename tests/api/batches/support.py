@@ -1,8 +1,9 @@
 """A gateway's batches on a real store, with a Google that is a dictionary and a clock that the test moves."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -49,30 +50,24 @@ class InProcessSessions:
         self.sessions = SessionTable()
         self._numbers = count()
 
-    @asynccontextmanager
-    async def check(self) -> AsyncIterator[Any]:
+    def check(self) -> AbstractAsyncContextManager[Any]:
         """A session of validation."""
-        async with self._session("check") as call:
-            yield call
+        return self._session(self.setup.check_session)
 
-    @asynccontextmanager
-    async def input(self, job: LineJob) -> AsyncIterator[Any]:
+    def input(self, job: LineJob) -> AbstractAsyncContextManager[Any]:
         """A session of translation."""
-        async with self._session("input", job) as call:
-            yield call
+        return self._session(partial(self.setup.translate_session, job))
 
-    @asynccontextmanager
-    async def results(self, job: LineJob, *, requests: int, not_run: str | None) -> AsyncIterator[Any]:
+    def results(self, job: LineJob, *, requests: int, not_run: str | None) -> AbstractAsyncContextManager[Any]:
         """A session of results."""
-        async with self._session("results", job, requests=requests, not_run=not_run) as call:
-            yield call
+        return self._session(partial(self.setup.result_session, job, requests, not_run))
 
     @asynccontextmanager
-    async def _session(self, kind: Any, *job: LineJob, **more: Any) -> AsyncIterator[Any]:
+    async def _session(self, made: Callable[[], Any]) -> AsyncIterator[Any]:
         number = next(self._numbers)
-        self.sessions.open(number, kind, self.setup, *job, **more)
+        self.sessions.open(number, made)
 
-        async def call(method: str, *args: Any) -> Any:
+        async def call(method: Callable[..., Any], *args: Any) -> Any:
             return self.sessions.call(number, method, *args)
 
         try:

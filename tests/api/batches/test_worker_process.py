@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,9 @@ import pytest
 from tests.api.batches.support import CHAT, Batches, chat
 
 from gemgate.api.batches import worker_process
+from gemgate.api.batches.input_sessions import TranslateSession
 from gemgate.api.batches.line_translation import LineJob
+from gemgate.api.batches.result_session import ResultSession
 from gemgate.api.batches.startup import BatchOptions, batches_at_work
 from gemgate.api.batches.worker_process import (
     CallTooLongError,
@@ -38,14 +41,14 @@ async def process() -> AsyncIterator[WorkerProcess]:
 
 async def test_sessions_live_in_a_process_of_their_own(process: WorkerProcess) -> None:
     async with process.input(JOB) as one, process.input(JOB) as two:
-        assert (await one("feed", LINE)).native == (await two("feed", LINE)).native
-        assert (await one("summary")).total == 1
+        assert (await one(TranslateSession.feed, LINE)).native == (await two(TranslateSession.feed, LINE)).native
+        assert (await one(TranslateSession.summary)).total == 1
         assert await one.run(os.getpid) != os.getpid()
     async with process.results(JOB, requests=1, not_run="batch_expired") as call:
-        await call("feed_input", LINE)
-        await call("end_of_input")
-        assert (await call("write")).is_done
-        assert b"batch_expired" in await call("errors")
+        await call(ResultSession.feed_input, LINE)
+        await call(ResultSession.end_of_input)
+        assert (await call(ResultSession.write)).is_done
+        assert b"batch_expired" in await call(ResultSession.errors)
 
 
 async def test_a_process_that_is_killed_is_told_and_started_anew(process: WorkerProcess) -> None:
@@ -53,7 +56,7 @@ async def test_a_process_that_is_killed_is_told_and_started_anew(process: Worker
         pid = await call.run(os.getpid)
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(SessionLostError):
-            await call("feed", LINE)
+            await call(TranslateSession.feed, LINE)
     async with process.input(JOB) as call:
         assert await call.run(os.getpid) != pid
 
@@ -66,7 +69,7 @@ async def test_a_call_that_takes_too_long_is_killed_and_the_process_started_anew
             with pytest.raises(CallTooLongError):
                 await call.run(time.sleep, 60)
             with pytest.raises(SessionLostError):
-                await other("feed", LINE)
+                await other(TranslateSession.feed, LINE)
         workshop.deadline = 60
         async with workshop.input(JOB) as call:
             assert await call.run(os.getpid) != pid
@@ -120,18 +123,18 @@ async def test_work_that_begins_in_time_keeps_the_process(process: WorkerProcess
 
 def test_a_session_that_was_closed_is_lost() -> None:
     sessions = SessionTable()
-    sessions.open(1, "input", Setup({}), JOB)
-    sessions.open(2, "results", Setup({}), JOB, requests=1)
-    assert sessions.call(1, "feed", LINE).native
+    sessions.open(1, partial(Setup({}).translate_session, JOB))
+    sessions.open(2, partial(Setup({}).result_session, JOB, 1))
+    assert sessions.call(1, TranslateSession.feed, LINE).native
     for number in (1, 2, 2):
         sessions.close(number)
     with pytest.raises(SessionLostError):
-        sessions.call(1, "feed", LINE)
+        sessions.call(1, TranslateSession.feed, LINE)
 
 
 def test_what_runs_in_the_process_is_the_bench() -> None:
-    worker_process._open(7, "input", Setup({}), JOB)
-    assert worker_process._call(7, "summary").total == 0
+    worker_process._open(7, partial(Setup({}).translate_session, JOB))
+    assert worker_process._call(7, TranslateSession.summary).total == 0
     worker_process._close(7)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from gemgate.api.batches.input_sessions import CheckSession
 from gemgate.api.batches.worker_process import SessionLostError, SessionProxy, WorkerProcess
 
 PIECE = 65_536
@@ -28,7 +29,7 @@ class Inspector:
         When the process dies on the way, the bytes go on and nothing is reported: the batch is validated in any case.
         """
         async with AsyncExitStack() as stack:
-            call: SessionProxy | None = None
+            call: SessionProxy[CheckSession] | None = None
             with _told():
                 call = await stack.enter_async_context(self._process.check())
             async for chunk in chunks:
@@ -36,15 +37,15 @@ class Inspector:
                 yield chunk
             if call:
                 with _told():
-                    report(await call("finish"))
+                    report(await call(CheckSession.finish))
 
 
-async def _fed(call: SessionProxy | None, chunk: bytes) -> SessionProxy | None:
+async def _fed(call: SessionProxy[CheckSession] | None, chunk: bytes) -> SessionProxy[CheckSession] | None:
     """`call`, or None when its process has died."""
     if call:
         with _told():
             for piece in cut(chunk):
-                await call("feed", piece)
+                await call(CheckSession.feed, piece)
             return call
     return None
 

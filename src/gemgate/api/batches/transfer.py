@@ -19,10 +19,10 @@ import orjson
 
 from gemgate.api.batches.claimed import BlobNames
 from gemgate.api.batches.input_check import cut
-from gemgate.api.batches.input_sessions import InputSummary, Translated, Waiting
+from gemgate.api.batches.input_sessions import InputSummary, Translated, TranslateSession, Waiting
 from gemgate.api.batches.line_translation import LineJob
-from gemgate.api.batches.result_session import ResultSummary, Written
-from gemgate.api.batches.worker_process import SessionProxy, WorkerProcess
+from gemgate.api.batches.result_session import ResultSession, ResultSummary
+from gemgate.api.batches.worker_process import S, SessionProxy, WorkerProcess
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
@@ -90,9 +90,9 @@ class Transfer:
         async with self._process.input(job) as call:
             async with aclosing(self._native(call, places.input, caller)) as native:
                 size, _ = await self._blobs.put(places.native, native)
-            summary: InputSummary = await call("summary")
+            summary = await call(TranslateSession.summary)
             if summary.refused:
-                async with aclosing(_drained(call, "refused")) as pieces:
+                async with aclosing(_drained(call, TranslateSession.refused)) as pieces:
                     await self._blobs.put(places.refused, pieces)
         return TranslatedInput(summary, size)
 
@@ -121,15 +121,16 @@ class Transfer:
         """Write the output file and the error file: the counts, and whether there is the one and the other."""
         places = BlobNames(row.id)
         async with self._process.results(job, requests=requests, not_run=not_run) as call, AsyncExitStack() as stack:
-            await _feed(call, "feed_input", await stack.enter_async_context(aclosing(self._blobs.get(places.input))))
+            given = await stack.enter_async_context(aclosing(self._blobs.get(places.input)))
+            await _feed(call, ResultSession.feed_input, given)
             if has_refused:
                 refused = await stack.enter_async_context(aclosing(self._blobs.get(places.refused)))
-                await _feed(call, "feed_refused", refused)
-            await _feed(call, "feed_results", results)
-            await call("end_of_input")
+                await _feed(call, ResultSession.feed_refused, refused)
+            await _feed(call, ResultSession.feed_results, results)
+            await call(ResultSession.end_of_input)
             has_output = await self._save(row, _output(call), output_file_id, "output")
-            has_errors = await self._save(row, _drained(call, "errors"), error_file_id, "error")
-            return await call("summary"), has_output, has_errors
+            has_errors = await self._save(row, _drained(call, ResultSession.errors), error_file_id, "error")
+            return await call(ResultSession.summary), has_output, has_errors
 
     async def tidy(self, row: BatchRow) -> None:
         """Remove the blobs of a batch that has ended."""
@@ -152,32 +153,36 @@ class Transfer:
             )
         return True
 
-    async def _native(self, call: SessionProxy, place: str, caller: Caller) -> AsyncGenerator[bytes]:
+    async def _native(self, call: SessionProxy[TranslateSession], place: str, caller: Caller) -> AsyncGenerator[bytes]:
         async with aclosing(self._blobs.get(place)) as pieces:
             async for piece in pieces:
                 for part in cut(piece):
-                    async for native in self._translated(call, await call("feed", part), caller):
+                    async for native in self._translated(call, await call(TranslateSession.feed, part), caller):
                         yield native
-        async for native in self._translated(call, await call("finish"), caller):
+        async for native in self._translated(call, await call(TranslateSession.finish), caller):
             yield native
 
-    async def _translated(self, call: SessionProxy, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
+    async def _translated(
+        self, call: SessionProxy[TranslateSession], translated: Translated, caller: Caller
+    ) -> AsyncIterator[bytes]:
         """What a call gave, and what was left for the calls after it."""
         while True:
             async for native in self._with_media(call, translated, caller):
                 yield native
             if not translated.has_more:
                 return
-            translated = await call("more")
+            translated = await call(TranslateSession.more)
 
-    async def _with_media(self, call: SessionProxy, translated: Translated, caller: Caller) -> AsyncIterator[bytes]:
+    async def _with_media(
+        self, call: SessionProxy[TranslateSession], translated: Translated, caller: Caller
+    ) -> AsyncIterator[bytes]:
         if translated.native:
             yield translated.native
         for start in range(0, len(translated.waiting), _LINES_FETCHED_AT_ONCE):
             waiting = translated.waiting[start : start + _LINES_FETCHED_AT_ONCE]
             found = await asyncio.gather(*(self._found(line, caller) for line in waiting))
             for line, media in zip(waiting, found, strict=True):
-                if native := await call("resolve", line.index, media):
+                if native := await call(TranslateSession.resolve, line.index, media):
                     yield native
 
     async def _found(self, line: Waiting, caller: Caller) -> Resolved | ApiError:
@@ -213,22 +218,24 @@ def _as_line(item: Any) -> bytes:
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
-async def _feed(call: SessionProxy, method: str, pieces: AsyncIterable[bytes]) -> None:
+async def _feed(
+    call: SessionProxy[ResultSession], method: Callable[[ResultSession, bytes], None], pieces: AsyncIterable[bytes]
+) -> None:
     async for piece in pieces:
         for part in cut(piece):
             await call(method, part)
 
 
-async def _output(call: SessionProxy) -> AsyncGenerator[bytes]:
+async def _output(call: SessionProxy[ResultSession]) -> AsyncGenerator[bytes]:
     is_done = False
     while not is_done:
-        written: Written = await call("write")
+        written = await call(ResultSession.write)
         is_done = written.is_done
         if written.output:
             yield written.output
 
 
-async def _drained(call: SessionProxy, method: str) -> AsyncGenerator[bytes]:
+async def _drained(call: SessionProxy[S], method: Callable[[S], bytes]) -> AsyncGenerator[bytes]:
     while piece := await call(method):
         yield piece
 

@@ -10,11 +10,12 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
 from gemgate.api.batches.line_translation import LineJob, Translators
@@ -73,9 +74,30 @@ class Setup:
         successor_of = catalog.successor_of if self.asks_successors else None
         return Translators(chat, embeddings, ModelAliases(self.models, successor_of))
 
+    def check_session(self) -> CheckSession:
+        """One that looks at an input as it is uploaded."""
+        return CheckSession(ModelAliases(self.models), max_line=self.max_line)
 
-Kind = Literal["check", "input", "results"]
+    def translate_session(self, job: LineJob) -> TranslateSession:
+        """One that makes the native input of a job."""
+        return TranslateSession(
+            job,
+            self.translators(),
+            max_line=self.max_line,
+            max_request=self.max_request,
+            directory=self.directory,
+            google_host=self.google_host,
+        )
+
+    def result_session(self, job: LineJob, requests: int, not_run: str | None = None) -> ResultSession:
+        """One that puts the results of a job's so many `requests` into their places; `not_run`: why some have none."""
+        return ResultSession(job, self.translators(), requests=requests, not_run=not_run, directory=self.directory)
+
+
 Session = CheckSession | TranslateSession | ResultSession
+S = TypeVar("S", bound=Session)
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
 class SessionTable:
@@ -84,27 +106,12 @@ class SessionTable:
     def __init__(self) -> None:
         self._sessions: dict[int, Session] = {}
 
-    def open(self, number: int, kind: Kind, setup: Setup, job: LineJob | None = None, **more: Any) -> None:
-        """Begin a session; all but `check` are about a job."""
-        self._sessions[number] = self._made(kind, setup, job, **more)
+    def open(self, number: int, made: Callable[[], Session]) -> None:
+        """Begin a session: what `made` gives."""
+        self._sessions[number] = made()
 
-    def _made(self, kind: Kind, setup: Setup, job: LineJob | None, **more: Any) -> Session:
-        if job is None:
-            return CheckSession(ModelAliases(setup.models), max_line=setup.max_line)
-        if kind == "input":
-            return TranslateSession(
-                job,
-                setup.translators(),
-                max_line=setup.max_line,
-                max_request=setup.max_request,
-                directory=setup.directory,
-                google_host=setup.google_host,
-                **more,
-            )
-        return ResultSession(job, setup.translators(), directory=setup.directory, **more)
-
-    def call(self, number: int, method: str, *args: Any) -> Any:
-        """Call a method of a session.
+    def call(self, number: int, method: Callable[..., R], *args: object) -> R:
+        """Call a method of a session, such as `TranslateSession.feed`.
 
         Raises:
             SessionLostError: the process was restarted since it was opened.
@@ -112,7 +119,7 @@ class SessionTable:
         session = self._sessions.get(number)
         if session is None:
             raise SessionLostError
-        return getattr(session, method)(*args)
+        return method(session, *args)
 
     def close(self, number: int) -> None:
         """End a session, if it is there."""
@@ -131,12 +138,12 @@ class CallTooLongError(SessionLostError):
 _bench = SessionTable()
 
 
-def _open(*args: Any, **more: Any) -> None:
-    _bench.open(*args, **more)
+def _open(number: int, made: Callable[[], Session]) -> None:
+    _bench.open(number, made)
 
 
-def _call(*args: Any) -> Any:
-    return _bench.call(*args)
+def _call(number: int, method: Callable[..., R], *args: object) -> R:
+    return _bench.call(number, method, *args)
 
 
 def _close(number: int) -> None:
@@ -160,8 +167,8 @@ def _end_with(wait: Callable[[], object]) -> None:
 class WorkerProcess:
     """Starts the process when there is work and ends it when there was none for a while.
 
-    Used as `async with process.input(job) as call: await call("feed", piece)`. Calls of several sessions take turns:
-    one is made at a time, and callers come in rotation, however many batches each of them has.
+    Used as `async with process.input(job) as call: await call(TranslateSession.feed, piece)`. Calls of several
+    sessions take turns: one is made at a time, and callers come in rotation, however many batches each of them has.
 
     Args:
         setup: What the process needs to know.
@@ -179,35 +186,19 @@ class WorkerProcess:
         self._open_sessions = 0
         self._closing: asyncio.TimerHandle | None = None
 
-    @asynccontextmanager
-    async def check(self) -> AsyncIterator["SessionProxy"]:
-        """A `CheckSession`.
+    def check(self) -> "AbstractAsyncContextManager[SessionProxy[CheckSession]]":
+        """A `CheckSession`. Its calls raise `SessionLostError` when the process has died, like those of the others."""
+        return self._session(self._setup.check_session)
 
-        Raises:
-            SessionLostError: out of a call: the process has died.
-        """
-        async with self._session("check") as call:
-            yield call
+    def input(self, job: LineJob) -> "AbstractAsyncContextManager[SessionProxy[TranslateSession]]":
+        """A `TranslateSession`."""
+        return self._session(partial(self._setup.translate_session, job), job)
 
-    @asynccontextmanager
-    async def input(self, job: LineJob) -> AsyncIterator["SessionProxy"]:
-        """A `TranslateSession`.
-
-        Raises:
-            SessionLostError: out of a call: the process has died.
-        """
-        async with self._session("input", job) as call:
-            yield call
-
-    @asynccontextmanager
-    async def results(self, job: LineJob, *, requests: int, not_run: str | None) -> AsyncIterator["SessionProxy"]:
-        """A `ResultSession`.
-
-        Raises:
-            SessionLostError: out of a call: the process has died.
-        """
-        async with self._session("results", job, requests=requests, not_run=not_run) as call:
-            yield call
+    def results(
+        self, job: LineJob, *, requests: int, not_run: str | None
+    ) -> "AbstractAsyncContextManager[SessionProxy[ResultSession]]":
+        """A `ResultSession`."""
+        return self._session(partial(self._setup.result_session, job, requests, not_run), job)
 
     async def aclose(self) -> None:
         """End the process."""
@@ -220,7 +211,7 @@ class WorkerProcess:
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     @asynccontextmanager
-    async def _session(self, kind: Kind, *job: LineJob, **more: Any) -> AsyncIterator["SessionProxy"]:
+    async def _session(self, made: Callable[[], S], job: LineJob | None = None) -> AsyncIterator["SessionProxy[S]"]:
         if self._closing:
             self._closing.cancel()
         self._open_sessions += 1
@@ -228,8 +219,9 @@ class WorkerProcess:
         pool: ProcessPoolExecutor | None = None
         try:
             pool = await self._started()
-            call = SessionProxy(self, pool, number, (job[0].caller_id or job[0].batch_id) if job else f"#{number}")
-            await call.run(_open, number, kind, self._setup, *job, **more)
+            caller = job.caller_id or job.batch_id if job is not None else f"#{number}"
+            call: SessionProxy[S] = SessionProxy(self, pool, number, caller)
+            await call.run(_open, number, made)
             yield call
         finally:
             self._open_sessions -= 1
@@ -267,8 +259,8 @@ def _kill(pool: ProcessPoolExecutor) -> None:
         process.kill()
 
 
-class SessionProxy:
-    """Calls a method of a session by name: `await call("feed", piece)`."""
+class SessionProxy(Generic[S]):
+    """Calls the methods of a session in its process: `await call(TranslateSession.feed, piece)`."""
 
     def __init__(self, process: WorkerProcess, pool: ProcessPoolExecutor, number: int, caller: str) -> None:
         self._process = process
@@ -276,7 +268,7 @@ class SessionProxy:
         self._number = number
         self._caller = caller
 
-    async def __call__(self, method: str, *args: Any) -> Any:
+    async def __call__(self, method: Callable[Concatenate[S, P], R], *args: P.args, **_none: P.kwargs) -> R:
         """The method's result.
 
         Raises:
@@ -284,7 +276,7 @@ class SessionProxy:
         """
         return await self.run(_call, self._number, method, *args)
 
-    async def run(self, function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    async def run(self, function: Callable[P, R], *args: P.args, **more: P.kwargs) -> R:
         """Run a function there, when it is this caller's turn.
 
         Raises:
