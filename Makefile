@@ -64,7 +64,7 @@ docs: $(VENV)/.installed-dev ## the documentation's site, in site/; a broken lin
 	$(BIN)/python scripts/write_docs.py
 	$(BIN)/zensical build --strict --clean
 
-conformance: $(VENV)/.installed-dev ## popular clients, against the gateway: a table of clients and features
+conformance: $(VENV)/.installed-dev ## popular clients, against the gateway: tables of clients and features (OPEN_RESPONSES_SUITE=folder: that suite too)
 	$(BIN)/python -m tests.conformance
 
 exchanges: $(VENV)/.installed-dev ## write what the gateway makes of the golden exchanges, into tests/exchanges and the documentation

@@ -104,14 +104,19 @@ def judge(feature: Feature, answer: Any, paths: Sequence[str]) -> None:
     elif feature == "stream":
         _check(bool(paths) and paths[-1].endswith(":streamGenerateContent"), paths)
         if "objects" in answer:
-            _is_an_event(answer["objects"][-1])
+            is_an_event(answer["objects"][-1])
         else:
             _check("You said: “Hello there”. This is the gemgate emulator" in "".join(answer["pieces"]), answer)
     else:
-        _is_an_event(answer)
+        is_an_event(answer)
 
 
-def _is_an_event(value: Any) -> None:
+def is_an_event(value: Any) -> None:
+    """Whether `value` fits the schema of an event.
+
+    Raises:
+        NonconformingError: it does not.
+    """
     _check(isinstance(value["name"], str) and len(value["participants"]) > 0, value)
 
 

@@ -8,6 +8,14 @@ import pytest
 from tests.conformance.environments import python_of, run
 from tests.conformance.matrix import CLIENTS, CORE, FEATURES, PROGRAMS, Feature, NonconformingError, attempt, judge
 from tests.conformance.meaning import meaning
+from tests.conformance.responses import CORE as RESPONSES_CORE
+from tests.conformance.responses import (
+    CORE_COLUMNS,
+    RESPONSES_CLIENTS,
+    ResponsesFeature,
+    attempt_responses,
+    judge_responses,
+)
 from tests.support.stack import KEY, OPENAI, Stack, stack
 
 
@@ -26,6 +34,29 @@ def cache(request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("name", CORE)
 def test_the_client_gets_what_it_asks_for(name: str, feature: Feature, servers: Stack, cache: Path) -> None:
     attempt(CLIENTS[name], feature, servers, cache)
+
+
+@pytest.mark.parametrize("column", CORE_COLUMNS)
+@pytest.mark.parametrize("name", RESPONSES_CORE)
+def test_the_client_of_responses_gets_what_it_asks_for(name: str, column: str, servers: Stack, cache: Path) -> None:
+    attempt_responses(RESPONSES_CLIENTS[name], column, servers, cache)
+
+
+@pytest.mark.parametrize(
+    ("feature", "answer"),
+    [
+        ("tools", {"called": [["get_time", "Paris"]], "text": "clear, 3 degrees, half past twelve"}),
+        ("streamed", {"called": [["get_time", "Paris"], ["get_weather", "Paris"]], "text": "clear, 3 degrees"}),
+        ("tools", {"called": [], "text": "The function exec_command answered", "warnings": []}),
+        ("tools", {"called": [["exec_command", ""]], "text": "The function exec_command answered", "warnings": ["x"]}),
+        ("structured", {"name": "x", "participants": []}),
+        ("failure", {}),
+        ("failure", {"error": "Something went wrong."}),
+    ],
+)
+def test_a_wrong_response_is_noticed(feature: ResponsesFeature, answer: Any) -> None:
+    with pytest.raises(NonconformingError):
+        judge_responses(feature, answer)
 
 
 @pytest.mark.parametrize(

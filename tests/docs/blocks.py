@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ def run(block: Block, code: str, names: dict[str, Any]) -> None:
         _ = [orjson.loads(part) for part in re.split(r"\n(?=\{)", code)]
     elif block.language == "yaml":
         list(yaml.safe_load_all(code))
+    elif block.language == "toml":
+        tomllib.loads(code)
     else:
         raise AssertionError(f"nothing is known about blocks in {block.language!r}: say why it is not run")
 
