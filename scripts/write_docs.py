@@ -47,6 +47,7 @@ _CHAPTERS = {
     "images": "Images",
     "embeddings": "Embeddings",
     "models": "Models",
+    "responses": "Responses",
     "batch": "Lines of batches",
     "errors": "Errors",
 }
@@ -66,6 +67,8 @@ _IN_FULL = (
     "images-generation",
     "embeddings-base64",
     "models-retrieve",
+    "responses-tool-call",
+    "responses-stream",
     "batch-line",
     "errors-quota-of-a-minute",
 )

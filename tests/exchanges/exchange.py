@@ -19,12 +19,19 @@ stands there as a placeholder, in the field or header of this name only, and onl
     "<created>"           `created`: the time of the exchange in unix seconds, the same throughout the answer
     "<until midnight>"    `retry-after`, `retry-after-ms`: until midnight in the Pacific time zone, in (milli)seconds
 
-All other values are the same in each run: ids are made of Google's `responseId`.
+    "<created>"           also `created_at` and `completed_at` of a response, where they are the same
+    "<msg 1>"             an id that the gateway makes up: its prefix, and the number of its first place in the answer
+    "<encrypted>"         `encrypted_content`
+    "<today>"             `since` of a fact about a model that Google has said
+
+All other values are the same in each run: ids of chat are made of Google's `responseId`.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +45,9 @@ FOLDER = Path(__file__).parent
 WIDTH = 110
 
 CREATED = "<created>"
+ENCRYPTED = "<encrypted>"
+TODAY = "<today>"
+_MADE_UP = re.compile(r"(resp|msg|rs|fc|call|ctc|ws|cmp)_[0-9A-Za-z]{20,}")
 UNTIL_MIDNIGHT = "<until midnight>"
 HEADERS = (
     "cache-control",
@@ -75,6 +85,11 @@ class Exchange:
         return "line" in self.data["openai_request"]
 
     @property
+    def has_random_ids(self) -> bool:
+        """Whether the gateway makes ids up: those of the Responses API."""
+        return self.data["openai_request"].get("path", "").endswith("/responses")
+
+    @property
     def native(self) -> list[Json]:
         """The calls to Google."""
         calls: list[Json] = self.data["native"]
@@ -92,10 +107,13 @@ class Placeholders:
     A value that is not what its placeholder promises stays as it is, and so differs from the file.
     """
 
-    def __init__(self, started: float, ended: float) -> None:
-        """When the exchange took place, in unix seconds."""
+    def __init__(self, started: float, ended: float, *, has_random_ids: bool = False) -> None:
+        """When the exchange took place, in unix seconds; and whether ids in its answer are made up each time."""
+        self._has_random_ids = has_random_ids
         self._times = range(int(started), int(ended) + 1)
+        self._days = {datetime.fromtimestamp(now, tz=UTC).date().isoformat() for now in (started, ended)}
         self._created: int | None = None
+        self._ids: dict[str, str] = {}
         wait = quota_reset(started) - ended, quota_reset(ended) - started
         self._waits = {
             name: range(math.floor(wait[0] * unit), math.ceil(wait[1] * unit) + 1)
@@ -107,16 +125,28 @@ class Placeholders:
         if isinstance(value, list):
             return [self.put_into(item) for item in value]
         if isinstance(value, Mapping):
-            return {name: self._field(name, item) for name, item in value.items()}
+            found = {name: self._field(name, item) for name, item in value.items()}
+            is_new = value.get("origin") == "google" and value.get("since") in self._days
+            return found | {"since": TODAY} if is_new else found
         return value
 
     def _field(self, name: str, value: Any) -> Any:
         if name in self._waits and isinstance(value, str) and value.isdecimal():
             return UNTIL_MIDNIGHT if int(value) in self._waits[name] else value
-        if name != "created" or value not in self._times:
+        if name == "encrypted_content" and isinstance(value, str):
+            return ENCRYPTED if value.startswith("gg1.") else value
+        is_id = self._has_random_ids and isinstance(value, str) and name.endswith("id")
+        if is_id and (made_up := _MADE_UP.fullmatch(value)):
+            return self._ids.setdefault(value, f"<{made_up[1]} {self._of_kind(made_up[1])}>")
+        if name not in ("created", "created_at", "completed_at") or value not in self._times:
             return self.put_into(value)
+        if name == "completed_at":
+            return CREATED
         self._created = value if self._created is None else self._created
         return CREATED if value == self._created else value
+
+    def _of_kind(self, prefix: str) -> int:
+        return 1 + sum(known.startswith(f"{prefix}_") for known in self._ids)
 
 
 def compared_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -112,7 +112,7 @@ class Runner:
             headers["content-type"] = "application/json"
         started = time.time()
         answer = self.client.request(asked["method"], asked["path"], content=body, headers=headers)
-        read = Placeholders(started, time.time()).put_into(_read(answer))
+        read = Placeholders(started, time.time(), has_random_ids=exchange.has_random_ids).put_into(_read(answer))
         assert set(self.google.keys) <= {key}
         return {**exchange.data, "native": self._native(exchange), "openai_response": read}
 
@@ -140,9 +140,11 @@ def _read(answer: httpx.Response) -> Json:
     if not headers["content-type"].startswith("text/event-stream"):
         return {"status": answer.status_code, "headers": headers, "body": orjson.loads(answer.content)}
     frames = answer.text.removesuffix("\n\n").split("\n\n")
-    assert all(frame.startswith("data: ") and "\n" not in frame for frame in frames)
-    events = [frame.removeprefix("data: ") for frame in frames]
+    named = [frame.rpartition("\n") for frame in frames]
+    assert all(data.startswith("data: ") and "\n" not in name for name, _, data in named)
+    events = [data.removeprefix("data: ") for _, _, data in named]
     read = [event if event == "[DONE]" else orjson.loads(event) for event in events]
+    assert all(not name or name == f"event: {event['type']}" for (name, _, _), event in zip(named, read, strict=True))
     return {"status": answer.status_code, "headers": headers, "events": read}
 
 
