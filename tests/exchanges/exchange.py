@@ -22,7 +22,6 @@ stands there as a placeholder, in the field or header of this name only, and onl
     "<created>"           also `created_at` and `completed_at` of a response, where they are the same
     "<msg 1>"             an id that the gateway makes up: its prefix, and the number of its first place in the answer
     "<encrypted>"         `encrypted_content`
-    "<today>"             `since` of a fact about a model that Google has said
 
 All other values are the same in each run: ids of chat are made of Google's `responseId`.
 """
@@ -31,7 +30,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +44,6 @@ WIDTH = 110
 
 CREATED = "<created>"
 ENCRYPTED = "<encrypted>"
-TODAY = "<today>"
 _MADE_UP = re.compile(r"(resp|msg|rs|fc|call|ctc|ws|cmp)_[0-9A-Za-z]{20,}")
 UNTIL_MIDNIGHT = "<until midnight>"
 HEADERS = (
@@ -87,7 +84,8 @@ class Exchange:
     @property
     def has_random_ids(self) -> bool:
         """Whether the gateway makes ids up: those of the Responses API."""
-        return self.data["openai_request"].get("path", "").endswith("/responses")
+        path: str = self.data["openai_request"].get("path", "")
+        return path.endswith("/responses")
 
     @property
     def native(self) -> list[Json]:
@@ -111,7 +109,6 @@ class Placeholders:
         """When the exchange took place, in unix seconds; and whether ids in its answer are made up each time."""
         self._has_random_ids = has_random_ids
         self._times = range(int(started), int(ended) + 1)
-        self._days = {datetime.fromtimestamp(now, tz=UTC).date().isoformat() for now in (started, ended)}
         self._created: int | None = None
         self._ids: dict[str, str] = {}
         wait = quota_reset(started) - ended, quota_reset(ended) - started
@@ -125,9 +122,7 @@ class Placeholders:
         if isinstance(value, list):
             return [self.put_into(item) for item in value]
         if isinstance(value, Mapping):
-            found = {name: self._field(name, item) for name, item in value.items()}
-            is_new = value.get("origin") == "google" and value.get("since") in self._days
-            return found | {"since": TODAY} if is_new else found
+            return {name: self._field(name, item) for name, item in value.items()}
         return value
 
     def _field(self, name: str, value: Any) -> Any:

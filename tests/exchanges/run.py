@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import httpx
 import orjson
@@ -143,7 +144,7 @@ def _read(answer: httpx.Response) -> Json:
     named = [frame.rpartition("\n") for frame in frames]
     assert all(data.startswith("data: ") and "\n" not in name for name, _, data in named)
     events = [data.removeprefix("data: ") for _, _, data in named]
-    read = [event if event == "[DONE]" else orjson.loads(event) for event in events]
+    read: list[Any] = [event if event == "[DONE]" else orjson.loads(event) for event in events]
     assert all(not name or name == f"event: {event['type']}" for (name, _, _), event in zip(named, read, strict=True))
     return {"status": answer.status_code, "headers": headers, "events": read}
 

@@ -28,6 +28,7 @@ COMPONENTS = {
     "images/generations": "ImagesResponse",
     "models": "ModelListObject",
     "models/gemini-2.5-flash": "Model",
+    "responses": "ResponseObject",
 }
 
 each = pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
@@ -64,7 +65,8 @@ def openai_answers(exchange: Exchange) -> Iterator[tuple[str, Json]]:
         path = asked["path"]
     if "events" in answer:
         events = [event for event in answer["events"] if event != "[DONE]"]
-        yield from (("ErrorBody" if "error" in event else "ChatCompletionChunk", event) for event in events)
+        kind = "ResponseEvent" if exchange.has_random_ids else "ChatCompletionChunk"
+        yield from (("ErrorBody" if "error" in event else kind, event) for event in events)
     elif answer["status"] == 200:
         yield COMPONENTS[path.removeprefix("/v1/").removeprefix("/v1beta/openai/")], answer["body"]
     else:
