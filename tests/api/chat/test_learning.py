@@ -1,6 +1,7 @@
 """A gateway that learns from refusals: adjusted once, right at once from then on, and nobody else is touched."""
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import httpx
 import orjson
 import pytest
 from tests.support.chat import USER, assistant_calls, function_tool, tool_result
+from tests.support.clock import FakeClock
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import FakeGoogle, failure, json_for
 
@@ -473,8 +475,12 @@ async def test_several_refusals_of_one_request_are_met_one_by_one() -> None:
 async def test_a_fact_is_forgotten_after_its_time() -> None:
     case = CASES["temperature"]
     google = google_that(case)
-    async with in_process(gateway_app(google, learned_facts_ttl=0.001)) as client:
+    app, clock = gateway_app(google, learned_facts_ttl=60), FakeClock(time.time())
+    async with in_process(app) as client:
+        catalog = app.state.services.chat.catalog
+        catalog._clock = catalog.learned._clock = clock
         await ask(client, case)
+        clock.advance(61)
         await ask(client, case)
     assert [case.refuses(body) for body in google.bodies] == [True, False, True, False]
 
