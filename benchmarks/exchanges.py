@@ -52,6 +52,24 @@ def chat_request(**changes: Any) -> bytes:
     return orjson.dumps(CHAT | changes)
 
 
+def response_request(**changes: Any) -> bytes:
+    """The same for the Responses API, which keeps nothing of it."""
+    return orjson.dumps({"model": MODEL, "input": CHAT["messages"], "store": False} | changes)
+
+
+def codex_request() -> bytes:
+    """As Codex asks: 40 tools of 1 KB in a stream, and reasoning whose content comes back encrypted."""
+    fields = {f"field_{n}": {"type": "string", "description": "What this is for, in a few words."} for n in range(9)}
+    parameters = {"type": "object", "properties": fields, "required": ["field_0"], "additionalProperties": False}
+    tools = [
+        {"type": "function", "name": f"tool_{n}", "description": "Does a thing. " * 12, "strict": False,
+         "parameters": parameters}
+        for n in range(40)
+    ]  # fmt: skip
+    asked = {"tools": tools, "tool_choice": "auto", "parallel_tool_calls": True, "reasoning": {"summary": "auto"}}
+    return response_request(stream=True, include=["reasoning.encrypted_content"], prompt_cache_key="x", **asked)
+
+
 def tools_request() -> bytes:
     """20 tools, whose schemas are 20 KB together, one of which holds references."""
     fields = {

@@ -36,10 +36,11 @@ Work = Callable[[], Awaitable[object]]
 """One unit of work; it waits for nothing that takes time."""
 
 
-class _Google(httpx.AsyncBaseTransport):
+class InstantGoogle(httpx.AsyncBaseTransport):
     """Answers at once, without a network."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The same answer to every call, whole or as a stream."""
         is_stream = b"streamGenerateContent" in request.url.raw_path
         kind, body = ("text/event-stream", STREAM) if is_stream else ("application/json", BUFFERED)
         return httpx.Response(200, headers={"content-type": kind}, stream=httpx.ByteStream(body))
@@ -56,7 +57,7 @@ async def works() -> AsyncIterator[dict[str, Work]]:
         settings = _settings(Path(directory))
         with contextlib.redirect_stderr(nowhere):
             configure_logging(settings)
-        app = create_app(settings, transport=_Google())
+        app = create_app(settings, transport=InstantGoogle())
         async with app.router.lifespan_context(app):
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()  # what an application does in the background is not what is measured
@@ -65,8 +66,8 @@ async def works() -> AsyncIterator[dict[str, Work]]:
                     "floor": _floor,
                     "feed": _feed(settings),
                     "translate": _translate(settings),
-                    "request": _request(app, chat_request()),
-                    "stream": _request(app, chat_request(stream=True)),
+                    "request": whole_request(app, chat_request()),
+                    "stream": whole_request(app, chat_request(stream=True)),
                     **real,
                 }
 
@@ -93,7 +94,7 @@ def _translate(settings: Settings) -> Work:
     return translate
 
 
-def _request(app: Any, raw: bytes) -> Work:
+def whole_request(app: Any, raw: bytes, path: str = "/v1/chat/completions") -> Work:
     """One request through the whole application."""
     headers = [
         (b"host", b"gateway"),
@@ -103,7 +104,6 @@ def _request(app: Any, raw: bytes) -> Work:
         (b"user-agent", b"benchmark"),
         (b"accept", b"*/*"),
     ]
-    path = "/v1/chat/completions"
 
     async def request() -> int:
         scope: dict[str, Any] = {
