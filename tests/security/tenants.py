@@ -42,10 +42,12 @@ class Google:
 
     Attributes:
         names: What the next things that are made are called, before they are just numbered.
+        answer: What models say.
     """
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.answer = ANSWER
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path, _, call = request.url.path.partition(":")
@@ -63,7 +65,7 @@ class Google:
         if call in ("embedContent", "batchEmbedContents"):
             vectors = [{"values": [1.0]}] * request.content.count(b'"content"')
             return httpx.Response(200, json={"embeddings": vectors})
-        return httpx.Response(200, content=ANSWER, headers={"content-type": "application/json"})
+        return httpx.Response(200, content=self.answer, headers={"content-type": "application/json"})
 
     def _upload(self, request: httpx.Request) -> httpx.Response:
         if "start" in request.headers.get("x-goog-upload-command", ""):

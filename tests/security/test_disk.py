@@ -228,3 +228,27 @@ def test_a_database_without_room_is_a_507(tmp_path: Path, monkeypatch: pytest.Mo
 def until_refused(ask: Callable[[], httpx.Response]) -> httpx.Response:
     """The first answer that is not a success."""
     return next(answer for answer in (ask() for _ in range(300)) if answer.status_code != 200)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/conversations", {"metadata": {"a": "b" * 500}}),
+        ("/v1/conversations", {"items": [{"role": "user", "content": "x"}]}),
+        ("/v1/responses", {"model": "gemini-2.5-flash", "input": "x", "generate": False}),
+    ],
+)
+def test_a_key_that_google_does_not_know_keeps_no_conversation(tmp_path: Path, path: str, body: Any) -> None:
+    with running(tmp_path) as client:
+        assert client.post(path, json=body, headers=JUNK_KEY).status_code == 401
+        assert client.post(path, json=body, headers=GOOD_KEY).status_code == 200
+
+
+def test_conversations_without_items_are_counted_too(tmp_path: Path) -> None:
+    with running(tmp_path, **SHARED, storage_files_per_caller=3) as client:
+        made = [client.post("/v1/conversations", json={}, headers=BOB) for _ in range(4)]
+        assert [answer.status_code for answer in made[:3]] == [200] * 3
+        assert code_of(made[3]) == (403, "storage_quota_exceeded")
+        assert client.post("/v1/conversations", json={}, headers=ALICE).status_code == 200
+        assert client.delete(f"/v1/conversations/{made[0].json()['id']}", headers=BOB).status_code == 200
+        assert client.post("/v1/conversations", json={}, headers=BOB).status_code == 200

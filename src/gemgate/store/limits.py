@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, or_, select
 
 from gemgate.store.database import Clock, Database
 from gemgate.store.errors import DiskReserveError, QuotaExceededError, SizeMismatchError
-from gemgate.store.tables import ConversationItemRow, FileRow, ResponseRow, UploadPartRow, UploadRow
+from gemgate.store.tables import ConversationItemRow, ConversationRow, FileRow, ResponseRow, UploadPartRow, UploadRow
 
 _LOOK_EVERY = 4 * 1024 * 1024
 _RECOUNT_SECONDS = 10.0
@@ -24,7 +24,7 @@ class StorageLimits:
 
     Attributes:
         bytes_per_owner: Of all files, parts of uploads, responses and items of conversations of one caller.
-        files_per_owner: Files, and parts of uploads, of one caller.
+        files_per_owner: Files, parts of uploads and conversations of one caller.
         free_bytes: Of the disk, below which nothing that callers send is stored.
     """
 
@@ -153,11 +153,11 @@ class StorageRoom:
         if most is not None and stored + size > most:
             raise QuotaExceededError(f"{most} bytes")
         if number is not None and rows + len(arriving) + files > number:
-            raise QuotaExceededError(f"{number} files")
+            raise QuotaExceededError(f"{number} files and conversations")
         return stored
 
     async def _stored(self, owner: str) -> tuple[int, int]:
-        """The bytes and the number of what the caller has stored."""
+        """The bytes of what the caller has stored, and the number of files, parts and conversations."""
         alive = or_(FileRow.expires_at.is_(None), FileRow.expires_at > self._clock())
         files = select(func.coalesce(func.sum(FileRow.bytes), 0), func.count()).where(FileRow.owner == owner, alive)
         parts = (
@@ -165,10 +165,13 @@ class StorageRoom:
             .join(UploadRow, UploadRow.id == UploadPartRow.upload_id)
             .where(UploadRow.owner == owner)
         )
+        talks = select(func.count()).select_from(ConversationRow).where(ConversationRow.owner == owner)
         async with self._database.read() as session:
             rows = [(await session.execute(query)).one() for query in (files, parts)]
             generated = [await session.scalar(query) or 0 for query in _generated(owner)]
-        return sum(int(row[0]) for row in rows) + sum(map(int, generated)), sum(int(row[1]) for row in rows)
+            conversations = int(await session.scalar(talks) or 0)
+        count = sum(int(row[1]) for row in rows) + conversations
+        return sum(int(row[0]) for row in rows) + sum(map(int, generated)), count
 
 
 def _generated(owner: str) -> tuple[Select[int], Select[int]]:

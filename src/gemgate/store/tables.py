@@ -225,7 +225,7 @@ class ConversationRow(Base):
     """A conversation; `next_place` is that of the next item, and grows with each."""
 
     __tablename__ = "conversations"
-    __table_args__ = (Index(None, "expires_at"),)
+    __table_args__ = (Index(None, "expires_at"), Index(None, "owner"))
 
     id: Mapped[_Key]
     owner: Mapped[_Digest]

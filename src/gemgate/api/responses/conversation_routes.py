@@ -45,7 +45,8 @@ async def create_conversation(request: Request) -> Response:
     aside = services.heavy.aside(caller.id, is_heavy=is_heavy(body))
     asked = await aside.run(partial(parse, ConversationRequest, body))
     items = await aside.run(partial(new_conversation_items, asked.items or []))
-    await _check_room(services, caller, items, len(body))
+    await services.confirmed_keys.check(caller)
+    await services.store.room.check(caller.id, len(body))
     lifetime = services.settings.responses_lifetime
     row = await services.store.conversations.create(caller.id, _stored(asked.metadata), lifetime)
     if items:

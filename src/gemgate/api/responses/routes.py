@@ -54,6 +54,8 @@ async def create_response(request: Request) -> Response:
     events = ResponseEvents(_head(source.resolved))
     keep = partial(store.keep, source.resolved, caller)
     if asked.generate is False and not call.is_dry_run:
+        if source.resolved.is_stored:
+            await services.confirmed_keys.check(caller)  # nobody asks Google, who would refuse a wrong one
         return await without_generation(request, events, keep, services.settings, stream=bool(asked.stream))
     stream = ResponseStream(events, keep)
     if asked.stream and call.needs_media and not call.is_dry_run:
