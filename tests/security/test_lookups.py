@@ -96,3 +96,16 @@ def test_whoever_gave_up_or_left_keeps_no_place_from_the_next(names: Names, *, l
                 assert (answer.status_code, answer.json()["error"]["code"]) == (400, "media_unreachable")
         answer = ask(there.gateway, looking_at("https://good.example/a.png"), "bob")
         assert "no address on the public internet" in answer.json()["error"]["message"]  # it was looked up
+
+
+@pytest.mark.parametrize("inner", ["inner.example", "127.0.0.1.example"])
+def test_a_name_that_is_there_inside_is_answered_like_one_that_is_not(names: Names, inner: str) -> None:
+    missing = f"nowhere-{'a' * 20}.invalid"
+    told = []
+    with stack() as there:
+        for host in (inner, missing):
+            answer = ask(there.gateway, looking_at(f"https://{host}/a.png"), "bob")
+            error = answer.json()["error"]
+            told.append((answer.status_code, error["code"], error["param"], error["message"].replace(host, "HOST")))
+    assert told[0] == told[1]
+    assert names.slow == []
