@@ -98,16 +98,16 @@ def test_nobody_else_changes_them(alices: Alices, method: str, path: str) -> Non
 @pytest.mark.parametrize("endpoint", ["", "/input_tokens", "/compact"])
 @pytest.mark.parametrize("name", ["previous", "conversation", "conversation object", "answer", "asked", "item"])
 def test_nobody_else_goes_on_from_them(alices: Alices, endpoint: str, name: str) -> None:
-    fields: dict[str, Any] = {
+    named: dict[str, dict[str, Any]] = {
         "previous": {"previous_response_id": alices.response},
         "conversation": {"conversation": alices.conversation},
         "conversation object": {"conversation": {"id": alices.conversation}},
         "answer": {"input": [{"type": "item_reference", "id": alices.answer}]},
         "asked": {"input": [{"id": alices.asked}]},
         "item": {"input": [{"type": "item_reference", "id": alices.item}]},
-    }[name]
+    }
     before = alices.both.asked
-    body = {"model": MODEL, "input": "x"} | fields
+    body = {"model": MODEL, "input": "x"} | named[name]
     answer = alices.both.post(RESPONSES + endpoint, body, BOB)
     assert answer.status_code in (400, 404), answer.text
     assert "secret" not in answer.text
@@ -117,7 +117,9 @@ def test_nobody_else_goes_on_from_them(alices: Alices, endpoint: str, name: str)
 
 
 def test_what_is_encrypted_for_one_caller_opens_for_no_other(alices: Alices) -> None:
-    sent = {"input": [{"type": "compaction", "id": "cmp_1", "encrypted_content": alices.carrier}, naming("and?")]}
+    sent: dict[str, Any] = {
+        "input": [{"type": "compaction", "id": "cmp_1", "encrypted_content": alices.carrier}, naming("and?")]
+    }
     assert alices.ask(ALICE, **sent).status_code == 200
     mine = alices.both.there.google.last.content
     answer = alices.ask(**sent)
@@ -168,7 +170,7 @@ def test_metadata_beyond_openais_size_is_refused(alices: Alices, metadata: Any) 
 def test_an_item_that_takes_anothers_id_takes_nothing_from_it(alices: Alices) -> None:
     stolen = [{"type": "message", "id": alices.asked, "role": "user", "content": "Bob's"}]
     assert alices.ask(input=stolen).status_code == 200
-    reference = {"input": [{"type": "item_reference", "id": alices.asked}]}
+    reference: dict[str, Any] = {"input": [{"type": "item_reference", "id": alices.asked}]}
     assert alices.ask(ALICE, **reference).status_code == 200
     assert b"Alice's secret" in alices.both.there.google.last.content
     assert alices.ask(**reference).status_code == 200
