@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from gemgate.api.chat.answer_context import AnswerContext
-from gemgate.api.chat.citation_places import in_content
+from gemgate.api.chat.answer_text import AnswerText
 from gemgate.api.chat.speech import Speech
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decode
@@ -23,7 +23,6 @@ from gemgate.translation.lenient_json import exact_numbers
 from gemgate.translation.response_fields import (
     BROKEN,
     FINISH_REASONS,
-    annotations,
     broken,
     refusal,
     token_logprobs,
@@ -53,20 +52,14 @@ class Choice:
         context: What the request asked for.
         index: The choice's index, which counts over all native calls.
         seed: What generated ids start from: the `responseId`, or an id of the gateway's.
-        text: The answer so far, in pieces.
+        answer: The text and the thoughts so far.
         calls: How many tool calls were shown; the next one's `index`.
         held_back: How many were not, because the caller wants one at a time.
         images: How many images were shown; the next one's `index`.
-        thinking: A `<thought>` tag is open.
         reason: The last native finish reason; streams may have two.
         signature: The last signature on text; it is shown once, at the end.
         others: Parts without a counterpart, shown at the end.
         beside: What is beside the content, by our names, shown at the end.
-        part_starts: Where the parts of the last grounded event start in the answer, in UTF-8 bytes.
-        counted_bytes: Of the answer's first pieces, in UTF-8.
-        counted_pieces: How many of them were counted.
-        length: Of the answer so far, in characters.
-        insertions: The places of tags and thoughts between the answer's characters, and how long they are.
         logprobs: Of all tokens so far.
         held: Calls that Google may still answer itself.
         aside: Text beside a hidden function, which is the answer only if that function is not called.
@@ -84,20 +77,14 @@ class Choice:
     context: AnswerContext
     index: int
     seed: str
-    text: list[str] = field(default_factory=list)
+    answer: AnswerText = field(init=False)
     calls: int = 0
     held_back: int = 0
     images: int = 0
-    thinking: bool = False
     reason: str | None = None
     signature: str | None = None
     others: list[Part] = field(default_factory=list)
     beside: dict[str, Any] = field(default_factory=dict)
-    part_starts: list[int] = field(default_factory=list)
-    counted_bytes: int = 0
-    counted_pieces: int = 0
-    length: int = 0
-    insertions: list[tuple[int, int]] = field(default_factory=list)
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     held: list[DecodedCall] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
@@ -111,11 +98,14 @@ class Choice:
     unknown: list[DecodedCall] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.answer = AnswerText(thinks_apart=self.context.dialect == "openai" or self.context.is_json)
+
     def feed(self, candidate: Candidate) -> dict[str, Any]:
         """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
         parts = (candidate.get("content") or {}).get("parts") or []
         if candidate.get("groundingMetadata"):
-            self._note_starts(parts)
+            self.answer.note_starts(parts)
         delta: dict[str, Any] = {}
         # Most events are one piece of text and nothing else.
         if len(parts) == 1 and len(parts[0]) == 1 and (text := parts[0].get("text")):
@@ -131,13 +121,13 @@ class Choice:
         if self.context.hidden is not None:
             self.aside.append(text)
         else:
-            self._say(text, delta)
+            self.answer.say(text, delta)
 
     def _take_parts(self, parts: list[Part], delta: dict[str, Any]) -> None:
         decoded = decode(parts, ("image/", "audio/") if self.context.audio_format else ("image/",))
         for is_thought, text in decoded.texts:
             if is_thought:
-                self._think(text, delta)
+                self.answer.think(text, delta)
             else:
                 self._take_text(text, delta)
         if decoded.signature:
@@ -160,17 +150,15 @@ class Choice:
         self._show_calls(self._unanswered(), delta)
         if self.aside:
             self._settle_aside("".join(self.aside), delta)
-        if self.thinking:
-            self._say("", delta)
+        if self.answer.is_thinking:
+            self.answer.say("", delta)
         if self.speech and (rest := self.speech.finish()):
             delta["audio"] = {"data": rest}
         if refused := self.refusal:
             delta["refusal"] = refused
-        if grounding := self.beside.get("grounding_metadata"):
-            found = annotations(grounding, "".join(self.text), self.part_starts)
-            if found:
-                placed = in_content(found, self.insertions)
-                delta["annotations"] = [{"index": index, **item} for index, item in enumerate(placed)]
+        grounding = self.beside.get("grounding_metadata")
+        if grounding and (found := self.answer.annotations(grounding)):
+            delta["annotations"] = found
         if google := self._google():
             delta["extra_content"] = {"google": google}
         return delta
@@ -194,7 +182,7 @@ class Choice:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to give."""
-        return not (self.text or self.calls or self.held or self.images or self.others or self.speech)
+        return not (self.answer.pieces or self.calls or self.held or self.images or self.others or self.speech)
 
     @property
     def refusal(self) -> str | None:
@@ -210,7 +198,7 @@ class Choice:
             return None
         is_empty = self.is_empty
         if self.has_broken_off:
-            is_empty = not (self.text or self.declared or self.images or self.speech)
+            is_empty = not (self.answer.pieces or self.declared or self.images or self.speech)
         return broken(self.reason, is_empty=is_empty, message=self.beside.get("finish_message"))
 
     @property
@@ -218,33 +206,12 @@ class Choice:
         """Whether Gemini broke off; the text and the whole calls that came before are the answer."""
         return self.reason in BROKEN
 
-    def _say(self, text: str, delta: dict[str, Any]) -> None:
-        shown = text
-        if self.thinking:
-            shown = f"</thought>{text}"
-            self.insertions.append((self.length, len(shown) - len(text)))
-            self.thinking = False
-        delta["content"] = delta.get("content", "") + shown
-        self.length += len(text)
-        if text:
-            self.text.append(text)
-
     def _settle_aside(self, text: str, delta: dict[str, Any]) -> None:
         """The content must be JSON and nothing else, so text beside the hidden function's call is kept elsewhere."""
         if self.is_answered:
             self.others.append({"text": text})
         else:
-            self._say(text, delta)
-
-    def _think(self, text: str, delta: dict[str, Any]) -> None:
-        if self.context.dialect == "openai" or self.context.is_json:
-            delta["reasoning_content"] = delta.get("reasoning_content", "") + text
-            return
-        shown = text if self.thinking else f"<thought>{text}"
-        self.thinking = True
-        self.insertions.append((self.length, len(shown)))
-        delta["content"] = delta.get("content", "") + shown
-        delta["extra_content"] = {"google": {"thought": True}}
+            self.answer.say(text, delta)
 
     def _take_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
         if self.joiner is None:
@@ -277,7 +244,7 @@ class Choice:
         if hidden is not None:
             for call in calls:
                 if call.name == hidden.name and not self.is_answered:
-                    self._say(hidden.content(call.args), delta)
+                    self.answer.say(hidden.content(call.args), delta)
                     self.hidden_signature = call.signature
                     self.is_answered = True
             calls = [call for call in calls if call.name != hidden.name]
@@ -368,20 +335,6 @@ class Choice:
                 self.beside[_BESIDE[native]] = value
             elif native == "logprobsResult":
                 self.logprobs.extend(token_logprobs(candidate["logprobsResult"]))
-
-    def _text_bytes(self) -> int:
-        """How long the answer is so far, in UTF-8 bytes; each piece is counted once."""
-        self.counted_bytes += sum(len(text.encode()) for text in self.text[self.counted_pieces :])
-        self.counted_pieces = len(self.text)
-        return self.counted_bytes
-
-    def _note_starts(self, parts: list[Part]) -> None:
-        at = self._text_bytes()
-        self.part_starts = []
-        for part in parts:
-            self.part_starts.append(at)
-            if not part.get("thought"):
-                at += len(part.get("text", "").encode())
 
     def _google(self) -> dict[str, Any]:
         google: dict[str, Any] = dict(self.beside)
