@@ -1,6 +1,7 @@
 """The WebSocket of `/v1/responses`: what it remembers, how it fails, who may open one, and how it ends."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -278,6 +279,20 @@ def test_a_message_that_is_too_long_ends_the_connection(tmp_path: Path) -> None:
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009
     assert google.requests == []
+
+
+def test_a_long_message_that_comes_too_slowly_ends_the_connection(tmp_path: Path) -> None:
+    begun = b"\x81\xff" + (200_000).to_bytes(8) + b"mask" + b"x" * 100_000
+    with gateway(tmp_path, body_timeout=0.3) as (_, origin), websocket(origin) as socket:
+        socket.connection.socket.sendall(begun)
+        closes(socket, 1008)
+
+
+def test_a_message_of_endlessly_many_pieces_ends_the_connection(origin: str) -> None:
+    with websocket(origin) as socket:
+        with contextlib.suppress(OSError):  # it may be closed before all is sent
+            socket.connection.socket.sendall(b"\x01\x80mask" + b"\x00\x80mask" * 150_000)
+        closes(socket, 1008)
 
 
 def test_a_conversation_that_is_too_long_is_not_remembered(tmp_path: Path) -> None:
