@@ -8,12 +8,11 @@ from typing import Any
 import orjson
 
 from gemgate.api.chat.answer_context import AnswerContext
+from gemgate.api.chat.answer_media import AnswerMedia
 from gemgate.api.chat.answer_text import AnswerText
-from gemgate.api.chat.speech import Speech
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decode
 from gemgate.gemini.types import (
-    Blob,
     Candidate,
     Part,
     PromptFeedback,
@@ -55,7 +54,7 @@ class Choice:
         answer: The text and the thoughts so far.
         calls: How many tool calls were shown; the next one's `index`.
         held_back: How many were not, because the caller wants one at a time.
-        images: How many images were shown; the next one's `index`.
+        media: The images and the speech so far, once there are any.
         reason: The last native finish reason; streams may have two.
         signature: The last signature on text; it is shown once, at the end.
         others: Parts without a counterpart, shown at the end.
@@ -65,8 +64,6 @@ class Choice:
         aside: Text beside a hidden function, which is the answer only if that function is not called.
         is_answered: The hidden function was called.
         hidden_signature: The signature of that call, for want of one on text.
-        speech: The speech so far.
-        spoken: The pieces of it that the event at hand has brought.
         is_blocked: A filter took the prompt, or the rest of the answer.
         joiner: Where the frames of a call become one, once there is a call.
         declared: How many calls were of functions that the request declares.
@@ -80,7 +77,7 @@ class Choice:
     answer: AnswerText = field(init=False)
     calls: int = 0
     held_back: int = 0
-    images: int = 0
+    media: AnswerMedia | None = None
     reason: str | None = None
     signature: str | None = None
     others: list[Part] = field(default_factory=list)
@@ -90,8 +87,6 @@ class Choice:
     aside: list[str] = field(default_factory=list)
     is_answered: bool = False
     hidden_signature: str | None = None
-    speech: Speech | None = None
-    spoken: list[str] = field(default_factory=list)
     is_blocked: bool = False
     joiner: CallJoiner | None = None
     declared: int = 0
@@ -135,12 +130,8 @@ class Choice:
         self.others.extend(decoded.others)
         if decoded.calls:
             self._take_calls(decoded.calls, delta)
-        for media in decoded.media:
-            self._take_media(media, delta)
-        if self.speech is not None and self.spoken:
-            audio = delta.setdefault("audio", {"data": ""})
-            audio["data"] += "".join(self.spoken)
-            self.spoken.clear()
+        if decoded.media:
+            self._take_media(decoded.media, delta)
 
     def finish(self) -> dict[str, Any]:
         """The last delta: what can be said only when everything has arrived."""
@@ -152,8 +143,8 @@ class Choice:
             self._settle_aside("".join(self.aside), delta)
         if self.answer.is_thinking:
             self.answer.say("", delta)
-        if self.speech and (rest := self.speech.finish()):
-            delta["audio"] = {"data": rest}
+        if self.media is not None:
+            self.media.finish(delta)
         if refused := self.refusal:
             delta["refusal"] = refused
         grounding = self.beside.get("grounding_metadata")
@@ -182,7 +173,7 @@ class Choice:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to give."""
-        return not (self.answer.pieces or self.calls or self.held or self.images or self.others or self.speech)
+        return not (self.answer.pieces or self.calls or self.held or self.media or self.others)
 
     @property
     def refusal(self) -> str | None:
@@ -198,7 +189,7 @@ class Choice:
             return None
         is_empty = self.is_empty
         if self.has_broken_off:
-            is_empty = not (self.answer.pieces or self.declared or self.images or self.speech)
+            is_empty = not (self.answer.pieces or self.declared or self.media)
         return broken(self.reason, is_empty=is_empty, message=self.beside.get("finish_message"))
 
     @property
@@ -287,24 +278,12 @@ class Choice:
         digest = hashlib.blake2b(f"{self.seed}:{self.index}:{count}".encode(), digest_size=12)
         return f"{prefix}_{digest.hexdigest()}"
 
-    def _take_media(self, media: Media, delta: dict[str, Any]) -> None:
-        kind = media.blob.get("mimeType", "")
-        if kind.startswith("audio/"):
-            self._speak(media.blob, delta)
-            return
-        url = f"data:{kind};base64,{media.blob.get('data', '')}"
-        image: dict[str, Any] = {"index": self.images, "type": "image_url", "image_url": {"url": url}}
-        if media.signature:
-            image["extra_content"] = {"google": {"thought_signature": media.signature}}
-        delta.setdefault("images", []).append(image)
-        self.images += 1
-
-    def _speak(self, blob: Blob, delta: dict[str, Any]) -> None:
-        if self.speech is None:
-            self.speech = Speech(self.context.audio_format or "")
-            # Nothing is kept to refer back to: the audio has expired as soon as it is given.
-            delta["audio"] = {"id": self._id("audio", 0), "expires_at": 0, "transcript": "", "data": ""}
-        self.spoken.append(self.speech.feed(blob))
+    def _take_media(self, parts: list[Media], delta: dict[str, Any]) -> None:
+        if self.media is None:
+            self.media = AnswerMedia(self.context.audio_format or "", self._id("audio", 0))
+        for part in parts:
+            self.media.take(part, delta)
+        self.media.speak(delta)
 
     def _unanswered(self) -> list[DecodedCall]:
         """The held calls that are the caller's: each `functionResponse` in the answer is Google's own result of one."""
