@@ -48,8 +48,14 @@ OVERLAY: dict[str, Any] = {
         "BatchEmbedContentsRequest": ["requests"],
         "PredictRequest": ["instances"],
     },
-    # Fields that recorded requests with a 200 carry and the document lacks.
-    "fields": {"FunctionResponsePart": {"fileData": "FileData"}},
+    # Fields that the document lacks, and recorded requests with a 200 carry, or Google's migration guide to the speech
+    # of Gemini 3.8 describes.
+    "fields": {
+        "FunctionResponsePart": {"fileData": "FileData"},
+        "Part": {"speechMetadata": "SpeechMetadata"},
+        "VoiceConfig": {"voice": "string"},
+    },
+    "messages": {"SpeechMetadata": {"speaker": "string", "style": "string"}},
     # Values that newer clients send and newer models take.
     "enum_values": {"ThinkingConfig.ThinkingLevel": ["XHIGH"]},
     # Enums whose values were accepted in either case.
@@ -160,7 +166,7 @@ def derive(document: dict[str, Any]) -> bytes:
     for root in ROOTS:
         derivation.named(root)
     table = {
-        "messages": derivation.messages,
+        "messages": derivation.messages | OVERLAY["messages"],
         "enums": derivation.enums,
         "required": derivation.required,
         "oneofs": OVERLAY["oneofs"],

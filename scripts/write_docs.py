@@ -17,6 +17,7 @@ from gemgate.api.files.wire import COMPLETE, FILES, UPLOADS
 from gemgate.api.images.wire import EDITS, GENERATIONS
 from gemgate.api.openapi.document import HEADERS
 from gemgate.api.responses.wire import PARAMETERS as RESPONSES
+from gemgate.api.speech.wire import PARAMETERS as SPEECH
 from gemgate.settings import Settings, variable
 from gemgate.translation.parameters import ParameterSupport
 
@@ -31,6 +32,7 @@ _FATES: dict[str, dict[str, ParameterSupport]] = {
     "embeddings": EMBEDDINGS,
     "images/generations": GENERATIONS,
     "images/edits": EDITS,
+    "audio/speech": SPEECH,
     "files": FILES,
     "uploads": UPLOADS,
     "uploads/{id}/complete": COMPLETE,

@@ -29,6 +29,7 @@ from gemgate.api.responses.kept_routes import router as kept_responses_router
 from gemgate.api.responses.routes import create_response
 from gemgate.api.responses.routes import router as responses_router
 from gemgate.api.responses.websocket import ResponseSockets
+from gemgate.api.speech.routes import router as speech_router
 from gemgate.observability.identifiers import IdentifierHash
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.tracing_setup import tracing_of
@@ -133,7 +134,14 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(exposition.router)
     app.include_router(docs_page.router)
-    for router in (chat_router, responses_router, kept_responses_router, embeddings_router, images_router):
+    for router in (
+        chat_router,
+        responses_router,
+        kept_responses_router,
+        embeddings_router,
+        images_router,
+        speech_router,
+    ):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)

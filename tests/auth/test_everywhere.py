@@ -75,6 +75,7 @@ ASKS_GOOGLE = [
     post("/v1beta/openai/chat/completions", {"model": MODEL, "messages": USER}),
     post("/v1/embeddings", {"model": "gemini-embedding-001", "input": "Hi"}),
     post("/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi"}),
+    post("/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": "Hi", "voice": "Kore"}),
     post("/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi", "stream": True}),
     post(f"/v1beta/models/{MODEL}:generateContent", NATIVE),
     post(f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", NATIVE),

@@ -41,6 +41,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/chat/completions", {"json": {"model": "models/gemini-2.5-pro", "messages": USER, "stream": True}}),
     ("/v1beta/openai/chat/completions", {"json": {"model": "google/gemini-2.5-pro", "messages": USER}}),
     ("/v1/embeddings", {"json": {"model": "text-embedding-004", "input": "Hi"}}),
+    ("/v1/audio/speech", {"json": {"model": "gemini-3.8-flash-tts", "input": "Hi", "voice": "Kore"}}),
     ("/v1/images/generations", {"json": {"model": "imagen-4", "prompt": "Hi"}}),
     ("/v1/images/edits", {"data": {"model": "imagen-4", "prompt": "Hi"}, "files": {"image": b"\x89PNG\r\n\x1a\n"}}),
 ]

@@ -48,6 +48,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "dimensions": 8,
         "encoding_format": "float",
     },
+    "/v1/audio/speech": {"model": "gemini-3.8-flash-tts", "input": "x", "voice": "Kore"},
     "/v1/images/generations": {"model": "gemini-2.5-flash-image", "prompt": "x", "n": 1, "size": "1024x1024"},
     "/v1/batches": {
         "input_file_id": "file-x",

@@ -64,6 +64,7 @@ MODELS = {
     "/v1/embeddings": ["gemini-embedding-001", "gemini-embedding-2"],
     "/v1/images/generations": ["gemini-2.5-flash-image", "imagen-4.0-generate-001"],
     "/v1/images/edits": ["gemini-2.5-flash-image"],
+    "/v1/audio/speech": ["gemini-3.8-flash-tts"],
 }
 CHAT = ["gemini-2.5-flash", "gemini-3-flash-preview", "gemini-2.0-flash"]
 """The models of all other paths."""

@@ -19,6 +19,7 @@ PATHS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/models", None),
     ("GET", "/v1/models/gemini-2.5-flash", None),
     ("POST", "/v1/embeddings", {"model": "gemini-embedding-001", "input": "Hi"}),
+    ("POST", "/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": "Hi", "voice": "Kore"}),
     ("POST", "/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi"}),
     ("GET", "/v1/files", None),
     ("GET", "/v1/files/file-1", None),

@@ -28,6 +28,7 @@ _PARAMS = {
     "prefill": "messages",
     "signatures": "messages",
     "part_resolution": "messages",
+    "speech_style": "instructions",
 }
 _NATIVE_PARAMS = {
     "contents": "messages",

@@ -13,6 +13,7 @@ from gemgate.emulator.calls import choose
 from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.paint import paint
 from gemgate.emulator.prompt import Prompt, parts_of, read
+from gemgate.emulator.sound import asked_format
 from gemgate.emulator.usage import prompt_tokens, text_tokens
 
 QUOTED = 400
@@ -58,6 +59,7 @@ class ScriptedAnswer:
     tier: str
     after_results: bool
     blocked: str = ""
+    sound_format: str = ""
 
 
 def identify(model: ModelFamily, body: dict[str, Any]) -> str:
@@ -91,6 +93,7 @@ def compose(model: ModelFamily, body: dict[str, Any], cache: dict[str, Any] | No
         cached=prompt_tokens(cache),
         tier=body["serviceTier"] if body.get("serviceTier") in {"flex", "priority"} else "standard",
         after_results=bool(prompt.results),
+        sound_format=asked_format(body),
     )
 
 
@@ -183,7 +186,8 @@ def _sentences(model: ModelFamily, prompt: Prompt, number: int) -> str:
 
 def _speak(draft: Draft, prompt: Prompt) -> None:
     config = prompt.config.get("speechConfig") or {}
-    voice = ((config.get("voiceConfig") or {}).get("prebuiltVoiceConfig") or {}).get("voiceName", "Kore")
+    chosen = config.get("voiceConfig") or {}
+    voice = chosen.get("voice") or (chosen.get("prebuiltVoiceConfig") or {}).get("voiceName", "Kore")
     data, _ = media.speech(prompt.text, voice)
     draft.parts = [{"inlineData": {"mimeType": f"audio/L16;codec=pcm;rate={media.SAMPLE_RATE}", "data": data}}]
 

@@ -13,7 +13,6 @@ from gemgate.emulator.delivery import Delivery, Piece, Reset
 from gemgate.emulator.errors import bad_request, invalid
 from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.incoming import RequestIdentity, caller
-from gemgate.emulator.media import wav_file
 from gemgate.emulator.prompt import read
 from gemgate.emulator.replies import (
     EVENTS,
@@ -23,6 +22,7 @@ from gemgate.emulator.replies import (
     json_reply,
 )
 from gemgate.emulator.scenarios import Scenario
+from gemgate.emulator.sound import as_asked
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.stream import (
     compact,
@@ -59,19 +59,11 @@ def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body:
 
 def _unary(scenario: Scenario, answer: ScriptedAnswer) -> dict[str, Any]:
     response = unary(answer)
-    if answer.model.family.wav:
-        _wrap_speech(response)
+    as_asked([response], answer.sound_format, is_whole=True, is_wav=answer.model.family.wav)
     if scenario.name == "eof":
         for candidate in response.get("candidates", ()):
             candidate.pop("finishReason", None)
     return response
-
-
-def _wrap_speech(response: dict[str, Any]) -> None:
-    for candidate in response.get("candidates", ()):
-        for part in candidate.get("content", {}).get("parts", ()):
-            if blob := part.get("inlineData"):
-                part["inlineData"] = {"mimeType": "audio/wav", "data": wav_file(blob["data"])}
 
 
 def stream_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
@@ -84,6 +76,7 @@ def stream_generate_content(state: EmulatorState, request: Request, model: Model
     if scenario.name == "html-502":
         return html_reply(state, 502)
     found = _broken(scenario, events(answer))
+    as_asked(found, answer.sound_format, is_whole=False, is_wav=answer.model.family.wav)
     tier = answer.tier
     if request.query_params.get("alt") == "sse":
         end = b"\n\n" if scenario.name == "lf" else b"\r\n\r\n"

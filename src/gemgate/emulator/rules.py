@@ -318,6 +318,8 @@ def _output(model: ModelFamily, body: dict[str, Any]) -> None:
             + ", ".join(sorted(possible, reverse=True))
             + "\n"
         )
+    if (config.get("responseFormat") or {}).get("audio") and not model.family.wav:
+        raise invalid(f"response_format is not supported for models/{model.name}")
     schemas = [name for name in ("responseSchema", "responseJsonSchema", "_responseJsonSchema") if name in config]
     mime = config.get("responseMimeType", "")
     if mime not in {"", "text/plain", "application/json", "text/x.enum"}:

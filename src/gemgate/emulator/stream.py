@@ -14,6 +14,7 @@ from gemgate.emulator import usage
 from gemgate.emulator.answers import Draft, ScriptedAnswer, said
 from gemgate.emulator.families import Family
 from gemgate.emulator.signatures import make
+from gemgate.emulator.sound import sound_pieces
 
 FIRST_PIECE = 24
 PIECE = 90
@@ -199,7 +200,8 @@ def _steps(answer: ScriptedAnswer, draft: Draft, number: int) -> list[_Step]:
     if three and "groundingMetadata" in draft.extras:
         steps.append(_Step([{"text": ""}]))
     texts = [part for part in signed if "text" in part]
-    others = [_Step([part]) for part in signed if "text" not in part and "functionCall" not in part]
+    shown = [part for part in signed if "text" not in part and "functionCall" not in part]
+    others = [_Step([piece]) for part in shown for piece in sound_pieces(part)]
     spoken = _text_steps(texts, three=three)
     steps += spoken + others if signed and "text" in signed[0] else others + spoken
     steps += _call_steps(answer, [part for part in signed if "functionCall" in part])

@@ -110,4 +110,4 @@ def _call(call: FunctionCall, signature: str | None) -> DecodedCall:
 
 
 def _is_any(blob: Blob, kinds: tuple[str, ...]) -> bool:
-    return blob.get("mimeType", "").startswith(kinds)
+    return blob.get("mimeType", "").lower().startswith(kinds)

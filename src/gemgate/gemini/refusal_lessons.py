@@ -27,6 +27,7 @@ _DROPPABLE = frozenset(
     {
         "temperature", "topP", "topK", "seed", "presencePenalty", "frequencyPenalty", "stopSequences",
         "mediaResolution", "maxOutputTokens", "responseLogprobs", "logprobs", "responseJsonSchema", "thinkingConfig",
+        "responseFormat",
     }
 )  # fmt: skip
 _DROPPABLE_BESIDE = frozenset({"store", "serviceTier"})
@@ -209,6 +210,11 @@ def _refused_field(found: re.Match[str], sent: SentRequest) -> Lesson | None:
     return Lesson("refused_fields", (*sent.facts.refused_fields, name), name)
 
 
+def _no_speech_metadata(_: re.Match[str], sent: SentRequest) -> Lesson | None:
+    is_ours = "speech_metadata" not in sent.explicit and any("speechMetadata" in part for part in sent.parts())
+    return Lesson("speech_style", "text", "speechMetadata") if is_ours else None
+
+
 def _refused_beside(found: re.Match[str], sent: SentRequest) -> Lesson | None:
     name = _camel(found[1])
     if name not in _DROPPABLE_BESIDE or name not in sent.body or name in sent.facts.refused_fields:
@@ -259,13 +265,13 @@ PATTERNS: tuple[RefusalPattern, ...] = (
     _row(rf"Penalty is not enabled for {_MODEL}\.?", _no_penalties, "litellm #26108"),
     _row(rf"Logprobs is not enabled for {_MODEL}\.?", _no_logprobs, _RECORDED),
     _row(
-        rf"(temperature|top_?[pk]) is not (?:supported|enabled|allowed) for {_MODEL}\.?",
+        rf"(temperature|top_?[pk]|response_?format) is not (?:supported|enabled|allowed) for {_MODEL}\.?",
         _refused_field,
         "docs/text-to-speech, migration guide: a 400; its words are a guess",
     ),
     _row(
-        r"\* GenerateContentRequest\.generation_config\.(temperature|top_[pk]): \w{1,40} is not (?:supported|enabled)"
-        rf"(?: for {_MODEL})?\.?",
+        r"\* GenerateContentRequest\.generation_config\.(temperature|top_[pk]|response_format): \w{1,40} is not "
+        rf"(?:supported|enabled)(?: for {_MODEL})?\.?",
         _refused_field,
         "docs/text-to-speech, migration guide: a 400; its words are a guess",
     ),
@@ -310,6 +316,12 @@ PATTERNS: tuple[RefusalPattern, ...] = (
         rf"Invalid JSON payload received\. Unknown name \"(\w{{1,80}})\" at {_FIELD}: Cannot find field\.?",
         _refused_field,
         _RECORDED,
+    ),
+    _row(
+        r"Invalid JSON payload received\. Unknown name \"speech_?[mM]etadata\" at '[\w.\[\]]{1,80}': "
+        r"Cannot find field\.?",
+        _no_speech_metadata,
+        _RECORDED + ": how the JSON reader answers a field that it does not know",
     ),
     _row(
         r"Invalid JSON payload received\. Unknown name \"(store|serviceTier|service_tier)\": Cannot find field\.?",

@@ -112,6 +112,8 @@ class Part(TypedDict, total=False):
     thoughtSignature: str
     videoMetadata: VideoMetadata
     mediaResolution: MediaResolution
+    speechMetadata: dict[str, str]
+    audioTranscription: dict[str, Any]
 
 
 class Content(TypedDict, total=False):
@@ -184,6 +186,8 @@ class GenerationConfig(TypedDict, total=False):
     responseModalities: list[str]
     mediaResolution: str
     speechConfig: dict[str, Any]
+    responseFormat: dict[str, Any]
+    audioTranscriptionConfig: dict[str, Any]
     imageConfig: dict[str, Any]
     thinkingConfig: ThinkingConfig
 

@@ -17,7 +17,7 @@ from gemgate.gemini.usage import Counts, counts, total
 from gemgate.observability.pricing import cost_of
 from gemgate.redaction import HIDDEN
 
-Operation = Literal["chat", "responses", "embeddings", "image_generation", "image_edit"]
+Operation = Literal["chat", "responses", "embeddings", "image_generation", "image_edit", "speech"]
 
 UNMATCHED = "unmatched"
 """The route of a request for a path that there is not."""

@@ -38,6 +38,7 @@ _OPERATIONS = {
     "embeddings": "embeddings",
     "image_generation": "generate_content",
     "image_edit": "generate_content",
+    "speech": "generate_content",
 }
 _GROUP = "opentelemetry_traces_exporter"
 _LONGEST = 128
@@ -115,6 +116,8 @@ class Tracing:
         }
         if record.operation in ("image_generation", "image_edit"):
             attributes["gen_ai.output.type"] = "image"
+        elif record.operation == "speech":
+            attributes["gen_ai.output.type"] = "speech"
         context = trace.set_span_in_context(parent, Context())
         name = f"{operation} {redact(record.hide_presented(record.model or ''))[:_LONGEST]}"
         return self._tracer.start_span(name, context=context, kind=SpanKind.CLIENT, attributes=attributes)

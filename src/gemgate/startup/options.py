@@ -11,6 +11,7 @@ from gemgate.api.embeddings import wire as embeddings_wire
 from gemgate.api.files import wire as files_wire
 from gemgate.api.images import wire as images_wire
 from gemgate.api.responses import wire as responses_wire
+from gemgate.api.speech import wire as speech_wire
 from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.resource_access import google_host
 from gemgate.encryption import secret_of
@@ -140,5 +141,6 @@ def known_params() -> frozenset[str]:
         images_wire.GENERATIONS,
         images_wire.EDITS,
         responses_wire.PARAMETERS,
+        speech_wire.PARAMETERS,
     )
     return frozenset(name for table in tables for name in table)

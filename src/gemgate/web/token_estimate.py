@@ -18,6 +18,9 @@ MEDIA_TOKENS = 258
 IMAGE_TOKENS = 1290
 """Of one generated image: https://ai.google.dev/gemini-api/docs/pricing."""
 
+SPOKEN_TOKENS = 2
+"""Of speech, for each character of its text: 15 characters a second, and 32 tokens a second of sound."""
+
 DEFAULT_ANSWER = 1024
 """Reserved for an answer whose length the request does not limit, up to a quarter of the caller's limit."""
 
@@ -34,6 +37,7 @@ class AnswerKind(StrEnum):
     IMAGE = "image"
     VECTOR = "vector"
     JOB = "job"
+    SPEECH = "speech"
 
 
 _OPENAI = {
@@ -43,6 +47,7 @@ _OPENAI = {
     "/images/generations": AnswerKind.IMAGE,
     "/images/edits": AnswerKind.IMAGE,
     "/embeddings": AnswerKind.VECTOR,
+    "/audio/speech": AnswerKind.SPEECH,
 }
 _NATIVE = {
     "generateContent": AnswerKind.TEXT,
@@ -109,6 +114,10 @@ def estimate(body: bytes, kind: AnswerKind | None, limit: int) -> TokenEstimate:
         return TokenEstimate(prompt, reserve, most, by_size=True)
     if kind is AnswerKind.IMAGE:
         most = IMAGE_TOKENS * _stated(value)[1]
+        return TokenEstimate(prompt, min(most, default), most)
+    if kind is AnswerKind.SPEECH:
+        text = value.get("input") if isinstance(value, dict) else ""
+        most = SPOKEN_TOKENS * len(text) if isinstance(text, str) else 0
         return TokenEstimate(prompt, min(most, default), most)
     if kind is AnswerKind.JOB:
         most = min(limit, sum(_line_tokens(line) for line in _lines(value)))

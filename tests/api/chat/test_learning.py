@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import httpx
 import orjson
 import pytest
+from tests.api.speech.support import SPEECH_SENTENCES
 from tests.support.chat import USER, assistant_calls, function_tool, tool_result
 from tests.support.clock import FakeClock
 from tests.support.gateway import gateway_app, in_process
@@ -320,7 +321,8 @@ async def ask(client: httpx.AsyncClient, case: Case, *, stream: bool = False, **
 
 
 def test_each_pattern_of_the_table_has_a_case() -> None:
-    used = {found[0].sentence.pattern for case in CASES.values() if (found := recognised(case.sentence))}
+    sentences = [*(case.sentence for case in CASES.values()), *SPEECH_SENTENCES]
+    used = {found[0].sentence.pattern for sentence in sentences if (found := recognised(sentence))}
     assert used == {pattern.sentence.pattern for pattern in PATTERNS}
     assert all(pattern.source for pattern in PATTERNS)
 

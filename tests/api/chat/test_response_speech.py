@@ -39,8 +39,8 @@ def test_pieces_of_speech_are_one_wav_file() -> None:
 
 
 def test_a_wav_file_is_not_wrapped_again() -> None:
-    audio = message_of(sound(b"RIFF....", "audio/wav"), audio_format="wav")["audio"]
-    assert base64.b64decode(audio["data"]) == b"RIFF...."
+    audio = message_of(sound(wav_file(SAMPLES), "audio/wav"), audio_format="wav")["audio"]
+    assert base64.b64decode(audio["data"]) == wav_file(SAMPLES)
 
 
 def test_raw_samples_are_given_as_they_come() -> None:
@@ -99,6 +99,20 @@ SAMPLES = bytes(range(256)) * 4
 def test_raw_samples_are_taken_out_of_a_wav_file(file: bytes, kind: str) -> None:
     audio = message_of(sound(file, kind), audio_format="pcm16")["audio"]
     assert base64.b64decode(audio["data"], validate=True) == SAMPLES
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "pcm16"])
+@pytest.mark.parametrize("pieces", [[wav_file(wav_file(SAMPLES))], [wav_file(SAMPLES[:512]), wav_file(SAMPLES[512:])]])
+def test_heads_within_files_and_between_samples_are_not_heard(pieces: list[bytes], audio_format: str) -> None:
+    audio = message_of(*[sound(piece, "audio/wav") for piece in pieces], audio_format=audio_format)["audio"]
+    given = base64.b64decode(audio["data"], validate=True)
+    assert given == (SAMPLES if audio_format == "pcm16" else wav_file(SAMPLES))
+
+
+def test_encoded_sound_in_the_place_of_samples_is_an_error_of_the_upstream() -> None:
+    with pytest.raises(ApiError) as failure:
+        message_of(sound(b"ID3\x04" + SAMPLES, "audio/mpeg"), audio_format="pcm16")
+    assert (failure.value.status, failure.value.code) == (502, "upstream_malformed_response")
 
 
 @pytest.mark.parametrize("cut", [1, 3, 5, 11, 13, 30, 43, 44, 45, 47])

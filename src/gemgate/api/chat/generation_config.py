@@ -1,12 +1,12 @@
 """Sampling, length, logprobs and modalities as `generationConfig`."""
 
-from gemgate.api.chat.speech import VOICES
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerationConfig
 from gemgate.translation.notes import Notes
 from gemgate.translation.sampling import add_penalties, add_sampling, lowered_limit
+from gemgate.translation.speech.voices import voice_config
 
 _MAX_STOPS = 5
 _AUDIO_FORMATS = ("wav", "pcm16")
@@ -86,12 +86,12 @@ def _add_modalities(config: GenerationConfig, request: ChatCompletionRequest, fa
     wanted = request.modalities or []
     if "audio" in wanted or (facts.speech and request.audio):
         config["responseModalities"] = ["AUDIO"]
-        config["speechConfig"] = _speech(request, notes)
+        config["speechConfig"] = _speech(request, facts, notes)
     elif "image" in wanted:
         config["responseModalities"] = [modality.upper() for modality in wanted]
 
 
-def _speech(request: ChatCompletionRequest, notes: Notes) -> dict[str, object]:
+def _speech(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> dict[str, object]:
     audio = request.audio
     if audio is None:
         msg = "'modalities' asks for audio, so 'audio' must name a voice and a format."
@@ -101,8 +101,4 @@ def _speech(request: ChatCompletionRequest, notes: Notes) -> dict[str, object]:
         msg = f"'audio.format' is {audio.format!r}; Gemini's speech comes as {' or '.join(formats)}."
         raise ApiError(400, msg, param="audio.format", code="unsupported_value")
     notes.drop_unknown(audio.model_extra, "audio.")
-    asked = audio.voice if isinstance(audio.voice, str) else str(audio.voice.get("id", ""))
-    voice = VOICES.get(asked, asked)
-    if voice != asked:
-        notes.adjust(f"audio.voice={asked}->{voice}")
-    return {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}
+    return {"voiceConfig": voice_config(audio.voice, "audio.voice", facts, notes)}

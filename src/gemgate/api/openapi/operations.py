@@ -39,8 +39,11 @@ from gemgate.api.openapi.responses import (
     ResponseEvent,
     ResponseObject,
 )
+from gemgate.api.openapi.speech import SpeechEvent
 from gemgate.api.responses.conversation_wire import ConversationChange, ConversationRequest, ItemsRequest
 from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.speech.wire import SpeechRequest
+from gemgate.translation.speech.encoders import MEDIA_TYPES
 from gemgate.wire import Wire
 
 _FILE = {"type": "string", "format": "binary"}
@@ -124,6 +127,16 @@ def _generates(takes: Body, means: str, body: Any, event: Any = None) -> Operati
     return Operation({200: answer}, takes, (*_BODY, *_GOOGLE), ("x-gemgate-dry-run",))
 
 
+def _speaks() -> Operation:
+    bodies: dict[str, Any] = dict.fromkeys(MEDIA_TYPES.values(), bytes)
+    answer = DocumentedAnswer(
+        _SPEECH,
+        {**bodies, EVENTS: SpeechEvent | ErrorBody, JSON: DryRun},
+        ("x-gemgate-model", *_NOTES, *_LIMITS),
+    )
+    return Operation({200: answer}, {JSON: SpeechRequest}, (*_BODY, *_GOOGLE), ("x-gemgate-dry-run",))
+
+
 _CHAT = (
     "The answer; with `stream`, events whose `data:` is a chunk each, and `data: [DONE]` at the end, or an error in "
     "its place. Lines that begin with a colon are comments. With `x-gemgate-dry-run`, the native request."
@@ -135,6 +148,10 @@ _RESPONSES = (
 _IMAGES = (
     "The images; with `stream`, an event for each, whose `data:` names its type. With `x-gemgate-dry-run`, the native "
     "request."
+)
+_SPEECH = (
+    "The sound, as it is made, of the type that was asked for; with `stream_format` `sse`, events whose `data:` names "
+    "their type. With `x-gemgate-dry-run`, the native request."
 )
 _CONTENT = ("content-disposition", "etag", "accept-ranges")
 
@@ -185,6 +202,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("post", "/v1/images/generations"): _generates({JSON: GenerationRequest}, _IMAGES, ImagesResponse, ImageEvent),
     ("post", "/v1/images/edits"): _generates({FORM: EditForm, JSON: EditRequest}, _IMAGES, ImagesResponse, ImageEvent),
+    ("post", "/v1/audio/speech"): _speaks(),
     ("get", "/v1/models"): Operation(
         _gives("The models.", ModelListObject | DryRun, "x-gemgate-stale"),
         failures=_GOOGLE,

@@ -1,0 +1,1 @@
+"""`POST /v1/audio/speech`, by Gemini's models that speak."""

@@ -1,0 +1,93 @@
+"""The speech of one request, as bytes and as events, encoded beside the event loop."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import NamedTuple
+
+import pybase64
+from anyio import to_thread
+
+from gemgate.api.generation import ModelCall
+from gemgate.api.speech.answer import SpeechFile
+from gemgate.api.speech.request import SpeechTranslation, not_encodable, to_gemini
+from gemgate.api.speech.wire import SpeechRequest
+from gemgate.gemini.errors import GeminiError
+from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.observability.record import current
+from gemgate.translation.options import Options
+from gemgate.web.sse import frame
+
+
+class SpeechSource(NamedTuple):
+    """A request for speech, and how it is translated."""
+
+    speech: SpeechRequest
+    options: Options
+
+    @property
+    def is_revisable(self) -> bool:
+        """Nothing about it is changed because of a failure."""
+        return False
+
+    def media(self) -> list[Ref]:
+        """It names none."""
+        return []
+
+    def inline_media(self) -> list[InlineRef]:
+        """It holds none."""
+        return []
+
+    def translate(self, model: str, media: Resolved) -> SpeechTranslation:  # noqa: ARG002  as the protocol has it
+        """The native request to `model`."""
+        return to_gemini(self.speech, self.options, model=model)
+
+    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
+        """Nothing is changed."""
+        return False
+
+
+async def audio_pieces(
+    call: ModelCall[SpeechTranslation], translation: SpeechTranslation
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of the file, as they are made."""
+    async with aclosing(_written(call, translation, _new_file(translation))) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+async def event_pieces(
+    call: ModelCall[SpeechTranslation], translation: SpeechTranslation
+) -> AsyncGenerator[bytes, None]:
+    """The same as events: a `speech.audio.delta` each, and `speech.audio.done` with the tokens."""
+    file = _new_file(translation)
+    async with aclosing(_written(call, translation, file)) as pieces:
+        async for piece in pieces:
+            yield frame({"type": "speech.audio.delta", "audio": pybase64.b64encode_as_string(piece)})
+    yield frame({"type": "speech.audio.done", "usage": file.usage()})
+
+
+def _new_file(translation: SpeechTranslation) -> SpeechFile:
+    file = SpeechFile(translation.format, not_encodable)
+    current().on_finish(file.summary)
+    return file
+
+
+async def _written(
+    call: ModelCall[SpeechTranslation], translation: SpeechTranslation, file: SpeechFile
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(call.stream(translation)) as batches:
+        async for _, batch in batches:
+            for event in batch:
+                for sound in file.feed(event):
+                    if written := await _encoded(file, sound):
+                        yield written
+    for sound in file.rest():
+        if written := await _encoded(file, sound):
+            yield written
+    last = await to_thread.run_sync(file.finish) if file.is_heavy else file.finish()
+    if last:
+        yield last
+
+
+async def _encoded(file: SpeechFile, sound: bytes) -> bytes:
+    return await to_thread.run_sync(file.encode, sound) if file.is_heavy else file.encode(sound)

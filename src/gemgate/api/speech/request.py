@@ -1,0 +1,183 @@
+"""A request for speech as a native request."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gemgate.api.speech.wire import SpeechRequest
+from gemgate.errors import ApiError
+from gemgate.gemini.model_facts import ModelFacts
+from gemgate.gemini.types import GenerateContentRequest, GenerationConfig, Part
+from gemgate.model_routing.model_name import model_name
+from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.native_options import override_config
+from gemgate.translation.notes import Notes
+from gemgate.translation.options import Options
+from gemgate.translation.speech.encoders import MEDIA_TYPES, SpeechFormat, can_encode
+from gemgate.translation.speech.voices import voice_config
+
+GOOGLE_OPTIONS = frozenset({"generation_config", "safety_settings", "speech_config", "speech_metadata"})
+"""What `extra_body.google` may hold."""
+
+OPENAI_MODELS = {
+    "tts-1": "gemini-3.8-flash-lite-tts",
+    "tts-1-hd": "gemini-3.8-flash-tts",
+    "gpt-4o-mini-tts": "gemini-3.8-flash-lite-tts",
+    "gpt-4o-mini-tts-2025-12-15": "gemini-3.8-flash-lite-tts",
+}
+"""OpenAI's models, and Gemini's that answer to their names unless the operator's table says otherwise."""
+
+_NATIVE_FORMATS: dict[str, str] = {"mp3": "AUDIO_MP3", "opus": "AUDIO_OGG_OPUS"}
+_TURN = re.compile(r"[ \t]*+([^:\n]{1,80}+):[ \t]*+(.*+)")
+
+
+@dataclass(slots=True)
+class SpeechTranslation:
+    """A native request, and what is needed to answer the caller.
+
+    Attributes:
+        model: The model's resource name, such as `models/gemini-3.8-flash-tts`.
+        body: The native request; empty once it was taken.
+        calls: 1.
+        notes: What was dropped and adjusted.
+        format: What the caller gets.
+    """
+
+    model: str
+    body: GenerateContentRequest
+    calls: int
+    notes: Notes
+    format: SpeechFormat
+
+    def take_bodies(self) -> list[GenerateContentRequest]:
+        """The body, for the one time that it is sent."""
+        body, self.body = self.body, {}
+        return [body]
+
+
+def to_gemini(request: SpeechRequest, options: Options, *, model: str = "") -> SpeechTranslation:
+    """Translate `request`. The same input gives the same bytes.
+
+    Args:
+        request: The validated body.
+        options: The operator's decisions.
+        model: The model to ask, where that is not the one that the request names.
+
+    Raises:
+        ApiError: 400 that names the parameter which Gemini or this installation cannot follow.
+    """
+    notes = Notes(options.unsupported_params)
+    model = model_name(model or request.model)
+    facts = options.catalog.facts(model)
+    _check_model(model, facts)
+    notes.drop_unknown(request.model_extra)
+    if not isinstance(request.voice, str):
+        notes.drop_unknown(request.voice.model_extra, "voice.")
+    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
+    config: GenerationConfig = {
+        "responseModalities": ["AUDIO"],
+        "speechConfig": object_option(google, "speech_config") or _voice(request, facts, notes),
+    }
+    wanted: SpeechFormat = request.response_format or "mp3"
+    if native := _native_format(wanted, facts):
+        config["responseFormat"] = {"audio": {"mimeType": native}}
+    elif not can_encode(wanted):
+        raise not_encodable(wanted)
+    override_config(config, object_option(google, "generation_config"), notes)
+    body: GenerateContentRequest = {
+        "contents": [{"role": "user", "parts": _parts(request, google, config, facts, notes)}]
+    }
+    if safety := list_option(google, "safety_settings"):
+        body["safetySettings"] = safety
+    body["generationConfig"] = config
+    if "store" not in facts.refused_fields:
+        body["store"] = False
+    return SpeechTranslation(model, body, 1, notes, wanted)
+
+
+def not_encodable(wanted: str) -> ApiError:
+    """The error for a format whose library is not installed."""
+    possible = [name for name in MEDIA_TYPES if can_encode(name)]
+    msg = (
+        f"This gateway cannot write {wanted}: PyAV is not installed (pip install 'gemgate[audio]'). "
+        f"'response_format' may be {', '.join(possible)}."
+    )
+    return ApiError(400, msg, param="response_format", code="unsupported_value")
+
+
+def _check_model(model: str, facts: ModelFacts) -> None:
+    if facts.speech:
+        return
+    name = model.removeprefix("models/")
+    msg = (
+        f"The model '{name}' does not speak. Use one such as gemini-3.8-flash-tts. "
+        "If that has changed, GEMGATE_MODEL_FACTS can say so: " + f'{{"{name}": {{"speech": true}}}}.'
+    )
+    raise ApiError(400, msg, param="model", code="model_not_supported")
+
+
+def _voice(request: SpeechRequest, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+    voice = request.voice if isinstance(request.voice, str) else {"id": request.voice.id}
+    return {"voiceConfig": voice_config(voice, "voice", facts, notes)}
+
+
+def _native_format(wanted: str, facts: ModelFacts) -> str | None:
+    """Google's name of the format, where the model writes it."""
+    native = _NATIVE_FORMATS.get(wanted)
+    is_refused = "responseFormat" in facts.refused_fields
+    return native if native in facts.speech_formats and not is_refused else None
+
+
+def _parts(
+    request: SpeechRequest, google: dict[str, Any], config: GenerationConfig, facts: ModelFacts, notes: Notes
+) -> list[Part]:
+    """The text, and how it is said: beside it or, on older models, before it."""
+    style = _style(request, notes)
+    if facts.speech_style == "text":
+        if google.get("speech_metadata"):
+            notes.drop("extra_body.google.speech_metadata")
+        return [{"text": f"{style}: {request.input}" if style else request.input}]
+    metadata = {**({"style": style} if style else {}), **object_option(google, "speech_metadata")}
+    turns = _turns(request.input, _speakers(config)) or [("", request.input)]
+    return [_part(text, {**({"speaker": speaker} if speaker else {}), **metadata}) for speaker, text in turns]
+
+
+def _part(text: str, metadata: dict[str, Any]) -> Part:
+    part: dict[str, Any] = {"text": text, **({"speechMetadata": metadata} if metadata else {})}
+    return part  # type: ignore[return-value]  # a field that only models which speak have
+
+
+def _style(request: SpeechRequest, notes: Notes) -> str:
+    """How to say it, in words without a colon at the end."""
+    style = (request.instructions or "").strip().rstrip(":.")
+    if request.speed is None or request.speed == 1:
+        return style
+    pace = f"at {request.speed:g} times the normal pace"
+    notes.adjust(f"speed={request.speed:g}->style")
+    return f"{style}, {pace}" if style else f"Speak {pace}"
+
+
+def _speakers(config: GenerationConfig) -> set[str]:
+    """The names of several speakers."""
+    several = (config.get("speechConfig") or {}).get("multiSpeakerVoiceConfig")
+    voices = several.get("speakerVoiceConfigs") if isinstance(several, dict) else None
+    if not isinstance(voices, list):
+        return set()
+    found = [voice.get("speaker") for voice in voices if isinstance(voice, dict)]
+    return {name for name in found if isinstance(name, str) and name}
+
+
+def _turns(text: str, speakers: set[str]) -> list[tuple[str, str]]:
+    """Who says what, of a text whose lines begin with a speaker's name and a colon; empty if it has none of these."""
+    if not speakers:
+        return []
+    turns: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        found = _TURN.fullmatch(line)
+        if found and found[1].strip() in speakers:
+            turns.append((found[1].strip(), [found[2]]))
+        elif turns:
+            turns[-1][1].append(line)
+        elif line.strip():
+            return []
+    return [(speaker, "\n".join(lines).strip()) for speaker, lines in turns]
