@@ -30,6 +30,18 @@ IMAGE = {
     ],
     "usageMetadata": USAGE,
 }
+SPEECH: dict[str, Any] = {
+    "candidates": [
+        {
+            "content": {
+                "role": "model",
+                "parts": [{"inlineData": {"mimeType": "audio/L16;rate=24000", "data": "AAAA"}}],
+            },
+            "finishReason": "STOP",
+        }
+    ],
+    "usageMetadata": USAGE,
+}
 MODEL = "gemini-2.5-flash"
 USER = [{"role": "user", "content": "Hi"}]
 MINUTE = 1000
@@ -38,8 +50,9 @@ MINUTE = 1000
 def google(request: httpx.Request) -> httpx.Response:
     method = request.url.path.rpartition(":")[2]
     if method == "streamGenerateContent":
+        answer = SPEECH if "tts" in request.url.path else ANSWER
         return httpx.Response(
-            200, headers={"content-type": "text/event-stream"}, content=b"data: " + orjson.dumps(ANSWER) + b"\r\n\r\n"
+            200, headers={"content-type": "text/event-stream"}, content=b"data: " + orjson.dumps(answer) + b"\r\n\r\n"
         )
     answers: dict[str, Any] = {
         "generateContent": IMAGE if "image" in request.url.path else ANSWER,
