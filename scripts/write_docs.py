@@ -6,7 +6,7 @@ A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,15 @@ def pages() -> list[Path]:
 
 
 def _generated(name: str) -> str:
-    others = {
+    others: dict[str, Callable[[], str]] = {
         "settings": _settings,
         "figures": _figures,
         "exchanges": _exchanges,
         "spellings": _spellings,
         "headers": _headers,
+        "signed": _signed,
+        "embedding-spellings": lambda: _spelled("EMBEDDING_SPELLINGS"),
+        "image-spellings": lambda: _spelled("IMAGE_SPELLINGS"),
     }
     return others[name]() if name in others else _fates(name)
 
@@ -151,11 +154,31 @@ def _exchanges() -> str:
 
 def _spellings() -> str:
     sys.path.insert(0, str(ROOT))  # the package of tests is that of the clone
-    from tests.faults.spellings import PREFIXES, SPELLINGS
+    from tests.faults.spellings import PREFIXES
 
-    rows = [f"| `{json.dumps(spelling.written)}` | {spelling.means} |\n" for spelling in SPELLINGS]
-    rows.append(f"| {', '.join(f'`{prefix}`' for prefix in PREFIXES)} before the name of a model | the name |\n")
+    return _spelled("SPELLINGS").rstrip("\n") + (
+        f"\n| {', '.join(f'`{prefix}`' for prefix in PREFIXES)} before the name of a model | the name |\n\n"
+    )
+
+
+def _spelled(name: str) -> str:
+    sys.path.insert(0, str(ROOT))
+    from tests.faults import spellings
+
+    rows = [
+        f"| `{json.dumps(_shortened(spelling.written), ensure_ascii=False)}` | {spelling.means} |\n"
+        for spelling in getattr(spellings, name)
+    ]
     return "\n| written | read as |\n|---|---|\n" + "".join(rows) + "\n"
+
+
+def _signed() -> str:
+    """The fields of messages in which thought signatures are read."""
+    sys.path.insert(0, str(ROOT))
+    from tests.faults.spellings import SIGNATURE, SIGNED
+
+    rows = [f"| `{json.dumps(message).replace(SIGNATURE, '…')}` |\n" for message in SIGNED]
+    return "\n| a message of the assistant with |\n|---|\n" + "".join(rows) + "\n"
 
 
 def _blocks(data: dict[str, Any]) -> Iterator[str]:

@@ -48,7 +48,8 @@ def heed_signals() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Gateways keep their files and batches in a directory of this run, and make calls again without a pause.
+    """Gateways keep their files and batches in a directory of this run, make calls again without a pause, and call
+    Google for nobody but callers.
 
     Of models they believe what the table says of the day on which it was written, whatever day it is.
 
@@ -59,6 +60,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GEMGATE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         patch.setenv("GEMGATE_RETRY_MAX_WAIT", "0")
+        patch.setenv("GEMGATE_MODELS_REFRESH", "0")
         patch.setenv("GEMGATE_MODEL_FACTS_DATE", TABLE_DATE)
         patch.setattr(model_catalog, "today", lambda: TABLE_DATE)
         yield

@@ -20,6 +20,7 @@ from gemgate.api.chat.routes import router as chat_router
 from gemgate.api.embeddings.routes import router as embeddings_router
 from gemgate.api.files.routes import router as files_router
 from gemgate.api.files.uploads_routes import router as uploads_router
+from gemgate.api.images.content_routes import router as image_content_router
 from gemgate.api.images.routes import router as images_router
 from gemgate.api.meant_path import meant_path
 from gemgate.api.models.routes import router as models_router
@@ -145,6 +146,7 @@ def _include_routers(app: FastAPI) -> None:
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)
+    app.include_router(image_content_router, prefix=OPENAI)
     # Not below GOOGLE_BARE: /v1beta/models, /v1beta/files and /v1beta/batches are Google's own paths.
     for router in (models_router, files_router, uploads_router, batches_router, conversations_router):
         app.include_router(router, prefix=OPENAI)

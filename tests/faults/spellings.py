@@ -1,6 +1,6 @@
-"""Other spellings of chat requests: what users write, what it means, and what Google is asked.
+"""Other spellings of requests: what users write, what it means, and what Google is asked.
 
-The tests and a table of docs/chat.md are made of these rows.
+The tests and tables of docs/chat.md, docs/embeddings.md and docs/images.md are made of these rows.
 """
 
 from dataclasses import dataclass, field
@@ -157,3 +157,81 @@ SPELLINGS = [
 
 PREFIXES = ["google/", "gemini/", "vertex_ai/", "publishers/google/models/", "models/", "vertex_ai/gemini/"]
 """What may be before the name of a model."""
+
+SIGNATURE = "R09PRF9TSUdOQVRVUkU="
+
+SIGNED = [
+    {"thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": SIGNATURE}]},
+    {"reasoning_signature": SIGNATURE},
+    {
+        "reasoning_details": [
+            {"type": "reasoning.encrypted", "data": SIGNATURE, "id": "c", "format": "google-gemini-v1"}
+        ]
+    },
+    {"reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": SIGNATURE}]},
+    {"content": [{"type": "thinking", "thinking": "hm", "signature": SIGNATURE}]},
+]
+"""Fields of a message of the assistant in which other gateways keep thought signatures."""
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+EMBEDDING_SPELLINGS = [
+    Spelling(
+        {"input": "a", "task_type": "retrieval_query"},
+        "`extra_body.google.task_type`",
+        {"taskType": "RETRIEVAL_QUERY"},
+        model="gemini-embedding-001",
+    ),
+    Spelling(
+        {"input": "a", "input_type": "search_document", "title": "T"},
+        "the task type, in the words of other APIs, and `extra_body.google.title`",
+        {"taskType": "RETRIEVAL_DOCUMENT", "title": "T"},
+        model="gemini-embedding-001",
+    ),
+    Spelling(
+        {"input": "a", "input_type": "query"},
+        "the task type of a query",
+        {"taskType": "RETRIEVAL_QUERY"},
+        model="gemini-embedding-001",
+    ),
+    Spelling(
+        {"input": "a", "input_type": "query", "task_type": "CLUSTERING"},
+        "`task_type`, which is Google's own word",
+        {"taskType": "CLUSTERING"},
+        model="gemini-embedding-001",
+    ),
+    Spelling(
+        {"input": [{"type": "text", "text": "a", "task_type": "CLUSTERING", "title": "A"}]},
+        "settings of this item",
+        {"taskType": "CLUSTERING", "title": "A"},
+        model="gemini-embedding-001",
+    ),
+    Spelling(
+        {"input": "a", "task_type": "CLUSTERING"},
+        "nothing, with a model that takes no task types",
+        {},
+        dropped=["task_type"],
+        model="gemini-embedding-2",
+    ),
+    Spelling(
+        {"input": "gs://b/o.png"},
+        "the picture; a 400 with a model that embeds text alone",
+        {"content": {"parts": [{"fileData": {"fileUri": "gs://b/o.png", "mimeType": "image/png"}}]}},
+        model="gemini-embedding-2",
+    ),
+    Spelling(
+        {"input": f"data:image/png;base64,{PIXEL}"},
+        "the picture; a 400 with a model that embeds text alone",
+        {"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": PIXEL}}]}},
+        model="gemini-embedding-2",
+    ),
+]
+
+IMAGE_SPELLINGS = [
+    Spelling({"size": "16:9"}, "`extra_body.google.aspect_ratio`", {"aspectRatio": "16:9"}, model="gemini-3-pro-image"),
+    Spelling(
+        {"size": "17:9"}, "the nearest ratio", {"aspectRatio": "16:9"}, ["size=17:9->16:9"], model="gemini-3-pro-image"
+    ),
+    Spelling({"size": "auto"}, "no size", {}, model="gemini-3-pro-image"),
+    Spelling({"quality": "hd"}, "`2K`", {"imageSize": "2K"}, ["quality=hd->2K"], model="gemini-3-pro-image"),
+]

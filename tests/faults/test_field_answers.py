@@ -75,6 +75,7 @@ def notes(*parts: dict[str, Any], finish: str = "STOP", **changes: Any) -> list[
         ({"questions": [], "questions[0].header": "A"}, {"questions": [{"header": "A"}]}),
         ({"filter.x.y": 1, "filter.deep.z": 2, "text": "t"}, {"filter": {"x.y": 1, "deep": {"z": 2}}, "text": "t"}),
         ({"tags[0]": "a", "tags[1]": "b"}, {"tags": ["a", "b"]}),
+        ({"questions[0][header]": "A"}, {"questions": [{"header": "A"}]}),
         ({"grid[0][0]": 1, "grid[0][1]": 2, "grid[1][0]": 3}, {"grid": [[1, 2], [3]]}),
     ],
 )
@@ -101,7 +102,17 @@ def test_names_that_are_not_flattened_stay_as_they_are(args: dict[str, Any]) -> 
     assert notes(call("ask", args)) == []
 
 
-@pytest.mark.parametrize("name", ["default_api:replaceInFile", "default_api.replaceInFile", "functions.replaceInFile"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "default_api:replaceInFile",
+        "default_api.replaceInFile",
+        "functions.replaceInFile",
+        "Default_API:replaceInFile",
+        "default_api:default_api.replaceInFile",
+        "tool_code.replaceInFile",
+    ],
+)
 @pytest.mark.parametrize("finish", ["STOP", "UNEXPECTED_TOOL_CALL"])
 def test_a_namespace_before_a_declared_name_is_taken_off(name: str, finish: str) -> None:
     part = call(name, {"path": "a"}, thoughtSignature="c2ln")
@@ -270,6 +281,9 @@ def test_thoughts_within_candidates_are_counted_once_in_each_call_and_beside_too
         ('```json\n{"a": 1}\n```', '{"a": 1}'),
         ("\n```\n[1, 2]\n```\n", "[1, 2]"),
         ('```JSON\n{"a": "```"}```', '{"a": "```"}'),
+        ('~~~json\n{"a": 1}\n~~~', '{"a": 1}'),
+        ("````json\n[1]\n````", "[1]"),
+        ('```json {"a": 1}```', '{"a": 1}'),
     ],
 )
 def test_json_in_one_fence_is_unwrapped_where_json_was_asked_for(text: str, content: str) -> None:
@@ -288,6 +302,10 @@ def test_json_in_one_fence_is_unwrapped_where_json_was_asked_for(text: str, cont
         "```json\n{broken\n```",
         "```\ntext\n```",
         "```",
+        "```json5\n{}\n```",
+        "```json\n{}\n```\n```json\n{}\n```",
+        "~~~json\n{}\n```",
+        "~~",
     ],
 )
 def test_text_that_is_not_one_fence_of_json_stays_as_it_is(text: str) -> None:

@@ -65,3 +65,28 @@ def test_a_body_that_is_broken_otherwise_is_still_refused() -> None:
     with pytest.raises(ApiError) as caught:
         parse(ChatCompletionRequest, rb'{"model": "m", "messages": [{"role": "user", "content": "\ud83d')
     assert caught.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (b"\xed\xa0\xbd", "\ufffd"),
+        (b"a\xed\xb8\x80b", "a\ufffdb"),
+        (b"\xed\xa0\xbd\xed\xb8\x80", "\U0001f600"),
+        ("\U0001f600\xe9".encode() + b"\xed\xa0\xbd", "\U0001f600\xe9\ufffd"),
+    ],
+)
+def test_half_an_emoji_that_was_written_as_bytes_is_replaced_too(written: bytes, read: str) -> None:
+    raw = b'{"model": "m", "messages": [{"role": "user", "content": "HALF"}]}'.replace(b"HALF", written)
+    assert parse(ChatCompletionRequest, raw).messages[0]["content"] == read
+
+
+def test_a_byte_order_mark_before_a_body_says_nothing() -> None:
+    raw = b'\xef\xbb\xbf{"model": "m", "messages": [{"role": "user", "content": "x"}]}'
+    assert parse(ChatCompletionRequest, raw).messages[0]["content"] == "x"
+
+
+def test_bytes_that_are_no_utf_8_are_refused() -> None:
+    with pytest.raises(ApiError) as caught:
+        parse(ChatCompletionRequest, b'{"model": "m", "messages": [{"role": "user", "content": "\xff"}]}')
+    assert caught.value.code == "invalid_json"

@@ -41,6 +41,13 @@ def user(**part: Any) -> dict[str, Any]:
             {"tools": [function_tool()], "tool_choice": {"type": "function", "name": "get_weather", "x": 1}},
             "tool_choice.x",
         ),
+        (
+            {
+                "tools": [function_tool()],
+                "tool_choice": {"type": "function", "function": {"name": "get_weather", "x": 1}},
+            },
+            "tool_choice.function.x",
+        ),
         ({"web_search_options": {"search_context_size": "low"}}, "web_search_options.search_context_size"),
     ],
 )

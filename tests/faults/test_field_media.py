@@ -7,6 +7,7 @@ from tests.support.chat import USER, chat_options, translate
 
 from gemgate.api.embeddings.translation import to_gemini as embed
 from gemgate.api.embeddings.wire import EmbeddingRequest
+from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.translation.options import EmbeddingOptions
 
@@ -65,6 +66,14 @@ def sent(part: dict[str, Any], remote: Any = "fetch") -> tuple[Any, dict[str, st
         (image("https://youtu.be/abcdefghijk"), "video/mp4"),
         (file(file_url=VIDEO), "video/mp4"),
         (audio("gs://b/a.mp3"), "audio/mpeg"),
+        (audio("gs://b/a.flac"), "audio/flac"),
+        (audio("gs://b/a.OGG"), "audio/ogg"),
+        (audio("gs://b/a.m4a"), "audio/mp4"),
+        (video("gs://b/v.wmv"), "video/wmv"),
+        (video("gs://b/v.3gp"), "video/3gpp"),
+        (image("gs://b/o.png#1700000000000000"), "image/png"),
+        (image("gs://b/o.jpeg?x=1.2"), "image/jpeg"),
+        (image("gs://b/what?.png"), "image/png"),
         (file(file_id=FILE, format="application/pdf"), "application/pdf"),
         (file(file_id="files/abc", filename="a.pdf"), "application/pdf"),
         (image(FILE, format="image/png"), "image/png"),
@@ -161,6 +170,7 @@ STORES = {"fileSearchStoreNames": ["fileSearchStores/a"]}
             {"fileSearch": STORES},
             [],
         ),
+        ({"type": "file_search", "vector_store_ids": ["fileSearchStores/a"]}, {"fileSearch": STORES}, []),
         (
             {"type": "web_search_preview", "web_search_preview": {"search_context_size": "low"}},
             {"googleSearch": {}},
@@ -201,3 +211,15 @@ def test_a_built_in_tool_has_its_options_and_no_others(
 def test_a_function_without_a_type_or_without_its_object_is_one(tool: dict[str, Any]) -> None:
     (declaration,) = translate(tools=[tool]).body["tools"][0]["functionDeclarations"]
     assert declaration["parametersJsonSchema"] == {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"vector_store_ids": ["vs_1"]}, {"vector_store_ids": []}, {"file_search": {}}, {"top_k": 3}]
+)
+def test_a_search_of_files_that_names_no_store_of_googles_is_refused_by_name(options: dict[str, Any]) -> None:
+    with pytest.raises(ApiError) as caught:
+        translate(messages=[USER], tools=[{"type": "file_search", **options}])
+    assert (caught.value.param, caught.value.code) == (
+        "tools[0].file_search_store_names",
+        "missing_required_parameter",
+    )

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.faults.spellings import SIGNATURE, SIGNED
 from tests.faults.test_field_histories import accepted
 from tests.support.chat import FLASH_3, FLASH_25, USER, chat_options, tool_result, translate
 
@@ -66,26 +67,17 @@ def test_the_store_is_asked_for_calls_with_a_wrong_value() -> None:
     assert len(unsigned_calls(ChatCompletionRequest.model_validate(body).messages, "")) == 1
 
 
-MESSAGES = [
-    {"thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": GOOD}]},
-    {"reasoning_signature": GOOD},
-    {"reasoning_details": [{"type": "reasoning.encrypted", "data": GOOD, "id": "c", "format": "google-gemini-v1"}]},
-    {"reasoning_details": [{"type": "reasoning.text", "text": "hm", "signature": GOOD}]},
-    {"content": [{"type": "thinking", "thinking": "hm", "signature": GOOD}]},
-]
-
-
-@pytest.mark.parametrize("message", MESSAGES)
+@pytest.mark.parametrize("message", SIGNED)
 def test_signatures_in_other_gateways_fields_for_thoughts_are_read(message: dict[str, Any]) -> None:
     signature, notes = of_call(call(), **message)
-    assert signature == GOOD
+    assert signature == SIGNATURE
     assert len(notes) == 1
     said = {"content": "Well.", **message}
     if isinstance(said["content"], list):
         said["content"] = [*said["content"], {"type": "text", "text": "Well."}]
     turns = accepted(translate(model=FLASH_3, messages=[USER, {"role": "assistant", **said}, USER])).body["contents"]
     if "c" not in str(message.get("reasoning_details")).replace("reasoning.encrypted", ""):
-        assert turns[1]["parts"] == [{"text": "Well.", "thoughtSignature": GOOD}]
+        assert turns[1]["parts"] == [{"text": "Well.", "thoughtSignature": SIGNATURE}]
 
 
 def test_googles_content_may_be_called_vertex() -> None:

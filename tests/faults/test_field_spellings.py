@@ -3,7 +3,14 @@
 from typing import Any
 
 import pytest
-from tests.faults.spellings import PREFIXES, SPELLINGS, Spelling
+from tests.faults.spellings import (
+    EMBEDDING_SPELLINGS,
+    IMAGE_SPELLINGS,
+    PIXEL,
+    PREFIXES,
+    SPELLINGS,
+    Spelling,
+)
 from tests.faults.test_field_histories import accepted
 from tests.support.chat import FLASH_25, chat_options, translate
 
@@ -11,9 +18,11 @@ from gemgate.api.chat.request import to_gemini
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.embeddings.translation import to_gemini as embed
 from gemgate.api.embeddings.wire import EmbeddingRequest
+from gemgate.api.images.request import to_gemini as draw
+from gemgate.api.images.wire import GenerationRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.translation.options import EmbeddingOptions
+from gemgate.translation.options import EmbeddingOptions, ImageOptions
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: str(spelling.written)[:60])
@@ -73,25 +82,28 @@ def embedded(given: Any, model: str = "gemini-embedding-001", **fields: Any) -> 
     return requests, translation.notes.dropped
 
 
-@pytest.mark.parametrize(
-    ("fields", "settings"),
-    [
-        ({"task_type": "retrieval_query"}, {"taskType": "RETRIEVAL_QUERY"}),
-        ({"input_type": "search_document", "title": "T"}, {"taskType": "RETRIEVAL_DOCUMENT", "title": "T"}),
-        ({"input_type": "query"}, {"taskType": "RETRIEVAL_QUERY"}),
-        ({"task_type": "CLUSTERING", "input_type": "query"}, {"taskType": "CLUSTERING"}),
-        (
-            {"task_type": "CLUSTERING", "google": {"task_type": "SEMANTIC_SIMILARITY"}},
-            {"taskType": "SEMANTIC_SIMILARITY"},
-        ),
-    ],
-)
-def test_settings_of_embeddings_are_read_at_the_top_level(fields: dict[str, Any], settings: dict[str, Any]) -> None:
-    requests, dropped = embedded(["a", "b"], **fields)
-    for one in requests:
-        assert {name: one[name] for name in ("taskType", "title") if name in one} == settings
+@pytest.mark.parametrize("spelling", EMBEDDING_SPELLINGS, ids=lambda spelling: str(spelling.written)[:60])
+def test_a_spelling_of_embeddings_means_what_the_table_says(spelling: Spelling) -> None:
+    fields = dict(spelling.written)
+    (request,), dropped = embedded(fields.pop("input"), spelling.model, **fields)
+    names = spelling.native.keys() | {"taskType", "title"}
+    assert {name: value for name, value in request.items() if name in names} == spelling.native
+    assert dropped == spelling.dropped
+
+
+@pytest.mark.parametrize("spelling", IMAGE_SPELLINGS, ids=lambda spelling: str(spelling.written))
+def test_a_spelling_of_images_means_what_the_table_says(spelling: Spelling) -> None:
+    asked = GenerationRequest.model_validate({"model": spelling.model, "prompt": "a cat", **spelling.written})
+    translation = draw(asked, ImageOptions(Catalog()), "generateContent", [])
+    assert translation.bodies[0]["generationConfig"].get("imageConfig", {}) == spelling.native
+    assert (translation.notes.adjusted, translation.notes.dropped) == (spelling.adjusted, spelling.dropped)
+
+
+def test_settings_of_embeddings_hold_for_each_item_and_googles_own_options_go_before_them() -> None:
+    google = {"task_type": "SEMANTIC_SIMILARITY"}
+    requests, dropped = embedded(["a", "b"], task_type="CLUSTERING", google=google)
+    assert [one["taskType"] for one in requests] == ["SEMANTIC_SIMILARITY"] * 2
     assert dropped == []
-    assert embedded("a", "gemini-embedding-2", **fields)[1] != []
 
 
 def test_settings_of_embeddings_are_read_beside_each_item() -> None:
@@ -112,9 +124,6 @@ def test_wrong_settings_of_embeddings_are_refused_by_name(fields: dict[str, Any]
     with pytest.raises(ApiError) as caught:
         embedded("a", **fields)
     assert caught.value.param == next(iter(fields))
-
-
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 def test_a_text_that_is_the_url_of_media_is_embedded_as_media() -> None:

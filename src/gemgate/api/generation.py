@@ -20,7 +20,7 @@ from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import ItemSource, all_of, interleaved
-from gemgate.translation.notes import Notes, served_by
+from gemgate.translation.notes import Notes, served_by, status_header
 from gemgate.translation.retired_models import retired_error
 from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
 from gemgate.upstream.stream import CallEvents
@@ -106,7 +106,11 @@ class Generation(Generic[T]):
         """What was dropped and adjusted, and the model that answers, if it has begun to."""
         if self._answering is None:
             return self.translation.notes.headers()
-        return self._answering.notes.headers() | served_by(self._answering.model)
+        headers = self._answering.notes.headers() | served_by(self._answering.model)
+        catalog = self._call.services.chat.catalog
+        if catalog.statuses and (status := catalog.status_of(self._answering.model)):
+            headers |= status_header(status)
+        return headers
 
     async def answer(self) -> tuple[T, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
@@ -246,7 +250,7 @@ class ModelCall(Generic[T]):
         if not may_teach(error) or not self.may_be_adjusted:
             raise error
         sent = await self.ready()
-        lesson = lesson_from(error, sent.model, sent.body, sent.notes, self.services)
+        lesson = lesson_from(error, sent.model, sent.body, sent.notes, self.services.chat)
         if lesson is None:
             raise error
         catalog = self.services.chat.catalog

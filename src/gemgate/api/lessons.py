@@ -4,13 +4,13 @@ The refusal is recognised by Google's own words, teaches one fact about the mode
 with it. What the caller wrote in Google's own terms (`extra_body.google`) is never changed, and teaches nothing.
 """
 
-from gemgate.api.services import Services
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.refusal_lessons import Lesson, SentRequest, lesson_of, recognised
 from gemgate.gemini.types import GenerateContentRequest
 from gemgate.translation.extra_body import snake
 from gemgate.translation.notes import Notes
+from gemgate.translation.options import Options
 
 MAX_LESSONS = 4
 """Refusals that one request may be adjusted to, each by another fact."""
@@ -35,6 +35,7 @@ _NATIVE_PARAMS = {
     "thoughtSignature": "messages",
     "mediaResolution": "messages",
     "responseJsonSchema": "response_format",
+    "parametersJsonSchema": "tools",
     "thinkingConfig": "reasoning_effort",
     "stopSequences": "stop",
     "maxOutputTokens": "max_tokens",
@@ -49,7 +50,7 @@ def may_teach(error: GeminiError) -> bool:
 
 
 def lesson_from(
-    error: GeminiError, model: str, body: GenerateContentRequest, notes: Notes, services: Services
+    error: GeminiError, model: str, body: GenerateContentRequest, notes: Notes, options: Options
 ) -> Lesson | None:
     """What a refusal teaches about `model`; None: nothing.
 
@@ -58,17 +59,17 @@ def lesson_from(
         model: What was asked.
         body: The request as it was sent.
         notes: What is known of its translation.
-        services: The catalog, and the policy.
+        options: The catalog, and the policy.
 
     Raises:
         ApiError: 400 that names the parameter, under the policy `strict`: nothing is adjusted.
     """
-    catalog = services.chat.catalog
+    catalog = options.catalog
     sent = SentRequest(body, catalog.facts(model), notes.explicit, catalog.refused_values(model))
     lesson = lesson_of(error.message, sent)
     if lesson is None:
         return None
-    if services.chat.unsupported_params == "strict":
+    if options.unsupported_params == "strict":
         param = _param(lesson)
         msg = f"{model.removeprefix('models/')} does not take what '{param}' asks for: {error.message}"
         raise ApiError(400, msg, param=param, code="unsupported_parameter") from error

@@ -27,6 +27,7 @@ from gemgate.web.heavy_work import HeavyWork
 
 if TYPE_CHECKING:
     from gemgate.api.batches.service import BatchService
+    from gemgate.api.images.image_links import ImageLinks
     from gemgate.api.responses.state import ResponseServices
 
 
@@ -56,6 +57,7 @@ class Services:
     batches: "BatchService"
     metrics: Metrics
     upload_encryptor: Encryptor
+    image_links: "ImageLinks"
     responses: "ResponseServices"
     readiness: Readiness
     confirmed_keys: ConfirmedKeys
@@ -81,6 +83,17 @@ def caller_of(request: Request) -> Caller:
     caller = authenticate(headers, services.settings, services.client_keys)
     record.caller = caller.name
     return caller
+
+
+def origin_of(request: Request) -> str:
+    """The gateway as the caller sees it. The answer to a forged header is read by the sender of that header."""
+    settings = services_of(request).settings
+    if settings.public_url is not None:
+        return settings.public_url
+    url = request.base_url
+    if request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower() == "https":
+        url = url.replace(scheme="https")
+    return str(url).rstrip("/") + settings.root_path
 
 
 def dialect_of(request: Request) -> Dialect:

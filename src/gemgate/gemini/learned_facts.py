@@ -98,6 +98,10 @@ class LearnedFacts:
         now = self._clock()
         return {name: learned for name, learned in facts.items() if learned.until > now}
 
+    def all(self) -> tuple[LearnedFact, ...]:
+        """What was learned of all models and is not forgotten."""
+        return tuple(learned for model in self._known for learned in self.of(model).values())
+
     def drop_expired(self) -> None:
         """Forget what has reached its end."""
         now = self._clock()

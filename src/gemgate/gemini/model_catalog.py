@@ -25,7 +25,7 @@ from gemgate.gemini.model_overrides import (
     read_rows_file,
 )
 from gemgate.gemini.model_table import DATED, GUESSES, NEWEST, ROWS, FactRow
-from gemgate.gemini.refusal_lessons import REFUSED_VALUES
+from gemgate.gemini.refusal_lessons import REFUSED_VALUES, merged_lesson
 from gemgate.gemini.types import ModelResource
 
 __all__ = ["NEWEST", "Belief", "Catalog", "FactOrigin", "ModelFacts", "today"]
@@ -111,6 +111,9 @@ class Catalog:
         learned: What answers have taught.
         clock: Unix seconds.
 
+    Attributes:
+        statuses: What Google has said of the ends of models, by their names.
+
     Raises:
         ModelFactsError: a row of the operator's is wrong.
     """
@@ -133,7 +136,7 @@ class Catalog:
         self._known: dict[str, ModelFacts] = {}
         self._known_until = 0.0
         self._settled: set[tuple[str, str]] = set()
-        self._statuses: dict[str, Mapping[str, Any]] = {}
+        self.statuses: dict[str, Mapping[str, Any]] = {}
         self.day = ""
 
     def facts(self, model: str) -> ModelFacts:
@@ -147,6 +150,10 @@ class Catalog:
                 known.clear()
             found = known[model] = self._look_up(model.removeprefix("models/"))
         return found
+
+    def current_day(self) -> str:
+        """The day whose rows hold now."""
+        return self._date or today()
 
     def belief(self, model: str) -> Belief:
         """The facts of `model` with the origin of each."""
@@ -198,6 +205,13 @@ class Catalog:
         self.learned.take_over(learned)
         self.renew()
 
+    def learn(self, model: str, fact: str, value: Any) -> None:
+        """Believe what a refusal has taught about one fact of `model`, beside what is believed; let everybody know."""
+        believed = self.refused_values(model) if fact == REFUSED_VALUES else getattr(self.facts(model), fact)
+        merged = merged_lesson(fact, believed, value)
+        if merged != believed and self.learned.ttl:
+            self.confirm(self.suppose(model, fact, merged))
+
     def answered_as(self, model: str, version: str) -> bool:
         """Take note of the `modelVersion` that answered for `model`; whether it is news that this is another family."""
         if (model, version) in self._settled or not self.learned.ttl:
@@ -220,24 +234,46 @@ class Catalog:
     def has_status(self, model: str, status: Any) -> bool:
         """Take note of the `modelStatus` of an answer; whether it is news."""
         name = model.removeprefix("models/")
-        if not isinstance(status, Mapping) or self._statuses.get(name) == status:
+        if not isinstance(status, Mapping) or self.statuses.get(name) == status:
             return False
-        if len(self._statuses) >= _MAX_KNOWN:
-            self._statuses.clear()
-        self._statuses[name] = status
+        if len(self.statuses) >= _MAX_KNOWN:
+            self.statuses.clear()
+        self.statuses[name] = status
         return True
+
+    def status_of(self, model: str) -> str:
+        """What Google has said of the end of `models/x`, in a line; empty: nothing."""
+        if model.removeprefix("models/") not in self.statuses:
+            return ""
+        end = self.end_of(model)
+        words = (
+            end.stage,
+            f"retirement={end.day}" if end.day else "",
+            f"successor={end.successor}" * bool(end.successor),
+        )
+        return "; ".join(word for word in words if word)
 
     def end_of(self, model: str) -> ModelEnd:
         """When `model` ends, as far as Google's answers or the facts say."""
         name = model.removeprefix("models/")
-        status, facts = self._statuses.get(name, {}), self.facts(name)
+        status, facts = self.statuses.get(name, {}), self.facts(name)
         stage, retirement = str(status.get("modelStage") or ""), str(status.get("retirementTime") or "")
         message = str(status.get("message") or "")
         return ModelEnd(retirement[:10] or facts.shutdown, facts.successor, stage.removeprefix("MODEL_STAGE_"), message)
 
     def listed(self, models: Iterable[ModelResource]) -> None:
         """Take over what Google's list says of these models."""
-        changed = {model["name"].removeprefix("models/"): facts for model in models if (facts := listed_facts(model))}
+        self.take_over_listed(
+            {model["name"].removeprefix("models/"): facts for model in models if (facts := listed_facts(model))}
+        )
+
+    @property
+    def listed_facts(self) -> Mapping[str, Mapping[str, Any]]:
+        """What Google's list says, by model."""
+        return self._listed
+
+    def take_over_listed(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
+        """Believe these facts of Google's list, by model."""
         if any(self._listed.get(name) != facts for name, facts in changed.items()):
             if len(self._listed) + len(changed) > _MAX_LISTED:
                 self._listed.clear()
@@ -268,7 +304,7 @@ class Catalog:
         now = self._clock()
         self.learned.drop_expired()
         self._settled = set()
-        self.day = self._date or today()
+        self.day = self.current_day()
         self._known = {}
         self._known_until = min((now // _DAY + 1) * _DAY, self.learned.next_end)
 
@@ -296,7 +332,7 @@ class Catalog:
                 yield _Layer(FactOrigin("learned", _moment(taught.since), "a refusal"), {fact: taught.value})
 
     def _row(self, name: str) -> FactRow:
-        day = self.day or self._date or today()
+        day = self.day or self.current_day()
         rows = (row for rows in (DATED, ROWS) for row in rows)
         return next(row for row in rows if row.since <= day and fnmatchcase(name, row.pattern))
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -140,19 +140,7 @@ class ModelList:
             task.exception()  # everybody may have left, and then nobody else looks at it
 
     async def _fetch(self, owner: str, key: str | None) -> Mapping[str, ModelResource]:
-        models: dict[str, ModelResource] = {}
-        params, seen = {"pageSize": str(PAGE_SIZE)}, {""}
-        while True:
-            page = await self._gemini.request("GET", PATH, key=key, params=params)
-            check_response(page, ListModelsResponse)
-            for model in page.get("models") or []:
-                if name := model.get("name"):
-                    models.setdefault(name, model)
-            token = page.get("nextPageToken") or ""
-            if token in seen:
-                break
-            seen.add(token)
-            params = {**params, "pageToken": token}
+        models = await all_models(lambda params: self._gemini.request("GET", PATH, key=key, params=params))
         if self._announce is not None:
             self._announce(models)
         self._kept[owner] = _Kept(models, self._clock() + self._ttl)
@@ -160,6 +148,30 @@ class ModelList:
         if len(self._kept) > MAX_OWNERS:
             self._kept.popitem(last=False)
         return models
+
+
+async def all_models(page_of: Callable[[Mapping[str, str]], Awaitable[dict[str, Any]]]) -> dict[str, ModelResource]:
+    """All pages of Google's list, by resource name, in Google's order.
+
+    Args:
+        page_of: Asks for the page of these parameters.
+
+    Raises:
+        GeminiError: a page cannot be had, or is not one.
+    """
+    models: dict[str, ModelResource] = {}
+    params, seen = {"pageSize": str(PAGE_SIZE)}, {""}
+    while True:
+        page = await page_of(params)
+        check_response(page, ListModelsResponse)
+        for model in page.get("models") or []:
+            if name := model.get("name"):
+                models.setdefault(name, model)
+        token = page.get("nextPageToken") or ""
+        if token in seen:
+            return models
+        seen.add(token)
+        params = {**params, "pageToken": token}
 
 
 def _is_down(error: GeminiError) -> bool:

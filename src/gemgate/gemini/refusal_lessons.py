@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from gemgate.gemini.model_facts import ModelFacts
-from gemgate.gemini.refused_values import displaced_digest, schema_digest, signature_digests
+from gemgate.gemini.refused_values import displaced_digest, parameters_digest, schema_digest, signature_digests
 
 REFUSED_VALUES = "refused_values"
 """The fact that values of requests (signatures, schemas), known by their digests, are refused by a model."""
@@ -113,8 +113,8 @@ def _no_levels(_: re.Match[str], sent: SentRequest) -> Lesson | None:
 
 
 def _no_thinking(_: re.Match[str], sent: SentRequest) -> Lesson | None:
-    is_set = sent.thinking("thinkingLevel") or sent.thinking("thinkingBudget")
-    return Lesson("thinking", "none", "thinkingConfig") if is_set else None
+    names = ("thinkingLevel", "thinkingBudget", "includeThoughts")
+    return Lesson("thinking", "none", "thinkingConfig") if any(map(sent.thinking, names)) else None
 
 
 def _no_budgets(_: re.Match[str], sent: SentRequest) -> Lesson | None:
@@ -188,9 +188,12 @@ def _bad_signatures(_: re.Match[str], sent: SentRequest) -> Lesson | None:
 
 
 def _large_schema(_: re.Match[str], sent: SentRequest) -> Lesson | None:
-    digest = schema_digest(sent.body)
-    is_own = digest is not None and "generation_config.responseJsonSchema" not in sent.explicit
-    return _refused_values(sent, {digest}, "responseJsonSchema") if is_own and digest else None
+    format_digest, functions_digest = schema_digest(sent.body), parameters_digest(sent.body)
+    if format_digest is not None and "generation_config.responseJsonSchema" not in sent.explicit:
+        return _refused_values(sent, {format_digest}, "responseJsonSchema")
+    if functions_digest is not None and "tools" not in sent.explicit:
+        return _refused_values(sent, {functions_digest}, "parametersJsonSchema")
+    return None
 
 
 def _refused_values(sent: SentRequest, found: Collection[str], native: str) -> Lesson | None:
@@ -313,6 +316,11 @@ PATTERNS: tuple[RefusalPattern, ...] = (
         _REPORTED + ", many times",
     ),
     _row(
+        r"The (?:specified |response |request |given )?schema is too (?:complex|large)\b[^\n]{0,1000}",
+        _large_schema,
+        "docs/structured-output: a complex schema is a 400; its words are a guess",
+    ),
+    _row(
         rf"Invalid JSON payload received\. Unknown name \"(\w{{1,80}})\" at {_FIELD}: Cannot find field\.?",
         _refused_field,
         _RECORDED,
@@ -350,3 +358,12 @@ def lesson_of(message: str, sent: SentRequest) -> Lesson | None:
     """What Google's `message` teaches about the model that refused `sent`; None: nothing."""
     found = recognised(message)
     return found[0].teach(found[1], sent) if found is not None else None
+
+
+def merged_lesson(fact: str, believed: Any, taught: Any) -> Any:
+    """What is believed of a fact after a lesson about a request that was made under an earlier belief."""
+    if fact == "levels":
+        return tuple(level for level in believed if level in taught) or taught
+    if fact in (REFUSED_VALUES, "refused_fields"):
+        return (*believed, *(value for value in taught if value not in believed))[-_MAX_VALUES:]
+    return taught

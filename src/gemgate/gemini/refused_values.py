@@ -42,6 +42,22 @@ def displaced_digest(body: Mapping[str, Any]) -> str | None:
     return None if first is None else digest_of_value(contents[: first + 1])
 
 
+def parameter_schemas(body: Mapping[str, Any]) -> list[Any]:
+    """The schemas of the parameters of its functions."""
+    return [
+        declaration["parametersJsonSchema"]
+        for tool in body.get("tools") or ()
+        for declaration in tool.get("functionDeclarations") or ()
+        if "parametersJsonSchema" in declaration
+    ]
+
+
+def parameters_digest(body: Mapping[str, Any]) -> str | None:
+    """The digest of the schemas of its functions, if it has some."""
+    schemas = parameter_schemas(body)
+    return digest_of_value(schemas) if schemas else None
+
+
 def schema_digest(body: Mapping[str, Any]) -> str | None:
     """The digest of its `responseJsonSchema`, if it has one."""
     schema = (body.get("generationConfig") or {}).get("responseJsonSchema")

@@ -1,10 +1,10 @@
 """Token counts of an answer, whatever Google leaves out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gemgate.gemini.types import ModalityTokenCount, UsageMetadata
+from gemgate.gemini.types import GenerateContentResponse, ModalityTokenCount, UsageMetadata
 
 
 @dataclass(slots=True)
@@ -66,6 +66,17 @@ def _with_thoughts_apart(meta: UsageMetadata) -> UsageMetadata:
     if others + candidates != meta.get("totalTokenCount"):
         return meta
     return {**meta, "candidatesTokenCount": candidates - thoughts}
+
+
+def web_searches(grounding: Mapping[str, Any] | None) -> int:
+    """How many different queries a search was asked for, by the `groundingMetadata` of a candidate."""
+    queries = (grounding or {}).get("webSearchQueries")
+    return len({query for query in queries if isinstance(query, str) and query}) if isinstance(queries, list) else 0
+
+
+def searches_of(answer: GenerateContentResponse) -> int:
+    """The queries of all candidates of an answer."""
+    return sum(web_searches(candidate.get("groundingMetadata")) for candidate in answer.get("candidates") or ())
 
 
 def by_modality(details: list[ModalityTokenCount] | None) -> dict[str, int]:

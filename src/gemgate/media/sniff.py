@@ -124,7 +124,15 @@ _BOM_AND_SPACE = b"\xef\xbb\xbf \t\r\n\0"
 
 # The types built into Python only: what /etc/mime.types adds differs from host to host.
 _COMMON, _STANDARD = mimetypes.MimeTypes().types_map
-_SUFFIXES = {**_COMMON, **_STANDARD, ".md": "text/markdown", ".csv": "text/csv", ".ts": "text/plain"}
+_SUFFIXES = {
+    **_COMMON, **_STANDARD, ".md": "text/markdown", ".csv": "text/csv", ".ts": "text/plain",
+    # What older versions of Python lack, or know as another medium.
+    ".3gp": "video/3gpp", ".3gpp": "video/3gpp", ".aac": "audio/aac", ".flac": "audio/flac", ".flv": "video/x-flv",
+    ".heic": "image/heic", ".heif": "image/heif", ".jsonl": "text/plain", ".log": "text/plain", ".m4a": "audio/mp4",
+    ".m4v": "video/mp4", ".mpga": "audio/mpeg", ".oga": "audio/ogg", ".ogg": "audio/ogg", ".opus": "audio/opus",
+    ".weba": "audio/webm", ".webm": "video/webm", ".webp": "image/webp", ".wmv": "video/wmv", ".yaml": "text/plain",
+    ".yml": "text/plain",
+}  # fmt: skip
 
 
 def choose(head: bytes, declared: str | None, filename: str | None) -> str:
@@ -176,8 +184,11 @@ def type_without_bytes(declared: str | None, *names: str | None) -> str | None:
         return declared.strip()
     endings = [f".{declared.strip().lower().lstrip('.')}"] if declared else []
     for name in names:
-        _, dot, ending = (name or "").rpartition("/")[2].rpartition(".")
-        endings += [f".{ending.lower()}"] if dot else []
+        last = (name or "").rpartition("/")[2]
+        # A bucket's object may be named with its generation, or a signed address with its signature.
+        for shown in (last.partition("#")[0].partition("?")[0], last):
+            _, dot, ending = shown.rpartition(".")
+            endings += [f".{ending.lower()}"] if dot else []
     found = next((known for ending in endings if (known := _SUFFIXES.get(ending)) and known != _UNKNOWN), None)
     return found if found == "audio/mpeg" else gemini_name(found)
 

@@ -116,8 +116,10 @@ class Metrics(Observer):
         self._open_streams = gauge("open_streams", "Streams being sent.", "livesum")
         text = "Tokens by kind: prompt (without cached), cached, completion (without thoughts), thoughts."
         self._tokens = counter("tokens", text, "model", "caller", "kind")
-        text = "Cost of the tokens by the price table, in US dollars."
+        text = "Cost of tokens, images of Imagen and web searches, in US dollars."
         self._cost = counter("cost_usd", text, "model", "caller")
+        text = "Queries that Google has searched the web for, which are paid apart from tokens."
+        self._searches = counter("web_searches", text, "model", "caller")
         self._unpriced = counter("unpriced_requests", "Requests with tokens whose cost is not known.", "model")
         self._dropped = counter("dropped_params", "Parameters that Gemini did not get.", "param")
         self._adjusted = counter("adjusted_params", "Parameters that reached Gemini changed.", "param")
@@ -168,6 +170,8 @@ class Metrics(Observer):
             self._stream_ended(record, model)
         if record.counts is not None:
             self._count_tokens(record, record.counts, self._tokens_of(model, record.caller or ""))
+        if record.searches:
+            self._searches.labels(model, record.caller or "").inc(record.searches)
         if (notes := record.notes) is not None:
             for name in notes.dropped:
                 self._dropped.labels(self._param(name)).inc()

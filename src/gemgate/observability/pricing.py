@@ -29,6 +29,9 @@ _IMAGES = (
 )
 """US dollars an image. Source: https://ai.google.dev/gemini-api/docs/pricing"""
 
+_SEARCH, _GROUNDED_REQUEST = 0.014, 0.035
+"""US dollars a query, and a request. Source: https://ai.google.dev/gemini-api/docs/pricing"""
+
 _STANDARD_TIERS = (None, "standard", "default")
 
 _INPUT = {"AUDIO": "input_audio_mtok", "IMAGE": "input_image_mtok", "VIDEO": "input_video_mtok"}
@@ -156,6 +159,17 @@ def images_cost(model: str, number: int) -> float:
     """US dollars for images of Imagen, which is paid by the image; 0 for models without such a price."""
     name = model.removeprefix("models/")
     return next((price for prefix, price in _IMAGES if name.startswith(prefix)), 0.0) * number
+
+
+def searches_cost(model: str, searches: int, requests: int = 1) -> float:
+    """US dollars for the web searches of some requests that all search, without the free ones of each month.
+
+    Gemini 2.5 and older are paid by the request that searches, later models by the query.
+    """
+    if not searches:
+        return 0.0
+    is_old = model.removeprefix("models/").startswith(("gemini-2", "gemini-1"))
+    return _GROUNDED_REQUEST * requests if is_old else _SEARCH * searches
 
 
 def batch_cost(model: str, prompt: int, cached: int, answered: int) -> float | None:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 from gemgate.gemini.resource_names import without_prefixes
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import Counts, counts, total
-from gemgate.observability.pricing import cost_of
+from gemgate.observability.pricing import cost_of, searches_cost
 from gemgate.redaction import HIDDEN
 
 Operation = Literal["chat", "responses", "embeddings", "image_generation", "image_edit", "speech"]
@@ -38,12 +38,14 @@ class AnswerSummary(NamedTuple):
         usage: The tokens of all calls.
         response_id: The id that the caller got.
         finish_reasons: Why each choice ended, in OpenAI's words.
+        searches: Queries that the web was searched for.
     """
 
     served: str | None
     usage: UsageMetadata
     response_id: str | None = None
     finish_reasons: Sequence[str] = ()
+    searches: int = 0
 
 
 class Spans(Protocol):
@@ -96,6 +98,7 @@ class Record:
         address: The hash of the caller's address, where the log has it.
         end_user: The hash of OpenAI's `safety_identifier`, or else its `user`, where the log has it.
         extra_cost: US dollars for what is not paid by tokens.
+        searches: Queries that the web was searched for.
         response_id: The id that the answer has.
         finish_reasons: Why each choice ended, in OpenAI's words.
         headers: Those of the request, once its caller is asked for; the key that they present is in no line of the log.
@@ -136,6 +139,7 @@ class Record:
         "response_id",
         "retries",
         "route",
+        "searches",
         "served",
         "status",
         "trace",
@@ -167,6 +171,7 @@ class Record:
         self.counts: Counts | None = None
         self.cost: float | None = None
         self.extra_cost = 0.0
+        self.searches = 0
         self.identify: Callable[[str], str] | None = None
         self.address = ""
         self.end_user = ""
@@ -213,6 +218,10 @@ class Record:
         """The request has cost so much beside its tokens."""
         self.extra_cost += dollars
 
+    def searched(self, queries: int) -> None:
+        """The web was searched for so many queries."""
+        self.searches += queries
+
     def on_finish(self, summary: Callable[[], AnswerSummary]) -> None:
         """When the request has ended, ask `summary` which model answered, and for how many tokens."""
         self._summary = summary
@@ -231,13 +240,16 @@ class Record:
         """
         if self.model is None or not (self._usages or self._summary is not None or self.gemini_key):
             return self.extra_cost
-        usage = total((*self._usages, self._summary().usage if self._summary is not None else {}))
+        summary = self._summary() if self._summary is not None else _NOTHING
+        usage, served = total((*self._usages, summary.usage)), self.served or summary.served
+        searches = self.searches + summary.searches
+        extra = self.extra_cost + (searches_cost(served or self.model, searches) if searches else 0.0)
         found = counts(usage)
         if not (found.prompt or found.candidates):
             if not self.gemini_key or self.error is not None:
-                return self.extra_cost
+                return extra
             found = estimate
-        return (cost_of(self.model, self.served, found, usage) or 0.0) + self.extra_cost
+        return (cost_of(self.model, self.served, found, usage) or 0.0) + extra
 
     def hide_presented(self, text: str) -> str:
         """`text` without what the request presents as its key, which may look like anything.
@@ -260,6 +272,9 @@ class Record:
             if summary.served or summary.usage:
                 self.answered(summary.served, summary.usage)
             self.response_id, self.finish_reasons = summary.response_id, summary.finish_reasons
+            self.searches += summary.searches
+        if self.searches:
+            self.extra_cost += searches_cost(self.served or self.model or "", self.searches)
         if self.extra_cost and priced:
             self.cost = self.extra_cost
         if self.model is None or not self._usages:
@@ -269,6 +284,9 @@ class Record:
         if priced:
             cost = cost_of(self.model, self.served, self.counts, usage)
             self.cost = self.cost if cost is None else cost + self.extra_cost
+
+
+_NOTHING = AnswerSummary(None, {})
 
 
 def _end_user(request: object) -> str:

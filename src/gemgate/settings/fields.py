@@ -190,6 +190,12 @@ class Fields(SecretFiles):
         "place.",
     )
 
+    show_thoughts: Literal["off", "on", "tags"] = Field(
+        default="off",
+        description="Thoughts for clients that cannot ask for them: no; where the endpoint has them "
+        "(reasoning_content of chats below /v1); or, in chats, between <thought> tags in the content.",
+    )
+
     embedding_usage: Literal["count", "off"] = Field(
         default="count",
         description="Tokens of embeddings that Google does not report: counted with extra calls, or reported as 0.",
@@ -197,7 +203,17 @@ class Fields(SecretFiles):
     embedding_concurrency: PositiveInt = Field(
         default=4, description="Concurrent calls to Google for one embeddings request."
     )
+    image_url_lifetime: NonNegativeInt = Field(
+        default=3600,
+        description="Seconds for which an image is kept that is answered as a URL (response_format: url); 0: such a "
+        "request is a 400.",
+    )
     models_ttl: PositiveFloat = Field(default=300, description="How long a list of models is cached.")
+    models_refresh: NonNegativeFloat = Field(
+        default=86_400,
+        description="How often Google's list of models is read in the background, for what it says about them; 0: only "
+        "when a caller asks for it.",
+    )
 
     connect_timeout: PositiveFloat = Field(default=10, description="To open a connection to Google.")
     first_byte_timeout: PositiveFloat = Field(default=300, description="From the request to Google's first byte.")

@@ -12,8 +12,10 @@ import structlog
 from anyio import to_thread
 
 from gemgate.api.batches.costs import BatchCosts
+from gemgate.api.batches.lessons import BatchLessons
 from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.confirmed_keys import ConfirmedKeys
+from gemgate.api.images.image_links import ImageLinks
 from gemgate.api.readiness import Readiness
 from gemgate.api.responses.connection import ResponseConnections
 from gemgate.api.responses.kept_responses import KeptResponses
@@ -24,6 +26,7 @@ from gemgate.auth.resource_access import ResourceAccess
 from gemgate.encryption import Encryptor, secret_of
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.client.environment import UnusableEnvironmentError
+from gemgate.gemini.fact_snapshot import FactSnapshot
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import ModelList
@@ -42,6 +45,7 @@ from gemgate.settings import Settings, variable
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.startup import SharedState, common_state
 from gemgate.startup.key_file import keys_followed
+from gemgate.startup.models_followed import models_followed
 from gemgate.startup.options import (
     batch_options,
     client_options,
@@ -64,6 +68,7 @@ REREAD_SECONDS = 2.0
 """Between two looks at a file of model facts."""
 
 _CARRIERS = b"gemgate responses: encrypted content of reasoning"
+_LINKS = b"gemgate images: addresses of images"
 _UPLOADS = b"gemgate native: addresses of uploads"
 
 _log = structlog.get_logger()
@@ -131,8 +136,11 @@ async def services(
         metrics.models_known(named_models(settings, client_keys))
         await enter(keys_followed(settings.gemini_api_key_file, gemini.shared.pool, metrics.keys_held))
         common = await enter(_common(settings, chat, gemini, metrics))
-        gemini.shared.on_answer.append(ModelWatch(chat.catalog, metrics).answered)
+        watch = ModelWatch(chat.catalog, metrics)
+        gemini.shared.on_answer.append(watch.answered)
         await enter(_reread(chat.catalog))
+        listed = partial(_listed, chat.catalog, metrics)
+        await enter(models_followed(gemini, 0 if settings.passes_keys_through else settings.models_refresh, listed))
         chat = replace(chat, signatures=common.signatures)
         store = await enter(_store(settings))
         await enter(_swept(store))
@@ -149,7 +157,12 @@ async def services(
         options = batch_options(settings, secrets)
         resolve = partial(media.resolve, margin=options.window + MARGIN)
         charge = BatchCosts(metrics, common.budgets, client_keys).charge if settings.prices != "off" else None
-        batches = await enter(batches_at_work(store, gemini, resolve, options, access.check_names, charge=charge))
+        learn, known = BatchLessons(chat.catalog, watch).learn, partial(FactSnapshot.of, chat.catalog)
+        batches = await enter(
+            batches_at_work(
+                store, gemini, resolve, options, access.check_names, charge=charge, learn=learn, known=known
+            )
+        )
         yield Services(
             settings=settings,
             client_keys=client_keys,
@@ -159,7 +172,7 @@ async def services(
             gemini=gemini,
             aliases=aliases,
             media=media,
-            models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=partial(_listed, chat, metrics))),
+            models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=listed)),
             chat=chat,
             embeddings=embedding_options(settings, chat),
             images=image_options(settings, chat),
@@ -169,6 +182,7 @@ async def services(
             batches=batches,
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),
+            image_links=ImageLinks(store, Encryptor(secrets, _LINKS), settings.image_url_lifetime),
             responses=ResponseServices(
                 KeptResponses(store, settings.responses_lifetime, settings.max_body_bytes)
                 if settings.responses_store
@@ -188,9 +202,9 @@ def _common(
     return common_state(url, chat.signatures, settings.signature_ttl, gemini, chat.catalog, metrics.redis)
 
 
-def _listed(chat: Options, metrics: Metrics, models: Mapping[str, ModelResource]) -> None:
+def _listed(catalog: Catalog, metrics: Metrics, models: Mapping[str, ModelResource]) -> None:
     metrics.models_known(models)
-    chat.catalog.listed(models.values())
+    catalog.listed(models.values())
 
 
 def _successors(settings: Settings, catalog: Catalog) -> Callable[[str], str | None] | None:

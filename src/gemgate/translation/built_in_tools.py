@@ -65,6 +65,12 @@ def built_in_tool(kind: str, given: Mapping[str, Any], param: str, notes: Notes)
             _take(options, native, value, f"{param}.{name}.", notes)
         else:
             _take(options, native, {name: value}, f"{param}.", notes)
+    if native == "fileSearch" and not options.get("fileSearchStoreNames"):
+        msg = (
+            f"'{param}' searches no store: Google's are named in 'file_search_store_names' or 'vector_store_ids', such "
+            "as fileSearchStores/my-store."
+        )
+        raise ApiError(400, msg, param=f"{param}.file_search_store_names", code="missing_required_parameter")
     return {native: options}
 
 
@@ -96,5 +102,16 @@ def _take(options: dict[str, Any], native: str, given: Mapping[str, Any], prefix
             continue
         if field in OPTIONS[native]:
             options[field] = option
+        elif native == "fileSearch" and field == "vectorStoreIds" and _names_stores(option):
+            options.setdefault("fileSearchStoreNames", option)
         else:
             notes.drop(prefix + name)
+
+
+def _names_stores(value: Any) -> bool:
+    """Whether OpenAI's ids of vector stores are names of Google's stores."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(name, str) and name.startswith("fileSearchStores/") for name in value)
+    )

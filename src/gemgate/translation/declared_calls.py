@@ -11,10 +11,10 @@ from typing import Any
 
 from gemgate.gemini.parts import DecodedCall
 
-_NAMESPACE = re.compile(r"(?:default_api|functions)[:.]")
+_NAMESPACE = re.compile(r"(?:(?:default_api|functions|tool_code|tools)[:.]){1,4}", re.IGNORECASE)
 _MAX_INDEX = 4  # digits
 _INDEX = re.compile(rf"\[([0-9]{{1,{_MAX_INDEX}}})\]|\.([0-9]{{1,{_MAX_INDEX}}})(?=[.\[]|\Z)")
-_NAME = re.compile(r"\.([^.\[\]]+)|\[\"([^\"]+)\"\]|\['([^']+)'\]")
+_NAME = re.compile(r"\.([^.\[\]]+)|\[\"([^\"]+)\"\]|\['([^']+)'\]|\[([^\[\]\"']+)\]")
 _MAX_DEPTH = 20
 _MAX_NAMES = 1_000
 
@@ -116,7 +116,7 @@ class _Nesting:
             longest = max(known, key=len)
             return longest, at + len(longest) + 1
         found = _NAME.match(name, at)
-        return (found[1] or found[2] or found[3], found.end()) if found else None
+        return (found[1] or found[2] or found[3] or found[4], found.end()) if found else None
 
     def _filled(self, value: dict[str, Any], flat: dict[str, list[str | int]]) -> dict[str, Any]:
         filled: dict[str, Any] = {}

@@ -9,6 +9,9 @@ from gemgate.translation.options import Policy
 MODEL_HEADER = "x-gemgate-model"
 """Names the model that has answered, which need not be the one that was asked for."""
 
+STATUS_HEADER = "x-gemgate-model-status"
+"""Google's word for where the model is in its life, the day of its end, and its successor."""
+
 _MAX_HEADER = 2048
 _MAX_NOTE = 2 * _MAX_HEADER  # a note names what the caller sent, which may be long
 _MAX_NOTES = 256  # more than the header holds
@@ -65,6 +68,11 @@ class Notes:
         if self.adjusted:
             headers["x-gemgate-adjusted"] = _header(self.adjusted, "; ")
         return headers
+
+
+def status_header(line: str) -> dict[str, str]:
+    """The response header that says what Google has said of the model's end; none for an empty line."""
+    return {STATUS_HEADER: _header([line], "")} if line else {}
 
 
 def served_by(model: str) -> dict[str, str]:

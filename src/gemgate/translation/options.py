@@ -19,6 +19,9 @@ TrailingAssistant = Literal["trim", "reject", "continue"]
 Dialect = Literal["openai", "google"]
 
 
+ShownThoughts = Literal["off", "on", "tags"]
+
+
 Usage = Literal["count", "off"]
 
 
@@ -40,6 +43,7 @@ class Options:
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
     max_tools: int = 512
+    show_thoughts: ShownThoughts = "off"
 
 
 @dataclass(frozen=True, slots=True)

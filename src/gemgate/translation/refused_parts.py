@@ -1,6 +1,6 @@
 """Leaves out of a native request what its model is known to have refused."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import orjson
@@ -10,9 +10,11 @@ from gemgate.gemini.refused_values import (
     digest_of_value,
     displaced_digest,
     is_displaced,
+    parameters_digest,
     schema_digest,
     signed_parts,
 )
+from gemgate.gemini.schema.simpler import simpler
 from gemgate.gemini.types import Content, GenerateContentRequest
 from gemgate.translation.extra_body import snake
 from gemgate.translation.notes import Notes
@@ -38,7 +40,8 @@ def leave_out_refused(body: GenerateContentRequest, facts: ModelFacts, refused: 
     if refused:
         _replace_signatures(body, refused, notes)
         _part_turns(body, refused, notes)
-        _move_schema(body, refused, facts, notes)
+        _simplify_schema(body, refused, facts, notes)
+        _simplify_parameters(body, refused, notes)
 
 
 def _drop_field(body: dict[str, Any], name: str, notes: Notes) -> None:
@@ -80,11 +83,42 @@ def _part_turns(body: GenerateContentRequest, refused: Collection[str], notes: N
     notes.adjust("messages=+user")
 
 
-def _move_schema(body: GenerateContentRequest, refused: Collection[str], facts: ModelFacts, notes: Notes) -> None:
-    """A schema with too many states is described in words; the answer is JSON all the same."""
+def _simplify_schema(body: GenerateContentRequest, refused: Collection[str], facts: ModelFacts, notes: Notes) -> None:
+    """Of a schema with too many states, enums and limits are said in words; or all of it, if that is refused too."""
     if schema_digest(body) not in refused or "generation_config.responseJsonSchema" in notes.explicit:
         return
-    schema = body["generationConfig"].pop("responseJsonSchema")
+    config = body["generationConfig"]
+    schema = config["responseJsonSchema"]
+    config["responseJsonSchema"] = simpler(schema)
+    if schema_digest(body) not in refused:
+        notes.adjust("response_format.json_schema.schema=limits->description")
+        return
+    _move_schema(body, schema, facts, notes)
+
+
+def _simplify_parameters(body: GenerateContentRequest, refused: Collection[str], notes: Notes) -> None:
+    """Of functions whose schemas have too many states together, enums and limits are said in words."""
+    if parameters_digest(body) not in refused or "tools" in notes.explicit:
+        return
+    body["tools"] = [_simpler_tool(tool) for tool in body["tools"]]
+    notes.adjust("tools[].function.parameters=limits->description")
+
+
+def _simpler_tool(tool: Mapping[str, Any]) -> Any:
+    declared = tool.get("functionDeclarations")
+    if not declared:
+        return tool
+    return {**tool, "functionDeclarations": [_simpler_function(function) for function in declared]}
+
+
+def _simpler_function(function: Mapping[str, Any]) -> Mapping[str, Any]:
+    schema = function.get("parametersJsonSchema")
+    return {**function, "parametersJsonSchema": simpler(schema)} if isinstance(schema, dict) else function
+
+
+def _move_schema(body: GenerateContentRequest, schema: Any, facts: ModelFacts, notes: Notes) -> None:
+    """A schema in words; the answer is JSON all the same."""
+    del body["generationConfig"]["responseJsonSchema"]
     text = f"Answer with JSON that follows this JSON Schema: {orjson.dumps(schema).decode()}"
     if facts.system_instruction:
         system = body.get("systemInstruction") or {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.types import ThinkingConfig
+from gemgate.gemini.types import GenerationConfig, ThinkingConfig
 from gemgate.translation.notes import Notes
 
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
@@ -79,6 +79,13 @@ def thinking_config(
     elif enabled and facts.thinking == "none":
         notes.drop("reasoning.enabled")
     return config  # type: ignore[return-value]  # see above
+
+
+def show_thoughts(config: GenerationConfig, facts: ModelFacts) -> None:
+    """Ask for the thoughts as well, if the model has some in a conversation and the caller has not said otherwise."""
+    thinking = config.get("thinkingConfig") or {}
+    if facts.thinking != "none" and not (facts.images or facts.speech) and thinking.get("thinkingBudget") != 0:
+        config["thinkingConfig"] = {"includeThoughts": True, **thinking}
 
 
 def _include_thoughts(config: dict[str, Any], reasoning: dict[str, Any], notes: Notes) -> None:

@@ -1,5 +1,6 @@
 """Reports to a caller in OpenAI's words what pydantic found wrong with a request."""
 
+import codecs
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args
@@ -43,16 +44,27 @@ def _repair_json(raw: bytes) -> bytes | None:
 
     Google's product page has the first two: `"n": 1,}` in its snippet for images, and `base64 -i`, which breaks lines
     on Linux. JavaScript clients that cut a string by UTF-16 units leave half of a surrogate pair: it becomes U+FFFD.
+    A byte order mark, which clients on Windows write, says nothing.
     """
     if raw.count(b'"') + raw.count(b",") > _MAX_MENDED:
         return None
     try:
-        text = STRING_OR_LAST_COMMA.sub(lambda found: found[1] or "", raw.decode())
+        text = STRING_OR_LAST_COMMA.sub(lambda found: found[1] or "", _text_of(raw))
         value = json.JSONDecoder(strict=False).decode(text)
         mended = without_half_pairs(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
     except (ValueError, TypeError, RecursionError):
         return None
     return mended if mended != raw else None
+
+
+def _text_of(raw: bytes) -> str:
+    """The text of a body whose UTF-8 may have a mark before it, and surrogates within.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8 otherwise.
+    """
+    text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def from_validation(error: ValidationError, raw: bytes | None = None) -> ApiError:

@@ -159,7 +159,14 @@ class Upstream:
         return await self._made(attempts, send, is_making=method == "POST" and not attempts.target.is_repeatable)
 
     async def request_aside(
-        self, method: str, path: str, *, key: str | None, json: Body, seconds: float = SIDE_CALL_SECONDS
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None,
+        params: Mapping[str, str] | None = None,
+        json: Body | None = None,
+        seconds: float = SIDE_CALL_SECONDS,
     ) -> dict[str, Any]:
         """As `request`, for a call of the gateway's own that an answer does not depend on.
 
@@ -175,7 +182,8 @@ class Upstream:
             observer.calls(target.model, found.label if found is not None else "")
         try:
             async with asyncio.timeout(seconds):
-                return await self.client.request(method, path, key=secret, json=encode(json), within=seconds)
+                content = None if json is None else encode(json)
+                return await self.client.request(method, path, key=secret, params=params, json=content, within=seconds)
         except TimeoutError:
             raise TransportError(Failure.REQUEST_TIMEOUT) from None
         finally:

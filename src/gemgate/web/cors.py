@@ -10,6 +10,7 @@ EXPOSED = (
     "x-gemgate-dropped-params",
     "x-gemgate-adjusted",
     "x-gemgate-model",
+    "x-gemgate-model-status",
     "x-gemgate-stale",
     "x-gemini-service-tier",
     "x-google-status",

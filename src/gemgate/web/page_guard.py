@@ -16,6 +16,9 @@ from gemgate.web.error_handlers import answer
 
 ANY = "*"
 
+LINKS = "/v1/images/content/"
+"""What the addresses of images begin with: they are secrets themselves, and pages may show what they lead to."""
+
 _PROBES = frozenset({"/healthz", "/readyz"})
 _OURS = frozenset({"same-origin", "none"})
 _SHOWN = 100
@@ -48,7 +51,7 @@ class PageGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] == "http" and scope["path"] not in _PROBES and (error := self._error(scope)) is not None:
+        if scope["type"] == "http" and not _is_open(scope["path"]) and (error := self._error(scope)) is not None:
             await answer(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -79,6 +82,10 @@ class PageGuard:
         except ValueError:
             return False
         return address.is_loopback or self._takes_any_address
+
+
+def _is_open(path: str) -> bool:
+    return path in _PROBES or path.startswith(LINKS)
 
 
 def _names(settings: Settings) -> frozenset[str]:

@@ -17,7 +17,7 @@ from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.line_translation import LineJob
 from gemgate.api.batches.service import BatchService
-from gemgate.api.batches.state_machine import BatchStateMachine, Pace
+from gemgate.api.batches.state_machine import BatchStateMachine, Learn, Pace
 from gemgate.api.batches.transfer import Transfer
 from gemgate.api.batches.wire import BatchRequest
 from gemgate.api.batches.worker import Worker, WorkOptions
@@ -26,6 +26,7 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.batches import GeminiJobs
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
+from gemgate.gemini.fact_snapshot import FactSnapshot, PinnedFacts
 from gemgate.gemini.files import GeminiFiles
 from gemgate.media.references import Ref, RemoteRef, Resolved
 from gemgate.store import BatchRow, FileRow, Store
@@ -45,8 +46,9 @@ LEASE = 30.0
 class InProcessSessions:
     """Sessions of batches without a process of their own."""
 
-    def __init__(self, setup: Setup | None = None) -> None:
+    def __init__(self, setup: Setup | None = None, known: Callable[[], FactSnapshot] = FactSnapshot) -> None:
         self.setup = setup or Setup({})
+        self.known = known
         self.sessions = SessionTable()
         self._numbers = count()
 
@@ -56,11 +58,13 @@ class InProcessSessions:
 
     def input(self, job: LineJob) -> AbstractAsyncContextManager[Any]:
         """A session of translation."""
-        return self._session(partial(self.setup.translate_session, job))
+        return self._session(partial(self.setup.translate_session, job, self.known()))
 
-    def results(self, job: LineJob, *, requests: int, not_run: str | None) -> AbstractAsyncContextManager[Any]:
+    def results(
+        self, job: LineJob, *, requests: int, not_run: str | None, facts: PinnedFacts | None = None
+    ) -> AbstractAsyncContextManager[Any]:
         """A session of results."""
-        return self._session(partial(self.setup.result_session, job, requests, not_run))
+        return self._session(partial(self.setup.result_session, job, requests, not_run, facts))
 
     @asynccontextmanager
     async def _session(self, made: Callable[[], Any]) -> AsyncIterator[Any]:
@@ -107,6 +111,7 @@ class Batches:
     vault: KeyVault
     web: FakeWeb = field(default_factory=FakeWeb)
     process: InProcessSessions = field(default_factory=InProcessSessions)
+    learn: Learn | None = None
     _names: Any = field(default_factory=count)
 
     @property
@@ -119,7 +124,7 @@ class Batches:
         """A machine."""
         transfer = Transfer(self.store.blobs, self.store.files, cast("WorkerProcess", self.process), self.web)
         jobs, files = GeminiJobs(self.gemini), GeminiFiles(self.gemini)
-        return BatchStateMachine(jobs, files, transfer, vault or self.vault, self.clock, Pace())
+        return BatchStateMachine(jobs, files, transfer, vault or self.vault, self.clock, Pace(), learn=self.learn)
 
     def worker(self, vault: KeyVault | None = None) -> Worker:
         """A worker of a new process."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gemgate.api.batches.costs import BatchCosts
+from gemgate.api.batches.result_session import ResultSummary
 from gemgate.auth.budgets import LocalBudgets, Spent
 from gemgate.auth.client_keys import ClientKey, Limits
 from gemgate.auth.key_registry import ClientKeys
@@ -28,10 +29,10 @@ def row(model: str, owner: str = "owner-of-web") -> BatchRow:
     return BatchRow(id="batch_1", owner=owner, model=model, display_name="b", created_at=1, **given)
 
 
-async def charged(batch: BatchRow, usage: Any = None) -> tuple[float, float | None]:
+async def charged(batch: BatchRow, usage: Any = None, **more: Any) -> tuple[float, float | None]:
     metrics, budgets = Metrics(), LocalBudgets()
     metrics.models_known(["models/gemini-2.5-flash"])
-    await BatchCosts(metrics, budgets, Keys()).charge(batch, usage or USAGE)
+    await BatchCosts(metrics, budgets, Keys()).charge(batch, ResultSummary(1, 0, usage or USAGE, **more))
     spent: Spent = await budgets.spent(KEY)
     caller = "web" if batch.owner == KEY.owner else ""
     labels = {"model": "gemini-2.5-flash", "caller": caller}
@@ -43,6 +44,16 @@ async def test_a_batch_costs_half_and_counts_for_the_budget_of_its_caller() -> N
     spent, counted = await charged(row("models/gemini-2.5-flash"))
     assert spent == pytest.approx(1.4)
     assert counted == pytest.approx(1.4)
+
+
+@pytest.mark.parametrize(
+    ("served", "dollars"),
+    [("", 1.4 + 2 * 0.035), ("gemini-2.5-flash", 1.4 + 2 * 0.035), ("gemini-3.5-flash", 5 * 0.014)],
+)
+async def test_searches_of_a_batch_cost_what_they_cost_elsewhere(served: str, dollars: float) -> None:
+    tokens = USAGE if served != "gemini-3.5-flash" else {"input_tokens": 0, "output_tokens": 0}
+    spent, _ = await charged(row("models/gemini-2.5-flash"), tokens, served=served, searches=5, searching=2)
+    assert spent == pytest.approx(dollars)
 
 
 async def test_a_batch_of_a_caller_without_a_key_is_counted_alone() -> None:

@@ -26,6 +26,8 @@ ANSWER: Json = {
     "responseId": "R1",
 }
 SCHEMA: Json = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+LIMITED: Json = {"type": "object", "properties": {"a": {"type": "string", "enum": ["x", "y"]}}, "required": ["a"]}
+LIMITED_FORMAT: Json = {"type": "json_schema", "json_schema": {"name": "x", "schema": LIMITED}}
 FORMAT: Json = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
 SIGNATURE = base64.b64encode(b"a signature of another project").decode()
 FLASH, FLASH_25 = "gemini-3.5-flash", "gemini-2.5-flash"
@@ -276,6 +278,21 @@ CASES = {
         "response_format.json_schema.schema->prompt",
         "response_format",
     ),
+    "complex schema": Case(
+        "The response schema is too complex. Reduce the number of constraints.",
+        {"response_format": LIMITED_FORMAT},
+        lambda body: "enum" in orjson.dumps(config(body)).decode(),
+        "response_format.json_schema.schema=limits->description",
+        "response_format",
+    ),
+    "complex tools": Case(
+        "The specified schema produces a constraint that has too many states for serving. Typical causes of this "
+        "error are schemas with lots of text.",
+        {"tools": [function_tool("f", parameters=LIMITED)], "tool_choice": "required"},
+        lambda body: "enum" in orjson.dumps(body["tools"]).decode(),
+        "tools[].function.parameters=limits->description",
+        "tools",
+    ),
     "unknown field": Case(
         "Invalid JSON payload received. Unknown name \"seed\" at 'generation_config': Cannot find field.",
         {"seed": 7},
@@ -423,6 +440,20 @@ async def test_other_refusals_are_the_callers(message: str) -> None:
         assert (await ask(client, case, temperature=0.2)).status_code == 400
     assert len(google.requests) == 2
     assert google.bodies[0] == google.bodies[1]
+
+
+@BOTH
+async def test_a_schema_that_is_refused_in_its_simpler_form_too_is_said_in_words(stream: bool) -> None:
+    case = CASES["large schema"]._replace(asked={"response_format": LIMITED_FORMAT})
+    google = google_that(case)
+    async with in_process(gateway_app(google)) as client:
+        answer = await ask(client, case, stream=stream)
+    whole, simple, words = google.bodies
+    shown = config(simple)["responseJsonSchema"]["properties"]["a"]
+    assert config(whole)["responseJsonSchema"]["properties"]["a"] == {"type": "string", "enum": ["x", "y"]}
+    assert shown == {"type": "string", "description": "One of: x, y."}
+    assert '"enum":["x","y"]' in words["systemInstruction"]["parts"][-1]["text"]
+    assert case.note in answer.headers["x-gemgate-adjusted"]
 
 
 async def test_a_call_in_the_wrong_place_changes_that_conversation_alone() -> None:

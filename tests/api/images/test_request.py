@@ -123,12 +123,6 @@ def test_what_marks_an_area_is_refused_with_the_way_out(name: str) -> None:
     assert caught.value.param == name
 
 
-def test_urls_are_refused_with_the_way_out() -> None:
-    error = refused(response_format="url")
-    assert (error.param, error.code) == ("response_format", "unsupported_value")
-    assert "b64_json" in error.message
-
-
 @pytest.mark.parametrize(
     ("body", "wanted", "compression", "dropped"),
     [

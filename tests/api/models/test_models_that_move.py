@@ -106,6 +106,20 @@ async def test_the_status_of_a_model_reaches_the_log_once_the_metric_and_the_mod
     }
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_status_of_a_model_reaches_its_callers(stream: bool) -> None:
+    google = FakeGoogle(answer(FLASH, modelStatus=STATUS), by_model={"gemini-3.8-flash": answer("gemini-3.8-flash")})
+    async with in_process(gateway_app(google)) as client:
+        first, second = await chat(client, stream=stream), await chat(client, stream=stream)
+        other = await chat(client, "gemini-3.8-flash", stream=stream)
+    shown = '"model_status":{"modelStage":"DEPRECATED","retirementTime":"2027-02-03T00:00:00Z","message":"Move on."}'
+    assert (first.text.count(shown), "model_status" in other.text) == (1, False)
+    assert {answered.headers["x-gemgate-model-status"] for answered in (first, second)} == {
+        "DEPRECATED; retirement=2027-02-03"
+    }
+    assert "x-gemgate-model-status" not in other.headers
+
+
 async def test_an_end_that_the_table_knows_is_reported_too() -> None:
     google = FakeGoogle(answer("gemini-3.8-flash"), by_model={"gemini-3.1-flash-lite": answer("gemini-3.1-flash-lite")})
     async with in_process(gateway_app(google)) as client:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack, cast
 
 from gemgate.api.batches.line_translation import LineJob
+from gemgate.gemini.fact_snapshot import PinnedFacts
 from gemgate.store.batches import BatchChanges, BatchRows
 from gemgate.store.tables import BatchRow
 from gemgate.translation.options import Dialect
@@ -26,6 +27,7 @@ class Progress(TypedDict, total=False):
         failure: Why the outcome is `failed`, as in `errors.data`.
         output_file_id: The id that the output file has, or would have.
         error_file_id: The same for the error file.
+        facts: What was believed of the model when the input was translated.
     """
 
     dialect: Dialect
@@ -39,6 +41,7 @@ class Progress(TypedDict, total=False):
     failure: dict[str, Any]
     output_file_id: str
     error_file_id: str
+    facts: PinnedFacts
 
 
 class LeaseLostError(Exception):

@@ -1,12 +1,10 @@
 """What a batch has cost, once it has ended: for the metrics, and for the budget of its caller's key."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from gemgate.api.batches.result_session import ResultSummary
 from gemgate.auth.budgets import Budgets
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.observability.metrics import Metrics
-from gemgate.observability.pricing import batch_cost
+from gemgate.observability.pricing import batch_cost, searches_cost
 from gemgate.store import BatchRow
 
 
@@ -24,10 +22,15 @@ class BatchCosts:
         self._budgets = budgets
         self._keys = keys
 
-    async def charge(self, row: BatchRow, usage: Mapping[str, Any]) -> None:
-        """The batch has ended, with these tokens in OpenAI's words."""
+    async def charge(self, row: BatchRow, summary: ResultSummary) -> None:
+        """The batch has ended, with these results. Searches cost what they cost elsewhere."""
+        usage, model = summary.usage, summary.served or row.model or ""
         cached = (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0
-        dollars = batch_cost(row.model or "", usage.get("input_tokens") or 0, cached, usage.get("output_tokens") or 0)
+        tokens = usage.get("input_tokens") or 0, cached, usage.get("output_tokens") or 0
+        dollars = batch_cost(model, *tokens)
+        if dollars is None:
+            dollars = batch_cost(row.model or "", *tokens) or 0.0
+        dollars += searches_cost(model, summary.searches, summary.searching)
         if not dollars:
             return
         key = self._keys.find_owner(row.owner)

@@ -28,6 +28,7 @@ from gemgate.api.batches.spool import SLICE, STEP, Spool
 from gemgate.auth.resource_errors import too_many_names
 from gemgate.errors import ApiError, internal_error
 from gemgate.gemini.batch_types import input_line
+from gemgate.gemini.fact_snapshot import PinnedFacts, pinned
 from gemgate.gemini.named_resources import may_name, named_in
 from gemgate.media.references import Ref, Resolved
 from gemgate.model_routing.aliases import ModelAliases, bare
@@ -92,6 +93,7 @@ class InputSummary:
         requests: Native requests.
         model: `models/…`, None without a valid line.
         errors: Why this cannot be a batch, as in `errors.data`; empty when it can.
+        facts: What was believed of the model; None without one.
     """
 
     total: int
@@ -99,6 +101,7 @@ class InputSummary:
     requests: int
     model: str | None
     errors: list[dict[str, Any]] = field(default_factory=list)
+    facts: PinnedFacts | None = None
 
 
 class TranslateSession:
@@ -178,7 +181,8 @@ class TranslateSession:
         if not errors and self._job.url == "/v1/embeddings" and self._requests > MAX_INPUTS:
             msg = f"The requests hold {self._requests:,} inputs, and OpenAI's API allows {MAX_INPUTS:,} in a batch."
             errors = [{"code": "max_requests_exceeded", "line": None, "message": msg, "param": "body.input"}]
-        return InputSummary(reader.total, self._refusals, self._requests, reader.model, errors)
+        facts = pinned(self._translators.chat.catalog, reader.model) if reader.model else None
+        return InputSummary(reader.total, self._refusals, self._requests, reader.model, errors, facts)
 
     def refused(self) -> bytes:
         """The next lines about what was refused, for `ResultSession.feed_refused`; empty at the end."""

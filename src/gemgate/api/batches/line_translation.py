@@ -25,14 +25,16 @@ from gemgate.errors import ApiError, internal_error
 from gemgate.gemini.batch_types import JobResult
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.proto_json import whole_number
+from gemgate.gemini.usage import searches_of
 from gemgate.media.references import Ref, Resolved, placeholders
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.translation.google_errors import error_from_gemini
+from gemgate.translation.notes import Notes
 from gemgate.translation.options import Dialect, EmbeddingOptions, Options
 from gemgate.translation.validation import parse
 
 if TYPE_CHECKING:
-    from gemgate.gemini.types import BatchEmbedContentsResponse, GenerateContentResponse
+    from gemgate.gemini.types import BatchEmbedContentsResponse, GenerateContentRequest, GenerateContentResponse
 
 Native = Mapping[str, Any]
 
@@ -96,6 +98,14 @@ class Prepared(Protocol):
         """
         ...
 
+    def sent(self) -> "LineRequest | None":
+        """The request that was sent, with placeholders for media; None: its refusals teach nothing.
+
+        Raises:
+            ApiError: 400 that names the parameter which Gemini cannot follow.
+        """
+        ...
+
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> "LineAnswer":
         """The answer, from the responses to all native requests in their order.
 
@@ -103,6 +113,23 @@ class Prepared(Protocol):
             ApiError: Gemini broke off without an answer.
             GeminiError: the responses cannot be read.
         """
+        ...
+
+
+class LineRequest(Protocol):
+    """A translated line, as `ChatTranslation`."""
+
+    model: str
+    body: "GenerateContentRequest"
+    calls: int
+    notes: Notes
+
+
+class Lessons(Protocol):
+    """Learns from refused lines: `LineLessons`."""
+
+    def consider(self, body: Mapping[str, Any], error: GeminiError) -> ApiError | None:
+        """The error that the line has in place of Google's, if there is one."""
         ...
 
 
@@ -151,6 +178,9 @@ class _Chat:
         # A batch is a service tier of its own.
         return [{name: value for name, value in body.items() if name != "serviceTier"} for body in translation.bodies()]
 
+    def sent(self) -> LineRequest:
+        return self._translation(placeholders(self.references()))
+
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:
         translation = self._translation(placeholders(self.references()))
         answers = cast("Sequence[GenerateContentResponse]", responses)
@@ -184,6 +214,9 @@ class _Responses:
     def to_gemini(self, media: Resolved) -> list[Native]:
         return [*self.line.to_gemini(media)]
 
+    def sent(self) -> LineRequest:
+        return self.line.sent()
+
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:
         return LineAnswer(*self.line.answer(responses, request_id.removeprefix("req_")))
 
@@ -201,6 +234,9 @@ class _Embeddings:
         bodies = embeddings.to_gemini(self.request, self.options, media, model=self.model).bodies
         requests = [request for body in bodies for request in body["requests"]]
         return [{name: value for name, value in request.items() if name != "model"} for request in requests]
+
+    def sent(self) -> None:
+        return None
 
     def from_gemini(self, responses: Sequence[Native], request_id: str) -> LineAnswer:  # noqa: ARG002  the chat's part needs it
         translation = embeddings.to_gemini(
@@ -231,10 +267,16 @@ class ResultWriter:
 
     Attributes:
         usage: The tokens of all answers so far.
+        served: The `modelVersion` of the latest of them.
+        searches: Queries that the web was searched for.
+        searching: Requests that have searched.
     """
 
-    def __init__(self, job: LineJob, translators: Translators) -> None:
+    def __init__(self, job: LineJob, translators: Translators, lessons: Lessons | None = None) -> None:
         self.usage = Usage()
+        self.served = ""
+        self.searches = self.searching = 0
+        self._lessons = lessons
         self._job = job
         self._translators = translators.for_answers()
 
@@ -249,10 +291,15 @@ class ResultWriter:
         except GeminiError as error:
             if error.status == _CANCELLED:
                 return False, self.not_run(custom_id, "batch_cancelled")
-            return False, self.refused(custom_id, error_from_gemini(error))
+            named = self._lessons.consider(body, error) if self._lessons is not None else None
+            return False, self.refused(custom_id, named or error_from_gemini(error))
         except Exception:  # noqa: BLE001  one line must not spoil the others
             return False, self.refused(custom_id, internal_error())
         self.usage.add(answer.usage)
+        self.served = _served(results) or self.served
+        for searches in (searches_of(cast("GenerateContentResponse", _response(result))) for result in results):
+            self.searches += searches
+            self.searching += bool(searches)
         response: dict[str, Any] = {"status_code": 200, "request_id": self._request_id(custom_id)}
         if answer.headers:
             response["headers"] = answer.headers
@@ -287,6 +334,11 @@ def _response(result: JobResult) -> Native:
     if result.error is not None:
         raise result.error
     return result.response or {}
+
+
+def _served(results: Sequence[JobResult]) -> str:
+    version = (results[0].response or {}).get("modelVersion") if results else None
+    return version if isinstance(version, str) else ""
 
 
 NOT_RUN = {

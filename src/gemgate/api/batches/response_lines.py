@@ -63,6 +63,14 @@ class ResponseLine:
         body = self._translation(media).body
         return [{name: value for name, value in body.items() if name != "serviceTier"}]
 
+    def sent(self) -> ResponseTranslation:
+        """The request that was sent, with placeholders for media.
+
+        Raises:
+            ApiError: 400 that names the parameter which Gemini cannot follow.
+        """
+        return self._translation(placeholders(self.references()))
+
     def answer(self, responses: Sequence[Any], response_id: str) -> tuple[bytes, Json, dict[str, str]]:
         """The response as JSON, its usage, and what was dropped and adjusted, as headers.
 

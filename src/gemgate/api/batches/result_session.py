@@ -6,13 +6,15 @@ number of lines.
 
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from gemgate.api.batches.input_lines import MAX_LINES, LineSplitter, read_line
+from gemgate.api.batches.line_lessons import LineLessons
 from gemgate.api.batches.line_translation import LineJob, ResultWriter, Translators, no_result
 from gemgate.api.batches.spool import SLICE, STEP, Records, Spool
 from gemgate.gemini.batch_types import JobResult, ResultLines
@@ -30,11 +32,25 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class ResultSummary:
-    """Lines that were answered and lines that were not, and `usage` of the batch."""
+    """What the results came to.
+
+    Attributes:
+        completed: Lines that were answered.
+        failed: Lines that were not.
+        usage: Of the batch.
+        lessons: Facts about the model that refusals of lines have taught, by their names.
+        served: What the answers say has answered; empty: nothing.
+        searches: Queries that the web was searched for.
+        searching: Requests that have searched.
+    """
 
     completed: int
     failed: int
     usage: dict[str, Any]
+    lessons: Mapping[str, Any] = field(default_factory=dict)
+    served: str = ""
+    searches: int = 0
+    searching: int = 0
 
 
 class ResultSession:
@@ -50,6 +66,7 @@ class ResultSession:
         requests: How many native requests there are.
         not_run: Why lines without a result have none, one of `translate.NOT_RUN`; None: Google forgot them.
         directory: Where temporary files go.
+        lessons: Learns from lines that Google has refused.
     """
 
     def __init__(
@@ -60,8 +77,10 @@ class ResultSession:
         requests: int,
         not_run: str | None = None,
         directory: Path | None = None,
+        lessons: LineLessons | None = None,
     ) -> None:
-        self._writer = ResultWriter(job, translators)
+        self._lessons = lessons
+        self._writer = ResultWriter(job, translators, lessons)
         self._requests = requests
         self._not_run = not_run
         self._splitters = {name: LineSplitter(1 << 40) for name in ("input", "refused", "results")}
@@ -120,8 +139,13 @@ class ResultSession:
         return self._errors.drain(STEP)
 
     def summary(self) -> ResultSummary:
-        """The counts."""
-        return ResultSummary(self._completed, self._total - self._completed, self._writer.usage.wire())
+        """The counts, and what Google has said of the model."""
+        taught = self._lessons.taught if self._lessons is not None else {}
+        failed = self._total - self._completed
+        writer = self._writer
+        return ResultSummary(
+            self._completed, failed, writer.usage.wire(), taught, writer.served, writer.searches, writer.searching
+        )
 
     def close(self) -> None:
         """Drop what is on disk."""

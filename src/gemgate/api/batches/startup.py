@@ -14,11 +14,12 @@ from anyio import to_thread
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.service import BatchService
-from gemgate.api.batches.state_machine import BatchStateMachine, Charge, Pace
+from gemgate.api.batches.state_machine import BatchStateMachine, Charge, Learn, Pace
 from gemgate.api.batches.transfer import CheckNames, ResolveMedia, Transfer, everything_is_allowed
 from gemgate.api.batches.worker import Worker, WorkOptions
 from gemgate.api.batches.worker_process import Setup, WorkerProcess
 from gemgate.gemini.batches import GeminiJobs
+from gemgate.gemini.fact_snapshot import FactSnapshot
 from gemgate.gemini.files import GeminiFiles
 from gemgate.store import Store
 from gemgate.upstream.client import Upstream
@@ -54,8 +55,12 @@ async def batches_at_work(
     check: CheckNames = everything_is_allowed,
     clock: Callable[[], float] = time.time,
     charge: Charge | None = None,
+    learn: Learn | None = None,
+    known: Callable[[], FactSnapshot] = FactSnapshot,
 ) -> AsyncIterator[BatchService]:
     """Start the batch service and its background worker; stop both on exit.
+
+    `known` gives what Google has said of models, by which lines are translated; `learn` gets what it says in results.
 
     Raises:
         OSError: the directory for temporary files cannot be made.
@@ -65,10 +70,13 @@ async def batches_at_work(
         await to_thread.run_sync(partial(directory.mkdir, parents=True, exist_ok=True, mode=0o700))
     vault = KeyVault(lambda: gemini.shared.pool.secrets or options.held_keys, options.secrets)
     # What is uploaded is checked in a separate process: an upload waits for it, and batches need not be quick.
-    async with aclosing(WorkerProcess(options.setup)) as process, aclosing(WorkerProcess(options.setup)) as checks:
+    async with (
+        aclosing(WorkerProcess(options.setup, known)) as process,
+        aclosing(WorkerProcess(options.setup)) as checks,
+    ):
         transfer = Transfer(store.blobs, store.files, process, resolve, check)
         state_machine = BatchStateMachine(
-            GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace, charge
+            GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace, charge, learn
         )
         worker = Worker(store.batches, state_machine, _name(), options.work, clock)
         async with worker.running():

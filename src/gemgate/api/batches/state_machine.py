@@ -10,14 +10,14 @@ Each step reads where the batch is from its row and can be done again: it puts t
 old ones, and Google is asked for a second job only after the first was looked for. So a process may be killed anywhere.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from gemgate.api.batches.claimed import ClaimedBatch
+from gemgate.api.batches.claimed import ClaimedBatch, Progress
 from gemgate.api.batches.google_input import GoogleInput, is_inline, kind_of
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.outcomes import NOT_RUN, TIMESTAMPS, batch_error, failure_of, outcome_of
@@ -69,8 +69,11 @@ class Pace:
     settle: float = 15
 
 
-Charge = Callable[[BatchRow, Mapping[str, Any]], Awaitable[None]]
-"""Gets a batch that has ended, and its `usage`."""
+Charge = Callable[[BatchRow, ResultSummary], Awaitable[None]]
+"""Gets a batch that has ended, and what its results came to."""
+
+Learn = Callable[[str, ResultSummary], None]
+"""Gets the model of a batch that has ended, and what its results came to."""
 
 
 class BatchStateMachine:
@@ -85,6 +88,7 @@ class BatchStateMachine:
         clock: Callable[[], float],
         pace: Pace | None = None,
         charge: Charge | None = None,
+        learn: Learn | None = None,
     ) -> None:
         self._jobs = jobs
         self._google_files = google_files
@@ -94,6 +98,7 @@ class BatchStateMachine:
         self._clock = clock
         self._pace = pace or Pace()
         self._charge = charge
+        self._learn = learn
 
     async def step(self, claimed: ClaimedBatch) -> float | None:
         """Do the next step; when the one after it is due, in Unix seconds, or None at the end.
@@ -284,8 +289,10 @@ class BatchStateMachine:
             output_file_id=progress["output_file_id"] if has_output else None,
             error_file_id=progress["error_file_id"] if has_errors else None,
         )
+        if self._learn is not None:
+            self._learn(claimed.row.model or "", summary)
         if self._charge is not None and summary.usage:
-            await self._charge(claimed.row, summary.usage)
+            await self._charge(claimed.row, summary)
         await self._input.forget(claimed, key)
 
     async def _write(
@@ -301,6 +308,7 @@ class BatchStateMachine:
                 requests=progress.get("requests", 0),
                 has_refused=bool(progress.get("refused")),
                 not_run=not_run,
+                facts=progress.get("facts"),
                 output_file_id=progress["output_file_id"],
                 error_file_id=progress["error_file_id"],
             )
@@ -338,9 +346,14 @@ class BatchStateMachine:
         return int(self._clock())
 
 
-def _remembered(translated: TranslatedInput) -> dict[str, Any]:
+def _remembered(translated: TranslatedInput) -> "Progress":
     summary = translated.summary
-    return {"requests": summary.requests, "refused": summary.refused, "native_bytes": translated.native_bytes}
+    news: Progress = {
+        "requests": summary.requests,
+        "refused": summary.refused,
+        "native_bytes": translated.native_bytes,
+    }
+    return news if summary.facts is None else {**news, "facts": summary.facts}
 
 
 def _bare(model: str | None) -> str | None:

@@ -26,6 +26,7 @@ from gemgate.api.batches.worker_process import S, SessionProxy, WorkerProcess
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
+from gemgate.gemini.fact_snapshot import PinnedFacts
 from gemgate.gemini.files import GeminiFiles
 from gemgate.media.references import Ref, Resolved
 from gemgate.store.blobs import Blobs
@@ -115,12 +116,14 @@ class Transfer:
         requests: int,
         has_refused: bool,
         not_run: str | None,
+        facts: PinnedFacts | None = None,
         output_file_id: str,
         error_file_id: str,
     ) -> tuple[ResultSummary, bool, bool]:
         """Write the output file and the error file: the counts, and whether there is the one and the other."""
         places = BlobNames(row.id)
-        async with self._process.results(job, requests=requests, not_run=not_run) as call, AsyncExitStack() as stack:
+        session = self._process.results(job, requests=requests, not_run=not_run, facts=facts)
+        async with session as call, AsyncExitStack() as stack:
             given = await stack.enter_async_context(aclosing(self._blobs.get(places.input)))
             await _feed(call, ResultSession.feed_input, given)
             if has_refused:

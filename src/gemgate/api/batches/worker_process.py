@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
+from gemgate.api.batches.line_lessons import LineLessons
 from gemgate.api.batches.line_translation import LineJob, Translators
 from gemgate.api.batches.result_session import ResultSession
+from gemgate.gemini.fact_snapshot import FactSnapshot, PinnedFacts, catalog_of_pinned, catalog_of_snapshot
 from gemgate.gemini.model_catalog import Catalog
+from gemgate.gemini.model_overrides import ModelFactsError
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
-from gemgate.translation.options import EmbeddingOptions, Options, Policy, RemoteMedia, TrailingAssistant
+from gemgate.translation.options import EmbeddingOptions, Options, Policy, RemoteMedia, ShownThoughts, TrailingAssistant
 from gemgate.translation.thought_signatures import SignatureStore
 from gemgate.web.turns import Turns
 
@@ -52,46 +55,77 @@ class Setup:
     trailing_assistant: TrailingAssistant = "trim"
     remote_media: RemoteMedia = "fetch"
     model_facts_date: str = ""
+    show_thoughts: ShownThoughts = "off"
     asks_successors: bool = False
     max_line: int = 104_857_600
     max_request: int = 100_000_000
     directory: Path | None = None
     google_host: str | None = None
 
-    def translators(self) -> Translators:
-        """The translators under these settings. The store of signatures is one of its own, and empty."""
-        catalog = Catalog(self.model_facts, date=self.model_facts_date)
+    def translators(self, known: FactSnapshot | None = None) -> Translators:
+        """The translators under these settings, and what was known. The store of signatures is empty."""
+        catalog = catalog_of_snapshot(self.model_facts, self.model_facts_date, known or FactSnapshot())
+        return self._translators(catalog, catalog.successor_of if self.asks_successors else None)
+
+    def translators_of(self, pins: PinnedFacts | None) -> Translators:
+        """The translators that read answers by the facts of their requests."""
+        try:
+            catalog = catalog_of_pinned(self.model_facts_date, pins) if pins is not None else None
+        except ModelFactsError:
+            catalog = None
+        if pins is None or catalog is None:
+            return self.translators()
+        return self._translators(catalog, lambda _: pins["model"])
+
+    def _translators(self, catalog: Catalog, successor_of: Callable[[str], str | None] | None) -> Translators:
         chat = Options(
             catalog=catalog,
             signatures=SignatureStore(_SIGNATURES, 3600),
             unsupported_params=self.unsupported_params,
             trailing_assistant=self.trailing_assistant,
             remote_media=self.remote_media,
+            show_thoughts=self.show_thoughts,
         )
         embeddings = EmbeddingOptions(
             catalog=catalog, unsupported_params=self.unsupported_params, remote_media=self.remote_media, usage="off"
         )
-        successor_of = catalog.successor_of if self.asks_successors else None
         return Translators(chat, embeddings, ModelAliases(self.models, successor_of))
 
     def check_session(self) -> CheckSession:
         """One that looks at an input as it is uploaded."""
         return CheckSession(ModelAliases(self.models), max_line=self.max_line)
 
-    def translate_session(self, job: LineJob) -> TranslateSession:
-        """One that makes the native input of a job."""
+    def translate_session(self, job: LineJob, known: FactSnapshot | None = None) -> TranslateSession:
+        """One that makes the native input of a job, by what is known of models."""
         return TranslateSession(
             job,
-            self.translators(),
+            self.translators(known),
             max_line=self.max_line,
             max_request=self.max_request,
             directory=self.directory,
             google_host=self.google_host,
         )
 
-    def result_session(self, job: LineJob, requests: int, not_run: str | None = None) -> ResultSession:
-        """One that puts the results of a job's so many `requests` into their places; `not_run`: why some have none."""
-        return ResultSession(job, self.translators(), requests=requests, not_run=not_run, directory=self.directory)
+    def result_session(
+        self, job: LineJob, requests: int, not_run: str | None = None, facts: PinnedFacts | None = None
+    ) -> ResultSession:
+        """One that puts the results of a job's so many `requests` into their places.
+
+        Args:
+            job: The job.
+            requests: How many there are.
+            not_run: Why some have none.
+            facts: What was believed of the model when they were made.
+        """
+        lessons = LineLessons(job, self.translators_of(facts), self.translators_of(facts))
+        return ResultSession(
+            job,
+            self.translators_of(facts),
+            requests=requests,
+            not_run=not_run,
+            directory=self.directory,
+            lessons=lessons,
+        )
 
 
 Session = CheckSession | TranslateSession | ResultSession
@@ -172,14 +206,23 @@ class WorkerProcess:
 
     Args:
         setup: What the process needs to know.
+        known: What Google has said of models until now, which the process needs to know too.
         idle: Seconds without work after which it ends.
         deadline: Seconds that one call may take.
     """
 
-    def __init__(self, setup: Setup, *, idle: float = IDLE, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        known: Callable[[], FactSnapshot] = FactSnapshot,
+        *,
+        idle: float = IDLE,
+        deadline: float = DEADLINE,
+    ) -> None:
         self.deadline = deadline
         self.turns = Turns()
         self._setup = setup
+        self._known = known
         self._idle = idle
         self._pool: ProcessPoolExecutor | None = None
         self._numbers = count()
@@ -192,13 +235,13 @@ class WorkerProcess:
 
     def input(self, job: LineJob) -> "AbstractAsyncContextManager[SessionProxy[TranslateSession]]":
         """A `TranslateSession`."""
-        return self._session(partial(self._setup.translate_session, job), job)
+        return self._session(partial(self._setup.translate_session, job, self._known()), job)
 
     def results(
-        self, job: LineJob, *, requests: int, not_run: str | None
+        self, job: LineJob, *, requests: int, not_run: str | None, facts: PinnedFacts | None = None
     ) -> "AbstractAsyncContextManager[SessionProxy[ResultSession]]":
-        """A `ResultSession`."""
-        return self._session(partial(self._setup.result_session, job, requests, not_run), job)
+        """A `ResultSession`; `facts` are those of the requests."""
+        return self._session(partial(self._setup.result_session, job, requests, not_run, facts), job)
 
     async def aclose(self) -> None:
         """End the process."""

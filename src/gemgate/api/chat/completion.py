@@ -20,6 +20,7 @@ from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia, new_
 from gemgate.api.services import caller_of, dialect_of, services_of
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.usage import searches_of
 from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Dialect, Options
@@ -145,6 +146,7 @@ async def whole_completion(generation: Generation[ChatTranslation]) -> dict[str,
     translation, answers = await generation.answer()
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
+        record.searched(searches_of(answer))
     body = completion_from_gemini(
         answers, translation.context, fallback_id=new_id(), created=int(time.time()), notes=translation.notes
     )

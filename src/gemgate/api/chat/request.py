@@ -20,10 +20,10 @@ from gemgate.translation.function_names import NameMap
 from gemgate.translation.model_purpose import refuse_other_purposes
 from gemgate.translation.native_options import add_cache, native_tier, override_config
 from gemgate.translation.notes import Notes
-from gemgate.translation.options import Dialect, Options
+from gemgate.translation.options import Dialect, Options, ShownThoughts
 from gemgate.translation.refused_parts import leave_out_refused
 from gemgate.translation.response_format import Format, HiddenFunction, apply_format, schema_format
-from gemgate.translation.thinking import thinking_config
+from gemgate.translation.thinking import show_thoughts, thinking_config
 from gemgate.translation.tool_plan import ToolPlan, drop_functions
 
 GOOGLE_OPTIONS = frozenset(
@@ -91,6 +91,8 @@ def to_gemini(
     notes = Notes(options.unsupported_params)
     model = model_name(model or request.model)
     facts = options.catalog.facts(model)
+    if options.show_thoughts == "tags":
+        dialect = "google"
     if facts.purpose != "chat":
         refuse_other_purposes(model, facts)
     words = None
@@ -117,7 +119,7 @@ def to_gemini(
         has_thought_tags=dialect == "google",
     )
     contents, system = turns.translate(request.messages)
-    config = _config(request, google, facts, notes)
+    config = _config(request, google, facts, notes, options.show_thoughts)
     if content.resolution:
         config["mediaResolution"] = content.resolution
     if words is not None:
@@ -172,16 +174,18 @@ def _format(wanted: ResponseFormat, notes: Notes, plan: ToolPlan) -> Format:
 
 
 def _config(
-    request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes
+    request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes, shown: ShownThoughts
 ) -> GenerationConfig:
     config = generation_config(request, facts, notes)
     effort = request.reasoning_effort if isinstance(request.reasoning_effort, str) else None
-    if effort is None and not request.reasoning and not google:
+    if effort is None and not request.reasoning and not google and shown == "off":
         return config
     if thinking := thinking_config(
         effort, request.reasoning or {}, object_option(google, "thinking_config"), facts, notes
     ):
         config["thinkingConfig"] = thinking
+    if shown != "off":
+        show_thoughts(config, facts)
     return config
 
 

@@ -42,6 +42,8 @@ def completion_from_gemini(
             delta = choice.feed(candidate)
             if choice.reason is None and (feedback := block(answer)):
                 choice.block(feedback)
+            if status := answer.get("modelStatus"):
+                choice.beside["model_status"] = status
             choices.append(choice)
             last = choice.finish()
             shown.append(_shown(choice, merge(delta, last) if last else delta))
@@ -104,11 +106,16 @@ def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
 def without_fence(text: str | None) -> str | None:
     """The JSON of a text that is one Markdown fence and nothing else; None for any other text."""
     fenced = (text or "").strip()
-    if not fenced.startswith("```") or not fenced.endswith("```"):
+    mark = fenced[:1]
+    size = len(fenced) - len(fenced.lstrip(mark)) if mark in ("`", "~") else 0
+    if size < 3 or len(fenced) < 2 * size or not fenced.endswith(mark * size):
         return None
-    head, _, inner = fenced[3:-3].partition("\n")
-    if head.strip().lower() not in ("", "json"):
-        return None
+    inner = fenced[size:-size]
+    head, line_end, rest = inner.partition("\n")
+    if line_end and head.strip().lower() in ("", "json"):
+        inner = rest
+    elif inner[:4].lower() == "json":
+        inner = inner[4:]
     try:
         orjson.loads(inner)
     except orjson.JSONDecodeError:

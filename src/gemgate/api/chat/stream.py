@@ -7,7 +7,7 @@ from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.choice import Choice
 from gemgate.errors import ApiError
 from gemgate.gemini.types import GenerateContentResponse, PromptFeedback, UsageMetadata
-from gemgate.gemini.usage import total
+from gemgate.gemini.usage import total, web_searches
 from gemgate.observability.record import AnswerSummary
 from gemgate.translation.response_fields import block, service_tier, usage
 
@@ -27,6 +27,7 @@ class ChatStream:
         self._head: dict[str, Any] | None = None
         self._choices: dict[int, Choice] = {}
         self._announced = 0
+        self._status: dict[str, Any] | None = None
         self._blocked: dict[int, PromptFeedback] = {}
         self._usage: list[UsageMetadata] = [{} for _ in range(calls)]
 
@@ -34,6 +35,7 @@ class ChatStream:
         """The chunks that one event of call number `call` gives: none, when there is nothing to show."""
         if self._head is None:
             self._head = self._make_head(event)
+            self._status = event.get("modelStatus")
         if meta := event.get("usageMetadata"):
             # Counts start again between the rounds of built-in tools: what the last event leaves out is not of before.
             self._usage[call] = meta if "totalTokenCount" in meta else {**self._usage[call], **meta}
@@ -72,7 +74,9 @@ class ChatStream:
         """What is known by now of the model, the tokens and the ends."""
         head = self._head or {}
         reasons = [choice.finish_reason for choice in self._choices.values() if choice.reason is not None]
-        return AnswerSummary(head.get("system_fingerprint"), total(self._usage), head.get("id"), reasons)
+        grounded = [found for choice in self._choices.values() if (found := choice.beside.get("grounding_metadata"))]
+        searches = sum(map(web_searches, grounded)) if grounded else 0
+        return AnswerSummary(head.get("system_fingerprint"), total(self._usage), head.get("id"), reasons, searches)
 
     def _ended(self, index: int) -> Choice:
         """The choice that ended, or whose prompt was blocked.
@@ -91,6 +95,8 @@ class ChatStream:
         return choice
 
     def _end(self, choice: Choice) -> dict[str, Any]:
+        if self._status:
+            choice.beside["model_status"] = self._status
         delta = choice.finish()
         logprobs = {"content": choice.logprobs, "refusal": None} if choice.logprobs else None
         return self._chunk(choice.index, delta, finish=(choice.finish_reason, choice.reason), logprobs=logprobs)

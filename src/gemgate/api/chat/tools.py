@@ -174,6 +174,11 @@ def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts, n
         choice = "required"
     if isinstance(choice, dict):
         notes.drop_unknown({key: value for key, value in choice.items() if key not in _CHOICE}, f"{param}.")
+        for kind in ("function", "custom"):
+            named = choice.get(kind)
+            if isinstance(named, dict):
+                others = {key: value for key, value in named.items() if key != "name"}
+                notes.drop_unknown(others, f"{param}.{kind}.")
     if choice is None or choice == "auto":
         if plan.declarations and facts.validated and (plan.strict or plan.built_in):
             plan.calling["mode"] = "VALIDATED"

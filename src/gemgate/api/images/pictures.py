@@ -33,6 +33,7 @@ class Picture:
         pixels: Across and down, if they are known.
         prompt: The prompt as it was rewritten, if it was.
         google: What came with it that OpenAI has no place for.
+        url: Where it is kept, in place of `data`; empty: nowhere.
     """
 
     data: str = field(repr=False)
@@ -40,6 +41,7 @@ class Picture:
     pixels: tuple[int, int] | None = None
     prompt: str | None = None
     google: dict[str, Any] = field(default_factory=dict)
+    url: str = ""
 
     @property
     def size(self) -> str | None:
@@ -131,7 +133,7 @@ def completed_events(kind: str, answer: ImagesAnswer, *, created: int) -> list[d
 
 
 def _item(picture: Picture) -> dict[str, Any]:
-    item: dict[str, Any] = {"b64_json": picture.data}
+    item: dict[str, Any] = {"url": picture.url} if picture.url else {"b64_json": picture.data}
     if picture.prompt:
         item["revised_prompt"] = picture.prompt
     if picture.google:

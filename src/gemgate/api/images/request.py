@@ -89,9 +89,6 @@ def method_of(native: ModelResource | None) -> Method:
 
 
 def _refuse(request: ImageRequest) -> None:
-    if request.response_format == "url":
-        msg = "This gateway returns images as b64_json, not as URLs: set 'response_format' to that, or leave it out."
-        raise ApiError(400, msg, param="response_format", code="unsupported_value")
     if not isinstance(request, EditRequest):
         return
     for name, kind in (("mask", "masks"), ("markup", "overlays")):
@@ -111,6 +108,8 @@ def _drop_unsupported(request: ImageRequest, notes: Notes) -> None:
     if request.background == "transparent":
         notes.drop("background")
     notes.drop_unknown(request.model_extra)
+    if request.stream and request.response_format == "url":  # the events have no place for one
+        notes.adjust("response_format=url->b64_json")
 
 
 def _compression(request: ImageRequest, method: Method, notes: Notes) -> int | None:

@@ -30,13 +30,14 @@ from gemgate.api.images.request import (
     to_gemini,
 )
 from gemgate.api.images.wire import EditRequest, GenerationRequest, ImageRequest
-from gemgate.api.services import Services, caller_of, services_of
+from gemgate.api.services import Services, caller_of, origin_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.client.response_check import check_response
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.types import Part, PredictResponse
+from gemgate.gemini.usage import searches_of
 from gemgate.media.references import FileRef
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
@@ -54,6 +55,7 @@ from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.heavy_work import Aside
 from gemgate.web.json_body import read_json_body
 from gemgate.web.multipart import is_form, read_form
+from gemgate.web.page_guard import LINKS
 from gemgate.web.sse import frame, respond
 
 router = APIRouter(tags=["images"])
@@ -114,6 +116,7 @@ async def _serve(
     record, kind = current(), _kind(asked)
     record.asks(kind, asked.model, asked)
     caller.check_model(asked.model)
+    as_urls = await services.image_links.check(asked, caller.id)
     models = services.aliases.resolve(asked.model)
     is_dry = is_dry_run(request)
     translate = partial(_translated, services, caller, asked, images, aside)
@@ -129,6 +132,9 @@ async def _serve(
         return respond(request, fallback.stream(work.events), services.settings, lambda: work.headers)
     async with cancelled_on_disconnect(request):
         answers = await fallback.answer(work.answers)
+        if as_urls:
+            address = f"{origin_of(request)}{LINKS.rstrip('/')}"
+            answers = await services.image_links.kept(answers, caller.id, address)
     response = images_response(answers, created=int(time.time()))
     return Response(orjson.dumps(response), headers=work.headers, media_type="application/json")
 
@@ -297,7 +303,9 @@ class _ImageCalls:
 
     async def _generate(self, body: bytes) -> ImagesAnswer:
         model, key = self.translation.model, self._key
-        return from_generate(await self._gemini.generate(model, body, key, limits=self._limits))
+        answer = await self._gemini.generate(model, body, key, limits=self._limits)
+        current().searched(searches_of(answer))
+        return from_generate(answer)
 
     async def _predict(self, body: bytes) -> ImagesAnswer:
         path = f"/v1beta/{self.translation.model}:predict"

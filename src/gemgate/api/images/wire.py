@@ -92,7 +92,9 @@ _BOTH: dict[str, ParameterSupport] = {
     ),
     "partial_images": dropped("Gemini gives no partial images"),
     "quality": mapped("`imageSize`, where `size` leaves it open: low 512, medium 1K, high 2K, xhigh 4K; else dropped"),
-    "response_format": handled("`b64_json`; `url` is a 400"),
+    "response_format": handled(
+        "`b64_json`; `url` is an address of the gateway's, for an hour; streams have `b64_json`"
+    ),
     "safety_identifier": dropped("Gemini takes no identifiers of end users"),
     "size": mapped("the nearest `aspectRatio` and `imageSize` of the model; the answer has the actual size"),
     "stream": handled("one `completed` event for each image, when it is there"),

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from gemgate.api.native.methods import MatchedMethod
-from gemgate.api.services import Services
+from gemgate.api.services import Services, origin_of
 from gemgate.auth.caller import Caller
 from gemgate.upstream.client import Upstream
 
@@ -44,13 +44,8 @@ class Exchange:
 
     @property
     def origin(self) -> str:
-        """The gateway as the caller sees it. Who sends a forged header is who reads the answer."""
-        if self.services.settings.public_url is not None:
-            return self.services.settings.public_url
-        url = self.request.base_url
-        if self.request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower() == "https":
-            url = url.replace(scheme="https")
-        return str(url).rstrip("/") + self.services.settings.root_path
+        """The gateway as the caller sees it."""
+        return origin_of(self.request)
 
     @property
     def verb(self) -> str:

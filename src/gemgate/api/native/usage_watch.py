@@ -14,6 +14,9 @@ _KEPT = 16_384
 _USAGE = re.compile(rb'(?<!\\)"usageMetadata"\s*:\s*(?=\{)')
 _MODEL = re.compile(rb'(?<!\\)"modelVersion"\s*:\s*"([\w.:/@-]{1,200})"', re.ASCII)
 
+_QUERIES = re.compile(rb'(?<!\\)"webSearchQueries"\s*:\s*\[')
+_TEXT = re.compile(rb'[\s,]*+"((?:[^"\\]|\\.)*+)"')
+
 OPERATIONS: dict[str, Operation] = {
     "generateContent": "chat",
     "streamGenerateContent": "chat",
@@ -40,7 +43,19 @@ class UsageTail:
         models = _MODEL.findall(self._end)
         starts = [found.end() for found in _USAGE.finditer(self._end)]
         usage = _object_at(self._end, starts[-1]) if starts else {}
-        return AnswerSummary(models[-1].decode() if models else None, usage)
+        queries = [found.end() for found in _QUERIES.finditer(self._end)]
+        searches = len(set(_texts_at(self._end, queries[-1]))) if queries else 0
+        return AnswerSummary(models[-1].decode() if models else None, usage, searches=searches)
+
+
+def _texts_at(text: bytes, start: int) -> list[bytes]:
+    """The texts of the list whose items begin at `start`."""
+    found: list[bytes] = []
+    while (item := _TEXT.match(text, start)) is not None:
+        if item[1]:
+            found.append(item[1])
+        start = item.end()
+    return found
 
 
 def _object_at(text: bytes, start: int) -> UsageMetadata:

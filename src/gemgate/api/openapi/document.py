@@ -30,6 +30,7 @@ HEADERS = {
     "x-gemgate-adjusted": "Parameters changed so that Gemini accepts them, such as `reasoning_effort=none->low`.",
     "x-gemgate-dropped-params": "Parameters that Gemini has no counterpart for.",
     "x-gemgate-model": "The model that answered.",
+    "x-gemgate-model-status": "What Google has said of the model's end: stage, day, successor.",
     "x-gemgate-stale": "`true`: Google could not be reached, and the list is the last known one.",
     "x-google-status": "Google's own status, such as `RESOURCE_EXHAUSTED`.",
     "x-ratelimit-limit-requests": "Requests a minute that the key may make.",

@@ -28,9 +28,10 @@ class ImageUsage(TypedDict):
 
 
 class Image(TypedDict):
-    """An image in base64. `extra_content.google` has the text that came with it, and where it was found."""
+    """An image in base64, or its URL. `extra_content.google` has the text that came with it, and where it was found."""
 
-    b64_json: str
+    b64_json: NotRequired[str]
+    url: NotRequired[str]
     revised_prompt: NotRequired[str]
     extra_content: NotRequired[ExtraContent]
 

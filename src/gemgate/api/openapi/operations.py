@@ -123,7 +123,7 @@ def _generates(takes: Body, means: str, body: Any, event: Any = None) -> Operati
     bodies = {JSON: body | DryRun}
     if event is not None:
         bodies[EVENTS] = event | ErrorBody
-    answer = DocumentedAnswer(means, bodies, ("x-gemgate-model", *_NOTES, *_LIMITS))
+    answer = DocumentedAnswer(means, bodies, ("x-gemgate-model", "x-gemgate-model-status", *_NOTES, *_LIMITS))
     return Operation({200: answer}, takes, (*_BODY, *_GOOGLE), ("x-gemgate-dry-run",))
 
 
@@ -203,6 +203,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("post", "/v1/images/generations"): _generates({JSON: GenerationRequest}, _IMAGES, ImagesResponse, ImageEvent),
     ("post", "/v1/images/edits"): _generates({FORM: EditForm, JSON: EditRequest}, _IMAGES, ImagesResponse, ImageEvent),
     ("post", "/v1/audio/speech"): _speaks(),
+    ("get", "/v1/images/content/{token}/{name}"): Operation(
+        {
+            200: DocumentedAnswer("The image.", {"*/*": bytes}, _CONTENT),
+            206: DocumentedAnswer("The `range` of it.", {"*/*": bytes}, ("content-range", *_CONTENT)),
+        },
+        failures=(404, 416),
+        asks=("range", "if-range"),
+        access=None,
+    ),
     ("get", "/v1/models"): Operation(
         _gives("The models.", ModelListObject | DryRun, "x-gemgate-stale"),
         failures=_GOOGLE,

@@ -22,6 +22,7 @@ from gemgate.api.responses.tool_kinds import KINDS
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decoded_in_order
 from gemgate.gemini.types import Candidate, GenerateContentResponse, Part, UsageMetadata
+from gemgate.gemini.usage import web_searches
 from gemgate.translation.declared_calls import as_declared
 from gemgate.translation.lenient_json import exact_numbers
 from gemgate.translation.response_fields import BROKEN, FINISH_REASONS, block, broken, refusal, token_logprobs
@@ -141,6 +142,11 @@ class OutputMachine:
             return "content_filter"
         reason = FINISH_REASONS.get(self.reason or "", "stop")
         return "tool_calls" if reason == "stop" and self._calls else reason
+
+    @property
+    def searches(self) -> int:
+        """The queries that the web was searched for."""
+        return web_searches(self._text.grounding) if self._text.grounding else 0
 
     def _take(self, candidate: Candidate) -> None:
         parts = (candidate.get("content") or {}).get("parts") or []

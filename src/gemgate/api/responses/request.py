@@ -25,6 +25,7 @@ from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
 from gemgate.translation.refused_parts import leave_out_refused
 from gemgate.translation.response_format import HiddenFunction, apply_format
+from gemgate.translation.thinking import show_thoughts
 from gemgate.translation.tool_plan import drop_functions
 
 GOOGLE_OPTIONS = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config"})
@@ -139,6 +140,8 @@ def to_gemini(
     contents, system = turns.translate(conversation.items, request.instructions)
     effort, wanted = answer_settings(request, conversation.items)
     config = generation_config(request, effort, google, facts, notes)
+    if options.show_thoughts != "off":
+        show_thoughts(config, facts)
     if content.resolution:
         config["mediaResolution"] = content.resolution
     if tools.draws:
