@@ -21,6 +21,7 @@ from tests.api.native.support import (
     RunningGateway,
     running_gateway,
 )
+from tests.support.google import sse
 
 ALICE = {"x-goog-api-key": CLIENT_KEY}
 BOB = {"x-goog-api-key": OTHER_CLIENT_KEY}
@@ -43,11 +44,13 @@ class Google:
     Attributes:
         names: What the next things that are made are called, before they are just numbered.
         answer: What models say.
+        events: What they say in a stream, if that is another.
     """
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.answer = ANSWER
+        self.events: list[dict[str, Any]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path, _, call = request.url.path.partition(":")
@@ -65,6 +68,8 @@ class Google:
         if call in ("embedContent", "batchEmbedContents"):
             vectors = [{"values": [1.0]}] * request.content.count(b'"content"')
             return httpx.Response(200, json={"embeddings": vectors})
+        if self.events and call == "streamGenerateContent":
+            return sse(*self.events)
         return httpx.Response(200, content=self.answer, headers={"content-type": "application/json"})
 
     def _upload(self, request: httpx.Request) -> httpx.Response:
