@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from tests.security.patterns import Finding, check
+from tests.security.timing import cpu_of
 
 import gemgate
+from gemgate.emulator import batches
+from gemgate.emulator.prompt import scenario_in
 
 SOURCE = Path(gemgate.__file__).parent
 ANCHORED = {"match", "fullmatch"}
@@ -139,3 +142,9 @@ def test_what_does_not_is_let_be(pattern: str) -> None:
 def test_a_pattern_that_is_tried_at_one_place_must_not_go_back_either(pattern: str) -> None:
     with pytest.raises(Finding):
         check(pattern, is_searched=False)
+
+
+@pytest.mark.parametrize("text", ["[[emulator:" + " " * 200_000, "[[" + " " * 200_000, "[[" * 100_000])
+def test_a_mark_for_the_emulator_that_has_no_end_is_read_in_a_moment(text: str) -> None:
+    assert cpu_of(lambda: (scenario_in(text), batches._MARK.search(text.encode())), times=1) < 2
+    assert scenario_in(text) == ""

@@ -40,7 +40,7 @@ from gemgate.emulator.stream import pretty
 from gemgate.emulator.validation import parse
 
 _CANCEL = ":cancel"
-_MARK = re.compile(rb"\[\[\s*emulator:\s*(batch-[^\]]+?)\s*\]\]", re.IGNORECASE)
+_MARK = re.compile(rb"\[\[\s{0,9}emulator:\s{0,9}(batch-[^\]]{1,200})\]\]", re.IGNORECASE)
 # A model of this name asks for these of the request that makes the job; of the others, for each line of it.
 _OF_THE_CONNECTION = frozenset({"reset-before-headers", "reset-mid-stream", "garbage", "html-502", "slow-start"})
 
@@ -125,7 +125,7 @@ def _surveyed(lines: Iterable[bytes]) -> tuple[int, str]:
     for line in lines:
         count += 1
         if not marked and (found := _MARK.search(line)):
-            marked = found[1].decode()
+            marked = found[1].decode().strip()
     return count, marked
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-_SCENARIO = re.compile(r"\[\[\s*emulator:\s*([^\]]+?)\s*\]\]", re.IGNORECASE)
+_SCENARIO = re.compile(r"\[\[\s{0,9}emulator:([^\]]{1,200})\]\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def text_of(parts: list[dict[str, Any]]) -> str:
 def scenario_in(text: str) -> str:
     """What is in the first `[[emulator: …]]` of a text, or ""."""
     found = _SCENARIO.search(text)
-    return found[1] if found else ""
+    return found[1].strip() if found else ""
 
 
 def _last_text(contents: list[dict[str, Any]]) -> str:
