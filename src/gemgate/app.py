@@ -25,6 +25,7 @@ from gemgate.api.images.routes import router as images_router
 from gemgate.api.meant_path import meant_path
 from gemgate.api.models.routes import router as models_router
 from gemgate.api.native import routes as native
+from gemgate.api.responses.background_routes import router as background_router
 from gemgate.api.responses.conversation_routes import router as conversations_router
 from gemgate.api.responses.kept_routes import router as kept_responses_router
 from gemgate.api.responses.routes import create_response
@@ -135,14 +136,8 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(exposition.router)
     app.include_router(docs_page.router)
-    for router in (
-        chat_router,
-        responses_router,
-        kept_responses_router,
-        embeddings_router,
-        images_router,
-        speech_router,
-    ):
+    responses = (responses_router, kept_responses_router, background_router)
+    for router in (chat_router, *responses, embeddings_router, images_router, speech_router):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)

@@ -1,11 +1,21 @@
 """Responses: kept by their owner, found by id, by item and by chain, and gone when they are deleted or expired."""
 
+from pathlib import Path
+
 import pytest
 from tests.store.conftest import Place
 from tests.store.support import OTHER, OWNER, keys
 from tests.support.clock import FakeClock
 
-from gemgate.store import KeptTooLargeError, ResponseUnknownError, Store, responses
+from gemgate.store import (
+    KeptTooLargeError,
+    QuotaExceededError,
+    ResponseUnknownError,
+    StorageLimits,
+    Store,
+    StoredEvents,
+    responses,
+)
 from gemgate.store.payloads import INLINE_BYTES
 
 pytestmark = pytest.mark.integration
@@ -35,8 +45,8 @@ async def test_a_kept_response_comes_back_to_its_owner_alone(store: Store, conte
 
 
 async def test_a_deleted_response_is_gone_with_its_bytes_items_and_events(store: Store) -> None:
-    await keep(store, "resp_1", LARGE, items=["msg_1"])
-    await store.responses.add_events("resp_1", 0, 3, b"events")
+    await keep(store, "resp_1", LARGE, items=["msg_1"], events=StoredEvents(0, 3, b"events"))
+    assert await store.responses.last_event(OWNER, "resp_1") == 3
     assert await store.responses.delete(OTHER, "resp_1") is False
     assert await store.responses.delete(OWNER, "resp_1") is True
     assert await store.responses.delete(OWNER, "resp_1") is False
@@ -125,13 +135,15 @@ async def test_a_response_at_work_is_replaced_until_it_has_ended(store: Store) -
     assert await keys(store.blobs, "responses") == set()
 
 
-async def test_a_lease_is_renewed_until_the_response_is_cancelled(store: Store) -> None:
-    await keep(store, "resp_1", status="queued", lease=30.0)
+async def test_a_lease_is_renewed_until_the_response_has_ended(store: Store) -> None:
+    await keep(store, "resp_1", status="in_progress", lease=30.0)
     assert await store.responses.renew(OWNER, "resp_1", 30.0)
-    await store.responses.cancel(OTHER, "resp_1")
-    assert await store.responses.renew(OWNER, "resp_1", 30.0)
-    await store.responses.cancel(OWNER, "resp_1")
+    assert await store.responses.is_at_work(OWNER, "resp_1")
+    assert not await store.responses.is_at_work(OTHER, "resp_1")
+    assert not await store.responses.renew(OTHER, "resp_1", 30.0)
+    assert await store.responses.replace(OWNER, "resp_1", b"{}", status="cancelled")
     assert not await store.responses.renew(OWNER, "resp_1", 30.0)
+    assert not await store.responses.is_at_work(OWNER, "resp_1")
     await keep(store, "resp_2")
     assert not await store.responses.renew(OWNER, "resp_2", 30.0)
 
@@ -143,17 +155,56 @@ async def test_a_response_whose_process_is_gone_is_abandoned(store: Store, clock
     assert await store.responses.abandoned() == []
     clock.advance(31)
     assert [each.row.id for each in await store.responses.abandoned()] == ["resp_1"]
+    assert not await store.responses.replace(OWNER, "resp_2", b"end", status="failed", is_abandoned=True)
+    assert await store.responses.replace(OWNER, "resp_1", b"end", status="failed", is_abandoned=True)
+    assert await store.responses.abandoned() == []
+
+
+async def test_who_ends_a_response_knows_the_number_of_its_next_event(store: Store) -> None:
+    await keep(store, "resp_1", status="in_progress", lease=30.0, events=StoredEvents(0, 6, b"events"))
+    ended = await store.responses.replace(
+        OWNER, "resp_1", b"end", status="failed", closing=lambda number: (b"%d" % number, 2)
+    )
+    assert ended
+    assert (await store.responses.events(OWNER, "resp_1", 6)) == [StoredEvents(7, 8, b"7")]
+    await keep(store, "resp_2", status="in_progress", lease=30.0)
+    assert await store.responses.replace(OWNER, "resp_2", b"end", status="failed", closing=lambda _: (b"x", 1))
+    assert await store.responses.events(OWNER, "resp_2") == []
+
+
+async def test_a_response_that_is_cut_off_from_those_before_begins_a_chain(store: Store) -> None:
+    await keep(store, "resp_1")
+    await keep(store, "resp_2", previous_id="resp_1", status="in_progress", lease=30.0)
+    assert await store.responses.replace(OWNER, "resp_2", b"end", status="completed", is_first=True)
+    await store.responses.delete(OWNER, "resp_1")
+    assert [each.payload for each in await store.responses.chain(OWNER, "resp_2", PLENTY)] == [b"end"]
+
+
+async def test_events_count_for_what_a_caller_has_stored(tmp_path: Path) -> None:
+    limits = StorageLimits(bytes_per_owner=1_000)
+    async with Store.open(data_dir=tmp_path, limits=limits) as store:
+        await keep(store, "resp_1", status="in_progress", lease=30.0, events=StoredEvents(0, 0, b"x" * 600))
+        await store.room.check_bytes(OWNER, 300)
+        with pytest.raises(QuotaExceededError):
+            await store.room.check_bytes(OWNER, 500)
+        await store.room.check_bytes(OTHER, 500)
 
 
 async def test_events_are_read_from_any_number_on(store: Store) -> None:
     await keep(store, "resp_1", status="in_progress", lease=30.0)
-    for first, last, data in ((0, 1, b"a"), (2, 6, b"b"), (7, 7, b"c")):
-        await store.responses.add_events("resp_1", first, last, data)
-    assert await store.responses.events(OWNER, "resp_1") == [(1, b"a"), (6, b"b"), (7, b"c")]
-    assert await store.responses.events(OWNER, "resp_1", 1) == [(6, b"b"), (7, b"c")]
-    assert await store.responses.events(OWNER, "resp_1", 5) == [(6, b"b"), (7, b"c")]
+    assert await store.responses.last_event(OWNER, "resp_1") is None
+    first, second, third = StoredEvents(0, 1, b"a"), StoredEvents(2, 6, b"b"), StoredEvents(7, 7, b"c")
+    for events in (first, second, third):
+        assert await store.responses.add_events(OWNER, "resp_1", events)
+    assert not await store.responses.add_events(OTHER, "resp_1", StoredEvents(8, 8, b"d"))
+    assert await store.responses.events(OWNER, "resp_1") == [first, second, third]
+    assert await store.responses.events(OWNER, "resp_1", 1) == [second, third]
+    assert await store.responses.events(OWNER, "resp_1", 5) == [second, third]
     assert await store.responses.events(OWNER, "resp_1", 7) == []
     assert await store.responses.events(OTHER, "resp_1") == []
+    assert await store.responses.last_event(OTHER, "resp_1") is None
+    await store.responses.replace(OWNER, "resp_1", b"end", status="completed")
+    assert not await store.responses.add_events(OWNER, "resp_1", StoredEvents(8, 8, b"d"))
 
 
 async def test_another_replica_reads_what_one_has_written(place: Place, store: Store) -> None:

@@ -102,6 +102,7 @@ class Record:
         response_id: The id that the answer has.
         finish_reasons: Why each choice ended, in OpenAI's words.
         headers: Those of the request, once its caller is asked for; the key that they present is in no line of the log.
+        outlives_answer: Whether the work for it goes on when its answer has been sent.
         request: The parsed request, for its parameters, until a model is asked: an answer may take long.
         trace: The spans, where requests are traced.
     """
@@ -133,6 +134,7 @@ class Record:
         "notes",
         "operation",
         "outcome",
+        "outlives_answer",
         "path",
         "request",
         "request_id",
@@ -152,6 +154,7 @@ class Record:
         self.route = UNMATCHED
         self.status = 0
         self.outcome = ""
+        self.outlives_answer = False
         self.is_stream = False
         self.began = time.perf_counter()
         self.first_event = 0.0

@@ -124,6 +124,17 @@ class Fields(SecretFiles):
     websocket_lifetime: PositiveFloat = Field(
         default=3600, description="Seconds after which a WebSocket is closed, once it has given the answer in hand."
     )
+    max_background_responses: NonNegativeInt = Field(
+        default=200,
+        description="Responses that are generated in the background at once, in each worker; one more is a 503, and 0 "
+        "switches the background off.",
+    )
+    max_background_responses_per_caller: PositiveInt = Field(
+        default=20, description="Of these, responses of one caller; one more is a 429."
+    )
+    background_timeout: PositiveFloat = Field(
+        default=3600, description="For a response in the background; then it ends as failed."
+    )
     files_max_bytes: PositiveInt = Field(
         default=536_870_912, description="The largest file that is uploaded in one request."
     )

@@ -17,6 +17,7 @@ from gemgate.api.batches.startup import batches_at_work
 from gemgate.api.confirmed_keys import ConfirmedKeys
 from gemgate.api.images.image_links import ImageLinks
 from gemgate.api.readiness import Readiness
+from gemgate.api.responses.background import BackgroundLimits, BackgroundResponses
 from gemgate.api.responses.connection import ResponseConnections
 from gemgate.api.responses.kept_responses import KeptResponses
 from gemgate.api.responses.state import ResponseServices, StatelessStore
@@ -183,16 +184,22 @@ async def services(
             metrics=metrics,
             upload_encryptor=Encryptor(secrets, _UPLOADS),
             image_links=ImageLinks(store, Encryptor(secrets, _LINKS), settings.image_url_lifetime),
-            responses=ResponseServices(
-                KeptResponses(store, settings.responses_lifetime, settings.max_body_bytes)
-                if settings.responses_store
-                else StatelessStore(),
-                Encryptor(secrets, _CARRIERS),
-                ResponseConnections(settings.websockets_per_caller, settings.max_body_bytes),
-            ),
+            responses=await enter(_responses(settings, store, Encryptor(secrets, _CARRIERS))),
             readiness=await enter(aclosing(Readiness(store))),
             confirmed_keys=ConfirmedKeys(gemini),
         )
+
+
+@asynccontextmanager
+async def _responses(settings: Settings, store: Store, encryptor: Encryptor) -> AsyncIterator[ResponseServices]:
+    connections = ResponseConnections(settings.websockets_per_caller, settings.max_body_bytes)
+    if not settings.responses_store:
+        yield ResponseServices(StatelessStore(), encryptor, connections)
+        return
+    kept = KeptResponses(store, settings.responses_lifetime, settings.max_body_bytes)
+    limits = BackgroundLimits(settings.max_background_responses, settings.max_background_responses_per_caller)
+    async with BackgroundResponses(kept, limits).running() as background:
+        yield ResponseServices(kept, encryptor, connections, background)
 
 
 def _common(

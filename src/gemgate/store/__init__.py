@@ -40,7 +40,7 @@ from gemgate.store.ids import Kind, new_id
 from gemgate.store.limits import UNLIMITED, StorageLimits, StorageRoom
 from gemgate.store.paging import Page
 from gemgate.store.resources import Resources
-from gemgate.store.responses import Responses, StoredResponse
+from gemgate.store.responses import Responses, StoredEvents, StoredResponse
 from gemgate.store.sweep import GRACE, Swept, sweep
 from gemgate.store.tables import (
     BatchRow,
@@ -84,6 +84,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailableError",
+    "StoredEvents",
     "StoredItem",
     "StoredResponse",
     "Swept",

@@ -11,7 +11,15 @@ from sqlalchemy import Select, func, or_, select
 
 from gemgate.store.database import Clock, Database
 from gemgate.store.errors import DiskReserveError, QuotaExceededError, SizeMismatchError
-from gemgate.store.tables import ConversationItemRow, ConversationRow, FileRow, ResponseRow, UploadPartRow, UploadRow
+from gemgate.store.tables import (
+    ConversationItemRow,
+    ConversationRow,
+    FileRow,
+    ResponseEventRow,
+    ResponseRow,
+    UploadPartRow,
+    UploadRow,
+)
 
 _LOOK_EVERY = 4 * 1024 * 1024
 _RECOUNT_SECONDS = 10.0
@@ -174,10 +182,12 @@ class StorageRoom:
         return sum(int(row[0]) for row in rows) + sum(map(int, generated)), count
 
 
-def _generated(owner: str) -> tuple[Select[int], Select[int]]:
-    """The bytes of responses and of items of conversations, which are not files."""
+def _generated(owner: str) -> tuple[Select[int], ...]:
+    """The bytes of responses, their events and items of conversations, which are not files."""
+    mine = select(ResponseRow.id).where(ResponseRow.owner == owner)
     return (
         select(func.sum(ResponseRow.size)).where(ResponseRow.owner == owner),
+        select(func.sum(func.length(ResponseEventRow.data))).where(ResponseEventRow.response_id.in_(mine)),
         select(func.sum(ConversationItemRow.size)).where(ConversationItemRow.owner == owner),
     )
 

@@ -1,8 +1,8 @@
 """Responses: each with the items of its own turn; a conversation is a chain of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,10 +34,28 @@ class StoredResponse:
     payload: bytes
 
 
+class StoredEvents(NamedTuple):
+    """Some events of a response, as they are sent.
+
+    Attributes:
+        first: The number of the first of them.
+        last: The number of the last.
+        data: Their bytes.
+    """
+
+    first: int
+    last: int
+    data: bytes
+
+
+Closing = tuple[bytes, int]
+"""The last events of a response, and how many they are."""
+
+
 class Responses:
     """The responses of all callers. Another's response, and one past its `expires_at`, is as if it were not there.
 
-    Leases, events and `cancel` are for responses in the background, which no endpoint makes yet.
+    Leases and events are for responses in the background. One with a lease is at work; without, it has ended.
     """
 
     def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
@@ -56,6 +74,7 @@ class Responses:
         previous_id: str | None = None,
         items: Collection[str] = (),
         lease: float | None = None,
+        events: StoredEvents | None = None,
     ) -> None:
         """Keep a response.
 
@@ -68,6 +87,7 @@ class Responses:
             previous_id: The response that it goes on from.
             items: The ids of its items, by which they are found.
             lease: Seconds for which this process works at it; None when it has ended.
+            events: Its first events.
 
         Raises:
             StoreError: the blob store failed.
@@ -90,6 +110,8 @@ class Responses:
             session.add(row)
             await session.flush()
             await self._note_items(session, owner, response_id, items)
+            if events is not None:
+                session.add(_event_row(response_id, events))
 
     async def replace(
         self,
@@ -100,8 +122,24 @@ class Responses:
         status: str,
         items: Collection[str] = (),
         lease: float | None = None,
+        events: StoredEvents | None = None,
+        closing: Callable[[int], Closing] | None = None,
+        is_abandoned: bool = False,
+        is_first: bool = False,
     ) -> bool:
         """Replace what is kept of a response at work; False where it was deleted, or has ended: its end stays.
+
+        Args:
+            owner: Whose it is.
+            response_id: Its id.
+            payload: JSON.
+            status: Of the response.
+            items: The ids of its items, by which they are found.
+            lease: Seconds for which this process goes on working at it; None when it has ended.
+            events: Its next events.
+            closing: Makes its last events, from a number on, where events are kept of it.
+            is_abandoned: It must be one whose lease has run out.
+            is_first: It goes on from no other response any more.
 
         Raises:
             StoreError: the blob store failed.
@@ -110,13 +148,22 @@ class Responses:
         news: dict[str, Any] = {"status": status, "size": len(payload)}
         news |= {"payload": place.data, "blob_key": place.blob_key}
         news["lease_until"] = None if lease is None else self._clock() + lease
-        at_work = (ResponseRow.id == response_id, ResponseRow.owner == owner, ResponseRow.lease_until.is_not(None))
+        if is_first:
+            news["previous_id"] = None
+        at_work = _at_work(owner, response_id)
+        if is_abandoned:
+            at_work = (*at_work, ResponseRow.lease_until < self._clock())
         async with self._database.write() as session:
             older = select(ResponseRow.blob_key).where(*at_work).with_for_update()
             found = (await session.execute(older)).first()
             if found is not None:
                 await session.execute(update(ResponseRow).where(*at_work).values(news))
                 await self._note_items(session, owner, response_id, items)
+                if closing is not None and (last := await session.scalar(_last_event(response_id))) is not None:
+                    data, count = closing(last + 1)
+                    events = StoredEvents(last + 1, last + count, data)
+                if events is not None:
+                    session.add(_event_row(response_id, events))
         await self._payloads.delete(place.blob_key if found is None else found[0])
         return found is not None
 
@@ -176,19 +223,11 @@ class Responses:
         await self._payloads.delete(found[0])
         return True
 
-    async def cancel(self, owner: str, response_id: str) -> None:
-        """Ask the process that works at it to stop."""
-        async with self._database.write() as session:
-            mine = (ResponseRow.id == response_id, ResponseRow.owner == owner)
-            await session.execute(update(ResponseRow).where(*mine).values(is_cancelled=True))
-
     async def renew(self, owner: str, response_id: str, lease: float) -> bool:
-        """Go on working at it for so many seconds; False where it was cancelled or deleted, or has ended elsewhere."""
-        at_work = (ResponseRow.id == response_id, ResponseRow.owner == owner, ResponseRow.lease_until.is_not(None))
-        renewed = update(ResponseRow).where(*at_work, ResponseRow.is_cancelled.is_(False))
+        """Go on working at it for so many seconds; False where it was deleted, or has ended elsewhere."""
+        renewed = update(ResponseRow).where(*_at_work(owner, response_id)).values(lease_until=self._clock() + lease)
         async with self._database.write() as session:
-            found = await session.scalar(renewed.values(lease_until=self._clock() + lease).returning(ResponseRow.id))
-        return found is not None
+            return await session.scalar(renewed.returning(ResponseRow.id)) is not None
 
     async def abandoned(self, limit: int = 100) -> list[StoredResponse]:
         """Responses of processes that are gone: their leases have run out."""
@@ -197,20 +236,36 @@ class Responses:
             rows = list(await session.scalars(late))
         return [await self._loaded(row) for row in rows]
 
-    async def add_events(self, response_id: str, first: int, last: int, data: bytes) -> None:
-        """Keep the events of these numbers, as they were sent."""
-        async with self._database.write() as session:
-            session.add(ResponseEventRow(response_id=response_id, number=first, last=last, data=data))
+    async def is_at_work(self, owner: str, response_id: str) -> bool:
+        """Whether it has not ended; False where it is not there."""
+        query = select(ResponseRow.id).where(*_at_work(owner, response_id), *self._alive(owner))
+        async with self._database.read() as session:
+            return await session.scalar(query) is not None
 
-    async def events(self, owner: str, response_id: str, after: int = -1) -> list[tuple[int, bytes]]:
-        """The kept events beyond the number `after`: the number of the last one of each piece, and its bytes."""
+    async def add_events(self, owner: str, response_id: str, events: StoredEvents) -> bool:
+        """Keep more events of a response at work; False where it was deleted, or has ended."""
+        query = select(ResponseRow.id).where(*_at_work(owner, response_id)).with_for_update()
+        async with self._database.write() as session:
+            found = await session.scalar(query) is not None
+            if found:
+                session.add(_event_row(response_id, events))
+        return found
+
+    async def events(self, owner: str, response_id: str, after: int = -1) -> list[StoredEvents]:
+        """The kept events beyond the number `after`; the first of them may begin before."""
         mine = select(ResponseRow.id).where(ResponseRow.id == response_id, *self._alive(owner))
-        wanted = select(ResponseEventRow.last, ResponseEventRow.data).where(
+        wanted = select(ResponseEventRow.number, ResponseEventRow.last, ResponseEventRow.data).where(
             ResponseEventRow.response_id.in_(mine), ResponseEventRow.last > after
         )
         async with self._database.read() as session:
             found = await session.execute(wanted.order_by(ResponseEventRow.number))
-            return [(last, data) for last, data in found]
+            return [StoredEvents(first, last, data) for first, last, data in found]
+
+    async def last_event(self, owner: str, response_id: str) -> int | None:
+        """The number of the latest event that is kept; None where none are."""
+        query = select(ResponseRow.id).where(ResponseRow.id == response_id, *self._alive(owner))
+        async with self._database.read() as session:
+            return await session.scalar(_last_event(response_id).where(ResponseEventRow.response_id.in_(query)))
 
     def _ancestors(self, owner: str, response_id: str) -> Select[str, str | None]:
         """The ids of a response and of those before it, and the id before each."""
@@ -249,3 +304,15 @@ class Responses:
 
     def _alive(self, owner: str) -> tuple[ColumnElement[bool], ...]:
         return ResponseRow.owner == owner, ResponseRow.expires_at > int(self._clock())
+
+
+def _at_work(owner: str, response_id: str) -> tuple[ColumnElement[bool], ...]:
+    return ResponseRow.id == response_id, ResponseRow.owner == owner, ResponseRow.lease_until.is_not(None)
+
+
+def _last_event(response_id: str) -> Select[int | None]:
+    return select(func.max(ResponseEventRow.last)).where(ResponseEventRow.response_id == response_id)
+
+
+def _event_row(response_id: str, events: StoredEvents) -> ResponseEventRow:
+    return ResponseEventRow(response_id=response_id, number=events.first, last=events.last, data=events.data)

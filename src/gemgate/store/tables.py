@@ -5,7 +5,7 @@ The repositories hand rows out detached: plain objects, whose change changes not
 
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, MetaData, String, Text
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
 
 _CONVENTION = {
@@ -180,11 +180,20 @@ class ResponseRow(Base):
     """A response, with the items of its own turn. `previous_id` is the response that it goes on from.
 
     The payload is JSON of `size` bytes, in `payload`, or in the blob `blob_key` where it is large. A response at work
-    belongs to the process that renews `lease_until`; with `is_cancelled` that process is to stop.
+    belongs to the process that renews `lease_until`, which is None once it has ended.
     """
 
     __tablename__ = "responses"
-    __table_args__ = (Index(None, "owner", "created_at", "id"), Index(None, "expires_at"))
+    __table_args__ = (
+        Index(None, "owner", "created_at", "id"),
+        Index(None, "expires_at"),
+        Index(
+            None,
+            "lease_until",
+            sqlite_where=text("lease_until IS NOT NULL"),
+            postgresql_where=text("lease_until IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[_Key]
     owner: Mapped[_Digest]
@@ -196,7 +205,6 @@ class ResponseRow(Base):
     payload: Mapped[bytes | None] = mapped_column(default=None, repr=False)
     blob_key: Mapped[str | None] = mapped_column(default=None)
     lease_until: Mapped[float | None] = mapped_column(default=None)
-    is_cancelled: Mapped[bool] = mapped_column(default=False)
 
 
 class ResponseItemRow(Base):

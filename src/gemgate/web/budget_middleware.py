@@ -67,7 +67,7 @@ class BudgetMiddleware:
             else:
                 body = message.get("body", b"")
                 answered += 0 if body.startswith(b":") else len(body)  # a comment keeps a stream alive
-                if not message.get("more_body", False):
+                if not message.get("more_body", False) and not record.outlives_answer:
                     await charge()  # before the caller can see the end, and ask again
             await send(message)
 

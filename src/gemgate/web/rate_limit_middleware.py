@@ -133,7 +133,8 @@ class _LimitedExchange:
                 self._pieces += 1
             if not message.get("more_body", False):
                 self._is_complete = True
-                await self.end()
+                if not current().outlives_answer:
+                    await self.end()
         await self._send(message)
 
     async def end(self) -> None:
@@ -149,6 +150,8 @@ class _LimitedExchange:
         used = record.used_tokens()
         if self._kind is None or not record.gemini_key:
             return used  # no model was asked
+        if record.outlives_answer:
+            return used or self._estimate.charge(0)
         is_gone = self._disconnect is not None and self._disconnect.is_set
         if not self._status:
             return max(used, self._estimate.charge(0)) if is_gone else used

@@ -168,7 +168,18 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "The shorter conversation. With `x-gemgate-dry-run`, the native request.",
         CompactedConversation,
     ),
-    ("get", "/v1/responses/{response_id}"): Operation(_gives("The response.", ResponseObject), failures=(404,)),
+    ("get", "/v1/responses/{response_id}"): Operation(
+        {
+            200: DocumentedAnswer(
+                "The response; with `stream`, the events of one that was created in the background.",
+                {JSON: ResponseObject, EVENTS: ResponseEvent},
+            )
+        },
+        failures=(404,),
+    ),
+    ("post", "/v1/responses/{response_id}/cancel"): Operation(
+        _gives("The response, which has ended.", ResponseObject), failures=(404,)
+    ),
     ("delete", "/v1/responses/{response_id}"): Operation(_gives("It is deleted.", DeletedResponse), failures=(404,)),
     ("get", "/v1/responses/{response_id}/input_items"): Operation(
         _gives("A page of items.", ItemList), failures=(404,)

@@ -22,6 +22,8 @@ from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.observability.record import AnswerSummary, current
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.options import Options
+from gemgate.web.error_handlers import as_api_error
+from gemgate.web.sse import EventBatches
 
 _BAD_SIGNATURE = re.compile(r"thought.{0,3}signature", re.IGNORECASE)
 
@@ -136,6 +138,23 @@ class ResponseStream:
         response = ended(self._events.head, machine, context)
         await self._keep(response, machine.kept)
         yield self._events.write(last) + self._events.end(response)
+
+    async def with_failure_kept(self, pieces: EventBatches) -> AsyncGenerator[bytes, None]:
+        """`pieces`; where they fail after the response has begun, it is kept as failed: its caller knows its id."""
+        try:
+            async for piece in pieces:
+                yield piece
+        except Exception as error:
+            if not self._events.number:
+                raise
+            failure = as_api_error(error)
+            failed = self._events.failed(failure)
+            machine = self._events.machine
+            await self._keep(failed, machine.kept if machine else {})
+            self._events.failure_kept = failed
+            raise failure from error
+        finally:
+            await pieces.aclose()
 
     def summary(self) -> AnswerSummary:
         """What is known by now of the model, the tokens and the end."""

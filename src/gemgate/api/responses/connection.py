@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item
+from gemgate.api.responses.kept_responses import left_by
 from gemgate.api.responses.kept_turn import KeptTurn, beside, input_turn, written
 from gemgate.api.responses.state import ResolvedRequest, ResponseStore, Said
 from gemgate.api.responses.wire import ResponseRequest
@@ -128,7 +129,13 @@ class ConnectionStore:
     connections: ResponseConnections
 
     async def resolve(
-        self, request: ResponseRequest, caller: Caller, aside: Aside, said: Said | None = None
+        self,
+        request: ResponseRequest,
+        caller: Caller,
+        aside: Aside,
+        said: Said | None = None,
+        *,
+        is_kept: bool = True,
     ) -> ResolvedRequest:
         """The request with what it refers to, of this connection and of the store.
 
@@ -138,19 +145,22 @@ class ConnectionStore:
         if self._goes_on(request, caller):
             size = self.connection.size
             said = Said(await beside(size, partial(_items, self.connection.turns)), size)
-        return await self.stored.resolve(request, caller, aside, said)
+        return await self.stored.resolve(request, caller, aside, said, is_kept=is_kept)
 
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
     ) -> None:
-        """Keep a response that has ended, and remember it."""
+        """Keep a response that has ended, and remember it if it has not failed."""
         await self.stored.keep(resolved, caller, response, kept)
+        if response["status"] == "failed":
+            return
         goes_on = self._goes_on(resolved.request, caller)
         is_whole = goes_on or resolved.request.previous_response_id is None
         said = resolved.own if is_whole else resolved.items  # what came from the store is not with this connection yet
         kept = {**{item.fields["id"]: item.kept for item in said if item.kept is not None}, **kept}
-        turn = await to_thread.run_sync(_turn, said, response["output"], kept)
-        before = self.connection.turns if goes_on else ()
+        lasting, goes_on_from = left_by(resolved, response)
+        turn = await to_thread.run_sync(_turn, said, response["output"], kept, lasting)
+        before = self.connection.turns if goes_on and goes_on_from is not None else ()
         self.connections.remember(self.connection, response["id"], (*before, turn))
         self.connection.has_answered = True
 
@@ -165,8 +175,8 @@ def store_of(scope: Scope, stored: ResponseStore, connections: ResponseConnectio
     return stored if connection is None else ConnectionStore(stored, connection, connections)
 
 
-def _turn(said: Sequence[Item], output: Sequence[Json], kept: Mapping[str, Json]) -> bytes:
-    return written({"output": output}, input_turn(said).data, kept)
+def _turn(said: Sequence[Item], output: Sequence[Json], kept: Mapping[str, Json], lasting: Sequence[Json]) -> bytes:
+    return written({"output": output}, input_turn(said).data, kept, lasting)
 
 
 def _items(turns: tuple[bytes, ...]) -> list[Item]:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -29,12 +29,23 @@ class ResponseEvents:
     Attributes:
         head: What the response says from its first event on.
         machine: The answer that is being given; None before Google is asked.
+        failure_kept: The response as it was kept when it failed.
     """
 
     def __init__(self, head: ResponseHead) -> None:
         self.head = head
         self.machine: OutputMachine | None = None
+        self.failure_kept: Json | None = None
         self._number = 0
+
+    @property
+    def number(self) -> int:
+        """The number of the next event: 0 before the first."""
+        return self._number
+
+    def begin(self) -> bytes:
+        """The events before the first of the answer, if they were not sent yet."""
+        return b"".join(self._begin())
 
     def write(self, events: list[Event]) -> bytes:
         """Ready bytes; the first time, `response.created` and `response.in_progress` come before."""
@@ -54,48 +65,89 @@ class ResponseEvents:
 
         A comment comes first, so that nobody takes it for a piece of the answer.
         """
+        return KEEP_ALIVE + self.heartbeat()
+
+    def heartbeat(self) -> bytes:
+        """One more `response.in_progress`."""
         if not self._number:
-            return KEEP_ALIVE + b"".join(self._begin())
-        return KEEP_ALIVE + self._frame({"type": "response.in_progress", "response": self._progress()})
+            return self.begin()
+        return self._frame({"type": "response.in_progress", "response": self.progress()})
 
     def end(self, response: Json) -> bytes:
         """The event that ends a response, and the end of the stream."""
-        event = {"type": f"response.{response['status']}", "response": response}
-        return b"".join(self._begin()) + self._frame(event) + DONE
+        begun = self.begin()
+        ending = last_events(response, self._number)
+        self._number += ending.count
+        return begun + ending.data + DONE
 
     def failure(self, error: ApiError) -> bytes:
         """`error`, and then `response.failed`: some clients read the one and some the other."""
-        failed = failed_error(error)
-        shown = {"type": error.type, "code": failed["code"], "message": failed["message"], "param": error.param}
-        flat = {"code": failed["code"], "message": failed["message"], "param": error.param}
+        return self.end(self.failure_kept or self.failed(error))
+
+    def failed(self, error: ApiError) -> Json:
+        """The response where it fails: with what was said before."""
         output = self.machine.unfinished() if self.machine else []
-        response = self.head.response("failed", output, error={**failed, "type": error.type, "param": error.param})
-        return b"".join(
-            [
-                *self._begin(),
-                self._frame({"type": "error", **flat, "error": shown}),
-                self._frame({"type": "response.failed", "response": response}),
-                DONE,
-            ]
-        )
+        return self.head.response("failed", output, error=error_of_response(error))
 
     def _begin(self) -> list[bytes]:
         if self._number:
             return []
+        begun = self.progress()
+        if not self.head.background:
+            return [
+                self._frame({"type": kind, "response": begun}) for kind in ("response.created", "response.in_progress")
+            ]
+        queued = self.head.response("queued", [])
         return [
-            self._frame({"type": kind, "response": self._progress()})
-            for kind in ("response.created", "response.in_progress")
+            self._frame({"type": "response.created", "response": queued}),
+            self._frame({"type": "response.queued", "response": queued}),
+            self._frame({"type": "response.in_progress", "response": begun}),
         ]
 
-    def _progress(self) -> Json:
+    def progress(self) -> Json:
+        """The response before its end."""
         return self.head.response("in_progress", [])
 
     def _frame(self, event: Json) -> bytes:
-        kind = event["type"]
-        data = orjson.dumps({"type": kind, "sequence_number": self._number, **event})
         self._number += 1
-        name: str = kind
-        return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+        return _frame(event, self._number - 1)
+
+
+class LastEvents(NamedTuple):
+    """The events that end a response, and how many they are."""
+
+    data: bytes
+    count: int
+
+
+def last_events(response: Json, number: int) -> LastEvents:
+    """The last events of a response that has ended, from the number `number` on.
+
+    A failure is an `error` before it is a `response.failed`. OpenAI has no event for a response that was cancelled, and
+    its clients stop at one that they do not know: it is a `response.incomplete`, whose response says `cancelled`.
+    """
+    status = response["status"]
+    frames = [_error(response["error"], number)] if status == "failed" else []
+    kind = "response.incomplete" if status == "cancelled" else f"response.{status}"
+    frames.append(_frame({"type": kind, "response": response}, number + len(frames)))
+    return LastEvents(b"".join(frames), len(frames))
+
+
+def error_events(error: ApiError, number: int) -> bytes:
+    """What ends a stream that cannot go on, though its response may."""
+    return _error(error_of_response(error), number) + DONE
+
+
+def _error(error: Json, number: int) -> bytes:
+    """OpenAI's types have an error flat, its service sends one nested: this is both."""
+    shown = {name: error[name] for name in ("code", "message", "param")}
+    return _frame({"type": "error", **shown, "error": {"type": error["type"], **shown}}, number)
+
+
+def _frame(event: Json, number: int) -> bytes:
+    name: str = event["type"]
+    data = orjson.dumps({"type": name, "sequence_number": number, **event})
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
 def ended(head: ResponseHead, machine: OutputMachine, context: ResponseContext, now: float | None = None) -> Json:
@@ -110,6 +162,11 @@ def ended(head: ResponseHead, machine: OutputMachine, context: ResponseContext, 
         tier=tier,
         completed_at=int(time.time() if now is None else now) if is_complete else None,
     )
+
+
+def error_of_response(error: ApiError) -> Json:
+    """`error` of a response that failed, with the fields that strict readers want."""
+    return {**failed_error(error), "type": error.type, "param": error.param}
 
 
 def failed_error(error: ApiError) -> dict[str, Any]:

@@ -8,14 +8,17 @@ from typing import Any
 import orjson
 import structlog
 
+from gemgate.api.responses.compaction import TRIGGER
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, read_input
 from gemgate.api.responses.kept_turn import (
     InputTurn,
     KeptTurn,
     beside,
+    compacts,
     input_turn,
     is_id,
+    is_lasting,
     kept_items,
     listed_item,
     written,
@@ -25,7 +28,15 @@ from gemgate.api.responses.wire import ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError, missing_field
 from gemgate.redaction import traceback_of
-from gemgate.store import KeptTooLargeError, ResponseUnknownError, Store, StoredItem, StoredResponse, StoreError
+from gemgate.store import (
+    KeptTooLargeError,
+    ResponseUnknownError,
+    Store,
+    StoredEvents,
+    StoredItem,
+    StoredResponse,
+    StoreError,
+)
 from gemgate.web.heavy_work import Aside
 
 _AT_WORK = frozenset({"queued", "in_progress"})
@@ -48,15 +59,22 @@ class KeptResponses:
     max_bytes: int
 
     async def resolve(
-        self, request: ResponseRequest, caller: Caller, aside: Aside, said: Said | None = None
+        self,
+        request: ResponseRequest,
+        caller: Caller,
+        aside: Aside,
+        said: Said | None = None,
+        *,
+        is_kept: bool = True,
     ) -> ResolvedRequest:
         """The request with what `previous_response_id`, `conversation` and item references name.
 
         Args:
-            request: The request.
+            request: As it came.
             caller: Who sends it.
             aside: How its items are read.
             said: What `previous_response_id` means, where that is known already.
+            is_kept: Whether anything may be kept of it, for which there must be room.
 
         Raises:
             ApiError: 400 or 404, it names something that is not there, or not the caller's; or what it asks for
@@ -68,7 +86,8 @@ class KeptResponses:
         before, size = said or await self._before(request, caller)
         known, referred = await self._referred(before, own, caller, self.max_bytes - size)
         size += referred
-        resolved = await aside.with_kept(size).run(partial(_resolved, request, before, own, known))
+        read = partial(_resolved, request, before, own, known, is_kept=is_kept)
+        resolved = await aside.with_kept(size).run(read)
         resolved.kept_bytes = size
         if resolved.turn is not None:
             await self.store.room.check_bytes(caller.id, len(resolved.turn.data))
@@ -77,23 +96,77 @@ class KeptResponses:
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
     ) -> None:
-        """Keep a response that has ended, before its caller can know its end; a store that fails is logged."""
+        """Keep a response that has ended, before its caller can know its end.
+
+        Where the store fails, `response` says from then on that it is not stored: whatever refers to it will fail.
+        """
         turn = resolved.turn
         if turn is None:
             return
+        lasting, previous_id = left_by(resolved, response)
         try:
+            await self.add_to_conversation(resolved, caller, response, kept)
             await self.store.responses.create(
                 caller.id,
                 response["id"],
-                written(response, turn.data, kept),
+                written(response, turn.data, kept, lasting),
                 status=response["status"],
                 expires_after=self.lifetime,
-                previous_id=resolved.request.previous_response_id,
+                previous_id=previous_id,
                 items=item_ids(turn, response),
             )
-            await self.add_to_conversation(resolved, caller, response, kept)
         except StoreError as error:
+            response["store"] = False
             _log.error("a response was not kept", response_id=response["id"], exception=traceback_of(error))
+
+    async def begin(
+        self, resolved: ResolvedRequest, caller: Caller, response: Json, lease: float, events: StoredEvents | None
+    ) -> None:
+        """Keep a response that this process is about to generate, and holds for `lease` seconds.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        turn = _turn_of(resolved)
+        await self.store.responses.create(
+            caller.id,
+            response["id"],
+            written(response, turn.data, {}),
+            status=response["status"],
+            expires_after=self.lifetime,
+            previous_id=resolved.request.previous_response_id,
+            items=turn.ids,
+            lease=lease,
+            events=events,
+        )
+
+    async def finish(
+        self,
+        resolved: ResolvedRequest,
+        caller: Caller,
+        response: Json,
+        kept: Mapping[str, Json],
+        events: StoredEvents | None,
+    ) -> bool:
+        """Keep the end of a response that was begun, and its last events; False where it has ended otherwise.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        turn = _turn_of(resolved)
+        lasting, previous_id = left_by(resolved, response)
+        has_ended = await self.store.responses.replace(
+            caller.id,
+            response["id"],
+            written(response, turn.data, kept, lasting),
+            status=response["status"],
+            items=item_ids(turn, response),
+            events=events,
+            is_first=previous_id is None,
+        )
+        if has_ended and response["status"] in ("completed", "incomplete"):
+            await self.add_to_conversation(resolved, caller, response, kept)
+        return has_ended
 
     async def add_to_conversation(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
@@ -104,7 +177,7 @@ class KeptResponses:
             StoreError: the store failed.
         """
         name = resolved.request.conversation_id
-        if name is None or resolved.turn is None:
+        if name is None or resolved.turn is None or response["status"] == "failed":
             return
         turn = resolved.turn.data
         items = await beside(len(turn), partial(_conversation_items, turn, response["output"], kept))
@@ -166,7 +239,12 @@ class KeptResponses:
 
 
 def _resolved(
-    request: ResponseRequest, before: Sequence[Item], own: Sequence[Item], known: Mapping[str, Item]
+    request: ResponseRequest,
+    before: Sequence[Item],
+    own: Sequence[Item],
+    known: Mapping[str, Item],
+    *,
+    is_kept: bool,
 ) -> ResolvedRequest:
     """The request with its items; those that it refers to are `known` by their ids."""
     there = {item.fields.get("id") for item in before if item.kind != "item_reference"}
@@ -175,7 +253,7 @@ def _resolved(
     items = [*_replaced(before, known), *named]
     if request.store is False:
         return ResolvedRequest(request, items, named)
-    turn = input_turn(own if request.conversation_id is None else named)
+    turn = input_turn(own if request.conversation_id is None else named) if is_kept else None
     return ResolvedRequest(request, items, named, is_stored=True, turn=turn)
 
 
@@ -184,7 +262,10 @@ def _items_of_chain(chain: Sequence[StoredResponse], param: str = "previous_resp
 
 
 def _items_of_conversation(stored: Sequence[StoredItem]) -> list[Item]:
+    """The items of a conversation; of what came before its last compaction, the instructions alone."""
     found = [orjson.loads(each.payload) for each in stored]
+    since = max((place for place, each in enumerate(found) if each.get("compacts")), default=0)
+    found = [*(each for each in found[:since] if is_lasting(each["item"])), *found[since:]]
     kept = {each["item"]["id"]: each["kept"] for each in found if each["kept"] is not None}
     return kept_items([each["item"] for each in found], kept, "conversation")
 
@@ -218,9 +299,9 @@ def _check_combination(request: ResponseRequest) -> None:
     if request.previous_response_id is not None and request.conversation_id is not None:
         msg = "'previous_response_id' and 'conversation' exclude each other: send one of them."
         raise ApiError(400, msg, param="previous_response_id", code="invalid_value")
-    if request.background:
-        msg = "'background' is not supported: this gateway answers while its caller waits. Leave it out."
-        raise ApiError(400, msg, param="background", code="unsupported_parameter")
+    if request.background and request.store is False:
+        msg = "'background' needs a response that is kept: leave 'store' out, or set it to true."
+        raise ApiError(400, msg, param="background", code="invalid_value")
     goes_on = request.previous_response_id is not None or request.conversation_id is not None
     if request.input is None and request.prompt is None and not goes_on:
         raise missing_field("input")
@@ -232,12 +313,36 @@ def item_ids(turn: InputTurn, response: Mapping[str, Any]) -> set[str]:
 
 
 def _conversation_items(turn: bytes, output: Sequence[Json], kept: Mapping[str, Json]) -> list[StoredItem]:
-    return [conversation_item(item, kept.get(item["id"])) for item in [*orjson.loads(turn), *output]]
+    asked = [item for item in orjson.loads(turn) if item["type"] != TRIGGER]  # it has been answered
+    items = [conversation_item(item, kept.get(item["id"])) for item in asked]
+    return items + [
+        conversation_item(item, kept.get(item["id"]), compacts=item["type"] == "compaction") for item in output
+    ]
 
 
-def conversation_item(item: Json, kept: Json | None = None) -> StoredItem:
-    """An item as a conversation holds it."""
-    return StoredItem(item["id"], orjson.dumps({"item": item, "kept": kept}))
+def left_by(resolved: ResolvedRequest, response: Mapping[str, Any]) -> tuple[list[Json], str | None]:
+    """What is sent again of the turns before a response, beside its own: messages, and the response before it.
+
+    A compaction takes the place of all turns before it, but for the instructions in them.
+    """
+    if not compacts(response):
+        return [], resolved.request.previous_response_id
+    goes_on = resolved.request.previous_response_id is not None
+    before = resolved.items[: len(resolved.items) - len(resolved.own)] if goes_on else []
+    return [listed_item(item) for item in before if is_lasting(item.fields)], None
+
+
+def _turn_of(resolved: ResolvedRequest) -> InputTurn:
+    if resolved.turn is None:
+        msg = "only a response that is kept has a turn"
+        raise ValueError(msg)
+    return resolved.turn
+
+
+def conversation_item(item: Json, kept: Json | None = None, *, compacts: bool = False) -> StoredItem:
+    """An item as a conversation holds it; `compacts` is one that takes the place of all before it."""
+    body = {"item": item, "kept": kept}
+    return StoredItem(item["id"], orjson.dumps({**body, "compacts": True} if compacts else body))
 
 
 def shown_item(stored: StoredItem) -> Json:

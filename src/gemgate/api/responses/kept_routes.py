@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.api.responses.background_routes import respond_with_events
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.kept_responses import response_not_found
 from gemgate.api.responses.kept_turn import KeptTurn, beside, is_id
@@ -46,8 +47,16 @@ async def list_input_items(
 
 
 @router.get("/responses/{response_id}", summary="Retrieve a response")
-async def retrieve_response(request: Request, response_id: str) -> Response:
-    """Answer with the `response`."""
+async def retrieve_response(
+    request: Request,
+    response_id: str,
+    stream: bool = False,
+    starting_after: Annotated[int | None, Query(ge=0)] = None,
+) -> Response:
+    """Answer with the `response`; with `stream`, with the events of one that was created in the background."""
+    if stream:
+        check_include(request)
+        return await respond_with_events(request, response_id, -1 if starting_after is None else starting_after)
     turn = await found_turn(request, response_id)
     check_include(request)
     return json_response(turn.response)

@@ -95,29 +95,54 @@ def _text_part(role: str, text: str) -> Json:
     return {"type": "input_text", "text": text}
 
 
-def written(response: Mapping[str, Any], turn: bytes, kept: Mapping[str, Json]) -> bytes:
-    """The payload of a response; `turn` is the JSON of its input."""
-    return orjson.dumps({"response": response, "input": orjson.Fragment(turn), "kept": kept})
+def written(response: Mapping[str, Any], turn: bytes, kept: Mapping[str, Json], lasting: Sequence[Json] = ()) -> bytes:
+    """The payload of a response; `turn` is the JSON of its input, `lasting` are messages of turns before it."""
+    body = {"response": response, "input": orjson.Fragment(turn), "kept": kept}
+    return orjson.dumps({**body, "lasting": lasting} if lasting else body)
 
 
 @dataclass(frozen=True, slots=True)
 class KeptTurn:
-    """A turn as it was kept: the Response object, the items of its input, and what belongs to items by their ids."""
+    """A turn as it was kept.
+
+    Attributes:
+        response: The Response object.
+        input: The items of its input.
+        kept: What belongs to items, by their ids.
+        lasting: The system and developer messages of the turns before, of which a compaction leaves nothing else.
+    """
 
     response: Json
     input: list[Json]
     kept: dict[str, Json]
+    lasting: Sequence[Json] = ()
 
     @classmethod
     def of(cls, payload: bytes) -> "KeptTurn":
         """The turn that `written` wrote."""
         found = orjson.loads(payload)
-        return cls(found["response"], found["input"], found["kept"])
+        return cls(found["response"], found["input"], found["kept"], found.get("lasting", ()))
+
+    def payload(self, response: Json) -> bytes:
+        """The turn with another Response object, as it is kept."""
+        return written(response, orjson.dumps(self.input), self.kept, self.lasting)
 
     def items(self, param: str) -> list[Item]:
-        """What was said in this turn, input and output, ready to be sent again."""
+        """What was said in this turn, input and output, ready to be sent again; of a compaction, what it leaves."""
         asked = [item for item in self.input if item["type"] != TRIGGER]  # it has been answered
-        return kept_items([*asked, *self.response["output"]], self.kept, param)
+        if compacts(self.response):
+            asked = [item for item in asked if is_lasting(item)]
+        return kept_items([*self.lasting, *asked, *self.response["output"]], self.kept, param)
+
+
+def compacts(response: Mapping[str, Any]) -> bool:
+    """Whether what a response answers is a compaction of all that was said before."""
+    return any(item["type"] == "compaction" for item in response["output"])
+
+
+def is_lasting(item: Mapping[str, Any]) -> bool:
+    """Whether an item says how to answer: a compaction leaves it as it is."""
+    return item.get("type", "message") == "message" and item.get("role") in ("system", "developer")
 
 
 async def beside(size: int, read: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia
+from gemgate.api.responses.background_routes import BackgroundCall, respond_in_background
 from gemgate.api.responses.compaction import compaction_of, is_triggered
 from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
 from gemgate.api.responses.connection import CONNECTION, store_of
@@ -32,7 +33,7 @@ from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
-from gemgate.web.sse import respond
+from gemgate.web.sse import EventBatches, respond
 
 router = APIRouter(tags=["responses"])
 
@@ -52,6 +53,9 @@ async def create_response(request: Request) -> Response:
     asked = source.resolved.request
     record = current()
     events = ResponseEvents(_head(source.resolved))
+    if asked.background and not call.is_dry_run:
+        ready = None if call.needs_media else await translated(request, call)
+        return await respond_in_background(request, BackgroundCall(call, models, source.resolved, events, ready))
     keep = partial(store.keep, source.resolved, caller)
     if asked.generate is False and not call.is_dry_run:
         if source.resolved.is_stored:
@@ -60,7 +64,8 @@ async def create_response(request: Request) -> Response:
     stream = ResponseStream(events, keep)
     if asked.stream and call.needs_media and not call.is_dry_run:
         late = StreamAfterMedia(call, models, stream.pieces)
-        return respond(request, late.stream(), services.settings, late.response_headers, events)
+        batches = _kept(late.stream(), stream, source.resolved)
+        return respond(request, batches, services.settings, late.response_headers, events)
     translation = await translated(request, call)
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
@@ -68,14 +73,19 @@ async def create_response(request: Request) -> Response:
         return dry_run(f"/v1beta/{translation.model}:{method}", translation.body, 1, translation.notes)
     generation = Generation(call, translation, models, stream.pieces)
     if asked.stream:
-        return respond(request, generation.stream(), services.settings, generation.response_headers, events)
+        batches = _kept(generation.stream(), stream, source.resolved)
+        return respond(request, batches, services.settings, generation.response_headers, events)
+    is_stored = source.resolved.is_stored
     del asked, source  # what was asked may be long, and the answer long in coming
     record.on_finish(stream.summary)
     async with cancelled_on_disconnect(request):
         translation, answers = await generation.answer()
         body = whole_response(events, translation, answers)
         await keep(body, events.machine.kept if events.machine else {})
-    return Response(orjson.dumps(body), headers=generation.response_headers(), media_type="application/json")
+    if is_stored and not body["store"]:
+        translation.notes.adjust("store->false")
+    headers = generation.response_headers()
+    return Response(orjson.dumps(body), headers=headers, media_type="application/json")
 
 
 @router.get("/responses", include_in_schema=False)
@@ -106,7 +116,7 @@ async def count_input_tokens(request: Request) -> Response:
     """
     services = services_of(request)
     caller = caller_of(request)
-    _, call, _ = await _read(request, services, caller)
+    _, call, _ = await _read(request, services, caller, stores=False)
     translation = await translated(request, call)
     current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
@@ -124,7 +134,7 @@ async def compact_conversation(request: Request) -> Response:
     """
     services = services_of(request)
     caller = caller_of(request)
-    source, call, models = await _read(request, services, caller)
+    source, call, models = await _read(request, services, caller, stores=False)
     source.compacts = True
     translation = await translated(request, call)
     current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
@@ -145,9 +155,11 @@ _Call = ModelCall[ResponseTranslation]
 
 
 async def _read(
-    request: Request, services: Services, caller: Caller, store: ResponseStore | None = None
+    request: Request, services: Services, caller: Caller, store: ResponseStore | None = None, *, stores: bool = True
 ) -> tuple[ResponseSource, _Call, tuple[str, ...]]:
     """What the caller asks for, with everything that it refers to; the call to the first of its models, and all.
+
+    `stores` is whether anything may be kept of it.
 
     Raises:
         ApiError: the request is wrong, or names what its caller may not use.
@@ -155,11 +167,14 @@ async def _read(
     raw = await read_json_body(request, services.settings.max_body_bytes)
     aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
     asked = await aside.run(partial(parse, ResponseRequest, raw))
+    if not stores:
+        asked = asked.model_copy(update={"background": None, "store": False})
     current().asks("responses", asked.model, asked)
     caller.check_model(asked.model)
     if services.access.is_shared:
         await services.access.check_request(caller, asked, raw)
-    resolved = await (store or services.responses.store).resolve(asked, caller, aside)
+    from_store = store or services.responses.store
+    resolved = await from_store.resolve(asked, caller, aside, is_kept=not is_dry_run(request))
     if resolved.kept_bytes:  # an item of a conversation may name anything; and what was its caller's may not be so now
         await services.access.check_values(caller, [item.fields for item in resolved.items], resolved.kept_bytes)
     await _recall(services, resolved, caller)
@@ -199,4 +214,10 @@ async def _recall(services: Services, resolved: ResolvedRequest, caller: Caller)
 
 def _head(resolved: ResolvedRequest) -> ResponseHead:
     echo = echo_of(resolved.request, is_stored=resolved.is_stored)
-    return ResponseHead(f"resp_{secrets.token_hex(_ID_BYTES)}", int(time.time()), echo)
+    response_id = f"resp_{secrets.token_hex(_ID_BYTES)}"
+    return ResponseHead(response_id, int(time.time()), echo, bool(resolved.request.background))
+
+
+def _kept(batches: EventBatches, stream: ResponseStream, resolved: ResolvedRequest) -> EventBatches:
+    """The stream of a response that is kept also where it fails, if it is kept at all."""
+    return stream.with_failure_kept(batches) if resolved.turn is not None else batches

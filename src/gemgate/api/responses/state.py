@@ -15,6 +15,7 @@ from gemgate.errors import ApiError, missing_field
 from gemgate.web.heavy_work import Aside
 
 if TYPE_CHECKING:
+    from gemgate.api.responses.background import BackgroundResponses
     from gemgate.api.responses.connection import ResponseConnections
 
 _SEND_ALL = (
@@ -55,15 +56,22 @@ class ResponseStore(Protocol):
     """Where responses, their items and conversations are kept."""
 
     async def resolve(
-        self, request: ResponseRequest, caller: Caller, aside: Aside, said: Said | None = None
+        self,
+        request: ResponseRequest,
+        caller: Caller,
+        aside: Aside,
+        said: Said | None = None,
+        *,
+        is_kept: bool = True,
     ) -> ResolvedRequest:
         """The request with what `previous_response_id`, `conversation` and item references name.
 
         Args:
-            request: The request.
+            request: As it came.
             caller: Who sends it.
             aside: How its items are read.
             said: What `previous_response_id` means, where that is known already.
+            is_kept: Whether anything may be kept of it, for which there must be room.
 
         Raises:
             ApiError: 400 or 404, it names something that is not there, or not the caller's.
@@ -73,7 +81,10 @@ class ResponseStore(Protocol):
     async def keep(
         self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
     ) -> None:
-        """Keep a response that has ended, before its caller can know its end; `kept` is what belongs to its items."""
+        """Keep a response that has ended, before its caller can know its end; `kept` is what belongs to its items.
+
+        Where that fails, `response` says from then on that it is not stored.
+        """
         ...
 
 
@@ -87,6 +98,8 @@ class StatelessStore:
         caller: Caller,  # noqa: ARG002  as the protocol has it
         aside: Aside,
         said: Said | None = None,
+        *,
+        is_kept: bool = True,  # noqa: ARG002
     ) -> ResolvedRequest:
         """The request as it is; references to reasoning are left out, because it may come back without.
 
@@ -131,11 +144,13 @@ class ResponseServices:
         store: Where responses are kept.
         encryptor: For what leaves the gateway in `encrypted_content`.
         connections: The WebSockets of this process.
+        background: Responses that are generated beside their callers; None where none are kept.
     """
 
     store: ResponseStore
     encryptor: Encryptor
     connections: "ResponseConnections"
+    background: "BackgroundResponses | None" = None
 
 
 def _is_left_out(item: Item, known: Collection[str | None]) -> bool:

@@ -119,7 +119,7 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "model": mapped("the model in the path; the answer repeats the name that was asked for"),
     "input": mapped("`contents`, and `systemInstruction` for the system and developer messages at its start"),
     "access_programs": dropped("Gemini has no programs of access"),
-    "background": rejected("a response is generated while its caller waits"),
+    "background": handled("answered at once, and generated beside the caller; see [background](#background)"),
     "background_options": dropped("Gemini has no windows of completion"),
     "client_metadata": handled("taken, and used for nothing"),
     "context_management": dropped("the gateway compacts where it is asked to: a `compaction_trigger` item"),

@@ -1,0 +1,116 @@
+"""A client for requests that go on when their answers have been sent: httpx's own transport waits until they end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from starlette.types import Message, Scope
+from tests.support.gateway import CALLER
+
+
+class EarlyTransport(httpx.AsyncBaseTransport):
+    """Calls the application in a task of its own, and gives the answer as it is sent.
+
+    Attributes:
+        tasks: The requests, also those that have been answered.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._app = app
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One request."""
+        exchange = _Exchange(await request.aread())
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "method": request.method,
+            "path": request.url.path,
+            "raw_path": request.url.raw_path.split(b"?")[0],
+            "root_path": "",
+            "scheme": "http",
+            "query_string": request.url.query,
+            "http_version": "1.1",
+            "server": ("gateway", 80),
+            "client": ("127.0.0.1", 1),
+            "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        }
+        task = asyncio.ensure_future(self._app(scope, exchange.receive, exchange.send))  # type: ignore[arg-type]
+        self.tasks.add(task)
+        task.add_done_callback(exchange.ended)
+        head = await exchange.sent.get()
+        if isinstance(head, BaseException):
+            raise head
+        return httpx.Response(head["status"], headers=head["headers"], stream=exchange)
+
+    @property
+    def running(self) -> int:
+        """How many requests have not ended."""
+        return sum(not task.done() for task in self.tasks)
+
+    async def answered_all(self) -> None:
+        """Wait until all requests have ended, as far as they have come by now."""
+        await asyncio.gather(*self.tasks)
+
+    async def shut_down(self) -> None:
+        """Cancel what is still running, as a server does whose time is up."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Wait until all requests have ended."""
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+class _Exchange(httpx.AsyncByteStream):
+    """One request, and its answer as it comes."""
+
+    def __init__(self, body: bytes) -> None:
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
+        self._body: bytes | None = body
+        self._is_gone = asyncio.Event()
+
+    async def receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self._is_gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.sent.put_nowait(dict(message))
+
+    def ended(self, task: "asyncio.Task[None]") -> None:
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        self.sent.put_nowait(error or {"body": b"", "more_body": False})
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self.sent.get()
+            if isinstance(message, BaseException):
+                raise httpx.ReadError(str(message))
+            more = message.get("more_body", False)
+            if message.get("body"):
+                yield message["body"]
+
+    async def aclose(self) -> None:
+        self._is_gone.set()
+
+
+@asynccontextmanager
+async def early_answers(
+    app: FastAPI, headers: Mapping[str, str] = CALLER
+) -> AsyncIterator[tuple[httpx.AsyncClient, EarlyTransport]]:
+    """A client of the application between its startup and its shutdown, and what it calls it with."""
+    transport = EarlyTransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=dict(headers)) as client,
+    ):
+        yield client, transport
