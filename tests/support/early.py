@@ -24,7 +24,14 @@ class EarlyTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One request."""
-        exchange = _Exchange(await request.aread())
+        exchange = self._begin(request, await request.aread())
+        head = await exchange.sent.get()
+        if isinstance(head, BaseException):
+            raise head
+        return httpx.Response(head["status"], headers=head["headers"], stream=exchange)
+
+    def _begin(self, request: httpx.Request, body: bytes) -> "Exchange":
+        exchange = Exchange(body)
         scope: Scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -39,13 +46,10 @@ class EarlyTransport(httpx.AsyncBaseTransport):
             "client": ("127.0.0.1", 1),
             "headers": [(name.lower(), value) for name, value in request.headers.raw],
         }
-        task = asyncio.ensure_future(self._app(scope, exchange.receive, exchange.send))  # type: ignore[arg-type]
+        task = asyncio.ensure_future(self._app(scope, exchange.receive, exchange.send))
         self.tasks.add(task)
         task.add_done_callback(exchange.ended)
-        head = await exchange.sent.get()
-        if isinstance(head, BaseException):
-            raise head
-        return httpx.Response(head["status"], headers=head["headers"], stream=exchange)
+        return exchange
 
     @property
     def running(self) -> int:
@@ -54,7 +58,12 @@ class EarlyTransport(httpx.AsyncBaseTransport):
 
     async def answered_all(self) -> None:
         """Wait until all requests have ended, as far as they have come by now."""
-        await asyncio.gather(*self.tasks)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def begun(self, path: str, body: Any) -> "Exchange":
+        """A request that has been sent, and whose caller waits."""
+        request = httpx.Request("POST", f"http://gateway{path}", json=body, headers=CALLER)
+        return self._begin(request, await request.aread())
 
     async def shut_down(self) -> None:
         """Cancel what is still running, as a server does whose time is up."""
@@ -67,15 +76,24 @@ class EarlyTransport(httpx.AsyncBaseTransport):
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-class _Exchange(httpx.AsyncByteStream):
-    """One request, and its answer as it comes."""
+class Exchange(httpx.AsyncByteStream):
+    """One request, and its answer as it comes.
+
+    Attributes:
+        sent: The messages of the application.
+    """
 
     def __init__(self, body: bytes) -> None:
         self.sent: asyncio.Queue[Any] = asyncio.Queue()
         self._body: bytes | None = body
         self._is_gone = asyncio.Event()
 
+    def leave(self) -> None:
+        """The caller goes."""
+        self._is_gone.set()
+
     async def receive(self) -> Message:
+        """The next message of the caller's."""
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -83,9 +101,11 @@ class _Exchange(httpx.AsyncByteStream):
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        """The next message of the application's."""
         self.sent.put_nowait(dict(message))
 
     def ended(self, task: "asyncio.Task[None]") -> None:
+        """The application has nothing more to say."""
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         self.sent.put_nowait(error or {"body": b"", "more_body": False})
 
@@ -100,7 +120,8 @@ class _Exchange(httpx.AsyncByteStream):
                 yield message["body"]
 
     async def aclose(self) -> None:
-        self._is_gone.set()
+        """The caller goes, or has the whole answer."""
+        self.leave()
 
 
 @asynccontextmanager

@@ -88,6 +88,7 @@ class FakeGoogle:
         arrived: Set by the first call.
         cancelled: How many calls were broken off.
         max_at_once: The most calls that ran at the same time.
+        keeps_requests: Whether all calls are remembered, or the latest alone.
     """
 
     def __init__(self, *answers: Answer, by_model: Mapping[str, Answer | list[Answer]] | None = None) -> None:
@@ -99,6 +100,7 @@ class FakeGoogle:
         self.arrived = asyncio.Event()
         self.cancelled = 0
         self.max_at_once = 0
+        self.keeps_requests = True
         self._running = 0
 
     @property
@@ -144,6 +146,8 @@ class FakeGoogle:
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
+        if not self.keeps_requests:
+            self.requests.clear()
         self.requests.append(request)
         self.arrived.set()
         self._running += 1

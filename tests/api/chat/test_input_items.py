@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from tests.support.answers import native
 from tests.support.gateway import gateway_app, in_process
@@ -48,6 +49,44 @@ async def test_text_length_and_format_are_understood() -> None:
     assert native_request["contents"] == [{"role": "user", "parts": [{"text": "Hi"}]}]
     config = native_request["generationConfig"]
     assert (config["maxOutputTokens"], config["responseMimeType"]) == (50, "application/json")
+
+
+async def test_a_stream_is_one_of_chunks() -> None:
+    google = FakeGoogle(ANSWER)
+    body = {"model": "gemini-2.5-flash", "input": ITEMS, "tools": [FLAT], "stream": True}
+    async with in_process(gateway_app(google, retries=0)) as client:
+        answer = await client.post("/v1/chat/completions", json=body)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    chunks = [orjson.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == "Hello"
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert "event: response." not in answer.text
+
+
+async def test_a_call_is_answered_as_chats_are() -> None:
+    call = native({"functionCall": {"name": "get_weather", "args": {}}}, finishReason="STOP")
+    choice = {"type": "function", "name": "get_weather"}
+    google = FakeGoogle(call)
+    async with in_process(gateway_app(google, retries=0)) as client:
+        body = {"model": "gemini-2.5-flash", "input": "Hi", "tools": [FLAT], "tool_choice": choice}
+        answer = (await client.post("/v1/chat/completions", json=body)).json()
+    (made,) = answer["choices"][0]["message"]["tool_calls"]
+    assert (made["type"], made["function"]) == ("function", {"name": "get_weather", "arguments": "{}"})
+    assert answer["choices"][0]["finish_reason"] == "tool_calls"
+    calling = google.bodies[0]["toolConfig"]["functionCallingConfig"]
+    assert calling["allowedFunctionNames"] == ["get_weather"]
+
+
+async def test_images_reasoning_and_what_only_responses_have_are_understood() -> None:
+    image = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo=", "detail": "auto"}
+    asked = [{"role": "user", "content": [{"type": "input_text", "text": "What is it?"}, image]}]
+    more = {"reasoning": {"effort": "low"}, "include": ["reasoning.encrypted_content"], "store": False}
+    native_request = await sent(FakeGoogle(ANSWER), input=asked, prompt_cache_key="k", **more)
+    parts = native_request["contents"][0]["parts"]
+    assert parts[0] == {"text": "What is it?"}
+    assert parts[1]["inlineData"]["mimeType"] == "image/png"
+    assert native_request["generationConfig"]["thinkingConfig"]
 
 
 @pytest.mark.parametrize(

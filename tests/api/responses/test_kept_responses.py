@@ -1,7 +1,10 @@
 """Responses that are kept: what later requests refer to, what is shown of it, and whose it is."""
 
+import asyncio
 import base64
+import gc
 import random
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,12 +13,14 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from tests.support.answers import native
+from tests.support.early import early_answers
 from tests.support.gateway import gateway_app, in_process
-from tests.support.google import FakeGoogle, sse
+from tests.support.google import FakeGoogle, overloaded, sse
 from tests.support.responses import FLASH_3, FLASH_25, WEATHER, read_events
 
+from gemgate.store import Conversations, Responses, StoreUnavailableError
 from gemgate.store.tables import ResponseRow
 
 pytestmark = pytest.mark.slow
@@ -99,13 +104,85 @@ async def test_store_false_writes_nothing(tmp_path: Path) -> None:
         assert answer["error"]["code"] == "previous_response_not_found"
 
 
-async def test_a_stream_that_was_cut_is_not_kept(tmp_path: Path) -> None:
-    async with gateway(tmp_path, sse(native({"text": "Hel"}))) as client:
+async def test_a_stream_that_was_cut_is_kept_as_failed_with_what_came(tmp_path: Path) -> None:
+    async with gateway(tmp_path, sse(native({"text": "Hel"})), HELLO) as client:
         body = {"model": FLASH_25, "input": "Hi", "stream": True}
         answer = await client.client.post("/v1/responses", json=body)
         last = read_events(answer.content)[-1]
         assert last["type"] == "response.failed"
-        await client.get(f"/v1/responses/{last['response']['id']}", status=404)
+        kept = await client.get(f"/v1/responses/{last['response']['id']}")
+        assert kept == last["response"]
+        assert (kept["status"], kept["error"]["code"]) == ("failed", "server_error")
+        await client.ask("Go on", previous_response_id=kept["id"])
+        assert texts(client.contents) == [("user", "Hi"), ("model", "Hel"), ("user", "Go on")]
+
+
+async def test_a_failure_whose_id_nobody_knows_is_not_kept(tmp_path: Path) -> None:
+    async with gateway(tmp_path, overloaded()) as client:
+        for stream in (False, True):
+            await client.ask(stream=stream, status=503)
+        store = client.client._transport.app.state.services.store  # type: ignore[attr-defined]
+        assert await _owners(store) == []
+
+
+async def test_a_stream_that_fails_before_its_model_says_anything_is_kept_where_it_has_begun(tmp_path: Path) -> None:
+    """The caller has its id by then, from the event that breaks the silence."""
+
+    async def late(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.2)
+        return overloaded()
+
+    async with gateway(tmp_path, late, stream_start_after=0.02) as client:
+        body = {"model": FLASH_25, "input": "Hi", "stream": True}
+        answer = await client.client.post("/v1/responses", json=body)
+        failed = read_events(answer.content)[-1]["response"]
+        assert await client.get(f"/v1/responses/{failed['id']}") == failed
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_response_that_could_not_be_kept_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError("the database does not answer")
+
+    monkeypatch.setattr(Responses, "create", fail)
+    async with gateway(tmp_path) as client:
+        answer = await client.client.post("/v1/responses", json={"model": FLASH_25, "input": "Hi", "stream": stream})
+        response = read_events(answer.content)[-1]["response"] if stream else answer.json()
+        assert (response["status"], response["store"]) == ("completed", False)
+        assert response["output"][0]["content"][0]["text"] == "Hello"
+        if not stream:
+            assert answer.headers["x-gemgate-adjusted"] == "store->false"
+        error = (await client.ask(previous_response_id=response["id"], status=400))["error"]
+        assert error["code"] == "previous_response_not_found"
+
+
+async def test_a_conversation_that_could_not_be_continued_is_said_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError("the database does not answer")
+
+    async with gateway(tmp_path) as client:
+        talk = (await client.client.post("/v1/conversations", json={})).json()["id"]
+        monkeypatch.setattr(Conversations, "append", fail)
+        response = await client.ask(conversation=talk)
+        assert response["store"] is False
+        await client.get(f"/v1/responses/{response['id']}", status=404)
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/input_tokens", "/v1/responses/compact", "dry run"])
+async def test_what_stores_nothing_needs_no_room(tmp_path: Path, path: str) -> None:
+    counted = httpx.Response(200, json={"totalTokens": 3})
+    async with gateway(tmp_path, counted if "tokens" in path else HELLO, storage_bytes_per_caller=10) as client:
+        await client.ask("x" * 100, status=403)
+        headers = {"x-gemgate-dry-run": "1"} if path == "dry run" else {}
+        url = "/v1/responses" if path == "dry run" else path
+        body = {"model": FLASH_25, "input": "x" * 100, "background": True}
+        answer = await client.client.post(url, json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert "x-gemgate-adjusted" not in answer.headers
 
 
 async def test_a_missing_link_is_named(tmp_path: Path) -> None:
@@ -250,7 +327,7 @@ async def test_what_is_asked_together_and_excludes_each_other_is_refused(tmp_pat
     async with gateway(tmp_path) as client:
         both = {"previous_response_id": "resp_1", "conversation": "conv_1"}
         assert (await client.ask(**both, status=400))["error"]["param"] == "previous_response_id"
-        assert (await client.ask(background=True, status=400))["error"]["param"] == "background"
+        assert (await client.ask(background=True, store=False, status=400))["error"]["param"] == "background"
         assert (await client.ask(None, status=400))["error"]["param"] == "input"
 
 
@@ -305,3 +382,95 @@ async def test_a_response_goes_on_from_a_compaction(tmp_path: Path) -> None:
         await client.ask("Two", previous_response_id=first["id"])
         assert "A summary." in texts(client.contents)[-2][1]
         assert texts(client.contents)[-1] == ("user", "Two")
+
+
+COMPACT = [{"role": "user", "content": "and now"}, {"type": "compaction_trigger"}]
+KIND = {"role": "developer", "content": "Be kind."}
+
+
+async def test_after_a_compaction_the_turns_before_it_are_sent_no_more(tmp_path: Path) -> None:
+    summary = native({"text": "A summary."}, finishReason="STOP")
+    async with gateway(tmp_path, HELLO, HELLO, summary, HELLO) as client:
+        first = await client.ask([KIND, {"role": "user", "content": "One"}])
+        second = await client.ask("Two", previous_response_id=first["id"])
+        third = await client.ask(COMPACT, previous_response_id=second["id"])
+        assert [text for _, text in texts(client.contents)][:4] == ["One", "Hello", "Two", "Hello"]
+        fourth = await client.ask("Three", previous_response_id=third["id"])
+        await client.ask("Four", previous_response_id=fourth["id"])
+        said = texts(client.contents)
+        assert "A summary." in said[0][1]
+        assert said[1:] == [("user", "Three"), ("model", "Hello"), ("user", "Four")]
+        assert client.google.bodies[-1]["systemInstruction"] == {"parts": [{"text": "Be kind."}]}
+        for gone in (first, second):
+            await client.delete(f"/v1/responses/{gone['id']}")
+        await client.ask("Five", previous_response_id=fourth["id"])
+        shown = await client.get(f"/v1/responses/{third['id']}")
+        assert shown["previous_response_id"] == second["id"]
+
+
+async def test_after_a_compaction_a_conversation_goes_on_from_it(tmp_path: Path) -> None:
+    summary = native({"text": "A summary."}, finishReason="STOP")
+    async with gateway(tmp_path, HELLO, summary, HELLO) as client:
+        made = await client.client.post("/v1/conversations", json={"items": [KIND]})
+        talk = made.json()["id"]
+        await client.ask("One", conversation=talk)
+        await client.ask(COMPACT, conversation=talk)
+        await client.ask("Two", conversation=talk)
+        said = texts(client.contents)
+        assert "A summary." in said[0][1]
+        assert said[1:] == [("user", "Two")]
+        assert client.google.bodies[-1]["systemInstruction"] == {"parts": [{"text": "Be kind."}]}
+        listed = await client.get(f"/v1/conversations/{talk}/items", params={"order": "asc"})
+        kinds = [item["type"] for item in listed["data"]]
+        assert kinds == ["message", "message", "message", "message", "compaction", "message", "message"]
+
+
+async def test_a_conversation_is_continued_once_by_a_request_that_is_sent_again_after_a_broken_connection(
+    tmp_path: Path,
+) -> None:
+    google = FakeGoogle(HELLO)
+    app = gateway_app(google, retries=0, data_dir=tmp_path)
+    async with early_answers(app) as (client, transport):
+        talk = (await client.post("/v1/conversations", json={})).json()["id"]
+        asked = {"model": FLASH_25, "input": "One", "conversation": talk}
+        google.gate = asyncio.Event()
+        for stream in (False, True):
+            broken = await transport.begun("/v1/responses", {**asked, "stream": stream})
+            google.arrived.clear()
+            await google.arrived.wait()
+            broken.leave()
+            await transport.answered_all()
+        assert google.cancelled == 2
+        google.gate.set()
+        assert (await client.post("/v1/responses", json=asked)).status_code == 200
+        listed = (await client.get(f"/v1/conversations/{talk}/items", params={"order": "asc"})).json()
+        assert [item["role"] for item in listed["data"]] == ["user", "assistant"]
+
+
+async def test_a_conversation_of_200_turns_with_images_costs_what_its_turns_cost(tmp_path: Path) -> None:
+    """Bytes on the disk and in the memory of the gateway: the second hundred turns cost what the first cost."""
+    randoms = random.Random(0)
+    async with gateway(tmp_path) as client:
+        client.google.keeps_requests = False
+        store = client.client._transport.app.state.services.store  # type: ignore[attr-defined]
+        previous, stored, held = None, [], []
+        for number in range(200):
+            image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + randoms.randbytes(4_000)).decode()
+            parts = [
+                {"type": "input_text", "text": str(number)},
+                {"type": "input_image", "image_url": f"data:image/png;base64,{image}"},
+            ]
+            answer = await client.ask([{"role": "user", "content": parts}], previous_response_id=previous)
+            previous = answer["id"]
+            if number == 0:
+                tracemalloc.start()
+            if number in (9, 104, 199):
+                gc.collect()
+                held.append(tracemalloc.get_traced_memory()[0])
+                async with store.database.read() as session:
+                    stored.append(int(await session.scalar(select(func.sum(ResponseRow.size))) or 0))
+        tracemalloc.stop()
+        first, second = stored[1] - stored[0], stored[2] - stored[1]
+        assert abs(second - first) < 95 * 100  # ids and numbers differ by a few digits
+        assert first < 95 * (4_000 * 4 / 3 + 4_000)
+        assert held[2] - held[1] < 95 * 1_000

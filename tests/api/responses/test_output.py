@@ -1,6 +1,6 @@
 """Native answers as items and their events."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from openai.types.responses import Response, ResponseStreamEvent
@@ -359,3 +359,33 @@ def test_buffered_and_streamed_answers_are_the_same() -> None:
     response = whole(answer(*parts), **TOOLS)
     folded = final(streamed(*(native(part) for part in parts), answer(), **TOOLS))
     assert without_carriers(folded["output"]) == without_carriers(response["output"])
+
+
+ANSWERS: dict[str, list[Any]] = {
+    "thoughts, call, text": [
+        native({"text": "**A**\nhm", "thought": True}),
+        native({"functionCall": {"name": "get_weather", "args": {}}, "thoughtSignature": "c2ln"}),
+        native({"text": "Hello"}, {"text": "", "thoughtSignature": "c2ln"}, finishReason="STOP"),
+    ],
+    "code": [
+        native({"executableCode": {"language": "PYTHON", "code": "1"}}),
+        native({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}),
+        native({"text": "One."}, finishReason="STOP"),
+    ],
+    "image": [native({"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}), native(finishReason="STOP")],
+    "too long": [native({"text": "Hel"}, finishReason="MAX_TOKENS")],
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_event_is_one_of_openais_and_text_comes_last(name: str) -> None:
+    """openai-node dies of an event that it does not know, and some clients read the last item alone."""
+    known = {get_args(each.model_fields["type"].annotation)[0] for each in get_args(get_args(ResponseStreamEvent)[0])}
+    events = streamed(*ANSWERS[name], tools=[WEATHER], model=FLASH_3)
+    assert {event["type"] for event in events} <= known
+    if any("text" in part and not part.get("thought") for part in _parts(ANSWERS[name])):
+        assert final(events)["output"][-1]["type"] == "message"
+
+
+def _parts(answer: list[Any]) -> list[Any]:
+    return [part for event in answer for part in event["candidates"][0].get("content", {}).get("parts", [])]

@@ -132,6 +132,7 @@ class BackgroundResponses:
         """The events of a response beyond the number `after`, those that are kept and those that come.
 
         Raises:
+            ApiError: 404, it was deleted.
             StoreError: the store failed.
         """
         if (run := self._runs.get((caller.id, response_id))) is not None:
@@ -147,6 +148,8 @@ class BackgroundResponses:
                 last = events.last
             if is_at_work:
                 await asyncio.sleep(FOLLOW_SECONDS)
+        if await responses.last_event(caller.id, response_id) is None:
+            raise response_not_found(response_id)  # deleted meanwhile
         yield DONE
 
     async def _found(self, owner: str, response_id: str) -> StoredResponse:

@@ -1,5 +1,6 @@
 """Responses in the background, as callers meet them: created, followed, cancelled."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -146,10 +147,19 @@ class _AnswerBeforeTheEnd(Response):
         self._run = run
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        failure = None
         try:
-            await self._answer(scope, receive, send)
-        finally:
-            await self._run.wait()
+            try:
+                await self._answer(scope, receive, send)
+            except Exception as error:  # noqa: BLE001  raised when the response has ended
+                failure = error
+            await asyncio.shield(self._run.task)
+        except asyncio.CancelledError:  # the server's time is up
+            current().outcome = "shutdown"
+            await self._run.stop()
+            raise
+        if failure is not None:
+            raise failure
 
 
 async def _streamed(asked: BackgroundCall, run: BackgroundRun) -> AsyncGenerator[bytes, None]:

@@ -116,15 +116,6 @@ class BackgroundRun:
             self._working.cancel()
         await asyncio.shield(self.task)
 
-    async def wait(self) -> None:
-        """Wait for the end; a caller that is cancelled meanwhile, as at a shutdown, ends the response as failed."""
-        try:
-            await asyncio.shield(self.task)
-        except asyncio.CancelledError:
-            current().outcome = "shutdown"
-            await self.stop()
-            raise
-
     async def stop(self) -> None:
         """End it as failed: the process is about to end."""
         if self._ending is None and self._failure is None:
@@ -256,7 +247,7 @@ class BackgroundRun:
         """Show an end that is not of this process's making."""
         if self.work.streams:
             ending = last_events(response, self.log.next)
-            self.log.add(ending.data, self.log.next + ending.count)
+            self.log.add(ending.data, self.log.next + ending.amount)
 
 
 def _time_is_up(seconds: float) -> ApiError:

@@ -77,7 +77,7 @@ class ResponseEvents:
         """The event that ends a response, and the end of the stream."""
         begun = self.begin()
         ending = last_events(response, self._number)
-        self._number += ending.count
+        self._number += ending.amount
         return begun + ending.data + DONE
 
     def failure(self, error: ApiError) -> bytes:
@@ -117,7 +117,7 @@ class LastEvents(NamedTuple):
     """The events that end a response, and how many they are."""
 
     data: bytes
-    count: int
+    amount: int
 
 
 def last_events(response: Json, number: int) -> LastEvents:
