@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.auth.support import bearer, key_of, write_keys
+from tests.auth.support import bearer, write_keys
 from tests.support.answers import native
 from tests.support.early import early_answers
 from tests.support.gateway import gateway_app, in_process
@@ -42,7 +42,7 @@ def app(tmp_path: Path, google: FakeGoogle, **entry: Any) -> Any:
 
 async def ask(client: httpx.AsyncClient, asked: Any, **headers: str) -> httpx.Response:
     path, body = asked
-    return await client.post(path, json=body, headers={**bearer(key_of("web")), **headers})
+    return await client.post(path, json=body, headers={**bearer("web"), **headers})
 
 
 @every_way
@@ -79,7 +79,7 @@ async def test_a_key_has_its_models(tmp_path: Path, asked: Any) -> None:
     google = FakeGoogle(ANSWER)
     async with in_process(app(tmp_path, google, models=["gemini-2.5-pro"]), {}) as client:
         refused = await ask(client, asked)
-        unknown = await client.post(asked[0], json=asked[1], headers=bearer("gg-unknown"))
+        unknown = await client.post(asked[0], json=asked[1], headers=bearer("unknown"))
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_found")
     assert unknown.status_code == 401
     assert google.requests == []
@@ -103,8 +103,12 @@ async def test_the_line_of_the_log_and_the_metrics_say_the_same(
     ):
         assert said in line, line
     assert "outcome=completed" in line
-    tokens = [each for each in metrics.splitlines() if each.startswith("gemgate_tokens_total{") and asked[0] in each]
-    assert sum(float(each.split()[-1]) for each in tokens if 'kind="prompt"' in each or 'type="prompt"' in each) > 0
+    counted = {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line[0] != "#"
+    }
+    labels = f'caller="web",kind="prompt",model="{FLASH_25}"'
+    assert counted[f"gemgate_tokens_total{{{labels}}}"] == 100_000
+    assert counted[f'gemgate_cost_usd_total{{caller="web",model="{FLASH_25}"}}'] == pytest.approx(0.28)
 
 
 @every_way
