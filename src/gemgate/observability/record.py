@@ -272,6 +272,7 @@ class Record:
         self.ended = time.perf_counter()
         if self._summary is not None:
             summary = self._summary()
+            self._summary = None  # it holds the answer; timers that were cancelled hold the record for a while
             if summary.served or summary.usage:
                 self.answered(summary.served, summary.usage)
             self.response_id, self.finish_reasons = summary.response_id, summary.finish_reasons

@@ -92,32 +92,48 @@ async def test_a_conversation_is_continued_once_by_a_request_that_is_sent_again_
 
 
 async def test_a_conversation_of_200_turns_with_images_costs_what_its_turns_cost(tmp_path: Path) -> None:
-    """Bytes on the disk and in the memory of the gateway: the second hundred turns cost what the first cost."""
+    """Bytes on the disk, and what the gateway still holds when a turn has ended: the last turns cost what early ones do."""
     randoms = random.Random(0)
     async with gateway(tmp_path) as client:
         client.google.keeps_requests = False
         store = client.client._transport.app.state.services.store  # type: ignore[attr-defined]
-        previous, stored, held = None, [], []
-        for number in range(200):
-            image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + randoms.randbytes(1_500)).decode()
-            parts = [
-                {"type": "input_text", "text": str(number)},
-                {"type": "input_image", "image_url": f"data:image/png;base64,{image}"},
-            ]
-            answer = await client.ask([{"role": "user", "content": parts}], previous_response_id=previous)
-            previous = answer["id"]
-            if number == 0:
-                tracemalloc.start()
-            if number in (9, 104, 199):
-                turns = len(client.contents)
-                client.google.requests.clear()
-                gc.collect()
-                held.append(tracemalloc.get_traced_memory()[0])
-                async with store.database.read() as session:
-                    stored.append(int(await session.scalar(select(func.sum(ResponseRow.size))) or 0))
-        tracemalloc.stop()
-        first, second = stored[1] - stored[0], stored[2] - stored[1]
-        assert abs(second - first) < 95 * 100  # ids and numbers differ by a few digits
-        assert first < 95 * (1_500 * 4 / 3 + 4_000)
-        assert turns == 399
-        assert held[2] - held[1] < 95 * 1_000
+        previous: str | None = None
+        sizes: list[int] = []
+        sent: list[int] = []
+
+        async def turns(number: int) -> None:
+            nonlocal previous
+            for _ in range(number):
+                image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + randoms.randbytes(1_500)).decode()
+                parts = [
+                    {"type": "input_text", "text": "And this?"},
+                    {"type": "input_image", "image_url": f"data:image/png;base64,{image}"},
+                ]
+                answer = await client.ask([{"role": "user", "content": parts}], previous_response_id=previous)
+                previous = answer["id"]
+
+        async def stored() -> int:
+            async with store.database.read() as session:
+                return int(await session.scalar(select(func.sum(ResponseRow.size))) or 0)
+
+        async def held_after(number: int) -> int:
+            tracemalloc.start()
+            await turns(number)
+            sent.append(len(client.contents))
+            client.google.requests.clear()
+            gc.collect()
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return held
+
+        early = await held_after(5)
+        await turns(95)
+        sizes.append(await stored())
+        await turns(95)
+        late = await held_after(5)
+        sizes.append(await stored())
+    assert sent == [9, 399]
+    first, second = sizes[0], sizes[1] - sizes[0]
+    assert abs(second - first) < 100 * 100  # the first turn goes on from none; ids are of one length
+    assert first < 100 * (1_500 * 4 / 3 + 4_000)
+    assert late - early < 100_000  # the images of the conversation are 400,000 bytes

@@ -103,9 +103,8 @@ async def test_the_line_of_the_log_and_the_metrics_say_the_same(
     ):
         assert said in line, line
     assert "outcome=completed" in line
-    counted = {
-        line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in metrics.splitlines() if line[0] != "#"
-    }
+    samples = [line.rpartition(" ") for line in metrics.splitlines() if line[0] != "#"]
+    counted = {name: float(value) for name, _, value in samples}
     labels = f'caller="web",kind="prompt",model="{FLASH_25}"'
     assert counted[f"gemgate_tokens_total{{{labels}}}"] == 100_000
     assert counted[f'gemgate_cost_usd_total{{caller="web",model="{FLASH_25}"}}'] == pytest.approx(0.28)
