@@ -14,7 +14,7 @@ from openai.types.responses import Response
 from tests.support.answers import native
 from tests.support.early import EarlyTransport, early_answers
 from tests.support.gateway import gateway_app
-from tests.support.google import FakeGoogle, failure, overloaded, sse
+from tests.support.google import FakeGoogle, bad_key, failure, overloaded, sse
 from tests.support.responses import FLASH_25, kinds, read_events
 
 from gemgate.api.responses import background_run
@@ -74,7 +74,12 @@ def parsed(written: bytes) -> list[Any]:
 @asynccontextmanager
 async def gateway(tmp_path: Path, *answers: Any, is_held: bool = False, **settings: Any) -> AsyncIterator[Client]:
     google = FakeGoogle(*(answers or (HELLO,)))
-    app = gateway_app(google, retries=0, data_dir=tmp_path, **settings)
+
+    async def taking_keys(request: httpx.Request) -> httpx.Response:
+        """The question whether a key is known is not among the calls that the tests count and hold."""
+        return httpx.Response(200, json={"models": []}) if request.method == "GET" else await google(request)
+
+    app = gateway_app(taking_keys, retries=0, data_dir=tmp_path, **settings)
     async with early_answers(app) as (client, transport):
         if is_held:
             google.gate = asyncio.Event()
@@ -128,6 +133,14 @@ async def test_what_cannot_be_kept_cannot_be_in_the_background(tmp_path: Path) -
     async with gateway(tmp_path, max_background_responses=0) as client:
         assert "GEMGATE_MAX_BACKGROUND_RESPONSES" in (await client.create(400))["error"]["message"]
         assert client.google.requests == []
+
+
+async def test_nothing_is_kept_for_a_key_that_google_does_not_take(tmp_path: Path) -> None:
+    google = FakeGoogle(bad_key())
+    async with early_answers(gateway_app(google, retries=0, data_dir=tmp_path)) as (client, _):
+        answer = await client.post(PATH, json={"model": FLASH_25, "input": "Hi", "background": True})
+        assert answer.status_code == 401
+        assert google.paths == ["/v1beta/models?pageSize=1"]
 
 
 async def test_a_request_that_is_wrong_is_refused_at_once(tmp_path: Path) -> None:

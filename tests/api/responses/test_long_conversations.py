@@ -92,7 +92,7 @@ async def test_a_conversation_is_continued_once_by_a_request_that_is_sent_again_
 
 
 async def test_a_conversation_of_200_turns_with_images_costs_what_its_turns_cost(tmp_path: Path) -> None:
-    """Bytes on the disk, and what the gateway still holds when a turn has ended: the last turns cost what early ones do."""
+    """Bytes on the disk, and what is still held when a turn has ended: the last turns cost what early ones do."""
     randoms = random.Random(0)
     async with gateway(tmp_path) as client:
         client.google.keeps_requests = False

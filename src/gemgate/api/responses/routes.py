@@ -54,6 +54,7 @@ async def create_response(request: Request) -> Response:
     record = current()
     events = ResponseEvents(_head(source.resolved))
     if asked.background and not call.is_dry_run:
+        await services.confirmed_keys.check(caller)  # it is kept before Google is asked
         ready = None if call.needs_media else await translated(request, call)
         return await respond_in_background(request, BackgroundCall(call, models, source.resolved, events, ready))
     keep = partial(store.keep, source.resolved, caller)
