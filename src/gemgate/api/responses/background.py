@@ -190,7 +190,7 @@ class BackgroundResponses:
 
 def _abandoned() -> ApiError:
     msg = "The gateway was stopped before the response had ended. Please retry."
-    return ApiError(500, msg, type=SERVER_ERROR, code="server_error")
+    return ApiError(500, msg, type=SERVER_ERROR)
 
 
 def _not_streamed(what: str) -> ApiError:
