@@ -55,7 +55,8 @@ async def test_after_a_compaction_the_turns_before_it_are_sent_no_more(tmp_path:
 
 async def test_after_a_compaction_a_conversation_goes_on_from_it(tmp_path: Path) -> None:
     summary = native({"text": "A summary."}, finishReason="STOP")
-    async with gateway(tmp_path, HELLO, summary, HELLO) as client:
+    key_is_known = native()
+    async with gateway(tmp_path, key_is_known, HELLO, summary, HELLO) as client:
         talk = (await client.client.post("/v1/conversations", json={})).json()["id"]
         await client.ask([KIND, {"role": "user", "content": "One"}], conversation=talk)
         await client.ask(COMPACT, conversation=talk)
