@@ -1,5 +1,6 @@
 """The emulator agrees with Google on every recorded generate request that kept its body."""
 
+import base64
 import re
 from collections import Counter
 from typing import Any
@@ -68,7 +69,9 @@ def _joined(found: list[dict[str, Any]]) -> dict[str, Any]:
             if "thoughtSignature" in part:
                 signatures.append(part["thoughtSignature"])
             value = part["text"] if "text" in part else part[kind]
-            if pieces and pieces[-1][0] == kind and "text" in part:
+            if kind == "inlineData":  # speech comes piece by piece
+                kind, value = f"inlineData {value['mimeType']}", base64.b64decode(value["data"])
+            if pieces and pieces[-1][0] == kind and isinstance(value, str | bytes):
                 pieces[-1] = (kind, pieces[-1][1] + value)
             elif value != "":
                 pieces.append((kind, value))

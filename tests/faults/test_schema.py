@@ -91,6 +91,9 @@ def names(servers: Stack) -> dict[str, str]:
         item = {"type": "message", "role": "user", "content": "Hi"}
         conversation = client.post("/conversations", json={"items": [item]}).json()["id"]
         items = client.get(f"/conversations/{conversation}/items").json()
+        drawing = {"model": "gemini-2.5-flash-image", "prompt": "a cat", "response_format": "url"}
+        image = client.post("/images/generations", json=drawing).json()["data"][0]["url"]
+        token, name = image.rsplit("/", 2)[1:]
         return {
             "model": CHAT[0],
             "file_id": file,
@@ -99,6 +102,8 @@ def names(servers: Stack) -> dict[str, str]:
             "response_id": client.post("/responses", json={"model": CHAT[0], "input": "Hi"}).json()["id"],
             "conversation_id": conversation,
             "item_id": items["data"][0]["id"],
+            "token": token,
+            "name": name,
         }
 
 

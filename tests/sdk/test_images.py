@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
@@ -283,10 +284,19 @@ def test_a_wrong_key_is_an_authentication_error(make_client: MakeClient, media: 
     assert (generating.value.code, editing.value.code) == ("invalid_api_key", "invalid_api_key")
 
 
+def test_an_image_by_its_url_is_read_without_a_key(client: OpenAI) -> None:
+    item = client.images.generate(model=MODEL, prompt=PROMPT, response_format="url").data[0]  # type: ignore[index]
+    assert item.b64_json is None
+    assert item.url is not None
+    answer = httpx.get(item.url)
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("change", "param"),
     [
-        ({"response_format": "url"}, "response_format"),
+        ({"response_format": "gif"}, "response_format"),
         ({"size": "large"}, "size"),
         ({"n": 11}, "n"),
         ({"prompt": ""}, "prompt"),
@@ -347,7 +357,7 @@ def test_node_streams_an_edit(node: Any, prefix: str) -> None:
         ("quota", "RateLimitError", "rate_limit_exceeded", None),
         ("streamed", "RateLimitError", "rate_limit_exceeded", None),
         ("mask", "BadRequestError", "unsupported_parameter", "mask"),
-        ("url", "BadRequestError", "unsupported_value", "response_format"),
+        ("format", "BadRequestError", "invalid_value", "response_format"),
     ],
 )
 def test_node_throws_what_an_application_catches(

@@ -168,9 +168,9 @@ def test_no_header_that_means_something_to_google_goes_on(there: RunningGateway)
     [
         ("application/json", "application/json"),
         ("text/event-stream, */*;q=0.1", "text/event-stream, */*;q=0.1"),
-        ("application/x-protobuf", None),
-        ("application/json, application/x-protobuf", None),
-        ("application/grpc", None),
+        ("application/x-protobuf", "*/*"),
+        ("application/json, application/x-protobuf", "*/*"),
+        ("application/grpc", "*/*"),
     ],
 )
 def test_only_an_answer_that_can_be_read_is_asked_for(there: RunningGateway, accept: str, sent: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -81,8 +82,8 @@ async def test_an_upload_is_looked_at_while_a_batch_computes(batches: Batches) -
     made: list[WorkerProcess] = []
     with pytest.MonkeyPatch.context() as patch:
 
-        def make(setup: Setup) -> WorkerProcess:
-            made.append(WorkerProcess(setup))
+        def make(*options: Any) -> WorkerProcess:
+            made.append(WorkerProcess(*options))
             return made[-1]
 
         patch.setattr("gemgate.api.batches.startup.WorkerProcess", make)

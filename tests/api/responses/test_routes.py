@@ -117,7 +117,7 @@ async def test_a_failure_in_a_stream_says_when_to_come_again_in_the_words_that_c
         ({"input": [{"role": "boss", "content": ""}]}, "input[0].role", "invalid_value", 400),
         ({"previous_response_id": "resp_1"}, "previous_response_id", "previous_response_not_found", 400),
         ({"conversation": "conv_1"}, "conversation", None, 404),
-        ({"background": True}, "background", "unsupported_parameter", 400),
+        ({"background": True, "store": False}, "background", "invalid_value", 400),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0].id", None, 404),
         ({"input": [{"id": "fc_1"}]}, "input[0].id", None, 404),
     ],

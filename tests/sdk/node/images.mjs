@@ -32,7 +32,7 @@ const seen = {
     quota: await caught(() => images.generate({ model, prompt: "Hello [[emulator: 429 7]]" })),
     streamed: await caught(() => images.generate({ model, prompt: "Hello [[emulator: 429 7]]", stream: true })),
     mask: await caught(() => images.edit({ model, prompt, image: upload(), mask })),
-    url: await caught(() => images.generate({ model, prompt, response_format: "url" })),
+    format: await caught(() => images.generate({ model, prompt, response_format: "gif" })),
   },
 };
 process.stdout.write(JSON.stringify(seen));
