@@ -211,3 +211,33 @@ def test_an_offer_of_another_protocol_hides_no_second_host(running: Stack) -> No
 def test_what_is_refused_before_a_gateway_calls_google_costs_no_call(running: Stack) -> None:
     with gateway(f"http://127.0.0.1:{unused_port()}") as url:  # whoever went on would be told of it with a 502
         assert ask(url, request("POST", "/v1/chat/completions", KEY, "host: b", body=CHAT))[0] == 400
+
+
+DOUBLED = {
+    "two bearers": ["authorization: Bearer first", "authorization: Bearer second"],
+    "two of google's": ["x-goog-api-key: first", "x-goog-api-key: second"],
+    "two kinds": ["authorization: Bearer first", "x-goog-api-key: second"],
+    "the second is empty": ["authorization: Bearer first", "authorization: "],
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1beta/models", "/v1beta/openai/models", "/v1/files"])
+@pytest.mark.parametrize("lines", DOUBLED.values(), ids=DOUBLED)
+def test_two_keys_that_differ_let_nobody_in(running: Stack, path: str, lines: list[str]) -> None:
+    status, seen = ask(running.gateway, request("GET", path, *lines))
+    assert status in (400, 401), seen
+    assert b"first" not in seen
+    assert b"second" not in seen
+
+
+def test_the_same_key_twice_is_one_key(running: Stack) -> None:
+    assert ask(running.gateway, request("GET", "/v1/models", KEY, KEY))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/files/", "/v1/batches/", "/v1/uploads/", "/v1/responses/", "/v1/conversations/"])
+def test_an_id_with_a_nul_is_a_404(running: Stack, path: str) -> None:
+    for name in ("%00", "file-%00", "a%00b", "%00/content"):
+        method = "POST" if path == "/v1/uploads/" else "GET"
+        target = path + name + ("/cancel" if path == "/v1/uploads/" else "")
+        status, seen = ask(running.gateway, request(method, target, KEY, body=b""))
+        assert status == 404, (target, seen)
