@@ -32,20 +32,33 @@ async def content_response(request: Request, store: Store, row: FileRow) -> Resp
         headers["content-range"] = f"bytes {start}-{end - 1}/{row.bytes}"
     chunks = store.files.open(row, start, end) if wanted else store.files.open(row)
     first = await anext(chunks, b"")
-    return _Content(first, chunks, headers, 206 if wanted else 200)
+    return _Content(first, chunks, end - start, headers, 206 if wanted else 200)
 
 
 class _Content(StreamingResponse):
     """Closes the file when it is sent, or the client has gone."""
 
-    def __init__(self, first: bytes, rest: AsyncGenerator[bytes], headers: dict[str, str], status: int) -> None:
+    def __init__(
+        self, first: bytes, rest: AsyncGenerator[bytes], size: int, headers: dict[str, str], status: int
+    ) -> None:
         self._rest = rest
+        self._size = size
         super().__init__(self._chunks(first), status, headers)
 
     async def _chunks(self, first: bytes) -> AsyncGenerator[bytes]:
         yield first
         async for chunk in self._rest:
             yield chunk
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the bytes; the last of them end the answer, so that a client may go as soon as it has them."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        left = self._size
+        async for chunk in self.body_iterator:
+            left -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+        if left > 0:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self._rest):
