@@ -18,6 +18,7 @@ import httpx
 import orjson
 from benchmarks.exchanges import BUFFERED, CHAT, EVENTS, STREAM, chat_request
 from benchmarks.served import served
+from fastapi import FastAPI
 
 from gemgate.api.chat.request import to_gemini
 from gemgate.api.chat.stream import ChatStream
@@ -51,8 +52,8 @@ def _settings(directory: Path) -> Settings:
 
 
 @asynccontextmanager
-async def works() -> AsyncIterator[dict[str, Work]]:
-    """The pieces of work, by name; what is behind those of an application or a gateway is up until the block ends."""
+async def quiet_application() -> AsyncIterator[tuple[FastAPI, Path]]:
+    """An application that does nothing beside its requests, and a directory; they are there until the block ends."""
     with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230  once
         settings = _settings(Path(directory))
         with contextlib.redirect_stderr(nowhere):
@@ -61,15 +62,22 @@ async def works() -> AsyncIterator[dict[str, Work]]:
         async with app.router.lifespan_context(app):
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()  # what an application does in the background is not what is measured
-            async with served(Path(directory) / "served") as real:
-                yield {
-                    "floor": _floor,
-                    "feed": _feed(settings),
-                    "translate": _translate(settings),
-                    "request": whole_request(app, chat_request()),
-                    "stream": whole_request(app, chat_request(stream=True)),
-                    **real,
-                }
+            yield app, Path(directory)
+
+
+@asynccontextmanager
+async def works() -> AsyncIterator[dict[str, Work]]:
+    """The pieces of work, by name; what is behind those of an application or a gateway is up until the block ends."""
+    async with quiet_application() as (app, directory), served(directory / "served") as real:
+        settings = _settings(directory)
+        yield {
+            "floor": _floor,
+            "feed": _feed(settings),
+            "translate": _translate(settings),
+            "request": whole_request(app, chat_request()),
+            "stream": whole_request(app, chat_request(stream=True)),
+            **real,
+        }
 
 
 def _feed(settings: Settings) -> Work:

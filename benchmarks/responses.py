@@ -4,20 +4,12 @@ In process and without sockets, with a Google that answers at once. A response m
 """
 
 import asyncio
-import contextlib
-import os
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import orjson
 from benchmarks.exchanges import chat_request, codex_request, response_request
-from benchmarks.micro import InstantGoogle, Work, whole_request
-
-from gemgate.app import create_app
-from gemgate.observability.logs import configure_logging
-from gemgate.settings import Settings
+from benchmarks.micro import Work, quiet_application, whole_request
 
 _PATH = "/v1/responses"
 
@@ -34,28 +26,21 @@ def _codex_as_chat() -> bytes:
 async def measure(rounds: int) -> dict[str, float]:
     """The least CPU time of each, in microseconds."""
     least: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230  once
-        settings = Settings(_env_file=None, data_dir=Path(folder), log_format="json")
-        with contextlib.redirect_stderr(nowhere):
-            configure_logging(settings)
-        app = create_app(settings, transport=InstantGoogle())
-        async with app.router.lifespan_context(app):
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()  # what an application does in the background is not what is measured
-            works: dict[str, Work] = {
-                "chat": whole_request(app, chat_request()),
-                "response": whole_request(app, response_request(), _PATH),
-                "chat, streamed": whole_request(app, chat_request(stream=True)),
-                "response, streamed": whole_request(app, response_request(stream=True), _PATH),
-                "chat, 40 KB of tools": whole_request(app, _codex_as_chat()),
-                "response, 40 KB of tools": whole_request(app, codex_request(), _PATH),
-            }
-            for _ in range(rounds):
-                for name, work in works.items():
-                    begun = time.process_time_ns()
-                    for _ in range(4):
-                        await work()
-                    least[name] = min(least.get(name, 1e12), (time.process_time_ns() - begun) / 4000)
+    async with quiet_application() as (app, _):
+        works: dict[str, Work] = {
+            "chat": whole_request(app, chat_request()),
+            "response": whole_request(app, response_request(), _PATH),
+            "chat, streamed": whole_request(app, chat_request(stream=True)),
+            "response, streamed": whole_request(app, response_request(stream=True), _PATH),
+            "chat, 40 KB of tools": whole_request(app, _codex_as_chat()),
+            "response, 40 KB of tools": whole_request(app, codex_request(), _PATH),
+        }
+        for _ in range(rounds):
+            for name, work in works.items():
+                begun = time.process_time_ns()
+                for _ in range(4):
+                    await work()
+                least[name] = min(least.get(name, 1e12), (time.process_time_ns() - begun) / 4000)
     return least
 
 

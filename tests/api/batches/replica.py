@@ -7,12 +7,12 @@ it dies; the file `TOUCHES` gets a line for each touch.
 
 import os
 import signal
-import socket
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from tests.support.replica import serve_replica
 
 LEASE = float(os.environ.get("LEASE", "2"))
 
@@ -104,19 +104,10 @@ def hurry() -> None:
 
 def main() -> None:
     """Serve; the address is written to the standard output."""
-    import uvicorn
-
-    from gemgate.app import create_app
-    from gemgate.settings import Settings
-
     switch = KillSwitch()
     watch(switch)
     hurry()
-    config = uvicorn.Config(create_app(Settings(_env_file=None)), log_config=None, lifespan="on", access_log=False)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}/v1\n")
-        sys.stdout.flush()
-        uvicorn.Server(config).run(sockets=[listener])
+    serve_replica()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from gemgate.upstream.client import SIDE_CALL_SECONDS, Upstream
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import WrittenJson
 
 router = APIRouter(tags=["embeddings"])
 
@@ -93,7 +94,7 @@ async def create_embeddings(request: Request) -> Response:
             answers = await answered(translation)
     record.answered(None, {"promptTokenCount": sum(answer.tokens or 0 for answer in answers)})
     headers = translation.notes.headers() | served_by(translation.model)
-    return Response(embedding_list(translation, answers), headers=headers, media_type="application/json")
+    return WrittenJson(embedding_list(translation, answers), headers)
 
 
 class _EmbeddingCalls:

@@ -54,6 +54,7 @@ from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.heavy_work import Aside
 from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import json_response
 from gemgate.web.multipart import is_form, read_form
 from gemgate.web.page_guard import LINKS
 from gemgate.web.sse import frame, respond
@@ -136,7 +137,7 @@ async def _serve(
             address = f"{origin_of(request)}{LINKS.rstrip('/')}"
             answers = await services.image_links.kept(answers, caller.id, address)
     response = images_response(answers, created=int(time.time()))
-    return Response(orjson.dumps(response), headers=work.headers, media_type="application/json")
+    return json_response(response, work.headers)
 
 
 def _kind(asked: ImageRequest) -> Kind:

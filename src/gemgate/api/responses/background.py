@@ -105,15 +105,15 @@ class BackgroundResponses:
             ApiError: 404, it is not there; 400, it is not in the background.
         """
         found = await self._found(caller.id, response_id)
-        if not KeptTurn.of(found.payload).response["background"]:
+        turn = KeptTurn.of(found.payload)
+        if not turn.response["background"]:
             raise ApiError(400, "Cannot cancel a synchronous response.", param="response_id", code="invalid_value")
         if (run := self._runs.get((caller.id, response_id))) is not None:
             await run.cancel()
         elif found.row.lease_until is not None:
-            turn = KeptTurn.of(found.payload)
             await self._end(found, turn, {"status": "cancelled"})
         else:
-            return KeptTurn.of(found.payload).response
+            return turn.response
         return KeptTurn.of((await self._found(caller.id, response_id)).payload).response
 
     async def check_streamed(self, caller: Caller, response_id: str) -> None:

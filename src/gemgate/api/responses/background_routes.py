@@ -6,7 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from gemgate.api.responses.state import ResolvedRequest
 from gemgate.api.services import Services, caller_of, services_of
 from gemgate.errors import ApiError
 from gemgate.observability.record import current
+from gemgate.web.json_response import json_response
 from gemgate.web.sse import KEEP_ALIVE, EventBatches, respond
 
 router = APIRouter(tags=["responses"])
@@ -75,8 +75,7 @@ async def respond_in_background(request: Request, asked: BackgroundCall) -> Resp
         voice = ReplayVoice()
         answer = respond(request, voice.counted(run.log.follow()), settings, lambda: headers, voice)
     else:
-        body = orjson.dumps(asked.events.head.response("queued", []))
-        answer = Response(body, headers=headers, media_type="application/json")
+        answer = json_response(asked.events.head.response("queued", []), headers)
     return _AnswerBeforeTheEnd(answer, run)
 
 
@@ -89,7 +88,7 @@ async def cancel_response(request: Request, response_id: str) -> Response:
     if services.responses.background is None:
         raise response_not_found(response_id)
     cancelled = await services.responses.background.cancel(caller, response_id)
-    return Response(orjson.dumps(cancelled), media_type="application/json")
+    return json_response(cancelled)
 
 
 async def respond_with_events(request: Request, response_id: str, after: int) -> Response:

@@ -21,7 +21,6 @@ from gemgate.api.responses.kept_routes import (
     Order,
     check_include,
     item_list,
-    json_response,
     unknown_cursor,
 )
 from gemgate.api.responses.kept_turn import is_id
@@ -33,6 +32,7 @@ from gemgate.store.files import storable
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["conversations"])
 

@@ -1,9 +1,8 @@
 """`/responses/{response_id}`: look at a response that is kept, list the items of its input, delete it."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import orjson
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from gemgate.api.responses.kept_turn import KeptTurn, beside, is_id
 from gemgate.api.responses.request import checked_include
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
+from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["responses"])
 
@@ -110,8 +110,3 @@ def unknown_cursor(after: str) -> ApiError:
     return ApiError(
         400, f"'after' is '{after[:80]}', which is no item of this list.", param="after", code="invalid_value"
     )
-
-
-def json_response(value: Any) -> Response:
-    """`value` as the answer."""
-    return Response(orjson.dumps(value), media_type="application/json")

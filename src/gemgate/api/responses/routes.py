@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +32,7 @@ from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run, is_dry_run
 from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import json_response
 from gemgate.web.sse import EventBatches, respond
 
 router = APIRouter(tags=["responses"])
@@ -86,7 +86,7 @@ async def create_response(request: Request) -> Response:
     if is_stored and not body["store"]:
         translation.notes.adjust("store->false")
     headers = generation.response_headers()
-    return Response(orjson.dumps(body), headers=headers, media_type="application/json")
+    return json_response(body, headers)
 
 
 @router.get("/responses", include_in_schema=False)
@@ -124,7 +124,7 @@ async def count_input_tokens(request: Request) -> Response:
         return dry_run(f"/v1beta/{translation.model}:countTokens", count_request(translation), 1, translation.notes)
     async with cancelled_on_disconnect(request):
         counted = await input_tokens(services.gemini, caller, translation)
-    return Response(orjson.dumps(counted), headers=translation.notes.headers(), media_type="application/json")
+    return json_response(counted, translation.notes.headers())
 
 
 @router.post("/responses/compact", summary="Compact a conversation")
@@ -149,7 +149,7 @@ async def compact_conversation(request: Request) -> Response:
         translation, answers = await generation.answer()
     response = whole_response(events, translation, answers)
     body = compaction_of(response, source.resolved.items)
-    return Response(orjson.dumps(body), headers=generation.response_headers(), media_type="application/json")
+    return json_response(body, generation.response_headers())
 
 
 _Call = ModelCall[ResponseTranslation]

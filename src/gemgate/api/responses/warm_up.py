@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncGenerator
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,6 +10,7 @@ from gemgate.api.responses.completion import Keep
 from gemgate.api.responses.echo import usage_of
 from gemgate.api.responses.events import ResponseEvents
 from gemgate.settings import Settings
+from gemgate.web.json_response import json_response
 from gemgate.web.sse import respond
 
 
@@ -22,7 +22,7 @@ async def without_generation(
     await keep(response, {})
     if stream:
         return respond(request, _at_once(events.end(response)), settings, voice=events)
-    return Response(orjson.dumps(response), media_type="application/json")
+    return json_response(response)
 
 
 async def _at_once(events: bytes) -> AsyncGenerator[bytes, None]:
