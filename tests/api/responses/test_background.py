@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,8 @@ from tests.support.gateway import gateway_app
 from tests.support.google import FakeGoogle, bad_key, failure, overloaded, sse
 from tests.support.responses import FLASH_25, kinds, read_events
 
-from gemgate.api.responses import background_run
+from gemgate.api.responses import background_run, kept_turn
+from gemgate.api.responses.kept_turn import KeptTurn
 
 PATH = "/v1/responses"
 HELLO = native({"text": "Hello"}, finishReason="STOP") | {
@@ -205,6 +207,25 @@ async def test_cancelling_what_has_ended_gives_it_as_it_is(tmp_path: Path) -> No
         plain = await client.create(background=False)
         error = (await client.cancel(plain["id"], 400))["error"]
         assert error["message"] == "Cannot cancel a synchronous response."
+
+
+async def test_what_is_large_is_read_beside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller who asks again and again for a large response must not hold up the others."""
+    read, where = KeptTurn.of, list[bool]()
+
+    def watched(payload: bytes) -> KeptTurn:
+        where.append(threading.current_thread() is threading.main_thread())
+        return read(payload)
+
+    monkeypatch.setattr(kept_turn, "LARGE", 0)
+    monkeypatch.setattr(KeptTurn, "of", watched)
+    async with gateway(tmp_path, HELLO) as client:
+        created = await client.create(stream=False)
+        await client.ended(created["id"])
+        assert (await client.cancel(created["id"]))["status"] == "completed"
+        await client.client.get(f"{PATH}/{created['id']}", params={"stream": "true"})
+    assert len(where) >= 3
+    assert not any(where)
 
 
 async def test_a_deleted_response_is_generated_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -12,7 +13,7 @@ from gemgate.api.responses.echo import Json
 from gemgate.api.responses.event_log import events_after
 from gemgate.api.responses.events import error_of_response, last_events
 from gemgate.api.responses.kept_responses import KeptResponses, response_not_found
-from gemgate.api.responses.kept_turn import KeptTurn
+from gemgate.api.responses.kept_turn import KeptTurn, beside, read_turn
 from gemgate.auth.caller import Caller
 from gemgate.errors import SERVER_ERROR, ApiError
 from gemgate.redaction import traceback_of
@@ -104,8 +105,7 @@ class BackgroundResponses:
         Raises:
             ApiError: 404, it is not there; 400, it is not in the background.
         """
-        found = await self._found(caller.id, response_id)
-        turn = KeptTurn.of(found.payload)
+        found, turn = await self._found(caller.id, response_id)
         if not turn.response["background"]:
             raise ApiError(400, "Cannot cancel a synchronous response.", param="response_id", code="invalid_value")
         if (run := self._runs.get((caller.id, response_id))) is not None:
@@ -114,7 +114,8 @@ class BackgroundResponses:
             await self._end(found, turn, {"status": "cancelled"})
         else:
             return turn.response
-        return KeptTurn.of((await self._found(caller.id, response_id)).payload).response
+        _, turn = await self._found(caller.id, response_id)
+        return turn.response
 
     async def check_streamed(self, caller: Caller, response_id: str) -> None:
         """Whether there are events to follow.
@@ -122,8 +123,8 @@ class BackgroundResponses:
         Raises:
             ApiError: 404, it is not there; 400, its events were not kept.
         """
-        found = await self._found(caller.id, response_id)
-        if not KeptTurn.of(found.payload).response["background"]:
+        _, turn = await self._found(caller.id, response_id)
+        if not turn.response["background"]:
             raise _not_streamed("background=true")
         if await self.store.store.responses.last_event(caller.id, response_id) is None:
             raise _not_streamed("stream=true")
@@ -152,11 +153,11 @@ class BackgroundResponses:
             raise response_not_found(response_id)  # deleted meanwhile
         yield DONE
 
-    async def _found(self, owner: str, response_id: str) -> StoredResponse:
+    async def _found(self, owner: str, response_id: str) -> tuple[StoredResponse, KeptTurn]:
         found = await self.store.store.responses.get(owner, response_id)
         if found is None:
             raise response_not_found(response_id)
-        return found
+        return found, await read_turn(found.payload)
 
     async def _reap(self) -> None:
         while True:
@@ -170,7 +171,7 @@ class BackgroundResponses:
         """End the responses whose process is gone, as failed; how many there were."""
         ended = 0
         for found in await self.store.store.responses.abandoned():
-            turn = KeptTurn.of(found.payload)
+            turn = await read_turn(found.payload)
             error = error_of_response(_abandoned())
             ended += await self._end(found, turn, {"status": "failed", "error": error}, is_abandoned=True)
         return ended
@@ -181,7 +182,7 @@ class BackgroundResponses:
         return await self.store.store.responses.replace(
             found.row.owner,
             found.row.id,
-            turn.payload(response),
+            await beside(len(found.payload), partial(turn.payload, response)),
             status=response["status"],
             closing=lambda number: last_events(response, number),
             is_abandoned=is_abandoned,

@@ -11,7 +11,7 @@ from gemgate.api.responses.echo import Json
 from gemgate.api.responses.event_log import EventLog
 from gemgate.api.responses.events import ResponseEvents, last_events
 from gemgate.api.responses.kept_responses import KeptResponses, response_not_found
-from gemgate.api.responses.kept_turn import KeptTurn
+from gemgate.api.responses.kept_turn import read_turn
 from gemgate.api.responses.state import ResolvedRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import SERVER_ERROR, ApiError, internal_error, shutting_down, store_unavailable
@@ -196,7 +196,7 @@ class BackgroundRun:
                     self.log.add(last.data, last.last + 1)
                 return
         if (found := await self._store.store.responses.get(*self.name)) is not None:
-            self._show(KeptTurn.of(found.payload).response)
+            self._show((await read_turn(found.payload)).response)
         else:
             self._show(self.work.events.failed(response_not_found(self.name[1])))
 

@@ -1,6 +1,5 @@
 """`/responses/{response_id}`: look at a response that is kept, list the items of its input, delete it."""
 
-from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -10,7 +9,7 @@ from starlette.responses import Response
 from gemgate.api.responses.background_routes import respond_with_events
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.kept_responses import response_not_found
-from gemgate.api.responses.kept_turn import KeptTurn, beside, is_id
+from gemgate.api.responses.kept_turn import KeptTurn, is_id, read_turn
 from gemgate.api.responses.request import checked_include
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
@@ -81,7 +80,7 @@ async def found_turn(request: Request, response_id: str) -> KeptTurn:
     found = await services_of(request).store.responses.get(caller.id, response_id) if is_id(response_id) else None
     if found is None:
         raise response_not_found(response_id)
-    return await beside(len(found.payload), partial(KeptTurn.of, found.payload))
+    return await read_turn(found.payload)
 
 
 def check_include(request: Request) -> None:

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -148,6 +149,11 @@ def is_lasting(item: Mapping[str, Any]) -> bool:
 async def beside(size: int, read: Callable[[], T]) -> T:
     """What `read` gives, read in a thread where it is of many bytes: others are served meanwhile."""
     return await to_thread.run_sync(read) if size > LARGE else read()
+
+
+async def read_turn(payload: bytes) -> KeptTurn:
+    """The turn that `written` wrote."""
+    return await beside(len(payload), partial(KeptTurn.of, payload))
 
 
 def kept_items(listed: Sequence[Json], kept: Mapping[str, Json], param: str) -> list[Item]:
