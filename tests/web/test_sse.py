@@ -324,3 +324,44 @@ async def test_no_piece_overtakes_a_comment_that_is_being_sent() -> None:
 
     await respond(request, source.batches(), settings(stream_start_after=0.01))(request.scope, request.receive, slow)
     assert sent == [b"head", KEEP_ALIVE, HELLO, b""]
+
+
+class Counting:
+    """A voice whose words have numbers, as the events of a stream beside them."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def next(self) -> bytes:
+        self._number += 1
+        return frame({"number": self._number})
+
+    def silence(self) -> bytes:
+        return KEEP_ALIVE + self.next()
+
+    def failure(self, error: ApiError) -> bytes:
+        raise error
+
+
+@pytest.mark.parametrize("slow_part", ["head", "silence", "piece"])
+async def test_no_word_of_the_voice_is_asked_for_while_a_piece_waits_to_be_sent(slow_part: str) -> None:
+    voice, sent = Counting(), b""
+
+    async def pieces() -> EventBatches:
+        for _ in range(5):
+            yield voice.next()
+            await asyncio.sleep(0.01)
+
+    async def send(message: Any) -> None:
+        nonlocal sent
+        body = message.get("body", b"")
+        kind = "head" if "status" in message else "silence" if body.startswith(KEEP_ALIVE) else "piece"
+        if kind == slow_part:
+            await asyncio.sleep(0.015)
+        sent += body
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive=asyncio.Event().wait)  # type: ignore[arg-type]
+    changes = settings(stream_start_after=0.001, keepalive_interval=0.002)
+    await respond(request, pieces(), changes, voice=voice)(request.scope, request.receive, send)
+    numbers = [event["number"] for event in events(sent)]
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -187,6 +187,7 @@ class _EventWriter:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
+        self._is_sending = False
 
     def __enter__(self) -> None:
         self._set(self._settings.stream_start_after)
@@ -198,12 +199,14 @@ class _EventWriter:
 
     async def send(self, piece: bytes, *, more: bool = True) -> None:
         """A piece, after a comment that is being sent."""
+        self._is_sending = True
         if self._task is not None:
             await asyncio.wait((self._task,))
             self._task = None
         if not self.has_begun:
             await self._begin()
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+        self._is_sending = False
 
     async def _begin(self) -> None:
         head, self.has_begun = self._head(), True
@@ -221,8 +224,9 @@ class _EventWriter:
 
     def _expire(self) -> None:
         self._set(self._settings.keepalive_interval)
-        if self._task is None or self._task.done():
-            # Asked for now: its events are counted, and those of the answer that come meanwhile wait for it.
+        if not self._is_sending and (self._task is None or self._task.done()):
+            # Asked for now: its events are numbered. Those of the answer that come meanwhile wait for it; while one of
+            # theirs waits, with a number of its own, there is no need of another.
             self._task = self._loop.create_task(self._keep_alive(self._voice.silence()))
 
 

@@ -37,6 +37,7 @@ class ResponseEvents:
         self.machine: OutputMachine | None = None
         self.failure_kept: Json | None = None
         self._number = 0
+        self._has_ended = False
 
     @property
     def number(self) -> int:
@@ -63,9 +64,9 @@ class ResponseEvents:
     def silence(self) -> bytes:
         """Clients' clocks count events and not comments: one more `response.in_progress`.
 
-        A comment comes first, so that nobody takes it for a piece of the answer.
+        A comment comes first, so that nobody takes it for a piece of the answer. After the last event it comes alone.
         """
-        return KEEP_ALIVE + self.heartbeat()
+        return KEEP_ALIVE if self._has_ended else KEEP_ALIVE + self.heartbeat()
 
     def heartbeat(self) -> bytes:
         """One more `response.in_progress`."""
@@ -78,6 +79,7 @@ class ResponseEvents:
         begun = self.begin()
         ending = last_events(response, self._number)
         self._number += ending.amount
+        self._has_ended = True
         return begun + ending.data + DONE
 
     def failure(self, error: ApiError) -> bytes:
