@@ -9,8 +9,9 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from tests.api.files.support import Gateway, form
 
-from gemgate.api.files.multipart_file import FormFile, NewFile
+from gemgate.api.files.multipart_file import NewFile
 from gemgate.translation.options import FileOptions
+from gemgate.web.form_file import FormFile
 
 SENT = form(("file", "first", "f"), ("purpose", "evals"))["content"]
 

@@ -122,11 +122,6 @@ def unknown_headers(request: FileRequest | UploadRequest, policy: Policy) -> dic
     return notes.headers()
 
 
-def too_large(what: str, maximum: int, hint: str = "") -> ApiError:
-    """`what`, such as "A file", has more than `most` bytes."""
-    return ApiError(413, f"{what} may have at most {maximum} bytes.{hint}", code="file_too_large")
-
-
 def no_such_file(file_id: str) -> ApiError:
     """The caller has no such file; whether somebody else has is not revealed."""
     return ApiError(404, f"No such File object: {file_id[:80]}", param="id")

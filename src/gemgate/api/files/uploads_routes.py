@@ -8,12 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.files.batch_input_check import Inspection
-from gemgate.api.files.multipart_file import FormFile
 from gemgate.api.files.objects import (
     lifetime,
     max_bytes,
     part_object,
-    too_large,
     unknown_headers,
     upload_error,
     upload_object,
@@ -25,6 +23,7 @@ from gemgate.auth.caller import Caller
 from gemgate.store import StoreError
 from gemgate.translation.notes import Notes
 from gemgate.translation.validation import parse
+from gemgate.web.form_file import FormFile, file_too_large
 from gemgate.web.json_body import read_json_body
 from gemgate.web.json_response import json_response
 
@@ -40,7 +39,7 @@ async def create_upload(request: Request) -> Response:
     headers = unknown_headers(wanted, options.unsupported_params)
     maximum = max_bytes(wanted.purpose, options.uploads_max_bytes)
     if wanted.bytes > maximum:
-        raise too_large(f"An upload with the purpose '{wanted.purpose}'", maximum)
+        raise file_too_large(f"An upload with the purpose '{wanted.purpose}'", maximum)
     await services_of(request).confirmed_keys.check(caller)
     row = await store_of(request).uploads.create(
         caller.id,

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from gemgate.api.images.wire import MAX_IMAGES, EditRequest
@@ -21,12 +20,11 @@ from gemgate.media.inline import (
 )
 from gemgate.media.references import FileRef
 from gemgate.translation.validation import from_details, parse
+from gemgate.web.form_fields import put_field
 from gemgate.web.multipart import FormPart
 
-_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,8})")
 _IMAGE = re.compile(r"image(\[\d*\])?")
 _REFUSED_FILES = frozenset({"mask", "markup"})
-_OBJECTS = frozenset({"extra_body", "google"})
 
 Edit = tuple[EditRequest, list[Part | FileRef]]
 """The request, and its images: those that the caller has uploaded to the gateway are to be read yet."""
@@ -42,7 +40,7 @@ def from_form(parts: Sequence[FormPart]) -> Edit:
     files: list[FormPart] = []
     for part in parts:
         if part.filename is None:
-            _put(fields, part)
+            put_field(fields, part)
         elif part.filename or part.content:  # a browser sends an empty file where none was chosen
             _take_file(fields, files, part)
     try:
@@ -74,60 +72,6 @@ def _take_file(fields: dict[str, Any], files: list[FormPart], part: FormPart) ->
     else:
         name = part.name[:80]
         raise ApiError(400, f"'{name}' is a file, and only 'image' is one.", param=name, code="invalid_type")
-
-
-def _put(fields: dict[str, Any], part: FormPart) -> None:
-    """Sets the field `a[b][c]` within `fields`; a list's item is `a[]`, an object in a list `a[][b]`."""
-    text = part.text()
-    found = _NAME.fullmatch(part.name)
-    if found is None:
-        raise _misnamed(part.name)
-    steps = [found[1], *(step[:-1] for step in found[2].split("[")[1:])]
-    value: Any = text
-    if steps[0] in _OBJECTS and len(steps) == 1:
-        try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            msg = f"The form's field '{steps[0]}' must be a JSON object."
-            raise ApiError(400, msg, param=steps[0], code="invalid_json") from None
-    if not _insert(fields, steps, value):
-        raise _misnamed(part.name)
-
-
-def _insert(target: dict[str, Any], steps: list[str], value: Any) -> bool:
-    """Whether `value` could be put where `steps` lead."""
-    step, *rest = steps
-    if not step:
-        return False
-    if not rest:
-        target[step] = value
-        return True
-    if rest[0]:
-        child = target.setdefault(step, {})
-        return isinstance(child, dict) and _insert(child, rest, value)
-    items = target.setdefault(step, [])
-    if not isinstance(items, list):
-        return False
-    if len(rest) == 1:
-        items.append(value)
-        return True
-    # Clients write the items in turn, or the first field of all and then the second: either way an item that lacks the
-    # field is the one that is meant.
-    for item in items:
-        if isinstance(item, dict) and rest[1] not in item:
-            return _insert(item, rest[1:], value)
-    items.append({})
-    return _insert(items[-1], rest[1:], value)
-
-
-def _misnamed(name: str) -> ApiError:
-    shown = name[:80]
-    return ApiError(
-        400,
-        f"The form's field '{shown}' contradicts another, or its name is invalid.",
-        param=shown,
-        code="invalid_form",
-    )
 
 
 def _images_in(request: EditRequest) -> list[Part | FileRef]:
