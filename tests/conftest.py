@@ -1,12 +1,13 @@
 """What every test may rely on."""
 
+import os
 import signal
 from collections.abc import Iterator
 
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
-from tests.support import lanes, secrets
+from tests.support import certificates, lanes, secrets
 from tests.support.lanes import no_process_and_no_listener
 from tests.support.schemas import unchanged_schemas
 from tests.support.secrets import no_secret_leaves
@@ -18,6 +19,7 @@ from gemgate.observability import pricing
 __all__ = ["no_process_and_no_listener", "no_secret_leaves", "surroundings", "unchanged_schemas"]
 
 secrets.install()
+certificates.install()
 lanes.install_guard()
 
 # The same examples in each run, however busy the machine; what looks for new ones (`make soak`) says so.
@@ -33,6 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make test-fast` leaves out, before `-m` selects."""
     lanes.mark_integration(items)
     lanes.mark_slow(items)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """For each processor two workers, with `-n auto`: half of a test's time it waits, for a socket or a deadline."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def heed_signals() -> None:

@@ -1,6 +1,8 @@
 """What the process's environment says about the way to a server: its proxy, and the certificates to trust."""
 
+import os
 import ssl
+from functools import lru_cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,11 +16,16 @@ class UnusableEnvironmentError(ValueError):
 
 
 def trusted_certificates() -> ssl.SSLContext:
-    """Trusts the certificates that `SSL_CERT_FILE` or `SSL_CERT_DIR` names, or certifi's.
+    """Trusts the certificates that `SSL_CERT_FILE` or `SSL_CERT_DIR` names, or certifi's; read once in a process.
 
     Raises:
         UnusableEnvironmentError: they cannot be read.
     """
+    return _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=4)  # 36 ms each, and clients may share one
+def _certificates(_file: str | None, _folder: str | None) -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one
