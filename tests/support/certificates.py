@@ -3,6 +3,7 @@
 import os
 import ssl
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 
@@ -18,9 +19,9 @@ def install() -> None:
         return read(cafile=path)
 
     def create_default_context(*arguments: Any, **options: Any) -> ssl.SSLContext:
-        if arguments or options.keys() != {"cafile"} or not os.path.isfile(options["cafile"]):
+        if arguments or options.keys() != {"cafile"} or not Path(options["cafile"]).is_file():
             return read(*arguments, **options)
         path = options["cafile"]
-        return shared(path, os.stat(path).st_mtime_ns, os.environ.get("SSLKEYLOGFILE"))
+        return shared(path, Path(path).stat().st_mtime_ns, os.environ.get("SSLKEYLOGFILE"))
 
     ssl.create_default_context = create_default_context
