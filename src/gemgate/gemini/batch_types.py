@@ -205,6 +205,21 @@ def input_line(key: str, request: Mapping[str, Any]) -> bytes:
     return orjson.dumps({"key": key, "request": request}, option=orjson.OPT_APPEND_NEWLINE)
 
 
+_FIRST_KEY = re.compile(rb'\s*\{\s*"key"\s*:\s*"([\d-]{1,40})"')
+_LAST_KEY = re.compile(rb',\s*"key"\s*:\s*"([\d-]{1,40})"\s*\}\s*\Z')
+_LAST_BYTES = 120
+
+
+def result_key(line: bytes) -> str:
+    """The key of one line of a file of results; empty without one.
+
+    A line is read for it only where the key is neither its first member nor its last: Google writes it first. What
+    looks like a key before the last brace of JSON is one, because a quote within a text has a backslash.
+    """
+    found = _LAST_KEY.search(line[-_LAST_BYTES:]) or _FIRST_KEY.match(line)
+    return found[1].decode() if found else _line_result(line).key
+
+
 class ResultLines:
     """Reads the JSON lines of a file of results, cut into pieces of any size. Holds one line at a time.
 

@@ -18,6 +18,9 @@ MAX_ITEMS = 30_000
 MEDIA_ITEMS = 8
 """For how many of them a part with media counts."""
 
+MAX_DEPTH = 200
+"""Objects and lists of JSON within each other, as pydantic's parser of requests counts."""
+
 TOO_DEEP = "The body's JSON is nested too deeply: about 200 levels are read."
 
 _OPENINGS = b"{" * 256
@@ -46,6 +49,25 @@ def check_values(raw: bytes) -> None:
         raise _too_many(objects, "objects", MAX_OBJECTS)
     if (values := _values(bare)) > MAX_VALUES:
         raise _too_many(values, "values", MAX_VALUES)
+
+
+def check_depth(value: object) -> None:
+    """Count the levels of JSON that was read by a parser which goes deeper than that of requests.
+
+    Raises:
+        ApiError: 400, there are more than `MAX_DEPTH`.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for part in level
+            for item in (part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())
+            if isinstance(item, dict | list)
+        ]
+        if not level:
+            return
+    raise ApiError(400, TOO_DEEP, code="json_too_deep")
 
 
 def is_heavy(raw: bytes) -> bool:

@@ -10,14 +10,18 @@ from tests.api.batches.fake_batch_api import echo
 from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 
 from gemgate.api.batches import input_sessions as sessions
+from gemgate.api.batches import line_translation
 from gemgate.api.batches.input_sessions import TranslateSession
 from gemgate.api.batches.line_translation import LineJob, Translators, prepare
 from gemgate.api.batches.result_session import ResultSession
 from gemgate.api.batches.spool import Records, Spool
 from gemgate.api.batches.worker_process import Setup
+from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.file_types import GeminiFile
+from gemgate.media.inline import Inline
 from gemgate.media.references import FileRef, RemoteRef
+from gemgate.translation.validation import parse_value
 
 CHATS = LineJob("batch_1", CHAT, 1_800_000_000)
 VECTORS = LineJob("batch_1", EMBEDDINGS, 1_800_000_000)
@@ -383,3 +387,54 @@ def test_a_name_of_the_operators_is_asked_of_its_first_model_and_answered_under_
         [echo("a", native[0]["request"])["response"]], "req_1"
     )
     assert orjson.loads(answer.body)["model"] == "gpt-4o"
+
+
+class Counted:
+    """`orjson.loads`, and what it was given."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.given: list[bytes] = []
+        self._loads = orjson.loads
+        monkeypatch.setattr(orjson, "loads", self)
+
+    def __call__(self, raw: bytes) -> Any:
+        self.given.append(raw)
+        return self._loads(raw)
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "https://pictures/cat.png"}}
+
+
+def test_a_line_is_parsed_once_on_its_way_out_also_when_it_waits_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
+    models: list[object] = []
+    monkeypatch.setattr(line_translation, "parse_value", lambda *args: models.append(args[0]) or parse_value(*args))
+    raw = jsonl(chat("a"), chat("b", messages=[{"role": "user", "content": [PICTURE]}]), chat("c", tools=3))
+    counted, session = Counted(monkeypatch), translation()
+    waiting = session.feed(raw).waiting
+    assert session.resolve(waiting[0].index, {"https://pictures/cat.png": Inline("image/png", "AAAA")})
+    assert counted.given == raw.splitlines()
+    assert models == [ChatCompletionRequest] * 3
+    assert (session.summary().requests, session.summary().refused) == (2, 1)
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_a_line_and_each_of_its_results_are_parsed_once_on_the_way_back(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, response = {"key": "0-0-0-1"}, echo("k", {"contents": [{"parts": [{"text": '"key":"1-1-0-1"}'}]}]})
+    raw, result = jsonl(chat("a")), jsonl({**key, **response} if place == "first" else {**response, **key})
+    counted, session = Counted(monkeypatch), answering()
+    session.feed_input(raw)
+    session.feed_results(result)
+    session.end_of_input()
+    assert session.write().is_done
+    assert counted.given == [raw.strip(), result.strip()]
+    assert session.summary().completed == 1
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(200, 0), (201, 1), (300, 1)])
+def test_a_line_of_too_many_levels_is_refused_alone(levels: int, refused: int) -> None:
+    deep = b'"x":%b,"model"' % (b"[" * levels + b"]" * levels)
+    lines, session = translated(jsonl(chat("a")).replace(b'"model"', deep) + jsonl(chat("b")))
+    assert (len(lines), session.summary().refused) == (2 - refused, refused)
+    assert (b"json_too_deep" in session.refused()) is bool(refused)

@@ -6,6 +6,7 @@ number of lines.
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from gemgate.api.batches.line_limit import line_limit
 from gemgate.api.batches.line_translation import (
     LineJob,
     Native,
+    Prepared,
     ResultWriter,
     Translators,
     prepare,
@@ -32,6 +34,7 @@ from gemgate.gemini.fact_snapshot import PinnedFacts, pinned
 from gemgate.gemini.named_resources import may_name, named_in
 from gemgate.media.references import Ref, Resolved
 from gemgate.model_routing.aliases import ModelAliases, bare
+from gemgate.translation.request_size import check_depth, check_values
 
 MAX_INPUTS = 50_000
 """OpenAI's limit of embeddings in one batch."""
@@ -127,7 +130,7 @@ class TranslateSession:
         self._reader = InputReader(job.url, max_line=max_line, models=job.models, aliases=translators.aliases)
         self._writer = ResultWriter(job, translators)
         self._queue: deque[Line] = deque()
-        self._waiting: dict[int, Line] = {}
+        self._waiting: dict[int, tuple[str, Prepared]] = {}
         self._refused = Spool(directory)
         self._refusals = 0
         self._requests = 0
@@ -153,23 +156,23 @@ class TranslateSession:
         waiting: list[Waiting] = []
         while self._queue:
             line = self._queue.popleft()
-            wanted = self._wanted(line)
-            if wanted is not None and (wanted.refs or wanted.names):
-                self._waiting[line.index] = line
+            prepared, wanted = self._prepared(line)
+            if prepared is not None and (wanted.refs or wanted.names):
+                self._waiting[line.index] = line.custom_id, prepared
                 waiting.append(wanted)
-            elif wanted is not None:
-                native.append(self._translate(line, {}))
+            elif prepared is not None:
+                native.append(self._translate(line.index, line.custom_id, prepared, {}))
             if time.process_time() > until:
                 break
         return Translated(b"".join(native), tuple(waiting), bool(self._queue))
 
     def resolve(self, index: int, media: Resolved | ApiError) -> bytes:
         """Translate a line that waited, with its media or with the reason why there are none."""
-        line = self._waiting.pop(index)
+        custom_id, prepared = self._waiting.pop(index)
         if isinstance(media, ApiError):
-            self._refuse(line, media)
+            self._refuse(index, custom_id, media)
             return b""
-        return self._translate(line, media)
+        return self._translate(index, custom_id, prepared, media)
 
     def summary(self) -> InputSummary:
         """What the whole input came to."""
@@ -192,48 +195,56 @@ class TranslateSession:
         """Drop what is on disk."""
         self._refused.close()
 
-    def _wanted(self, line: Line) -> Waiting | None:
-        """What the line names; None when it was refused."""
-        raw = orjson.dumps(line.body)
-        refs = self._references(line, raw)
-        if refs is None or self._google_host is None or not may_name(raw):
-            return None if refs is None else Waiting(line.index, refs)
-        asked = self._translators.aliases.lists.get(bare(line.body["model"]))
-        body = {name: value for name, value in line.body.items() if asked is None or name != "model"}
-        named = named_in(body, self._google_host)
-        if named.is_too_much:
-            self._refuse(line, too_many_names())
-            return None
-        return Waiting(line.index, refs, frozenset(named.names))
+    def _prepared(self, line: Line) -> tuple[Prepared | None, Waiting]:
+        """The line, read for all that follows, and what it waits for; None when it was refused."""
+        try:
+            with line_limit():
+                check_depth(line.body)
+                raw = orjson.dumps(line.body)
+                check_values(raw)
+                prepared = prepare(line.body, self._job, self._translators)
+                return prepared, Waiting(line.index, self._references(prepared, raw), self._names(line.body, raw))
+        except Exception as error:  # noqa: BLE001  one line must not spoil the others
+            self._refuse(line.index, line.custom_id, error)
+        return None, Waiting(line.index, ())
 
-    def _references(self, line: Line, raw: bytes) -> tuple[Ref, ...] | None:
-        """What must be fetched or looked up; None when the line was refused."""
+    def _references(self, prepared: Prepared, raw: bytes) -> tuple[Ref, ...]:
+        """What must be fetched or looked up."""
         may_fetch = self._translators.chat.remote_media == "fetch" and b"http" in raw
-        if not may_fetch and b'"file_id"' not in raw:
-            return ()
-        try:
-            with line_limit():
-                return tuple(prepare(line.body, self._job, self._translators).references())
-        except Exception as error:  # noqa: BLE001  one line must not spoil the others
-            self._refuse(line, error)
-            return None
+        return tuple(prepared.references()) if may_fetch or b'"file_id"' in raw else ()
 
-    def _translate(self, line: Line, media: Resolved) -> bytes:
+    def _names(self, body: Mapping[str, Any], raw: bytes) -> frozenset[str]:
+        """What the line names at Google.
+
+        Raises:
+            ApiError: 400, it names too much.
+        """
+        if self._google_host is None or not may_name(raw):
+            return frozenset()
+        asked = self._translators.aliases.lists.get(bare(body["model"]))
+        named = named_in(
+            {name: value for name, value in body.items() if asked is None or name != "model"}, self._google_host
+        )
+        if named.is_too_much:
+            raise too_many_names()
+        return frozenset(named.names)
+
+    def _translate(self, index: int, custom_id: str, prepared: Prepared, media: Resolved) -> bytes:
         try:
             with line_limit():
-                requests = prepare(line.body, self._job, self._translators).to_gemini(media)
-                native = b"".join(self._numbered(line, requests))
+                requests = prepared.to_gemini(media)
+                native = b"".join(self._numbered(index, requests))
         except Exception as error:  # noqa: BLE001  one line must not spoil the others
-            self._refuse(line, error)
+            self._refuse(index, custom_id, error)
             return b""
         self._requests += len(requests)
         self._bytes += len(native)
         return native
 
-    def _numbered(self, line: Line, requests: list[Native]) -> list[bytes]:
+    def _numbered(self, index: int, requests: list[Native]) -> list[bytes]:
         count = len(requests)
         lines = [
-            input_line(f"{self._requests + part}-{line.index}-{part}-{count}", request)
+            input_line(f"{self._requests + part}-{index}-{part}-{count}", request)
             for part, request in enumerate(requests)
         ]
         if (size := max(map(len, lines))) > self._max_request:
@@ -244,8 +255,8 @@ class TranslateSession:
             raise ApiError(413, msg, code="media_too_large")
         return lines
 
-    def _refuse(self, line: Line, error: Exception) -> None:
+    def _refuse(self, index: int, custom_id: str, error: Exception) -> None:
         self._refusals += 1
         api_error = error if isinstance(error, ApiError) else internal_error()
-        record = {"index": line.index, "line": self._writer.refused(line.custom_id, api_error).decode()}
+        record = {"index": index, "line": self._writer.refused(custom_id, api_error).decode()}
         self._refused.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))

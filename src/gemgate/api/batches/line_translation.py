@@ -31,7 +31,7 @@ from gemgate.model_routing.aliases import ModelAliases
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Dialect, EmbeddingOptions, Options
-from gemgate.translation.validation import parse
+from gemgate.translation.validation import parse_value
 
 if TYPE_CHECKING:
     from gemgate.gemini.types import BatchEmbedContentsResponse, GenerateContentRequest, GenerateContentResponse
@@ -143,20 +143,19 @@ class LineAnswer:
 
 
 def prepare(body: Mapping[str, Any], job: LineJob, translators: Translators) -> Prepared:
-    """Read the body of a line.
+    """Read the body of a line, which is no longer JSON: it was parsed with its line.
 
     Raises:
         ApiError: 400 that names what is wrong with it.
     """
-    raw = orjson.dumps(body)
     if job.url == "/v1/embeddings":
-        embedding = parse(EmbeddingRequest, raw)
+        embedding = parse_value(EmbeddingRequest, body)
         return _Embeddings(embedding, translators.embeddings, translators.aliases.first(embedding.model))
     if job.url == response_lines.URL:
         model_of = translators.aliases.first
-        line = response_lines.ResponseLine.of(raw, translators.chat, model_of, job.caller_id, job.created)
+        line = response_lines.ResponseLine.of(body, translators.chat, model_of, job.caller_id, job.created)
         return _Responses(line)
-    chat = parse(ChatCompletionRequest, raw)
+    chat = parse_value(ChatCompletionRequest, body)
     if chat.stream:
         msg = "A batch has no streams. Leave 'stream' out of the request."
         raise ApiError(400, msg, param="stream", code="unsupported_value")

@@ -1,6 +1,6 @@
 """Lines of a batch that are requests of the Responses API."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +16,7 @@ from gemgate.api.responses.wire import ResponseRequest
 from gemgate.errors import ApiError
 from gemgate.media.references import Ref, Resolved, placeholders
 from gemgate.translation.options import Options
-from gemgate.translation.validation import parse
+from gemgate.translation.validation import parse_value
 
 if TYPE_CHECKING:
     from gemgate.gemini.types import GenerateContentResponse
@@ -37,13 +37,15 @@ class ResponseLine:
     created: int
 
     @classmethod
-    def of(cls, raw: bytes, options: Options, model_of: Any, caller_id: str, created: int) -> "ResponseLine":
+    def of(
+        cls, body: Json, options: Options, model_of: Callable[[str], str], caller_id: str, created: int
+    ) -> "ResponseLine":
         """The line with this body; `model_of` gives the model that a name means.
 
         Raises:
             ApiError: 400 that names what is wrong with it.
         """
-        request = parse(ResponseRequest, raw)
+        request = parse_value(ResponseRequest, body)
         if request.stream:
             msg = "A batch has no streams. Leave 'stream' out of the request."
             raise ApiError(400, msg, param="stream", code="unsupported_value")

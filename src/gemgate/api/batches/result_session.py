@@ -17,7 +17,7 @@ from gemgate.api.batches.input_lines import MAX_LINES, LineSplitter, read_line
 from gemgate.api.batches.line_lessons import LineLessons
 from gemgate.api.batches.line_translation import LineJob, ResultWriter, Translators, no_result
 from gemgate.api.batches.spool import SLICE, STEP, Records, Spool
-from gemgate.gemini.batch_types import JobResult, ResultLines
+from gemgate.gemini.batch_types import JobResult, ResultLines, result_key
 
 _KEY = re.compile(r"(\d{1,9})-(\d{1,5})-(\d{1,5})-(\d{1,5})", re.ASCII)
 
@@ -166,7 +166,7 @@ class ResultSession:
         """Under the number of its request; where that of its line begins is kept beside."""
         if not line or not line.strip():
             return
-        found = _KEY.fullmatch(_result(line).key)
+        found = _KEY.fullmatch(result_key(line))
         if not found:
             return
         number, index, part, count = map(int, found.groups())
