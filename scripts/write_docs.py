@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: the support for parameters, the settings, and the measurements.
+"""Writes the generated parts of the documentation: the tables, the figures, the examples, a picture.
 
 A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -->`.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gemgate.api.batches.life_cycle import BATCH_LIFE, BatchEvent
 from gemgate.api.batches.wire import PARAMETERS as BATCHES
 from gemgate.api.chat.wire import PARAMETERS as CHAT
 from gemgate.api.embeddings.wire import PARAMETERS as EMBEDDINGS
@@ -92,7 +93,7 @@ def rewritten(text: str) -> str:
 
 def pages() -> list[Path]:
     """The pages that have generated parts."""
-    return [page for page in sorted(DOCS.glob("*.md")) if _PART.search(page.read_text())]
+    return [page for page in (*sorted(DOCS.glob("*.md")), ROOT / "ARCHITECTURE.md") if _PART.search(page.read_text())]
 
 
 def _generated(name: str) -> str:
@@ -102,6 +103,7 @@ def _generated(name: str) -> str:
         "exchanges": _exchanges,
         "spellings": _spellings,
         "headers": _headers,
+        "batch-life": _batch_life,
         "signed": _signed,
         "embedding-spellings": lambda: _spelled("EMBEDDING_SPELLINGS"),
         "image-spellings": lambda: _spelled("IMAGE_SPELLINGS"),
@@ -117,6 +119,18 @@ def _fates(path: str) -> str:
 def _headers() -> str:
     rows = "".join(f"| `{name}` | {text} |\n" for name, text in HEADERS.items())
     return f"\n| header | |\n|---|---|\n{rows}\n"
+
+
+def _batch_life() -> str:
+    """The table of states as a picture; an event that ends every state in the same way is left to the text."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, following in BATCH_LIFE.items():
+        for event, after in following.items():
+            if event is not BatchEvent.GIVEN_UP:
+                arrows.setdefault((state, after), []).append(event.value)
+    drawn = "".join(f"    {start} --> {end}: {', or '.join(events)}\n" for (start, end), events in arrows.items())
+    ends = "".join(f"    {state} --> [*]\n" for state, following in BATCH_LIFE.items() if not following)
+    return f"\n```mermaid\nstateDiagram-v2\n    [*] --> {next(iter(BATCH_LIFE))}\n{drawn}{ends}```\n\n"
 
 
 def _settings() -> str:

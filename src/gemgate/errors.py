@@ -104,12 +104,12 @@ def missing_field(param: str) -> ApiError:
 
 
 def duration(seconds: float) -> str:
-    """A time as OpenAI writes it in headers and messages, which is Go's way: `20ms`, `1.5s`, `6m0s`, `2h0m0s`.
+    """A time as OpenAI writes it in headers and messages, which is Go's way: `0s`, `20ms`, `1.5s`, `6m0s`, `2h0m0s`.
 
     Milliseconds are rounded up, and above a minute seconds are.
     """
     milliseconds = math.ceil(seconds * 1000)
-    if milliseconds < 1000:
+    if 0 < milliseconds < 1000:
         return f"{milliseconds}ms"
     if milliseconds < 60_000:
         return f"{milliseconds / 1000:g}s"

@@ -401,7 +401,7 @@ def test_the_path_says_what_a_model_makes(path: str, kind: AnswerKind | None) ->
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0ms"),
+        (0, "0s"),
         (0.0121, "13ms"),
         (1, "1s"),
         (1.5, "1.5s"),

@@ -407,7 +407,12 @@ PICTURE = {"type": "image_url", "image_url": {"url": "https://pictures/cat.png"}
 
 def test_a_line_is_parsed_once_on_its_way_out_also_when_it_waits_for_media(monkeypatch: pytest.MonkeyPatch) -> None:
     models: list[object] = []
-    monkeypatch.setattr(line_translation, "parse_value", lambda *args: models.append(args[0]) or parse_value(*args))
+
+    def validated(model: type[ChatCompletionRequest], value: object) -> ChatCompletionRequest:
+        models.append(model)
+        return parse_value(model, value)
+
+    monkeypatch.setattr(line_translation, "parse_value", validated)
     raw = jsonl(chat("a"), chat("b", messages=[{"role": "user", "content": [PICTURE]}]), chat("c", tools=3))
     counted, session = Counted(monkeypatch), translation()
     waiting = session.feed(raw).waiting

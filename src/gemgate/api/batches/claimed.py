@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack, cast
 
+from gemgate.api.batches.life_cycle import BatchState, state_of
 from gemgate.api.batches.line_translation import LineJob
 from gemgate.gemini.fact_snapshot import PinnedFacts
 from gemgate.store.batches import BatchChanges, BatchRows
 from gemgate.store.tables import BatchRow
 from gemgate.translation.options import Dialect
-
-"""Statuses after which nothing happens."""
 
 
 class Progress(TypedDict, total=False):
@@ -96,6 +95,11 @@ class ClaimedBatch:
     def progress(self) -> Progress:
         """The memory of this batch."""
         return cast("Progress", self.row.progress or {})
+
+    @property
+    def state(self) -> BatchState:
+        """Where it is."""
+        return state_of(self.row)
 
     @property
     def places(self) -> BlobNames:

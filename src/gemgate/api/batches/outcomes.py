@@ -1,30 +1,29 @@
-"""How a batch ends: the columns, codes and errors of each outcome."""
+"""How a batch ends: what it means that its job has ended, and the codes and errors of each outcome."""
 
-from typing import Any, Literal
+from typing import Any
 
-from gemgate.api.batches.claimed import ClaimedBatch
+from gemgate.api.batches.life_cycle import BatchEvent
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.batch_types import JobState
 from gemgate.gemini.errors import GeminiError
 from gemgate.translation.google_errors import error_from_gemini
 
-TIMESTAMPS: dict[str, Literal["completed_at", "failed_at", "expired_at", "cancelled_at"]] = {
-    "completed": "completed_at",
-    "failed": "failed_at",
-    "expired": "expired_at",
-    "cancelled": "cancelled_at",
-}
 NOT_RUN = {"failed": "batch_failed", "expired": "batch_expired", "cancelled": "batch_cancelled"}
 """The code of each line that Google did not run, by the status that the batch ends with."""
 
 
-def outcome_of(claimed: ClaimedBatch, job: GoogleJob) -> str:
-    """How a batch ends whose job has ended."""
-    if claimed.row.status == "cancelling":
-        return "cancelled"
-    if job.state is JobState.CANCELLED:
-        return "expired" if "stopping_at" in claimed.progress else "cancelled"
-    return {JobState.SUCCEEDED: "completed", JobState.EXPIRED: "expired"}.get(job.state, "failed")
+_EVENTS = {
+    JobState.SUCCEEDED: BatchEvent.JOB_SUCCEEDED,
+    JobState.EXPIRED: BatchEvent.JOB_EXPIRED,
+    JobState.CANCELLED: BatchEvent.JOB_CANCELLED,
+}
+
+
+def event_of(job: GoogleJob, *, is_stopping: bool) -> BatchEvent:
+    """What it means for a batch that its job has ended; `is_stopping`: Google was asked to cancel it."""
+    if is_stopping and job.state is JobState.CANCELLED:
+        return BatchEvent.JOB_STOPPED
+    return _EVENTS.get(job.state, BatchEvent.JOB_FAILED)
 
 
 def failure_of(error: GeminiError | None) -> dict[str, Any]:

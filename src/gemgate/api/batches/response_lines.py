@@ -1,6 +1,6 @@
 """Lines of a batch that are requests of the Responses API."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,7 +38,7 @@ class ResponseLine:
 
     @classmethod
     def of(
-        cls, body: Json, options: Options, model_of: Callable[[str], str], caller_id: str, created: int
+        cls, body: Mapping[str, object], options: Options, model_of: Callable[[str], str], caller_id: str, created: int
     ) -> "ResponseLine":
         """The line with this body; `model_of` gives the model that a name means.
 

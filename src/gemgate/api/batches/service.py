@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
+from gemgate.api.batches.life_cycle import BATCH_LIFE, BatchEvent, move, state_of
 from gemgate.api.batches.wire import BatchRequest
 from gemgate.auth.caller import Caller
 from gemgate.batch_limits import FINAL
@@ -125,12 +126,10 @@ class BatchService:
             row = await self.get(caller, batch_id)
             if row.status in ("cancelling", "cancelled"):
                 return row
-            if row.status in FINAL or "outcome" in (row.progress or {}):
+            if BatchEvent.CANCEL_ASKED not in BATCH_LIFE[state_of(row)]:
                 raise ApiError(400, f"Cannot cancel a batch with status '{row.status}'.", code="batch_not_cancellable")
-            now = self.clock()
-            changed = await self.rows.update(
-                row.id, row.version, status="cancelling", cancelling_at=int(now), next_poll_at=now
-            )
+            changes = move(row, BatchEvent.CANCEL_ASKED, self.clock())
+            changed = await self.rows.update(row.id, row.version, **changes)
             if changed:
                 self.wake()
                 return changed

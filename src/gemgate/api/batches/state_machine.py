@@ -1,10 +1,4 @@
-"""The life of a batch, a step at a time.
-
-    validating ─▶ in_progress ─▶ finalizing ─▶ completed
-        │            │  │            └───────▶ expired     (its window closed, here or at Google)
-        ▼            │  └────────────────────▶ failed      (Google failed the job)
-      failed         ▼
-                 cancelling ─────────────────▶ cancelled
+"""The next step of a batch. Which states there are and what follows what is in `life_cycle`.
 
 Each step reads where the batch is from its row and can be done again: it puts the same blobs and files in place of the
 old ones, and Google is asked for a second job only after the first was looked for. So a process may be killed anywhere.
@@ -13,30 +7,27 @@ old ones, and Google is asked for a second job only after the first was looked f
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Unpack
 
 import structlog
 
 from gemgate.api.batches.claimed import ClaimedBatch, Progress
 from gemgate.api.batches.google_input import GoogleInput, is_inline, kind_of
 from gemgate.api.batches.key_vault import KeyVault
-from gemgate.api.batches.outcomes import NOT_RUN, TIMESTAMPS, batch_error, failure_of, outcome_of
+from gemgate.api.batches.life_cycle import BATCH_LIFE, BatchEvent, BatchState, move
+from gemgate.api.batches.outcomes import NOT_RUN, batch_error, event_of, failure_of
 from gemgate.api.batches.result_session import ResultSummary
 from gemgate.api.batches.transfer import Transfer, TranslatedInput, results_of
 from gemgate.api.batches.worker_process import CallTooLongError
 from gemgate.auth.caller import Caller
-from gemgate.batch_limits import FINAL
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.batch_types import JobState
 from gemgate.gemini.batches import GeminiJobs
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MissingFileError
 from gemgate.gemini.files import GeminiFiles
-from gemgate.store.ids import new_id
+from gemgate.store.batches import BatchChanges
 from gemgate.store.tables import BatchRow
-
-if TYPE_CHECKING:
-    from gemgate.store.batches import BatchChanges
 
 _log = structlog.get_logger()
 
@@ -99,6 +90,17 @@ class BatchStateMachine:
         self._pace = pace or Pace()
         self._charge = charge
         self._learn = learn
+        self._steps: dict[BatchState, Callable[[ClaimedBatch, str], Awaitable[float | None]]] = {
+            BatchState.VALIDATING: self._validate,
+            BatchState.SUBMITTING: self._submit,
+            BatchState.CANCELLING_UNSENT: self._submit,
+            BatchState.POLLING: self._poll,
+            BatchState.CANCELLING_SENT: self._poll,
+            BatchState.COMPLETING: self._finish,
+            BatchState.EXPIRING: self._finish,
+            BatchState.FAILING: self._finish,
+            BatchState.WINDING_UP: self._finish,
+        }
 
     async def step(self, claimed: ClaimedBatch) -> float | None:
         """Do the next step; when the one after it is due, in Unix seconds, or None at the end.
@@ -109,33 +111,26 @@ class BatchStateMachine:
             GeminiError: Google gave no good answer, which may pass.
             StoreError: the store gave none.
         """
-        row, progress = claimed.row, claimed.progress
-        if row.status in FINAL:
+        state = claimed.state
+        if not BATCH_LIFE[state]:
             return None
         if self._is_given_up(claimed):
             await self._give_up(claimed)
             return None
-        if row.status == "cancelling" and row.in_progress_at is None:
-            await self._end(claimed, "cancelled")
+        if state is BatchState.UNDOING:
+            await self._end(claimed, BatchEvent.NO_JOB)
             return None
-        key = self._vault.open(row.key_ciphertext)
+        key = self._vault.open(claimed.row.key_ciphertext)
         if key is None:
-            _log.warning("batch waits for its caller's key", batch=row.id)
+            _log.warning("batch waits for its caller's key", batch=claimed.row.id)
             return self._clock() + self._pace.maximum
-        if row.status == "validating":
-            return await self._validate(claimed, key)
-        if "outcome" in progress:
-            await self._finish(claimed, key, progress["outcome"])
-            return None
-        if row.google_name is None:
-            return await self._submit(claimed, key)
-        return await self._poll(claimed, key, row.google_name)
+        return await self._steps[state](claimed, key)
 
     async def fail(self, claimed: ClaimedBatch, error: GeminiError) -> float | None:
         """What to do about a step that failed with `error`: when to try again, or the end."""
         is_created = claimed.row.google_name is not None or "outcome" in claimed.progress
         if not is_created and error.status < 500 and error.status not in _PASSING:
-            await self._decide(claimed, "cancelled" if claimed.row.status == "cancelling" else "failed", error)
+            await self._decide(claimed, BatchEvent.REFUSED, error)
             return NOW
         delay = error.retry_delay if error.status == 429 and not error.is_daily_quota else None
         if delay is None:
@@ -152,29 +147,30 @@ class BatchStateMachine:
         row = claimed.row
         if not await self._transfer.keep_input(row):
             msg = f"The input file {row.input_file_id} was deleted before the batch could read it."
-            await self._end(claimed, "failed", errors=[batch_error("invalid_input_file", msg, "input_file_id")])
+            errors = [batch_error("invalid_input_file", msg, "input_file_id")]
+            await self._end(claimed, BatchEvent.INPUT_REFUSED, errors=errors)
             return None
         try:
             translated = await self._transfer.translate(claimed.job, Caller(key, row.owner, models=claimed.job.models))
         except CallTooLongError:
             msg = "A line of the input took too long to translate, so that the batch was given up. Simplify it."
-            await self._end(claimed, "failed", errors=[batch_error("request_too_complex", msg)])
+            await self._end(claimed, BatchEvent.INPUT_REFUSED, errors=[batch_error("request_too_complex", msg)])
             return None
         summary = translated.summary
         if summary.errors:
             model = _bare(summary.model)
-            await self._end(claimed, "failed", errors=summary.errors, total=summary.total, model=model)
+            await self._end(claimed, BatchEvent.INPUT_REFUSED, errors=summary.errors, total=summary.total, model=model)
             return None
-        await claimed.change(
-            status="in_progress",
-            in_progress_at=self._now(),
-            total=summary.total,
-            failed=summary.refused,
-            model=_bare(summary.model),
-            progress=claimed.remembering(**_remembered(translated)),
-        )
+        accepted = move(row, BatchEvent.INPUT_ACCEPTED, self._clock())
+        counted: BatchChanges = {
+            "total": summary.total,
+            "failed": summary.refused,
+            "model": _bare(summary.model),
+            "progress": claimed.remembering(**_remembered(translated)),
+        }
+        await claimed.change(**accepted | counted)
         if not summary.requests:
-            await self._decide(claimed, "completed")
+            await self._decide(claimed, BatchEvent.ALL_LINES_REFUSED)
         return NOW
 
     async def _submit(self, claimed: ClaimedBatch, key: str) -> float | None:
@@ -182,12 +178,13 @@ class BatchStateMachine:
         row, progress = claimed.row, claimed.progress
         if asked_at := progress.get("creating_at"):
             if job := await self._jobs.find_by_display_name(row.display_name, key=key):
-                await claimed.record(google_name=job.name)
+                await self._attach(claimed, job)
                 return NOW
             if self._clock() < (visible_at := asked_at + self._pace.settle):
                 return visible_at
         if row.status == "cancelling" or self._is_late(claimed):
-            await self._decide(claimed, "cancelled" if row.status == "cancelling" else "expired")
+            event = BatchEvent.NO_JOB if row.status == "cancelling" else BatchEvent.WINDOW_CLOSED
+            await self._decide(claimed, event)
             return NOW
         requests, file_name = None, ""
         if is_inline(claimed):
@@ -204,20 +201,27 @@ class BatchStateMachine:
             kind=kind_of(claimed),
         )
         _log.info("batch created at Google", batch=row.id, job=job.name)
-        await claimed.record(google_name=job.name)
+        await self._attach(claimed, job)
         return self._clock() + self._pace.first
 
-    async def _poll(self, claimed: ClaimedBatch, key: str, name: str) -> float | None:
+    async def _attach(self, claimed: ClaimedBatch, job: GoogleJob) -> None:
+        """The job is there, whatever the caller asks for meanwhile."""
+        found: BatchChanges = {"google_name": job.name}
+        await claimed.record(**move(claimed.row, BatchEvent.JOB_CREATED, self._clock()) | found)
+
+    async def _poll(self, claimed: ClaimedBatch, key: str) -> float | None:
         row = claimed.row
+        name = row.google_name or ""
         try:
             job = await self._jobs.get(name, key=key)
         except GeminiError as error:
             if error.status != 404:
                 raise
-            await self._decide(claimed, "cancelled" if row.status == "cancelling" else "failed", error=error)
+            await self._decide(claimed, BatchEvent.JOB_FAILED, error)
             return NOW
         if job.state.is_final:
-            await self._decide(claimed, outcome_of(claimed, job), error=job.error)
+            event = event_of(job, is_stopping="stopping_at" in claimed.progress)
+            await self._decide(claimed, event, job.error)
             return NOW
         await self._count(claimed, job)
         if row.status == "cancelling" or self._is_late(claimed):
@@ -237,7 +241,7 @@ class BatchStateMachine:
                     raise
             await claimed.record(progress=claimed.remembering(stopping_at=self._now()))
         elif self._now() - stopping_at > _CANCEL_TIMEOUT:
-            await self._decide(claimed, "cancelled" if claimed.row.status == "cancelling" else "expired")
+            await self._decide(claimed, BatchEvent.STOP_TIMED_OUT)
             return NOW
         return self._clock() + self._pace.first
 
@@ -251,24 +255,17 @@ class BatchStateMachine:
         if (completed, failed) != (row.completed, row.failed):
             await claimed.record(completed=completed, failed=failed)
 
-    async def _decide(self, claimed: ClaimedBatch, outcome: str, error: GeminiError | None = None) -> None:
+    async def _decide(self, claimed: ClaimedBatch, event: BatchEvent, error: GeminiError | None = None) -> None:
         """From here on the batch can end in one way only."""
-        row, now = claimed.row, self._clock()
-        progress = claimed.remembering(
-            outcome=outcome,
-            output_file_id=claimed.progress.get("output_file_id") or new_id("file-", now),
-            error_file_id=claimed.progress.get("error_file_id") or new_id("file-", now),
-        )
-        if outcome == "failed":
+        changes = move(claimed.row, event, self._clock())
+        if (progress := changes.get("progress")) and progress["outcome"] == "failed":
             progress["failure"] = failure_of(error)
-        changes: BatchChanges = {"progress": progress}
-        if row.status == "in_progress" and outcome in ("completed", "expired"):
-            changes |= {"status": "finalizing", "finalizing_at": int(now)}
         await claimed.change(**changes)
 
-    async def _finish(self, claimed: ClaimedBatch, key: str, outcome: str) -> None:
+    async def _finish(self, claimed: ClaimedBatch, key: str) -> None:
         """Write the results. What Google has deleted is reported as not run."""
         progress = claimed.progress
+        outcome, event = progress["outcome"], BatchEvent.RESULTS_WRITTEN
         job = await self._job_with_results(claimed, key)
         not_run = NOT_RUN.get(outcome)
         errors = [progress["failure"]] if outcome == "failed" and "failure" in progress else None
@@ -276,12 +273,12 @@ class BatchStateMachine:
             written = await self._write(claimed, job, key, not_run)
         except MissingFileError:
             msg = "Google no longer has the results of this batch: it keeps them for 48 hours."
-            outcome, errors = "failed", [batch_error("results_unavailable", msg)]
+            event, errors = BatchEvent.RESULTS_GONE, [batch_error("results_unavailable", msg)]
             written = await self._write(claimed, None, key, "batch_failed")
         summary, has_output, has_errors = written
         await self._end(
             claimed,
-            outcome,
+            event,
             errors=errors,
             completed=summary.completed,
             failed=summary.failed,
@@ -323,11 +320,9 @@ class BatchStateMachine:
                 raise
             return None
 
-    async def _end(self, claimed: ClaimedBatch, status: str, **more: Any) -> None:
-        changes: BatchChanges = {"status": status, "key_ciphertext": None, "next_poll_at": None, **more}  # type: ignore[typeddict-item]  # columns by name
-        changes[TIMESTAMPS[status]] = self._now()
-        await claimed.change(**changes)
-        _log.info("batch ended", batch=claimed.row.id, status=status)
+    async def _end(self, claimed: ClaimedBatch, event: BatchEvent, **more: Unpack[BatchChanges]) -> None:
+        await claimed.change(**move(claimed.row, event, self._clock()) | more)
+        _log.info("batch ended", batch=claimed.row.id, status=claimed.row.status)
         await self._transfer.tidy(claimed.row)
 
     def _is_late(self, claimed: ClaimedBatch) -> bool:
@@ -339,8 +334,7 @@ class BatchStateMachine:
     async def _give_up(self, claimed: ClaimedBatch) -> None:
         """Nothing could be done for days, because of the key or the store."""
         msg = "The gateway could not finish this batch in time; see its log."
-        status = "cancelled" if claimed.row.status == "cancelling" else "failed"
-        await self._end(claimed, status, errors=[batch_error("batch_failed", msg)])
+        await self._end(claimed, BatchEvent.GIVEN_UP, errors=[batch_error("batch_failed", msg)])
 
     def _now(self) -> int:
         return int(self._clock())
