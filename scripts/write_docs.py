@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gemgate.api.batches.life_cycle import BATCH_LIFE, BatchEvent
+from gemgate.api.batches.life_cycle import BATCH_LIFE, LifeEvent
 from gemgate.api.batches.wire import PARAMETERS as BATCHES
 from gemgate.api.chat.wire import PARAMETERS as CHAT
 from gemgate.api.embeddings.wire import PARAMETERS as EMBEDDINGS
@@ -126,7 +126,7 @@ def _batch_life() -> str:
     arrows: dict[tuple[str, str], list[str]] = {}
     for state, following in BATCH_LIFE.items():
         for event, after in following.items():
-            if event is not BatchEvent.GIVEN_UP:
+            if event is not LifeEvent.GIVEN_UP:
                 arrows.setdefault((state, after), []).append(event.value)
     drawn = "".join(f"    {start} --> {end}: {', or '.join(events)}\n" for (start, end), events in arrows.items())
     ends = "".join(f"    {state} --> [*]\n" for state, following in BATCH_LIFE.items() if not following)

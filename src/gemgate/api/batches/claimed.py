@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack, cast
 
-from gemgate.api.batches.life_cycle import BatchState, state_of
+from gemgate.api.batches.life_cycle import LifeState, state_of
 from gemgate.api.batches.line_translation import LineJob
 from gemgate.gemini.fact_snapshot import PinnedFacts
 from gemgate.store.batches import BatchChanges, BatchRows
@@ -97,7 +97,7 @@ class ClaimedBatch:
         return cast("Progress", self.row.progress or {})
 
     @property
-    def state(self) -> BatchState:
+    def state(self) -> LifeState:
         """Where it is."""
         return state_of(self.row)
 

@@ -14,7 +14,7 @@ from gemgate.store.ids import new_id
 from gemgate.store.tables import BatchRow
 
 
-class BatchState(StrEnum):
+class LifeState(StrEnum):
     """Where a batch is. Several states share one of OpenAI's statuses; the last four are statuses themselves."""
 
     VALIDATING = "validating"
@@ -43,7 +43,7 @@ class BatchState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class BatchEvent(StrEnum):
+class LifeEvent(StrEnum):
     """What happens to a batch, in words for the picture."""
 
     CANCEL_ASKED = "its caller cancels it"
@@ -65,9 +65,9 @@ class BatchEvent(StrEnum):
     GIVEN_UP = "nothing could be done for days"
 
 
-_S, _E = BatchState, BatchEvent
+_S, _E = LifeState, LifeEvent
 
-_WRITING: Mapping[BatchState, tuple[BatchState, BatchState]] = {
+_WRITING: Mapping[LifeState, tuple[LifeState, LifeState]] = {
     _S.COMPLETING: (_S.COMPLETED, _S.FAILED),
     _S.EXPIRING: (_S.EXPIRED, _S.FAILED),
     _S.FAILING: (_S.FAILED, _S.FAILED),
@@ -75,7 +75,7 @@ _WRITING: Mapping[BatchState, tuple[BatchState, BatchState]] = {
 }
 """The states in which results are written: how each ends, and how it is given up."""
 
-BATCH_LIFE: Mapping[BatchState, Mapping[BatchEvent, BatchState]] = MappingProxyType(
+BATCH_LIFE: Mapping[LifeState, Mapping[LifeEvent, LifeState]] = MappingProxyType(
     {
         _S.VALIDATING: {
             _E.INPUT_ACCEPTED: _S.SUBMITTING,
@@ -131,9 +131,9 @@ BATCH_LIFE: Mapping[BatchState, Mapping[BatchEvent, BatchState]] = MappingProxyT
     }
 )
 
-_BY_OUTCOME: Mapping[str, BatchState] = {end.value: state for state, (end, _) in _WRITING.items()}
+_BY_OUTCOME: Mapping[str, LifeState] = {end.value: state for state, (end, _) in _WRITING.items()}
 
-_TIMESTAMPS: Mapping[BatchState, Literal["completed_at", "failed_at", "expired_at", "cancelled_at"]] = {
+_TIMESTAMPS: Mapping[LifeState, Literal["completed_at", "failed_at", "expired_at", "cancelled_at"]] = {
     _S.COMPLETED: "completed_at",
     _S.FAILED: "failed_at",
     _S.EXPIRED: "expired_at",
@@ -141,10 +141,10 @@ _TIMESTAMPS: Mapping[BatchState, Literal["completed_at", "failed_at", "expired_a
 }
 
 
-def state_of(row: BatchRow) -> BatchState:
+def state_of(row: BatchRow) -> LifeState:
     """Where a batch is, by its columns."""
     if row.status in FINAL:
-        return BatchState(row.status)
+        return LifeState(row.status)
     if outcome := (row.progress or {}).get("outcome"):
         return _BY_OUTCOME[outcome]
     if row.status == "validating":
@@ -157,7 +157,7 @@ def state_of(row: BatchRow) -> BatchState:
     return _S.CANCELLING_SENT if is_sent else _S.CANCELLING_UNSENT
 
 
-def move(row: BatchRow, event: BatchEvent, now: float) -> BatchChanges:
+def move(row: BatchRow, event: LifeEvent, now: float) -> BatchChanges:
     """The columns that take a batch to the state after `event`, at `now` in Unix seconds.
 
     The name of its job, the reason why it fails and the like are the caller's to add.
@@ -179,7 +179,7 @@ def move(row: BatchRow, event: BatchEvent, now: float) -> BatchChanges:
     return {}
 
 
-def _writing(row: BatchRow, state: BatchState, now: float) -> BatchChanges:
+def _writing(row: BatchRow, state: LifeState, now: float) -> BatchChanges:
     """From here on a batch can end in one way only; its files get their ids now, so that they are written once."""
     before = row.progress or {}
     progress = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gemgate.api.batches.life_cycle import BatchEvent
+from gemgate.api.batches.life_cycle import LifeEvent
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.batch_types import JobState
 from gemgate.gemini.errors import GeminiError
@@ -13,17 +13,17 @@ NOT_RUN = {"failed": "batch_failed", "expired": "batch_expired", "cancelled": "b
 
 
 _EVENTS = {
-    JobState.SUCCEEDED: BatchEvent.JOB_SUCCEEDED,
-    JobState.EXPIRED: BatchEvent.JOB_EXPIRED,
-    JobState.CANCELLED: BatchEvent.JOB_CANCELLED,
+    JobState.SUCCEEDED: LifeEvent.JOB_SUCCEEDED,
+    JobState.EXPIRED: LifeEvent.JOB_EXPIRED,
+    JobState.CANCELLED: LifeEvent.JOB_CANCELLED,
 }
 
 
-def event_of(job: GoogleJob, *, is_stopping: bool) -> BatchEvent:
+def event_of(job: GoogleJob, *, is_stopping: bool) -> LifeEvent:
     """What it means for a batch that its job has ended; `is_stopping`: Google was asked to cancel it."""
     if is_stopping and job.state is JobState.CANCELLED:
-        return BatchEvent.JOB_STOPPED
-    return _EVENTS.get(job.state, BatchEvent.JOB_FAILED)
+        return LifeEvent.JOB_STOPPED
+    return _EVENTS.get(job.state, LifeEvent.JOB_FAILED)
 
 
 def failure_of(error: GeminiError | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
-from gemgate.api.batches.life_cycle import BATCH_LIFE, BatchEvent, move, state_of
+from gemgate.api.batches.life_cycle import BATCH_LIFE, LifeEvent, move, state_of
 from gemgate.api.batches.wire import BatchRequest
 from gemgate.auth.caller import Caller
 from gemgate.batch_limits import FINAL
@@ -126,9 +126,9 @@ class BatchService:
             row = await self.get(caller, batch_id)
             if row.status in ("cancelling", "cancelled"):
                 return row
-            if BatchEvent.CANCEL_ASKED not in BATCH_LIFE[state_of(row)]:
+            if LifeEvent.CANCEL_ASKED not in BATCH_LIFE[state_of(row)]:
                 raise ApiError(400, f"Cannot cancel a batch with status '{row.status}'.", code="batch_not_cancellable")
-            changes = move(row, BatchEvent.CANCEL_ASKED, self.clock())
+            changes = move(row, LifeEvent.CANCEL_ASKED, self.clock())
             changed = await self.rows.update(row.id, row.version, **changes)
             if changed:
                 self.wake()

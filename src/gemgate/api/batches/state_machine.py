@@ -14,7 +14,7 @@ import structlog
 from gemgate.api.batches.claimed import ClaimedBatch, Progress
 from gemgate.api.batches.google_input import GoogleInput, is_inline, kind_of
 from gemgate.api.batches.key_vault import KeyVault
-from gemgate.api.batches.life_cycle import BATCH_LIFE, BatchEvent, BatchState, move
+from gemgate.api.batches.life_cycle import BATCH_LIFE, LifeEvent, LifeState, move
 from gemgate.api.batches.outcomes import NOT_RUN, batch_error, event_of, failure_of
 from gemgate.api.batches.result_session import ResultSummary
 from gemgate.api.batches.transfer import Transfer, TranslatedInput, results_of
@@ -90,16 +90,16 @@ class BatchStateMachine:
         self._pace = pace or Pace()
         self._charge = charge
         self._learn = learn
-        self._steps: dict[BatchState, Callable[[ClaimedBatch, str], Awaitable[float | None]]] = {
-            BatchState.VALIDATING: self._validate,
-            BatchState.SUBMITTING: self._submit,
-            BatchState.CANCELLING_UNSENT: self._submit,
-            BatchState.POLLING: self._poll,
-            BatchState.CANCELLING_SENT: self._poll,
-            BatchState.COMPLETING: self._finish,
-            BatchState.EXPIRING: self._finish,
-            BatchState.FAILING: self._finish,
-            BatchState.WINDING_UP: self._finish,
+        self._steps: dict[LifeState, Callable[[ClaimedBatch, str], Awaitable[float | None]]] = {
+            LifeState.VALIDATING: self._validate,
+            LifeState.SUBMITTING: self._submit,
+            LifeState.CANCELLING_UNSENT: self._submit,
+            LifeState.POLLING: self._poll,
+            LifeState.CANCELLING_SENT: self._poll,
+            LifeState.COMPLETING: self._finish,
+            LifeState.EXPIRING: self._finish,
+            LifeState.FAILING: self._finish,
+            LifeState.WINDING_UP: self._finish,
         }
 
     async def step(self, claimed: ClaimedBatch) -> float | None:
@@ -117,8 +117,8 @@ class BatchStateMachine:
         if self._is_given_up(claimed):
             await self._give_up(claimed)
             return None
-        if state is BatchState.UNDOING:
-            await self._end(claimed, BatchEvent.NO_JOB)
+        if state is LifeState.UNDOING:
+            await self._end(claimed, LifeEvent.NO_JOB)
             return None
         key = self._vault.open(claimed.row.key_ciphertext)
         if key is None:
@@ -130,7 +130,7 @@ class BatchStateMachine:
         """What to do about a step that failed with `error`: when to try again, or the end."""
         is_created = claimed.row.google_name is not None or "outcome" in claimed.progress
         if not is_created and error.status < 500 and error.status not in _PASSING:
-            await self._decide(claimed, BatchEvent.REFUSED, error)
+            await self._decide(claimed, LifeEvent.REFUSED, error)
             return NOW
         delay = error.retry_delay if error.status == 429 and not error.is_daily_quota else None
         if delay is None:
@@ -148,20 +148,20 @@ class BatchStateMachine:
         if not await self._transfer.keep_input(row):
             msg = f"The input file {row.input_file_id} was deleted before the batch could read it."
             errors = [batch_error("invalid_input_file", msg, "input_file_id")]
-            await self._end(claimed, BatchEvent.INPUT_REFUSED, errors=errors)
+            await self._end(claimed, LifeEvent.INPUT_REFUSED, errors=errors)
             return None
         try:
             translated = await self._transfer.translate(claimed.job, Caller(key, row.owner, models=claimed.job.models))
         except CallTooLongError:
             msg = "A line of the input took too long to translate, so that the batch was given up. Simplify it."
-            await self._end(claimed, BatchEvent.INPUT_REFUSED, errors=[batch_error("request_too_complex", msg)])
+            await self._end(claimed, LifeEvent.INPUT_REFUSED, errors=[batch_error("request_too_complex", msg)])
             return None
         summary = translated.summary
         if summary.errors:
             model = _bare(summary.model)
-            await self._end(claimed, BatchEvent.INPUT_REFUSED, errors=summary.errors, total=summary.total, model=model)
+            await self._end(claimed, LifeEvent.INPUT_REFUSED, errors=summary.errors, total=summary.total, model=model)
             return None
-        accepted = move(row, BatchEvent.INPUT_ACCEPTED, self._clock())
+        accepted = move(row, LifeEvent.INPUT_ACCEPTED, self._clock())
         counted: BatchChanges = {
             "total": summary.total,
             "failed": summary.refused,
@@ -170,7 +170,7 @@ class BatchStateMachine:
         }
         await claimed.change(**accepted | counted)
         if not summary.requests:
-            await self._decide(claimed, BatchEvent.ALL_LINES_REFUSED)
+            await self._decide(claimed, LifeEvent.ALL_LINES_REFUSED)
         return NOW
 
     async def _submit(self, claimed: ClaimedBatch, key: str) -> float | None:
@@ -183,7 +183,7 @@ class BatchStateMachine:
             if self._clock() < (visible_at := asked_at + self._pace.settle):
                 return visible_at
         if row.status == "cancelling" or self._is_late(claimed):
-            event = BatchEvent.NO_JOB if row.status == "cancelling" else BatchEvent.WINDOW_CLOSED
+            event = LifeEvent.NO_JOB if row.status == "cancelling" else LifeEvent.WINDOW_CLOSED
             await self._decide(claimed, event)
             return NOW
         requests, file_name = None, ""
@@ -207,7 +207,7 @@ class BatchStateMachine:
     async def _attach(self, claimed: ClaimedBatch, job: GoogleJob) -> None:
         """The job is there, whatever the caller asks for meanwhile."""
         found: BatchChanges = {"google_name": job.name}
-        await claimed.record(**move(claimed.row, BatchEvent.JOB_CREATED, self._clock()) | found)
+        await claimed.record(**move(claimed.row, LifeEvent.JOB_CREATED, self._clock()) | found)
 
     async def _poll(self, claimed: ClaimedBatch, key: str) -> float | None:
         row = claimed.row
@@ -217,7 +217,7 @@ class BatchStateMachine:
         except GeminiError as error:
             if error.status != 404:
                 raise
-            await self._decide(claimed, BatchEvent.JOB_FAILED, error)
+            await self._decide(claimed, LifeEvent.JOB_FAILED, error)
             return NOW
         if job.state.is_final:
             event = event_of(job, is_stopping="stopping_at" in claimed.progress)
@@ -241,7 +241,7 @@ class BatchStateMachine:
                     raise
             await claimed.record(progress=claimed.remembering(stopping_at=self._now()))
         elif self._now() - stopping_at > _CANCEL_TIMEOUT:
-            await self._decide(claimed, BatchEvent.STOP_TIMED_OUT)
+            await self._decide(claimed, LifeEvent.STOP_TIMED_OUT)
             return NOW
         return self._clock() + self._pace.first
 
@@ -255,7 +255,7 @@ class BatchStateMachine:
         if (completed, failed) != (row.completed, row.failed):
             await claimed.record(completed=completed, failed=failed)
 
-    async def _decide(self, claimed: ClaimedBatch, event: BatchEvent, error: GeminiError | None = None) -> None:
+    async def _decide(self, claimed: ClaimedBatch, event: LifeEvent, error: GeminiError | None = None) -> None:
         """From here on the batch can end in one way only."""
         changes = move(claimed.row, event, self._clock())
         if (progress := changes.get("progress")) and progress["outcome"] == "failed":
@@ -265,7 +265,7 @@ class BatchStateMachine:
     async def _finish(self, claimed: ClaimedBatch, key: str) -> None:
         """Write the results. What Google has deleted is reported as not run."""
         progress = claimed.progress
-        outcome, event = progress["outcome"], BatchEvent.RESULTS_WRITTEN
+        outcome, event = progress["outcome"], LifeEvent.RESULTS_WRITTEN
         job = await self._job_with_results(claimed, key)
         not_run = NOT_RUN.get(outcome)
         errors = [progress["failure"]] if outcome == "failed" and "failure" in progress else None
@@ -273,7 +273,7 @@ class BatchStateMachine:
             written = await self._write(claimed, job, key, not_run)
         except MissingFileError:
             msg = "Google no longer has the results of this batch: it keeps them for 48 hours."
-            event, errors = BatchEvent.RESULTS_GONE, [batch_error("results_unavailable", msg)]
+            event, errors = LifeEvent.RESULTS_GONE, [batch_error("results_unavailable", msg)]
             written = await self._write(claimed, None, key, "batch_failed")
         summary, has_output, has_errors = written
         await self._end(
@@ -320,7 +320,7 @@ class BatchStateMachine:
                 raise
             return None
 
-    async def _end(self, claimed: ClaimedBatch, event: BatchEvent, **more: Unpack[BatchChanges]) -> None:
+    async def _end(self, claimed: ClaimedBatch, event: LifeEvent, **more: Unpack[BatchChanges]) -> None:
         await claimed.change(**move(claimed.row, event, self._clock()) | more)
         _log.info("batch ended", batch=claimed.row.id, status=claimed.row.status)
         await self._transfer.tidy(claimed.row)
@@ -334,7 +334,7 @@ class BatchStateMachine:
     async def _give_up(self, claimed: ClaimedBatch) -> None:
         """Nothing could be done for days, because of the key or the store."""
         msg = "The gateway could not finish this batch in time; see its log."
-        await self._end(claimed, BatchEvent.GIVEN_UP, errors=[batch_error("batch_failed", msg)])
+        await self._end(claimed, LifeEvent.GIVEN_UP, errors=[batch_error("batch_failed", msg)])
 
     def _now(self) -> int:
         return int(self._clock())
