@@ -65,79 +65,81 @@ class LifeEvent(StrEnum):
     GIVEN_UP = "nothing could be done for days"
 
 
-_S, _E = LifeState, LifeEvent
-
 _WRITING: Mapping[LifeState, tuple[LifeState, LifeState]] = {
-    _S.COMPLETING: (_S.COMPLETED, _S.FAILED),
-    _S.EXPIRING: (_S.EXPIRED, _S.FAILED),
-    _S.FAILING: (_S.FAILED, _S.FAILED),
-    _S.WINDING_UP: (_S.CANCELLED, _S.CANCELLED),
+    LifeState.COMPLETING: (LifeState.COMPLETED, LifeState.FAILED),
+    LifeState.EXPIRING: (LifeState.EXPIRED, LifeState.FAILED),
+    LifeState.FAILING: (LifeState.FAILED, LifeState.FAILED),
+    LifeState.WINDING_UP: (LifeState.CANCELLED, LifeState.CANCELLED),
 }
 """The states in which results are written: how each ends, and how it is given up."""
 
 BATCH_LIFE: Mapping[LifeState, Mapping[LifeEvent, LifeState]] = MappingProxyType(
     {
-        _S.VALIDATING: {
-            _E.INPUT_ACCEPTED: _S.SUBMITTING,
-            _E.INPUT_REFUSED: _S.FAILED,
-            _E.REFUSED: _S.FAILING,
-            _E.CANCEL_ASKED: _S.UNDOING,
-            _E.GIVEN_UP: _S.FAILED,
+        LifeState.VALIDATING: {
+            LifeEvent.INPUT_ACCEPTED: LifeState.SUBMITTING,
+            LifeEvent.INPUT_REFUSED: LifeState.FAILED,
+            LifeEvent.REFUSED: LifeState.FAILING,
+            LifeEvent.CANCEL_ASKED: LifeState.UNDOING,
+            LifeEvent.GIVEN_UP: LifeState.FAILED,
         },
-        _S.SUBMITTING: {
-            _E.ALL_LINES_REFUSED: _S.COMPLETING,
-            _E.JOB_CREATED: _S.POLLING,
-            _E.REFUSED: _S.FAILING,
-            _E.WINDOW_CLOSED: _S.EXPIRING,
-            _E.CANCEL_ASKED: _S.CANCELLING_UNSENT,
-            _E.GIVEN_UP: _S.FAILED,
+        LifeState.SUBMITTING: {
+            LifeEvent.ALL_LINES_REFUSED: LifeState.COMPLETING,
+            LifeEvent.JOB_CREATED: LifeState.POLLING,
+            LifeEvent.REFUSED: LifeState.FAILING,
+            LifeEvent.WINDOW_CLOSED: LifeState.EXPIRING,
+            LifeEvent.CANCEL_ASKED: LifeState.CANCELLING_UNSENT,
+            LifeEvent.GIVEN_UP: LifeState.FAILED,
         },
-        _S.POLLING: {
-            _E.JOB_SUCCEEDED: _S.COMPLETING,
-            _E.JOB_EXPIRED: _S.EXPIRING,
-            _E.JOB_STOPPED: _S.EXPIRING,
-            _E.STOP_TIMED_OUT: _S.EXPIRING,
-            _E.JOB_FAILED: _S.FAILING,
-            _E.JOB_CANCELLED: _S.WINDING_UP,
-            _E.CANCEL_ASKED: _S.CANCELLING_SENT,
-            _E.GIVEN_UP: _S.FAILED,
+        LifeState.POLLING: {
+            LifeEvent.JOB_SUCCEEDED: LifeState.COMPLETING,
+            LifeEvent.JOB_EXPIRED: LifeState.EXPIRING,
+            LifeEvent.JOB_STOPPED: LifeState.EXPIRING,
+            LifeEvent.STOP_TIMED_OUT: LifeState.EXPIRING,
+            LifeEvent.JOB_FAILED: LifeState.FAILING,
+            LifeEvent.JOB_CANCELLED: LifeState.WINDING_UP,
+            LifeEvent.CANCEL_ASKED: LifeState.CANCELLING_SENT,
+            LifeEvent.GIVEN_UP: LifeState.FAILED,
         },
-        _S.UNDOING: {_E.NO_JOB: _S.CANCELLED, _E.GIVEN_UP: _S.CANCELLED},
-        _S.CANCELLING_UNSENT: {
-            _E.NO_JOB: _S.WINDING_UP,
-            _E.REFUSED: _S.WINDING_UP,
-            _E.JOB_CREATED: _S.CANCELLING_SENT,
-            _E.GIVEN_UP: _S.CANCELLED,
+        LifeState.UNDOING: {LifeEvent.NO_JOB: LifeState.CANCELLED, LifeEvent.GIVEN_UP: LifeState.CANCELLED},
+        LifeState.CANCELLING_UNSENT: {
+            LifeEvent.NO_JOB: LifeState.WINDING_UP,
+            LifeEvent.REFUSED: LifeState.WINDING_UP,
+            LifeEvent.JOB_CREATED: LifeState.CANCELLING_SENT,
+            LifeEvent.GIVEN_UP: LifeState.CANCELLED,
         },
-        _S.CANCELLING_SENT: {
+        LifeState.CANCELLING_SENT: {
             **dict.fromkeys(
                 (
-                    _E.JOB_SUCCEEDED,
-                    _E.JOB_EXPIRED,
-                    _E.JOB_FAILED,
-                    _E.JOB_CANCELLED,
-                    _E.JOB_STOPPED,
-                    _E.STOP_TIMED_OUT,
+                    LifeEvent.JOB_SUCCEEDED,
+                    LifeEvent.JOB_EXPIRED,
+                    LifeEvent.JOB_FAILED,
+                    LifeEvent.JOB_CANCELLED,
+                    LifeEvent.JOB_STOPPED,
+                    LifeEvent.STOP_TIMED_OUT,
                 ),
-                _S.WINDING_UP,
+                LifeState.WINDING_UP,
             ),
-            _E.GIVEN_UP: _S.CANCELLED,
+            LifeEvent.GIVEN_UP: LifeState.CANCELLED,
         },
         **{
-            state: {_E.RESULTS_WRITTEN: end, _E.RESULTS_GONE: _S.FAILED, _E.GIVEN_UP: given_up}
+            state: {
+                LifeEvent.RESULTS_WRITTEN: end,
+                LifeEvent.RESULTS_GONE: LifeState.FAILED,
+                LifeEvent.GIVEN_UP: given_up,
+            }
             for state, (end, given_up) in _WRITING.items()
         },
-        **{state: {} for state in (_S.COMPLETED, _S.FAILED, _S.EXPIRED, _S.CANCELLED)},
+        **{state: {} for state in (LifeState.COMPLETED, LifeState.FAILED, LifeState.EXPIRED, LifeState.CANCELLED)},
     }
 )
 
 _BY_OUTCOME: Mapping[str, LifeState] = {end.value: state for state, (end, _) in _WRITING.items()}
 
 _TIMESTAMPS: Mapping[LifeState, Literal["completed_at", "failed_at", "expired_at", "cancelled_at"]] = {
-    _S.COMPLETED: "completed_at",
-    _S.FAILED: "failed_at",
-    _S.EXPIRED: "expired_at",
-    _S.CANCELLED: "cancelled_at",
+    LifeState.COMPLETED: "completed_at",
+    LifeState.FAILED: "failed_at",
+    LifeState.EXPIRED: "expired_at",
+    LifeState.CANCELLED: "cancelled_at",
 }
 
 
@@ -148,13 +150,13 @@ def state_of(row: BatchRow) -> LifeState:
     if outcome := (row.progress or {}).get("outcome"):
         return _BY_OUTCOME[outcome]
     if row.status == "validating":
-        return _S.VALIDATING
+        return LifeState.VALIDATING
     is_sent = row.google_name is not None
     if row.status != "cancelling":
-        return _S.POLLING if is_sent else _S.SUBMITTING
+        return LifeState.POLLING if is_sent else LifeState.SUBMITTING
     if row.in_progress_at is None:
-        return _S.UNDOING
-    return _S.CANCELLING_SENT if is_sent else _S.CANCELLING_UNSENT
+        return LifeState.UNDOING
+    return LifeState.CANCELLING_SENT if is_sent else LifeState.CANCELLING_UNSENT
 
 
 def move(row: BatchRow, event: LifeEvent, now: float) -> BatchChanges:
@@ -172,9 +174,9 @@ def move(row: BatchRow, event: LifeEvent, now: float) -> BatchChanges:
         return end
     if state in _WRITING:
         return _writing(row, state, now)
-    if state is _S.SUBMITTING:
+    if state is LifeState.SUBMITTING:
         return {"status": "in_progress", "in_progress_at": int(now)}
-    if event is _E.CANCEL_ASKED:
+    if event is LifeEvent.CANCEL_ASKED:
         return {"status": "cancelling", "cancelling_at": int(now), "next_poll_at": now}
     return {}
 
@@ -188,6 +190,6 @@ def _writing(row: BatchRow, state: LifeState, now: float) -> BatchChanges:
         "output_file_id": before.get("output_file_id") or new_id("file-", now),
         "error_file_id": before.get("error_file_id") or new_id("file-", now),
     }
-    if state in (_S.COMPLETING, _S.EXPIRING):
+    if state in (LifeState.COMPLETING, LifeState.EXPIRING):
         return {"progress": progress, "status": "finalizing", "finalizing_at": int(now)}
     return {"progress": progress}
