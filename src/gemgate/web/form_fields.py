@@ -17,7 +17,7 @@ def put_field(fields: dict[str, Any], part: FormPart) -> None:
     """Set the field `a[b][c]` within `fields`; a list's item is `a[]`, an object in a list `a[][b]`.
 
     Raises:
-        ApiError: 400 when its name is invalid or contradicts another, or its text is no JSON where that is needed.
+        ApiError: 400 when its name is invalid or contradicts another, or its text is invalid JSON where JSON is needed.
     """
     text = part.text()
     found = _NAME.fullmatch(part.name)
