@@ -110,7 +110,7 @@ async def test_an_idle_process_ends() -> None:
         async with process.input(JOB) as call:
             pid = await call.run(os.getpid)
             (child,) = [child for child in multiprocessing.active_children() if child.pid == pid]
-        # Its sentinel, not its exit code: the pool's own thread waits for that too, and only one of the two is given it.
+        # Its sentinel, not its exit code: the pool's own thread waits for that too, and one of them gets it.
         assert await asyncio.to_thread(multiprocessing.connection.wait, [child.sentinel], 60)
         async with process.input(JOB) as call:
             assert await call.run(os.getpid) != pid
