@@ -107,6 +107,7 @@ def _generated(name: str) -> str:
         "signed": _signed,
         "embedding-spellings": lambda: _spelled("EMBEDDING_SPELLINGS"),
         "image-spellings": lambda: _spelled("IMAGE_SPELLINGS"),
+        "response-spellings": lambda: _spelled("RESPONSE_SPELLINGS"),
     }
     return others[name]() if name in others else _fates(name)
 

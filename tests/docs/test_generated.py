@@ -17,8 +17,9 @@ def test_the_page_is_up_to_date(page: Path) -> None:
 
 def test_every_generated_part_is_on_a_page() -> None:
     text = "".join(page.read_text() for page in SCRIPT["pages"]())
-    others = ("settings", "figures", "exchanges", "spellings", "signed", "embedding-spellings", "image-spellings")
-    for name in ("batch-life", *others, *SCRIPT["_FATES"]):
+    others = ["settings", "figures", "exchanges", "spellings", "signed", "batch-life"]
+    others += ["embedding-spellings", "image-spellings", "response-spellings"]
+    for name in (*others, *SCRIPT["_FATES"]):
         assert f"<!-- begin generated: {name} -->" in text
 
 

@@ -1,6 +1,6 @@
 """Other spellings of requests: what users write, what it means, and what Google is asked.
 
-The tests and tables of docs/chat.md, docs/embeddings.md and docs/images.md are made of these rows.
+The tests and tables of docs/chat.md, docs/responses.md, docs/embeddings.md and docs/images.md are made of these rows.
 """
 
 from dataclasses import dataclass, field
@@ -234,4 +234,79 @@ IMAGE_SPELLINGS = [
     ),
     Spelling({"size": "auto"}, "no size", {}, model="gemini-3-pro-image"),
     Spelling({"quality": "hd"}, "`2K`", {"imageSize": "2K"}, ["quality=hd->2K"], model="gemini-3-pro-image"),
+]
+
+
+def _input(**part: Any) -> dict[str, Any]:
+    return {"input": [{"role": "user", "content": [part]}]}
+
+
+_JSON = _config(responseMimeType="application/json", responseJsonSchema=SCHEMA)
+_F = {"type": "function", "name": "f"}
+
+RESPONSE_SPELLINGS = [
+    Spelling({"reasoning": {"max_tokens": 2000}}, "the budget of thoughts", _thinking(thinkingBudget=2000)),
+    Spelling(
+        {"reasoning": {"enabled": False}}, "no thinking, or the least that the model has", _thinking(thinkingBudget=0)
+    ),
+    Spelling({"reasoning_effort": "low"}, "`reasoning.effort`", _thinking(thinkingBudget=1024)),
+    Spelling(
+        {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        "`reasoning.max_tokens`",
+        _thinking(thinkingBudget=2000),
+    ),
+    Spelling({"max_output_tokens": -1}, "no limit", {}),
+    Spelling({"text": {"format": {"type": "json_object", "schema": SCHEMA}}}, "this schema", _JSON),
+    Spelling(
+        {"text": {"format": {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}}},
+        "the format, unnested",
+        _JSON,
+    ),
+    Spelling({"guided_json": SCHEMA}, "`text.format` with this schema", _JSON),
+    Spelling(
+        {"guided_choice": ["yes", "no"]},
+        "an answer that is one of these",
+        _config(responseMimeType="text/x.enum", responseSchema={"type": "STRING", "enum": ["yes", "no"]}),
+    ),
+    Spelling({"safetySettings": SAFETY}, "`extra_body.google.safety_settings`", {"safetySettings": SAFETY}),
+    Spelling({"cached_content": "abc"}, "`extra_body.google.cached_content`", {"cachedContent": "cachedContents/abc"}),
+    Spelling({"generationConfig": {"topK": 3}}, "`extra_body.google.generation_config`", _config(topK=3)),
+    Spelling(
+        {"image_config": {"aspect_ratio": "16:9"}},
+        "`imageConfig`, with models that make images; elsewhere it is dropped",
+        _config(imageConfig={"aspectRatio": "16:9"}),
+        model="gemini-2.5-flash-image",
+    ),
+    Spelling(
+        {"tools": [{"name": "f"}]},
+        'a function; so is chat\'s `{"function": {…}}`',
+        {"tools": [{"functionDeclarations": [_FUNCTION]}]},
+    ),
+    Spelling(
+        {"tools": [_F], "tool_choice": {"type": "any"}},
+        '`tool_choice: "required"`; also `auto`, `none` and `required`',
+        {"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}},
+    ),
+    Spelling({"tools": [{"googleSearch": {}}]}, "Google's tool", {"tools": [{"googleSearch": {}}]}),
+    Spelling({"tools": [{"type": "url_context"}]}, "Google's tool", {"tools": [{"urlContext": {}}]}),
+    Spelling(
+        {"tools": [{"type": "google_maps", "google_maps": {"enable_widget": True}}]},
+        "the options of the tool",
+        {"tools": [{"googleMaps": {"enableWidget": True}}]},
+    ),
+    Spelling(
+        _input(type="input_image", image_url={"url": "gs://b/o", "format": "image/webp"}),
+        "the picture, of this type; also `mime_type`",
+        _turn({"fileData": {"fileUri": "gs://b/o", "mimeType": "image/webp"}}),
+    ),
+    Spelling(
+        _input(type="input_file", file_id="gs://b/v.mp4", video_metadata={"fps": 2}),
+        "start, end and frames of a film",
+        _turn({"fileData": _FILE, "videoMetadata": {"fps": 2}}),
+    ),
+    Spelling(
+        _input(type="audio_url", audio_url={"url": "gs://b/a.wav"}),
+        "sound, as `input_video` for films",
+        _turn({"fileData": {"fileUri": "gs://b/a.wav", "mimeType": "audio/wav"}}),
+    ),
 ]

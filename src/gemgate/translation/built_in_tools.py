@@ -104,6 +104,8 @@ def _take(options: dict[str, Any], native: str, given: Mapping[str, Any], prefix
             options[field] = option
         elif native == "fileSearch" and field == "vectorStoreIds" and _names_stores(option):
             options.setdefault("fileSearchStoreNames", option)
+        elif native == "fileSearch" and field == "maxNumResults":
+            options.setdefault("topK", option)
         else:
             notes.drop(prefix + name)
 

@@ -127,3 +127,23 @@ def _no_constant(name: str) -> Any:
 
 _STRICT = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)
 _LENIENT = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant, strict=False)
+
+
+def without_fence(text: str | None) -> str | None:
+    """The JSON of a text that is one Markdown fence and nothing else; None for any other text."""
+    fenced = (text or "").strip()
+    mark = fenced[:1]
+    size = len(fenced) - len(fenced.lstrip(mark)) if mark in ("`", "~") else 0
+    if size < 3 or len(fenced) < 2 * size or not fenced.endswith(mark * size):
+        return None
+    inner = fenced[size:-size]
+    head, line_end, rest = inner.partition("\n")
+    if line_end and head.strip().lower() in ("", "json"):
+        inner = rest
+    elif inner[:4].lower() == "json":
+        inner = inner[4:]
+    try:
+        orjson.loads(inner)
+    except orjson.JSONDecodeError:
+        return None
+    return inner.strip()

@@ -57,7 +57,8 @@ def thinking_config(
             config |= _for_effort(effort, facts, notes, name)
         return config  # type: ignore[return-value]  # the caller's own fields pass as they are
     notes.drop_unknown({name: value for name, value in reasoning.items() if name not in _REASONING}, "reasoning.")
-    _include_thoughts(config, reasoning, notes)
+    if facts.thinking != "none":
+        _include_thoughts(config, reasoning, notes)
     enabled, budget = _enabled(reasoning), _tokens(reasoning)
     if effort is None:
         effort = _effort(reasoning.get("effort"))

@@ -3,16 +3,16 @@
 from typing import Any, NamedTuple
 
 from gemgate.api.chat.wire import ChatCompletionRequest, JsonSchema, ResponseFormat
-from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerationConfig
-from gemgate.translation.extra_body import camel, snake
 from gemgate.translation.notes import Notes
-
-GOOGLES = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config"})
-"""Options of `extra_body.google` that are read at the top level too, also in camelCase."""
-
-_IMAGE_FIELDS = frozenset({"aspectRatio", "imageSize"})
+from gemgate.translation.other_spellings import (
+    add_choices,
+    reasoning_of,
+    take_choices,
+    take_google,
+    take_image_config,
+)
 
 
 class Respelled(NamedTuple):
@@ -40,15 +40,18 @@ def respelled(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -
         changes |= {"reasoning_effort": None, "reasoning": {**request.reasoning_effort, **(request.reasoning or {})}}
     if not extra and not changes:
         return Respelled(request, {}, [])
-    if google := {snake(name): extra.pop(name) for name in list(extra) if snake(name) in GOOGLES}:
-        changes["google"] = _with_known(google, request, notes)
+    if (google := take_google(extra, request.google, request.extra_body, notes)) is not None:
+        changes["google"] = google
     if (thinking := extra.pop("thinking", None)) is not None:
-        changes["reasoning"] = {**_reasoning(thinking, notes), **(changes.get("reasoning") or request.reasoning or {})}
-    image_config = _image_config(extra, facts, notes)
+        changes["reasoning"] = {
+            **reasoning_of(thinking, notes),
+            **(changes.get("reasoning") or request.reasoning or {}),
+        }
+    image_config = take_image_config(extra, facts, notes)
     if extra.get("guided_json") is not None and request.response_format is None:
         schema = JsonSchema(schema=extra.pop("guided_json"))
         changes["response_format"] = ResponseFormat(type="json_schema", json_schema=schema)
-    choices = _choices(extra) if request.response_format is None and "response_format" not in changes else []
+    choices = take_choices(extra) if request.response_format is None and "response_format" not in changes else []
     copy = request.model_copy(update=changes)
     object.__setattr__(copy, "__pydantic_extra__", extra)
     return Respelled(copy, image_config, choices)
@@ -58,53 +61,4 @@ def add_respelled(config: GenerationConfig, words: Respelled, *, has_functions: 
     """Put into `config` what OpenAI has no field for."""
     if words.image_config:
         config["imageConfig"] = words.image_config
-    if words.choices and has_functions:
-        notes.drop("guided_choice")
-    elif words.choices:
-        config["responseMimeType"] = "text/x.enum"
-        config["responseSchema"] = {"type": "STRING", "enum": words.choices}
-
-
-def _with_known(google: dict[str, Any], request: ChatCompletionRequest, notes: Notes) -> dict[str, Any]:
-    nested = (request.extra_body or {}).get("google")
-    known = {snake(name): value for name, value in (request.google or {}).items()}
-    elsewhere = known.keys() | {snake(name) for name in (nested if isinstance(nested, dict) else ())}
-    for name in sorted(google.keys() & elsewhere):
-        notes.adjust(f"{name}->google.{name}")
-    return {**{name: value for name, value in google.items() if name not in elsewhere}, **known}
-
-
-def _reasoning(thinking: Any, notes: Notes) -> dict[str, Any]:
-    """Anthropic's `thinking` as `reasoning`."""
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if kind not in ("enabled", "disabled", "adaptive"):
-        msg = "'thinking' must be an object whose 'type' is enabled, disabled or adaptive."
-        raise ApiError(400, msg, param="thinking", code="invalid_value")
-    others = {name: value for name, value in thinking.items() if name not in ("type", "budget_tokens")}
-    notes.drop_unknown(others, "thinking.")
-    if kind == "enabled" and thinking.get("budget_tokens") is not None:
-        return {"max_tokens": thinking["budget_tokens"]}
-    return {"enabled": kind != "disabled"}
-
-
-def _image_config(extra: dict[str, Any], facts: ModelFacts, notes: Notes) -> dict[str, Any]:
-    given = extra.get("image_config", extra.get("imageConfig"))
-    if not facts.images or not isinstance(given, dict):
-        return {}
-    extra.pop("image_config", None)
-    extra.pop("imageConfig", None)
-    config: dict[str, Any] = camel(given)
-    notes.drop_unknown({name: value for name, value in config.items() if name not in _IMAGE_FIELDS}, "image_config.")
-    return {name: value for name, value in config.items() if name in _IMAGE_FIELDS and value is not None}
-
-
-def _choices(extra: dict[str, Any]) -> list[str]:
-    choices = extra.get("guided_choice")
-    if (
-        not isinstance(choices, list)
-        or not choices
-        or not all(isinstance(choice, str) and choice for choice in choices)
-    ):
-        return []
-    del extra["guided_choice"]
-    return choices
+    add_choices(config, words.choices, has_functions=has_functions, notes=notes)

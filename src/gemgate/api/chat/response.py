@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.choice import Choice
 from gemgate.gemini.types import Candidate, GenerateContentResponse
 from gemgate.gemini.usage import total
+from gemgate.translation.lenient_json import without_fence
 from gemgate.translation.notes import Notes
 from gemgate.translation.response_fields import block, no_answer, service_tier, usage
 
@@ -101,26 +100,6 @@ def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
         "finish_reason": choice.finish_reason,
         "native_finish_reason": choice.reason,
     }
-
-
-def without_fence(text: str | None) -> str | None:
-    """The JSON of a text that is one Markdown fence and nothing else; None for any other text."""
-    fenced = (text or "").strip()
-    mark = fenced[:1]
-    size = len(fenced) - len(fenced.lstrip(mark)) if mark in ("`", "~") else 0
-    if size < 3 or len(fenced) < 2 * size or not fenced.endswith(mark * size):
-        return None
-    inner = fenced[size:-size]
-    head, line_end, rest = inner.partition("\n")
-    if line_end and head.strip().lower() in ("", "json"):
-        inner = rest
-    elif inner[:4].lower() == "json":
-        inner = inner[4:]
-    try:
-        orjson.loads(inner)
-    except orjson.JSONDecodeError:
-        return None
-    return inner.strip()
 
 
 def merge(delta: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, with_config
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
 
+from gemgate.translation.other_spellings import absent_if_no_limit
 from gemgate.translation.parameters import (
     ParameterSupport,
     dropped,
@@ -165,12 +166,7 @@ class Audio(Wire):
     format: str
 
 
-def _absent_if_no_limit(value: Any) -> Any:
-    """`-1` and `0`, which some clients send for a limit that they do not set, as nothing."""
-    return None if value in (-1, 0) and not isinstance(value, bool) else value
-
-
-Limit = Annotated[PositiveInt | None, BeforeValidator(_absent_if_no_limit)]
+Limit = Annotated[PositiveInt | None, BeforeValidator(absent_if_no_limit)]
 
 
 class ChatCompletionRequest(Wire):

@@ -21,6 +21,7 @@ class ResponseContext(NamedTuple):
         caller_id: Whose signatures these are.
         include: What `include` asks for.
         hidden: The function that carries the format of the text, if there is one.
+        is_json: The text is to be JSON.
         first_call_only: `parallel_tool_calls` is false.
         carries_parts: The model must be sent back the parts of its built-in tools.
         tier: The service tier that Google was asked for.
@@ -36,6 +37,7 @@ class ResponseContext(NamedTuple):
     caller_id: str = ""
     include: frozenset[str] = frozenset()
     hidden: HiddenFunction | None = None
+    is_json: bool = False
     first_call_only: bool = False
     carries_parts: bool = False
     tier: str | None = None

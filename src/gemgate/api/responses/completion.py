@@ -183,6 +183,8 @@ def whole_response(
     for answer in answers:
         machine.feed(answer)
     machine.finish(is_whole=True)
+    for change in machine.changes:
+        translation.notes.adjust(change)
     return ended(events.head, machine, translation.context, now)
 
 

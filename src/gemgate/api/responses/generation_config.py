@@ -18,6 +18,11 @@ from gemgate.translation.sampling import add_penalties, add_sampling, lowered_li
 from gemgate.translation.thinking import thinking_config
 from gemgate.translation.validation import from_validation
 
+THINKING = ("enabled", "exclude", "max_tokens")
+"""What `reasoning` may say in the words of other gateways."""
+
+_FORMAT_FIELDS = frozenset({"name", "schema", "strict", "description"})
+
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -42,8 +47,9 @@ def generation_config(
         config["maxOutputTokens"] = lowered_limit(limit, "max_output_tokens", facts, notes)
     add_penalties(config, request.presence_penalty, request.frequency_penalty, facts, notes)
     _add_logprobs(config, request, facts, notes)
-    is_shown = facts.thinking != "none" and effort != "none"
-    thinking = {"summary": _summary(request)} if is_shown else {}
+    thinking = _thinking(request)
+    if facts.thinking != "none" and effort != "none":
+        thinking["summary"] = _summary(request)
     explicit = object_option(google, "thinking_config")
     if found := thinking_config(effort, thinking, explicit, facts, notes, "reasoning.effort"):
         config["thinkingConfig"] = found
@@ -81,12 +87,35 @@ def read_format(wanted: TextFormat | None, tools: ResponseTools, notes: Notes) -
     Raises:
         ApiError: 400 for a schema without a name, and for one that Gemini cannot follow.
     """
-    if wanted is None or wanted.type != "json_schema":
-        return Format(wanted.type if wanted else "text")
-    if not wanted.name:
+    if wanted is None:
+        return Format("text")
+    extra = dict(wanted.model_extra or {})
+    schema, description, param = wanted.schema_, wanted.description, "text.format.schema"
+    nested = extra.get("json_schema")
+    if schema is None and isinstance(nested, dict):  # chat's nesting
+        del extra["json_schema"]
+        schema, param = nested.get("schema"), "text.format.json_schema.schema"
+        description = description or _text_or_none(nested.get("description"))
+        others = {name: value for name, value in nested.items() if name not in _FORMAT_FIELDS}
+        notes.drop_unknown(others, "text.format.json_schema.")
+    notes.drop_unknown(extra, "text.format.")
+    if wanted.type == "text" or (wanted.type == "json_object" and not schema):
+        if schema is not None:
+            notes.drop(param)
+        return Format(wanted.type)
+    if wanted.type == "json_schema" and schema is wanted.schema_ and not wanted.name:
         param = "text.format.name"
         raise ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
-    return schema_format(wanted.schema_, wanted.description, "text.format.schema", notes, tools.plan.schemas)
+    return schema_format(schema, description, param, notes, tools.plan.schemas)
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _thinking(request: ResponseRequest) -> dict[str, Any]:
+    given = (request.reasoning.model_extra if request.reasoning else None) or {}
+    return {name: given[name] for name in THINKING if given.get(name) is not None}
 
 
 def _summary(request: ResponseRequest) -> str | None:

@@ -24,7 +24,7 @@ from gemgate.translation.notes import Notes
 from gemgate.translation.options import TrailingAssistant
 from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key
 from gemgate.translation.tool_results import Result, function_result
-from gemgate.wire import ContentPart, TextPart
+from gemgate.wire import ContentPart, TextPart, ThinkingPart
 
 _CONTINUE = "Continue from exactly where you stopped."
 _EARLIER = "(The earlier part of this conversation is not shown.)"
@@ -91,6 +91,8 @@ class ItemTranslator:
         for index, item in enumerate(items):
             self._add(item, index)
         self._close_calls()
+        for again in (item for outputs in self._outputs.values() for item in outputs):
+            self.notes.adjust(f"{again.param}->none: its call has an output already")
         self._end(items)
         return self.turns.contents, self.system
 
@@ -275,23 +277,26 @@ class ItemTranslator:
             self.turns.add("user", self.system)
             self.system = []
         elif contents and contents[-1]["role"] == "model" and not self.facts.prefill:
-            self._end_with_model(f"input[{len(items) - 1}]")
+            self._end_with_model(items)
         if not contents:
             msg = "'input' holds no content: at least one item needs text or media."
             raise ApiError(400, msg, param="input", code="invalid_value")
         if contents[0]["role"] == "model" and any("functionCall" in part for part in contents[0]["parts"]):
             # Google's answer to a conversation that begins with a call, as one that was cut does, is a 400.
-            self.notes.adjust("input[0]=+user")
+            first = next((item for item in items if item.kind in CALL_ITEMS or _is_of_model(item)), items[0])
+            self.notes.adjust(f"{first.param}=+user")
             contents.insert(0, {"role": "user", "parts": [{"text": _EARLIER}]})
 
-    def _end_with_model(self, param: str) -> None:
+    def _end_with_model(self, items: Sequence[Item]) -> None:
         if self.trailing_assistant == "continue":
             self.notes.adjust("input=+user")
             self.turns.add("user", [{"text": _CONTINUE}])
         elif self.trailing_assistant == "trim":
-            self.notes.adjust(f"{param}->none")
+            for item in _last_of_model(items):
+                self.notes.adjust(f"{item.param}->none")
             self.turns.contents.pop()
         else:
+            param = _last_of_model(items)[-1].param
             msg = f"'{param}' is of the assistant, and this model needs the last item to be the user's."
             raise ApiError(400, msg, param=param, code="invalid_value")
 
@@ -312,6 +317,29 @@ def unsigned_keys(items: Sequence[Item], caller_id: str, signed: frozenset[str] 
             except ApiError:
                 continue  # it has its place, which is where the item is translated
     return keys
+
+
+def _last_of_model(items: Sequence[Item]) -> list[Item]:
+    """The items that made the last turn, which is of the model."""
+    found: list[Item] = []
+    for item in reversed(items):
+        if _is_of_model(item):
+            if _says_something(item):
+                found.append(item)
+        elif item.kind in CALL_ITEMS or item.kind in OUTPUT_ITEMS or (item.kind == "message" and _says_something(item)):
+            break
+    return found[::-1] or [items[-1]]
+
+
+def _is_of_model(item: Item) -> bool:
+    return item.kind == "message" and item.fields["role"] == "assistant"
+
+
+def _says_something(item: Item) -> bool:
+    """Whether a part comes of a message."""
+    if not isinstance(item.parts, list):
+        return bool(item.parts)
+    return any(not isinstance(part, ThinkingPart) and getattr(part, "text", True) for part in item.parts)
 
 
 def _is_listing(item: Item) -> bool:

@@ -11,6 +11,8 @@ from gemgate.media.references import InlineRef, Ref, inline_references, referenc
 from gemgate.translation.validation import show
 from gemgate.wire import (
     AudioPart,
+    AudioUrl,
+    AudioUrlPart,
     ContentPart,
     FilePart,
     ImagePart,
@@ -19,6 +21,7 @@ from gemgate.wire import (
     InputFile,
     RefusalPart,
     TextPart,
+    ThinkingPart,
     VideoPart,
     VideoUrl,
 )
@@ -107,6 +110,7 @@ _NESTED = {
     ".image_url.url": ".image_url",
     ".image_url.file_id": ".file_id",
     ".video_url.url": ".video_url",
+    ".audio_url.url": ".audio_url",
     ".file.file_data": ".file_data",
     ".file.file_url": ".file_url",
     ".file.file_id": ".file_id",
@@ -170,54 +174,102 @@ def _part(part: Any, param: str) -> ContentPart:
 def _own_name(kind: str | None, location: tuple[int | str, ...]) -> str:
     """The field at fault as the part has it."""
     name = str(location[-1])
-    return {"url": "image_url" if kind == "input_image" else "video_url"}.get(name, name)
+    if name != "url":
+        return name
+    return {"input_video": "video_url", "video_url": "video_url", "audio_url": "audio_url"}.get(kind or "", "image_url")
 
 
-def _text(name: str) -> Callable[[dict[str, Any]], ContentPart]:
-    return lambda part: TextPart(type="text", text=part.get(name))
+def _text(part: dict[str, Any]) -> ContentPart:
+    if len(part) == 2:
+        return TextPart(type="text", text=part.get("text"))
+    return TextPart(type="text", text=part.get("text"), **_others(part, _TEXT_FIELDS))
+
+
+def _refusal(part: dict[str, Any]) -> ContentPart:
+    return RefusalPart(type="refusal", refusal=part.get("refusal"), **_others(part, _TEXT_FIELDS))
+
+
+def _thinking(part: dict[str, Any]) -> ContentPart:
+    return ThinkingPart(type="thinking", thinking=part.get("thinking"))
 
 
 def _image(part: dict[str, Any]) -> ContentPart:
-    url = part.get("image_url")
-    if isinstance(url, dict):  # chat's nesting
-        part, url = {**part, **url}, url.get("url")
-    return ImagePart(
-        type="image_url", image_url=ImageUrl(url=url, file_id=part.get("file_id"), detail=part.get("detail"))
-    )
+    inner = _flattened(part, "image_url", "url")
+    image = ImageUrl(url=inner.pop("url", None), **_taken(inner, _IMAGE_FIELDS))
+    return ImagePart(type="image_url", image_url=image, **inner)
 
 
 def _file(part: dict[str, Any]) -> ContentPart:
-    inner = part.get("file")
-    names = ("file_data", "file_id", "file_url", "filename")
-    found = {name: value for name in names if (value := (inner if isinstance(inner, dict) else part).get(name))}
-    return FilePart(type="file", file=InputFile(**found))
+    inner = _flattened(part, "file", "file_id")
+    found = {name: value for name, value in _taken(inner, _FILE_FIELDS).items() if value}
+    return FilePart(type="file", file=InputFile(**found), **inner)
 
 
 def _audio(part: dict[str, Any]) -> ContentPart:
-    audio = part.get("input_audio")
-    audio = audio if isinstance(audio, dict) else {}
-    return AudioPart(
-        type="input_audio",
-        input_audio=InputAudio(data=audio.get("data"), format=audio.get("format")),
-    )
+    inner = _flattened(part, "input_audio", "data")
+    audio = InputAudio(data=inner.pop("data", None), **_taken(inner, ("format",)))
+    return AudioPart(type="input_audio", input_audio=audio, **inner)
+
+
+def _audio_url(part: dict[str, Any]) -> ContentPart:
+    inner = _flattened(part, "audio_url", "url")
+    audio = AudioUrl(url=inner.pop("url", None), **_taken(inner, _DECLARED))
+    return AudioUrlPart(type="audio_url", audio_url=audio, **inner)
 
 
 def _video(part: dict[str, Any]) -> ContentPart:
-    return VideoPart(type="video_url", video_url=VideoUrl(url=part.get("video_url")))
+    inner = _flattened(part, "video_url", "url")
+    video = VideoUrl(url=inner.pop("url", None), **_taken(inner, _VIDEO_FIELDS))
+    return VideoPart(type="video_url", video_url=video, **inner)
 
+
+def _flattened(part: dict[str, Any], name: str, bare: str) -> dict[str, Any]:
+    """The fields of a part, also where those of its media are in an object of their own, as in chat.
+
+    Args:
+        part: The part.
+        name: The field that may be such an object.
+        bare: The name of its value where it is no object.
+    """
+    fields = {key: value for key, value in part.items() if key != "type" and value is not None}
+    inner = fields.pop(name, None)
+    if isinstance(inner, dict):
+        return fields | {key: value for key, value in inner.items() if value is not None}
+    return fields if inner is None else {**fields, bare: inner}
+
+
+def _taken(fields: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of `fields` that have one of `names`; they are taken out of it."""
+    return {name: fields.pop(name) for name in names if name in fields}
+
+
+def _others(part: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name not in known and value is not None}
+
+
+_TEXT_FIELDS = frozenset({"type", "text", "refusal", "annotations", "logprobs", "parsed"})
+"""Fields of texts, and those that answers have beside them, which clients send back."""
+
+_DECLARED = ("format", "mime_type", "mimeType", "media_type")
+_IMAGE_FIELDS = ("file_id", "detail", *_DECLARED)
+_FILE_FIELDS = ("file_data", "file_id", "file_url", "filename", "video_metadata", *_DECLARED)
+_VIDEO_FIELDS = ("detail", "start_offset", "end_offset", "fps", *_DECLARED)
 
 _PARTS: dict[str, Callable[[dict[str, Any]], ContentPart]] = {
-    "input_text": _text("text"),
-    "output_text": _text("text"),
-    "text": _text("text"),
-    "summary_text": _text("text"),
-    "reasoning_text": _text("text"),
-    "refusal": lambda part: RefusalPart(type="refusal", refusal=part.get("refusal")),
+    "input_text": _text,
+    "output_text": _text,
+    "text": _text,
+    "summary_text": _text,
+    "reasoning_text": _text,
+    "refusal": _refusal,
+    "thinking": _thinking,
     "input_image": _image,
     "image_url": _image,
     "computer_screenshot": _image,
     "input_file": _file,
     "file": _file,
     "input_audio": _audio,
+    "audio_url": _audio_url,
     "input_video": _video,
+    "video_url": _video,
 }

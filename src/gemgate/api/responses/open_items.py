@@ -76,6 +76,10 @@ class OpenMessage:
             self._head = b"event: " + kind.encode() + b"\ndata: " + place + b',"sequence_number":'
         return TextDelta(self._head, text)
 
+    def replace(self, text: str) -> None:
+        """Have another text, in an answer that is given as a whole."""
+        self._pieces = [text]
+
     def cite(self, citations: list[Json]) -> list[Json]:
         """The events of all its citations."""
         self.annotations = citations

@@ -24,7 +24,7 @@ from gemgate.gemini.parts import DecodedCall, Media, decoded_in_order
 from gemgate.gemini.types import Candidate, GenerateContentResponse, Part, UsageMetadata
 from gemgate.gemini.usage import web_searches
 from gemgate.translation.declared_calls import as_declared
-from gemgate.translation.lenient_json import exact_numbers
+from gemgate.translation.lenient_json import exact_numbers, without_fence
 from gemgate.translation.response_fields import BROKEN, FINISH_REASONS, block, broken, refusal, token_logprobs
 from gemgate.translation.streamed_arguments import CallJoiner
 from gemgate.translation.thought_signatures import call_key
@@ -56,6 +56,7 @@ class OutputMachine:
         incomplete: Why it is incomplete.
         kept: By the ids of items, what Gemini must be sent back with them, in clear: for the store alone. Of reasoning,
             what its carrier holds; of a message, its signature `s` for models of the family `m`.
+        changes: What was changed in the answer.
     """
 
     context: ResponseContext
@@ -67,6 +68,8 @@ class OutputMachine:
     status: Status | None = None
     incomplete: str | None = None
     kept: dict[str, Json] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)
+    _has_answer: bool = False
     _events: list[Event] = field(default_factory=list)
     _ids: int = 0
     _index: int = 0
@@ -115,11 +118,15 @@ class OutputMachine:
             raise failure
         if self.reason == "STOP":
             self._take_calls(self._joiner.finish())
+        if self.reason in BROKEN:  # calls of functions that nobody declared are why Gemini broke off
+            self._unknown = []
         for call in self._unknown:
             self._call(call)
         self._settle_held()
         if self._aside and not self._is_answered:
             self._show("".join(self._aside))
+        if is_whole and self.context.is_json:
+            self._unwrap_fence()
         self._end_status()
         self._cite()
         self._close()
@@ -220,8 +227,10 @@ class OutputMachine:
         """Calls as they were declared; those of other functions wait for the end, where Gemini may break off."""
         functions = self.context.functions
         for call in whole:
-            declared, _ = as_declared(call, functions)
+            declared, changes = as_declared(call, functions)
+            self.changes += [f"output.{change}" for change in changes]
             if declared.name in functions or not functions:
+                self._has_answer = self._has_answer or declared.name in functions
                 self._call(declared)
             else:
                 self._unknown.append(declared)
@@ -302,6 +311,7 @@ class OutputMachine:
         if kind.startswith("image/"):
             self._settle_held()
             self._close()
+            self._has_answer = True
             self._show_whole(image_item(kind, media.blob.get("data", "")))
 
     def _show_whole(self, item: Json) -> None:
@@ -342,6 +352,15 @@ class OutputMachine:
         self.output.append(item)
         self._index += 1
 
+    def _unwrap_fence(self) -> None:
+        """Give the JSON of a message that is one Markdown fence, and all of the text."""
+        message = self._open
+        if not isinstance(message, OpenMessage) or message.start or self._text.grounding:
+            return
+        if inner := without_fence(message.text):
+            message.replace(inner)
+            self.changes.append("output.content=fence->JSON")
+
     def _end_status(self) -> None:
         why = _INCOMPLETE.get(self.finish_reason)
         self.status, self.incomplete = ("incomplete", why) if why else ("completed", None)
@@ -356,8 +375,10 @@ class OutputMachine:
         if self._blocked is not None:
             return None
         is_empty = not (self.output or self._open or self._held or self._aside or self._unknown)
-        if self.reason in BROKEN:
-            is_empty = True  # an answer without its last call would end a task in the middle: clients ask again
+        if self.reason in BROKEN:  # the text and the whole calls that came before are the answer
+            is_empty = not (self._text.length or self._aside or self._has_answer)
+            if not is_empty:
+                self.changes.append(f"output.finish_reason={self.reason}->completed")
         return broken(self.reason, is_empty=is_empty, message=self._finish_message)
 
     def _id(self, prefix: str, size: int = 24) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 
 from gemgate.api.responses.answer_context import ResponseContext
 from gemgate.api.responses.carrier import CarrierCodec, model_family
-from gemgate.api.responses.generation_config import answer_settings, generation_config, read_format
+from gemgate.api.responses.generation_config import THINKING, answer_settings, generation_config, read_format
 from gemgate.api.responses.history import ItemTranslator
 from gemgate.api.responses.items import Item
+from gemgate.api.responses.other_spellings import AS_WRITTEN, add_respelled, respelled
 from gemgate.api.responses.tools import ResponseTools, plan_response_tools
 from gemgate.api.responses.wire import DROPPED, ResponseRequest
 from gemgate.encryption import Encryptor
@@ -117,6 +118,8 @@ def to_gemini(
     facts = options.catalog.facts(model)
     if facts.purpose != "chat":
         refuse_other_purposes(model, facts)
+    words = respelled(request, facts, notes) if request.model_extra else AS_WRITTEN
+    request = words.request or request
     _note_dropped(request, notes)
     if request.store is not False and not conversation.is_stored:
         notes.adjust("store->false")
@@ -146,6 +149,8 @@ def to_gemini(
         config["mediaResolution"] = content.resolution
     if tools.draws:
         config["responseModalities"] = ["TEXT", "IMAGE"]
+    has_functions = bool(tools.plan.declarations) and not facts.json_with_tools
+    add_respelled(config, words, has_functions=has_functions, notes=notes)
     hidden = apply_format(read_format(wanted, tools, notes), tools.plan, config, facts, notes, "text.format")
     override_config(config, object_option(google, "generation_config"), notes)
     body: GenerateContentRequest = {"contents": contents}
@@ -156,7 +161,8 @@ def to_gemini(
         add_cache(body, name, model, facts)
     if facts.learned:
         leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
-    context = _context(request, conversation, turns, hidden, tier)
+    is_json = config.get("responseMimeType") == "application/json" or hidden is not None
+    context = _context(request, conversation, turns, hidden, tier, is_json=is_json)
     return ResponseTranslation(model, body, context, notes)
 
 
@@ -166,6 +172,8 @@ def _context(
     turns: ItemTranslator,
     hidden: HiddenFunction | None,
     tier: str | None,
+    *,
+    is_json: bool,
 ) -> ResponseContext:
     return ResponseContext(
         tools=turns.tools,
@@ -176,6 +184,7 @@ def _context(
         caller_id=turns.caller_id,
         include=checked_include(request.include or ()),
         hidden=hidden,
+        is_json=is_json,
         first_call_only=request.parallel_tool_calls is False,
         carries_parts=turns.facts.signatures,
         tier=tier,
@@ -200,7 +209,8 @@ def _note_dropped(request: ResponseRequest, notes: Notes) -> None:
         for name in ("context", "mode"):
             if getattr(request.reasoning, name) is not None:
                 notes.drop(f"reasoning.{name}")
-        notes.drop_unknown(request.reasoning.model_extra, "reasoning.")
+        extra = {name: value for name, value in (request.reasoning.model_extra or {}).items() if name not in THINKING}
+        notes.drop_unknown(extra, "reasoning.")
     if request.text is not None:
         if request.text.verbosity is not None:
             notes.drop("text.verbosity")

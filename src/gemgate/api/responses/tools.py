@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gemgate.api.responses.hosted_tools import GOOGLES, hosted_kind, is_googles, native_name, native_tool
 from gemgate.api.responses.items import Item, wrong_type
 from gemgate.api.responses.tool_kinds import DECLARED, KINDS, ToolIdentity
 from gemgate.api.responses.wire import ResponseRequest
@@ -14,16 +15,25 @@ from gemgate.translation.notes import Notes
 from gemgate.translation.tool_plan import ToolPlan, declare, text_parameters
 from gemgate.wire import Function
 
-_SEARCHES = ("web_search", "web_search_preview")
-_HOSTED = {"code_interpreter": "codeExecution", "file_search": "fileSearch", "web_search": "googleSearch"}
-_DATES = "_20"  # OpenAI dates some of its types: web_search_2025_08_26
 _REFUSED = frozenset({"computer", "computer_use_preview", "programmatic_tool_calling"})
 
 
+_NESTED = ("function", "custom")
+"""Types whose fields may be in an object of their own, as chat has them."""
+
+_FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict", "type", "namespace"})
+_CUSTOM_FIELDS = frozenset({"name", "description", "format", "type", "namespace"})
+_NAMESPACE_FIELDS = frozenset({"type", "name", "description", "tools"})
+_CHOICE_FIELDS = frozenset({"type", "name", "namespace", "function", "custom", "allowed_tools", "mode", "tools"})
+_MODES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+"""Words for a choice that names no tool; Anthropic's clients say `any`."""
+
+
 class _Listed(NamedTuple):
-    """A tool, the parameter that names it, and whether the request itself lists it."""
+    """A tool, its type, the parameter that names it, and whether the request itself lists it."""
 
     tool: dict[str, Any]
+    kind: str
     param: str
     is_asked: bool
 
@@ -70,14 +80,15 @@ def plan_response_tools(
         ApiError: 400 for a tool that cannot be left out, a bad schema, too many tools, or a choice that names no tool.
     """
     tools = ResponseTools()
-    listed = [entry for entry in _listed(request, items) if _is_usable(entry, notes)]
+    listed = [entry for entry in _listed(request, items, notes) if _is_usable(entry, notes)]
     if len(listed) > maximum:
         msg = (
             f"Invalid 'tools': expected at most {maximum} items, but got {len(listed)} instead. "
             "The gateway's operator sets the limit with GEMGATE_MAX_TOOLS."
         )
         raise ApiError(400, msg, param="tools", code="array_above_max_length")
-    functions = [found for entry in listed if (found := _function(entry, notes))]
+    is_searched = any(entry.kind == "tool_search" for entry in listed)
+    functions = [found for entry in listed if (found := _function(entry, is_searched, notes))]
     for identity, _, _ in functions:
         tools.plan.names.reserve(tools.key(identity))
     for identity, function, entry in functions:
@@ -88,35 +99,50 @@ def plan_response_tools(
     return tools
 
 
-def _listed(request: ResponseRequest, items: Sequence[Item]) -> Iterator[_Listed]:
+def _listed(request: ResponseRequest, items: Sequence[Item], notes: Notes) -> Iterator[_Listed]:
     for index, tool in enumerate(request.tools or ()):
-        yield from _flat(tool, f"tools[{index}]", is_asked=True)
+        yield from _flat(tool, f"tools[{index}]", notes, is_asked=True)
     for item in items:
         if item.kind in ("additional_tools", "tool_search_output"):
             found = item.fields.get("tools")
             if not isinstance(found, list):
                 raise wrong_type(f"{item.param}.tools", "an array", found)
             for index, tool in enumerate(found):
-                yield from _flat(tool, f"{item.param}.tools[{index}]", is_asked=False)
+                yield from _flat(tool, f"{item.param}.tools[{index}]", notes, is_asked=False)
 
 
-def _flat(tool: Any, param: str, *, is_asked: bool) -> Iterator[_Listed]:
+def _flat(tool: Any, param: str, notes: Notes, *, is_asked: bool) -> Iterator[_Listed]:
     """A tool, or the members of a namespace, each with the name of it."""
     if not isinstance(tool, dict):
         raise wrong_type(param, "an object", tool)
-    if not isinstance(tool.get("type"), str):
-        raise missing_field(f"{param}.type")
-    if tool["type"] != "namespace":
-        yield _Listed(tool, param, is_asked)
+    kind = _kind(tool, param)
+    if kind != "namespace":
+        yield _Listed(tool, kind, param, is_asked)
         return
     if not isinstance(tool.get("name"), str):
         raise missing_field(f"{param}.name")
     members = tool.get("tools")
     if not isinstance(members, list):
         raise wrong_type(f"{param}.tools", "an array", members)
+    notes.drop_unknown({name: value for name, value in tool.items() if name not in _NAMESPACE_FIELDS}, f"{param}.")
     for index, member in enumerate(members):
-        for entry in _flat(member, f"{param}.tools[{index}]", is_asked=is_asked):
+        for entry in _flat(member, f"{param}.tools[{index}]", notes, is_asked=is_asked):
             yield entry._replace(tool={**entry.tool, "namespace": tool["name"]})
+
+
+def _kind(tool: dict[str, Any], param: str) -> str:
+    """The type of a tool; functions and Google's own tools may come without it."""
+    kind = tool.get("type")
+    if isinstance(kind, str) and kind:
+        return kind
+    if kind is None:
+        if (nested := next((name for name in _NESTED if isinstance(tool.get(name), dict)), None)) is not None:
+            return nested
+        if is_googles(tool):
+            return GOOGLES
+        if isinstance(tool.get("name"), str):
+            return "function"
+    raise missing_field(f"{param}.type")
 
 
 def _is_usable(entry: _Listed, notes: Notes) -> bool:
@@ -125,24 +151,20 @@ def _is_usable(entry: _Listed, notes: Notes) -> bool:
     Raises:
         ApiError: 400 under the strict policy, and for tools that answers would be made of.
     """
-    kind = entry.tool["type"]
+    kind = entry.kind
     if kind in _REFUSED:
         msg = f"'{entry.param}.type' is '{kind}', which Gemini has no counterpart of: leave the tool out."
         raise ApiError(400, msg, param=f"{entry.param}.type", code="unsupported_value")
-    if kind in KINDS or _hosted_kind(kind) in (*_HOSTED, "image_generation", "mcp"):
+    if kind == GOOGLES or kind in KINDS:
+        return True
+    if (hosted := hosted_kind(kind)) in ("image_generation", "mcp") or native_name(hosted):
         return True
     notes.drop(f"{entry.param}.type={kind}")
     return False
 
 
-def _hosted_kind(kind: str) -> str:
-    base = kind.partition(_DATES)[0]
-    return "web_search" if base in _SEARCHES else base
-
-
-def _function(entry: _Listed, notes: Notes) -> tuple[ToolIdentity, Function, _Listed] | None:
-    tool, param = entry.tool, entry.param
-    kind = tool["type"]
+def _function(entry: _Listed, is_searched: bool, notes: Notes) -> tuple[ToolIdentity, Function, _Listed] | None:
+    tool, kind, param, _ = entry
     if kind == "tool_search":
         if tool.get("execution") != "client":
             notes.adjust(f"{param}.type=tool_search->all tools")
@@ -162,11 +184,14 @@ def _function(entry: _Listed, notes: Notes) -> tuple[ToolIdentity, Function, _Li
         return None
     inner = tool.get(kind)
     if isinstance(inner, dict):  # chat's nesting
-        tool = {**inner, "type": kind}
+        others = {name: value for name, value in tool.items() if name not in (kind, "type", "namespace")}
+        notes.drop_unknown(others, f"{param}.")
+        tool = {**inner, "namespace": tool.get("namespace")}
         param = f"{param}.{kind}"
     name = tool.get("name")
     if not isinstance(name, str):
         raise missing_field(f"{param}.name")
+    _note_rest(tool, _FUNCTION_FIELDS if kind == "function" else _CUSTOM_FIELDS, param, is_searched, notes)
     if not name:
         raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
     identity = ToolIdentity(kind, name, tool.get("namespace"))
@@ -174,6 +199,16 @@ def _function(entry: _Listed, notes: Notes) -> tuple[ToolIdentity, Function, _Li
     parameters = tool.get("parameters") if kind == "function" else text_parameters(tool.get("format"))
     strict = kind == "function" and tool.get("strict") is True
     return identity, Function(name=identity.key, description=description, parameters=parameters, strict=strict), entry
+
+
+def _note_rest(tool: dict[str, Any], known: frozenset[str], param: str, is_searched: bool, notes: Notes) -> None:
+    """Name what nobody reads of a function; tools that a search would load later are all declared at once."""
+    for name, value in tool.items():
+        if name in known or value is None or value is False:
+            continue
+        if (name == "defer_loading" and is_searched) or (name == "allowed_callers" and value == ["direct"]):
+            continue
+        notes.drop(f"{param}.{name}")
 
 
 def _description(tool: dict[str, Any], param: str) -> str | None:
@@ -192,56 +227,37 @@ def _declare(tools: ResponseTools, identity: ToolIdentity, function: Function, e
 
 
 def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: Notes) -> None:
-    kind, plan = _hosted_kind(entry.tool["type"]), tools.plan
-    if kind == "image_generation" and facts.images:
+    tool, kind, param, _ = entry
+    if kind in KINDS:
+        return
+    hosted, plan, left_out = hosted_kind(kind), tools.plan, f"{param}.type={kind}" if kind else param
+    if hosted == "image_generation" and facts.images:
         tools.draws = True
         return
-    if kind == "web_search" and entry.tool.get("external_web_access") is False:
-        notes.drop(f"{entry.param}.type={entry.tool['type']}")  # results of a cache are wanted, and there is none
+    if hosted == "web_search" and tool.get("external_web_access") is False:
+        notes.drop(left_out)  # results of a cache are wanted, and there is none
         return
-    if kind in ("image_generation", "mcp"):
-        notes.drop(f"{entry.param}.type={kind}")
+    if hosted in ("image_generation", "mcp"):
+        notes.drop(left_out)
         return
-    name = _HOSTED.get(kind)
-    if name is None:
+    native = native_tool(hosted, tool, param, notes)
+    declared: Any = native.pop("functionDeclarations", None)
+    if isinstance(declared, list):
+        plan.declarations.extend([each for each in declared if isinstance(each, dict)])
+    if native and plan.declarations and not facts.builtin_with_functions:
+        notes.drop(left_out)
         return
-    if plan.declarations and not facts.builtin_with_functions:
-        notes.drop(f"{entry.param}.type={entry.tool['type']}")
-        return
-    native: dict[str, Any] = {}
-    if kind == "file_search":
-        native["fileSearchStoreNames"] = _stores(entry)
-        if entry.tool.get("max_num_results") is not None:
-            native["topK"] = entry.tool["max_num_results"]
-    for option in _OPTIONS[kind]:
-        if entry.tool.get(option) not in (None, {}, []):
-            notes.drop(f"{entry.param}.{option}")
-    if not any(name in known for known in plan.built_in):
-        plan.built_in.append({name: native})  # type: ignore[misc]  # the key is one of Tool's
-
-
-_OPTIONS = {
-    "web_search": ("filters", "user_location"),
-    "code_interpreter": (),
-    "file_search": ("filters", "ranking_options"),
-}
-"""What changes the results of a tool, and has no counterpart."""
-
-
-def _stores(entry: _Listed) -> list[str]:
-    ids = entry.tool.get("vector_store_ids")
-    if not isinstance(ids, list) or not ids:
-        raise missing_field(f"{entry.param}.vector_store_ids")
-    for index, name in enumerate(ids):
-        if not isinstance(name, str) or not name.startswith("fileSearchStores/"):
-            param = f"{entry.param}.vector_store_ids[{index}]"
-            msg = f"Vector store with id '{str(name)[:80]}' not found: name one of Google's, 'fileSearchStores/…'."
-            raise ApiError(404, msg, param=param, code="invalid_value")
-    return [str(name) for name in ids]
+    known = {name for each in plan.built_in for name in each}
+    if native and not native.keys() <= known:
+        plan.built_in.append(native)  # type: ignore[arg-type]  # its keys are Tool's
 
 
 def _choose(tools: ResponseTools, choice: str | dict[str, Any] | None, facts: ModelFacts, notes: Notes) -> None:
     plan = tools.plan
+    if isinstance(choice, dict) and choice.keys() == {"type"} and isinstance(choice["type"], str):
+        choice = _MODES.get(choice["type"], choice)  # as Anthropic's clients write it
+    elif isinstance(choice, str):
+        choice = _MODES.get(choice, choice)
     if choice is None or choice == "auto":
         if plan.declarations and facts.validated and (plan.strict or plan.built_in):
             plan.calling["mode"] = "VALIDATED"
@@ -264,6 +280,9 @@ def _choose(tools: ResponseTools, choice: str | dict[str, Any] | None, facts: Mo
 
 def _choose_tool(tools: ResponseTools, choice: dict[str, Any], facts: ModelFacts, notes: Notes) -> None:
     kind = choice.get("type")
+    notes.drop_unknown({name: value for name, value in choice.items() if name not in _CHOICE_FIELDS}, "tool_choice.")
+    if kind in (None, "tool") and isinstance(choice.get("name"), str):
+        kind, choice = "function", {**choice, "type": "function"}
     if kind == "allowed_tools":
         _allow(tools, choice, facts, notes)
     elif kind in KINDS:
@@ -287,7 +306,7 @@ def _allow(tools: ResponseTools, choice: dict[str, Any], facts: ModelFacts, note
         if kind in KINDS:
             names.append(_chosen(tools, tool, f"tool_choice.tools[{index}]"))
         else:
-            hosted.add(_HOSTED.get(_hosted_kind(str(kind)), ""))
+            hosted.add(native_name(hosted_kind(str(kind))) or "")
     plan = tools.plan
     plan.built_in = [tool for tool in plan.built_in if tool.keys() & hosted]
     tools.allowed = frozenset(names)

@@ -11,8 +11,9 @@ each is read where it is translated.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints
 
+from gemgate.translation.other_spellings import absent_if_no_limit
 from gemgate.translation.parameters import ParameterSupport, dropped, handled, mapped, rejected
 from gemgate.wire import Items, Wire
 
@@ -82,7 +83,7 @@ class ResponseRequest(Wire):
     image: Any = None
     include: Items[str] | None = None
     instructions: str | None = None
-    max_output_tokens: PositiveInt | None = None
+    max_output_tokens: Annotated[PositiveInt | None, BeforeValidator(absent_if_no_limit)] = None
     max_tool_calls: PositiveInt | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA)] | None = None
     moderation: Any = None

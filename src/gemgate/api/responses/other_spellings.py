@@ -1,0 +1,87 @@
+"""What users write in a request of the Responses API although it has other words for it: read as what it means."""
+
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from gemgate.api.responses.wire import Reasoning, ResponseRequest, TextFormat, TextOptions
+from gemgate.gemini.model_facts import ModelFacts
+from gemgate.gemini.types import GenerationConfig
+from gemgate.translation.notes import Notes
+from gemgate.translation.other_spellings import (
+    add_choices,
+    reasoning_of,
+    take_choices,
+    take_google,
+    take_image_config,
+)
+from gemgate.translation.validation import from_validation
+
+SCHEMA_NAME = "answer"
+"""The name of a schema that came without one; Gemini is not sent it."""
+
+
+class RespelledRequest(NamedTuple):
+    """A request in the words of the Responses API.
+
+    Attributes:
+        request: The request; None for the one that came.
+        image_config: The `imageConfig` that was asked for.
+        choices: The texts of which the answer must be one.
+    """
+
+    request: ResponseRequest | None
+    image_config: dict[str, Any]
+    choices: list[str]
+
+
+AS_WRITTEN = RespelledRequest(None, {}, [])
+"""A request with nothing to respell."""
+
+
+def respelled(request: ResponseRequest, facts: ModelFacts, notes: Notes) -> RespelledRequest:
+    """The request in the words of the API; its own field counts where two say something, and it is noted.
+
+    Raises:
+        ApiError: 400 for a field of a wrong type.
+    """
+    extra, changes = dict(request.model_extra or {}), dict[str, Any]()
+    if (google := take_google(extra, request.google, request.extra_body, notes)) is not None:
+        changes["google"] = google
+    if reasoning := _reasoning(extra, request.reasoning, notes):
+        changes["reasoning"] = reasoning
+    has_format = request.text is not None and request.text.format is not None
+    if extra.get("guided_json") is not None and not has_format:
+        wanted = TextFormat(type="json_schema", name=SCHEMA_NAME, schema=extra.pop("guided_json"))
+        text = request.text or TextOptions()
+        changes["text"] = text.model_copy(update={"format": wanted})
+    image_config = take_image_config(extra, facts, notes)
+    choices = take_choices(extra) if not has_format and "text" not in changes else []
+    copy = request.model_copy(update=changes)
+    object.__setattr__(copy, "__pydantic_extra__", extra)
+    return RespelledRequest(copy, image_config, choices)
+
+
+def add_respelled(config: GenerationConfig, words: RespelledRequest, *, has_functions: bool, notes: Notes) -> None:
+    """Put into `config` what the API has no field for."""
+    if words.image_config:
+        config["imageConfig"] = words.image_config
+    add_choices(config, words.choices, has_functions=has_functions, notes=notes)
+
+
+def _reasoning(extra: dict[str, Any], known: Reasoning | None, notes: Notes) -> Reasoning | None:
+    """`reasoning` with what chat's `reasoning_effort` and Anthropic's `thinking` say, if there is one of them."""
+    found: dict[str, Any] = {}
+    if (thinking := extra.pop("thinking", None)) is not None:
+        found = reasoning_of(thinking, notes)
+    if (effort := extra.pop("reasoning_effort", None)) is not None:
+        found |= effort if isinstance(effort, dict) else {"effort": effort}
+    if not found:
+        return None
+    own = known.model_dump(exclude_none=True) if known is not None else {}
+    if own.get("effort", found.get("effort")) != found.get("effort") and "effort" in found:
+        notes.adjust(f"reasoning_effort={found['effort']}->{own['effort']}")
+    try:
+        return ResponseRequest.model_validate({"model": "-", "reasoning": {**found, **own}}).reasoning
+    except ValidationError as error:
+        raise from_validation(error) from error

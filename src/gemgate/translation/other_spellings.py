@@ -1,0 +1,88 @@
+"""What users write in other APIs' words, for each endpoint that generates: read as what it means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gemgate.errors import ApiError
+from gemgate.gemini.model_facts import ModelFacts
+from gemgate.translation.extra_body import camel, snake
+from gemgate.translation.notes import Notes
+
+GOOGLES = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config"})
+"""Options of `extra_body.google` that are read at the top level too, also in camelCase."""
+
+_IMAGE_FIELDS = frozenset({"aspectRatio", "imageSize"})
+
+
+def absent_if_no_limit(value: Any) -> Any:
+    """None for `-1` and `0`, which some clients send for a limit that they do not set."""
+    return None if value in (-1, 0) and not isinstance(value, bool) else value
+
+
+def take_google(
+    extra: dict[str, Any], google: Mapping[str, Any] | None, extra_body: Mapping[str, Any] | None, notes: Notes
+) -> dict[str, Any] | None:
+    """The field `google` with Google's options that are at the top level, which are taken out of `extra`.
+
+    None, where there is nothing of the kind. Options in `google` and `extra_body` go before them, and it is noted.
+    """
+    given = {snake(name): extra.pop(name) for name in list(extra) if snake(name) in GOOGLES}
+    if not given:
+        return None
+    nested = (extra_body or {}).get("google")
+    known = {snake(name): value for name, value in (google or {}).items()}
+    elsewhere = known.keys() | {snake(name) for name in (nested if isinstance(nested, dict) else ())}
+    for name in sorted(given.keys() & elsewhere):
+        notes.adjust(f"{name}->google.{name}")
+    return {**{name: value for name, value in given.items() if name not in elsewhere}, **known}
+
+
+def reasoning_of(thinking: Any, notes: Notes) -> dict[str, Any]:
+    """Anthropic's `thinking` as `reasoning`.
+
+    Raises:
+        ApiError: 400, it is something else.
+    """
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if kind not in ("enabled", "disabled", "adaptive"):
+        msg = "'thinking' must be an object whose 'type' is enabled, disabled or adaptive."
+        raise ApiError(400, msg, param="thinking", code="invalid_value")
+    others = {name: value for name, value in thinking.items() if name not in ("type", "budget_tokens")}
+    notes.drop_unknown(others, "thinking.")
+    if kind == "enabled" and thinking.get("budget_tokens") is not None:
+        return {"max_tokens": thinking["budget_tokens"]}
+    return {"enabled": kind != "disabled"}
+
+
+def take_image_config(extra: dict[str, Any], facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+    """The `imageConfig` that `image_config` asks a model for images for; it is taken out of `extra`."""
+    given = extra.get("image_config", extra.get("imageConfig"))
+    if not facts.images or not isinstance(given, dict):
+        return {}
+    extra.pop("image_config", None)
+    extra.pop("imageConfig", None)
+    config: dict[str, Any] = camel(given)
+    notes.drop_unknown({name: value for name, value in config.items() if name not in _IMAGE_FIELDS}, "image_config.")
+    return {name: value for name, value in config.items() if name in _IMAGE_FIELDS and value is not None}
+
+
+def take_choices(extra: dict[str, Any]) -> list[str]:
+    """The texts of `guided_choice`, of which the answer must be one; they are taken out of `extra`."""
+    choices = extra.get("guided_choice")
+    if (
+        not isinstance(choices, list)
+        or not choices
+        or not all(isinstance(choice, str) and choice for choice in choices)
+    ):
+        return []
+    del extra["guided_choice"]
+    return choices
+
+
+def add_choices(config: Any, choices: list[str], *, has_functions: bool, notes: Notes) -> None:
+    """Put `choices` into the native `config`; a model that has functions beside them may call one."""
+    if choices and has_functions:
+        notes.drop("guided_choice")
+    elif choices:
+        config["responseMimeType"] = "text/x.enum"
+        config["responseSchema"] = {"type": "STRING", "enum": choices}
