@@ -3,6 +3,7 @@
 The tests and tables of docs/chat.md, docs/responses.md, docs/embeddings.md and docs/images.md are made of these rows.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +58,7 @@ SPELLINGS = [
         "`reasoning.max_tokens`",
         _thinking(thinkingBudget=2000),
     ),
+    Spelling({"thinking": {"budget_tokens": 2000}}, "`reasoning.max_tokens`", _thinking(thinkingBudget=2000)),
     Spelling({"thinking": {"type": "disabled"}}, "`reasoning.enabled: false`", _thinking(thinkingBudget=0)),
     Spelling({"thinking": {"type": "adaptive"}}, "`reasoning.enabled: true`", _thinking(thinkingBudget=-1)),
     Spelling(
@@ -80,9 +82,19 @@ SPELLINGS = [
         {"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}},
     ),
     Spelling(
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "AUTO"},
+        "the mode in Google's spelling; also in `type`, and beside other fields",
+        {"toolConfig": None},
+    ),
+    Spelling(
         {"tools": [{"type": "function", "name": "f"}]},
-        "a function, as the Responses API declares it",
+        "a function, as the Responses API declares it; the type may be left out",
         {"tools": [{"functionDeclarations": [_FUNCTION]}]},
+    ),
+    Spelling(
+        {"tools": [{"name": "f", "input_schema": SCHEMA}]},
+        "`parameters`; also `inputSchema` and `parametersJsonSchema`",
+        {"tools": [{"functionDeclarations": [{**_FUNCTION, "parametersJsonSchema": SCHEMA}]}]},
     ),
     Spelling({"tools": [{"googleSearch": {}}]}, "Google's tool", {"tools": [{"googleSearch": {}}]}),
     Spelling({"tools": [{"url_context": {}}]}, "Google's tool", {"tools": [{"urlContext": {}}]}),
@@ -99,6 +111,7 @@ SPELLINGS = [
         {"cachedContent": "cachedContents/abc"},
     ),
     Spelling({"cached_content": "abc"}, "`extra_body.google.cached_content`", {"cachedContent": "cachedContents/abc"}),
+    Spelling({"cached_content": ""}, "no cache", {"cachedContent": None}),
     Spelling({"generationConfig": {"topK": 3}}, "`extra_body.google.generation_config`", _config(topK=3)),
     Spelling({"generation_config": {"top_k": 3}}, "`extra_body.google.generation_config`", _config(topK=3)),
     Spelling(
@@ -111,6 +124,11 @@ SPELLINGS = [
     Spelling(
         {"guided_json": SCHEMA},
         "`response_format` with this schema",
+        _config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
+    ),
+    Spelling(
+        {"guided_json": json.dumps(SCHEMA)},
+        "the same, as text",
         _config(responseMimeType="application/json", responseJsonSchema=SCHEMA),
     ),
     Spelling(
@@ -155,7 +173,10 @@ SPELLINGS = [
     ),
 ]
 
-PREFIXES = ["google/", "gemini/", "vertex_ai/", "publishers/google/models/", "models/", "vertex_ai/gemini/"]
+PREFIXES = [
+    *("google/", "gemini/", "vertex_ai/", "publishers/google/models/", "models/", "vertex_ai/gemini/"),
+    *("google/gemini/", "gemini/models/"),
+]
 """What may be before the name of a model."""
 
 SIGNATURE = "R09PRF9TSUdOQVRVUkU="
@@ -233,6 +254,18 @@ IMAGE_SPELLINGS = [
         {"size": "17:9"}, "the nearest ratio", {"aspectRatio": "16:9"}, ["size=17:9->16:9"], model="gemini-3-pro-image"
     ),
     Spelling({"size": "auto"}, "no size", {}, model="gemini-3-pro-image"),
+    Spelling(
+        {"aspectRatio": "16:9"},
+        "`extra_body.google.aspect_ratio`; also `image_size`",
+        {"aspectRatio": "16:9"},
+        model="gemini-3-pro-image",
+    ),
+    Spelling(
+        {"image_config": {"aspect_ratio": "16:9", "image_size": "2K"}},
+        "`extra_body.google.aspect_ratio` and `image_size`",
+        {"aspectRatio": "16:9", "imageSize": "2K"},
+        model="gemini-3-pro-image",
+    ),
     Spelling({"quality": "hd"}, "`2K`", {"imageSize": "2K"}, ["quality=hd->2K"], model="gemini-3-pro-image"),
 ]
 
@@ -278,9 +311,9 @@ RESPONSE_SPELLINGS = [
         model="gemini-2.5-flash-image",
     ),
     Spelling(
-        {"tools": [{"name": "f"}]},
-        'a function; so is chat\'s `{"function": {…}}`',
-        {"tools": [{"functionDeclarations": [_FUNCTION]}]},
+        {"tools": [{"name": "f", "input_schema": SCHEMA}]},
+        'a function with these `parameters`; so is chat\'s `{"function": {…}}`',
+        {"tools": [{"functionDeclarations": [{**_FUNCTION, "parametersJsonSchema": SCHEMA}]}]},
     ),
     Spelling(
         {"tools": [_F], "tool_choice": {"type": "any"}},

@@ -92,7 +92,7 @@ def test_a_key_of_a_response_that_nobody_reads_is_named(body: dict[str, Any], dr
         (
             {"reasoning": {"effort": "low"}, "reasoning_effort": "high"},
             {"thinkingBudget": 1024},
-            ["reasoning_effort=high->low"],
+            ["reasoning_effort->reasoning.effort=low"],
         ),
         ({"reasoning": {"exclude": True, "summary": "auto"}}, {"includeThoughts": False}, []),
         ({"model": "gemini-2.0-flash", "reasoning": {"exclude": True, "summary": "auto"}}, None, []),

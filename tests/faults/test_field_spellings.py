@@ -43,6 +43,35 @@ def test_a_request_may_be_translated_again_for_another_model() -> None:
     assert first.notes.dropped == []
 
 
+@pytest.mark.parametrize(
+    ("body", "notes"),
+    [
+        (
+            {"reasoning_effort": {"effort": "low"}, "reasoning": {"effort": "high"}},
+            ["reasoning_effort->reasoning.effort=high"],
+        ),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 9000}, "reasoning": {"max_tokens": 2000}},
+            ["thinking->reasoning.max_tokens=2000"],
+        ),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2000}, "reasoning": {"max_tokens": 2000}}, []),
+        (
+            {"thinking": {"type": "enabled", "budget_tokens": 2000}, "reasoning_effort": "low"},
+            ["reasoning.max_tokens->reasoning_effort=low"],
+        ),
+    ],
+)
+def test_two_spellings_that_differ_are_named(body: dict[str, Any], notes: list[str]) -> None:
+    assert translate(**body).notes.adjusted == notes
+
+
+def test_a_mode_beside_other_fields_is_a_mode_and_they_are_named() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    translation = translate(tools=tools, tool_choice={"type": "any", "disable_parallel_tool_use": True})
+    assert translation.body["toolConfig"]["functionCallingConfig"] == {"mode": "ANY"}
+    assert translation.notes.dropped == ["tool_choice.disable_parallel_tool_use"]
+
+
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_prefix_before_a_models_name_is_cut(prefix: str) -> None:
     assert translate(model=f"{prefix}gemini-2.5-flash").model == "models/gemini-2.5-flash"

@@ -17,9 +17,14 @@ def without_prefixes(model: str) -> str:
     """`model` without what clients of other gateways and of Vertex write before it, such as `gemini/`."""
     if "/" not in model:
         return model
-    for prefix in _PREFIXES:
-        model = model.removeprefix(prefix)
+    while (rest := _without_prefix(model)) != model:
+        model = rest
     return model
+
+
+def _without_prefix(model: str) -> str:
+    found = next((prefix for prefix in _PREFIXES if model.startswith(prefix)), "")
+    return model[len(found) :]
 
 
 def model_path(model: str) -> str:

@@ -34,6 +34,8 @@ def add_cache(body: GenerateContentRequest, name: object, model: str, facts: Mod
     Raises:
         ApiError: 400 for another type, beside what the cache holds already, and for a model without caches.
     """
+    if name == "":
+        return  # some clients send the field without a cache
     if not isinstance(name, str):
         raise ApiError(
             400, f"'{_CACHE}' must be a name such as 'cachedContents/abc'.", param=_CACHE, code="invalid_type"

@@ -1,7 +1,10 @@
 """What users write in other APIs' words, for each endpoint that generates: read as what it means."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
+
+import orjson
 
 from gemgate.errors import ApiError
 from gemgate.gemini.model_facts import ModelFacts
@@ -20,13 +23,18 @@ def absent_if_no_limit(value: Any) -> Any:
 
 
 def take_google(
-    extra: dict[str, Any], google: Mapping[str, Any] | None, extra_body: Mapping[str, Any] | None, notes: Notes
+    extra: dict[str, Any],
+    google: Mapping[str, Any] | None,
+    extra_body: Mapping[str, Any] | None,
+    notes: Notes,
+    names: Collection[str] = GOOGLES,
 ) -> dict[str, Any] | None:
     """The field `google` with Google's options that are at the top level, which are taken out of `extra`.
 
     None, where there is nothing of the kind. Options in `google` and `extra_body` go before them, and it is noted.
+    `names` are those that the endpoint reads there.
     """
-    given = {snake(name): extra.pop(name) for name in list(extra) if snake(name) in GOOGLES}
+    given = {snake(name): extra.pop(name) for name in list(extra) if snake(name) in names}
     if not given:
         return None
     nested = (extra_body or {}).get("google")
@@ -44,6 +52,8 @@ def reasoning_of(thinking: Any, notes: Notes) -> dict[str, Any]:
         ApiError: 400, it is something else.
     """
     kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if kind is None and isinstance(thinking, dict) and thinking.get("budget_tokens") is not None:
+        kind = "enabled"
     if kind not in ("enabled", "disabled", "adaptive"):
         msg = "'thinking' must be an object whose 'type' is enabled, disabled or adaptive."
         raise ApiError(400, msg, param="thinking", code="invalid_value")
@@ -66,6 +76,22 @@ def take_image_config(extra: dict[str, Any], facts: ModelFacts, notes: Notes) ->
     return {name: value for name, value in config.items() if name in _IMAGE_FIELDS and value is not None}
 
 
+def take_schema(extra: dict[str, Any]) -> Any:
+    """The schema of `guided_json`, an object or its text; it is taken out of `extra`."""
+    schema = extra.pop("guided_json")
+    with suppress(ValueError):
+        return orjson.loads(schema) if isinstance(schema, str) else schema
+    return schema
+
+
+def reasoning_with(known: Mapping[str, Any], name: str, more: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+    """`reasoning` with what another parameter, `name`, says of it; the former counts, and a difference is noted."""
+    for field in sorted(more.keys() & known.keys()):
+        if known[field] is not None and known[field] != more[field]:
+            notes.adjust(f"{name}->reasoning.{field}={str(known[field])[:80]}")
+    return {**more, **{field: value for field, value in known.items() if value is not None}}
+
+
 def take_choices(extra: dict[str, Any]) -> list[str]:
     """The texts of `guided_choice`, of which the answer must be one; they are taken out of `extra`."""
     choices = extra.get("guided_choice")
@@ -76,7 +102,7 @@ def take_choices(extra: dict[str, Any]) -> list[str]:
     ):
         return []
     del extra["guided_choice"]
-    return choices
+    return list(dict.fromkeys(choices))
 
 
 def add_choices(config: Any, choices: list[str], *, has_functions: bool, notes: Notes) -> None:

@@ -96,8 +96,12 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     if native in plan.declared:
         msg = f"'{param}.name' is {function.name!r}, and another tool has that name: names must differ."
         raise ApiError(400, msg, param=f"{param}.name", code="invalid_value")
+    parameters = function.parameters
     if function.model_extra:
-        notes.drop_unknown(function.model_extra, f"{param}.")
+        extra = dict(function.model_extra)
+        if parameters is None:
+            parameters = schema_elsewhere(extra)
+        notes.drop_unknown(extra, f"{param}.")
     if native != function.name:
         notes.adjust(f"{param}.name={function.name}->{native}")
     plan.declared.add(native)
@@ -106,7 +110,7 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
     if native != function.name and function.name not in description and not is_recognizable(native, function.name):
         description = f"{description.rstrip()}\nThe conversation calls this function {function.name!r}."
     declaration: FunctionDeclaration = {"name": native, "description": description}
-    _add_parameters(plan, declaration, function.parameters, f"{param}.parameters", notes)
+    _add_parameters(plan, declaration, parameters, f"{param}.parameters", notes)
     plan.declarations.append(declaration)
     plan.strict = plan.strict or bool(function.strict)
     if isinstance(function, TextFunction):
@@ -139,6 +143,34 @@ def _add_parameters(
     declaration["parametersJsonSchema"] = converted.schema
     for change in converted.changes:
         notes.adjust(f"{param}.{change}")
+
+
+def named_mode(choice: Any, notes: Notes, param: str) -> Any:
+    """`choice`, or the mode that it names in the words of another API: `any`, `AUTO`, `{"type": "auto"}`."""
+    kind = choice.get("type") if isinstance(choice, dict) else choice
+    mode = _MODES.get(kind.lower()) if isinstance(kind, str) else None
+    if mode is None or (isinstance(choice, dict) and not choice.keys().isdisjoint(_NAMES)):
+        return choice
+    if isinstance(choice, dict):
+        notes.drop_unknown({name: value for name, value in choice.items() if name != "type"}, f"{param}.")
+    return mode
+
+
+_MODES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
+_NAMES = frozenset({"name", "function", "custom", "tools", "allowed_tools"})
+"""Fields of a choice that name tools."""
+
+
+def schema_elsewhere(given: dict[str, Any]) -> Any:
+    """The parameters of a function by the names that other APIs have for them; they are taken out of `given`."""
+    for name in _SCHEMA_NAMES:
+        if isinstance(given.get(name), dict):
+            return given.pop(name)
+    return None
+
+
+_SCHEMA_NAMES = ("input_schema", "inputSchema", "parameters_json_schema", "parametersJsonSchema")
+"""Anthropic's, MCP's and Google's."""
 
 
 def declared_names(plan: ToolPlan) -> frozenset[str]:

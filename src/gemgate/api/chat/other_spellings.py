@@ -9,9 +9,11 @@ from gemgate.translation.notes import Notes
 from gemgate.translation.other_spellings import (
     add_choices,
     reasoning_of,
+    reasoning_with,
     take_choices,
     take_google,
     take_image_config,
+    take_schema,
 )
 
 
@@ -37,19 +39,18 @@ def respelled(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -
     """
     extra, changes = dict(request.model_extra or {}), dict[str, Any]()
     if isinstance(request.reasoning_effort, dict):
-        changes |= {"reasoning_effort": None, "reasoning": {**request.reasoning_effort, **(request.reasoning or {})}}
+        known = reasoning_with(request.reasoning or {}, "reasoning_effort", request.reasoning_effort, notes)
+        changes |= {"reasoning_effort": None, "reasoning": known}
     if not extra and not changes:
         return Respelled(request, {}, [])
     if (google := take_google(extra, request.google, request.extra_body, notes)) is not None:
         changes["google"] = google
     if (thinking := extra.pop("thinking", None)) is not None:
-        changes["reasoning"] = {
-            **reasoning_of(thinking, notes),
-            **(changes.get("reasoning") or request.reasoning or {}),
-        }
+        known = changes.get("reasoning") or request.reasoning or {}
+        changes["reasoning"] = reasoning_with(known, "thinking", reasoning_of(thinking, notes), notes)
     image_config = take_image_config(extra, facts, notes)
     if extra.get("guided_json") is not None and request.response_format is None:
-        schema = JsonSchema(schema=extra.pop("guided_json"))
+        schema = JsonSchema(schema=take_schema(extra))
         changes["response_format"] = ResponseFormat(type="json_schema", json_schema=schema)
     choices = take_choices(extra) if request.response_format is None and "response_format" not in changes else []
     copy = request.model_copy(update=changes)

@@ -8,7 +8,7 @@ from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.built_in_tools import built_in_tool, untyped_tool
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
-from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, text_parameters
+from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, named_mode, text_parameters
 from gemgate.wire import Function, TextFunction
 
 _CHOICE = frozenset({"type", "name", "function", "custom", "allowed_tools", "mode", "tools"})
@@ -73,7 +73,9 @@ def _kind(tool: ToolDefinition) -> str:
     """The type of a tool; a function may come without it, and so may Google's own tools, whose type is empty."""
     if tool.type:
         return tool.type
-    return "function" if tool.function is not None else "custom" if tool.custom is not None else ""
+    if tool.function is not None or isinstance((tool.model_extra or {}).get("name"), str):
+        return "function"
+    return "custom" if tool.custom is not None else ""
 
 
 def _note_rest(tool: ToolDefinition, kind: str, prefix: str, notes: Notes) -> None:
@@ -168,10 +170,7 @@ def _refuse_the_mix(model: str, plan: ToolPlan) -> None:
 def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
     choice: Any = request.tool_choice if request.tool_choice is not None else request.function_call
     param = "tool_choice" if request.tool_choice is not None else "function_call"
-    if isinstance(choice, dict) and choice.keys() == {"type"} and choice["type"] in ("auto", "none", "required", "any"):
-        choice = choice["type"]  # as Anthropic's clients write it
-    if choice == "any":
-        choice = "required"
+    choice = named_mode(choice, notes, param)
     if isinstance(choice, dict):
         notes.drop_unknown({key: value for key, value in choice.items() if key not in _CHOICE}, f"{param}.")
         for kind in ("function", "custom"):

@@ -13,11 +13,15 @@ from gemgate.model_routing.model_name import model_name
 from gemgate.translation.extra_body import google_options, list_option, object_option
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import ImageOptions
+from gemgate.translation.other_spellings import take_google
 
 GOOGLE_OPTIONS = frozenset(
     {"aspect_ratio", "generation_config", "image_size", "person_generation", "safety_settings", "tools"}
 )
 """What `extra_body.google` may hold."""
+
+_AT_THE_TOP = GOOGLE_OPTIONS - {"tools"}
+"""Those that are read at the top level too."""
 
 MAX_SAMPLES = 4
 """The most images that one `predict` makes."""
@@ -70,7 +74,7 @@ def to_gemini(
     facts = options.catalog.facts(model)
     _refuse(request)
     _drop_unsupported(request, notes)
-    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
+    google = google_options(_google(request, notes), request.extra_body, GOOGLE_OPTIONS, notes)
     shape = frame(request, google, facts, notes)
     count = request.n or 1
     if method == "predict":
@@ -80,6 +84,19 @@ def to_gemini(
     return ImagesTranslation(
         model, method, bodies, count, request.output_format, _compression(request, method, notes), notes
     )
+
+
+def _google(request: ImageRequest, notes: Notes) -> dict[str, Any] | None:
+    """The field `google`, with Google's options from the top level; what is left there is noted as dropped."""
+    if not request.model_extra:
+        return request.google
+    extra = dict(request.model_extra)
+    for name in ("image_config", "imageConfig"):
+        if isinstance(config := extra.get(name), dict):
+            extra = {**config, **{key: value for key, value in extra.items() if key != name}}
+    google = take_google(extra, request.google, request.extra_body, notes, _AT_THE_TOP)
+    notes.drop_unknown(extra)
+    return request.google if google is None else google
 
 
 def method_of(native: ModelResource | None) -> Method:
@@ -107,7 +124,6 @@ def _drop_unsupported(request: ImageRequest, notes: Notes) -> None:
             notes.drop(name)
     if request.background == "transparent":
         notes.drop("background")
-    notes.drop_unknown(request.model_extra)
     if request.stream and request.response_format == "url":  # the events have no place for one
         notes.adjust("response_format=url->b64_json")
 

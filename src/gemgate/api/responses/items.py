@@ -229,7 +229,7 @@ def _flattened(part: dict[str, Any], name: str, bare: str) -> dict[str, Any]:
     Args:
         part: The part.
         name: The field that may be such an object.
-        bare: The name of its value where it is no object.
+        bare: The name of its value where that is not an object.
     """
     fields = {key: value for key, value in part.items() if key != "type" and value is not None}
     inner = fields.pop(name, None)

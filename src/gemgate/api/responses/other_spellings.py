@@ -11,9 +11,11 @@ from gemgate.translation.notes import Notes
 from gemgate.translation.other_spellings import (
     add_choices,
     reasoning_of,
+    reasoning_with,
     take_choices,
     take_google,
     take_image_config,
+    take_schema,
 )
 from gemgate.translation.validation import from_validation
 
@@ -52,7 +54,7 @@ def respelled(request: ResponseRequest, facts: ModelFacts, notes: Notes) -> Resp
         changes["reasoning"] = reasoning
     has_format = request.text is not None and request.text.format is not None
     if extra.get("guided_json") is not None and not has_format:
-        wanted = TextFormat(type="json_schema", name=SCHEMA_NAME, schema=extra.pop("guided_json"))
+        wanted = TextFormat(type="json_schema", name=SCHEMA_NAME, schema=take_schema(extra))
         text = request.text or TextOptions()
         changes["text"] = text.model_copy(update={"format": wanted})
     image_config = take_image_config(extra, facts, notes)
@@ -71,17 +73,16 @@ def add_respelled(config: GenerationConfig, words: RespelledRequest, *, has_func
 
 def _reasoning(extra: dict[str, Any], known: Reasoning | None, notes: Notes) -> Reasoning | None:
     """`reasoning` with what chat's `reasoning_effort` and Anthropic's `thinking` say, if there is one of them."""
-    found: dict[str, Any] = {}
+    own: dict[str, Any] = known.model_dump(exclude_none=True) if known is not None else {}
+    found = own
     if (thinking := extra.pop("thinking", None)) is not None:
-        found = reasoning_of(thinking, notes)
+        found = reasoning_with(found, "thinking", reasoning_of(thinking, notes), notes)
     if (effort := extra.pop("reasoning_effort", None)) is not None:
-        found |= effort if isinstance(effort, dict) else {"effort": effort}
-    if not found:
+        more = effort if isinstance(effort, dict) else {"effort": effort}
+        found = reasoning_with(found, "reasoning_effort", more, notes)
+    if found is own:
         return None
-    own = known.model_dump(exclude_none=True) if known is not None else {}
-    if own.get("effort", found.get("effort")) != found.get("effort") and "effort" in found:
-        notes.adjust(f"reasoning_effort={found['effort']}->{own['effort']}")
     try:
-        return ResponseRequest.model_validate({"model": "-", "reasoning": {**found, **own}}).reasoning
+        return ResponseRequest.model_validate({"model": "-", "reasoning": found}).reasoning
     except ValidationError as error:
         raise from_validation(error) from error

@@ -12,7 +12,7 @@ from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
-from gemgate.translation.tool_plan import ToolPlan, declare, text_parameters
+from gemgate.translation.tool_plan import ToolPlan, declare, named_mode, schema_elsewhere, text_parameters
 from gemgate.wire import Function
 
 _REFUSED = frozenset({"computer", "computer_use_preview", "programmatic_tool_calling"})
@@ -25,8 +25,6 @@ _FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict", "ty
 _CUSTOM_FIELDS = frozenset({"name", "description", "format", "type", "namespace"})
 _NAMESPACE_FIELDS = frozenset({"type", "name", "description", "tools"})
 _CHOICE_FIELDS = frozenset({"type", "name", "namespace", "function", "custom", "allowed_tools", "mode", "tools"})
-_MODES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
-"""Words for a choice that names no tool; Anthropic's clients say `any`."""
 
 
 class _Listed(NamedTuple):
@@ -191,12 +189,15 @@ def _function(entry: _Listed, is_searched: bool, notes: Notes) -> tuple[ToolIden
     name = tool.get("name")
     if not isinstance(name, str):
         raise missing_field(f"{param}.name")
+    parameters = tool.get("parameters") if kind == "function" else text_parameters(tool.get("format"))
+    if kind == "function" and parameters is None:
+        tool = dict(tool)
+        parameters = schema_elsewhere(tool)
     _note_rest(tool, _FUNCTION_FIELDS if kind == "function" else _CUSTOM_FIELDS, param, is_searched, notes)
     if not name:
         raise ApiError(400, f"'{param}.name' is empty.", param=f"{param}.name", code="invalid_value")
     identity = ToolIdentity(kind, name, tool.get("namespace"))
     description = _description(tool, param)
-    parameters = tool.get("parameters") if kind == "function" else text_parameters(tool.get("format"))
     strict = kind == "function" and tool.get("strict") is True
     return identity, Function(name=identity.key, description=description, parameters=parameters, strict=strict), entry
 
@@ -241,9 +242,9 @@ def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: 
         notes.drop(left_out)
         return
     native = native_tool(hosted, tool, param, notes)
-    declared: Any = native.pop("functionDeclarations", None)
-    if isinstance(declared, list):
-        plan.declarations.extend([each for each in declared if isinstance(each, dict)])
+    declared = native.pop("functionDeclarations", None)
+    functions: list[Any] = [each for each in declared if isinstance(each, dict)] if isinstance(declared, list) else []
+    plan.declarations.extend(functions)
     if native and plan.declarations and not facts.builtin_with_functions:
         notes.drop(left_out)
         return
@@ -254,10 +255,7 @@ def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: 
 
 def _choose(tools: ResponseTools, choice: str | dict[str, Any] | None, facts: ModelFacts, notes: Notes) -> None:
     plan = tools.plan
-    if isinstance(choice, dict) and choice.keys() == {"type"} and isinstance(choice["type"], str):
-        choice = _MODES.get(choice["type"], choice)  # as Anthropic's clients write it
-    elif isinstance(choice, str):
-        choice = _MODES.get(choice, choice)
+    choice = named_mode(choice, notes, "tool_choice")
     if choice is None or choice == "auto":
         if plan.declarations and facts.validated and (plan.strict or plan.built_in):
             plan.calling["mode"] = "VALIDATED"

@@ -13,6 +13,7 @@ from gemgate.translation.extra_body import google_options, list_option, object_o
 from gemgate.translation.native_options import override_config
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
+from gemgate.translation.other_spellings import take_google
 from gemgate.translation.speech.encoders import MEDIA_TYPES, SpeechFormat, can_encode
 from gemgate.translation.speech.voices import voice_config
 
@@ -70,10 +71,9 @@ def to_gemini(request: SpeechRequest, options: Options, *, model: str = "") -> S
     model = model_name(model or request.model)
     facts = options.catalog.facts(model)
     _check_model(model, facts)
-    notes.drop_unknown(request.model_extra)
+    google = google_options(_google(request, notes), request.extra_body, GOOGLE_OPTIONS, notes)
     if not isinstance(request.voice, str):
         notes.drop_unknown(request.voice.model_extra, "voice.")
-    google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     config: GenerationConfig = {
         "responseModalities": ["AUDIO"],
         "speechConfig": object_option(google, "speech_config") or _voice(request, facts, notes),
@@ -93,6 +93,16 @@ def to_gemini(request: SpeechRequest, options: Options, *, model: str = "") -> S
     if "store" not in facts.refused_fields:
         body["store"] = False
     return SpeechTranslation(model, body, 1, notes, wanted)
+
+
+def _google(request: SpeechRequest, notes: Notes) -> dict[str, Any] | None:
+    """The field `google`, with Google's options from the top level; what is left there is noted as dropped."""
+    if not request.model_extra:
+        return request.google
+    extra = dict(request.model_extra)
+    google = take_google(extra, request.google, request.extra_body, notes, GOOGLE_OPTIONS)
+    notes.drop_unknown(extra)
+    return request.google if google is None else google
 
 
 def not_encodable(wanted: str) -> ApiError:
