@@ -143,7 +143,7 @@ class LineAnswer:
 
 
 def prepare(body: Mapping[str, Any], job: LineJob, translators: Translators) -> Prepared:
-    """Read the body of a line, which is no longer JSON: it was parsed with its line.
+    """Read the body of a line, which was parsed with its line.
 
     Raises:
         ApiError: 400 that names what is wrong with it.
