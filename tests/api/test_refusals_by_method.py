@@ -182,3 +182,13 @@ async def test_a_placeholder_for_a_key_leaves_googles_words_whole(key: str) -> N
         answer = await client.request(verb, path, json=body, headers={"authorization": f"Bearer {key}"})
     assert answer.status_code == 401
     assert said in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("key", ["key", "A", "demo"])
+async def test_a_placeholder_for_a_key_leaves_native_answers_whole(key: str) -> None:
+    google = FakeGoogle({"candidates": [{"content": {"parts": [{"text": "A key opens a demo door"}]}}]})
+    path = "/v1beta/models/gemini-2.5-flash:"
+    async with in_process(gateway_app(google, gemini_api_key=key)) as client:
+        for method in ("generateContent", "streamGenerateContent?alt=sse"):
+            answer = await client.post(path + method, json={"contents": [{"parts": [{"text": "Hi"}]}]})
+            assert "A key opens a demo door" in answer.text

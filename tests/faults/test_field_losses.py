@@ -187,6 +187,21 @@ def test_a_limit_beyond_the_models_is_lowered_to_it(name: str, limit: int) -> No
     assert translation.notes.adjusted == [f"{name}={limit}->65536"]
 
 
+@pytest.mark.parametrize("limit", [2**40, 100_000])
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda limit: {"generationConfig": {"maxOutputTokens": limit}},
+        lambda limit: {"google": {"generation_config": {"max_output_tokens": limit}}},
+        lambda limit: {"max_tokens": 5, "extra_body": {"google": {"generation_config": {"maxOutputTokens": limit}}}},
+    ],
+)
+def test_a_limit_in_googles_words_is_lowered_too(limit: int, spelled: Any) -> None:
+    translation = translate(**spelled(limit))
+    assert translation.body["generationConfig"]["maxOutputTokens"] == 65_536
+    assert f"extra_body.google.generation_config.max_output_tokens={limit}->65536" in translation.notes.adjusted
+
+
 def test_a_limit_within_the_models_is_kept() -> None:
     assert translate(max_tokens=65_536).notes.adjusted == []
     assert translate(model=FLASH_20, max_tokens=9_000).notes.adjusted == ["max_tokens=9000->8192"]

@@ -329,9 +329,14 @@ def _objects(value: Any) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def can_be_key(secret: str) -> bool:
+    """Whether `secret` is long enough to be a key; a placeholder such as `key` may be a word of any answer."""
+    return len(secret) >= _SHORTEST_KEY
+
+
 def _pattern_of(secret: str) -> re.Pattern[str] | None:
     """What finds a key in a text; None for one that is too short to be one."""
-    if len(secret) < _SHORTEST_KEY:
+    if not can_be_key(secret):
         return None
     literal = re.escape(secret)
     return re.compile(literal if len(secret) >= _LONG_KEY else rf"(?<![A-Za-z0-9_-]){literal}(?![A-Za-z0-9_-])")

@@ -6,6 +6,7 @@ from gemgate.errors import ApiError
 from gemgate.gemini.model_facts import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
 from gemgate.translation.notes import Notes
+from gemgate.translation.sampling import lowered_limit
 
 _CACHE = "extra_body.google.cached_content"
 _TIERS = {"flex": "flex", "priority": "priority", "fast": "priority"}
@@ -13,9 +14,13 @@ _TIERS_OF_OPENAI = ("scale", "ultrafast")
 """They are served as the default one."""
 
 
-def override_config(config: GenerationConfig, explicit: dict[str, Any], notes: Notes) -> None:
-    """`extra_body.google.generation_config` is the more special word, so it wins."""
+def override_config(config: GenerationConfig, explicit: dict[str, Any], facts: ModelFacts, notes: Notes) -> None:
+    """`extra_body.google.generation_config` is the more special word, so it wins; its limit is the model's at most."""
     known: dict[str, Any] = config  # type: ignore[assignment]  # merged by name
+    limit = explicit.get("maxOutputTokens")
+    if isinstance(limit, int) and limit > facts.output_limit:
+        lowered = lowered_limit(limit, "extra_body.google.generation_config.max_output_tokens", facts, notes)
+        explicit = {**explicit, "maxOutputTokens": lowered}
     for name, value in explicit.items():
         if name in known and known[name] != value:
             notes.adjust(f"generationConfig.{name}->extra_body.google.generation_config")

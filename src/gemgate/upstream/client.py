@@ -9,7 +9,7 @@ import httpx
 
 from gemgate.gemini.client.client import Body, GeminiClient, encode
 from gemgate.gemini.client.response import GeminiResponse
-from gemgate.gemini.errors import Failure, GeminiError, TransportError
+from gemgate.gemini.errors import Failure, GeminiError, TransportError, can_be_key
 from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.cooldowns import Cooldown
@@ -235,7 +235,8 @@ class Upstream:
                 attempts.succeeded(key_lease)
                 answer.on_close = key_lease.close
                 if key_lease.key is not None:
-                    answer.key_label, answer.gateway_key = key_lease.key.label, key_lease.secret
+                    answer.key_label = key_lease.key.label
+                    answer.gateway_key = key_lease.secret if can_be_key(key_lease.secret) else ""
                 return answer
 
     async def _made(

@@ -36,6 +36,8 @@ def props(**properties: Any) -> Json:
         ),
         ({"outer": {"inner": {"deep": STRING}}}, props(outer=props(inner=props(deep=STRING)))),
         ({"a": {"enum": ["x"]}}, props(a={"type": "string", "enum": ["x"]})),
+        ({"a": {"description": "Any."}}, props(a={"description": "Any."})),
+        ({"a": {}, "b": STRING, "c": True}, props(a={}, b=STRING, c={})),
         (
             {"$defs": {"A": STRING}, "a": {"$ref": "#/$defs/A"}},
             {**props(a={"$ref": "#/$defs/A"}), "$defs": {"A": STRING}},
@@ -46,6 +48,28 @@ def test_a_map_of_properties_is_an_object_and_noted(source: Json, expected: Json
     for parameters in (function_parameters(source, param="p"), to_gemini_schema(source, param="p")):
         assert parameters.schema == expected
         assert f"root: {NOTE}" in parameters.changes
+
+
+@pytest.mark.parametrize(
+    ("source", "expected", "changes"),
+    [
+        (props(a={**STRING, "required": True}, b=STRING), {**props(a=STRING, b=STRING), "required": ["a"]}, ()),
+        (props(a={**STRING, "required": False}), props(a=STRING), ()),
+        (
+            {**props(a={**STRING, "required": True}, b=STRING), "required": ["b"]},
+            {**props(a=STRING, b=STRING), "required": ["b", "a"]},
+            (),
+        ),
+        (
+            props(a={"type": "array", "items": {**STRING, "required": True}}),
+            props(a={"type": "array", "items": STRING}),
+            ("properties.a.items: required dropped",),
+        ),
+    ],
+)
+def test_a_property_may_say_itself_that_it_is_required(source: Json, expected: Json, changes: tuple[str, ...]) -> None:
+    converted = function_parameters(source, param="p")
+    assert (converted.schema, converted.changes) == (expected, changes)
 
 
 DATA = {"parent": {"type": "string", "required": True}, "insert_after": STRING}

@@ -50,7 +50,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "a_type_that_is_an_object": ({"type": [{}]}, "is not a JSON type"),
     "an_empty_type_list": ({"type": []}, "schema type: an empty list"),
     "properties_as_a_list": ({"properties": []}, "schema properties: must be an object of schemas"),
-    "required_as_a_flag": (props(a=STR | {"required": True}), "schema properties.a.required: must be a list"),
+    "required_as_a_word": (props(a=STR | {"required": "yes"}), "schema properties.a.required: must be a list"),
     "required_with_a_number": ({"required": [1]}, "schema required: must be a list"),
     "enum_as_a_string": ({"enum": "a"}, "schema enum: must be a list of at least one value"),
     "an_empty_enum": ({"enum": []}, "schema enum: must be a list of at least one value"),

@@ -128,7 +128,7 @@ def to_gemini(
     hidden = apply_format(wanted, plan, config, facts, notes) if wanted is not _TEXT else None
     calls = 1 if request.n is None else _count(request.n, config, facts)
     if google:
-        override_config(config, object_option(google, "generation_config"), notes)
+        override_config(config, object_option(google, "generation_config"), facts, notes)
     body: GenerateContentRequest = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}

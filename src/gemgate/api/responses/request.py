@@ -152,7 +152,7 @@ def to_gemini(
     has_functions = bool(tools.plan.declarations) and not facts.json_with_tools
     add_respelled(config, words, has_functions=has_functions, notes=notes)
     hidden = apply_format(read_format(wanted, tools, notes), tools.plan, config, facts, notes, "text.format")
-    override_config(config, object_option(google, "generation_config"), notes)
+    override_config(config, object_option(google, "generation_config"), facts, notes)
     body: GenerateContentRequest = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}

@@ -83,7 +83,7 @@ def to_gemini(request: SpeechRequest, options: Options, *, model: str = "") -> S
         config["responseFormat"] = {"audio": {"mimeType": native}}
     elif not can_encode(wanted):
         raise not_encodable(wanted)
-    override_config(config, object_option(google, "generation_config"), notes)
+    override_config(config, object_option(google, "generation_config"), facts, notes)
     body: GenerateContentRequest = {
         "contents": [{"role": "user", "parts": _parts(request, google, config, facts, notes)}]
     }

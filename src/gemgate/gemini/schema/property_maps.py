@@ -1,7 +1,7 @@
 """Objects that are written without `properties`: a map of names to schemas where a schema should be.
 
 Some MCP servers send them, and so do people: `{"location": {"type": "string"}}`. Read as a schema they say nothing.
-Draft 3's `required: true` of a property, which goes with them, is read as well.
+Draft 3's `required: true` of a property, which goes with them, is read as well, in schemas too.
 """
 
 from typing import Any
@@ -42,8 +42,11 @@ def as_object(node: dict[str, Any]) -> dict[str, Any]:
     rest: dict[str, Any] = {}
     for key, value in node.items():
         may_be_name = key not in _SCHEMA_VALUES or (key in _LIKELY_NAMES and not has_type)
-        if isinstance(value, dict) and may_be_name and not key.startswith("$") and _is_schema(value, 0):
+        is_name = may_be_name and not key.startswith(("$", "x-"))
+        if is_name and isinstance(value, dict) and (_is_schema(value, 0) or not has_type):
             properties[key] = value
+        elif is_name and value is True and not has_type and key not in _FLAGS:
+            properties[key] = {}
         elif _is_short(key, value):
             properties[key] = {"type": value.lower()}
         else:
@@ -87,6 +90,8 @@ def _is_schema(value: dict[str, Any], depth: int) -> bool:
         return True
     if any(_is_well_formed(key, value[key]) for key in _SHAPES if key in value):
         return True
+    if isinstance(value.get("description"), str) and value.keys() <= _WORDS_OF_PROPERTIES:
+        return True
     return depth < _MAX_DEPTH and is_map(value, depth + 1)
 
 
@@ -99,6 +104,15 @@ _WORDS = frozenset((
     "type", "title", "description", "format", "pattern", "id", "default", "example", "const", "contentEncoding",
     "contentMediaType", "comment",
 ))  # fmt: skip
+
+
+_WORDS_OF_PROPERTIES = frozenset((
+    "description", "title", "nullable", "required", "default", "example", "examples", "deprecated", "optional",
+))  # fmt: skip
+"""What a property says that names no type: words, and Draft 3's `required`."""
+
+_FLAGS = frozenset(("nullable", "required", "deprecated", "readOnly", "writeOnly", "uniqueItems", "optional", "strict"))
+"""Keywords whose value is `true`."""
 
 
 def _types(node: dict[str, Any]) -> set[str]:

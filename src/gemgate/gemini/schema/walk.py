@@ -99,7 +99,7 @@ class Converter:
     def _with_properties(self, raw: dict[str, Any], path: str) -> dict[str, Any]:
         """`raw`, or the object that it means when it is a map of properties."""
         if not is_map(raw):
-            return raw
+            return with_required_names(raw)
         self._note(path, "a map of properties taken for an object")
         return with_required_names(as_object(raw))
 
@@ -282,6 +282,9 @@ class Converter:
             place.out[key] = value
 
     def _names(self, place: Place, key: str, value: Any) -> None:
+        if isinstance(value, bool) and key == "required":  # of draft 3, where there is no object to name it
+            place.dropped.append(key)
+            return
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
             raise self._error(_join(place.path, key), "must be a list of the names of properties")
         properties = place.node.get("properties")
