@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from fastapi import FastAPI
@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     tracing = tracing_of(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
         app.state.drain = Drain(settings.shutdown_delay)
         async with services(settings, chat, metrics, tracing, transport) as opened:
             app.state.services = opened
@@ -155,7 +155,7 @@ def _operation_id(route: APIRoute) -> str:
 class _Gateway(FastAPI):
     """Our middleware is around FastAPI's own layers, so that a hot request passes none of them."""
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> dict[str, object]:
         """The OpenAPI document. It is made when the first one asks for it: most gateways are never asked."""
         if self.openapi_schema is None:
             from gemgate.api.openapi.document import document

@@ -6,7 +6,6 @@ Shape and codes: https://platform.openai.com/docs/guides/error-codes.
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
@@ -27,7 +26,7 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
-        google: dict[str, Any] | None = None,
+        google: dict[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -43,9 +42,9 @@ class ApiError(Exception):
         fields = {name: getattr(self, name) for name in ("type", "param", "code", "headers", "google")}
         return partial(ApiError, **fields), (self.status, self.message)
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, dict[str, object]]:
         """`{"error": {message, type, param, code}}`, all four always there."""
-        error: dict[str, Any] = {
+        error: dict[str, object] = {
             "message": self.message,
             "type": self.type,
             "param": self.param,

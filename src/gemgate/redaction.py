@@ -3,7 +3,6 @@
 import re
 import traceback
 from functools import lru_cache
-from typing import Any
 
 HIDDEN = "***"
 
@@ -65,7 +64,7 @@ def _is_secret(name: str) -> bool:
     return name.lower().replace("-", "_") in _SECRET_NAMES
 
 
-def redact_value(value: Any, name: str = "") -> Any:
+def redact_value(value: object, name: str = "") -> object:
     """A JSON-like value without secrets: by the name of the field, and by the look of its text."""
     if _is_secret(name):
         return HIDDEN

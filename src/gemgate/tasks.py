@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 _AGAIN_SECONDS = 0.1
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-async def all_of(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+async def all_of(calls: Sequence[Coroutine[object, object, T]]) -> list[T]:
     """The results of `calls`, in their order; the first failure cancels the others and is raised."""
     if len(calls) == 1:
         return [await calls[0]]
@@ -25,7 +25,7 @@ async def all_of(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 @asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def in_background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
     """Runs `work` until the block ends. It is cancelled as often as it takes: libraries may swallow a cancellation."""
     task = asyncio.create_task(work)
     try:

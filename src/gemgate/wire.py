@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create, and openai-p
 do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `null` means absent, as at OpenAI.
 """
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -34,12 +34,12 @@ class RefusalPart(Wire):
     refusal: str
 
 
-def _as_object(value: Any) -> Any:
+def _as_object(value: object) -> object:
     """A bare URL, as some clients send it, as the object that holds it."""
     return {"url": value} if isinstance(value, str) else value
 
 
-def _absent_if_empty(value: Any) -> Any:
+def _absent_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
@@ -96,7 +96,7 @@ class InputFile(DeclaredType):
     file_id: str | None = None
     file_url: str | None = None
     filename: str | None = None
-    video_metadata: dict[str, Any] | None = None
+    video_metadata: dict[str, object] | None = None
 
     @model_validator(mode="after")
     def _take_url(self) -> Self:
@@ -163,7 +163,7 @@ class Function(Wire):
 
     name: str
     description: str | None = None
-    parameters: Any = None
+    parameters: object = None
     strict: bool | None = None
 
 

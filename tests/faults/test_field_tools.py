@@ -93,5 +93,6 @@ def test_what_a_type_cannot_have_is_taken_out_and_named(schema: Any, expected: A
     tool = function_tool("f", parameters={"type": "object", "properties": {"a": schema}})
     translation = accepted(translate(tools=[tool]))
     (declaration,) = translation.body["tools"][0]["functionDeclarations"]
-    assert declaration["parametersJsonSchema"]["properties"]["a"] == expected
+    parameters: Any = declaration["parametersJsonSchema"]
+    assert parameters["properties"]["a"] == expected
     assert translation.notes.adjusted == [f"tools[0].function.parameters.properties.a: {dropped} dropped"]

@@ -209,18 +209,20 @@ def test_without_the_input_the_branches_of_unions_are_left_out_as_far_as_they_sh
 
 
 def test_a_location_that_fastapi_gives_loses_its_first_word() -> None:
-    details = [{"type": "missing", "loc": ("query", "limit"), "msg": "Field required", "input": None}]
+    details: list[Any] = [{"type": "missing", "loc": ("query", "limit"), "msg": "Field required", "input": None}]
     assert from_details(details).param == "limit"
 
 
 def test_an_error_of_another_kind_keeps_pydantics_words() -> None:
-    details = [{"type": "finite_number", "loc": ("top_p",), "msg": "Input should be a finite number", "input": 1}]
+    details: list[Any] = [
+        {"type": "finite_number", "loc": ("top_p",), "msg": "Input should be a finite number", "input": 1}
+    ]
     error = from_details(details, {"top_p": 1})
     assert (error.message, error.code) == ("Invalid 'top_p': Input should be a finite number.", "invalid_value")
 
 
 def test_an_expected_type_without_a_name_of_ours_is_told_in_pydantics_words() -> None:
-    details = [{"type": "date_type", "loc": ("day",), "msg": "Input should be a valid date", "input": ()}]
+    details: list[Any] = [{"type": "date_type", "loc": ("day",), "msg": "Input should be a valid date", "input": ()}]
     assert "Input should be a valid date, but got an array" in from_details(details, {"day": 1}).message
 
 

@@ -167,7 +167,7 @@ class _Lines:
         return f"{self._path}, line {line}: {_dotted(steps)} {text}."
 
 
-def _parse(text: str, path: str) -> tuple[Any, _Lines]:
+def _parse(text: str, path: str) -> tuple[object, _Lines]:
     lines = _Lines(path)
     try:
         loader = yaml.SafeLoader(text)

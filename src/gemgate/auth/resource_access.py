@@ -7,7 +7,6 @@ without the gateway belongs to nobody. A caller with a Gemini key of its own is 
 
 from collections.abc import Collection
 from functools import partial
-from typing import Any
 
 import orjson
 from anyio import to_thread
@@ -106,7 +105,7 @@ class ResourceAccess:
             del body["model"]  # the operator's name for a model is not the caller's choice
         await self.check_values(caller, body, size)
 
-    async def check_values(self, caller: Caller, values: Any, size: int) -> None:
+    async def check_values(self, caller: Caller, values: object, size: int) -> None:
         """Refuse parsed JSON of `size` bytes that names what is not its caller's.
 
         Raises:
@@ -116,7 +115,7 @@ class ResourceAccess:
             named = await self.named(values, size)
             await self.check_names(caller, named.names)
 
-    async def named(self, body: Any, size: int) -> Named:
+    async def named(self, body: object, size: int) -> Named:
         """What a parsed body of `size` bytes names.
 
         Raises:

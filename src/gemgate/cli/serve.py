@@ -4,7 +4,7 @@ import gc
 import os
 import shlex
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,7 +46,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, emulato
     """Serve the gateway. Settings come from the environment and from .env."""
     end_well_on_sigterm()
     given = {"host": host, "port": port, "workers": workers}
-    overrides: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    overrides: dict[str, object] = {name: value for name, value in given.items() if value is not None}
     with _uncollected(), import_emulator()() if emulator else nullcontext() as upstream:
         if upstream is not None:
             overrides |= {"upstream": upstream, "gemini_api_key": (), "client_keys": (), "client_keys_file": None}

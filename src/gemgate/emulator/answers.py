@@ -32,14 +32,14 @@ class Draft:
 
     parts: list[dict[str, Any]] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
-    sketches: list[dict[str, Any]] = field(default_factory=list)
+    sketches: list[dict[str, object]] = field(default_factory=list)
     thought_tokens: int = 0
     tool_tokens: int = 0
     finish: str = "STOP"
     finish_message: str = ""
     content: Literal["role", "empty", "absent"] = "role"
-    extras: dict[str, Any] = field(default_factory=dict)
-    logprobs: dict[str, Any] = field(default_factory=dict)
+    extras: dict[str, object] = field(default_factory=dict)
+    logprobs: dict[str, object] = field(default_factory=dict)
 
     @property
     def calls(self) -> bool:
@@ -62,7 +62,7 @@ class ScriptedAnswer:
     sound_format: str = ""
 
 
-def identify(model: ModelFamily, body: dict[str, Any]) -> str:
+def identify(model: ModelFamily, body: dict[str, object]) -> str:
     """23 URL-safe characters that are the same for the same request."""
     canonical = orjson.dumps([model.name, body], option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(canonical).digest()
@@ -144,7 +144,7 @@ def _thoughts(prompt: Prompt) -> list[str]:
     ]
 
 
-def _identified(model: ModelFamily, call: dict[str, Any], seed: str, place: int) -> dict[str, Any]:
+def _identified(model: ModelFamily, call: dict[str, object], seed: str, place: int) -> dict[str, object]:
     """The call with an id of the family's form; the id is unique to the request and the place."""
     digest = hashlib.sha256(f"{seed}/{place}".encode())
     if model.family.call_ids == "short":

@@ -43,7 +43,7 @@ VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
 Handler = Callable[[EmulatorState, Request], Awaitable[ASGIApp]]
 
 # What follows the colon in /v1beta/models/{model}:{method}. A further method is a further line.
-METHODS: dict[str, Callable[[EmulatorState, Request, ModelFamily, Any], Delivery]] = {
+METHODS: dict[str, Callable[[EmulatorState, Request, ModelFamily, object], Delivery]] = {
     "generateContent": generate.generate_content,
     "streamGenerateContent": generate.stream_generate_content,
     "countTokens": generate.count_tokens,
@@ -163,7 +163,7 @@ async def _get_model(state: EmulatorState, request: Request) -> Delivery:
     return json_reply(state, model.resource())
 
 
-async def _cache_body(state: EmulatorState, request: Request) -> dict[str, Any]:
+async def _cache_body(state: EmulatorState, request: Request) -> dict[str, object]:
     body, found = parse("CachedContent", await read(state, request))
     if found:
         raise bad_request(found)

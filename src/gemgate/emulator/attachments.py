@@ -20,7 +20,7 @@ def attach(files: FileShelf, owner: str, body: dict[str, Any]) -> dict[str, Any]
     return found
 
 
-def attach_content(files: FileShelf, owner: str, content: dict[str, Any]) -> dict[str, Any]:
+def attach_content(files: FileShelf, owner: str, content: dict[str, object]) -> dict[str, object]:
     """One turn, as `attach` does it.
 
     Raises:

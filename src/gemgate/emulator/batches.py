@@ -45,7 +45,7 @@ _MARK = re.compile(rb"\[\[\s{0,9}emulator:\s{0,9}(batch-[^\]]{1,200})\]\]", re.I
 _OF_THE_CONNECTION = frozenset({"reset-before-headers", "reset-mid-stream", "garbage", "html-502", "slow-start"})
 
 
-def batch_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
+def batch_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: object) -> Delivery:
     """POST /v1beta/models/{model}:batchGenerateContent: the operation that represents the job.
 
     Raises:
@@ -54,7 +54,7 @@ def batch_generate_content(state: EmulatorState, request: Request, model: ModelF
     return _create(state, request, model, body, "BatchGenerateContentRequest", "GenerateContentBatch")
 
 
-def async_batch_embed_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
+def async_batch_embed_content(state: EmulatorState, request: Request, model: ModelFamily, body: object) -> Delivery:
     """POST /v1beta/models/{model}:asyncBatchEmbedContent: the operation that represents the job.
 
     Raises:
@@ -187,7 +187,7 @@ async def one_batch(state: EmulatorState, request: Request) -> Delivery:
     return whole(state, scenario, pretty(_asked(state, job)))
 
 
-def _asked(state: EmulatorState, job: EmulatedJob) -> dict[str, Any]:
+def _asked(state: EmulatorState, job: EmulatedJob) -> dict[str, object]:
     """The operation, one phase further if the emulator is set to go on with each question.
 
     Raises:

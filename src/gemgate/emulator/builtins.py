@@ -87,8 +87,8 @@ def _pages(draft: Draft, prompt: Prompt) -> None:
 
 def _code(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) -> None:
     numbers = [int(number) if number.is_integer() else number for number in read(prompt.text).numbers] or [1, 1]
-    code: dict[str, Any] = {"language": "PYTHON", "code": f"print(sum({numbers}))\n"}
-    result: dict[str, Any] = {"outcome": "OUTCOME_OK", "output": f"{sum(numbers)}\n"}
+    code: dict[str, object] = {"language": "PYTHON", "code": f"print(sum({numbers}))\n"}
+    result: dict[str, object] = {"outcome": "OUTCOME_OK", "output": f"{sum(numbers)}\n"}
     if model.family.generation >= _GEMINI_3:
         code["id"] = result["id"] = f"call_{int.from_bytes(seed.encode()[:4]) % 10**6}"
     draft.parts[:0] = [{"executableCode": code}, {"codeExecutionResult": result}]

@@ -33,13 +33,13 @@ class Cache:
     """One cache: the body it was made of, and its times."""
 
     name: str
-    body: dict[str, Any]
+    body: dict[str, object]
     created: datetime
     updated: datetime
     expires: datetime
     tokens: int
 
-    def resource(self) -> dict[str, Any]:
+    def resource(self) -> dict[str, object]:
         """The `CachedContent` message: the contents never come back."""
         return {
             "name": self.name,
@@ -76,7 +76,7 @@ class Caches:
         self._caches: dict[str, Cache] = {}
         self._made = 0
         text = "The gemgate emulator keeps this example cache. " * 200
-        body = {"model": EXAMPLE_MODEL, "contents": [{"role": "user", "parts": [{"text": text}]}]}
+        body: dict[str, object] = {"model": EXAMPLE_MODEL, "contents": [{"role": "user", "parts": [{"text": text}]}]}
         start = self._now()
         self._caches[EXAMPLE] = Cache(EXAMPLE, body, start, start, datetime.max.replace(tzinfo=UTC), _count(body))
 
@@ -130,7 +130,7 @@ class Caches:
             raise cache_not_found()
         return cache
 
-    def patch(self, name: str, body: dict[str, Any]) -> Cache:
+    def patch(self, name: str, body: dict[str, object]) -> Cache:
         """Move the expiry of a cache.
 
         Raises:
@@ -152,17 +152,17 @@ class Caches:
         self.get(name)
         del self._caches[name]
 
-    def page(self, size: int, token: str) -> dict[str, Any]:
+    def page(self, size: int, token: str) -> dict[str, object]:
         """A page of live caches, the newest first, with `nextPageToken` if there are more."""
         alive = [cache for cache in reversed(self._caches.values()) if cache.expires > self._now()]
         return paged("cachedContents", [cache.resource() for cache in alive], size, token)
 
-    def put(self, name: str, body: dict[str, Any]) -> None:
+    def put(self, name: str, body: dict[str, object]) -> None:
         """Place a cache under a name of the caller's choice, for tests."""
         now = self._now()
         self._caches[name] = Cache(name, body, now, now, now + DEFAULT_TTL, _count(body))
 
-    def for_request(self, name: str, model: str, body: dict[str, Any]) -> Cache:
+    def for_request(self, name: str, model: str, body: dict[str, object]) -> Cache:
         """The cache that a generate request names.
 
         Raises:
@@ -182,19 +182,19 @@ class Caches:
         return cache
 
 
-def _count(body: dict[str, Any]) -> int:
+def _count(body: dict[str, object]) -> int:
     return prompt_tokens(body).total()
 
 
 def paged(
     key: str,
-    resources: list[dict[str, Any]],
+    resources: list[dict[str, object]],
     size: int,
     token: str,
     *,
     default: int = DEFAULT_PAGE,
     maximum: int = MAX_PAGE,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A page of resources under `key`; the token is the place where the next page begins.
 
     `size` 0 means `default`; more than `maximum` is taken as `maximum`.
@@ -206,5 +206,5 @@ def paged(
         raise GoogleApiError(400, "Invalid page token.")
     start = int(token or 0)
     end = start + (min(size, maximum) if size > 0 else default)
-    page: dict[str, Any] = {key: resources[start:end]} if resources[start:end] else {}
+    page: dict[str, object] = {key: resources[start:end]} if resources[start:end] else {}
     return page | ({"nextPageToken": str(end)} if end < len(resources) else {})

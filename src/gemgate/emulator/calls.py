@@ -71,7 +71,7 @@ _PARALLEL = ("parallel", "both", "at the same time", "simultaneously", "at once"
 _PLACES = frozenset(["location", "city", "place", "town", "country", "region", "destination", "address"])
 
 
-def choose(prompt: Prompt) -> list[dict[str, Any]]:
+def choose(prompt: Prompt) -> list[dict[str, object]]:
     """The calls of an answer, `{name, args}` each; none if the answer is text.
 
     Raises:
@@ -112,25 +112,25 @@ def _chosen(functions: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
     return [functions[scores.index(max(scores))]]
 
 
-def _schema(function: dict[str, Any]) -> Any:
+def _schema(function: dict[str, object]) -> object:
     if "parametersJsonSchema" in function:
         return function["parametersJsonSchema"]
     return from_openapi(function.get("parameters") or {"type": "object"})
 
 
-def _takes_place(function: dict[str, Any]) -> bool:
+def _takes_place(function: dict[str, object]) -> bool:
     schema = _schema(function)
     properties = schema.get("properties") if isinstance(schema, dict) else None
     return any(_PLACES & set(words(name)) for name in properties or {})
 
 
-def _call(function: dict[str, Any], hints: Hints) -> dict[str, Any]:
+def _call(function: dict[str, object], hints: Hints) -> dict[str, object]:
     schema = _schema(function)
     args = satisfying(_needed(schema, hints), hints)
     return {"name": function["name"], "args": args if isinstance(args, dict) else {}}
 
 
-def _needed(schema: Any, hints: Hints) -> Any:
+def _needed(schema: object, hints: Hints) -> object:
     """The schema with only the properties that are required or that the prompt has a value for."""
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         return schema
@@ -145,6 +145,6 @@ def _needed(schema: Any, hints: Hints) -> Any:
     return {**schema, "properties": kept}
 
 
-def _enum_words(spec: Any) -> set[str]:
+def _enum_words(spec: object) -> set[str]:
     values = spec.get("enum") if isinstance(spec, dict) else None
     return {word for value in values or () if isinstance(value, str) for word in words(value)}

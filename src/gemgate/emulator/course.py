@@ -1,7 +1,5 @@
 """The course of a request: the scenario it takes, and how its whole answer is sent."""
 
-from typing import Any
-
 from gemgate.emulator import scenarios
 from gemgate.emulator.delivery import (
     Delivery,
@@ -17,7 +15,7 @@ from gemgate.emulator.state import EmulatorState
 
 
 def begin(
-    state: EmulatorState, caller: RequestIdentity, model: ModelFamily, method: str, *, asked: str, content: Any
+    state: EmulatorState, caller: RequestIdentity, model: ModelFamily, method: str, *, asked: str, content: object
 ) -> Scenario:
     """The scenario of a request that is right in itself; `asked` is what is in `[[emulator: …]]`.
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -95,7 +94,7 @@ async def _gone(receive: Receive) -> None:
 
 
 def _reset(scope: Scope) -> None:
-    abort: Callable[[], Any] | None = (scope.get("state") or {}).get(ABORT)
+    abort: Callable[[], object] | None = (scope.get("state") or {}).get(ABORT)
     if abort is None:
         raise ConnectionBroken("the emulator was asked to break the connection, and this server offers no way to")
     abort()

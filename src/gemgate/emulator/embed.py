@@ -24,7 +24,7 @@ _MEDIA = ("inlineData", "fileData")
 _UNSPECIFIED = "TASK_TYPE_UNSPECIFIED"
 
 
-def embed_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
+def embed_content(state: EmulatorState, request: Request, model: ModelFamily, body: object) -> Delivery:
     """POST /v1beta/models/{model}:embedContent: `{"embedding": {"values"}}`.
 
     Raises:
@@ -56,18 +56,18 @@ def batch_embed_contents(state: EmulatorState, request: Request, model: ModelFam
 
 
 def _answer(
-    state: EmulatorState, request: Request, model: ModelFamily, requests: list[dict[str, Any]], root: str
+    state: EmulatorState, request: Request, model: ModelFamily, requests: list[dict[str, object]], root: str
 ) -> Delivery:
     scenario, made, counts = _embed(state, caller(request), model, requests, root)
     single = not root.startswith("* Batch")
-    answer: dict[str, Any] = {"embedding": made[0]} if single else {"embeddings": made}
+    answer: dict[str, object] = {"embedding": made[0]} if single else {"embeddings": made}
     if (model.family.vector or Vector()).rich:
         answer["usageMetadata"] = {"promptTokenCount": counts.total(), "promptTokenDetails": usage.details(counts)}
     raw = orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return whole(state, scenario, raw)
 
 
-def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: Any) -> dict[str, Any]:
+def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: object) -> dict[str, object]:
     """The answer to one line of a batch job: the vector that the same request gets live, and its tokens.
 
     Raises:
@@ -162,11 +162,11 @@ def _vector(kind: Vector, each: dict[str, Any], maximum: int) -> list[float]:
     return vectors.vector(features, given.get("outputDimensionality") or kind.maximum, unit=kind.unit)
 
 
-def _count(content: dict[str, Any]) -> Counter[str]:
+def _count(content: dict[str, object]) -> Counter[str]:
     return usage.prompt_tokens({"contents": [content]})
 
 
-def _tokens(contents: list[dict[str, Any]], maximum: int) -> Counter[str]:
+def _tokens(contents: list[dict[str, object]], maximum: int) -> Counter[str]:
     """Tokens by modality; of each content at most `most` count, since the rest of it is cut off."""
     counts: Counter[str] = Counter()
     for content in contents:

@@ -1,7 +1,6 @@
 """Refusals as Google words and shapes them. Sources: recorded exchanges; texts nobody recorded say so."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from gemgate.emulator.validation import Violation
 
@@ -30,7 +29,7 @@ class GoogleApiError(Exception):
 
     status: int
     message: str
-    details: list[dict[str, Any]] = field(default_factory=list)
+    details: list[dict[str, object]] = field(default_factory=list)
     reason: str = ""
 
     @property
@@ -38,9 +37,9 @@ class GoogleApiError(Exception):
         """`error.status`."""
         return self.reason or STATUS_NAMES.get(self.status, "UNKNOWN")
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """The JSON body: `{"error": {code, message, status, details?}}`."""
-        error: dict[str, Any] = {
+        error: dict[str, object] = {
             "code": self.status,
             "message": self.message,
             "status": self.name,

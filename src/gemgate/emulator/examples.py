@@ -67,13 +67,13 @@ _UNBOUNDED = 10**9
 _NO_FORMATS = FormatChecker(formats=())
 
 
-def from_openapi(schema: Any) -> Any:
+def from_openapi(schema: object) -> object:
     """JSON Schema of Google's `Schema` message: types in lower case, counts as numbers, `nullable` as a type."""
     if isinstance(schema, list):
         return [from_openapi(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     for key, value in schema.items():
         if key == "properties":
             result[key] = {name: from_openapi(each) for name, each in value.items()}
@@ -89,7 +89,7 @@ def from_openapi(schema: Any) -> Any:
     return result
 
 
-def satisfying(schema: Any, hints: Hints) -> Any:
+def satisfying(schema: object, hints: Hints) -> object:
     """A value that satisfies `schema` as far as Google's keywords go.
 
     Raises:
@@ -100,14 +100,14 @@ def satisfying(schema: Any, hints: Hints) -> Any:
     return next((value for value in attempts if _satisfies(validator, value)), attempts[0])
 
 
-def _satisfies(validator: Draft202012Validator, value: Any) -> bool:
+def _satisfies(validator: Draft202012Validator, value: object) -> bool:
     try:
         return bool(validator.is_valid(value))
     except re.error:
         return True  # a pattern in a dialect that Python does not know: nobody here can tell
 
 
-def checked(schema: Any) -> Draft202012Validator:
+def checked(schema: object) -> Draft202012Validator:
     """A validator of `schema` that checks formats too; kept, because applications send the same schemas over and over.
 
     Raises:
@@ -128,7 +128,7 @@ def _checked(raw: bytes) -> Draft202012Validator:
     return Draft202012Validator(schema, format_checker=FormatChecker())
 
 
-def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+def subschemas(schema: object) -> Iterator[dict[str, Any]]:
     """The schema and every schema inside it; names of properties and plain values are not taken for keywords."""
     if isinstance(schema, list):
         for each in schema:
@@ -148,7 +148,7 @@ def references(schema: Any) -> Iterator[str]:
     return (each["$ref"] for each in subschemas(schema) if isinstance(each.get("$ref"), str))
 
 
-def resolve(root: Any, reference: str) -> Any:
+def resolve(root: object, reference: str) -> object:
     """What `reference` points to inside `root`.
 
     Raises:
@@ -165,7 +165,7 @@ def resolve(root: Any, reference: str) -> Any:
 class _Maker:
     """One run over a schema; `generous` fills optional properties and lists too."""
 
-    def __init__(self, root: Any, hints: Hints, *, generous: bool) -> None:
+    def __init__(self, root: object, hints: Hints, *, generous: bool) -> None:
         self.root = root
         self.hints = hints
         self.generous = generous
@@ -188,7 +188,7 @@ class _Maker:
                 return self.one_of(schema[union], rest, name, depth, index)
         return self.of_type(schema, name, depth, index)
 
-    def of_type(self, schema: dict[str, Any], name: str, depth: int, index: int) -> Any:
+    def of_type(self, schema: dict[str, object], name: str, depth: int, index: int) -> object:
         kind = _kind(schema)
         if kind == "object":
             return self.object(schema, depth)
@@ -200,14 +200,14 @@ class _Maker:
             return True
         return None if kind == "null" else self.string(schema, name, index)
 
-    def referred(self, reference: str, name: str, depth: int, index: int) -> Any:
+    def referred(self, reference: str, name: str, depth: int, index: int) -> object:
         self.open.append(reference)
         try:
             return self.make(resolve(self.root, reference), name, depth, index)
         finally:
             self.open.pop()
 
-    def one_of(self, options: list[Any], rest: dict[str, Any], name: str, depth: int, index: int) -> Any:
+    def one_of(self, options: list[object], rest: dict[str, object], name: str, depth: int, index: int) -> object:
         """The first option that is neither null nor a loop; at the bottom, null or whatever ends soonest."""
         ordered = [option for option in options if not self.loops(option) and _kind(option) != "null"]
         chosen = ordered[0] if ordered else next((o for o in options if _kind(o) == "null"), options[0])
@@ -215,11 +215,11 @@ class _Maker:
             chosen = {**rest, **chosen}
         return self.make(chosen, name, depth, index)
 
-    def loops(self, schema: Any) -> bool:
+    def loops(self, schema: object) -> bool:
         """Whether making `schema` would come back to a reference that is being made."""
         return any(reference in self.open for reference in references(schema))
 
-    def choice(self, values: list[Any], index: int) -> Any:
+    def choice(self, values: list[object], index: int) -> object:
         said = set(words(self.hints.text))
         named = [value for value in values if isinstance(value, str) and value and set(words(value)) <= said]
         return named[0] if named and words(named[0]) else values[index % len(values)]
@@ -310,7 +310,7 @@ def _merged(schema: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _kind(schema: Any) -> str:
+def _kind(schema: object) -> str:
     """The type to make: the first that is not null, or what the keywords suggest."""
     if not isinstance(schema, dict):
         return ""

@@ -6,7 +6,7 @@ with the gateway's.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from gemgate.emulator import lifecycle
 
@@ -316,10 +316,10 @@ class ModelFamily:
     version: str
     latest: bool = field(default=False)
 
-    def resource(self) -> dict[str, Any]:
+    def resource(self) -> dict[str, object]:
         """The `ModelFamily` message of the models endpoint."""
         family = self.family
-        resource: dict[str, Any] = {
+        resource: dict[str, object] = {
             "name": f"models/{self.name}",
             "version": "001",
             "displayName": self.name.replace("-", " ").title(),

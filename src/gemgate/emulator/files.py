@@ -54,7 +54,7 @@ class UploadedFile:
     ready: float
     source: Literal["UPLOADED", "GENERATED"] = "UPLOADED"
     failed: bool = False
-    extras: dict[str, Any] = field(default_factory=dict)
+    extras: dict[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -67,10 +67,10 @@ class UploadedFile:
             return "PROCESSING"
         return "FAILED" if self.failed else "ACTIVE"
 
-    def resource(self, now: float, origin: str) -> dict[str, Any]:
+    def resource(self, now: float, origin: str) -> dict[str, object]:
         """The `UploadedFile` message; what is empty or zero is left out. `origin` is where it can be downloaded."""
         state = self.state(now)
-        found: dict[str, Any] = {
+        found: dict[str, object] = {
             "name": self.name,
             "displayName": self.display_name,
             "mimeType": self.mime_type,
@@ -207,7 +207,7 @@ class FileShelf:
             raise too_long("DeleteFileRequest")
         del self._files[self.get(owner, short).id]
 
-    def listed(self, owner: str, origin: str) -> list[dict[str, Any]]:
+    def listed(self, owner: str, origin: str) -> list[dict[str, object]]:
         """The files of a key, the newest first."""
         now = self._clock()
         return [file.resource(now, origin) for file in reversed(self._alive(owner))]

@@ -35,10 +35,12 @@ from gemgate.emulator.validation import parse
 OTHER_MODEL = "gemini-3.8-flash"
 """The model that answers in the scenario `answers-as-another-model`."""
 
-_CANCELLED = {"error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}}
+_CANCELLED: dict[str, dict[str, object]] = {
+    "error": {"code": 499, "message": "The operation was cancelled.", "status": "CANCELLED"}
+}
 
 
-def generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
+def generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: object) -> Delivery:
     """POST /v1beta/models/{model}:generateContent.
 
     Raises:
@@ -48,7 +50,7 @@ def generate_content(state: EmulatorState, request: Request, model: ModelFamily,
     return whole(state, scenario, pretty(_unary(scenario, answer)), answer.tier)
 
 
-def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: Any) -> dict[str, Any]:
+def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: object) -> dict[str, object]:
     """The `GenerateContentResponse` to one line of a batch job: what the same request gets live.
 
     Raises:
@@ -66,7 +68,7 @@ def _unary(scenario: Scenario, answer: ScriptedAnswer) -> dict[str, Any]:
     return response
 
 
-def stream_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: Any) -> Delivery:
+def stream_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: object) -> Delivery:
     """POST /v1beta/models/{model}:streamGenerateContent, as events with `?alt=sse`, else as one JSON array.
 
     Raises:

@@ -1,7 +1,6 @@
 """Reads requests: the JSON body, the caller, the paging."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -36,7 +35,7 @@ def caller(request: Request) -> RequestIdentity:
     return RequestIdentity(owner, request.path_params["version"], scenario)
 
 
-async def read(state: EmulatorState, request: Request) -> Any:
+async def read(state: EmulatorState, request: Request) -> object:
     """The JSON body, remembered, with its size in `request.state.size`.
 
     The credential is checked after that, so that tests see refused requests too.
@@ -68,7 +67,7 @@ def too_large(limit: int) -> GoogleApiError:
     return invalid(f"Request payload size exceeds the limit: {limit} bytes.")
 
 
-def saw(state: EmulatorState, request: Request, body: Any, size: int) -> None:
+def saw(state: EmulatorState, request: Request, body: object, size: int) -> None:
     """Remember a request."""
     state.saw(request.method, request.url.path, request.query_params, request.headers, body, size)
 

@@ -59,14 +59,14 @@ class Order:
 class Results:
     """What the thread has worked out so far, in the order in which it got done."""
 
-    inline: list[dict[str, Any]] = field(default_factory=list)
+    inline: list[dict[str, object]] = field(default_factory=list)
     content: RequestContent = field(default_factory=RequestContent)
     ends: list[int] = field(default_factory=list)
     failed: list[bool] = field(default_factory=list)
     problem: str = ""
     finished: threading.Event = field(default_factory=threading.Event)
 
-    def add(self, result: dict[str, Any], *, in_file: bool) -> None:
+    def add(self, result: dict[str, object], *, in_file: bool) -> None:
         """Keep a result."""
         if in_file:
             self.content.write(orjson.dumps(result, option=orjson.OPT_APPEND_NEWLINE))
@@ -145,7 +145,7 @@ class EmulatedJob:
             return "RUNNING"
         return "FAILED" if self.results.problem and self.ending == "SUCCEEDED" else self.ending
 
-    def operation(self, now: float, *, with_results: bool = True) -> dict[str, Any]:
+    def operation(self, now: float, *, with_results: bool = True) -> dict[str, object]:
         """The `Operation` as recorded: the results are in it twice. `with_results=False` leaves inline ones out."""
         state = self.state(now)
         is_over = state not in {"PENDING", "RUNNING"}
@@ -165,7 +165,7 @@ class EmulatedJob:
             "priority": str(self.order.priority) if self.order.priority else "",
             "name": self.name,
         }
-        found: dict[str, Any] = {
+        found: dict[str, object] = {
             "name": self.name,
             "metadata": {key: value for key, value in metadata.items() if value},
         }
@@ -276,7 +276,7 @@ class Jobs:
         """Forget a job. It is not cancelled by that."""
         del self._jobs[job.id]
 
-    def listed(self, owner: str) -> list[dict[str, Any]]:
+    def listed(self, owner: str) -> list[dict[str, object]]:
         """The jobs of a key, the newest first, without inline results."""
         now = self._clock()
         found = [job for job in reversed(self._jobs.values()) if job.order.owner == owner]

@@ -43,7 +43,7 @@ def answerer(state: EmulatorState, by: RequestIdentity, model: ModelFamily, kind
     return answer
 
 
-def _with_model(request: dict[str, Any], model: ModelFamily) -> dict[str, Any]:
+def _with_model(request: dict[str, object], model: ModelFamily) -> dict[str, object]:
     """The request with the model of the job.
 
     Raises:
@@ -53,7 +53,7 @@ def _with_model(request: dict[str, Any], model: ModelFamily) -> dict[str, Any]:
     return {**request, "model": f"models/{model.name}"}
 
 
-def check_model(request: dict[str, Any], model: ModelFamily) -> None:
+def check_model(request: dict[str, object], model: ModelFamily) -> None:
     """Whether a request is for the model of its job, or for none.
 
     Raises:

@@ -20,11 +20,11 @@ class BrokenInput(ValueError):  # noqa: N818 - it says what is wrong with the in
 class JobLine:
     """One request: what is beside it (`key` or `metadata`, to be echoed), and the request itself."""
 
-    echoed: dict[str, Any]
-    request: Any
+    echoed: dict[str, object]
+    request: dict[str, object]
 
 
-Answerer = Callable[[JobLine], dict[str, Any]]
+Answerer = Callable[[JobLine], dict[str, object]]
 
 
 def from_inline(requests: Iterable[dict[str, Any]]) -> Iterator[JobLine]:

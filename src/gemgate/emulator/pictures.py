@@ -47,7 +47,7 @@ class DrawnPicture:
     width: int
     height: int
 
-    def part(self) -> dict[str, Any]:
+    def part(self) -> dict[str, object]:
         """The `inlineData` part."""
         return {"inlineData": {"mimeType": self.kind, "data": self.data}}
 

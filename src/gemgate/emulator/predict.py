@@ -66,7 +66,7 @@ def predict(state: EmulatorState, request: Request, model: ModelFamily, body: An
     return whole(state, scenario, pretty({"predictions": predictions} if predictions else {}))
 
 
-def _prompt(instances: list[Any]) -> str:
+def _prompt(instances: list[object]) -> str:
     if len(instances) != 1:
         raise invalid("The number of instances must be 1.")
     prompt = instances[0].get("prompt") if isinstance(instances[0], dict) else None
@@ -75,7 +75,7 @@ def _prompt(instances: list[Any]) -> str:
     return prompt
 
 
-def _parameters(given: Any, model: ModelFamily) -> dict[str, Any]:
+def _parameters(given: object, model: ModelFamily) -> dict[str, object]:
     """The parameters, checked. Names that nobody knows are ignored: `parameters` is free-form JSON in the schema.
 
     Raises:
@@ -116,7 +116,7 @@ def _shown(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _one_of(name: str, value: Any, possible: tuple[str, ...], *, any_case: bool = False) -> None:
+def _one_of(name: str, value: object, possible: tuple[str, ...], *, any_case: bool = False) -> None:
     if not isinstance(value, str) or (value.lower() if any_case else value) not in possible:
         raise invalid(f"{name} {_shown(value)} is not supported. Possible values are: {', '.join(possible)}.")
 

@@ -25,10 +25,10 @@ class Prompt:
         system: The text of the system instruction.
     """
 
-    contents: list[dict[str, Any]]
+    contents: list[dict[str, object]]
     text: str
     scenario: str
-    media: list[dict[str, Any]]
+    media: list[dict[str, object]]
     results: list[dict[str, Any]]
     functions: list[dict[str, Any]]
     builtins: list[str]
@@ -44,12 +44,12 @@ def parts_of(content: dict[str, Any]) -> list[dict[str, Any]]:
     return content.get("parts") or []
 
 
-def is_result_turn(content: dict[str, Any]) -> bool:
+def is_result_turn(content: dict[str, object]) -> bool:
     """Whether the turn brings results of functions."""
     return content.get("role") != "model" and any("functionResponse" in part for part in parts_of(content))
 
 
-def current_turn(contents: list[dict[str, Any]]) -> int:
+def current_turn(contents: list[dict[str, object]]) -> int:
     """Index of the last user turn that is a message rather than results; 0 without one."""
     for index in range(len(contents) - 1, -1, -1):
         content = contents[index]
@@ -69,14 +69,14 @@ def scenario_in(text: str) -> str:
     return found[1].strip() if found else ""
 
 
-def _last_text(contents: list[dict[str, Any]]) -> str:
+def _last_text(contents: list[dict[str, object]]) -> str:
     for content in reversed(contents):
         if content.get("role") != "model" and (text := text_of(parts_of(content))):
             return text
     return ""
 
 
-def _builtins(tools: list[dict[str, Any]]) -> list[str]:
+def _builtins(tools: list[dict[str, object]]) -> list[str]:
     return [name for tool in tools for name in tool if name != "functionDeclarations"]
 
 

@@ -1,7 +1,5 @@
 """Answers in the clothes that Google gives them: headers, pretty-printed JSON, HTML from the front end."""
 
-from typing import Any
-
 from starlette.requests import Request
 
 from gemgate.emulator.delivery import Delivery, Piece
@@ -27,7 +25,7 @@ def headers(content_type: str, tier: str = "standard") -> dict[str, str]:
     }
 
 
-def json_reply(state: EmulatorState, body: dict[str, Any], tier: str = "standard") -> Delivery:
+def json_reply(state: EmulatorState, body: dict[str, object], tier: str = "standard") -> Delivery:
     """A 200 with one JSON object."""
     raw: list[Piece] = [pretty(body)]
     return Delivery(state, 200, headers(JSON, tier), raw)

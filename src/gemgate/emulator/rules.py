@@ -43,7 +43,7 @@ def check_request(model: ModelFamily, body: dict[str, Any], *, streaming: bool) 
     _logprobs(model, body, streaming=streaming)
 
 
-def refusal(model: ModelFamily, body: dict[str, Any], *, streaming: bool = False) -> GoogleApiError | None:
+def refusal(model: ModelFamily, body: dict[str, object], *, streaming: bool = False) -> GoogleApiError | None:
     """The refusal that `check` raises, or None."""
     try:
         check_request(model, body, streaming=streaming)
@@ -58,7 +58,7 @@ def _every_part(contents: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str,
             yield f"contents[{turn}].parts[{number}]", part
 
 
-def _turns(model: ModelFamily, contents: list[dict[str, Any]]) -> None:
+def _turns(model: ModelFamily, contents: list[dict[str, object]]) -> None:
     for content in contents:
         if content.get("role", "user") not in {"user", "model", "function", ""}:
             raise invalid("Please use a valid role: user, model.")
@@ -102,7 +102,7 @@ def _calls_and_results(_model: ModelFamily, contents: list[dict[str, Any]]) -> N
         position += 1
 
 
-def _begins_with_calls(before: list[dict[str, Any]]) -> bool:
+def _begins_with_calls(before: list[dict[str, object]]) -> bool:
     """Whether a turn of calls behind these has no user turn before it; calls may go on in the next turn (recorded)."""
     if not before:
         return True
@@ -190,7 +190,7 @@ def _functions(model: ModelFamily, body: dict[str, Any]) -> None:
     _mixtures(model, body, functions=bool(declared), builtins=bool(prompt.builtins))
 
 
-def _has_parameters(function: dict[str, Any]) -> bool:
+def _has_parameters(function: dict[str, object]) -> bool:
     """Google refuses a function without a schema where a call must follow one (python-genai #981)."""
     return "parameters" in function or "parametersJsonSchema" in function
 

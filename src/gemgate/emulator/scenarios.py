@@ -12,7 +12,6 @@ The first that is there, in this order, counts.
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from gemgate.emulator import errors
 from gemgate.emulator.answers import Draft, ScriptedAnswer, said
@@ -155,7 +154,7 @@ _IMAGE_FILTERED = (
     "was an error, send feedback."
 )
 # Why an image model gave no picture: finishReason, finishMessage and what it says instead. The shape is from reports.
-_UNPAINTED: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
+_UNPAINTED: dict[str, tuple[str, str, list[dict[str, object]]]] = {
     "image-safety": ("IMAGE_SAFETY", _IMAGE_FILTERED, []),
     "no-image": ("NO_IMAGE", "Unable to show the generated image. The model could not generate the image.", []),
     "text-only": ("STOP", "", [{"text": "I can describe that for you, but I cannot draw it."}]),
@@ -185,6 +184,6 @@ def _alter_draft(name: str, draft: Draft) -> None:
         draft.finish = "NEW_REASON_OF_THE_EMULATOR"
 
 
-def _replace(draft: Draft, finish: str, *, parts: list[dict[str, Any]]) -> None:
+def _replace(draft: Draft, finish: str, *, parts: list[dict[str, object]]) -> None:
     draft.parts, draft.extras, draft.thoughts, draft.sketches, draft.logprobs = parts, {}, [], [], {}
     draft.finish, draft.finish_message = finish, ""

@@ -61,7 +61,7 @@ def _wrong(path: str, why: str) -> GoogleApiError:
     return invalid(f"* GenerateContentRequest.{path}: {why}\n")
 
 
-def check_json_schema(schema: Any, path: str, *, parameters: bool) -> None:
+def check_json_schema(schema: object, path: str, *, parameters: bool) -> None:
     """Refuse an invalid JSON Schema, whose references lead nowhere or in a circle, or with keywords beside `$ref`.
 
     A circle is allowed through a property that is not required. Google documents both rules; a recorded request with a
@@ -81,7 +81,7 @@ def check_json_schema(schema: Any, path: str, *, parameters: bool) -> None:
         raise _wrong(path, f"`$ref` can not be used together with `{beside}`.")
 
 
-def _endless(root: dict[str, Any]) -> str | None:
+def _endless(root: dict[str, object]) -> str | None:
     """A reference that leads back to itself with no optional property on the way."""
     for start in dict.fromkeys(references(root)):
         seen, ahead = set[str](), [start]
@@ -95,7 +95,7 @@ def _endless(root: dict[str, Any]) -> str | None:
     return None
 
 
-def _unavoidable(schema: Any) -> Iterator[str]:
+def _unavoidable(schema: object) -> Iterator[str]:
     """References that a value of the schema cannot do without, as Google counts: lists and unions do not help."""
     if isinstance(schema, list):
         for each in schema:
@@ -110,7 +110,7 @@ def _unavoidable(schema: Any) -> Iterator[str]:
         yield from _unavoidable(schema.get(keyword))
 
 
-def _beside_references(schema: Any) -> Iterator[str]:
+def _beside_references(schema: object) -> Iterator[str]:
     for each in subschemas(schema):
         if isinstance(each.get("$ref"), str):
             yield from (key for key in each if not key.startswith("$") and key not in _BESIDE_REF)

@@ -22,7 +22,7 @@ _TURNS = 5
 class ResettableProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # uvicorn picks the class on import
     """uvicorn's HTTP protocol that hands applications a way to reset the connection, in `scope["state"]`."""
 
-    app_state: dict[str, Any]
+    app_state: dict[str, object]
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Offer `abort` to the requests of this connection."""

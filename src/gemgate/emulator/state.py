@@ -91,7 +91,7 @@ class EmulatorState:
         return self.now()
 
     def saw(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: Any, size: int = 0
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: object, size: int = 0
     ) -> None:
         """Remember a request of `size` bytes, without its secrets; the oldest ones go when it gets too much."""
         seen = SeenRequest(
@@ -108,7 +108,7 @@ class EmulatorState:
                 self.requests.popleft()
             self._changed.notify_all()
 
-    def attempt(self, contents: Any) -> int:
+    def attempt(self, contents: object) -> int:
         """Which try of these contents this is, from 1: for the scenario that fails the first ones."""
         key = hashlib.sha256(orjson.dumps(contents)).hexdigest()
         self.attempts[key] += 1

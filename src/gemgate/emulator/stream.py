@@ -6,6 +6,7 @@ and finish reason in one event; Gemini 3 ends with an empty, signed text; calls 
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -29,7 +30,7 @@ class _Step:
     """What one event adds to a candidate."""
 
     parts: list[dict[str, Any]] = field(default_factory=list)
-    extras: dict[str, Any] = field(default_factory=dict)
+    extras: dict[str, object] = field(default_factory=dict)
     last: bool = False
 
 
@@ -78,7 +79,7 @@ def events(answer: ScriptedAnswer) -> list[dict[str, Any]]:
     return result
 
 
-def _blocked(answer: ScriptedAnswer) -> dict[str, Any]:
+def _blocked(answer: ScriptedAnswer) -> dict[str, object]:
     prompt = answer.prompt.total()
     return {
         "promptFeedback": {"blockReason": answer.blocked},
@@ -94,8 +95,8 @@ def _blocked(answer: ScriptedAnswer) -> dict[str, Any]:
 
 
 def _response(
-    answer: ScriptedAnswer, candidates: list[dict[str, Any]], tokens: list[Counter[str]], *, thinking: bool
-) -> dict[str, Any]:
+    answer: ScriptedAnswer, candidates: list[dict[str, object]], tokens: list[Counter[str]], *, thinking: bool
+) -> dict[str, object]:
     several = len(answer.candidates) > 1
     family = answer.model.family
     produced = sum(tokens, Counter())
@@ -125,9 +126,9 @@ def _detailed(family: Family, produced: Counter[str]) -> Counter[str]:
 
 def _candidate(
     answer: ScriptedAnswer, draft: Draft, number: int, step: _Step, *, finish_message: str
-) -> dict[str, Any]:
-    content: dict[str, Any] = {"parts": step.parts} if step.parts else {}
-    candidate: dict[str, Any] = {"content": {} if draft.content == "empty" else {**content, "role": "model"}}
+) -> dict[str, object]:
+    content: dict[str, object] = {"parts": step.parts} if step.parts else {}
+    candidate: dict[str, object] = {"content": {} if draft.content == "empty" else {**content, "role": "model"}}
     if draft.content == "absent":
         candidate = {}
     if step.last:
@@ -167,7 +168,7 @@ def _signature(answer: ScriptedAnswer, number: int, place: str) -> str:
     return make(f"{answer.response_id}/{number}/{place}")
 
 
-def _signed(answer: ScriptedAnswer, draft: Draft, number: int) -> list[dict[str, Any]]:
+def _signed(answer: ScriptedAnswer, draft: Draft, number: int) -> list[dict[str, object]]:
     """The parts with their signatures, as one response carries them."""
     family = answer.model.family
     signs_calls = family.signs_calls and (family.needs_signature or draft.thought_tokens > 0)
@@ -221,7 +222,7 @@ def _text_steps(texts: list[dict[str, Any]], *, three: bool) -> list[_Step]:
     return steps
 
 
-def _call_steps(answer: ScriptedAnswer, calls: list[dict[str, Any]]) -> list[_Step]:
+def _call_steps(answer: ScriptedAnswer, calls: list[dict[str, object]]) -> list[_Step]:
     family = answer.model.family
     together = family.generation < _GEMINI_3 and answer.model.family.can_stop
     if not calls:
@@ -232,7 +233,7 @@ def _call_steps(answer: ScriptedAnswer, calls: list[dict[str, Any]]) -> list[_St
 def _finish(answer: ScriptedAnswer, draft: Draft, number: int, steps: list[_Step], *, three: bool) -> None:
     """Close the steps as the family does, and put grounding where the family has it."""
     if three:
-        end: dict[str, Any] = {"text": ""}
+        end: dict[str, object] = {"text": ""}
         speaks = not draft.parts or any("text" in part for part in draft.parts)
         if speaks and not draft.calls:
             end["thoughtSignature"] = _signature(answer, number, "text")
@@ -263,11 +264,11 @@ def pieces(text: str) -> list[str]:
     return [*result, rest] if rest else result
 
 
-def compact(event: dict[str, Any]) -> bytes:
+def compact(event: dict[str, object]) -> bytes:
     """One event on one line, spelled as Google does: a space after each colon, none after a comma."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ": ")).encode()
 
 
-def pretty(body: dict[str, Any]) -> bytes:
+def pretty(body: Mapping[str, object]) -> bytes:
     """A body on several lines, as Google prints whole answers and errors."""
     return json.dumps(body, ensure_ascii=False, indent=2).encode() + b"\n"

@@ -25,7 +25,7 @@ def _format(prompt: Prompt) -> dict[str, Any]:
     return text if text.get("mimeType") == "APPLICATION_JSON" or "schema" in text else {}
 
 
-def _schema(prompt: Prompt) -> Any:
+def _schema(prompt: Prompt) -> object:
     config = prompt.config
     if "responseSchema" in config:
         return from_openapi(config["responseSchema"])

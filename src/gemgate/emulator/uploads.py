@@ -43,7 +43,7 @@ class UploadSession:
 
     id: str
     owner: str
-    wanted: dict[str, Any]
+    wanted: dict[str, object]
     declared: int | None
     scenario: Scenario
     break_at: int | None
@@ -102,7 +102,7 @@ def _fields(raw: bytes) -> dict[str, Any]:
     return canonical.get("file") or {}
 
 
-def _typed(wanted: dict[str, Any], mime_type: str) -> dict[str, Any]:
+def _typed(wanted: dict[str, object], mime_type: str) -> dict[str, object]:
     return {**wanted, "mimeType": mime_type or wanted.get("mimeType") or _DEFAULT_TYPE}
 
 
@@ -250,7 +250,7 @@ async def _raw(state: EmulatorState, request: Request) -> Delivery:
     return _at_once(state, request, _typed({"displayName": name} if name else {}, kind), raw)
 
 
-def _at_once(state: EmulatorState, request: Request, wanted: dict[str, Any], data: bytes) -> Delivery:
+def _at_once(state: EmulatorState, request: Request, wanted: dict[str, object], data: bytes) -> Delivery:
     owner = caller(request).owner
     state.files.check_new(owner, wanted, len(data))
     scenario = _scenario(state, request, wanted)

@@ -43,7 +43,7 @@ def prompt_tokens(body: dict[str, Any]) -> Counter[str]:
     return counts
 
 
-def details(counts: Counter[str]) -> list[dict[str, Any]]:
+def details(counts: Counter[str]) -> list[dict[str, object]]:
     """`promptTokensDetails` and the like; what is zero is left out."""
     return [{"modality": name, "tokenCount": counts[name]} for name in MODALITIES if counts[name]]
 
@@ -57,7 +57,7 @@ def metadata(
     cached: Counter[str] | None = None,
     tier: str = "standard",
     answer_details: Counter[str] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """`usageMetadata` in Google's order: `promptTokenCount` holds the cached tokens, the total holds everything."""
     cached = cached or Counter()
     whole = prompt + cached
@@ -67,7 +67,7 @@ def metadata(
         "totalTokenCount": whole.total() + answer.total() + thoughts + tools,
         "cachedContentTokenCount": cached.total(),
     }
-    usage: dict[str, Any] = {name: count for name, count in counts.items() if count}
+    usage: dict[str, object] = {name: count for name, count in counts.items() if count}
     listed = {
         "promptTokensDetails": details(whole),
         "cacheTokensDetails": details(cached),

@@ -95,9 +95,9 @@ class _FieldReader:
         shown = why or (f'"{value}"' if isinstance(value, str) else orjson.dumps(value, default=str).decode())
         self.found.append(Violation(path, f"Invalid value at '{path}' ({kind}), {shown}"))
 
-    def message(self, name: str, body: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
+    def message(self, name: str, body: dict[str, object], path: str, depth: int) -> dict[str, object]:
         table, spellings = _table(), _spellings(name)
-        result: dict[str, Any] = {}
+        result: dict[str, object] = {}
         for key, value in body.items():
             known = spellings.get(key)
             if known is None:
@@ -115,14 +115,14 @@ class _FieldReader:
                 self.found.append(Violation(place, f"* {self.root}.{place}: {snake(needed)} must be specified.\n"))
         return result
 
-    def groups(self, name: str, result: dict[str, Any], path: str) -> None:
+    def groups(self, name: str, result: dict[str, object], path: str) -> None:
         for group, members in _table().oneofs.get(name, {}).items():
             given = [member for member in result if member in members]
             for second in given[1:]:
                 why = f"oneof field '{group}' is already set. Cannot set '{second}'"
                 self.found.append(Violation(path, f"Invalid value at '{path}' (oneof), {why}"))
 
-    def value(self, kind: str, value: Any, path: str, depth: int) -> Any:
+    def value(self, kind: str, value: object, path: str, depth: int) -> object:
         if kind == "value":
             return value
         if kind.startswith("["):
@@ -141,12 +141,12 @@ class _FieldReader:
             return self.entries(kind[1:-1], value, path, depth)
         return self.single(kind, value, path, depth)
 
-    def items(self, kind: str, value: Any, path: str, depth: int) -> list[Any]:
+    def items(self, kind: str, value: object, path: str, depth: int) -> list[object]:
         values = value if isinstance(value, list) else [value]
         single = not isinstance(value, list)
         return [self.value(kind, item, path if single else f"{path}[{n}]", depth) for n, item in enumerate(values)]
 
-    def entries(self, kind: str, value: Any, path: str, depth: int) -> dict[str, Any]:
+    def entries(self, kind: str, value: object, path: str, depth: int) -> dict[str, object]:
         if not isinstance(value, dict):
             self.invalid(path, "Map", value)
             return {}
@@ -155,7 +155,7 @@ class _FieldReader:
             for number, (key, entry) in enumerate(value.items())
         }
 
-    def single(self, kind: str, value: Any, path: str, depth: int) -> Any:
+    def single(self, kind: str, value: object, path: str, depth: int) -> object:
         table = _table()
         if kind in table.messages:
             if isinstance(value, dict):
@@ -171,7 +171,7 @@ class _FieldReader:
             self.invalid(path, shown, value, str(error) if kind == "bytes" else "")
             return value
 
-    def enum(self, kind: str, value: Any, path: str) -> Any:
+    def enum(self, kind: str, value: object, path: str) -> object:
         values = _table().enums[kind]
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(values):
             return values[value]
@@ -186,20 +186,20 @@ class _FieldReader:
         return value
 
 
-def _string(value: Any) -> str:
+def _string(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError  # noqa: TRY004 - one exception for every value that does not fit
     return value
 
 
-def _bool(value: Any) -> bool:
+def _bool(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError  # noqa: TRY004 - as above
     return value
 
 
-def _integer(bits: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
+def _integer(bits: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
         if isinstance(value, str) and _INTEGER.fullmatch(value):
             value = int(value)
         if isinstance(value, float) and value.is_integer():
@@ -211,7 +211,7 @@ def _integer(bits: int) -> Callable[[Any], int]:
     return check
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError  # noqa: TRY004 - as above
     number = float(value)
@@ -230,7 +230,7 @@ def decode_base64(text: str) -> bytes:
     return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
-def _bytes(value: Any) -> str:
+def _bytes(value: object) -> str:
     text = _string(value)
     try:
         decode_base64(text)
@@ -239,8 +239,8 @@ def _bytes(value: Any) -> str:
     return text
 
 
-def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
+def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
+    def check(value: object) -> str:
         if not pattern.fullmatch(_string(value)):
             raise ValueError
         return str(value)
@@ -248,13 +248,13 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
     return check
 
 
-def _struct(value: Any) -> dict[str, Any]:
+def _struct(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ValueError  # noqa: TRY004 - as above
     return value
 
 
-_SCALARS: dict[str, tuple[Callable[[Any], Any], str]] = {
+_SCALARS: dict[str, tuple[Callable[[object], object], str]] = {
     "string": (_string, "TYPE_STRING"),
     "bool": (_bool, "TYPE_BOOL"),
     "int32": (_integer(32), "TYPE_INT32"),

@@ -30,7 +30,7 @@ _FILTERED = (
     "Videos were filtered out because they violated Google's Responsible AI practices. You will not be charged for "
     "blocked videos. Try rephrasing the prompt. If you think this was an error, send feedback."
 )
-_POSSIBLE: dict[str, tuple[Any, ...]] = {
+_POSSIBLE: dict[str, tuple[object, ...]] = {
     "durationSeconds": (4, 6, 8),
     "aspectRatio": ("16:9", "9:16"),
     "resolution": ("720p", "1080p", "4k"),
@@ -49,12 +49,12 @@ class VideoOperation:
     ends: float
     files: list[str] = field(default_factory=list)
 
-    def resource(self, now: float) -> dict[str, Any]:
+    def resource(self, now: float) -> dict[str, object]:
         """The `VideoOperation`: nothing but its name until it is done."""
         if now < self.ends:
             return {"name": self.name}
         samples = [{"video": {"uri": f"{ORIGIN}/v1beta/{name}:download?alt=media"}} for name in self.files]
-        videos: dict[str, Any] = {"generatedSamples": samples} if samples else {}
+        videos: dict[str, object] = {"generatedSamples": samples} if samples else {}
         if self.filtered:
             videos |= {"raiMediaFilteredCount": self.filtered, "raiMediaFilteredReasons": [_FILTERED] * self.filtered}
         return {"name": self.name, "done": True, "response": {"@type": _RESPONSE, "generateVideoResponse": videos}}
@@ -113,7 +113,7 @@ async def list_operations(state: EmulatorState, request: Request) -> Delivery:
     return whole(state, scenario, pretty(page))
 
 
-def _settled(state: EmulatorState, operation: VideoOperation) -> dict[str, Any]:
+def _settled(state: EmulatorState, operation: VideoOperation) -> dict[str, object]:
     """The operation as it is now; what is done is kept as files from then on."""
     now = state.now()
     if now >= operation.ends and not operation.files:
@@ -133,7 +133,7 @@ def _prompt(instances: list[Any]) -> str:
     return prompt
 
 
-def _count(parameters: Any) -> int:
+def _count(parameters: object) -> int:
     """How many videos are wanted. Names that nobody knows are ignored: `parameters` is free-form JSON in the schema.
 
     Raises:
@@ -148,7 +148,7 @@ def _count(parameters: Any) -> int:
     return int(parameters.get("sampleCount", 1))
 
 
-def _video(asked: dict[str, Any], number: int) -> bytes:
+def _video(asked: dict[str, object], number: int) -> bytes:
     """Boxes `ftyp` and `mdat` of https://www.iso.org/standard/83102.html, the second with a digest of the request."""
     digest = hashlib.sha256(orjson.dumps([asked, number])).digest()
     kind = b"isom" + struct.pack(">I", 512) + b"isommp42"

@@ -119,7 +119,7 @@ class BatchJob:
     ended_at: int | None = None
     error: GeminiError | None = None
     responses_file: str = ""
-    inlined: list[Any] = field(default_factory=list, repr=False)
+    inlined: list[object] = field(default_factory=list, repr=False)
 
     def inline_results(self) -> Iterator[JobResult]:
         """The results that came with the job, in Google's order."""
@@ -176,7 +176,7 @@ def file_body(display_name: str, file_name: str) -> Json:
     return {"batch": {"displayName": display_name, "inputConfig": {"fileName": file_name}}}
 
 
-def inline_body(display_name: str, model: str, requests: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[bytes]:
+def inline_body(display_name: str, model: str, requests: Iterable[tuple[str, Mapping[str, object]]]) -> Iterator[bytes]:
     """What creates a job from the requests themselves, as pieces of JSON: one for each request, and the frame.
 
     Args:
@@ -196,7 +196,7 @@ def inline_body(display_name: str, model: str, requests: Iterable[tuple[str, Map
     yield b"]}}}}"
 
 
-def input_line(key: str, request: Mapping[str, Any]) -> bytes:
+def input_line(key: str, request: Mapping[str, object]) -> bytes:
     """One line of an input file.
 
     Raises:
@@ -262,7 +262,7 @@ def _line_result(line: bytes) -> JobResult:
     return _result(text(value.get("key")), value)
 
 
-def _inline_result(value: Any) -> JobResult:
+def _inline_result(value: object) -> JobResult:
     item = _object(value)
     return _result(text(_object(item.get("metadata")).get("key")), item)
 
@@ -293,7 +293,7 @@ def _state(operation: Json, metadata: Json) -> JobState:
     return JobState.CANCELLED if _object(error).get("code") == CANCELLED else JobState.FAILED
 
 
-def _inlined(output: Json) -> list[Any]:
+def _inlined(output: Json) -> list[object]:
     """Results out of an output, by either name, and whether wrapped twice or once."""
     for name in ("inlinedResponses", "inlinedEmbedContentResponses"):
         found = output.get(name)
@@ -304,5 +304,5 @@ def _inlined(output: Json) -> list[Any]:
     return []
 
 
-def _object(value: Any) -> Json:
+def _object(value: object) -> Json:
     return value if isinstance(value, dict) else {}

@@ -5,7 +5,6 @@ Source: https://ai.google.dev/api/batch-api, and recorded exchanges.
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from gemgate.gemini.batch_types import (
     METHODS,
@@ -20,6 +19,7 @@ from gemgate.gemini.batch_types import (
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import file_path
+from gemgate.gemini.proto_json import text
 from gemgate.gemini.resource_names import model_path
 
 PATH = "/v1beta/batches"
@@ -29,7 +29,7 @@ PAGE_SIZE = 50
 _TURN = 65_536
 """Bytes written as JSON before other tasks have their turn."""
 
-Requests = Iterable[tuple[str, Mapping[str, Any]]]
+Requests = Iterable[tuple[str, Mapping[str, object]]]
 
 
 class GeminiJobs:
@@ -93,11 +93,12 @@ class GeminiJobs:
         params, seen = {"pageSize": str(PAGE_SIZE)}, {""}
         while True:
             page = await self._gemini.request("GET", PATH, key=key, params=params)
-            operations = page.get("operations") or []
+            operations = page.get("operations")
+            operations = operations if isinstance(operations, list) else []
             found = [job_from_wire(item) for item in operations if _display_name(item) == display_name]
             if found:
                 return max(found, key=lambda job: job.created_at or 0)
-            token = page.get("nextPageToken") or ""
+            token = text(page.get("nextPageToken"))
             if token in seen:
                 return None
             seen.add(token)
@@ -132,6 +133,6 @@ async def _written(display_name: str, model: str, requests: Requests) -> bytes:
     return b"".join(pieces)
 
 
-def _display_name(operation: Any) -> Any:
+def _display_name(operation: object) -> object:
     metadata = operation.get("metadata") if isinstance(operation, dict) else None
     return metadata.get("displayName") if isinstance(metadata, dict) else None

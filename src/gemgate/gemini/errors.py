@@ -6,7 +6,7 @@ InvalidNameError       a name that may not be put into a path; nothing was sent
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import unescape
@@ -26,7 +26,7 @@ from gemgate.gemini.fixed_sentences import (
     says_refused_method,
 )
 
-Json = dict[str, Any]
+Json = dict[str, object]
 
 HIDDEN = "***"
 
@@ -82,7 +82,7 @@ class GeminiError(Exception):
     status: int
     message: str
     reason: str = ""
-    details: list[Json] = field(default_factory=list)
+    details: Sequence[Mapping[str, Any]] = field(default_factory=list)
     refusal: Refusal | None = None
     available_in: float | None = None
     is_final: bool = False
@@ -184,7 +184,7 @@ class GeminiError(Exception):
     def _violations(self) -> Iterator[Json]:
         return (item for failure in self._of_type("QuotaFailure") for item in _objects(failure.get("violations")))
 
-    def _of_type(self, name: str) -> Iterator[Json]:
+    def _of_type(self, name: str) -> Iterator[Mapping[str, Any]]:
         return (detail for detail in self.details if str(detail.get("@type", "")).endswith(f"google.rpc.{name}"))
 
 
@@ -249,7 +249,7 @@ def decode_error(status: int, body: bytes, content_type: str = "") -> GeminiErro
     return error_in(value, status) or _unstructured(status, body, content_type)
 
 
-def error_in(value: Any, status: int = 200) -> GeminiError | None:
+def error_in(value: object, status: int = 200) -> GeminiError | None:
     """The error that a decoded JSON value is, `{"error": …}` or a list of one; None if it is not an error."""
     if isinstance(value, list) and value:
         value = value[0]
@@ -268,7 +268,7 @@ def error_in(value: Any, status: int = 200) -> GeminiError | None:
     )
 
 
-def _bounded(message: Any) -> str:
+def _bounded(message: object) -> str:
     """The text of an error, of which nobody needs more than a page; cut between two words, not within a key."""
     text = message.strip() if isinstance(message, str) else ""
     if len(text) <= _MAX_MESSAGE:
@@ -325,7 +325,7 @@ def _seconds(duration: str) -> float | None:
     return sum(float(number) * _UNITS[unit] for number, unit in times) if times else None
 
 
-def _objects(value: Any) -> list[Json]:
+def _objects(value: object) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -342,7 +342,7 @@ def _pattern_of(secret: str) -> re.Pattern[str] | None:
     return re.compile(literal if len(secret) >= _LONG_KEY else rf"(?<![A-Za-z0-9_-]){literal}(?![A-Za-z0-9_-])")
 
 
-def _without(value: Any, pattern: re.Pattern[str]) -> Any:
+def _without(value: object, pattern: re.Pattern[str]) -> Any:
     if isinstance(value, str):
         return pattern.sub(HIDDEN, value)
     if isinstance(value, list):
@@ -352,7 +352,7 @@ def _without(value: Any, pattern: re.Pattern[str]) -> Any:
     return value
 
 
-def _status(status: int, code: Any) -> int:
+def _status(status: int, code: object) -> int:
     """The HTTP status if it is that of an error, else the code in the body, else 502."""
     if 400 <= status < 600:
         return status

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 from gemgate.gemini.learned_facts import LearnedFact, LearnedFacts
 from gemgate.gemini.model_catalog import Catalog, FactsSource
@@ -25,7 +25,7 @@ class FactSnapshot(NamedTuple):
     day: str = ""
     taken: float | None = None
     learned: tuple[LearnedFact, ...] = ()
-    listed: Mapping[str, Mapping[str, Any]] = {}
+    listed: Mapping[str, Mapping[str, object]] = {}
 
     @classmethod
     def of(cls, catalog: Catalog) -> "FactSnapshot":
@@ -43,8 +43,8 @@ class PinnedFacts(TypedDict):
     """
 
     model: str
-    facts: dict[str, Any]
-    learned: dict[str, Any]
+    facts: dict[str, object]
+    learned: dict[str, object]
 
 
 def pinned(catalog: Catalog, model: str) -> PinnedFacts:

@@ -8,7 +8,6 @@ import re
 from base64 import b64decode
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from gemgate.gemini.errors import (
     Failure,
@@ -78,7 +77,7 @@ class GeminiFile:
     error: GeminiError | None = None
 
 
-def file_from_wire(value: Any) -> GeminiFile:
+def file_from_wire(value: object) -> GeminiFile:
     """A `GeminiFile`, bare as `get` answers it or wrapped into `{"file": …}` as an upload does.
 
     Raises:
@@ -103,7 +102,7 @@ def file_from_wire(value: Any) -> GeminiFile:
     )
 
 
-def digest_from_wire(value: Any) -> str:
+def digest_from_wire(value: object) -> str:
     """Hex digits of `sha256Hash`: recorded is base64 of the hex text, declared is base64 of the digest itself."""
     try:
         digest = b64decode(text(value), validate=True)
@@ -143,7 +142,7 @@ def start_headers(size: int, mime_type: str) -> dict[str, str]:
     }
 
 
-def start_body(name: str, display_name: str) -> dict[str, Any]:
+def start_body(name: str, display_name: str) -> dict[str, object]:
     """The metadata of a file that is to be."""
     return {"file": {"name": name, "displayName": display_name[:MAX_DISPLAY_NAME]}}
 

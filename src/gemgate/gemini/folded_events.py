@@ -9,7 +9,7 @@ from gemgate.gemini.types import GenerateContentResponse
 def fold_events(events: Iterable[GenerateContentResponse]) -> GenerateContentResponse:
     """One answer: parts one behind the other, and of all else the last word that says something."""
     whole: dict[str, Any] = {}
-    candidates: dict[int, dict[str, Any]] = {}
+    candidates: dict[int, dict[str, object]] = {}
     for event in events:
         for name, value in event.items():
             if name == "candidates":
@@ -36,6 +36,6 @@ def _add(whole: dict[str, Any], candidate: dict[str, Any]) -> None:
             whole[name] = value
 
 
-def _counts(before: dict[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+def _counts(before: dict[str, object], meta: dict[str, object]) -> dict[str, object]:
     """Counts start again between the rounds of built-in tools: what the last event leaves out is not of before."""
     return meta if "totalTokenCount" in meta else {**before, **meta}

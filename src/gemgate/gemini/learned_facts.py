@@ -57,7 +57,7 @@ class LearnedFacts:
         self._clock = clock
         self._known: OrderedDict[str, dict[str, LearnedFact]] = OrderedDict()
 
-    def suppose(self, model: str, fact: str, value: Any, teacher: Teacher) -> LearnedFact:
+    def suppose(self, model: str, fact: str, value: object, teacher: Teacher) -> LearnedFact:
         """Believe it from now on, in this process alone."""
         now = self._clock()
         learned = LearnedFact(model, fact, value, now, now + self.ttl, teacher)

@@ -1,19 +1,17 @@
 """What Google's list of models says about a model, as facts."""
 
-from typing import Any
-
 from gemgate.gemini.model_facts import Purpose
 from gemgate.gemini.types import ModelResource
 
 _EMBEDS = frozenset({"embedContent", "batchEmbedContents"})
 
 
-def listed_facts(model: ModelResource) -> dict[str, Any]:
+def listed_facts(model: ModelResource) -> dict[str, object]:
     """The facts that `models.list` states of one model: limits, the largest temperature, thinking, and its purpose.
 
     Source: the resource `Model` of https://ai.google.dev/api/models.
     """
-    facts: dict[str, Any] = {}
+    facts: dict[str, object] = {}
     for name, fact in (("inputTokenLimit", "input_limit"), ("outputTokenLimit", "output_limit")):
         if (limit := _number(model.get(name))) is not None:
             facts[fact] = int(limit)
@@ -39,5 +37,5 @@ def _purpose(methods: frozenset[str]) -> Purpose:
     return "images" if "predict" in methods else "chat"
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None

@@ -31,7 +31,7 @@ from gemgate.gemini.types import ModelResource
 __all__ = ["NEWEST", "Belief", "Catalog", "FactOrigin", "ModelFacts", "today"]
 
 OriginKind = Literal["table", "google", "setting", "learned"]
-FactsSource = Mapping[str, Any] | Path
+FactsSource = Mapping[str, object] | Path
 
 _MAX_KNOWN = 1024
 _MAX_LISTED = 4096
@@ -94,7 +94,7 @@ class Supposition(NamedTuple):
 
 class _Layer(NamedTuple):
     origin: FactOrigin
-    changes: Mapping[str, Any]
+    changes: Mapping[str, object]
 
 
 def today() -> str:
@@ -132,11 +132,11 @@ class Catalog:
         self._overrides = _rows_of(overrides)
         self._date = date
         self._clock = clock
-        self._listed: dict[str, Mapping[str, Any]] = {}
+        self._listed: dict[str, Mapping[str, object]] = {}
         self._known: dict[str, ModelFacts] = {}
         self._known_until = 0.0
         self._settled: set[tuple[str, str]] = set()
-        self.statuses: dict[str, Mapping[str, Any]] = {}
+        self.statuses: dict[str, Mapping[str, object]] = {}
         self.day = ""
 
     def facts(self, model: str) -> ModelFacts:
@@ -184,7 +184,7 @@ class Catalog:
         taught = self.learned.of(model.removeprefix("models/")).get(REFUSED_VALUES)
         return taught.value if taught is not None else ()
 
-    def suppose(self, model: str, fact: str, value: Any) -> Supposition:
+    def suppose(self, model: str, fact: str, value: object) -> Supposition:
         """Believe what a refusal says about one fact of `model`, until it is confirmed or withdrawn."""
         name = model.removeprefix("models/")
         supposition = Supposition(self.learned.of(name).get(fact), self.learned.suppose(name, fact, value, "refusal"))
@@ -205,7 +205,7 @@ class Catalog:
         self.learned.take_over(learned)
         self.renew()
 
-    def learn(self, model: str, fact: str, value: Any) -> None:
+    def learn(self, model: str, fact: str, value: object) -> None:
         """Believe what a refusal has taught about one fact of `model`, beside what is believed; let everybody know."""
         believed = self.refused_values(model) if fact == REFUSED_VALUES else getattr(self.facts(model), fact)
         merged = merged_lesson(fact, believed, value)
@@ -231,7 +231,7 @@ class Catalog:
         self.renew()
         return True
 
-    def has_status(self, model: str, status: Any) -> bool:
+    def has_status(self, model: str, status: object) -> bool:
         """Take note of the `modelStatus` of an answer; whether it is news."""
         name = model.removeprefix("models/")
         if not isinstance(status, Mapping) or self.statuses.get(name) == status:
@@ -268,11 +268,11 @@ class Catalog:
         )
 
     @property
-    def listed_facts(self) -> Mapping[str, Mapping[str, Any]]:
+    def listed_facts(self) -> Mapping[str, Mapping[str, object]]:
         """What Google's list says, by model."""
         return self._listed
 
-    def take_over_listed(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
+    def take_over_listed(self, changed: Mapping[str, Mapping[str, object]]) -> None:
         """Believe these facts of Google's list, by model."""
         if any(self._listed.get(name) != facts for name, facts in changed.items()):
             if len(self._listed) + len(changed) > _MAX_LISTED:
@@ -337,7 +337,7 @@ class Catalog:
         return next(row for row in rows if row.since <= day and fnmatchcase(name, row.pattern))
 
     @staticmethod
-    def _believable(row: FactRow, listed: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _believable(row: FactRow, listed: Mapping[str, object]) -> Mapping[str, object]:
         """Of Google's list: limits of every model; what it is and whether it thinks, where the table only guesses."""
         if row.pattern in GUESSES:
             return listed
@@ -347,7 +347,7 @@ class Catalog:
 _LIMITS = frozenset({"input_limit", "output_limit", "max_temperature"})
 
 
-def _as_changes(facts: ModelFacts) -> dict[str, Any]:
+def _as_changes(facts: ModelFacts) -> dict[str, object]:
     return {name: getattr(facts, name) for name in FACT_NAMES}
 
 

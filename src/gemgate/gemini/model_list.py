@@ -26,7 +26,7 @@ RETRY_PAUSE = 10.0
 class Requests(Protocol):
     """The way to Google: see `GeminiClient.request`."""
 
-    async def request(self, method: str, path: str, *, key: str | None, params: Mapping[str, str]) -> dict[str, Any]:
+    async def request(self, method: str, path: str, *, key: str | None, params: Mapping[str, str]) -> dict[str, object]:
         """The JSON object that is answered."""
         ...
 

@@ -44,7 +44,7 @@ class OverrideRow:
     """
 
     pattern: str
-    changes: Mapping[str, Any]
+    changes: Mapping[str, object]
     since: str = ""
     like: str = ""
 
@@ -53,7 +53,7 @@ class OverrideRow:
         return self.since <= day and fnmatchcase(name, self.pattern)
 
 
-def read_rows(given: Any) -> tuple[OverrideRow, ...]:
+def read_rows(given: object) -> tuple[OverrideRow, ...]:
     """The rows of a mapping from patterns to facts.
 
     Raises:
@@ -93,7 +93,7 @@ def read_rows_file(path: Path) -> tuple[OverrideRow, ...]:
         raise ModelFactsError(f"{path}: {error}") from None
 
 
-def checked_fact(name: str, value: Any) -> Any:
+def checked_fact(name: str, value: Any) -> object:
     """`value` as the fact `name` holds it: lists as tuples, days as text.
 
     Raises:
@@ -117,7 +117,7 @@ def checked_fact(name: str, value: Any) -> Any:
     return fact
 
 
-def _row(pattern: Any, facts: Any) -> OverrideRow:
+def _row(pattern: object, facts: object) -> OverrideRow:
     where = f"row {pattern!r:.{_SHOWN}}"
     if not isinstance(pattern, str) or not pattern:
         raise ModelFactsError(f"{where}: a pattern of names is a text, such as gemini-9-*")
@@ -150,11 +150,11 @@ def _levels(levels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(levels), key=LEVELS.index))
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: object) -> bool:
     return isinstance(value, list | tuple)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"{type(value).__name__} {value!r:.{_SHOWN}}"
 
 

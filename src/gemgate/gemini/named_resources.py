@@ -9,7 +9,6 @@ The work is linear in the body, and a string is looked at for its first `LONGEST
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from unicodedata import normalize
 from urllib.parse import unquote
 
@@ -149,11 +148,11 @@ class Named:
         return True
 
 
-def named_in(value: Any, upstream: str = "") -> Named:
+def named_in(value: object, upstream: str = "") -> Named:
     """What the parsed body `value` names; `upstream` is the host of Google's API, where it is another than usual."""
     hosts = (*_GOOGLE_HOSTS, upstream.lower()) if upstream else _GOOGLE_HOSTS
     found = Named()
-    stack: list[tuple[str, str, Any]] = [("", "", value)]
+    stack: list[tuple[str, str, object]] = [("", "", value)]
     while stack and not found.is_too_much:
         parent, key, item = stack.pop()
         if isinstance(item, str):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from gemgate.gemini.types import Blob, FunctionCall, Part, PartialArg
 
@@ -15,7 +14,7 @@ class DecodedCall:
     """
 
     name: str
-    args: dict[str, Any]
+    args: dict[str, object]
     id: str | None = None
     signature: str | None = None
     pieces: list[PartialArg] = field(default_factory=list)

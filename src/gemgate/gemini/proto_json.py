@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from gemgate.gemini.errors import GeminiError, error_in
 
@@ -32,7 +31,7 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)
 _WHOLE = re.compile(r"\d{1,19}", re.ASCII)
 
 
-def unix_seconds(value: Any) -> int | None:
+def unix_seconds(value: object) -> int | None:
     """Whole Unix seconds of an RFC 3339 time, which has up to nine decimals; None when it is invalid."""
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
@@ -43,25 +42,25 @@ def unix_seconds(value: Any) -> int | None:
         return None
 
 
-def whole_number(value: Any) -> int:
+def whole_number(value: object) -> int:
     """`"18810"` and `18810`; 0 for what is absent or no count."""
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def inner_values(values: Iterable[Any]) -> list[Any]:
+def inner_values(values: Iterable[object]) -> list[object]:
     """The values one level deeper: what is in those of `values` that are objects or lists."""
     containers = (value for value in values if isinstance(value, dict | list))
     return [inner for value in containers for inner in (value.values() if isinstance(value, dict) else value)]
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A string as it is; empty for anything else."""
     return value if isinstance(value, str) else ""
 
 
-def error_of_status(value: Any) -> GeminiError | None:
+def error_of_status(value: object) -> GeminiError | None:
     """The error in a `google.rpc.Status`; None for what is absent or empty.
 
     Its `code` is a `google.rpc.Code`, 1 to 16, and in the lines of a batch an HTTP status too (wire.md A.11).

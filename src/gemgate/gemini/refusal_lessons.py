@@ -51,20 +51,21 @@ class SentRequest(NamedTuple):
     @property
     def config(self) -> Mapping[str, Any]:
         """Its `generationConfig`."""
-        found: Mapping[str, Any] = self.body.get("generationConfig") or {}
+        found: Mapping[str, object] = self.body.get("generationConfig") or {}
         return found
 
     def added(self, name: str) -> bool:
         """Whether the translation has set this field of `generationConfig`."""
         return name in self.config and f"generation_config.{name}" not in self.explicit
 
-    def thinking(self, name: str) -> Any:
+    def thinking(self, name: str) -> object:
         """The value of this field of `thinkingConfig` if the translation has set it, else None."""
         if "generation_config.thinkingConfig" in self.explicit or f"thinking_config.{name}" in self.explicit:
             return None
-        return (self.config.get("thinkingConfig") or {}).get(name)
+        thinking = self.config.get("thinkingConfig")
+        return thinking.get(name) if isinstance(thinking, dict) else None
 
-    def parts(self) -> list[Mapping[str, Any]]:
+    def parts(self) -> list[Mapping[str, object]]:
         """The parts of all its turns."""
         return [part for content in self.body.get("contents") or () for part in content.get("parts") or ()]
 
@@ -79,7 +80,7 @@ class Lesson(NamedTuple):
     """
 
     fact: str
-    value: Any
+    value: object
     native: str
 
 
@@ -360,7 +361,7 @@ def lesson_of(message: str, sent: SentRequest) -> Lesson | None:
     return found[0].teach(found[1], sent) if found is not None else None
 
 
-def merged_lesson(fact: str, believed: Any, taught: Any) -> Any:
+def merged_lesson(fact: str, believed: Any, taught: Any) -> object:
     """What is believed of a fact after a lesson about a request that was made under an earlier belief."""
     if fact == "levels":
         return tuple(level for level in believed if level in taught) or taught

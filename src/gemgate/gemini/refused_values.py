@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 
 
-def digest_of_value(value: Any) -> str:
+def digest_of_value(value: object) -> str:
     """32 hexadecimal digits that stand for `value`."""
     raw = value.encode() if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(raw, digest_size=16).hexdigest()
 
 
-def signed_parts(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def signed_parts(body: Mapping[str, Any]) -> Iterator[dict[str, object]]:
     """The parts of a request that have a thought signature."""
     for content in body.get("contents") or ():
         for part in content.get("parts") or ():
@@ -21,7 +21,7 @@ def signed_parts(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield part
 
 
-def signature_digests(body: Mapping[str, Any]) -> Collection[str]:
+def signature_digests(body: Mapping[str, object]) -> Collection[str]:
     """The digests of its thought signatures."""
     return list(dict.fromkeys(digest_of_value(part["thoughtSignature"]) for part in signed_parts(body)))
 
@@ -42,7 +42,7 @@ def displaced_digest(body: Mapping[str, Any]) -> str | None:
     return None if first is None else digest_of_value(contents[: first + 1])
 
 
-def parameter_schemas(body: Mapping[str, Any]) -> list[Any]:
+def parameter_schemas(body: Mapping[str, Any]) -> list[object]:
     """The schemas of the parameters of its functions."""
     return [
         declaration["parametersJsonSchema"]
@@ -52,7 +52,7 @@ def parameter_schemas(body: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def parameters_digest(body: Mapping[str, Any]) -> str | None:
+def parameters_digest(body: Mapping[str, object]) -> str | None:
     """The digest of the schemas of its functions, if it has some."""
     schemas = parameter_schemas(body)
     return digest_of_value(schemas) if schemas else None

@@ -1,10 +1,10 @@
-"""Wire types of the native Gemini API v1beta, spelled as in the reference.
+"""Wire types of the native Gemini API v1beta, spelled as in its reference; by `scripts/write_types.py`.
 
 Source: https://ai.google.dev/api/generate-content. Every field is optional, because Google leaves out what is zero,
 empty or default. A dict may hold fields that are newer than this file: they are passed on, never an error.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import SkipValidation
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
@@ -33,7 +33,7 @@ class PartialArg(TypedDict, total=False):
     stringValue: str
     numberValue: float
     boolValue: bool
-    nullValue: Any
+    nullValue: object
     willContinue: bool
 
 
@@ -45,7 +45,7 @@ class FunctionCall(TypedDict, total=False):
 
     id: str
     name: str
-    args: dict[str, Any]
+    args: dict[str, object]
     partialArgs: list[PartialArg]
     willContinue: bool
 
@@ -62,7 +62,7 @@ class FunctionResponse(TypedDict, total=False):
 
     id: str
     name: str
-    response: dict[str, Any]
+    response: dict[str, object]
     parts: list[FunctionResponsePart]
 
 
@@ -106,14 +106,14 @@ class Part(TypedDict, total=False):
     functionResponse: FunctionResponse
     executableCode: ExecutableCode
     codeExecutionResult: CodeExecutionResult
-    toolCall: dict[str, Any]
-    toolResponse: dict[str, Any]
+    toolCall: dict[str, object]
+    toolResponse: dict[str, object]
     thought: bool
     thoughtSignature: str
     videoMetadata: VideoMetadata
     mediaResolution: MediaResolution
     speechMetadata: dict[str, str]
-    audioTranscription: dict[str, Any]
+    audioTranscription: dict[str, object]
 
 
 class Content(TypedDict, total=False):
@@ -128,19 +128,19 @@ class FunctionDeclaration(TypedDict, total=False):
 
     name: str
     description: str
-    parameters: dict[str, Any]
-    parametersJsonSchema: dict[str, Any]
+    parameters: dict[str, object]
+    parametersJsonSchema: dict[str, object]
 
 
 class Tool(TypedDict, total=False):
     """Usually one key an entry: the functions, or one built-in tool."""
 
     functionDeclarations: list[FunctionDeclaration]
-    googleSearch: dict[str, Any]
-    codeExecution: dict[str, Any]
-    urlContext: dict[str, Any]
-    googleMaps: dict[str, Any]
-    fileSearch: dict[str, Any]
+    googleSearch: dict[str, object]
+    codeExecution: dict[str, object]
+    urlContext: dict[str, object]
+    googleMaps: dict[str, object]
+    fileSearch: dict[str, object]
 
 
 class FunctionCallingConfig(TypedDict, total=False):
@@ -154,7 +154,7 @@ class ToolConfig(TypedDict, total=False):
     """How tools may be used."""
 
     functionCallingConfig: FunctionCallingConfig
-    retrievalConfig: dict[str, Any]
+    retrievalConfig: dict[str, object]
     includeServerSideToolInvocations: bool
 
 
@@ -181,14 +181,14 @@ class GenerationConfig(TypedDict, total=False):
     responseLogprobs: bool
     logprobs: int
     responseMimeType: str
-    responseJsonSchema: Any
-    responseSchema: dict[str, Any]
+    responseJsonSchema: object
+    responseSchema: dict[str, object]
     responseModalities: list[str]
     mediaResolution: str
-    speechConfig: dict[str, Any]
-    responseFormat: dict[str, Any]
-    audioTranscriptionConfig: dict[str, Any]
-    imageConfig: dict[str, Any]
+    speechConfig: dict[str, object]
+    responseFormat: dict[str, object]
+    audioTranscriptionConfig: dict[str, object]
+    imageConfig: dict[str, object]
     thinkingConfig: ThinkingConfig
 
 
@@ -275,9 +275,9 @@ class GroundingSupport(TypedDict, total=False):
 class GroundingMetadata(TypedDict, total=False):
     """Sources of an answer; may be an empty object on all but the last event of a stream."""
 
-    groundingChunks: list[dict[str, Any]]
+    groundingChunks: list[dict[str, object]]
     groundingSupports: list[GroundingSupport]
-    searchEntryPoint: dict[str, Any]
+    searchEntryPoint: dict[str, object]
     webSearchQueries: list[str]
 
 
@@ -288,10 +288,10 @@ class Candidate(TypedDict, total=False):
     finishReason: str
     finishMessage: str
     index: int
-    safetyRatings: list[dict[str, Any]]
-    citationMetadata: dict[str, Any]
+    safetyRatings: list[dict[str, object]]
+    citationMetadata: dict[str, object]
     groundingMetadata: GroundingMetadata
-    urlContextMetadata: dict[str, Any]
+    urlContextMetadata: dict[str, object]
     avgLogprobs: float
     logprobsResult: LogprobsResult
 
@@ -301,7 +301,7 @@ class PromptFeedback(TypedDict, total=False):
 
     blockReason: str
     blockReasonMessage: str
-    safetyRatings: list[dict[str, Any]]
+    safetyRatings: list[dict[str, object]]
 
 
 class GenerateContentResponse(TypedDict, total=False):
@@ -311,7 +311,7 @@ class GenerateContentResponse(TypedDict, total=False):
     promptFeedback: PromptFeedback
     usageMetadata: UsageMetadata
     modelVersion: str
-    modelStatus: dict[str, Any]
+    modelStatus: dict[str, object]
     responseId: str
 
 
@@ -319,7 +319,7 @@ class CountTokensRequest(TypedDict, total=False):
     """Body of `countTokens`: bare contents, or a whole request; the two exclude each other."""
 
     contents: list[Content]
-    generateContentRequest: dict[str, Any]
+    generateContentRequest: dict[str, object]
 
 
 class CountTokensResponse(TypedDict, total=False):

@@ -68,7 +68,7 @@ def _with_thoughts_apart(meta: UsageMetadata) -> UsageMetadata:
     return {**meta, "candidatesTokenCount": candidates - thoughts}
 
 
-def web_searches(grounding: Mapping[str, Any] | None) -> int:
+def web_searches(grounding: Mapping[str, object] | None) -> int:
     """How many different queries a search was asked for, by the `groundingMetadata` of a candidate."""
     queries = (grounding or {}).get("webSearchQueries")
     return len({query for query in queries if isinstance(query, str) and query}) if isinstance(queries, list) else 0

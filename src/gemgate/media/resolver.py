@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from typing import Any
 
 from anyio import to_thread
 
@@ -214,7 +213,7 @@ def _given(media: Inline) -> Inline:
     return media
 
 
-async def _all(calls: Sequence[Coroutine[Any, Any, Resolved]]) -> list[Resolved]:
+async def _all(calls: Sequence[Coroutine[object, object, Resolved]]) -> list[Resolved]:
     return await all_of(calls) if calls else []
 
 

@@ -31,7 +31,7 @@ class Bodies:
         else:
             self._response.add(message.get("body", b""))
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, object]:
         """The fields of the log line."""
         return {"request_body": self._request.shown(), "response_body": self._response.shown()}
 
@@ -47,7 +47,7 @@ class _LoggedBody:
         if self._size <= _MAX_BYTES:
             self._pieces.append(bytes(piece))
 
-    def shown(self) -> Any:
+    def shown(self) -> object:
         if not self._size:
             return None
         if self._size > _MAX_BYTES:
@@ -63,7 +63,7 @@ class _LoggedBody:
         return elided(body.decode("utf-8", "replace"))
 
 
-def elided(value: Any) -> Any:
+def elided(value: object) -> object:
     """A JSON value without media: base64 and `data:` URLs by their length only, long text cut."""
     if isinstance(value, str):
         return _elided_text(value)

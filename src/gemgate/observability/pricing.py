@@ -131,12 +131,12 @@ def rates_of(model: str, tier: str | None, hour: int) -> tuple[tuple[int, Rates]
     return tuple((start or -1, _rates(known, start)) for start in sorted(starts, reverse=True))
 
 
-def _rates(prices: dict[str, Any], start: int) -> Rates:
+def _rates(prices: dict[str, object], start: int) -> Rates:
     def rate(name: str) -> float | None:
         value = prices.get(name)
         if value is None:
             return None
-        price = getattr(value, "base", value)
+        price: Any = getattr(value, "base", value)
         for tier in getattr(value, "tiers", ()):
             if start >= tier.start:
                 price = tier.price

@@ -73,7 +73,7 @@ class Tracing:
         self._provider = provider
         self._tracer = provider.get_tracer("gemgate", __version__)
         host = urlsplit(upstream)
-        self.server: dict[str, Any] = {
+        self.server: dict[str, object] = {
             "server.address": host.hostname or "",
             "server.port": host.port or (443 if host.scheme == "https" else 80),
         }
@@ -206,8 +206,8 @@ def _end_inference(span: Span, record: Record) -> None:
     span.end()
 
 
-def _parameters(request: object) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _parameters(request: object) -> dict[str, object]:
+    found: dict[str, object] = {
         attribute: value
         for name, attribute in _PARAMETERS.items()
         if isinstance(value := getattr(request, name, None), (int, float, str)) and value is not False

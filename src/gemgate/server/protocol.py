@@ -68,7 +68,7 @@ class GuardedProtocol(HttpToolsProtocol):
         "_unsent",
     )
 
-    scope: dict[str, Any]  # type: ignore[assignment]  # there are keys of ours in it, beside those of uvicorn's type
+    scope: dict[str, object]  # type: ignore[assignment]  # there are keys of ours in it, beside those of uvicorn's type
 
     def __init__(
         self,

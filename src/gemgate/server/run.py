@@ -107,7 +107,7 @@ def server_config(application: "ASGIApp | str", settings: Settings, **options: A
     return ServerConfig(application, limits, **(defaults | options))
 
 
-def _websockets(settings: Settings) -> Any:
+def _websockets(settings: Settings) -> object:
     """The protocol of WebSockets as uvicorn takes it; `none` where they are off."""
     if not settings.responses_websocket:
         return "none"

@@ -6,7 +6,7 @@ an answer that has begun is finished at a shutdown.
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -42,7 +42,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self,
         config: "Config",
         server_state: "ServerState",
-        app_state: dict[str, Any],
+        app_state: dict[str, object],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -87,7 +87,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def handle_connect(self, event: "Request") -> None:
         """The handshake; the application is called in the loop's next turn."""
         super().handle_connect(event)
-        scope: Mapping[str, Any] | None = getattr(self, "scope", None)
+        scope: Mapping[str, object] | None = getattr(self, "scope", None)
         if scope is not None:
             self._disconnect.enter(self.scope)  # type: ignore[arg-type]  # uvicorn's type of the same dict
 

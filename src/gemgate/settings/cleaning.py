@@ -1,16 +1,15 @@
 """What people write around and into values of settings: blanks, line ends and quotes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import SecretStr
 
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
-def trimmed(values: Mapping[str, Any]) -> dict[str, Any]:
+def trimmed(values: Mapping[str, object]) -> dict[str, object]:
     """Settings without the blanks and line ends around their values; one of blanks alone counts as absent."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, str):
             text = value.strip()

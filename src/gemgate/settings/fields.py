@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -179,7 +179,7 @@ class Fields(SecretFiles):
         description="Aliases for models, with fallbacks after the first: gpt-4o=gemini-3.8-flash,gemini-3.5-flash-lite;"
         " small=gemini-3.5-flash-lite.",
     )
-    model_facts: Annotated[dict[str, Any] | Path, NoDecode] = Field(
+    model_facts: Annotated[dict[str, object] | Path, NoDecode] = Field(
         default_factory=dict,
         description='Changes to the built-in table of models, as JSON: {"gemini-9-*": {"thinking": "level"}}; or a '
         "JSON or YAML file of them, reloaded when it changes.",

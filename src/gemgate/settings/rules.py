@@ -4,7 +4,7 @@ import math
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import orjson
 from pydantic import SecretStr, field_validator, model_validator
@@ -76,7 +76,7 @@ class Settings(Fields):
 
     @field_validator("model_facts")
     @classmethod
-    def _known_facts(cls, value: dict[str, Any] | Path) -> dict[str, Any] | Path:
+    def _known_facts(cls, value: dict[str, object] | Path) -> dict[str, object] | Path:
         Catalog(value)
         return value
 

@@ -29,7 +29,7 @@ class SecretFiles(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_files(cls, values: Any) -> Any:
+    def _from_files(cls, values: Any) -> object:
         if not isinstance(values, Mapping):
             return values
         found = trimmed(values)
@@ -39,11 +39,11 @@ class SecretFiles(BaseSettings):
                 continue
             if _given(found, name) is not None:
                 raise ValueError(f"{variable(name)} and {variable(f'{name}_file')} are both set: which one counts?")
-            found[name] = read_secret(Path(path), variable(f"{name}_file"))
+            found[name] = read_secret(Path(str(path)), variable(f"{name}_file"))
         return found
 
 
-def _given(values: Mapping[str, Any], name: str) -> Any:
+def _given(values: Mapping[str, object], name: str) -> object:
     return next((values[key] for key in (name, variable(name)) if values.get(key)), None)
 
 

@@ -69,7 +69,7 @@ class Announcements(ABC):
         self._take_over(news)
 
     async def _read_version(self, redis: "Redis") -> bytes | None:
-        version: Any = await redis.get(self._version_key)
+        version: object = await redis.get(self._version_key)
         if version is not None and not (isinstance(version, bytes) and version.isdigit()):
             raise WrongAnswerError("a version is no number")
         found: bytes | None = version
@@ -92,7 +92,7 @@ class Announcements(ABC):
             await self.look()
 
 
-def texts(members: Any, what: str) -> list[bytes]:
+def texts(members: object, what: str) -> list[bytes]:
     """`members` as Redis gave them, if they are a list of texts.
 
     Raises:

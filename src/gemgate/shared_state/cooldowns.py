@@ -108,7 +108,7 @@ def _readable(member: bytes) -> tuple[float, Cooldown] | None:
     return announced, cooldown
 
 
-def _check(fields: dict[str, Any]) -> None:
+def _check(fields: dict[str, object]) -> None:
     """Raises: TypeError: a field is of another type than calls rely on."""
     failure = fields.get("failure", {})
     is_sound = (

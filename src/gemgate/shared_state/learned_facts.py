@@ -95,7 +95,7 @@ def _fact(fields: dict[str, Any]) -> LearnedFact:
     return LearnedFact(model, name, value, float(fields["since"]), float(fields["until"]), teacher)
 
 
-def _value(name: Any, value: Any) -> Any:
+def _value(name: object, value: object) -> object:
     """Raises: TypeError or ModelFactsError: it cannot be that fact."""
     if name in FACT_NAMES:
         return checked_fact(name, value)

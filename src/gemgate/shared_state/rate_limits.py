@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.rate_limits import (
@@ -141,7 +141,7 @@ class RedisQuotas:
     def _now(self) -> str:
         return f"{self._clock():.6f}" if self._clock else ""
 
-    async def _run(self, script: Script, keys: list[str], arguments: list[Any], read: Callable[[Any], T]) -> T:
+    async def _run(self, script: Script, keys: list[str], arguments: list[object], read: Callable[[object], T]) -> T:
         async def call(redis: "Redis") -> T:
             return read(await script(redis, keys, arguments))
 
@@ -153,7 +153,7 @@ def _nothing(answer: object) -> None:
         raise WrongAnswerError("a script that gives nothing has given something")
 
 
-def _status(answer: Any, rpm: int | None, tpm: int | None) -> RateLimitStatus:
+def _status(answer: object, rpm: int | None, tpm: int | None) -> RateLimitStatus:
     """What the script of `take` has found out.
 
     Raises:

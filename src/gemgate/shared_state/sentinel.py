@@ -36,11 +36,11 @@ def sentinel_client(url: str, options: dict[str, Any]) -> "tuple[Redis, list[Red
     return sentinel.master_for(name), list(sentinel.sentinels)
 
 
-def _of_sentinels(options: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+def _of_sentinels(options: dict[str, object], more: dict[str, object]) -> dict[str, object]:
     return {**options, **({"ssl": True} if "ssl" in more else {})}
 
 
-def _parsed(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
+def _parsed(url: str) -> tuple[list[tuple[str, int]], str, dict[str, object]]:
     scheme, _, rest = url.partition("://")
     place, _, path = rest.partition("/")
     credentials, _, addresses = place.rpartition("@")
@@ -48,7 +48,7 @@ def _parsed(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
     if not addresses or not name or (database and not database.isdecimal()):
         raise ValueError(f"Sentinels are written as {_FORM}")
     user, _, password = credentials.partition(":")
-    more: dict[str, Any] = {"db": int(database or 0)}
+    more: dict[str, object] = {"db": int(database or 0)}
     if user:
         more["username"] = unquote(user)
     if password:

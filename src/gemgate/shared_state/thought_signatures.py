@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gemgate.shared_state.connection import RedisConnection, RedisDownError, WrongAnswerError
 from gemgate.shared_state.write_behind import WriteBehind
@@ -62,7 +62,7 @@ async def _found(redis: "Redis", names: list[str]) -> list[str | None]:
         WrongAnswerError: what came is another's.
         UnicodeDecodeError: one of them is not ASCII.
     """
-    found: Any = await redis.mget(names)
+    found: object = await redis.mget(names)
     if not isinstance(found, list) or len(found) != len(names):
         raise WrongAnswerError("the signatures are not as many as were asked for")
     return [signature.decode("ascii") if isinstance(signature, bytes) else None for signature in found]

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 
@@ -64,5 +63,5 @@ async def _follow(
         await sleep(min(pause, every))
 
 
-async def _page(gemini: Upstream, params: Mapping[str, str]) -> dict[str, Any]:
+async def _page(gemini: Upstream, params: Mapping[str, str]) -> dict[str, object]:
     return await gemini.request_aside("GET", PATH, key=None, params=params, seconds=PAGE_SECONDS)

@@ -1,7 +1,7 @@
 """Batches: their rows, and which process works at which of them."""
 
 from collections.abc import Collection
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from sqlalchemy import ColumnElement, case, func, or_, select, true, update
 
@@ -30,9 +30,9 @@ class BatchChanges(TypedDict, total=False):
     cancelling_at: int | None
     cancelled_at: int | None
     expires_at: int | None
-    errors: list[dict[str, Any]] | None
-    usage: dict[str, Any] | None
-    progress: dict[str, Any] | None
+    errors: list[dict[str, object]] | None
+    usage: dict[str, object] | None
+    progress: dict[str, object] | None
     key_ciphertext: bytes | None
     attempt: int
     next_poll_at: float | None
@@ -131,7 +131,7 @@ class BatchRows:
             earliest: float | None = await session.scalar(select(func.min(free)))
             return earliest
 
-    async def _change(self, *conditions: ColumnElement[bool], **values: Any) -> BatchRow | None:
+    async def _change(self, *conditions: ColumnElement[bool], **values: object) -> BatchRow | None:
         wanted = update(BatchRow).where(*conditions).values(**values).returning(BatchRow)
         async with self._database.write() as session:
             return await session.scalar(wanted, execution_options={"synchronize_session": False})

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from anyio import to_thread
 
@@ -161,7 +161,7 @@ class Blobs:
         return size, digest.hexdigest()
 
     async def _put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        def upload(source: AsyncIterator[bytes]) -> Coroutine[Any, Any, object]:
+        def upload(source: AsyncIterator[bytes]) -> Coroutine[object, object, object]:
             return self._store.put_async(
                 key, source, use_multipart=True, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE
             )

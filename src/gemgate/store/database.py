@@ -62,7 +62,7 @@ class Database:
         self.engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._seconds = max(seconds, _BUSY_SECONDS) if self._is_sqlite else seconds
-        self._writer: AbstractAsyncContextManager[Any] = asyncio.Lock() if self._is_sqlite else nullcontext()
+        self._writer: AbstractAsyncContextManager[object] = asyncio.Lock() if self._is_sqlite else nullcontext()
         self._readers = async_sessionmaker(engine, expire_on_commit=False)
         self._writers = async_sessionmaker(engine.execution_options(writes=True), expire_on_commit=False)
 
@@ -203,7 +203,7 @@ class _Threads:
 
 
 def _engine(url: URL, threads: _Threads, seconds: float) -> AsyncEngine:
-    as_json: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    as_json: dict[str, object] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
     if url.get_backend_name() == "sqlite":
         connect_args = {"timeout": _BUSY_SECONDS, "async_creator_fn": threads.connect}
         engine = create_async_engine(url, connect_args=connect_args, **as_json)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from anyio import BrokenResourceError, CancelScope, create_memory_object_stream
 
@@ -21,7 +21,7 @@ class Feed(Generic[T]):
     The object store aborts a multipart upload when its source raises, but leaves the parts when it is cancelled.
     """
 
-    def __init__(self, start: Callable[[AsyncIterator[bytes]], Coroutine[Any, Any, T]]) -> None:
+    def __init__(self, start: Callable[[AsyncIterator[bytes]], Coroutine[object, object, T]]) -> None:
         """`start` is the puller: it is handed the stream."""
         self._inlet, self._outlet = create_memory_object_stream[bytes](1)
         self._is_finished = False

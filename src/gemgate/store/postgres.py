@@ -13,10 +13,10 @@ _INTERVAL = 0.1
 _LEAST_CONNECT_SECONDS = 2  # of libpq
 
 
-def bounded_connect(seconds: float) -> Callable[..., Awaitable[AsyncConnection[Any]]]:
+def bounded_connect(seconds: float) -> Callable[..., Awaitable[AsyncConnection[object]]]:
     """What opens connections of which each wait, the one for the connection included, takes `seconds` at most."""
 
-    class BoundedConnection(AsyncConnection[Any]):
+    class BoundedConnection(AsyncConnection[object]):
         """psycopg's own, when it is interrupted, waits for the server once more; a server that is stopped is silent."""
 
         async def wait(
@@ -40,7 +40,7 @@ def bounded_connect(seconds: float) -> Callable[..., Awaitable[AsyncConnection[A
                 self.pgconn.finish()
                 raise
 
-    async def connect(*args: Any, **options: Any) -> AsyncConnection[Any]:
+    async def connect(*args: Any, **options: Any) -> AsyncConnection[object]:
         options.setdefault("connect_timeout", max(int(seconds), _LEAST_CONNECT_SECONDS))
         try:
             async with asyncio.timeout(seconds):

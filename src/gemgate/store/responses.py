@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -145,7 +145,7 @@ class Responses:
             StoreError: the blob store failed.
         """
         place = await self._payloads.put(payload)
-        news: dict[str, Any] = {"status": status, "size": len(payload)}
+        news: dict[str, object] = {"status": status, "size": len(payload)}
         news |= {"payload": place.data, "blob_key": place.blob_key}
         news["lease_until"] = None if lease is None else self._clock() + lease
         if is_first:

@@ -3,7 +3,7 @@
 The repositories hand rows out detached: plain objects, whose change changes nothing in the database.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
@@ -27,9 +27,9 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
         float: Double,
         str: Text,
         bytes: LargeBinary,
-        dict[str, Any]: _JSON,
+        dict[str, object]: _JSON,
         dict[str, str]: _JSON,
-        list[dict[str, Any]]: _JSON,
+        list[dict[str, object]]: _JSON,
     }
 
 
@@ -64,7 +64,7 @@ class FileRow(Base):
     expires_at: Mapped[int | None] = mapped_column(default=None)
     status: Mapped[str] = mapped_column(default="processed")
     google_name: Mapped[str | None] = mapped_column(default=None)
-    errors: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None)
+    errors: Mapped[list[dict[str, object]] | None] = mapped_column(default=None)
 
 
 class UploadRow(Base):
@@ -165,9 +165,9 @@ class BatchRow(Base):
     cancelled_at: Mapped[int | None] = mapped_column(default=None)
     expires_at: Mapped[int | None] = mapped_column(default=None)
     output_expires_after: Mapped[int | None] = mapped_column(default=None)
-    errors: Mapped[list[dict[str, Any]] | None] = mapped_column(default=None)
-    usage: Mapped[dict[str, Any] | None] = mapped_column(default=None)
-    progress: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    errors: Mapped[list[dict[str, object]] | None] = mapped_column(default=None)
+    usage: Mapped[dict[str, object] | None] = mapped_column(default=None)
+    progress: Mapped[dict[str, object] | None] = mapped_column(default=None)
     key_ciphertext: Mapped[bytes | None] = mapped_column(default=None, repr=False)
     lease_owner: Mapped[str | None] = mapped_column(default=None)
     lease_until: Mapped[float | None] = mapped_column(default=None)

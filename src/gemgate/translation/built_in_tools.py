@@ -1,7 +1,6 @@
 """Tools that Google runs itself: OpenAI's types and Google's own names as native tools, with the options they have."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from gemgate.errors import ApiError
 from gemgate.translation.extra_body import camel, snake
@@ -35,7 +34,7 @@ OPTIONS: dict[str, frozenset[str]] = {
 _PASSED = frozenset({"functionDeclarations", "mcpServers"})
 
 
-def built_in_tool(kind: str, given: Mapping[str, Any], param: str, notes: Notes) -> dict[str, Any]:
+def built_in_tool(kind: str, given: Mapping[str, object], param: str, notes: Notes) -> dict[str, object]:
     """The native tool for a tool of type `kind`.
 
     Options may be beside the type, or in an object under the tool's own name. What Google's tool does not have is
@@ -59,7 +58,7 @@ def built_in_tool(kind: str, given: Mapping[str, Any], param: str, notes: Notes)
         )
         raise ApiError(400, msg, param=f"{param}.type", code="invalid_value")
     own_names = {snake(kind), snake(native)}
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     for name, value in given.items():
         if snake(name) in own_names and isinstance(value, dict):
             _take(options, native, value, f"{param}.{name}.", notes)
@@ -74,20 +73,21 @@ def built_in_tool(kind: str, given: Mapping[str, Any], param: str, notes: Notes)
     return {native: options}
 
 
-def untyped_tool(given: Mapping[str, Any], param: str, notes: Notes) -> dict[str, Any]:
+def untyped_tool(given: Mapping[str, object], param: str, notes: Notes) -> dict[str, object]:
     """The native tool that `given` is, as Google's own API writes it: `{"googleSearch": {}}`, in either spelling.
 
     Empty for any other object.
     """
-    found: dict[str, Any] = {}
-    others: dict[str, Any] = {}
+    found: dict[str, object] = {}
+    others: dict[str, object] = {}
     for name, value in given.items():
         native = next(iter(camel({name: None})))
         if native in _PASSED:
             found[native] = camel(value)
         elif native in OPTIONS and (value is None or isinstance(value, dict)):
-            found[native] = {}
-            _take(found[native], native, value or {}, f"{param}.{name}.", notes)
+            options: dict[str, object] = {}
+            found[native] = options
+            _take(options, native, value or {}, f"{param}.{name}.", notes)
         else:
             others[name] = value
     if found:
@@ -95,7 +95,7 @@ def untyped_tool(given: Mapping[str, Any], param: str, notes: Notes) -> dict[str
     return found
 
 
-def _take(options: dict[str, Any], native: str, given: Mapping[str, Any], prefix: str, notes: Notes) -> None:
+def _take(options: dict[str, object], native: str, given: Mapping[str, object], prefix: str, notes: Notes) -> None:
     for name, value in given.items():
         ((field, option),) = camel({name: value}).items()
         if value is None:
@@ -110,7 +110,7 @@ def _take(options: dict[str, Any], native: str, given: Mapping[str, Any], prefix
             notes.drop(prefix + name)
 
 
-def _names_stores(value: Any) -> bool:
+def _names_stores(value: object) -> bool:
     """Whether OpenAI's ids of vector stores are names of Google's stores."""
     return (
         isinstance(value, list)

@@ -1,7 +1,5 @@
 """The arguments of calls in the history, which a model wrote and a client sends back."""
 
-from typing import Any
-
 import orjson
 
 from gemgate.errors import ApiError
@@ -14,7 +12,7 @@ _TEXT = "_raw"
 _LEVELS = 1_000  # fewer brackets are not too deep to be read
 
 
-def parse_arguments(arguments: Any, param: str, notes: Notes) -> dict[str, Any]:
+def parse_arguments(arguments: object, param: str, notes: Notes) -> dict[str, object]:
     """The arguments of a call as an object that can be sent to Google.
 
     Nothing, `null` and the `[]` of PHP mean no arguments. Damaged JSON is repaired, and any other value becomes
@@ -56,7 +54,7 @@ def _too_deep(param: str) -> ApiError:
     return ApiError(400, msg, param=param, code="invalid_value")
 
 
-def _read(arguments: Any) -> tuple[dict[str, Any], str]:
+def _read(arguments: object) -> tuple[dict[str, object], str]:
     """The object, and how it was changed."""
     if not isinstance(arguments, str):
         return _object(arguments, arguments, "")
@@ -72,7 +70,7 @@ def _read(arguments: Any) -> tuple[dict[str, Any], str]:
         return {_TEXT: arguments}, _TEXT
 
 
-def _object(value: Any, source: Any, change: str) -> tuple[dict[str, Any], str]:
+def _object(value: object, source: object, change: str) -> tuple[dict[str, object], str]:
     if isinstance(value, dict):
         return value, change
     if value is None or value == []:

@@ -1,7 +1,6 @@
 """Content parts: text, images, audio, files and video, as native parts."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.file_types import GeminiFile
@@ -132,7 +131,7 @@ class ContentTranslator:
         native = self._file_content(file, param)
         if file.video_metadata is None:
             return native
-        given: dict[str, Any] = camel(file.video_metadata)
+        given: dict[str, object] = camel(file.video_metadata)
         known = ("startOffset", "endOffset", "fps")
         self.notes.drop_unknown(
             {name: value for name, value in given.items() if name not in known}, f"{self.place}.file.video_metadata."
@@ -227,7 +226,7 @@ def _at_google(url: str, mime_type: str | None) -> Part:
     return {"fileData": data}
 
 
-def _with_offsets(native: Part, start: Any, end: Any, fps: Any) -> Part:
+def _with_offsets(native: Part, start: object, end: object, fps: object) -> Part:
     offsets = {"startOffset": start, "endOffset": end, "fps": fps}
     if given := {name: value for name, value in offsets.items() if value is not None}:
         native["videoMetadata"] = given  # type: ignore[typeddict-item]  # its three fields

@@ -18,11 +18,11 @@ _NAME = re.compile(r"\.([^.\[\]]+)|\[\"([^\"]+)\"\]|\['([^']+)'\]|\[([^\[\]\"']+
 _MAX_DEPTH = 20
 _MAX_NAMES = 1_000
 
-Declared = Mapping[str, Any]
+Declared = Mapping[str, object]
 """The functions of a request: Gemini's name of each, and its schema."""
 
 
-def declared_functions(declarations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def declared_functions(declarations: Iterable[Mapping[str, object]]) -> dict[str, object]:
     """The schemas of functions by their names, of `functionDeclarations`."""
     return {
         name: known.get("parametersJsonSchema") or known.get("parameters") or {}
@@ -55,10 +55,10 @@ class _Clash(Exception):  # noqa: N818  nobody sees it
 class _Nesting:
     """Puts flattened arguments of one function back into the objects and lists that it declares."""
 
-    def __init__(self, root: dict[str, Any]) -> None:
+    def __init__(self, root: dict[str, object]) -> None:
         self._definitions = {**_object(root.get("$defs")), **_object(root.get("definitions"))}
 
-    def nested(self, value: Any, schema: Any, depth: int) -> Any:
+    def nested(self, value: object, schema: object, depth: int) -> Any:
         """`value` as `schema` declares it; itself, when nothing in it is flattened."""
         if depth > _MAX_DEPTH or (isinstance(value, dict | list) and len(value) > _MAX_NAMES):
             return value
@@ -76,11 +76,11 @@ class _Nesting:
         inner = {name: self.nested(item, properties.get(name), depth + 1) for name, item in value.items()}
         return inner if flat else self._same(value, inner)
 
-    def _same(self, old: Any, new: Any) -> Any:
+    def _same(self, old: Any, new: Any) -> object:
         pairs = zip(old.values(), new.values(), strict=True) if isinstance(old, dict) else zip(old, new, strict=True)
         return old if all(one is other for one, other in pairs) else new
 
-    def _path(self, name: str, properties: dict[str, Any]) -> list[str | int]:
+    def _path(self, name: str, properties: dict[str, object]) -> list[str | int]:
         """`a[0].b` as `["a", 0, "b"]`, if `a` is declared as a list or an object; empty if it is not."""
         if "." not in name and "[" not in name:
             return []
@@ -90,7 +90,7 @@ class _Nesting:
                 return [head, *rest]
         return []
 
-    def _steps(self, name: str, at: int, schema: Any) -> list[str | int]:
+    def _steps(self, name: str, at: int, schema: object) -> list[str | int]:
         steps: list[str | int] = []
         while at < len(name) and len(steps) < _MAX_DEPTH:
             kinds = self._kinds(schema)
@@ -105,7 +105,7 @@ class _Nesting:
             schema, at = self._properties(schema).get(step[0]), step[1]
         return steps if at >= len(name) else []
 
-    def _name_at(self, name: str, at: int, schema: Any) -> tuple[str, int] | None:
+    def _name_at(self, name: str, at: int, schema: object) -> tuple[str, int] | None:
         """The name of a property at this place of a flattened name, and where it ends."""
         known = [
             key
@@ -118,8 +118,8 @@ class _Nesting:
         found = _NAME.match(name, at)
         return (found[1] or found[2] or found[3] or found[4], found.end()) if found else None
 
-    def _filled(self, value: dict[str, Any], flat: dict[str, list[str | int]]) -> dict[str, Any]:
-        filled: dict[str, Any] = {}
+    def _filled(self, value: dict[str, Any], flat: dict[str, list[str | int]]) -> dict[str, object]:
+        filled: dict[str, object] = {}
         for name, item in value.items():
             if name in flat:
                 _place(filled, flat[name], item)
@@ -129,7 +129,7 @@ class _Nesting:
                 filled[name] = _places_of(item) if any(path[0] == name for path in flat.values()) else item
         return {name: _lists_in(item) for name, item in filled.items()}
 
-    def _branches(self, schema: Any, depth: int = 0) -> list[dict[str, Any]]:
+    def _branches(self, schema: object, depth: int = 0) -> list[dict[str, object]]:
         """The schemas that this one means: those of its references and its unions."""
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return []
@@ -141,7 +141,7 @@ class _Nesting:
                 found += self._branches(branch, depth + 1)
         return found
 
-    def _kinds(self, schema: Any) -> set[str]:
+    def _kinds(self, schema: object) -> set[str]:
         kinds: set[str] = set()
         for branch in self._branches(schema):
             kind = branch.get("type")
@@ -150,31 +150,31 @@ class _Nesting:
             kinds.update({"array"} if "items" in branch or "prefixItems" in branch else ())
         return kinds
 
-    def _properties(self, schema: Any) -> dict[str, Any]:
-        properties: dict[str, Any] = {}
+    def _properties(self, schema: object) -> dict[str, object]:
+        properties: dict[str, object] = {}
         for branch in self._branches(schema):
             properties |= _object(branch.get("properties"))
         return properties
 
-    def _items(self, schema: Any) -> Any:
+    def _items(self, schema: object) -> object:
         return next((branch["items"] for branch in self._branches(schema) if "items" in branch), None)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-class _Places(dict[str | int, Any]):
+class _Places(dict[str | int, object]):
     """An object or a list on its way: a list has indexes, of which some may be missing."""
 
 
-def _places_of(value: Any) -> Any:
+def _places_of(value: object) -> object:
     if isinstance(value, list):
         return _Places(enumerate(value))
     return _Places(value) if isinstance(value, dict) else (_Places() if value is None or value == "" else value)
 
 
-def _place(here: dict[Any, Any], path: list[str | int], value: Any) -> None:
+def _place(here: dict[Any, object], path: list[str | int], value: object) -> None:
     for step in path[:-1]:
         inner = here.setdefault(step, _Places())
         if not isinstance(inner, _Places):
@@ -187,7 +187,7 @@ def _place(here: dict[Any, Any], path: list[str | int], value: Any) -> None:
     here[path[-1]] = value
 
 
-def _lists_in(value: Any) -> Any:
+def _lists_in(value: object) -> object:
     if not isinstance(value, _Places):
         return value
     if value and all(isinstance(step, int) for step in value):

@@ -5,7 +5,7 @@ Google's page documents a top-level field `extra_body` holding `google`; Python 
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gemgate.errors import ApiError
@@ -19,8 +19,8 @@ _SNAKE = re.compile(r"(?<!_)_++([a-z0-9])")  # begun once at each run of undersc
 
 
 def google_options(
-    google: Any, extra_body: dict[str, Any] | None, known: Collection[str], notes: Notes
-) -> dict[str, Any]:
+    google: object, extra_body: dict[str, object] | None, known: Collection[str], notes: Notes
+) -> dict[str, object]:
     """The options under `google`, by their snake_case names.
 
     Args:
@@ -34,7 +34,7 @@ def google_options(
     """
     if google is None and extra_body is None:
         return {}
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if google is not None:
         _take(options, google, "google")
     body, path = extra_body, "extra_body"
@@ -50,14 +50,14 @@ def google_options(
     return taken
 
 
-def _paths(options: dict[str, Any]) -> Iterator[str]:
+def _paths(options: Mapping[str, object]) -> Iterator[str]:
     for name, value in options.items():
         yield name
         if isinstance(value, dict):
             yield from (f"{name}.{field}" for field in camel(dict.fromkeys(value)))
 
 
-def camel(value: Any) -> Any:
+def camel(value: object) -> Any:
     """`value` with its fields' names in camelCase, as Google writes them; schemas and arguments stay as they are."""
     if isinstance(value, list):
         return [camel(item) for item in value]
@@ -72,19 +72,19 @@ def snake(name: str) -> str:
     return _HUMP.sub(lambda hit: "_" + hit[0], name).lower()
 
 
-def _take(options: dict[str, Any], value: Any, path: str) -> None:
+def _take(options: dict[str, object], value: object, path: str) -> None:
     for name, option in (_object(value, path) or {}).items():
         options.setdefault(snake(name), option)
 
 
-def _object(value: Any, path: str) -> dict[str, Any] | None:
+def _object(value: object, path: str) -> dict[str, object] | None:
     if value is None or isinstance(value, dict):
         return value
     msg = f"'{path}' must be an object, and it is {type(value).__name__}."
     raise ApiError(400, msg, param=path, code="invalid_type")
 
 
-def object_option(options: dict[str, Any], name: str) -> dict[str, Any]:
+def object_option(options: Mapping[str, object], name: str) -> dict[str, object]:
     """The option `name` in camelCase, or an empty object.
 
     Raises:
@@ -92,11 +92,11 @@ def object_option(options: dict[str, Any], name: str) -> dict[str, Any]:
     """
     if name not in options:
         return {}
-    renamed: dict[str, Any] = camel(_object(options[name], f"extra_body.google.{name}") or {})
+    renamed: dict[str, object] = camel(_object(options[name], f"extra_body.google.{name}") or {})
     return renamed
 
 
-def list_option(options: dict[str, Any], name: str) -> list[Any]:
+def list_option(options: Mapping[str, object], name: str) -> list[Any]:
     """The option `name` in camelCase, or an empty list.
 
     Raises:
@@ -107,5 +107,5 @@ def list_option(options: dict[str, Any], name: str) -> list[Any]:
     value, path = options[name], f"extra_body.google.{name}"
     if value is not None and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
         raise ApiError(400, f"'{path}' must be a list of objects.", param=path, code="invalid_type")
-    renamed: list[Any] = camel(value or [])
+    renamed: list[object] = camel(value or [])
     return renamed

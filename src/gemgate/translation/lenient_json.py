@@ -24,7 +24,7 @@ _CUT_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,3}\Z")
 _CLOSING = {"{": "}", "[": "]"}
 
 
-def read_json(text: str) -> Any:
+def read_json(text: str) -> object:
     """The value that `text` is.
 
     Raises:
@@ -39,7 +39,7 @@ def read_json(text: str) -> Any:
     return _decoded(text, _STRICT.decode)
 
 
-def repaired_json(text: str) -> Any:
+def repaired_json(text: str) -> object:
     """The value that `text` was before it was cut or damaged.
 
     A last comma and line ends in strings are overlooked; of several values glued together the first is taken; strings,
@@ -55,7 +55,7 @@ def repaired_json(text: str) -> Any:
         return _decoded(_closed(clean), _LENIENT.decode)
 
 
-def exact_numbers(value: Any) -> Any:
+def exact_numbers(value: object) -> Any:
     """`value` with each integer beyond 2^53 as the text of its digits; itself where it holds none."""
     level = [value]
     while level:
@@ -75,12 +75,12 @@ def without_half_pairs(text: str) -> str:
     return _HALF_PAIR.sub("\ufffd", text)
 
 
-def _with_digits(value: Any) -> Any:
+def _with_digits(value: object) -> object:
     text = json.dumps(value, ensure_ascii=False)
     return orjson.loads(json.dumps(_STRICT.decode(text), ensure_ascii=False))
 
 
-def _decoded(text: str, decode: Any) -> Any:
+def _decoded(text: str, decode: Any) -> object:
     try:
         return orjson.loads(without_half_pairs(json.dumps(decode(text), ensure_ascii=False, allow_nan=False)))
     except RecursionError as error:
@@ -120,7 +120,7 @@ def _integer(digits: str) -> int | str:
     return digits
 
 
-def _no_constant(name: str) -> Any:
+def _no_constant(name: str) -> object:
     message = f"{name} is not JSON"
     raise ValueError(message)
 

@@ -1,7 +1,5 @@
 """The caller's own options of a native request, which all endpoints of generation take: config, caches, the tier."""
 
-from typing import Any
-
 from gemgate.errors import ApiError
 from gemgate.gemini.model_facts import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig
@@ -14,9 +12,9 @@ _TIERS_OF_OPENAI = ("scale", "ultrafast")
 """They are served as the default one."""
 
 
-def override_config(config: GenerationConfig, explicit: dict[str, Any], facts: ModelFacts, notes: Notes) -> None:
+def override_config(config: GenerationConfig, explicit: dict[str, object], facts: ModelFacts, notes: Notes) -> None:
     """`extra_body.google.generation_config` is the more special word, so it wins; its limit is the model's at most."""
-    known: dict[str, Any] = config  # type: ignore[assignment]  # merged by name
+    known: dict[str, object] = config  # type: ignore[assignment]  # merged by name
     limit = explicit.get("maxOutputTokens")
     if isinstance(limit, int) and limit > facts.output_limit:
         lowered = lowered_limit(limit, "extra_body.google.generation_config.max_output_tokens", facts, notes)

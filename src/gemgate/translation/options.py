@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.translation.thought_signatures import Signatures
@@ -25,7 +25,7 @@ ShownThoughts = Literal["off", "on", "tags"]
 Usage = Literal["count", "off"]
 
 
-Errors = list[dict[str, Any]]
+Errors = list[dict[str, object]]
 """What is wrong with a file, each as `{"code", "line", "message", "param"}`."""
 
 

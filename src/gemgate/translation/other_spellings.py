@@ -17,18 +17,18 @@ GOOGLES = frozenset({"cached_content", "generation_config", "safety_settings", "
 _IMAGE_FIELDS = frozenset({"aspectRatio", "imageSize"})
 
 
-def absent_if_no_limit(value: Any) -> Any:
+def absent_if_no_limit(value: Any) -> object:
     """None for `-1` and `0`, which some clients send for a limit that they do not set."""
     return None if value in (-1, 0) and not isinstance(value, bool) else value
 
 
 def take_google(
     extra: dict[str, Any],
-    google: Mapping[str, Any] | None,
-    extra_body: Mapping[str, Any] | None,
+    google: Mapping[str, object] | None,
+    extra_body: Mapping[str, object] | None,
     notes: Notes,
     names: Collection[str] = GOOGLES,
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """The field `google` with Google's options that are at the top level, which are taken out of `extra`.
 
     None, where there is nothing of the kind. Options in `google` and `extra_body` go before them, and it is noted.
@@ -45,7 +45,7 @@ def take_google(
     return {**{name: value for name, value in given.items() if name not in elsewhere}, **known}
 
 
-def reasoning_of(thinking: Any, notes: Notes) -> dict[str, Any]:
+def reasoning_of(thinking: Any, notes: Notes) -> dict[str, object]:
     """Anthropic's `thinking` as `reasoning`.
 
     Raises:
@@ -64,19 +64,19 @@ def reasoning_of(thinking: Any, notes: Notes) -> dict[str, Any]:
     return {"enabled": kind != "disabled"}
 
 
-def take_image_config(extra: dict[str, Any], facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+def take_image_config(extra: dict[str, Any], facts: ModelFacts, notes: Notes) -> dict[str, object]:
     """The `imageConfig` that `image_config` asks a model for images for; it is taken out of `extra`."""
     given = extra.get("image_config", extra.get("imageConfig"))
     if not facts.images or not isinstance(given, dict):
         return {}
     extra.pop("image_config", None)
     extra.pop("imageConfig", None)
-    config: dict[str, Any] = camel(given)
+    config: dict[str, object] = camel(given)
     notes.drop_unknown({name: value for name, value in config.items() if name not in _IMAGE_FIELDS}, "image_config.")
     return {name: value for name, value in config.items() if name in _IMAGE_FIELDS and value is not None}
 
 
-def take_schema(extra: dict[str, Any]) -> Any:
+def take_schema(extra: dict[str, Any]) -> object:
     """The schema of `guided_json`, an object or its text; it is taken out of `extra`."""
     schema = extra.pop("guided_json")
     with suppress(ValueError):
@@ -84,7 +84,7 @@ def take_schema(extra: dict[str, Any]) -> Any:
     return schema
 
 
-def reasoning_with(known: Mapping[str, Any], name: str, more: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
+def reasoning_with(known: Mapping[str, Any], name: str, more: Mapping[str, object], notes: Notes) -> dict[str, object]:
     """`reasoning` with what another parameter, `name`, says of it; the former counts, and a difference is noted."""
     for field in sorted(more.keys() & known.keys()):
         if known[field] is not None and known[field] != more[field]:

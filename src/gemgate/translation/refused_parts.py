@@ -1,6 +1,6 @@
 """Leaves out of a native request what its model is known to have refused."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, cast
 
 import orjson
@@ -15,7 +15,7 @@ from gemgate.gemini.refused_values import (
     signed_parts,
 )
 from gemgate.gemini.schema.simpler import simpler
-from gemgate.gemini.types import Content, GenerateContentRequest
+from gemgate.gemini.types import Content, FunctionDeclaration, GenerateContentRequest, Tool
 from gemgate.translation.extra_body import snake
 from gemgate.translation.notes import Notes
 from gemgate.translation.thought_signatures import NO_SIGNATURE
@@ -89,6 +89,8 @@ def _simplify_schema(body: GenerateContentRequest, refused: Collection[str], fac
         return
     config = body["generationConfig"]
     schema = config["responseJsonSchema"]
+    if not isinstance(schema, dict):
+        return
     config["responseJsonSchema"] = simpler(schema)
     if schema_digest(body) not in refused:
         notes.adjust("response_format.json_schema.schema=limits->description")
@@ -104,19 +106,19 @@ def _simplify_parameters(body: GenerateContentRequest, refused: Collection[str],
     notes.adjust("tools[].function.parameters=limits->description")
 
 
-def _simpler_tool(tool: Mapping[str, Any]) -> Any:
+def _simpler_tool(tool: Tool) -> Tool:
     declared = tool.get("functionDeclarations")
     if not declared:
         return tool
     return {**tool, "functionDeclarations": [_simpler_function(function) for function in declared]}
 
 
-def _simpler_function(function: Mapping[str, Any]) -> Mapping[str, Any]:
+def _simpler_function(function: FunctionDeclaration) -> FunctionDeclaration:
     schema = function.get("parametersJsonSchema")
     return {**function, "parametersJsonSchema": simpler(schema)} if isinstance(schema, dict) else function
 
 
-def _move_schema(body: GenerateContentRequest, schema: Any, facts: ModelFacts, notes: Notes) -> None:
+def _move_schema(body: GenerateContentRequest, schema: object, facts: ModelFacts, notes: Notes) -> None:
     """A schema in words; the answer is JSON all the same."""
     del body["generationConfig"]["responseJsonSchema"]
     text = f"Answer with JSON that follows this JSON Schema: {orjson.dumps(schema).decode()}"

@@ -79,7 +79,7 @@ def block(answer: GenerateContentResponse) -> PromptFeedback | None:
     return feedback if feedback.get("blockReason") or feedback.get("blockReasonMessage") else None
 
 
-def usage(meta: UsageMetadata) -> dict[str, Any]:
+def usage(meta: UsageMetadata) -> dict[str, object]:
     """`usageMetadata` as OpenAI's `usage`.
 
     completion = candidates + thoughts, prompt = prompt + tool use, cached is part of prompt: so the sums of 2,316
@@ -120,7 +120,7 @@ def _named(counts: dict[str, int], side: str) -> dict[str, int]:
     return {f"{modality.lower()}_tokens": counts[modality] for modality in wanted if modality in counts}
 
 
-def token_logprobs(result: LogprobsResult) -> list[dict[str, Any]]:
+def token_logprobs(result: LogprobsResult) -> list[dict[str, object]]:
     """`logprobsResult` as OpenAI's `logprobs.content`; `topCandidates[i]` belongs to `chosenCandidates[i]`."""
     tops = result.get("topCandidates") or []
     tokens = []
@@ -130,7 +130,7 @@ def token_logprobs(result: LogprobsResult) -> list[dict[str, Any]]:
     return tokens
 
 
-def _token(candidate: LogprobsCandidate) -> dict[str, Any]:
+def _token(candidate: LogprobsCandidate) -> dict[str, object]:
     token = candidate.get("token", "")
     return {"token": token, "logprob": candidate.get("logProbability", 0.0), "bytes": list(token.encode())}
 
@@ -162,7 +162,7 @@ def annotations(grounding: GroundingMetadata, text: str, part_starts: list[int])
     return found[:_MAX_ANNOTATIONS]
 
 
-def _source(chunk: dict[str, Any]) -> tuple[str, str] | None:
+def _source(chunk: dict[str, object]) -> tuple[str, str] | None:
     """URL and title of a chunk: `web`, `retrievedContext`, `maps` or `image`."""
     for kind in ("web", "retrievedContext", "maps", "image"):
         source = chunk.get(kind)

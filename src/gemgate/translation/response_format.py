@@ -1,7 +1,7 @@
 """`response_format`, and the hidden function that replaces it where a model takes no JSON format beside tools."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
@@ -36,7 +36,7 @@ class HiddenFunction:
     unwrap: str | None = None
     is_text: bool = False
 
-    def content(self, args: dict[str, Any]) -> str:
+    def content(self, args: dict[str, object]) -> str:
         """The arguments of its call as the content of the answer."""
         value = args if self.unwrap is None else args.get(self.unwrap)
         return value if self.is_text and isinstance(value, str) else orjson.dumps(value).decode()
@@ -46,10 +46,10 @@ class Format(NamedTuple):
     """What the caller wants the answer to be."""
 
     kind: Literal["text", "json_object", "json_schema"] = "text"
-    schema: dict[str, Any] | None = None
+    schema: dict[str, object] | None = None
 
 
-def schema_format(schema: Any, description: str | None, param: str, notes: Notes, schemas: SchemaBudget) -> Format:
+def schema_format(schema: object, description: str | None, param: str, notes: Notes, schemas: SchemaBudget) -> Format:
     """The format of an answer that follows `schema`, which is at `param`; it is paid from `schemas`.
 
     Raises:
@@ -122,9 +122,9 @@ def _hide(wanted: Format, plan: ToolPlan) -> HiddenFunction:
     return hidden
 
 
-def _hidden_parameters(name: str, wanted: Format) -> tuple[HiddenFunction, dict[str, Any]]:
+def _hidden_parameters(name: str, wanted: Format) -> tuple[HiddenFunction, dict[str, object]]:
     if wanted.schema is None:
-        text = {"type": "string", "description": "The answer: a JSON object, as text."}
+        text: dict[str, object] = {"type": "string", "description": "The answer: a JSON object, as text."}
         return HiddenFunction(name, "json", is_text=True), _only("json", text)
     if is_object_schema(wanted.schema):
         root = object_root(ConvertedSchema(wanted.schema, ()), param="response_format")
@@ -134,5 +134,5 @@ def _hidden_parameters(name: str, wanted: Format) -> tuple[HiddenFunction, dict[
     return HiddenFunction(name, "value"), _only("value", inner) | definitions
 
 
-def _only(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _only(name: str, schema: dict[str, object]) -> dict[str, object]:
     return {"type": "object", "properties": {name: schema}, "required": [name]}

@@ -72,8 +72,8 @@ def _steps(path: str) -> list[Step]:
     return steps if at >= len(path) else []
 
 
-def _add(args: dict[str, Any], steps: list[Step], piece: PartialArg) -> None:
-    here: Any = args
+def _add(args: dict[str, object], steps: list[Step], piece: PartialArg) -> None:
+    here: object = args
     for step, following in pairwise(steps):
         inner = _get(here, step)
         if not isinstance(inner, list if isinstance(following, int) else dict):
@@ -85,20 +85,20 @@ def _add(args: dict[str, Any], steps: list[Step], piece: PartialArg) -> None:
     _put(here, steps[-1], known + value if isinstance(known, str) and isinstance(value, str) else value)
 
 
-def _value(piece: PartialArg) -> Any:
+def _value(piece: PartialArg) -> object:
     for kind in ("stringValue", "numberValue", "boolValue"):
         if (value := piece.get(kind)) is not None:
             return value
     return None
 
 
-def _get(here: Any, step: Step) -> Any:
+def _get(here: Any, step: Step) -> object:
     if isinstance(here, dict):
         return here.get(step)
     return here[step] if isinstance(step, int) and step < len(here) else None
 
 
-def _put(here: Any, step: Step, value: Any) -> None:
+def _put(here: Any, step: Step, value: object) -> None:
     if isinstance(here, dict):
         here[step] = value
     elif isinstance(step, int) and step < _MAX_ITEMS:

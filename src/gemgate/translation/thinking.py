@@ -4,8 +4,6 @@ Google's numbers for 2.5 are 1024, 8192 and 24576 tokens (https://ai.google.dev/
 Gemini 3 and later take levels.
 """
 
-from typing import Any
-
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerationConfig, ThinkingConfig
@@ -30,8 +28,8 @@ _LEVEL_OF_BUDGET = ((0, "none"), (_BUDGETS["low"], "low"), (_BUDGETS["medium"], 
 
 def thinking_config(
     effort: str | None,
-    reasoning: dict[str, Any],
-    explicit: dict[str, Any],
+    reasoning: dict[str, object],
+    explicit: dict[str, object],
     facts: ModelFacts,
     notes: Notes,
     name: str = "reasoning_effort",
@@ -50,7 +48,7 @@ def thinking_config(
         ApiError: 400 when effort and an explicit budget or level come together, when thinking cannot be switched
             off, or for a field of `reasoning` of a wrong type.
     """
-    config: dict[str, Any] = dict(explicit)
+    config: dict[str, object] = dict(explicit)
     if not reasoning:
         if effort is not None:
             _refuse_both(config, name)
@@ -89,27 +87,27 @@ def show_thoughts(config: GenerationConfig, facts: ModelFacts) -> None:
         config["thinkingConfig"] = {"includeThoughts": True, **thinking}
 
 
-def _include_thoughts(config: dict[str, Any], reasoning: dict[str, Any], notes: Notes) -> None:
+def _include_thoughts(config: dict[str, object], reasoning: dict[str, object], notes: Notes) -> None:
     if reasoning.get("exclude") is not None or reasoning.get("summary") or reasoning.get("generate_summary"):
         wanted = not reasoning.get("exclude")
         if config.setdefault("includeThoughts", wanted) != wanted:
             notes.adjust("reasoning.exclude->extra_body.google.thinking_config.include_thoughts")
 
 
-def _note_others(stronger: str, reasoning: dict[str, Any], names: tuple[str, ...], notes: Notes) -> None:
+def _note_others(stronger: str, reasoning: dict[str, object], names: tuple[str, ...], notes: Notes) -> None:
     for name in names:
         if reasoning.get(name) is not None:
             notes.adjust(f"reasoning.{name}->{stronger}")
 
 
-def _enabled(reasoning: dict[str, Any]) -> bool | None:
+def _enabled(reasoning: dict[str, object]) -> bool | None:
     enabled = reasoning.get("enabled")
     if enabled is None or isinstance(enabled, bool):
         return enabled
     raise _wrong("enabled", enabled, "true or false")
 
 
-def _tokens(reasoning: dict[str, Any]) -> int | None:
+def _tokens(reasoning: dict[str, object]) -> int | None:
     tokens = reasoning.get("max_tokens")
     if isinstance(tokens, float) and tokens.is_integer():
         tokens = int(tokens)
@@ -118,18 +116,18 @@ def _tokens(reasoning: dict[str, Any]) -> int | None:
     raise _wrong("max_tokens", tokens, "a number of tokens")
 
 
-def _effort(value: Any) -> str | None:
+def _effort(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value in _LEVELS):
         return value
     raise _wrong("effort", value, "none, minimal, low, medium, high, xhigh or max")
 
 
-def _wrong(name: str, value: Any, choice: str) -> ApiError:
+def _wrong(name: str, value: object, choice: str) -> ApiError:
     msg = f"'reasoning.{name}' is {str(value)[:80]!r}; it can be {choice}."
     return ApiError(400, msg, param=f"reasoning.{name}", code="invalid_value")
 
 
-def _for_tokens(asked: str, tokens: int, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+def _for_tokens(asked: str, tokens: int, facts: ModelFacts, notes: Notes) -> dict[str, object]:
     """The budget of the model, or its level, that is nearest to `tokens`; `asked` is how the caller said it."""
     if facts.thinking == "none":
         if tokens:
@@ -151,14 +149,14 @@ def _for_tokens(asked: str, tokens: int, facts: ModelFacts, notes: Notes) -> dic
     return {"thinkingBudget": budget}
 
 
-def _refuse_both(config: dict[str, Any], name: str) -> None:
+def _refuse_both(config: dict[str, object], name: str) -> None:
     for field, spelling in (("thinkingBudget", "thinking_budget"), ("thinkingLevel", "thinking_level")):
         if config.get(field) is not None:
             msg = f"'{name}' and 'extra_body.google.thinking_config.{spelling}' set the same thing: send one of them."
             raise ApiError(400, msg, param=name, code="invalid_value")
 
 
-def _for_effort(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, Any]:
+def _for_effort(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, object]:
     if facts.thinking == "none":
         if effort != "none":
             notes.drop(name)
@@ -166,7 +164,7 @@ def _for_effort(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict
     return _budget(effort, facts, notes, name) if facts.thinking == "budget" else _level(effort, facts, notes, name)
 
 
-def _budget(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, Any]:
+def _budget(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, object]:
     least, maximum = facts.budget
     if effort == "none":
         if not facts.can_stop_thinking and "can_stop_thinking" in facts.learned:
@@ -187,7 +185,7 @@ def _budget(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str
     return {"thinkingBudget": budget}
 
 
-def _level(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, Any]:
+def _level(effort: str, facts: ModelFacts, notes: Notes, name: str) -> dict[str, object]:
     level = facts.nearest_level(_LEVELS[effort])
     if level.lower() != effort:
         notes.adjust(f"{name}={effort}->{level.lower()}")

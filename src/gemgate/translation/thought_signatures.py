@@ -9,7 +9,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 
@@ -51,7 +51,7 @@ class Signatures(Protocol):
         ...
 
 
-def call_key(caller_id: str, call_id: str, name: str, args: dict[str, Any]) -> bytes:
+def call_key(caller_id: str, call_id: str, name: str, args: dict[str, object]) -> bytes:
     """The key of one call: ids alone are not unique (Gemini's are `call_` and five digits), so the call counts too."""
     call = orjson.dumps([caller_id, call_id, name, args], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(call, digest_size=16).digest()

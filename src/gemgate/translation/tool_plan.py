@@ -1,7 +1,7 @@
 """The tools of a request in Gemini's terms, in whatever form its endpoint takes them."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
 from gemgate.errors import ApiError
 from gemgate.gemini.schema.convert_schema import (
@@ -21,6 +21,9 @@ from gemgate.translation.notes import Notes
 from gemgate.wire import Function, TextFunction
 
 _SCHEMAS = frozenset({"parameters", "parametersJsonSchema"})
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -117,7 +120,7 @@ def declare(plan: ToolPlan, function: Function, param: str, notes: Notes) -> Non
         plan.custom.add(native)
 
 
-def text_parameters(form: Any) -> dict[str, Any]:
+def text_parameters(form: object) -> dict[str, object]:
     """The parameters of a custom tool, which takes text; with the grammar that its `format` says the text must follow.
 
     Chat has the grammar in `format.grammar`, the Responses API in `format` itself.
@@ -134,7 +137,7 @@ def text_parameters(form: Any) -> dict[str, Any]:
 
 
 def _add_parameters(
-    plan: ToolPlan, declaration: FunctionDeclaration, parameters: Any, param: str, notes: Notes
+    plan: ToolPlan, declaration: FunctionDeclaration, parameters: object, param: str, notes: Notes
 ) -> None:
     try:
         converted = function_parameters(parameters, param=param, budget=plan.schemas)
@@ -145,7 +148,7 @@ def _add_parameters(
         notes.adjust(f"{param}.{change}")
 
 
-def named_mode(choice: Any, notes: Notes, param: str) -> Any:
+def named_mode(choice: T, notes: Notes, param: str) -> T | str:
     """`choice`, or the mode that it names in the words of another API: `any`, `AUTO`, `{"type": "auto"}`."""
     kind = choice.get("type") if isinstance(choice, dict) else choice
     mode = _MODES.get(kind.lower()) if isinstance(kind, str) else None
@@ -161,7 +164,7 @@ _NAMES = frozenset({"name", "function", "custom", "tools", "allowed_tools"})
 """Fields of a choice that name tools."""
 
 
-def schema_elsewhere(given: dict[str, Any]) -> Any:
+def schema_elsewhere(given: dict[str, object]) -> object:
     """The parameters of a function by the names that other APIs have for them; they are taken out of `given`."""
     for name in _SCHEMA_NAMES:
         if isinstance(given.get(name), dict):

@@ -1,7 +1,6 @@
 """Results of tools as function responses."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
@@ -24,7 +23,7 @@ class Result:
 def function_result(
     name: str,
     call_id: str | None,
-    content: str | list[ContentPart] | dict[str, Any] | None,
+    content: str | list[ContentPart] | dict[str, object] | None,
     param: str,
     translator: ContentTranslator,
 ) -> Result:
@@ -36,6 +35,7 @@ def function_result(
     `functionResponse.parts` where the model takes it there (Gemini 3), and behind the responses elsewhere.
     """
     media: list[Part] = []
+    given: str | list[object] | dict[str, object] | None = content if not isinstance(content, list) else None
     if isinstance(content, list):
         translator.items.take(len(content), param)
         texts = [part for part in content if isinstance(part, TextPart | RefusalPart)]
@@ -43,8 +43,8 @@ def function_result(
             translator.notes.drop_unknown(text.model_extra, f"{translator.place}.")
         rest = [(index, part) for index, part in enumerate(content) if not isinstance(part, TextPart | RefusalPart)]
         media = [found for index, part in rest if (found := translator.part(part, f"{param}[{index}]"))]
-        content = _joined([part.text if isinstance(part, TextPart) else part.refusal for part in texts])
-    native: FunctionResponse = {"name": name, "response": _response(content, param)}
+        given = _joined([part.text if isinstance(part, TextPart) else part.refusal for part in texts])
+    native: FunctionResponse = {"name": name, "response": _response(given, param)}
     if call_id:
         native["id"] = call_id
     result = Result({"functionResponse": native})
@@ -59,7 +59,7 @@ def function_result(
     return result
 
 
-def _joined(texts: list[str]) -> str | list[Any]:
+def _joined(texts: list[str]) -> str | list[object]:
     texts = [text for text in texts if text]
     if len(texts) > 1 and all(text.lstrip()[:1] in _CONTAINERS for text in texts):
         values = [_value(text) for text in texts]
@@ -68,7 +68,7 @@ def _joined(texts: list[str]) -> str | list[Any]:
     return "\n".join(texts)
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     """The object or list that `text` is; the text itself, when it is neither."""
     if text.lstrip()[:1] not in _CONTAINERS:
         return text
@@ -78,8 +78,8 @@ def _value(text: str) -> Any:
         return text
 
 
-def _response(content: str | list[Any] | dict[str, Any] | None, param: str) -> dict[str, Any]:
-    value: Any = _value(content) if isinstance(content, str) else content
+def _response(content: str | list[object] | dict[str, object] | None, param: str) -> dict[str, object]:
+    value: object = _value(content) if isinstance(content, str) else content
     refers, levels = _survey(value)
     if levels > _MAX_LEVELS and isinstance(content, str):
         return {"result": content}
@@ -93,14 +93,14 @@ def _response(content: str | list[Any] | dict[str, Any] | None, param: str) -> d
     return {"result": _written(value, param) if refers else value}
 
 
-def _exact(value: Any, param: str) -> Any:
+def _exact(value: object, param: str) -> object:
     try:
         return exact_numbers(value)
     except (ValueError, RecursionError) as error:
         raise _too_deep(param) from error
 
 
-def _written(value: Any, param: str) -> str:
+def _written(value: object, param: str) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError as error:
@@ -117,7 +117,7 @@ _MAX_LEVELS = 200
 """Of a result that is JSON: a deeper one could not be written again, and is given as the text that it is."""
 
 
-def _survey(value: Any) -> tuple[bool, int]:
+def _survey(value: object) -> tuple[bool, int]:
     """Whether one of the objects in `value` has a key `$ref`, and how many levels deep it is."""
     refers, levels, level = False, 0, [value]
     while level:

@@ -2,11 +2,12 @@
 
 import codecs
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
 from gemgate.errors import ApiError
@@ -15,7 +16,6 @@ from gemgate.translation.lenient_json import STRING_OR_LAST_COMMA, without_half_
 from gemgate.translation.request_size import TOO_DEEP, check_values
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-ErrorDetails = Mapping[str, Any]
 Steps = tuple[str | int, ...]
 
 
@@ -90,7 +90,7 @@ def from_validation(error: ValidationError, raw: bytes | None = None) -> ApiErro
     return from_details(error.errors(include_url=False), data)
 
 
-def from_details(details: Sequence[ErrorDetails], data: Any = None) -> ApiError:
+def from_details(details: Sequence[ErrorDetails], data: object = None) -> ApiError:
     """The same for a list of pydantic's error details; `data` is the parsed input, if there is one."""
     data = _UNKNOWN if data is None else data
     problems = [_Problem(_steps(detail, data), detail) for detail in details]
@@ -136,12 +136,14 @@ def _steps(detail: ErrorDetails, data: Any) -> Steps:
         elif isinstance(data, _Unknown):
             if isinstance(step, int) or not _names_a_branch(step):
                 steps.append(step)
-        elif (isinstance(data, dict) and step in data) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
+        elif _holds(data, step):
             data = data[step]
             steps.append(step)
     return tuple(steps) + _discriminator(detail)
+
+
+def _holds(data: object, step: str | int) -> bool:
+    return step in data if isinstance(data, dict) else isinstance(data, list) and step in range(len(data))
 
 
 def _names_a_branch(step: str) -> bool:
@@ -295,7 +297,7 @@ _SHOWN = 40
 _MAX_READ = 1_000
 
 
-def show(value: Any, *, with_type: bool = False) -> str:
+def show(value: object, *, with_type: bool = False) -> str:
     """A value as a message may quote it: short, without secrets, and a container only by its kind."""
     match value:
         case None | bool():

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 
@@ -145,7 +145,7 @@ class Upstream:
         params: Mapping[str, str] | None = None,
         json: Body | None = None,
         limits: CallLimits = DEFAULT_LIMITS,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The JSON object that any other method of the API answers; `{}` for an empty body.
 
         What makes something (a file, a cache, a job) is made again only if it was surely not done.
@@ -153,7 +153,7 @@ class Upstream:
         attempts = self._attempts_at(method, path, json, key, limits)
         content = None if json is None else encode(json)
 
-        async def send(secret: str, within: float | None) -> dict[str, Any]:
+        async def send(secret: str, within: float | None) -> dict[str, object]:
             return await self.client.request(method, path, key=secret, params=params, json=content, within=within)
 
         return await self._made(attempts, send, is_making=method == "POST" and not attempts.target.is_repeatable)
@@ -167,7 +167,7 @@ class Upstream:
         params: Mapping[str, str] | None = None,
         json: Body | None = None,
         seconds: float = SIDE_CALL_SECONDS,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """As `request`, for a call of the gateway's own that an answer does not depend on.
 
         It is made once and within `seconds`, and how it ends says nothing about keys and models.

@@ -70,11 +70,11 @@ def resources_in_path(path: str) -> list[str]:
     return _names(path)
 
 
-def resources_made(answer: Mapping[str, Any]) -> list[str]:
+def resources_made(answer: Mapping[str, object]) -> list[str]:
     """What a call has made: its `name`, or that of the `file` in it."""
     made = answer.get("file") if isinstance(answer.get("file"), dict) else answer
     return _names(made.get("name")) if isinstance(made, dict) else []
 
 
-def _names(text: Any) -> list[str]:
+def _names(text: object) -> list[str]:
     return _NAME.findall(text)[-1:] if isinstance(text, str) else []

@@ -1,5 +1,6 @@
 """Answers every failure, in OpenAI's shape but on Google's own paths."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -72,8 +73,7 @@ async def answer_to(request: Request, error: Exception) -> Response | None:
     """The answer to what an endpoint raised; None for what nobody foresaw."""
     for kind, handler in _HANDLERS.items():
         if isinstance(error, kind):
-            response: Response = await handler(request, error)
-            return response
+            return await handler(request, error)
     return None
 
 
@@ -108,7 +108,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
     return answer(api_error)
 
 
-_HANDLERS: dict[type[Exception], Any] = {
+_HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
     ApiError: _expected,
     GeminiError: _expected,
     MediaError: _expected,

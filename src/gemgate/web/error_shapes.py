@@ -1,7 +1,6 @@
 """In whose shape an error is written: Google's on Google's own paths, OpenAI's on all others. No I/O."""
 
 import re
-from typing import Any
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import reason_of
@@ -23,24 +22,24 @@ def is_google_path(method: str, path: str) -> bool:
     return _GOOGLE.fullmatch(path) is not None or (method == "POST" and _CALL.fullmatch(path) is not None)
 
 
-def error_body(error: ApiError, method: str, path: str) -> dict[str, Any]:
+def error_body(error: ApiError, method: str, path: str) -> dict[str, dict[str, object]]:
     """The body for `error`, in the shape that `path` has."""
     return google_body(error) if is_google_path(method, path) else error.body()
 
 
-def google_body(error: ApiError) -> dict[str, Any]:
+def google_body(error: ApiError) -> dict[str, dict[str, object]]:
     """`{"error": {code, message, status, details}}`; `details` name the gateway's code and when to try again.
 
     Shape: https://cloud.google.com/apis/design/errors.
     """
-    details: list[dict[str, Any]] = []
+    details: list[dict[str, object]] = []
     if error.code:
         details.append(
             {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": error.code.upper(), "domain": DOMAIN}
         )
     if (seconds := error.headers.get("retry-after")) is not None and seconds.isdecimal():
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{seconds}s"})
-    body: dict[str, Any] = {"code": error.status, "message": error.message, "status": _status(error.status)}
+    body: dict[str, object] = {"code": error.status, "message": error.message, "status": _status(error.status)}
     return {"error": body | ({"details": details} if details else {})}
 
 

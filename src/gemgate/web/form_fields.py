@@ -1,7 +1,6 @@
 """The fields of a form whose names are nested in brackets, as OpenAI's clients write objects and lists."""
 
 import re
-from typing import Any
 
 import orjson
 
@@ -13,7 +12,7 @@ _OBJECTS = frozenset({"extra_body", "google"})
 """Fields that may be JSON."""
 
 
-def put_field(fields: dict[str, Any], part: FormPart) -> None:
+def put_field(fields: dict[str, object], part: FormPart) -> None:
     """Set the field `a[b][c]` within `fields`; a list's item is `a[]`, an object in a list `a[][b]`.
 
     Raises:
@@ -24,7 +23,7 @@ def put_field(fields: dict[str, Any], part: FormPart) -> None:
     if found is None:
         raise _misnamed(part.name)
     steps = [found[1], *(step[:-1] for step in found[2].split("[")[1:])]
-    value: Any = text
+    value: object = text
     if steps[0] in _OBJECTS and len(steps) == 1:
         try:
             value = orjson.loads(text)
@@ -35,7 +34,7 @@ def put_field(fields: dict[str, Any], part: FormPart) -> None:
         raise _misnamed(part.name)
 
 
-def _insert(target: dict[str, Any], steps: list[str], value: Any) -> bool:
+def _insert(target: dict[str, object], steps: list[str], value: object) -> bool:
     """Whether `value` could be put where `steps` lead."""
     step, *rest = steps
     if not step:

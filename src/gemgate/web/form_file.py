@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 from starlette.requests import Request
 
@@ -42,7 +41,7 @@ class FormFile:
         """
         self.filename = "file"
         self.content_type: str | None = None
-        self.fields: dict[str, Any] = {}
+        self.fields: dict[str, object] = {}
         self._request = request
         self._name = name
         self._max = maximum

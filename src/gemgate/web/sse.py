@@ -7,7 +7,7 @@ of a stream that succeeded. Never an `id:` line: openai-python would dispatch an
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import anyio
 import orjson
@@ -47,7 +47,7 @@ class EventBatches(Protocol):
 _CLEANUP_SECONDS = 5.0
 
 
-def frame(data: Any) -> bytes:
+def frame(data: object) -> bytes:
     """One event: `data: {json}` and a blank line."""
     return b"data: " + orjson.dumps(data) + b"\n\n"
 

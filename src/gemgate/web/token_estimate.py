@@ -6,7 +6,6 @@ The estimate is reserved when a request begins, and replaces Google's count wher
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import orjson
 
@@ -125,7 +124,7 @@ def estimate(body: bytes, kind: AnswerKind | None, limit: int) -> TokenEstimate:
     return TokenEstimate(prompt)
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(body: bytes) -> object:
     try:
         return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
@@ -142,7 +141,7 @@ _NUMBERS = frozenset({"n", "candidatecount", "samplecount"})
 _CONFIGS = frozenset({"generationconfig", "extrabody", "google", "parameters", "instances"})
 
 
-def _stated(value: Any) -> tuple[int, int]:
+def _stated(value: object) -> tuple[int, int]:
     """The length of an answer that the request allows (0: it does not say), and the number of answers."""
     longest, number = 0, 1
     waiting = [value]
@@ -161,7 +160,7 @@ def _stated(value: Any) -> tuple[int, int]:
     return longest, number
 
 
-def _whole(value: Any, most: int) -> int:
+def _whole(value: object, most: int) -> int:
     """A number of tokens or answers, also as Google's JSON allows to write it; 0 for anything else."""
     if isinstance(value, str) and len(value) < 16 and value.isdecimal() and value.isascii():
         value = int(value)
@@ -171,7 +170,7 @@ def _whole(value: Any, most: int) -> int:
 _TO_LINES = frozenset({"batch", "inputconfig", "requests"})
 
 
-def _lines(value: Any) -> Iterator[Any]:
+def _lines(value: object) -> Iterator[object]:
     """The requests that a job has in its body."""
     waiting = [value]
     while waiting:
@@ -182,7 +181,7 @@ def _lines(value: Any) -> Iterator[Any]:
             waiting.extend(child for name, child in node.items() if len(name) < 64 and _plain(name) in _TO_LINES)
 
 
-def _line_tokens(line: Any) -> int:
+def _line_tokens(line: object) -> int:
     if isinstance(line, dict) and "content" in line:
         return 0  # a vector is asked for
     stated, number = _stated(line)
@@ -207,7 +206,7 @@ _MEDIA = ("image/", "audio/", "video/", "application/pdf")
 _PDF = "JVBERi"  # "%PDF" in base64
 
 
-def _prompt_tokens(body: bytes, value: Any) -> int:
+def _prompt_tokens(body: bytes, value: object) -> int:
     size, number = 0, 0
     for media in _media(value):
         size += len(media)
@@ -215,7 +214,7 @@ def _prompt_tokens(body: bytes, value: Any) -> int:
     return max(0, len(body) - size) // BYTES_PER_TOKEN + number * MEDIA_TOKENS
 
 
-def _media(value: Any) -> Iterator[str]:
+def _media(value: object) -> Iterator[str]:
     """Base64 that costs other than by its size. Text in base64 is text: a model reads it."""
     waiting = [value]
     while waiting:
@@ -233,7 +232,7 @@ def _media(value: Any) -> Iterator[str]:
                     waiting.append(child)
 
 
-def _content(name: str, found: dict[str, Any]) -> Iterator[str]:
+def _content(name: str, found: dict[str, object]) -> Iterator[str]:
     for field in _OBJECTS[name]:
         content = found.get(field)
         if not isinstance(content, str):

@@ -5,7 +5,6 @@ The handshake is the GET that it is over HTTP as well, and what accepts it answe
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +21,7 @@ _SHARED = ("asgi", "http_version", "server", "client", "root_path", "path", "raw
 _NOT_SAID = frozenset({b"content-type", b"content-length", b"cache-control", b"connection"})
 
 
-def http_scope(scope: Scope, method: str, extra: Mapping[str, Any]) -> Scope:
+def http_scope(scope: Scope, method: str, extra: Mapping[str, object]) -> Scope:
     """The scope of an HTTP request with the address and the headers of a WebSocket's, and `extra`."""
     headers = [line for line in scope["headers"] if method == "GET" or _is_of_request(line[0])]
     if method != "GET":

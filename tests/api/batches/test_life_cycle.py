@@ -80,7 +80,7 @@ def test_the_ids_of_the_files_are_given_once() -> None:
     changes = move(row, LifeEvent.JOB_SUCCEEDED, NOW)
     assert changes["progress"] is not None
     assert changes["progress"]["output_file_id"] == "file-1"
-    assert changes["progress"]["error_file_id"].startswith("file-")
+    assert str(changes["progress"]["error_file_id"]).startswith("file-")
 
 
 def test_the_picture_has_each_arrow_of_the_table() -> None:

@@ -107,7 +107,8 @@ class TestFunctions:
         )
         declaration = translation.body["tools"][0]["functionDeclarations"][0]
         assert declaration["name"] == "run"
-        assert "start: WORD" in declaration["parametersJsonSchema"]["properties"]["input"]["description"]
+        schema: Any = declaration["parametersJsonSchema"]
+        assert "start: WORD" in schema["properties"]["input"]["description"]
         assert translation.context.custom == {"run"}
 
     @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a worker carries from step to step: the places of a batch's blobs, and the row that it holds."""
 
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack, cast
+from typing import TypedDict, Unpack, cast
 
 from gemgate.api.batches.life_cycle import LifeState, state_of
 from gemgate.api.batches.line_translation import LineJob
@@ -37,7 +37,7 @@ class Progress(TypedDict, total=False):
     creating_at: float
     stopping_at: int
     outcome: str
-    failure: dict[str, Any]
+    failure: dict[str, object]
     output_file_id: str
     error_file_id: str
     facts: PinnedFacts
@@ -113,7 +113,7 @@ class ClaimedBatch:
         models = tuple(progress["models"]) if "models" in progress else None
         return LineJob(row.id, row.endpoint, row.created_at, progress.get("dialect", "openai"), row.owner, models)
 
-    def remembering(self, **news: Unpack[Progress]) -> dict[str, Any]:
+    def remembering(self, **news: Unpack[Progress]) -> dict[str, object]:
         """The memory with `news`, for `change(progress=…)`."""
         return {**self.progress, **news}
 

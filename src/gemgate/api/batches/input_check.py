@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any
 
 import structlog
 
@@ -22,7 +21,7 @@ class Inspector:
         self._process = process
 
     async def __call__(
-        self, chunks: AsyncIterator[bytes], report: Callable[[list[dict[str, Any]]], object]
+        self, chunks: AsyncIterator[bytes], report: Callable[[list[dict[str, object]]], object]
     ) -> AsyncGenerator[bytes]:
         """`chunks` as they are; after the last one, `report` gets what is wrong, as in `errors.data` of a batch.
 

@@ -7,7 +7,6 @@ time is held.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
@@ -41,7 +40,7 @@ class LineError:
     line: int | None = None
     param: str | None = None
 
-    def wire(self) -> dict[str, Any]:
+    def wire(self) -> dict[str, object]:
         """The error as it is in `errors.data` of a batch."""
         return {"code": self.code, "line": self.line, "message": self.message, "param": self.param}
 
@@ -64,7 +63,7 @@ class Line:
     offset: int
     custom_id: str
     url: str
-    body: dict[str, Any]
+    body: dict[str, object]
 
 
 class LineSplitter:
@@ -163,7 +162,7 @@ class InputReader:
             self._fail("empty_file", "The input file holds no line. A batch needs at least one request.")
         return lines
 
-    def wire_errors(self) -> list[dict[str, Any]]:
+    def wire_errors(self) -> list[dict[str, object]]:
         """The errors for `errors.data` of a batch; the last one says how many are not listed."""
         shown = [error.wire() for error in self.errors]
         if self.unlisted:
@@ -208,7 +207,7 @@ class InputReader:
         self._check_model(body)
         return Line(self.total - 1, self._number, offset, custom_id, url, body)
 
-    def _custom_id(self, fields: dict[str, Any]) -> str:
+    def _custom_id(self, fields: dict[str, object]) -> str:
         custom_id = _string(fields, "custom_id")
         digest = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
         if digest in self._seen:
@@ -217,7 +216,7 @@ class InputReader:
         self._seen.add(digest)
         return custom_id
 
-    def _url(self, fields: dict[str, Any]) -> str:
+    def _url(self, fields: dict[str, object]) -> str:
         url = _string(fields, "url")
         if url not in ENDPOINTS:
             msg = f"Invalid url: {_short(url)}. A batch may call {' or '.join(ENDPOINTS)}."
@@ -229,7 +228,7 @@ class InputReader:
             raise _BadLineError("invalid_url", msg, "url")
         return url
 
-    def _check_model(self, body: dict[str, Any]) -> None:
+    def _check_model(self, body: dict[str, object]) -> None:
         asked = _string(body, "model", "body.model")
         try:
             model = model_name(self._aliases.first(asked))
@@ -259,13 +258,13 @@ class _BadLineError(Exception):
         self.param = param
 
 
-def read_line(text: bytes) -> tuple[str, dict[str, Any]]:
+def read_line(text: bytes) -> tuple[str, dict[str, object]]:
     """`custom_id` and `body` of a line that was validated before."""
     fields = orjson.loads(text.removeprefix(_BOM))
     return fields["custom_id"], fields["body"]
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _object(text: bytes) -> dict[str, object]:
     try:
         fields = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -277,7 +276,7 @@ def _object(text: bytes) -> dict[str, Any]:
     return fields
 
 
-def _string(fields: dict[str, Any], name: str, param: str | None = None) -> str:
+def _string(fields: dict[str, object], name: str, param: str | None = None) -> str:
     param = param or name
     value = fields.get(name)
     if value is None or value == "":

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -53,7 +52,7 @@ class CheckSession:
         """The next bytes."""
         self._reader.feed(piece)
 
-    def finish(self) -> list[dict[str, Any]]:
+    def finish(self) -> list[dict[str, object]]:
         """All that is wrong, as in `errors.data` of a batch."""
         self._reader.finish()
         return self._reader.wire_errors()
@@ -103,7 +102,7 @@ class InputSummary:
     refused: int
     requests: int
     model: str | None
-    errors: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, object]] = field(default_factory=list)
     facts: PinnedFacts | None = None
 
 
@@ -213,7 +212,7 @@ class TranslateSession:
         may_fetch = self._translators.chat.remote_media == "fetch" and b"http" in raw
         return tuple(prepared.references()) if may_fetch or b'"file_id"' in raw else ()
 
-    def _names(self, body: Mapping[str, Any], raw: bytes) -> frozenset[str]:
+    def _names(self, body: Mapping[str, object], raw: bytes) -> frozenset[str]:
         """What the line names at Google.
 
         Raises:
@@ -221,7 +220,7 @@ class TranslateSession:
         """
         if self._google_host is None or not may_name(raw):
             return frozenset()
-        asked = self._translators.aliases.lists.get(bare(body["model"]))
+        asked = self._translators.aliases.lists.get(bare(str(body["model"])))
         named = named_in(
             {name: value for name, value in body.items() if asked is None or name != "model"}, self._google_host
         )

@@ -148,7 +148,7 @@ def state_of(row: BatchRow) -> LifeState:
     if row.status in FINAL:
         return LifeState(row.status)
     if outcome := (row.progress or {}).get("outcome"):
-        return _BY_OUTCOME[outcome]
+        return _BY_OUTCOME[str(outcome)]
     if row.status == "validating":
         return LifeState.VALIDATING
     is_sent = row.google_name is not None

@@ -1,7 +1,6 @@
 """What lines that Google has refused teach about their model, for whatever is asked of it later."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from gemgate.api.batches.line_limit import line_limit
 from gemgate.api.batches.line_translation import LineJob, LineRequest, Translators, prepare
@@ -23,13 +22,13 @@ class LineLessons:
     """
 
     def __init__(self, job: LineJob, made: Translators, taught: Translators) -> None:
-        self.taught: dict[str, Any] = {}
+        self.taught: dict[str, object] = {}
         self._job = job
         self._made = made.for_answers()
         self._policy = taught.chat
         self._learning = taught.for_answers()
 
-    def consider(self, body: Mapping[str, Any], error: GeminiError) -> ApiError | None:
+    def consider(self, body: Mapping[str, object], error: GeminiError) -> ApiError | None:
         """Learn from the refusal of a line; under the policy `strict`, the error that names the parameter."""
         if not may_teach(error):
             return None
@@ -42,7 +41,7 @@ class LineLessons:
             return None
         return None
 
-    def _learn(self, body: Mapping[str, Any], error: GeminiError) -> None:
+    def _learn(self, body: Mapping[str, object], error: GeminiError) -> None:
         """Raises: ApiError: as `lesson_from` does."""
         sent = prepare(body, self._job, self._made).sent()
         if sent is None:
@@ -58,5 +57,5 @@ class LineLessons:
             return
         self.taught[lesson.fact] = lesson.value
 
-    def _translated(self, body: Mapping[str, Any]) -> LineRequest | None:
+    def _translated(self, body: Mapping[str, object]) -> LineRequest | None:
         return prepare(body, self._job, self._learning).sent()

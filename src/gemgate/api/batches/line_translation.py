@@ -36,7 +36,7 @@ from gemgate.translation.validation import parse_value
 if TYPE_CHECKING:
     from gemgate.gemini.types import BatchEmbedContentsResponse, GenerateContentRequest, GenerateContentResponse
 
-Native = Mapping[str, Any]
+Native = Mapping[str, object]
 
 _CANCELLED = 499
 
@@ -128,7 +128,7 @@ class LineRequest(Protocol):
 class Lessons(Protocol):
     """Learns from refused lines: `LineLessons`."""
 
-    def consider(self, body: Mapping[str, Any], error: GeminiError) -> ApiError | None:
+    def consider(self, body: Mapping[str, object], error: GeminiError) -> ApiError | None:
         """The error that the line has in place of Google's, if there is one."""
         ...
 
@@ -138,11 +138,11 @@ class LineAnswer:
     """The body of an answer as JSON, its usage, and what was dropped or adjusted on the way, as headers."""
 
     body: bytes
-    usage: Mapping[str, Any]
+    usage: Mapping[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def prepare(body: Mapping[str, Any], job: LineJob, translators: Translators) -> Prepared:
+def prepare(body: Mapping[str, object], job: LineJob, translators: Translators) -> Prepared:
     """Read the body of a line, which was parsed with its line.
 
     Raises:
@@ -279,7 +279,7 @@ class ResultWriter:
         self._job = job
         self._translators = translators.for_answers()
 
-    def line(self, custom_id: str, body: Mapping[str, Any], results: Sequence[JobResult]) -> tuple[bool, bytes]:
+    def line(self, custom_id: str, body: Mapping[str, object], results: Sequence[JobResult]) -> tuple[bool, bytes]:
         """The line for the results of all native requests of one line: whether it is good, and its bytes."""
         try:
             with line_limit():
@@ -299,7 +299,7 @@ class ResultWriter:
         for searches in (searches_of(cast("GenerateContentResponse", _response(result))) for result in results):
             self.searches += searches
             self.searching += bool(searches)
-        response: dict[str, Any] = {"status_code": 200, "request_id": self._request_id(custom_id)}
+        response: dict[str, object] = {"status_code": 200, "request_id": self._request_id(custom_id)}
         if answer.headers:
             response["headers"] = answer.headers
         return True, self._wire(custom_id, {**response, "body": orjson.Fragment(answer.body)}, None)
@@ -313,7 +313,7 @@ class ResultWriter:
         """The line for a request that was never run; `code` is one of `NOT_RUN`."""
         return self._wire(custom_id, None, {"code": code, "message": NOT_RUN[code]})
 
-    def _wire(self, custom_id: str, response: Mapping[str, Any] | None, error: Mapping[str, Any] | None) -> bytes:
+    def _wire(self, custom_id: str, response: Mapping[str, object] | None, error: Mapping[str, object] | None) -> bytes:
         line = {
             "id": f"batch_req_{self._digest(custom_id)}",
             "custom_id": custom_id,
@@ -373,7 +373,7 @@ class Usage:
         self.reasoning_tokens += completion.get("reasoning_tokens") or 0
         self.total_tokens += usage.get("total_tokens") or 0
 
-    def wire(self) -> dict[str, Any]:
+    def wire(self) -> dict[str, object]:
         """As `usage` of a batch."""
         return {
             "input_tokens": self.input_tokens,

@@ -1,7 +1,5 @@
 """How a batch ends: what it means that its job has ended, and the codes and errors of each outcome."""
 
-from typing import Any
-
 from gemgate.api.batches.life_cycle import LifeEvent
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.batch_types import JobState
@@ -26,7 +24,7 @@ def event_of(job: GoogleJob, *, is_stopping: bool) -> LifeEvent:
     return _EVENTS.get(job.state, LifeEvent.JOB_FAILED)
 
 
-def failure_of(error: GeminiError | None) -> dict[str, Any]:
+def failure_of(error: GeminiError | None) -> dict[str, object]:
     """The error of a batch that Google failed, as in `errors.data`."""
     if error is None:
         return batch_error("batch_failed", "Google failed the batch and did not say why.")
@@ -34,6 +32,6 @@ def failure_of(error: GeminiError | None) -> dict[str, Any]:
     return batch_error(found.code or error.reason.lower() or "batch_failed", found.message, found.param)
 
 
-def batch_error(code: str, message: str, param: str | None = None) -> dict[str, Any]:
+def batch_error(code: str, message: str, param: str | None = None) -> dict[str, object]:
     """An error of the whole batch, as in `errors.data`: it belongs to no line."""
     return {"code": code, "line": None, "message": message, "param": param}

@@ -56,7 +56,7 @@ class ResponseLine:
         """What must be fetched or looked up before it is translated."""
         return media_of(self.source.items)
 
-    def to_gemini(self, media: Resolved) -> list[dict[str, Any]]:
+    def to_gemini(self, media: Resolved) -> list[dict[str, object]]:
         """The native request. A batch is a service tier of its own.
 
         Raises:

@@ -47,7 +47,7 @@ class ResultSummary:
     completed: int
     failed: int
     usage: dict[str, Any]
-    lessons: Mapping[str, Any] = field(default_factory=dict)
+    lessons: Mapping[str, object] = field(default_factory=dict)
     served: str = ""
     searches: int = 0
     searching: int = 0

@@ -13,7 +13,6 @@ from collections.abc import (
 )
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
@@ -97,7 +96,7 @@ class Transfer:
                     await self._blobs.put(places.refused, pieces)
         return TranslatedInput(summary, size)
 
-    async def inline_requests(self, job: LineJob) -> list[tuple[str, Mapping[str, Any]]]:
+    async def inline_requests(self, job: LineJob) -> list[tuple[str, Mapping[str, object]]]:
         """The native input as keys and requests; only for a small one."""
         pieces = [piece async for piece in self._blobs.get(BlobNames(job.batch_id).native)]
         lines = (orjson.loads(line) for line in b"".join(pieces).splitlines())
@@ -211,7 +210,7 @@ async def results_of(job: GoogleJob, files: GeminiFiles, key: str) -> AsyncGener
         yield _as_line(item)
 
 
-def _as_line(item: Any) -> bytes:
+def _as_line(item: object) -> bytes:
     """A result that came inline, written like one in a file."""
     if not isinstance(item, dict):
         return b""

@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/batch, and openai-python 
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -35,7 +35,7 @@ class BatchRequest(Wire):
     output_expires_after: OutputExpiresAfter | None = None
 
 
-def batch_object(row: BatchRow) -> dict[str, Any]:
+def batch_object(row: BatchRow) -> dict[str, object]:
     """A row as OpenAI's `batch`."""
     return {
         "id": row.id,
@@ -63,7 +63,7 @@ def batch_object(row: BatchRow) -> dict[str, Any]:
     }
 
 
-def batch_list(rows: Sequence[BatchRow], *, has_more: bool) -> dict[str, Any]:
+def batch_list(rows: Sequence[BatchRow], *, has_more: bool) -> dict[str, object]:
     """A page of batches."""
     return {
         "object": "list",

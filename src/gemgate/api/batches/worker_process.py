@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
 from gemgate.api.batches.line_lessons import LineLessons
@@ -49,7 +49,7 @@ class Setup:
             caller has made; None: they are not looked at for that.
     """
 
-    model_facts: dict[str, Any] | Path
+    model_facts: dict[str, object] | Path
     models: ModelLists = field(default_factory=dict)
     unsupported_params: Policy = "warn"
     trailing_assistant: TrailingAssistant = "trim"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.options import Dialect
@@ -36,7 +36,7 @@ class AnswerContext(NamedTuple):
     dialect: Dialect = "openai"
     caller_id: str = ""
     custom: frozenset[str] = frozenset()
-    functions: Mapping[str, Any] = MappingProxyType({})
+    functions: Mapping[str, object] = MappingProxyType({})
     hidden: HiddenFunction | None = None
     first_call_only: bool = False
     legacy_functions: bool = False

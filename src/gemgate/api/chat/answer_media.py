@@ -33,7 +33,7 @@ class AnswerMedia:
             self._hear(media.blob, delta)
             return
         url = f"data:{kind};base64,{media.blob.get('data', '')}"
-        image: dict[str, Any] = {"index": self.images, "type": "image_url", "image_url": {"url": url}}
+        image: dict[str, object] = {"index": self.images, "type": "image_url", "image_url": {"url": url}}
         if media.signature:
             image["extra_content"] = {"google": {"thought_signature": media.signature}}
         delta.setdefault("images", []).append(image)
@@ -46,12 +46,12 @@ class AnswerMedia:
             audio["data"] += "".join(self.spoken)
             self.spoken.clear()
 
-    def finish(self, delta: dict[str, Any]) -> None:
+    def finish(self, delta: dict[str, object]) -> None:
         """Add the rest of the speech."""
         if self.speech is not None and (rest := self.speech.finish()):
             delta["audio"] = {"data": rest}
 
-    def _hear(self, blob: Blob, delta: dict[str, Any]) -> None:
+    def _hear(self, blob: Blob, delta: dict[str, object]) -> None:
         if self.speech is None:
             self.speech = Speech(self.audio_format)
             # Nothing is kept to refer back to: the audio has expired as soon as it is given.

@@ -65,7 +65,7 @@ class AnswerText:
             if not part.get("thought"):
                 at += len(part.get("text", "").encode())
 
-    def annotations(self, grounding: Any) -> list[dict[str, Any]]:
+    def annotations(self, grounding: Any) -> list[dict[str, object]]:
         """The citations of the whole answer, at their places in the content."""
         found = annotations(grounding, "".join(self.pieces), self.part_starts)
         placed = in_content(found, self.insertions) if found else []

@@ -82,7 +82,7 @@ class Choice:
     signature: str | None = None
     others: list[Part] = field(default_factory=list)
     beside: dict[str, Any] = field(default_factory=dict)
-    logprobs: list[dict[str, Any]] = field(default_factory=list)
+    logprobs: list[dict[str, object]] = field(default_factory=list)
     held: list[DecodedCall] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
     is_answered: bool = False
@@ -96,12 +96,12 @@ class Choice:
     def __post_init__(self) -> None:
         self.answer = AnswerText(thinks_apart=self.context.dialect == "openai" or self.context.is_json)
 
-    def feed(self, candidate: Candidate) -> dict[str, Any]:
+    def feed(self, candidate: Candidate) -> dict[str, object]:
         """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
         parts = (candidate.get("content") or {}).get("parts") or []
         if candidate.get("groundingMetadata"):
             self.answer.note_starts(parts)
-        delta: dict[str, Any] = {}
+        delta: dict[str, object] = {}
         # Most events are one piece of text and nothing else.
         if len(parts) == 1 and len(parts[0]) == 1 and (text := parts[0].get("text")):
             self._take_text(text, delta)
@@ -112,13 +112,13 @@ class Choice:
         self._take_beside(candidate)
         return delta
 
-    def _take_text(self, text: str, delta: dict[str, Any]) -> None:
+    def _take_text(self, text: str, delta: dict[str, object]) -> None:
         if self.context.hidden is not None:
             self.aside.append(text)
         else:
             self.answer.say(text, delta)
 
-    def _take_parts(self, parts: list[Part], delta: dict[str, Any]) -> None:
+    def _take_parts(self, parts: list[Part], delta: dict[str, object]) -> None:
         decoded = decode(parts, ("image/", "audio/") if self.context.audio_format else ("image/",))
         for is_thought, text in decoded.texts:
             if is_thought:
@@ -133,9 +133,9 @@ class Choice:
         if decoded.media:
             self._take_media(decoded.media, delta)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> dict[str, object]:
         """The last delta: what can be said only when everything has arrived."""
-        delta: dict[str, Any] = {}
+        delta: dict[str, object] = {}
         if self.joiner is not None:
             self._take_last_calls(self.joiner, delta)
         self._show_calls(self._unanswered(), delta)
@@ -197,19 +197,19 @@ class Choice:
         """Whether Gemini broke off; the text and the whole calls that came before are the answer."""
         return self.reason in BROKEN
 
-    def _settle_aside(self, text: str, delta: dict[str, Any]) -> None:
+    def _settle_aside(self, text: str, delta: dict[str, object]) -> None:
         """The content must be JSON and nothing else, so text beside the hidden function's call is kept elsewhere."""
         if self.is_answered:
             self.others.append({"text": text})
         else:
             self.answer.say(text, delta)
 
-    def _take_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
+    def _take_calls(self, calls: list[DecodedCall], delta: dict[str, object]) -> None:
         if self.joiner is None:
             self.joiner = CallJoiner()
         self._take_whole_calls(self.joiner.feed(calls), delta)
 
-    def _take_last_calls(self, joiner: CallJoiner, delta: dict[str, Any]) -> None:
+    def _take_last_calls(self, joiner: CallJoiner, delta: dict[str, object]) -> None:
         """The call whose last frame never came, where the model was done, and the calls of unknown functions."""
         calls = joiner.finish()
         if self.reason == "STOP":
@@ -217,7 +217,7 @@ class Choice:
         if not self.has_broken_off:
             self._give_calls(self.unknown, delta)
 
-    def _take_whole_calls(self, whole: list[DecodedCall], delta: dict[str, Any]) -> None:
+    def _take_whole_calls(self, whole: list[DecodedCall], delta: dict[str, object]) -> None:
         functions = self.context.functions
         if not functions:
             self._give_calls(whole, delta)
@@ -230,7 +230,7 @@ class Choice:
         self.declared += len(calls)
         self._give_calls(calls, delta)
 
-    def _give_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
+    def _give_calls(self, calls: list[DecodedCall], delta: dict[str, object]) -> None:
         hidden = self.context.hidden
         if hidden is not None:
             for call in calls:
@@ -256,10 +256,10 @@ class Choice:
                 delta.setdefault("tool_calls", []).append(self._tool_call(call))
                 self.calls += 1
 
-    def _tool_call(self, call: DecodedCall) -> dict[str, Any]:
+    def _tool_call(self, call: DecodedCall) -> dict[str, object]:
         name = self.context.names.from_gemini(call.name)
         call_id = call.id or self._id("call", self.calls)
-        shown: dict[str, Any] = {"index": self.calls, "id": call_id}
+        shown: dict[str, object] = {"index": self.calls, "id": call_id}
         if call.name in self.context.custom:
             shown |= {"type": "custom", "custom": {"name": name, "input": str(call.args.get("input", ""))}}
         else:
@@ -278,7 +278,7 @@ class Choice:
         digest = hashlib.blake2b(f"{self.seed}:{self.index}:{count}".encode(), digest_size=12)
         return f"{prefix}_{digest.hexdigest()}"
 
-    def _take_media(self, parts: list[Media], delta: dict[str, Any]) -> None:
+    def _take_media(self, parts: list[Media], delta: dict[str, object]) -> None:
         if self.media is None:
             self.media = AnswerMedia(self.context.audio_format or "", self._id("audio", 0))
         for part in parts:
@@ -315,8 +315,8 @@ class Choice:
             elif native == "logprobsResult":
                 self.logprobs.extend(token_logprobs(candidate["logprobsResult"]))
 
-    def _google(self) -> dict[str, Any]:
-        google: dict[str, Any] = dict(self.beside)
+    def _google(self) -> dict[str, object]:
+        google: dict[str, object] = dict(self.beside)
         if signature := self.signature or self.hidden_signature:
             google["thought_signature"] = signature
         if self.others:

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 
-def in_content(annotations: Iterable[dict[str, Any]], insertions: list[tuple[int, int]]) -> list[dict[str, Any]]:
+def in_content(annotations: Iterable[dict[str, object]], insertions: list[tuple[int, int]]) -> list[dict[str, object]]:
     """The annotations with their offsets into the answer moved to where they are in the content.
 
     Args:
@@ -28,7 +28,7 @@ class _Inserted:
         return self._sums[bisect_left(self._places, place)]
 
 
-def _placed(annotation: dict[str, Any], inserted: _Inserted) -> dict[str, Any]:
+def _placed(annotation: dict[str, Any], inserted: _Inserted) -> dict[str, object]:
     """`annotation` with its offsets into the answer moved to where they are in the content."""
     citation = annotation["url_citation"]
     start, end = citation["start_index"], citation["end_index"]

@@ -51,7 +51,7 @@ def chat_body(body: Json) -> Json:
 
 def _messages(body: Json) -> list[Any]:
     given = body["input"]
-    messages: list[Any] = []
+    messages: list[object] = []
     if body.get("instructions"):
         messages.append({"role": "system", "content": body["instructions"]})
     for item in [{"role": "user", "content": given}] if isinstance(given, str) else given:
@@ -81,7 +81,7 @@ def _add(messages: list[Any], item: Any) -> None:
         messages.append(item)  # refused by its place, as an item that chat does not know
 
 
-def _part(part: Any) -> Any:
+def _part(part: Any) -> object:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in _TEXTS:
         return {"type": "text", "text": part.get("text")}
@@ -93,7 +93,7 @@ def _part(part: Any) -> Any:
     return part
 
 
-def _tool(tool: Any) -> Any:
+def _tool(tool: object) -> object:
     if not isinstance(tool, dict) or tool.get("type") not in ("function", "custom") or tool["type"] in tool:
         return tool
     inner = {name: value for name, value in tool.items() if name != "type"}

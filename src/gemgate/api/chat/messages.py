@@ -43,7 +43,7 @@ from gemgate.translation.options import TrailingAssistant
 from gemgate.translation.request_size import MEDIA_ITEMS
 from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key, is_signature
 from gemgate.translation.tool_results import function_result
-from gemgate.wire import ThinkingPart
+from gemgate.wire import ContentPart, ThinkingPart
 
 _CONTINUE = "Continue from exactly where you stopped."
 _EARLIER = "(The earlier part of this conversation is not shown.)"
@@ -69,7 +69,7 @@ def inline_media_of(messages: Sequence[Message]) -> list[InlineRef]:
     return [ref for parts, param in _part_lists(messages) for ref in inline_references(parts, param)]
 
 
-def _part_lists(messages: Sequence[Message]) -> Iterator[tuple[list[Any], str]]:
+def _part_lists(messages: Sequence[Message]) -> Iterator[tuple[list[ContentPart], str]]:
     for index, message in enumerate(messages):
         content = message.get("content")
         if isinstance(content, list):
@@ -146,7 +146,7 @@ class MessageTranslator:
         else:
             self._add_result(message, param)
 
-    def _note_extra(self, extra: Mapping[str, Any]) -> None:
+    def _note_extra(self, extra: Mapping[str, object]) -> None:
         """What a client echoes of an answer of ours is not a parameter of its own, so it is never refused."""
         for name in sorted((_ECHOES | CARRIERS) & extra.keys()):
             if extra[name]:
@@ -194,7 +194,7 @@ class MessageTranslator:
         parts += self._calls(message, param)
         self.turns.add("model", parts)
 
-    def _without_thoughts(self, message: AssistantMessage) -> Any:
+    def _without_thoughts(self, message: AssistantMessage) -> str | list[ContentPart] | None:
         content = message.get("content")
         begin, end = _THOUGHTS
         if self.has_thought_tags and isinstance(content, str) and content.startswith(begin):
@@ -213,13 +213,13 @@ class MessageTranslator:
             part["thoughtSignature"] = signature
         return part
 
-    def _own_part(self, part: dict[str, Any], param: str) -> Part:
+    def _own_part(self, part: dict[str, object], param: str) -> Part:
         """A native part of an earlier answer, without a signature that cannot be one."""
         if "thoughtSignature" in part and not self._checked(part["thoughtSignature"], param):
             part = {name: value for name, value in part.items() if name != "thoughtSignature"}
         return cast("Part", part)
 
-    def _checked(self, signature: Any, param: str) -> str | None:
+    def _checked(self, signature: object, param: str) -> str | None:
         """`signature`, if it can be one: Google refuses a request with one that is not base64."""
         if not isinstance(signature, str) or not signature:
             return None
@@ -243,7 +243,7 @@ class MessageTranslator:
     def _call(self, message: AssistantMessage, call: ToolCall, param: str, *, is_first: bool) -> Part:
         if not call.keys() <= _CALL_FIELDS:
             self._drop_rest(call, _CALL_FIELDS, "messages[].tool_calls[].")
-        function: Mapping[str, Any] = call.get("function") or {}
+        function: Mapping[str, object] = call.get("function") or {}
         if not function.keys() <= _FUNCTION_FIELDS:
             self._drop_rest(function, _FUNCTION_FIELDS, "messages[].tool_calls[].function.")
         name, args = _name_and_args(call, param, self.notes)
@@ -261,11 +261,11 @@ class MessageTranslator:
             part["thoughtSignature"] = signature
         return part
 
-    def _drop_rest(self, given: Mapping[str, Any], known: frozenset[str], prefix: str) -> None:
+    def _drop_rest(self, given: Mapping[str, object], known: frozenset[str], prefix: str) -> None:
         self.notes.drop_unknown({name: value for name, value in given.items() if name not in known}, prefix)
 
     def _signature(
-        self, message: AssistantMessage, call: ToolCall, made: tuple[str, dict[str, Any]], param: str, is_first: bool
+        self, message: AssistantMessage, call: ToolCall, made: tuple[str, dict[str, object]], param: str, is_first: bool
     ) -> str | None:
         found, is_wrong = signature_of_call(call)
         if found:
@@ -395,7 +395,7 @@ def _sign(texts: list[Part], signature: str) -> None:
         texts[-1]["thoughtSignature"] = signature
 
 
-def _name_and_args(call: ToolCall, param: str, notes: Notes) -> tuple[str, dict[str, Any]]:
+def _name_and_args(call: ToolCall, param: str, notes: Notes) -> tuple[str, dict[str, object]]:
     custom, function = call.get("custom"), call.get("function")
     if custom is not None:
         return custom["name"], {"input": custom.get("input", "")}

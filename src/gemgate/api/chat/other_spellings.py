@@ -27,7 +27,7 @@ class Respelled(NamedTuple):
     """
 
     request: ChatCompletionRequest
-    image_config: dict[str, Any]
+    image_config: dict[str, object]
     choices: list[str]
 
 

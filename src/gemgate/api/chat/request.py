@@ -148,7 +148,7 @@ _TEXT = Format("text")
 
 
 def _plan(
-    request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes, maximum: int
+    request: ChatCompletionRequest, google: dict[str, object], facts: ModelFacts, notes: Notes, maximum: int
 ) -> ToolPlan:
     """The tools of a request that has any, or says something about them."""
     refuse_many_tools(request, maximum)
@@ -174,7 +174,7 @@ def _format(wanted: ResponseFormat, notes: Notes, plan: ToolPlan) -> Format:
 
 
 def _config(
-    request: ChatCompletionRequest, google: dict[str, Any], facts: ModelFacts, notes: Notes, shown: ShownThoughts
+    request: ChatCompletionRequest, google: dict[str, object], facts: ModelFacts, notes: Notes, shown: ShownThoughts
 ) -> GenerationConfig:
     config = generation_config(request, facts, notes)
     effort = request.reasoning_effort if isinstance(request.reasoning_effort, str) else None
@@ -234,7 +234,7 @@ def _count(wanted: int, config: GenerationConfig, facts: ModelFacts) -> int:
     return 1
 
 
-def _add_tools(body: GenerateContentRequest, plan: ToolPlan, explicit: dict[str, Any]) -> None:
+def _add_tools(body: GenerateContentRequest, plan: ToolPlan, explicit: dict[str, object]) -> None:
     if tools := plan.tools():
         body["tools"] = tools
     if config := {**plan.tool_config(), **explicit}:

@@ -33,7 +33,7 @@ def completion_from_gemini(
         ApiError: 502 when Gemini broke off without an answer in every choice.
     """
     choices: list[Choice] = []
-    shown: list[dict[str, Any]] = []
+    shown: list[dict[str, object]] = []
     for answer in answers:
         seed = answer.get("responseId") or fallback_id
         for candidate in _candidates(answer):
@@ -84,7 +84,7 @@ def _candidates(answer: GenerateContentResponse) -> list[Candidate]:
     return candidates or [{}]
 
 
-def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
+def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, object]:
     if choice.context.is_json and "annotations" not in message and (json_text := without_fence(message.get("content"))):
         message["content"] = json_text
         choice.changes.append("content=fence->JSON")
@@ -102,11 +102,11 @@ def _shown(choice: Choice, message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def merge(delta: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+def merge(delta: dict[str, object], more: dict[str, object]) -> dict[str, object]:
     """Two deltas of a message as one: text and lists are joined, objects are merged."""
     merged = dict(delta)
     for name, value in more.items():
-        known: Any = merged.get(name)
+        known: object = merged.get(name)
         if isinstance(known, dict) and isinstance(value, dict):
             merged[name] = merge(known, value)
         elif (isinstance(known, str) and isinstance(value, str)) or (

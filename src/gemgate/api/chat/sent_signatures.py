@@ -17,11 +17,11 @@ _NAMESPACES = ("google", "vertex")
 _SIGNATURES = ("signature", "data", "thought_signature")
 
 
-def google_of(extra_content: Any) -> dict[str, Any]:
+def google_of(extra_content: object) -> dict[str, Any]:
     """What `extra_content` says of Google, also where it calls that Vertex."""
     if not isinstance(extra_content, dict):
         return {}
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for namespace in reversed(_NAMESPACES):
         if isinstance(inner := extra_content.get(namespace), dict):
             found |= inner
@@ -41,7 +41,7 @@ def signatures_of_message(message: AssistantMessage, call_id: str | None) -> tup
     return _first(value for owner, value in _in_message(message) if owner in (None, call_id))
 
 
-def _first(values: Iterator[Any]) -> tuple[str | None, bool]:
+def _first(values: Iterator[object]) -> tuple[str | None, bool]:
     has_other = False
     for value in values:
         if isinstance(value, str) and value:
@@ -51,9 +51,9 @@ def _first(values: Iterator[Any]) -> tuple[str | None, bool]:
     return None, has_other
 
 
-def _in_call(call: ToolCall) -> Iterator[Any]:
-    outer: Mapping[str, Any] = call
-    inner: Mapping[str, Any] = call.get("function") or {}
+def _in_call(call: ToolCall) -> Iterator[object]:
+    outer: Mapping[str, object] = call
+    inner: Mapping[str, object] = call.get("function") or {}
     yield google_of(outer.get("extra_content")).get("thought_signature")
     yield google_of(inner.get("extra_content")).get("thought_signature")
     yield outer.get("thought_signature")
@@ -66,9 +66,9 @@ def _in_call(call: ToolCall) -> Iterator[Any]:
         yield call_id.partition("__thought__")[2]
 
 
-def _in_message(message: AssistantMessage) -> Iterator[tuple[str | None, Any]]:
+def _in_message(message: AssistantMessage) -> Iterator[tuple[str | None, object]]:
     """Each value, and the id of the call that it names."""
-    fields: Mapping[str, Any] = message
+    fields: Mapping[str, object] = message
     content = message.get("content")
     for part in content if isinstance(content, list) else ():
         if isinstance(part, ThinkingPart):
@@ -83,6 +83,6 @@ def _in_message(message: AssistantMessage) -> Iterator[tuple[str | None, Any]]:
     yield None, fields.get("reasoning_signature")
 
 
-def _is_googles(form: Any) -> bool:
+def _is_googles(form: object) -> bool:
     """Whether a block that names its format has that of Gemini; OpenRouter's is `google-gemini-v1`."""
     return not isinstance(form, str) or "gemini" in form or "google" in form

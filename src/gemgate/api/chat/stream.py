@@ -1,6 +1,6 @@
 """A native stream as chat completion chunks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gemgate.api.chat.answer_context import AnswerContext
@@ -27,11 +27,11 @@ class ChatStream:
         self._head: dict[str, Any] | None = None
         self._choices: dict[int, Choice] = {}
         self._announced = 0
-        self._status: dict[str, Any] | None = None
+        self._status: dict[str, object] | None = None
         self._blocked: dict[int, PromptFeedback] = {}
         self._usage: list[UsageMetadata] = [{} for _ in range(calls)]
 
-    def feed(self, event: GenerateContentResponse, call: int = 0) -> list[dict[str, Any]]:
+    def feed(self, event: GenerateContentResponse, call: int = 0) -> list[dict[str, object]]:
         """The chunks that one event of call number `call` gives: none, when there is nothing to show."""
         if self._head is None:
             self._head = self._make_head(event)
@@ -41,7 +41,7 @@ class ChatStream:
             self._usage[call] = meta if "totalTokenCount" in meta else {**self._usage[call], **meta}
         if "promptFeedback" in event and (feedback := block(event)):
             self._blocked[call] = feedback
-        chunks: list[dict[str, Any]] = []
+        chunks: list[dict[str, object]] = []
         for candidate in event.get("candidates") or ():
             index = call + candidate.get("index", 0)
             choice = self._choices.get(index)
@@ -53,14 +53,14 @@ class ChatStream:
                 chunks.append(self._chunk(index, delta))
         return chunks
 
-    def finish(self) -> list[dict[str, Any]]:
+    def finish(self) -> list[dict[str, object]]:
         """The last chunks: each choice's finish reason, and the usage if it was asked for.
 
         Raises:
             ApiError: 502 when the stream ended before every choice did (`stream_truncated`), or when Gemini broke off
                 in every choice.
         """
-        chunks: list[dict[str, Any]] = []
+        chunks: list[dict[str, object]] = []
         choices = [self._ended(index) for index in range(max(len(self._usage), 1 + max(self._choices, default=0)))]
         for choice in choices:
             chunks.extend(self._announce(choice.index))
@@ -101,7 +101,7 @@ class ChatStream:
         logprobs = {"content": choice.logprobs, "refusal": None} if choice.logprobs else None
         return self._chunk(choice.index, delta, finish=(choice.finish_reason, choice.reason), logprobs=logprobs)
 
-    def _announce(self, index: int) -> Iterator[dict[str, Any]]:
+    def _announce(self, index: int) -> Iterator[dict[str, object]]:
         """The role of each choice up to `index`: SDKs keep choices in a list, so a new one must be the next."""
         while self._announced <= index:
             yield self._chunk(self._announced, {"role": "assistant", "content": ""})
@@ -110,17 +110,17 @@ class ChatStream:
     def _chunk(
         self,
         index: int,
-        delta: dict[str, Any],
+        delta: dict[str, object],
         *,
         finish: tuple[str, str | None] | None = None,
-        logprobs: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
+        logprobs: Mapping[str, object] | None = None,
+    ) -> dict[str, object]:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
         if finish:
             choice["finish_reason"], choice["native_finish_reason"] = finish
         return {**(self._head or {}), "choices": [choice]}
 
-    def _usage_chunk(self) -> list[dict[str, Any]]:
+    def _usage_chunk(self) -> list[dict[str, object]]:
         if not self._context.include_usage:
             return []
         meta = total(self._usage)
@@ -130,7 +130,7 @@ class ChatStream:
         return [chunk]
 
     def _make_head(self, event: GenerateContentResponse) -> dict[str, Any]:
-        head: dict[str, Any] = {
+        head: dict[str, object] = {
             "id": f"chatcmpl-{event.get('responseId') or self._seed}",
             "object": "chat.completion.chunk",
             "created": self._created,

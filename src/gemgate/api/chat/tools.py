@@ -5,6 +5,7 @@ from typing import Any
 from gemgate.api.chat.wire import ChatCompletionRequest, ToolDefinition
 from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.types import FunctionDeclaration
 from gemgate.translation.built_in_tools import built_in_tool, untyped_tool
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
@@ -62,7 +63,7 @@ def _add_other(plan: ToolPlan, tool: ToolDefinition, param: str, notes: Notes) -
         _add_built_in(plan, native, param, notes)
 
 
-def _add_built_in(plan: ToolPlan, native: dict[str, Any], param: str, notes: Notes) -> None:
+def _add_built_in(plan: ToolPlan, native: dict[str, object], param: str, notes: Notes) -> None:
     if native in plan.built_in:
         notes.adjust(f"{param}->none: it is the same as another")
     else:
@@ -92,8 +93,8 @@ def _note_rest(tool: ToolDefinition, kind: str, prefix: str, notes: Notes) -> No
     )
 
 
-def _native_declarations(native: dict[str, Any], param: str) -> list[Any]:
-    declarations: Any = native.pop("functionDeclarations", [])
+def _native_declarations(native: dict[str, object], param: str) -> list[FunctionDeclaration]:
+    declarations: object = native.pop("functionDeclarations", [])
     if not isinstance(declarations, list) or not all(isinstance(known, dict) for known in declarations):
         msg = f"'{param}.function_declarations' must be a list of objects."
         raise ApiError(400, msg, param=param, code="invalid_type")
@@ -152,7 +153,7 @@ def _custom_function(tool: ToolDefinition, param: str) -> Function:
     return TextFunction(name=custom["name"], description=description, parameters=parameters)
 
 
-def _add_search(plan: ToolPlan, options: dict[str, Any], notes: Notes) -> None:
+def _add_search(plan: ToolPlan, options: dict[str, object], notes: Notes) -> None:
     notes.drop_unknown(options, "web_search_options.")
     if not any("googleSearch" in tool for tool in plan.built_in):
         plan.built_in.append({"googleSearch": {}})
@@ -168,7 +169,7 @@ def _refuse_the_mix(model: str, plan: ToolPlan) -> None:
 
 
 def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> None:
-    choice: Any = request.tool_choice if request.tool_choice is not None else request.function_call
+    choice: object = request.tool_choice if request.tool_choice is not None else request.function_call
     param = "tool_choice" if request.tool_choice is not None else "function_call"
     choice = named_mode(choice, notes, param)
     if isinstance(choice, dict):
@@ -197,7 +198,7 @@ def _choose(plan: ToolPlan, request: ChatCompletionRequest, facts: ModelFacts, n
         raise ApiError(400, msg, param=param, code="invalid_value")
 
 
-def _choose_by_name(plan: ToolPlan, choice: dict[str, Any], param: str, facts: ModelFacts) -> None:
+def _choose_by_name(plan: ToolPlan, choice: dict[str, object], param: str, facts: ModelFacts) -> None:
     if choice.get("type") == "allowed_tools":
         allowed = choice.get("allowed_tools")
         allowed = allowed if isinstance(allowed, dict) else choice
@@ -218,7 +219,7 @@ def _choose_by_name(plan: ToolPlan, choice: dict[str, Any], param: str, facts: M
     plan.calling = {"mode": mode, "allowedFunctionNames": names}
 
 
-def _chosen(plan: ToolPlan, declared: frozenset[str], choice: Any, param: str) -> str:
+def _chosen(plan: ToolPlan, declared: frozenset[str], choice: object, param: str) -> str:
     inner = choice if isinstance(choice, dict) else {}
     for kind in ("function", "custom"):
         if isinstance(inner.get(kind), dict):

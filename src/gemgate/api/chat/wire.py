@@ -10,7 +10,7 @@ quarter of the objects. Fields that they do not know are among their keys, and `
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Required
+from typing import Annotated, Literal, Required
 
 from pydantic import BeforeValidator, ConfigDict, Field, PositiveInt, with_config
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
@@ -32,7 +32,7 @@ class ToolCallFunction(TypedDict, total=False):
     """A call's name, and its arguments as JSON text."""
 
     name: Required[str]
-    arguments: str | dict[str, Any] | list[Any] | None
+    arguments: str | dict[str, object] | list[object] | None
 
 
 @_open
@@ -52,7 +52,7 @@ class ToolCall(TypedDict, total=False):
     function: ToolCallFunction | None
     custom: CustomCall | None
     index: int | None
-    extra_content: dict[str, Any] | None
+    extra_content: dict[str, object] | None
 
 
 @_open
@@ -83,8 +83,8 @@ class AssistantMessage(TypedDict, total=False):
     tool_calls: Items[ToolCall] | None
     function_call: ToolCallFunction | None
     name: str | None
-    images: Items[dict[str, Any]] | None
-    extra_content: dict[str, Any] | None
+    images: Items[dict[str, object]] | None
+    extra_content: dict[str, object] | None
 
 
 @_open
@@ -93,7 +93,7 @@ class ToolMessage(TypedDict, total=False):
 
     role: Required[Literal["tool"]]
     tool_call_id: Required[str]
-    content: Content | dict[str, Any]
+    content: Content | dict[str, object]
     name: str | None
 
 
@@ -103,7 +103,7 @@ class FunctionMessage(TypedDict, total=False):
 
     role: Required[Literal["function"]]
     name: Required[str]
-    content: Content | dict[str, Any]
+    content: Content | dict[str, object]
 
 
 Message = Annotated[
@@ -120,7 +120,7 @@ _KNOWN_FIELDS: dict[str, frozenset[str]] = {
 }
 
 
-def unknown_fields(message: Message) -> Mapping[str, Any] | None:
+def unknown_fields(message: Message) -> Mapping[str, object] | None:
     """The fields of a message that OpenAI does not know; None when there are none."""
     known = _KNOWN_FIELDS[message["role"]]
     if message.keys() <= known:
@@ -133,7 +133,7 @@ class ToolDefinition(Wire):
 
     type: str | None = None
     function: Function | None = None
-    custom: dict[str, Any] | None = None
+    custom: dict[str, object] | None = None
 
 
 class JsonSchema(Wire):
@@ -141,7 +141,7 @@ class JsonSchema(Wire):
 
     name: str | None = None
     description: str | None = None
-    schema_: Any = Field(default=None, alias="schema")
+    schema_: object = Field(default=None, alias="schema")
     strict: bool | None = None
 
 
@@ -162,7 +162,7 @@ class StreamOptions(Wire):
 class Audio(Wire):
     """How speech is to be made: the voice's name, and `wav` or `pcm16`."""
 
-    voice: str | dict[str, Any]
+    voice: str | dict[str, object]
     format: str
 
 
@@ -176,27 +176,29 @@ class ChatCompletionRequest(Wire):
     messages: Annotated[Items[Message], Field(min_length=1)]
 
     audio: Audio | None = None
-    extra_body: dict[str, Any] | None = None
+    extra_body: dict[str, object] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    function_call: str | dict[str, Any] | None = None
+    function_call: str | dict[str, object] | None = None
     functions: Items[Function] | None = None
-    google: dict[str, Any] | None = None
+    google: dict[str, object] | None = None
     logit_bias: Annotated[dict[str, float], Field(fail_fast=True)] | None = None
     logprobs: bool | None = None
     max_completion_tokens: Limit = None
     max_tokens: Limit = None
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, object] | None = None
     modalities: Items[Literal["text", "image", "audio"]] | None = None
-    moderation: Any = None
+    moderation: object = None
     n: Annotated[int, Field(ge=1, le=8)] | None = None
     parallel_tool_calls: bool | None = None
-    prediction: Any = None
+    prediction: object = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: Any = None
+    prompt_cache_options: object = None
     prompt_cache_retention: str | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | dict[str, Any] | None = None
-    reasoning: dict[str, Any] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | dict[str, object] | None = (
+        None
+    )
+    reasoning: dict[str, object] | None = None
     response_format: ResponseFormat | None = None
     safety_identifier: str | None = None
     seed: int | None = None
@@ -206,14 +208,14 @@ class ChatCompletionRequest(Wire):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: str | dict[str, object] | None = None
     tools: Items[ToolDefinition] | None = None
     top_k: Limit = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     user: str | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
-    web_search_options: dict[str, Any] | None = None
+    web_search_options: dict[str, object] | None = None
 
 
 PARAMETERS: dict[str, ParameterSupport] = {

@@ -1,7 +1,6 @@
 """`task_type`, `input_type` and `title`, which users write at the top level and beside the text of an item."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.errors import ApiError
@@ -24,7 +23,7 @@ _INPUT_TYPES = {
 """What other APIs call Google's task types."""
 
 
-def settings_in(fields: Mapping[str, Any], prefix: str, facts: ModelFacts, notes: Notes) -> EmbedContentRequest:
+def settings_in(fields: Mapping[str, object], prefix: str, facts: ModelFacts, notes: Notes) -> EmbedContentRequest:
     """`taskType` and `title` of these fields; noted as dropped on models that ignore them.
 
     Raises:

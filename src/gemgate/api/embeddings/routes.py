@@ -21,6 +21,7 @@ from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.services import caller_of, services_of
 from gemgate.gemini.client.response_check import check_response
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.proto_json import whole_number
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse, CountTokensResponse
 from gemgate.media.references import Resolved
 from gemgate.model_routing.model_name import model_name
@@ -170,4 +171,4 @@ class _EmbeddingCalls:
             check_response(response, CountTokensResponse)
         except GeminiError:
             return None
-        return int(response.get("totalTokens") or 0)
+        return whole_number(response.get("totalTokens"))

@@ -182,11 +182,10 @@ def _settings(request: EmbeddingRequest, facts: ModelFacts, notes: Notes) -> Emb
             raise ApiError(400, f"'{param}' must be a string.", param=param, code="invalid_type")
         if not facts.task_types:
             notes.drop(param)
-    if facts.task_types:
-        if "task_type" in google:
-            settings["taskType"] = google["task_type"].upper()
-        if "title" in google:
-            settings["title"] = google["title"]
+        elif name == "task_type":
+            settings["taskType"] = value.upper()
+        elif name == "title":
+            settings["title"] = value
     if request.dimensions is not None:
         settings["outputDimensionality"] = request.dimensions
     return settings

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/embeddings/create, and op
 Google's addition for multimodal models. Objects keep the fields they do not know (`model_extra`).
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -39,8 +39,8 @@ class EmbeddingRequest(Wire):
     encoding_format: Literal["float", "base64"] | None = None
     user: str | None = None
 
-    extra_body: dict[str, Any] | None = None
-    google: dict[str, Any] | None = None
+    extra_body: dict[str, object] | None = None
+    google: dict[str, object] | None = None
 
 
 PARAMETERS: dict[str, ParameterSupport] = {

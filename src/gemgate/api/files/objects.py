@@ -1,7 +1,6 @@
 """From rows to OpenAI's objects, from the store's errors to OpenAI's, and the rules of sizes and ranges."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from gemgate.api.files.wire import (
     BATCH_LIFETIME,
@@ -27,7 +26,7 @@ _MAX_SHOWN = 10
 """Errors of a file that are listed in words."""
 
 
-def file_object(row: FileRow) -> dict[str, Any]:
+def file_object(row: FileRow) -> dict[str, object]:
     """A row as OpenAI's `file`. An input that no batch can be made of has `errors`, as the batch would have them."""
     file = _listed(row)
     if row.errors:
@@ -36,7 +35,7 @@ def file_object(row: FileRow) -> dict[str, Any]:
     return file
 
 
-def _listed(row: FileRow) -> dict[str, Any]:
+def _listed(row: FileRow) -> dict[str, object]:
     return {
         "id": row.id,
         "object": "file",
@@ -56,12 +55,12 @@ def _details(errors: Errors) -> str:
     return " ".join([*sentences, *([f"And {more} more."] if more else [])])
 
 
-def _sentence(error: dict[str, Any]) -> str:
+def _sentence(error: dict[str, object]) -> str:
     place = f"Line {error['line']}: " if error["line"] else ""
     return f"{place}{error['message']} ({error['code']})"
 
 
-def file_list(rows: Sequence[FileRow], *, has_more: bool) -> dict[str, Any]:
+def file_list(rows: Sequence[FileRow], *, has_more: bool) -> dict[str, object]:
     """A page of files."""
     return {
         "object": "list",
@@ -72,12 +71,12 @@ def file_list(rows: Sequence[FileRow], *, has_more: bool) -> dict[str, Any]:
     }
 
 
-def deleted(file_id: str) -> dict[str, Any]:
+def deleted(file_id: str) -> dict[str, object]:
     """What is left of a deleted file."""
     return {"id": file_id, "object": "file", "deleted": True}
 
 
-def upload_object(row: UploadRow, file: FileRow | None = None) -> dict[str, Any]:
+def upload_object(row: UploadRow, file: FileRow | None = None) -> dict[str, object]:
     """A row as OpenAI's `upload`; `file` is what it became."""
     return {
         "id": row.id,
@@ -92,7 +91,7 @@ def upload_object(row: UploadRow, file: FileRow | None = None) -> dict[str, Any]
     }
 
 
-def part_object(row: UploadPartRow) -> dict[str, Any]:
+def part_object(row: UploadPartRow) -> dict[str, object]:
     """A row as OpenAI's `upload.part`."""
     return {"id": row.id, "object": "upload.part", "created_at": row.created_at, "upload_id": row.upload_id}
 

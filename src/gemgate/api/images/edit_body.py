@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -36,7 +35,7 @@ def from_form(parts: Sequence[FormPart]) -> Edit:
     Raises:
         ApiError: 400 that names the field at fault.
     """
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     files: list[FormPart] = []
     for part in parts:
         if part.filename is None:
@@ -64,7 +63,7 @@ def from_json(raw: bytes) -> Edit:
     return request, images
 
 
-def _take_file(fields: dict[str, Any], files: list[FormPart], part: FormPart) -> None:
+def _take_file(fields: dict[str, object], files: list[FormPart], part: FormPart) -> None:
     if _IMAGE.fullmatch(part.name):
         files.append(part)
     elif (name := part.name.partition("[")[0]) in _REFUSED_FILES:

@@ -13,6 +13,7 @@ from gemgate.gemini.types import (
     Candidate,
     GenerateContentResponse,
     ModalityTokenCount,
+    Part,
     PredictResponse,
     UsageMetadata,
 )
@@ -40,7 +41,7 @@ class Picture:
     format: str
     pixels: tuple[int, int] | None = None
     prompt: str | None = None
-    google: dict[str, Any] = field(default_factory=dict)
+    google: dict[str, object] = field(default_factory=dict)
     url: str = ""
 
     @property
@@ -99,7 +100,7 @@ def from_predict(response: PredictResponse) -> ImagesAnswer:
 def images_response(answers: Sequence[ImagesAnswer], *, created: int) -> dict[str, Any]:
     """An `ImagesResponse`. What differs between the images, or is not known, is left out of the fields for all."""
     pictures = [picture for answer in answers for picture in answer.pictures]
-    response: dict[str, Any] = {
+    response: dict[str, object] = {
         "created": created,
         "data": [_item(picture) for picture in pictures],
         "background": "opaque",
@@ -132,8 +133,8 @@ def completed_events(kind: str, answer: ImagesAnswer, *, created: int) -> list[d
     ]
 
 
-def _item(picture: Picture) -> dict[str, Any]:
-    item: dict[str, Any] = {"url": picture.url} if picture.url else {"b64_json": picture.data}
+def _item(picture: Picture) -> dict[str, object]:
+    item: dict[str, object] = {"url": picture.url} if picture.url else {"b64_json": picture.data}
     if picture.prompt:
         item["revised_prompt"] = picture.prompt
     if picture.google:
@@ -142,7 +143,7 @@ def _item(picture: Picture) -> dict[str, Any]:
 
 
 def _drawn(candidate: Candidate) -> list[Picture]:
-    google: dict[str, Any] = {}
+    google: dict[str, object] = {}
     if text := _text(candidate):
         google["text"] = text
     if grounding := candidate.get("groundingMetadata"):
@@ -159,13 +160,13 @@ def _text(candidate: Candidate) -> str:
     return "".join(part.get("text", "") for part in _parts(candidate)).strip()
 
 
-def _parts(candidate: Candidate) -> list[Any]:
+def _parts(candidate: Candidate) -> list[Part]:
     parts = (candidate.get("content") or {}).get("parts") or []
     return [part for part in parts if not part.get("thought")]
 
 
 def _picture(
-    data: str, declared: str | None, *, prompt: str | None = None, google: dict[str, Any] | None = None
+    data: str, declared: str | None, *, prompt: str | None = None, google: dict[str, object] | None = None
 ) -> Picture:
     try:
         head = pybase64.b64decode(data[:_HEAD_CHARS], validate=True)

@@ -146,7 +146,7 @@ def _generations(
     facts: ModelFacts,
     images: Sequence[Part],
     notes: Notes,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     if "person_generation" in google:
         notes.drop("extra_body.google.person_generation")
     body: GenerateContentRequest = {"contents": [{"role": "user", "parts": [*images, {"text": request.prompt}]}]}
@@ -154,15 +154,15 @@ def _generations(
         body["tools"] = tools
     if safety := list_option(google, "safety_settings"):
         body["safetySettings"] = safety
-    config: dict[str, Any] = {"responseModalities": list(facts.image_modalities)}
+    config: dict[str, object] = {"responseModalities": list(facts.image_modalities)}
     if image := {name: value for name, value in (("aspectRatio", shape.ratio), ("imageSize", shape.size)) if value}:
         config["imageConfig"] = image
     _override(config, object_option(google, "generation_config"), notes)
-    sent: dict[str, Any] = {**body, "generationConfig": config, "store": False}
+    sent: dict[str, object] = {**body, "generationConfig": config, "store": False}
     return _seeded(sent, request.n or 1)
 
 
-def _override(config: dict[str, Any], explicit: dict[str, Any], notes: Notes) -> None:
+def _override(config: dict[str, object], explicit: dict[str, object], notes: Notes) -> None:
     """`extra_body.google.generation_config` is the more special word, so it wins."""
     for name, value in explicit.items():
         known = config.get(name)
@@ -174,7 +174,7 @@ def _override(config: dict[str, Any], explicit: dict[str, Any], notes: Notes) ->
         config[name] = value
 
 
-def _seeded(body: dict[str, Any], count: int) -> list[dict[str, Any]]:
+def _seeded(body: dict[str, Any], count: int) -> list[dict[str, object]]:
     """A body for each call. A seed differs from call to call, because equal seeds would give equal images."""
     config = body["generationConfig"]
     seed = config.get("seed")
@@ -185,11 +185,11 @@ def _seeded(body: dict[str, Any], count: int) -> list[dict[str, Any]]:
 
 def _predictions(
     request: ImageRequest, google: dict[str, Any], shape: Frame, count: int, notes: Notes
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     if isinstance(request, EditRequest):
         msg = f"'{request.model[:80]}' makes images from text alone. Edit with one of Gemini's image models."
         raise ApiError(400, msg, param="model", code="unsupported_value")
-    parameters: dict[str, Any] = {"includeRaiReason": True}
+    parameters: dict[str, object] = {"includeRaiReason": True}
     if shape.ratio:
         parameters["aspectRatio"] = shape.ratio
     if shape.size:
@@ -202,7 +202,7 @@ def _predictions(
         if google.get(name):
             notes.drop(f"extra_body.google.{name}")
     if request.output_format in {"png", "jpeg"}:
-        output: dict[str, Any] = {"mimeType": f"image/{request.output_format}"}
+        output: dict[str, object] = {"mimeType": f"image/{request.output_format}"}
         if request.output_format == "jpeg" and request.output_compression is not None:
             output["compressionQuality"] = request.output_compression
         parameters["outputOptions"] = output
@@ -211,7 +211,7 @@ def _predictions(
     return [{"instances": instances, "parameters": {"sampleCount": samples, **parameters}} for samples in counts]
 
 
-def _threshold(settings: list[dict[str, Any]], notes: Notes) -> str | None:
+def _threshold(settings: list[dict[str, object]], notes: Notes) -> str | None:
     """Imagen has one threshold for all categories, so only a threshold that all share can be sent."""
     thresholds = {str(setting.get("threshold")) for setting in settings}
     if len(thresholds) > 1:

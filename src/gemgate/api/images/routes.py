@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import orjson
 from fastapi import APIRouter
@@ -325,7 +325,7 @@ class _ImageCalls:
         return made
 
 
-def _written(bodies: Sequence[dict[str, Any]]) -> list[bytes]:
+def _written(bodies: Sequence[dict[str, object]]) -> list[bytes]:
     try:
         first = orjson.dumps(bodies[0])
         return [first if body is bodies[0] else orjson.dumps(body) for body in bodies]

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/images, and openai-python
 not know (`model_extra`). `null` means absent, as at OpenAI.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,9 +27,9 @@ class ImageRequest(Wire):
     model: Annotated[str, Field(min_length=1)]
     prompt: Annotated[str, Field(min_length=1)]
     background: Literal["transparent", "opaque", "auto"] | None = None
-    complexity: Any = None
-    frame_count: Any = None
-    frame_duration_ms: Any = None
+    complexity: object = None
+    frame_count: object = None
+    frame_duration_ms: object = None
     n: Annotated[int, Field(ge=1, le=10)] | None = None
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
     output_format: Literal["png", "jpeg", "webp", "gif", "svg"] | None = None
@@ -39,11 +39,11 @@ class ImageRequest(Wire):
     safety_identifier: str | None = None
     size: str | None = None
     stream: bool | None = None
-    svg: Any = None
+    svg: object = None
     user: str | None = None
 
-    extra_body: dict[str, Any] | None = None
-    google: dict[str, Any] | None = None
+    extra_body: dict[str, object] | None = None
+    google: dict[str, object] | None = None
 
 
 class GenerationRequest(ImageRequest):
@@ -69,8 +69,8 @@ class EditRequest(ImageRequest):
     image: str | Items[str] | None = None
     images: Items[ImageReference] | None = None
     input_fidelity: Literal["high", "low"] | None = None
-    markup: Any = None
-    mask: Any = None
+    markup: object = None
+    mask: object = None
 
 
 _BOTH: dict[str, ParameterSupport] = {

@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/models/object
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
 
@@ -48,7 +48,7 @@ class FactShown(TypedDict):
     Google's answers); `since` the day or the moment from which it holds, or on which its source was read.
     """
 
-    value: Any
+    value: object
     origin: Literal["table", "google", "setting", "learned"]
     since: str
     source: str

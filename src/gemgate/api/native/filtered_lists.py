@@ -14,6 +14,7 @@ from gemgate.api.native.ownership import object_in, visible
 from gemgate.api.native.request_headers import forwarded_request_headers
 from gemgate.api.native.responses import headers_of, whole
 from gemgate.errors import ApiError
+from gemgate.gemini.proto_json import text
 
 PAGE = "gemgate-page:"
 """What a page token of the gateway's begins with; how many items to pass over and Google's token follow."""
@@ -42,7 +43,7 @@ async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
         if skip + len(taken) < len(found):
             following = f"{PAGE}{skip + len(taken)}:{token}"
             break
-        skip, token = 0, page.get("nextPageToken") or ""
+        skip, token = 0, text(page.get("nextPageToken"))
         if not token:
             break
     else:
@@ -73,7 +74,7 @@ def _place(token: str) -> tuple[int, str]:
     return int(skip), rest
 
 
-async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str], dict[str, object]]:
     query = exchange.query.set("pageSize", str(_MAX)).remove("pageToken")
     url = exchange.gemini.url(exchange.call.path, query.set("pageToken", token) if token else query)
     headers = forwarded_request_headers(exchange.request.headers, packed=False)
@@ -82,11 +83,11 @@ async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str],
     return answer.status, headers_of(answer), object_in(content)
 
 
-async def _visible(exchange: Exchange, found: Any) -> list[Any]:
+async def _visible(exchange: Exchange, found: Any) -> list[object]:
     items = [item for item in found or () if isinstance(item, dict)]
     seen = await visible(exchange, {_name(item) for item in items})
     return [item for item in items if _name(item) in seen]
 
 
-def _name(item: dict[str, Any]) -> str:
+def _name(item: dict[str, object]) -> str:
     return str(item.get("name", ""))

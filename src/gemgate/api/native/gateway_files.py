@@ -112,5 +112,5 @@ def _gone(name: str) -> ApiError:
     return ApiError(404, f"The gateway has no file {name}, or it is another caller's.", code="file_not_found")
 
 
-async def _reply(exchange: Exchange, value: Mapping[str, Any]) -> None:
+async def _reply(exchange: Exchange, value: Mapping[str, object]) -> None:
     await reply(exchange.send, 200, _JSON, orjson.dumps(value))

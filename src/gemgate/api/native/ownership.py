@@ -5,7 +5,6 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
 
 import orjson
 import structlog
@@ -132,7 +131,7 @@ async def _check_body(exchange: Exchange, body: bytes) -> None:
             await check_lines(exchange, name)
 
 
-async def _off_the_loop(read: Callable[[bytes], Any], body: bytes) -> Any:
+async def _off_the_loop(read: Callable[[bytes], object], body: bytes) -> object:
     return read(body) if len(body) < LARGE else await to_thread.run_sync(read, body)
 
 
@@ -148,7 +147,7 @@ def _check_models(caller: Caller, named: Named) -> None:
         caller.check_model(model_name(model).removeprefix("models/"))
 
 
-def _chosen(top: str, value: Any) -> str | None:
+def _chosen(top: str, value: object) -> str | None:
     """The name that a caller wants for what is made."""
     made = value.get("file", value) if isinstance(value, dict) else None
     name = made.get("name") if isinstance(made, dict) else None
@@ -236,7 +235,7 @@ async def _delete(services: Services, names: Iterable[str], key_label: str) -> N
             _log.warning("what was made stays at Google", name=name, reason=error.reason)
 
 
-def names_in(answer: dict[str, Any]) -> list[str]:
+def names_in(answer: dict[str, object]) -> list[str]:
     """What an answer says was made: its own name, that of the file in it, and the files of a finished operation."""
     made = answer.get("file") if isinstance(answer.get("file"), dict) else answer
     name = made.get("name") if isinstance(made, dict) else None
@@ -249,7 +248,7 @@ def _is_resource(name: str) -> bool:
     return (top in _OWNED and "/" not in rest) or _OPERATION.fullmatch(name) is not None
 
 
-def _files_in(value: Any) -> list[str]:
+def _files_in(value: object) -> list[str]:
     """The files whose addresses are in a value, such as the videos of an operation."""
     if isinstance(value, str):
         return _FILE.findall(value.partition("?")[0])
@@ -271,7 +270,7 @@ def _is_public(exchange: Exchange, model: str) -> bool:
     return not is_shared(exchange) or not model.startswith(TUNED) or is_for_all(exchange.caller, model)
 
 
-def object_in(content: bytes) -> dict[str, Any]:
+def object_in(content: bytes) -> dict[str, object]:
     """The JSON object in a body; empty if it holds something else."""
     try:
         value = orjson.loads(content)

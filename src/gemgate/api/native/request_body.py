@@ -5,7 +5,6 @@ encoding, another format, JSON that is not strict, a name twice in one object.
 """
 
 import json
-from typing import Any
 
 import orjson
 from starlette.datastructures import Headers
@@ -46,7 +45,7 @@ def refuse_unreadable(headers: Headers) -> None:
                 raise ApiError(415, f"The body is not in UTF-8. {_WHY}", code="unsupported_content_type")
 
 
-def parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> object:
     """The JSON value in a body.
 
     Raises:
@@ -58,7 +57,7 @@ def parsed(body: bytes) -> Any:
         raise ApiError(400, f"The body is not valid JSON: {error.msg}. {_WHY}", code="invalid_json") from None
 
 
-def parsed_unambiguously(body: bytes) -> Any:
+def parsed_unambiguously(body: bytes) -> object:
     """The same of a body that has no name twice in one object.
 
     Raises:
@@ -78,7 +77,7 @@ class _TwiceError(Exception):
     """The name that an object has twice."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         seen: set[str] = set()

@@ -1,21 +1,24 @@
 """What answers of several endpoints share."""
 
-from typing import Any, Literal, NotRequired
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
+
+Json = dict[str, object]
+"""An object that is described by the interface it comes from; types have fields named `object`."""
 
 
 class ExtraContent(TypedDict):
     """What Gemini says and OpenAI has no place for, such as `thought_signature`."""
 
-    google: dict[str, Any]
+    google: Json
 
 
 class GoogleStatus(TypedDict):
     """Google's own words on an error of Google's."""
 
     status: str
-    details: list[Any]
+    details: list[object]
 
 
 class ErrorDetail(TypedDict):
@@ -56,7 +59,7 @@ class DryRun(TypedDict):
     object: Literal["gemgate.dry_run"]
     method: Literal["GET", "POST"]
     path: str
-    body: dict[str, Any] | None
+    body: Json | None
     calls: int
     dropped_params: list[str]
     adjusted: list[str]

@@ -16,7 +16,7 @@ from gemgate.api.openapi.operations import (
     Operation,
 )
 
-Schemas = Mapping[Any, dict[str, Any]]
+Schemas = Mapping[object, dict[str, object]]
 """The schema of each type."""
 
 HEADERS = {
@@ -94,7 +94,7 @@ _SCHEMES = {
 }
 
 
-def document(app: FastAPI) -> dict[str, Any]:
+def document(app: FastAPI) -> dict[str, object]:
     """The document of `app`, in OpenAPI 3.1.
 
     Raises:
@@ -125,7 +125,7 @@ def _complete(shown: dict[str, Any], operation: Operation, schemas: Schemas) -> 
         shown["requestBody"] = {"content": _content(operation.takes, schemas), "required": True}
     for name in (*operation.asks, "x-request-id"):
         shown.setdefault("parameters", []).append({"$ref": f"#/components/parameters/{name}"})
-    responses: dict[str, Any] = {
+    responses: dict[str, object] = {
         str(status): {
             "description": answer.means,
             "headers": _headers((*answer.headers, "x-request-id")),
@@ -153,7 +153,7 @@ _NESTED = ("expires_after", "extra_body", "google")
 """Fields of forms whose own fields OpenAI's clients write as `expires_after[seconds]=3600`."""
 
 
-def _headers(names: Iterable[str]) -> dict[str, Any]:
+def _headers(names: Iterable[str]) -> dict[str, object]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -161,7 +161,7 @@ def _failure_name(status: int | None) -> str:
     return "Failure" if status is None else f"Failure{status}"
 
 
-def _failure(status: int | None, schemas: Schemas) -> dict[str, Any]:
+def _failure(status: int | None, schemas: Schemas) -> dict[str, object]:
     headers = ("x-request-id", "x-google-status", "x-should-retry", *_FAILURE_HEADERS.get(status or 0, ()))
     return {
         "description": _OTHER if status is None else _FAILURES[status],
@@ -180,7 +180,7 @@ def _schemas() -> tuple[Schemas, dict[str, Any]]:
         [(kind, "validation", adapter) for kind, adapter in kinds.items()],
         ref_template="#/components/schemas/{model}",
     )
-    schemas: dict[Any, dict[str, Any]] = {kind: dict(schema) for (kind, _), schema in found.items()}
+    schemas: dict[object, dict[str, object]] = {kind: dict(schema) for (kind, _), schema in found.items()}
     schemas[bytes] = {"type": "string", "format": "binary"}
     return schemas, rest["$defs"]
 

@@ -114,11 +114,11 @@ _BODY = (408, 413, 415)
 _GOOGLE = (403, 404, 502, 504)
 
 
-def _gives(means: str, body: Any, *headers: str) -> dict[int, DocumentedAnswer]:
+def _gives(means: str, body: object, *headers: str) -> dict[int, DocumentedAnswer]:
     return {200: DocumentedAnswer(means, {JSON: body}, (*headers, *_LIMITS))}
 
 
-def _generates(takes: Body, means: str, body: Any, event: Any = None) -> Operation:
+def _generates(takes: Body, means: str, body: Any, event: object = None) -> Operation:
     """An operation that asks a model."""
     bodies = {JSON: body | DryRun}
     if event is not None:
@@ -128,7 +128,7 @@ def _generates(takes: Body, means: str, body: Any, event: Any = None) -> Operati
 
 
 def _speaks() -> Operation:
-    bodies: dict[str, Any] = dict.fromkeys(MEDIA_TYPES.values(), bytes)
+    bodies: dict[str, object] = dict.fromkeys(MEDIA_TYPES.values(), bytes)
     answer = DocumentedAnswer(
         _SPEECH,
         {**bodies, EVENTS: SpeechEvent | ErrorBody, JSON: DryRun},
@@ -203,7 +203,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         _gives("A page of items.", ItemList), failures=(404,)
     ),
     ("get", "/v1/conversations/{conversation_id}/items/{item_id}"): Operation(
-        _gives("The item.", dict[str, Any]), failures=(404,)
+        _gives("The item.", dict[str, object]), failures=(404,)
     ),
     ("delete", "/v1/conversations/{conversation_id}/items/{item_id}"): Operation(
         _gives("The conversation, without the item.", ConversationObject), failures=(404,)

@@ -4,9 +4,11 @@ Source: https://platform.openai.com/docs/api-reference/responses/object, /respon
 Items have more than twenty kinds, which OpenAI's reference describes; here they are objects with a type.
 """
 
-from typing import Any, Literal, NotRequired
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict  # what pydantic reads before Python 3.12
+
+from gemgate.api.openapi.common import Json
 
 
 class InputTokens(TypedDict):
@@ -93,7 +95,7 @@ class ResponseObject(TypedDict):
     max_output_tokens: int | None
     max_tool_calls: int | None
     model: str
-    output: list[dict[str, Any]]
+    output: list[Json]
     parallel_tool_calls: bool
     previous_response_id: str | None
     prompt_cache_key: str | None
@@ -103,9 +105,9 @@ class ResponseObject(TypedDict):
     service_tier: str
     store: bool
     temperature: float
-    text: dict[str, Any]
-    tool_choice: str | dict[str, Any]
-    tools: list[dict[str, Any]]
+    text: Json
+    tool_choice: str | Json
+    tools: list[Json]
     top_logprobs: int
     top_p: float
     truncation: Literal["auto", "disabled"]
@@ -128,7 +130,7 @@ class ItemList(TypedDict):
     """A page of items."""
 
     object: Literal["list"]
-    data: list[dict[str, Any]]
+    data: list[Json]
     first_id: str | None
     last_id: str | None
     has_more: bool
@@ -145,18 +147,18 @@ class ResponseEvent(TypedDict):
     summary_index: NotRequired[int]
     annotation_index: NotRequired[int]
     item_id: NotRequired[str]
-    item: NotRequired[dict[str, Any]]
-    part: NotRequired[dict[str, Any]]
-    annotation: NotRequired[dict[str, Any]]
+    item: NotRequired[Json]
+    part: NotRequired[Json]
+    annotation: NotRequired[Json]
     delta: NotRequired[str]
     text: NotRequired[str]
     arguments: NotRequired[str]
     input: NotRequired[str]
     code: NotRequired[str | None]
-    logprobs: NotRequired[list[dict[str, Any]]]
+    logprobs: NotRequired[list[Json]]
     message: NotRequired[str]
     param: NotRequired[str | None]
-    error: NotRequired[dict[str, Any]]
+    error: NotRequired[Json]
 
 
 class InputTokenCount(TypedDict):
@@ -172,5 +174,5 @@ class CompactedConversation(TypedDict):
     id: str
     object: Literal["response.compaction"]
     created_at: int
-    output: list[dict[str, Any]]
+    output: list[Json]
     usage: ResponseUsage

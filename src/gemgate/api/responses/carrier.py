@@ -65,7 +65,7 @@ class CarrierCodec:
         """The carrier, bound to a family of models; None when it would be too large."""
         return self._sealed(PREFIX, in_clear(carried, family))
 
-    def open(self, text: Any, family: str) -> Carried | None:
+    def open(self, text: object, family: str) -> Carried | None:
         """What a carrier holds; None for anything but a carrier of this caller and this family of models."""
         found = self._opened(PREFIX, text)
         return None if found is None else from_clear(found, family)
@@ -74,13 +74,13 @@ class CarrierCodec:
         """A summary of a conversation, as the content of a compaction item."""
         return self._sealed(SUMMARY_PREFIX, {"t": summary}, maximum=_MAX_OPENED) or ""
 
-    def open_summary(self, text: Any) -> str | None:
+    def open_summary(self, text: object) -> str | None:
         """The summary in a compaction item; None when it is not of this gateway, or not of this caller."""
         found = self._opened(SUMMARY_PREFIX, text)
         summary = found.get("t") if found is not None else None
         return summary if isinstance(summary, str) else None
 
-    def _sealed(self, prefix: str, content: dict[str, Any], maximum: int = MAX_SEALED) -> str | None:
+    def _sealed(self, prefix: str, content: dict[str, object], maximum: int = MAX_SEALED) -> str | None:
         if self._encryptor is None:
             return None
         packed = zlib.compress(orjson.dumps({"u": self._caller_id, **content}), 6)
@@ -89,7 +89,7 @@ class CarrierCodec:
         sealed = prefix + self._encryptor.encrypt(packed).decode()
         return sealed if len(sealed) <= maximum else None
 
-    def _opened(self, prefix: str, text: Any) -> dict[str, Any] | None:
+    def _opened(self, prefix: str, text: object) -> dict[str, object] | None:
         if self._encryptor is None or not isinstance(text, str) or not text.startswith(prefix):
             return None
         packed = self._encryptor.decrypt(text.removeprefix(prefix).encode())
@@ -99,9 +99,9 @@ class CarrierCodec:
         return content if content.get("u") == self._caller_id else None
 
 
-def in_clear(carried: Carried, family: str) -> dict[str, Any]:
+def in_clear(carried: Carried, family: str) -> dict[str, object]:
     """What a carrier holds as JSON, bound to a family of models."""
-    entries: list[dict[str, Any]] = [
+    entries: list[dict[str, object]] = [
         {"k": "call", "c": call.call_id, "n": call.native_id, "s": call.signature} for call in carried.calls
     ]
     entries += [{"k": "part", "j": part} for part in carried.parts]

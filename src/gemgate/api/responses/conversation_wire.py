@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/conversations, and openai-python 3.57.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ MAX_ADDED = 20
 """Items that one request may add, as at OpenAI."""
 
 _Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA)]
-_Added = Annotated[list[dict[str, Any]], Field(max_length=MAX_ADDED)]
+_Added = Annotated[list[dict[str, object]], Field(max_length=MAX_ADDED)]
 
 
 class ConversationRequest(Wire):

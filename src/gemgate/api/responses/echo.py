@@ -120,7 +120,7 @@ def usage_of(meta: UsageMetadata) -> Json:
     }
 
 
-def _json(value: Any, param: str) -> orjson.Fragment:
+def _json(value: object, param: str) -> orjson.Fragment:
     """`value` as JSON for all events."""
     try:
         return orjson.Fragment(orjson.dumps(value))

@@ -2,7 +2,7 @@
 
 import re
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
@@ -171,7 +171,7 @@ def error_of_response(error: ApiError) -> Json:
     return {**failed_error(error), "type": error.type, "param": error.param}
 
 
-def failed_error(error: ApiError) -> dict[str, Any]:
+def failed_error(error: ApiError) -> dict[str, object]:
     """`code` and `message` of a response that failed; a wait is in the words that clients read."""
     code = error.code if error.code in _CODES else "server_error"
     message = error.message

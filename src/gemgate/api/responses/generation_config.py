@@ -1,7 +1,6 @@
 """Sampling, length, thinking, logprobs and the format of text as `generationConfig`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -27,7 +26,7 @@ _LOGPROBS = "message.output_text.logprobs"
 
 
 def generation_config(
-    request: ResponseRequest, effort: str | None, google: dict[str, Any], facts: ModelFacts, notes: Notes
+    request: ResponseRequest, effort: str | None, google: dict[str, object], facts: ModelFacts, notes: Notes
 ) -> GenerationConfig:
     """The scalar part of the native config, and how much is thought; only what the caller sent.
 
@@ -109,11 +108,11 @@ def read_format(wanted: TextFormat | None, tools: ResponseTools, notes: Notes) -
     return schema_format(schema, description, param, notes, tools.plan.schemas)
 
 
-def _text_or_none(value: Any) -> str | None:
+def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _thinking(request: ResponseRequest) -> dict[str, Any]:
+def _thinking(request: ResponseRequest) -> dict[str, object]:
     given = (request.reasoning.model_extra if request.reasoning else None) or {}
     return {name: given[name] for name in THINKING if given.get(name) is not None}
 

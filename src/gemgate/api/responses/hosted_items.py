@@ -41,7 +41,7 @@ def tool_items(parts: Sequence[Part], include: frozenset[str]) -> Iterator[Json]
 
 
 def late_items(
-    grounding: GroundingMetadata, pages: Any, include: frozenset[str], seen: frozenset[str]
+    grounding: GroundingMetadata, pages: object, include: frozenset[str], seen: frozenset[str]
 ) -> Iterator[Json]:
     """The items of searches that are only known when the answer has ended; `seen` are kinds of items that came."""
     queries = _strings(grounding.get("webSearchQueries"))
@@ -154,7 +154,7 @@ def _result(found: Json) -> Json:
     }
 
 
-def _code(part: Part, result: Any, include: frozenset[str]) -> Json:
+def _code(part: Part, result: object, include: frozenset[str]) -> Json:
     code = _get(part, "executableCode", "code")
     outcome = result.get("outcome") if isinstance(result, dict) else None
     output = result.get("output") if isinstance(result, dict) else None
@@ -168,14 +168,14 @@ def _code(part: Part, result: Any, include: frozenset[str]) -> Json:
     }
 
 
-def _get(value: Any, outer: str, inner: str) -> Any:
+def _get(value: object, outer: str, inner: str) -> object:
     found = value.get(outer) if isinstance(value, dict) else None
     return found.get(inner) if isinstance(found, dict) else None
 
 
-def _strings(value: Any) -> list[str]:
+def _strings(value: object) -> list[str]:
     return [text for text in value if isinstance(text, str) and text] if isinstance(value, list) else []
 
 
-def _dicts(value: Any) -> list[Json]:
+def _dicts(value: object) -> list[Json]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -42,7 +42,7 @@ def is_googles(tool: dict[str, Any]) -> bool:
     return any(name in OPTIONS or name == _DECLARATIONS for name in named)
 
 
-def native_tool(kind: str, tool: dict[str, Any], param: str, notes: Notes) -> dict[str, Any]:
+def native_tool(kind: str, tool: dict[str, object], param: str, notes: Notes) -> dict[str, Any]:
     """The native tool for a tool of one of Google's kinds; empty for other kinds.
 
     Raises:

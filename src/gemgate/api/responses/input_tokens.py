@@ -1,17 +1,16 @@
 """`POST /responses/input_tokens`: what a request would have Gemini read, counted by Gemini."""
 
-from typing import Any
-
 from gemgate.api.responses.request import ResponseTranslation
 from gemgate.auth.caller import Caller
 from gemgate.gemini.client.response_check import check_response
+from gemgate.gemini.proto_json import whole_number
 from gemgate.gemini.types import CountTokensResponse
 from gemgate.upstream.client import Upstream
 
 _NOT_COUNTED = frozenset({"serviceTier", "store"})
 
 
-async def input_tokens(gemini: Upstream, caller: Caller, translation: ResponseTranslation) -> dict[str, Any]:
+async def input_tokens(gemini: Upstream, caller: Caller, translation: ResponseTranslation) -> dict[str, object]:
     """The count, instructions, tools and all turns included.
 
     Raises:
@@ -21,10 +20,10 @@ async def input_tokens(gemini: Upstream, caller: Caller, translation: ResponseTr
     path = f"/v1beta/{translation.model}:countTokens"
     answer = await gemini.request("POST", path, key=caller.key, json=counted)
     check_response(answer, CountTokensResponse)
-    return {"object": "response.input_tokens", "input_tokens": int(answer.get("totalTokens") or 0)}
+    return {"object": "response.input_tokens", "input_tokens": whole_number(answer.get("totalTokens"))}
 
 
-def count_request(translation: ResponseTranslation) -> dict[str, Any]:
+def count_request(translation: ResponseTranslation) -> dict[str, object]:
     """The body of `countTokens` for a native request."""
     body = {name: value for name, value in translation.body.items() if name not in _NOT_COUNTED}
     return {"generateContentRequest": {"model": translation.model, **body}}

@@ -69,7 +69,7 @@ class Item:
         return value
 
 
-def read_input(given: str | Sequence[dict[str, Any]] | None, param: str = "input") -> list[Item]:
+def read_input(given: str | Sequence[dict[str, object]] | None, param: str = "input") -> list[Item]:
     """The items of an input; text is one message of the user.
 
     Raises:
@@ -92,7 +92,7 @@ def inline_media_of(items: Sequence[Item]) -> list[InlineRef]:
     return [ref for parts, param in _part_lists(items) for ref in inline_references(parts, param)]
 
 
-def wrong_type(param: str, expected: str, value: Any) -> ApiError:
+def wrong_type(param: str, expected: str, value: object) -> ApiError:
     """The error for a field of another type."""
     msg = f"Invalid type for '{param}': expected {expected}, but got {show(value, with_type=True)} instead."
     return ApiError(400, msg, param=param, code="invalid_type")
@@ -123,7 +123,7 @@ def _part_lists(items: Sequence[Item]) -> Iterator[tuple[list[ContentPart], str]
             yield item.parts, item.content_param
 
 
-def _read(fields: dict[str, Any], param: str) -> Item:
+def _read(fields: dict[str, object], param: str) -> Item:
     kind = fields.get("type")
     if kind is None:
         kind = "message" if "role" in fields else "item_reference" if "id" in fields else None
@@ -143,7 +143,7 @@ def _read(fields: dict[str, Any], param: str) -> Item:
     return item
 
 
-def _parts(content: Any, param: str) -> Parts:
+def _parts(content: object, param: str) -> Parts:
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -151,7 +151,7 @@ def _parts(content: Any, param: str) -> Parts:
     return [_part(part, f"{param}[{index}]") for index, part in enumerate(content)]
 
 
-def _part(part: Any, param: str) -> ContentPart:
+def _part(part: object, param: str) -> ContentPart:
     if isinstance(part, str):
         return TextPart(type="text", text=part)
     if not isinstance(part, dict):
@@ -179,51 +179,51 @@ def _own_name(kind: str | None, location: tuple[int | str, ...]) -> str:
     return {"input_video": "video_url", "video_url": "video_url", "audio_url": "audio_url"}.get(kind or "", "image_url")
 
 
-def _text(part: dict[str, Any]) -> ContentPart:
+def _text(part: dict[str, object]) -> ContentPart:
     if len(part) == 2:
         return TextPart(type="text", text=part.get("text"))
     return TextPart(type="text", text=part.get("text"), **_others(part, _TEXT_FIELDS))
 
 
-def _refusal(part: dict[str, Any]) -> ContentPart:
+def _refusal(part: dict[str, object]) -> ContentPart:
     return RefusalPart(type="refusal", refusal=part.get("refusal"), **_others(part, _TEXT_FIELDS))
 
 
-def _thinking(part: dict[str, Any]) -> ContentPart:
+def _thinking(part: dict[str, object]) -> ContentPart:
     return ThinkingPart(type="thinking", thinking=part.get("thinking"))
 
 
-def _image(part: dict[str, Any]) -> ContentPart:
+def _image(part: dict[str, object]) -> ContentPart:
     inner = _flattened(part, "image_url", "url")
     image = ImageUrl(url=inner.pop("url", None), **_taken(inner, _IMAGE_FIELDS))
     return ImagePart(type="image_url", image_url=image, **inner)
 
 
-def _file(part: dict[str, Any]) -> ContentPart:
+def _file(part: dict[str, object]) -> ContentPart:
     inner = _flattened(part, "file", "file_id")
     found = {name: value for name, value in _taken(inner, _FILE_FIELDS).items() if value}
     return FilePart(type="file", file=InputFile(**found), **inner)
 
 
-def _audio(part: dict[str, Any]) -> ContentPart:
+def _audio(part: dict[str, object]) -> ContentPart:
     inner = _flattened(part, "input_audio", "data")
     audio = InputAudio(data=inner.pop("data", None), **_taken(inner, ("format",)))
     return AudioPart(type="input_audio", input_audio=audio, **inner)
 
 
-def _audio_url(part: dict[str, Any]) -> ContentPart:
+def _audio_url(part: dict[str, object]) -> ContentPart:
     inner = _flattened(part, "audio_url", "url")
     audio = AudioUrl(url=inner.pop("url", None), **_taken(inner, _DECLARED))
     return AudioUrlPart(type="audio_url", audio_url=audio, **inner)
 
 
-def _video(part: dict[str, Any]) -> ContentPart:
+def _video(part: dict[str, object]) -> ContentPart:
     inner = _flattened(part, "video_url", "url")
     video = VideoUrl(url=inner.pop("url", None), **_taken(inner, _VIDEO_FIELDS))
     return VideoPart(type="video_url", video_url=video, **inner)
 
 
-def _flattened(part: dict[str, Any], name: str, bare: str) -> dict[str, Any]:
+def _flattened(part: dict[str, object], name: str, bare: str) -> dict[str, object]:
     """The fields of a part, also where those of its media are in an object of their own, as in chat.
 
     Args:
@@ -238,12 +238,12 @@ def _flattened(part: dict[str, Any], name: str, bare: str) -> dict[str, Any]:
     return fields if inner is None else {**fields, bare: inner}
 
 
-def _taken(fields: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _taken(fields: dict[str, object], names: Sequence[str]) -> dict[str, object]:
     """Those of `fields` that have one of `names`; they are taken out of it."""
     return {name: fields.pop(name) for name in names if name in fields}
 
 
-def _others(part: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+def _others(part: dict[str, object], known: frozenset[str]) -> dict[str, object]:
     return {name: value for name, value in part.items() if name not in known and value is not None}
 
 
@@ -255,7 +255,7 @@ _IMAGE_FIELDS = ("file_id", "detail", *_DECLARED)
 _FILE_FIELDS = ("file_data", "file_id", "file_url", "filename", "video_metadata", *_DECLARED)
 _VIDEO_FIELDS = ("detail", "start_offset", "end_offset", "fps", *_DECLARED)
 
-_PARTS: dict[str, Callable[[dict[str, Any]], ContentPart]] = {
+_PARTS: dict[str, Callable[[dict[str, object]], ContentPart]] = {
     "input_text": _text,
     "output_text": _text,
     "text": _text,

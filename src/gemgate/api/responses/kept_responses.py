@@ -320,7 +320,7 @@ def _conversation_items(turn: bytes, output: Sequence[Json], kept: Mapping[str, 
     ]
 
 
-def left_by(resolved: ResolvedRequest, response: Mapping[str, Any]) -> tuple[list[Json], str | None]:
+def left_by(resolved: ResolvedRequest, response: Mapping[str, object]) -> tuple[list[Json], str | None]:
     """What is sent again of the turns before a response, beside its own: messages, and the response before it.
 
     A compaction takes the place of all turns before it, but for the instructions in them.

@@ -96,7 +96,9 @@ def _text_part(role: str, text: str) -> Json:
     return {"type": "input_text", "text": text}
 
 
-def written(response: Mapping[str, Any], turn: bytes, kept: Mapping[str, Json], lasting: Sequence[Json] = ()) -> bytes:
+def written(
+    response: Mapping[str, object], turn: bytes, kept: Mapping[str, Json], lasting: Sequence[Json] = ()
+) -> bytes:
     """The payload of a response; `turn` is the JSON of its input, `lasting` are messages of turns before it."""
     body = {"response": response, "input": orjson.Fragment(turn), "kept": kept}
     return orjson.dumps({**body, "lasting": lasting} if lasting else body)
@@ -141,7 +143,7 @@ def compacts(response: Mapping[str, Any]) -> bool:
     return any(item["type"] == "compaction" for item in response["output"])
 
 
-def is_lasting(item: Mapping[str, Any]) -> bool:
+def is_lasting(item: Mapping[str, object]) -> bool:
     """Whether an item says how to answer: a compaction leaves it as it is."""
     return item.get("type", "message") == "message" and item.get("role") in ("system", "developer")
 

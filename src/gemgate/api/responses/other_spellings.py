@@ -71,7 +71,7 @@ def add_respelled(config: GenerationConfig, words: RespelledRequest, *, has_func
     add_choices(config, words.choices, has_functions=has_functions, notes=notes)
 
 
-def _reasoning(extra: dict[str, Any], known: Reasoning | None, notes: Notes) -> Reasoning | None:
+def _reasoning(extra: dict[str, object], known: Reasoning | None, notes: Notes) -> Reasoning | None:
     """`reasoning` with what chat's `reasoning_effort` and Anthropic's `thinking` say, if there is one of them."""
     own: dict[str, Any] = known.model_dump(exclude_none=True) if known is not None else {}
     found = own

@@ -81,7 +81,7 @@ class OutputMachine:
     _is_answered: bool = False
     _calls: int = 0
     _text: GroundedText = field(default_factory=GroundedText)
-    _pages: Any = None
+    _pages: object = None
     _finish_message: str | None = None
     _logprobs: list[Json] = field(default_factory=list)
     _blocked: str | None = None
@@ -386,7 +386,7 @@ class OutputMachine:
         self._ids += 1
         return prefix + digest
 
-    def _emit(self, kind: str, **fields: Any) -> None:
+    def _emit(self, kind: str, **fields: object) -> None:
         self._events.append({"type": kind, **fields})
 
     def _taken(self) -> list[Event]:

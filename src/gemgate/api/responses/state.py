@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, read_input
@@ -79,7 +79,7 @@ class ResponseStore(Protocol):
         ...
 
     async def keep(
-        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
+        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, object], kept: Mapping[str, Json]
     ) -> None:
         """Keep a response that has ended, before its caller can know its end; `kept` is what belongs to its items.
 
@@ -110,7 +110,7 @@ class StatelessStore:
         return await aside.with_kept(size).run(partial(stateless, request, said))
 
     async def keep(
-        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
+        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, object], kept: Mapping[str, Json]
     ) -> None:
         """Nothing is kept."""
 

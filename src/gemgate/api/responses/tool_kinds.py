@@ -11,7 +11,7 @@ from gemgate.errors import ApiError
 from gemgate.translation.call_arguments import parse_arguments
 from gemgate.translation.notes import Notes
 
-Arguments = dict[str, Any]
+Arguments = dict[str, object]
 
 
 class ToolIdentity(NamedTuple):
@@ -42,14 +42,14 @@ class ToolKind:
     item: str
     prefix: str
     read: Callable[[Item, Notes], Arguments]
-    write: Callable[[ToolIdentity, Arguments], dict[str, Any]]
+    write: Callable[[ToolIdentity, Arguments], dict[str, object]]
     events: tuple[str, str] | None = None
 
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _MILLISECONDS = {"type": "integer", "description": "The most time that it may take, in milliseconds."}
 
-DECLARED: dict[str, tuple[str, dict[str, Any]]] = {
+DECLARED: dict[str, tuple[str, dict[str, object]]] = {
     "local_shell": (
         "Runs a command on the user's machine and gives its output.",
         {
@@ -98,7 +98,7 @@ def _read_function(item: Item, notes: Notes) -> Arguments:
     return parse_arguments(item.fields.get("arguments"), f"{item.param}.arguments", notes)
 
 
-def _write_function(tool: ToolIdentity, args: Arguments) -> dict[str, Any]:
+def _write_function(tool: ToolIdentity, args: Arguments) -> dict[str, object]:
     return {"name": tool.name, "arguments": orjson.dumps(args).decode(), **_namespace(tool)}
 
 
@@ -106,7 +106,7 @@ def _read_custom(item: Item, _notes: Notes) -> Arguments:
     return {"input": item.text_field("input")}
 
 
-def _write_custom(tool: ToolIdentity, args: Arguments) -> dict[str, Any]:
+def _write_custom(tool: ToolIdentity, args: Arguments) -> dict[str, object]:
     return {"name": tool.name, "input": free_text(args), **_namespace(tool)}
 
 
@@ -118,11 +118,11 @@ def free_text(args: Arguments) -> str:
     return texts[0] if len(texts) == 1 else orjson.dumps(args).decode() if args else ""
 
 
-def _write_search(_tool: ToolIdentity, args: Arguments) -> dict[str, Any]:
+def _write_search(_tool: ToolIdentity, args: Arguments) -> dict[str, object]:
     return {"execution": "client", "arguments": args}
 
 
-def _object(item: Item, name: str) -> dict[str, Any]:
+def _object(item: Item, name: str) -> dict[str, object]:
     value = item.fields.get(name)
     if not isinstance(value, dict):
         raise wrong_type(f"{item.param}.{name}", "an object", value)
@@ -135,15 +135,15 @@ def _read_local_shell(item: Item, _notes: Notes) -> Arguments:
     return action
 
 
-def _write_local_shell(_tool: ToolIdentity, args: Arguments) -> dict[str, Any]:
+def _write_local_shell(_tool: ToolIdentity, args: Arguments) -> dict[str, object]:
     command = args.get("command")
     words = command if isinstance(command, list) else ["sh", "-c", str(command or "")]
-    action: dict[str, Any] = {"type": "exec", "command": [str(word) for word in words], "env": {}}
+    action: dict[str, object] = {"type": "exec", "command": [str(word) for word in words], "env": {}}
     action |= {name: args[name] for name in ("working_directory", "timeout_ms") if args.get(name) is not None}
     return {"action": action}
 
 
-def _write_shell(_tool: ToolIdentity, args: Arguments) -> dict[str, Any]:
+def _write_shell(_tool: ToolIdentity, args: Arguments) -> dict[str, object]:
     commands = args.get("commands")
     lines = commands if isinstance(commands, list) else [commands or ""]
     action = {
@@ -154,7 +154,7 @@ def _write_shell(_tool: ToolIdentity, args: Arguments) -> dict[str, Any]:
     return {"action": action}
 
 
-def _write_patch(_tool: ToolIdentity, args: Arguments) -> dict[str, Any]:
+def _write_patch(_tool: ToolIdentity, args: Arguments) -> dict[str, object]:
     operation = {"type": str(args.get("type") or "update_file"), "path": str(args.get("path") or "")}
     if operation["type"] != "delete_file":
         operation["diff"] = str(args.get("diff") or "")

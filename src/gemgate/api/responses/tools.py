@@ -109,7 +109,7 @@ def _listed(request: ResponseRequest, items: Sequence[Item], notes: Notes) -> It
                 yield from _flat(tool, f"{item.param}.tools[{index}]", notes, is_asked=False)
 
 
-def _flat(tool: Any, param: str, notes: Notes, *, is_asked: bool) -> Iterator[_Listed]:
+def _flat(tool: object, param: str, notes: Notes, *, is_asked: bool) -> Iterator[_Listed]:
     """A tool, or the members of a namespace, each with the name of it."""
     if not isinstance(tool, dict):
         raise wrong_type(param, "an object", tool)
@@ -128,7 +128,7 @@ def _flat(tool: Any, param: str, notes: Notes, *, is_asked: bool) -> Iterator[_L
             yield entry._replace(tool={**entry.tool, "namespace": tool["name"]})
 
 
-def _kind(tool: dict[str, Any], param: str) -> str:
+def _kind(tool: dict[str, object], param: str) -> str:
     """The type of a tool; functions and Google's own tools may come without it."""
     kind = tool.get("type")
     if isinstance(kind, str) and kind:
@@ -202,7 +202,7 @@ def _function(entry: _Listed, is_searched: bool, notes: Notes) -> tuple[ToolIden
     return identity, Function(name=identity.key, description=description, parameters=parameters, strict=strict), entry
 
 
-def _note_rest(tool: dict[str, Any], known: frozenset[str], param: str, is_searched: bool, notes: Notes) -> None:
+def _note_rest(tool: dict[str, object], known: frozenset[str], param: str, is_searched: bool, notes: Notes) -> None:
     """Name what nobody reads of a function; tools that a search would load later are all declared at once."""
     for name, value in tool.items():
         if name in known or value is None or value is False:
@@ -212,7 +212,7 @@ def _note_rest(tool: dict[str, Any], known: frozenset[str], param: str, is_searc
         notes.drop(f"{param}.{name}")
 
 
-def _description(tool: dict[str, Any], param: str) -> str | None:
+def _description(tool: dict[str, object], param: str) -> str | None:
     description = tool.get("description")
     if description is not None and not isinstance(description, str):
         raise wrong_type(f"{param}.description", "a string", description)
@@ -253,7 +253,7 @@ def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: 
         plan.built_in.append(native)  # type: ignore[arg-type]  # its keys are Tool's
 
 
-def _choose(tools: ResponseTools, choice: str | dict[str, Any] | None, facts: ModelFacts, notes: Notes) -> None:
+def _choose(tools: ResponseTools, choice: str | dict[str, object] | None, facts: ModelFacts, notes: Notes) -> None:
     plan = tools.plan
     choice = named_mode(choice, notes, "tool_choice")
     if choice is None or choice == "auto":
@@ -276,7 +276,7 @@ def _choose(tools: ResponseTools, choice: str | dict[str, Any] | None, facts: Mo
         raise ApiError(400, msg, param="tool_choice", code="invalid_value")
 
 
-def _choose_tool(tools: ResponseTools, choice: dict[str, Any], facts: ModelFacts, notes: Notes) -> None:
+def _choose_tool(tools: ResponseTools, choice: dict[str, object], facts: ModelFacts, notes: Notes) -> None:
     kind = choice.get("type")
     notes.drop_unknown({name: value for name, value in choice.items() if name not in _CHOICE_FIELDS}, "tool_choice.")
     if kind in (None, "tool") and isinstance(choice.get("name"), str):
@@ -291,7 +291,7 @@ def _choose_tool(tools: ResponseTools, choice: dict[str, Any], facts: ModelFacts
         notes.adjust(f"tool_choice.type={kind}->auto")
 
 
-def _allow(tools: ResponseTools, choice: dict[str, Any], facts: ModelFacts, notes: Notes) -> None:
+def _allow(tools: ResponseTools, choice: dict[str, object], facts: ModelFacts, notes: Notes) -> None:
     inner = choice.get("allowed_tools")
     inner = inner if isinstance(inner, dict) else choice
     wanted = inner.get("tools")

@@ -98,12 +98,12 @@ class SocketMessage(Wire):
     """A message: of the type `response.create` with the parameters of a response, which are checked by its request."""
 
     type: Literal["response.create", "response.steer"]
-    background: Any = None
-    event_id: Any = None
-    previous_response_id: Any = None
-    response_id: Any = None
-    stream: Any = None
-    stream_options: Any = None
+    background: object = None
+    event_id: object = None
+    previous_response_id: object = None
+    response_id: object = None
+    stream: object = None
+    stream_options: object = None
 
 
 def body_of(message: SocketMessage) -> bytes:

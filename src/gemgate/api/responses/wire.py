@@ -9,7 +9,7 @@ Items, tools and formats are dicts: they have more than forty kinds, clients add
 each is read where it is translated.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints
 
@@ -40,7 +40,7 @@ class TextFormat(Wire):
 
     type: Literal["text", "json_object", "json_schema"]
     name: str | None = None
-    schema_: Any = Field(default=None, alias="schema")
+    schema_: object = Field(default=None, alias="schema")
     strict: bool | None = None
     description: str | None = None
 
@@ -68,31 +68,31 @@ class ResponseRequest(Wire):
     """What came before, what is new, and how it is to be answered."""
 
     model: Annotated[str, Field(min_length=1)]
-    input: str | Items[dict[str, Any]] | None = None
+    input: str | Items[dict[str, object]] | None = None
 
-    access_programs: Any = None
+    access_programs: object = None
     background: bool | None = None
-    background_options: Any = None
-    client_metadata: Any = None
-    context_management: Any = None
+    background_options: object = None
+    client_metadata: object = None
+    context_management: object = None
     conversation: str | ConversationRef | None = None
-    extra_body: dict[str, Any] | None = None
+    extra_body: dict[str, object] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     generate: bool | None = None
-    google: dict[str, Any] | None = None
-    image: Any = None
+    google: dict[str, object] | None = None
+    image: object = None
     include: Items[str] | None = None
     instructions: str | None = None
     max_output_tokens: Annotated[PositiveInt | None, BeforeValidator(absent_if_no_limit)] = None
     max_tool_calls: PositiveInt | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA)] | None = None
-    moderation: Any = None
+    moderation: object = None
     parallel_tool_calls: bool | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     previous_response_id: str | None = None
-    prompt: Any = None
+    prompt: object = None
     prompt_cache_key: str | None = None
-    prompt_cache_options: Any = None
+    prompt_cache_options: object = None
     prompt_cache_retention: str | None = None
     reasoning: Reasoning | None = None
     safety_identifier: str | None = None
@@ -102,8 +102,8 @@ class ResponseRequest(Wire):
     stream_options: ResponseStreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     text: TextOptions | None = None
-    tool_choice: str | dict[str, Any] | None = None
-    tools: Items[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, object] | None = None
+    tools: Items[dict[str, object]] | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     truncation: Literal["auto", "disabled"] | None = None

@@ -1,7 +1,6 @@
 """A native stream of speech as the file that was asked for."""
 
 from collections.abc import Callable
-from typing import Any
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
@@ -89,7 +88,7 @@ class SpeechFile:
         reasons = [FINISH_REASONS.get(self._reason, "stop")] if self._reason else []
         return AnswerSummary(self._served, self._usage, self._id, reasons)
 
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> dict[str, object]:
         """The tokens, in the words of `speech.audio.done`."""
         found = counts(self._usage)
         asked, spoken = found.prompt + found.tool_use, found.candidates + found.thoughts
@@ -153,5 +152,5 @@ def speech_error(error: GeminiError) -> ApiError:
 
 def _refused(what: str, reason: str, message: str | None) -> ApiError:
     text = f"Google blocked {what} ({reason})." + (f" {message}" if message else "")
-    google = {"status": reason, "details": []}
+    google: dict[str, object] = {"status": reason, "details": []}
     return ApiError(400, text, param="input", code="moderation_blocked", google=google)

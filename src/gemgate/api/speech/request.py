@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from gemgate.api.speech.wire import SpeechRequest
 from gemgate.errors import ApiError
@@ -95,7 +94,7 @@ def to_gemini(request: SpeechRequest, options: Options, *, model: str = "") -> S
     return SpeechTranslation(model, body, 1, notes, wanted)
 
 
-def _google(request: SpeechRequest, notes: Notes) -> dict[str, Any] | None:
+def _google(request: SpeechRequest, notes: Notes) -> dict[str, object] | None:
     """The field `google`, with Google's options from the top level; what is left there is noted as dropped."""
     if not request.model_extra:
         return request.google
@@ -126,7 +125,7 @@ def _check_model(model: str, facts: ModelFacts) -> None:
     raise ApiError(400, msg, param="model", code="model_not_supported")
 
 
-def _voice(request: SpeechRequest, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+def _voice(request: SpeechRequest, facts: ModelFacts, notes: Notes) -> dict[str, object]:
     voice = request.voice if isinstance(request.voice, str) else {"id": request.voice.id}
     return {"voiceConfig": voice_config(voice, "voice", facts, notes)}
 
@@ -139,7 +138,7 @@ def _native_format(wanted: str, facts: ModelFacts) -> str | None:
 
 
 def _parts(
-    request: SpeechRequest, google: dict[str, Any], config: GenerationConfig, facts: ModelFacts, notes: Notes
+    request: SpeechRequest, google: dict[str, object], config: GenerationConfig, facts: ModelFacts, notes: Notes
 ) -> list[Part]:
     """The text, and how it is said: beside it or, on older models, before it."""
     style = _style(request, notes)
@@ -152,8 +151,8 @@ def _parts(
     return [_part(text, {**({"speaker": speaker} if speaker else {}), **metadata}) for speaker, text in turns]
 
 
-def _part(text: str, metadata: dict[str, Any]) -> Part:
-    part: dict[str, Any] = {"text": text, **({"speechMetadata": metadata} if metadata else {})}
+def _part(text: str, metadata: dict[str, object]) -> Part:
+    part: dict[str, object] = {"text": text, **({"speechMetadata": metadata} if metadata else {})}
     return part  # type: ignore[return-value]  # a field that only models which speak have
 
 

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/audio/createSpeech, and o
 fields they do not know (`model_extra`). `null` means absent.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,8 +29,8 @@ class SpeechRequest(Wire):
     speed: Annotated[float, Field(ge=0.25, le=4.0)] | None = None
     stream_format: Literal["audio", "sse"] | None = None
 
-    extra_body: dict[str, Any] | None = None
-    google: dict[str, Any] | None = None
+    extra_body: dict[str, object] | None = None
+    google: dict[str, object] | None = None
 
 
 PARAMETERS: dict[str, ParameterSupport] = {

@@ -1,7 +1,5 @@
 """What an answer of Google's may hold, beside its bytes."""
 
-from typing import Any
-
 import orjson
 
 from gemgate.gemini.errors import Failure, TransportError
@@ -27,7 +25,7 @@ def check_objects(text: bytes) -> None:
         raise TransportError(Failure.TOO_LARGE, message)
 
 
-def check_depth(text: bytes, value: Any) -> None:
+def check_depth(text: bytes, value: object) -> None:
     """Look at an answer after it was decoded; one with few brackets cannot be deep.
 
     Args:

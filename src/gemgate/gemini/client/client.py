@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import httpx
 import orjson
@@ -28,7 +28,7 @@ from gemgate.gemini.errors import (
 from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
 
-Body = bytes | Mapping[str, Any]
+Body = bytes | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class GeminiClient:
             InvalidNameError: `model` is not a name.
         """
         url = _model_url(self.options.upstream, model, "generateContent")
-        answer: Any = await self._json(self._prepare("POST", url, key, body), key, within=within)
+        answer: object = await self._json(self._prepare("POST", url, key, body), key, within=within)
         check_response(answer)
         return cast("GenerateContentResponse", answer)
 
@@ -166,7 +166,7 @@ class GeminiClient:
         params: Mapping[str, str] | None = None,
         json: Body | None = None,
         within: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The JSON object that any other method of the API answers; `{}` for an empty body.
 
         Args:
@@ -266,7 +266,7 @@ class GeminiClient:
 
     async def _json(
         self, call: httpx.Request, key: str, empty: bytes = b"", within: float | None = None
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The object in the answer; `empty` is the result for a body without a byte."""
         try:
             answer = await self.send(call, key, within=within)
@@ -361,7 +361,7 @@ def encode(body: Body) -> bytes:
 
 def _unsendable_key() -> GeminiError:
     """What Google says of a key it does not know, for one that does not even fit into a header."""
-    info = {
+    info: dict[str, object] = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": "API_KEY_INVALID",
         "domain": "googleapis.com",

@@ -1,7 +1,6 @@
 """The bytes of an answer, put together again: events out of a stream, plain bytes out of gzip. No I/O."""
 
 import zlib
-from typing import Any
 
 import orjson
 
@@ -13,7 +12,7 @@ from gemgate.gemini.errors import (
     error_in,
 )
 
-Event = dict[str, Any]
+Event = dict[str, object]
 
 MAX_BYTES = 268_435_456
 """What is held of an answer, unless the operator says otherwise."""
@@ -143,7 +142,7 @@ class EventDecoder:
         else:
             self._add(value, events)
 
-    def _add(self, value: Any, events: list[Event]) -> None:
+    def _add(self, value: object, events: list[Event]) -> None:
         if isinstance(value, dict) and not value.get("error"):
             events.append(value)
         elif isinstance(value, list):

@@ -1,7 +1,7 @@
 """One answer of Google's, read under the limits of time."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any, cast
+from typing import cast
 
 import httpx
 import orjson
@@ -114,7 +114,7 @@ class GeminiResponse:
                 return piece
         return b""
 
-    async def json_object(self, empty: bytes = b"") -> dict[str, Any]:
+    async def json_object(self, empty: bytes = b"") -> dict[str, object]:
         """The whole body as a JSON object; closes the answer.
 
         A resource with a `name` does not count as an error, though it may hold one: a file or a job that failed does.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
 
-def check_response(answer: object, shape: Any = GenerateContentResponse) -> None:
+def check_response(answer: object, shape: object = GenerateContentResponse) -> None:
     """Look at a whole answer, or at an event of a stream: two microseconds where all is well.
 
     Args:
@@ -36,7 +36,7 @@ def check_response(answer: object, shape: Any = GenerateContentResponse) -> None
             raise TransportError(Failure.INVALID_BODY, _message(found[0]["loc"])) from None
 
 
-def check_events(events: Sequence[Mapping[str, Any]]) -> tuple[int, TransportError | None]:
+def check_events(events: Sequence[Mapping[str, object]]) -> tuple[int, TransportError | None]:
     """How many of `events` are good before the first that is not, and what is wrong with that one.
 
     All are looked at in one call, and one by one only if that finds something.
@@ -51,7 +51,7 @@ def check_events(events: Sequence[Mapping[str, Any]]) -> tuple[int, TransportErr
 _EVENTS = list[GenerateContentResponse]
 
 
-def _first_bad(events: Sequence[Mapping[str, Any]]) -> tuple[int, TransportError | None]:
+def _first_bad(events: Sequence[Mapping[str, object]]) -> tuple[int, TransportError | None]:
     for number, event in enumerate(events):
         try:
             check_response(event)

@@ -188,7 +188,7 @@ def _function(converted: ConvertedSchema, param: str) -> ConvertedSchema:
     return ConvertedSchema(schema, (*converted.changes, *map(printable, changes)), converted.schemas)
 
 
-NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+NO_PARAMETERS: dict[str, object] = {"type": "object", "properties": {}}
 """The schema of a function that takes nothing; nobody may change it."""
 
 
@@ -219,7 +219,7 @@ def object_root(converted: ConvertedSchema, *, param: str) -> ConvertedSchema:
     return ConvertedSchema(typed, converted.changes, converted.schemas)
 
 
-def _without_root_ref(schema: dict[str, Any]) -> dict[str, Any]:
+def _without_root_ref(schema: dict[str, Any]) -> dict[str, object]:
     definitions = schema.get("$defs", {})
     while name := _root_ref(schema):
         outer = {key: value for key, value in schema.items() if key not in ("$ref", "anyOf", "$defs")}

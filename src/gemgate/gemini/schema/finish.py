@@ -23,7 +23,7 @@ _FORMATS = {
 class Place:
     """One schema on its way: the source `node`, the result `out`, and what goes into the description."""
 
-    node: dict[str, Any]
+    node: dict[str, object]
     out: dict[str, Any]
     path: str
     hints: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ def finish(place: Place) -> None:
         out["description"] = describe(out.get("description"), list(dict.fromkeys(place.hints)))
 
 
-def _infer_type(out: dict[str, Any]) -> None:
+def _infer_type(out: dict[str, object]) -> None:
     if not out.keys().isdisjoint(("anyOf", "oneOf", "enum", "$ref")):
         return
     if not out.keys().isdisjoint(("properties", "required")):
@@ -73,7 +73,7 @@ _MISPLACED = (
 )
 
 
-def without_misplaced(node: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def without_misplaced(node: dict[str, object]) -> tuple[dict[str, object], list[str]]:
     """A source without the keywords that say nothing about its types, such as `items` of a string, and these.
 
     Google refuses them.
@@ -89,7 +89,7 @@ def without_misplaced(node: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return ({key: value for key, value in node.items() if key not in wrong}, wrong) if wrong else (node, wrong)
 
 
-def _possible_kinds(node: dict[str, Any]) -> set[str]:
+def _possible_kinds(node: dict[str, object]) -> set[str]:
     """The types that a value of `node` can have; empty where nothing says."""
     kind = node.get("type")
     kinds = {str(each).lower() for each in (kind if isinstance(kind, list) else [kind]) if each}
@@ -118,7 +118,7 @@ def _drop_empty_text(place: Place) -> None:
         del place.out["enum"]
 
 
-def _put_before(out: dict[str, Any], new: dict[str, Any], key: str | None = None) -> None:
+def _put_before(out: dict[str, object], new: dict[str, object], key: str | None = None) -> None:
     """Insert `new` before `key`, or at the front."""
     items = list(out.items())
     at = 0 if key is None else list(out).index(key)
@@ -135,7 +135,8 @@ def _types(out: dict[str, Any]) -> list[str]:
 
 def _settle_bound(place: Place, exclusive: str, inclusive: str) -> None:
     """Draft 4 has a boolean beside the bound, later drafts a number of its own. For integers the next one is exact."""
-    value, out = place.node.get(exclusive), place.out
+    out = place.out
+    value: Any = place.node.get(exclusive)
     if value is True:
         value = out.get(inclusive)
     if value is None or value is False:
@@ -172,7 +173,7 @@ def _allow_null(out: dict[str, Any]) -> None:
 def _settle_required(out: dict[str, Any]) -> None:
     """Declare what is required but not among the properties: the native API refuses such names."""
     properties = out.get("properties", {})
-    missing: dict[str, Any] = {name: {} for name in out["required"] if name not in properties}
+    missing: dict[str, object] = {name: {} for name in out["required"] if name not in properties}
     if missing and "properties" in out:
         out["properties"] = {**properties, **missing}
     elif missing:
@@ -211,7 +212,7 @@ def _settle_enum(place: Place) -> None:
         place.move("enum", f"Allowed values: {compact(out.pop('enum'))}.")
 
 
-def _branch(kind: str, values: list[Any], types: list[str]) -> dict[str, Any]:
+def _branch(kind: str, values: list[object], types: list[str]) -> dict[str, object]:
     """The schema of the values of one type, with a description where `enum` cannot name them."""
     if kind == "string":
         return {"type": kind, "enum": list(dict.fromkeys(values))}

@@ -1,7 +1,6 @@
 """Constraints that Gemini's JSON Schema fields do not know, as short English for the description."""
 
 from collections.abc import Callable
-from typing import Any
 
 import orjson
 
@@ -21,15 +20,15 @@ def _plain(value: object) -> str:
     return _cut(value) if isinstance(value, str) else compact(value)
 
 
-def _sentence(prefix: str) -> Callable[[Any], str]:
+def _sentence(prefix: str) -> Callable[[object], str]:
     return lambda value: f"{prefix} {_plain(value)}."
 
 
-def _count(prefix: str, unit: str) -> Callable[[Any], str]:
+def _count(prefix: str, unit: str) -> Callable[[object], str]:
     return lambda value: f"{prefix} {compact(value)} {unit if value == 1 else _PLURAL[unit]}."
 
 
-def _flag(text: str) -> Callable[[Any], str]:
+def _flag(text: str) -> Callable[[object], str]:
     return lambda value: text if value else ""
 
 
@@ -64,7 +63,7 @@ def _discriminator(value: object) -> str:
     return f"The property {_plain(name)} distinguishes the variants."
 
 
-HINTS: dict[str, Callable[[Any], str]] = {
+HINTS: dict[str, Callable[[object], str]] = {
     "minLength": _count("At least", "character"),
     "maxLength": _count("At most", "character"),
     "pattern": _sentence("Must match"),
@@ -91,7 +90,7 @@ HINTS: dict[str, Callable[[Any], str]] = {
 """What each keyword becomes; an empty text means that the value says nothing, as in `uniqueItems: false`."""
 
 
-def contains_hint(node: dict[str, Any]) -> str:
+def contains_hint(node: dict[str, object]) -> str:
     """Text for `contains` with its `minContains` and `maxContains`."""
     limits = [f"{word} {compact(node[key])}" for key, word in _CONTAINS if node.get(key) is not None]
     return f"Must contain items ({' and '.join(limits) or 'at least 1'}) that match {compact(node['contains'])}."
@@ -100,7 +99,7 @@ def contains_hint(node: dict[str, Any]) -> str:
 _CONTAINS = (("minContains", "at least"), ("maxContains", "at most"))
 
 
-def conditional_hint(node: dict[str, Any]) -> str:
+def conditional_hint(node: dict[str, object]) -> str:
     """Text for `if`, `then` and `else`; empty when there is neither `then` nor `else`."""
     ways = [f"{word} {compact(node[key])}" for key, word in _WAYS if node.get(key) is not None]
     return f"If it matches {compact(node['if'])}, {', '.join(ways)}." if ways else ""

@@ -5,13 +5,14 @@ source allows; what two parts say differently and cannot be said as one is left 
 """
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from gemgate.gemini.schema.references import Definitions, Pointer, ReferenceProblemError
 
-Node = dict[str, Any]
+Node = dict[str, object]
+T = TypeVar("T")
 
 _IDENTITY = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$defs", "definitions"))
 
@@ -59,7 +60,7 @@ class Fold:
         self._spend = spend
         self._may_grow = may_grow
         self.expanded: set[Pointer] = set()
-        self.left: list[Any] = []
+        self.left: list[object] = []
         self.node: Node = {}
         self._merging = Merging()
         self._level = 0
@@ -91,7 +92,7 @@ class Fold:
                 self._put(key, value, own=own)
         self._level -= 1
 
-    def _absorb_member(self, member: Any) -> None:
+    def _absorb_member(self, member: object) -> None:
         if isinstance(member, dict):
             self._absorb(member)
         elif member is not True:
@@ -108,7 +109,7 @@ class Fold:
         elif self.node.setdefault("$ref", ref) != ref:
             self.left.append({"$ref": ref})
 
-    def _put(self, key: str, value: Any, *, own: bool) -> None:
+    def _put(self, key: str, value: object, *, own: bool) -> None:
         if value is None and key not in ("default", "example", "const"):
             return
         if key not in self.node:
@@ -127,7 +128,7 @@ def _only_member(schema: Node) -> Node | None:
     members: list[Any] = [{"$ref": schema["$ref"]}] if schema.get("$ref") is not None else []
     members += _members(schema.get("allOf"))
     notes: list[Node] = []
-    rest: list[Any] = []
+    rest: list[object] = []
     for member in members:
         (notes if isinstance(member, dict) and all(map(is_annotation, member)) else rest).append(member)
     if len(rest) != 1 or not isinstance(rest[0], dict) or "$ref" not in rest[0]:
@@ -145,7 +146,7 @@ def _only_member(schema: Node) -> Node | None:
     return own
 
 
-def _members(value: object) -> list[Any]:
+def _members(value: object) -> list[object]:
     if value is None:
         return []
     if not isinstance(value, list) or not value:
@@ -161,12 +162,12 @@ class Merging:
 
     def __init__(self) -> None:
         # By identity. They hold the values too, so that no other one gets the identity.
-        self._made: dict[int, Any] = {}
-        self._items: dict[int, tuple[list[Any], set[Any]]] = {}
+        self._made: dict[int, object] = {}
+        self._items: dict[int, tuple[list[object], set[object]]] = {}
         self._before: list[str] = []
         self._after: list[str] = []
 
-    def merge(self, key: str, old: Any, new: Any, *, own: bool) -> Any:
+    def merge(self, key: str, old: object, new: object, *, own: bool) -> object:
         """One value for `key`, which a part says differently (`new`) or the schema itself does (`own`).
 
         A title, default or example is a choice: that of the schema itself goes before those of its parts.
@@ -186,7 +187,7 @@ class Merging:
         if self._before or self._after:
             node["description"] = " ".join([*reversed(self._before), str(node["description"]), *self._after])
 
-    def properties(self, old: Any, new: Any) -> Any:
+    def properties(self, old: object, new: object) -> object:
         """The properties of both; one that both have must match both."""
         if not isinstance(old, dict) or not isinstance(new, dict):
             return None
@@ -195,7 +196,7 @@ class Merging:
             merged[name] = self.both(merged[name], schema) if name in merged else schema
         return merged
 
-    def both(self, old: Any, new: Any) -> Any:
+    def both(self, old: Any, new: object) -> object:
         """A schema that says both."""
         if old == new and type(old) is type(new):
             return old
@@ -205,13 +206,13 @@ class Merging:
         members = old["allOf"] if isinstance(old, dict) and list(old) == ["allOf"] else [old]
         return self._keep({"allOf": [*members, new]})
 
-    def additional(self, old: Any, new: Any) -> Any:
+    def additional(self, old: object, new: object) -> object:
         """The schema of other properties, which may be True or False."""
         if old is False or new is False:
             return False
         return new if old is True else old if new is True else self.both(old, new)
 
-    def union(self, old: Any, new: Any) -> Any:
+    def union(self, old: object, new: object) -> object:
         """The items of both lists."""
         if not isinstance(old, list) or not isinstance(new, list):
             return None
@@ -223,7 +224,7 @@ class Merging:
                 merged.append(item)
         return merged
 
-    def common(self, old: Any, new: Any) -> Any:
+    def common(self, old: object, new: object) -> object:
         """The items that both lists have."""
         if not isinstance(old, list) or not isinstance(new, list):
             return None
@@ -232,7 +233,7 @@ class Merging:
             return None
         return [item for item in old if _identity(item) in theirs]
 
-    def types(self, old: Any, new: Any) -> Any:
+    def types(self, old: object, new: object) -> object:
         """The types that both allow: one, or a list."""
         ours, theirs = ({_identity(name): name for name in (v if isinstance(v, list) else [v])} for v in (old, new))
         both = [name for key, name in ours.items() if key in theirs or (key == "integer" and "number" in theirs)]
@@ -240,32 +241,32 @@ class Merging:
             both.append("integer")
         return (both if len(both) > 1 else both[0]) if both else None
 
-    def _mine(self, value: Any, copy: Callable[[Any], Any]) -> Any:
+    def _mine(self, value: T, copy: Callable[[T], T]) -> T:
         return value if id(value) in self._made else self._keep(copy(value))
 
-    def _keep(self, value: Any) -> Any:
+    def _keep(self, value: T) -> T:
         self._made[id(value)] = value
         return value
 
-    def _items_of(self, items: list[Any]) -> set[Any]:
+    def _items_of(self, items: list[object]) -> set[object]:
         """The items as a set, which is made once for each list."""
         if id(items) not in self._items:
             self._items[id(items)] = (items, set(map(_identity, items)))
         return self._items[id(items)][1]
 
 
-def _identity(item: Any) -> Any:
+def _identity(item: object) -> object:
     """What is equal for equal items of JSON, and can be in a set."""
     return orjson.dumps(item, option=orjson.OPT_SORT_KEYS) if isinstance(item, list | dict) else item
 
 
-def _bound(key: str, old: Any, new: Any) -> Any:
+def _bound(key: str, old: Any, new: object) -> object:
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new)):
         return None
     return max(old, new) if key in _GREATEST else min(old, new)
 
 
-_RULES: dict[str, Callable[[Merging, Any, Any], Any]] = {
+_RULES: dict[str, Callable[[Merging, object, object], object]] = {
     "properties": Merging.properties,
     "required": Merging.union,
     "type": Merging.types,

@@ -26,7 +26,7 @@ _SHAPES = ("$ref", "properties", "anyOf", "oneOf", "allOf", "enum", "const", "pr
 _MAX_DEPTH = 8
 
 
-def is_map(node: dict[str, Any], depth: int = 0) -> bool:
+def is_map(node: dict[str, object], depth: int = 0) -> bool:
     """Whether `node` is a map of properties, or an object that has them beside its type."""
     if any(_is_well_formed(key, node[key]) for key in _SHAPES if key in node):
         return False
@@ -35,11 +35,11 @@ def is_map(node: dict[str, Any], depth: int = 0) -> bool:
     return any(_is_property(key, value, depth) for key, value in node.items())
 
 
-def as_object(node: dict[str, Any]) -> dict[str, Any]:
+def as_object(node: dict[str, Any]) -> dict[str, object]:
     """The map `node` as an object with its `properties`; all but schemas stays beside them."""
     has_type = bool(_types(node))
-    properties: dict[str, Any] = {}
-    rest: dict[str, Any] = {}
+    properties: dict[str, object] = {}
+    rest: dict[str, object] = {}
     for key, value in node.items():
         may_be_name = key not in _SCHEMA_VALUES or (key in _LIKELY_NAMES and not has_type)
         is_name = may_be_name and not key.startswith(("$", "x-"))
@@ -54,7 +54,7 @@ def as_object(node: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", **rest, "properties": properties}
 
 
-def with_required_names(node: dict[str, Any]) -> dict[str, Any]:
+def with_required_names(node: dict[str, object]) -> dict[str, object]:
     """`node` with the names of those properties in `required` that say `required: true` themselves."""
     properties = node.get("properties")
     if not isinstance(properties, dict):
@@ -76,14 +76,14 @@ def with_required_names(node: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "properties": plain, **({"required": names} if names else {})}
 
 
-def _is_property(key: str, value: Any, depth: int) -> bool:
+def _is_property(key: str, value: object, depth: int) -> bool:
     """Whether this can only be the name of a property and its schema."""
     if key.startswith(("$", "x-")) or key in _SCHEMA_VALUES:
         return False
     return (isinstance(value, dict) and _is_schema(value, depth)) or _is_short(key, value)
 
 
-def _is_schema(value: dict[str, Any], depth: int) -> bool:
+def _is_schema(value: dict[str, object], depth: int) -> bool:
     kind = value.get("type")
     kinds = kind if isinstance(kind, list) else [kind]
     if kind is not None and all(isinstance(each, str) and each.lower() in TYPES for each in kinds):
@@ -95,7 +95,7 @@ def _is_schema(value: dict[str, Any], depth: int) -> bool:
     return depth < _MAX_DEPTH and is_map(value, depth + 1)
 
 
-def _is_short(key: str, value: Any) -> bool:
+def _is_short(key: str, value: object) -> bool:
     """Whether a property has the name of a type for a schema, as in `{"location": "string"}`."""
     return isinstance(value, str) and value.lower() in TYPES and key not in _WORDS and not key.startswith(("$", "x-"))
 
@@ -115,14 +115,14 @@ _FLAGS = frozenset(("nullable", "required", "deprecated", "readOnly", "writeOnly
 """Keywords whose value is `true`."""
 
 
-def _types(node: dict[str, Any]) -> set[str]:
+def _types(node: dict[str, object]) -> set[str]:
     """The types that a schema names; empty where `type` is missing, or is itself a property."""
     kind = node.get("type")
     names = kind if isinstance(kind, list) else [kind]
     return {name.lower() for name in names if isinstance(name, str)}
 
 
-def _is_well_formed(key: str, value: Any) -> bool:
+def _is_well_formed(key: str, value: object) -> bool:
     """Whether `value` is what the keyword `key` holds, and not the schema of a property of that name."""
     if key == "$ref":
         return isinstance(value, str)

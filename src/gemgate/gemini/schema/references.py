@@ -50,7 +50,7 @@ class Definitions:
                 stays = key == "$defs" and name in self._taken
                 self._names[key, name] = name if stays else self._free(_clean(name))
 
-    def find(self, ref: object) -> tuple[Pointer, Any]:
+    def find(self, ref: object) -> tuple[Pointer, object]:
         """The place `ref` points to, and what is there. Raises ReferenceProblemError when there is nothing."""
         if not isinstance(ref, str):
             raise ReferenceProblemError("must be a string such as #/$defs/Name")
@@ -78,7 +78,7 @@ class Definitions:
             self._queue.append(pointer)
         return self._names[pointer]
 
-    def pending(self) -> Iterator[tuple[str, Any]]:
+    def pending(self) -> Iterator[tuple[str, object]]:
         """Names and sources of what was wanted, also of what becomes wanted meanwhile."""
         for pointer in self._queue:
             yield self._names[pointer], _lookup(self._root, pointer)
@@ -107,7 +107,7 @@ class Definitions:
         """Every `$id` and `$anchor` of the source; of two that are equal the first counts."""
         if self._marks is None:
             self._marks = {}
-            stack: list[tuple[Pointer, Any]] = [((), self._root)]
+            stack: list[tuple[Pointer, object]] = [((), self._root)]
             while stack:
                 pointer, value = stack.pop()
                 if isinstance(value, dict):
@@ -148,7 +148,7 @@ def _clean(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:64] or "_"
 
 
-def _lookup(value: Any, pointer: Pointer) -> Any:
+def _lookup(value: object, pointer: Pointer) -> object:
     """What is at `pointer`; None when there is nothing."""
     for token in pointer:
         if isinstance(value, dict):
@@ -163,7 +163,7 @@ def _lookup(value: Any, pointer: Pointer) -> Any:
 class _Holder(NamedTuple):
     """The required property that a reference is in: its object schema, its name, its path."""
 
-    schema: dict[str, Any]
+    schema: dict[str, object]
     name: str
     path: str
 
@@ -172,7 +172,7 @@ class _Edge(NamedTuple):
     """A reference that an instance cannot avoid: its target, its node, the innermost property around it."""
 
     target: str
-    node: dict[str, Any]
+    node: dict[str, object]
     holder: _Holder | None
     path: str
 
@@ -193,7 +193,7 @@ def _edges(schema: dict[str, Any], holder: _Holder | None, path: str) -> Iterato
         yield from _edges(schema["items"], holder, f"{path}.items")
 
 
-def break_cycles(root: dict[str, Any], definitions: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+def break_cycles(root: dict[str, object], definitions: dict[str, dict[str, object]]) -> Iterator[tuple[str, str]]:
     """Change converted schemas in place so that each cycle of references passes an optional property.
 
     Gemini unrolls cycles, and refuses one that has no property to leave out. Where such a cycle closes, the nearest

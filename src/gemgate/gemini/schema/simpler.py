@@ -4,8 +4,6 @@ Google names as causes long enums, limits of lengths, and value matchers such as
 Source: https://ai.google.dev/gemini-api/docs/structured-output.
 """
 
-from typing import Any
-
 import orjson
 
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -34,9 +32,9 @@ _WORDS = {
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def simpler(schema: dict[str, Any]) -> dict[str, Any]:
+def simpler(schema: dict[str, object]) -> dict[str, object]:
     """`schema` with its enums and limits moved into descriptions; it is not changed, and equal where it has none."""
-    out: dict[str, Any] = {}
+    out: dict[str, object] = {}
     for key, value in schema.items():
         if key in _MAPS and isinstance(value, dict):
             out[key] = {name: _inner(item) for name, item in value.items()}
@@ -54,20 +52,20 @@ def simpler(schema: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _inner(value: Any) -> Any:
+def _inner(value: object) -> object:
     return simpler(value) if isinstance(value, dict) else value
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     values = value if isinstance(value, list) else [value]
     return ", ".join(one if isinstance(one, str) else orjson.dumps(one).decode() for one in values)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _type_of(schema: dict[str, Any]) -> str | None:
+def _type_of(schema: dict[str, object]) -> str | None:
     """The type that the values of an enum without one have in common."""
     values = schema.get("enum") or [schema.get("const")]
     kinds = {_TYPES.get(type(value)) for value in values} if isinstance(values, list) else set()

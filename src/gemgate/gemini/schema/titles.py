@@ -4,14 +4,12 @@ A reporter measured that with them gemini-2.5-flash answers MALFORMED_FUNCTION_C
 never without them (fastmcp #3860). The title of the whole stays: it is in recorded requests.
 """
 
-from typing import Any
-
 _LISTS = ("anyOf", "oneOf", "prefixItems")
 _MAPS = ("properties", "$defs")
 _SCHEMAS = ("items", "additionalProperties")
 
 
-def without_titles(schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def without_titles(schema: dict[str, object]) -> tuple[dict[str, object], list[str]]:
     """`schema` without titles, and a line for each that said more than a name: a description, where that was missing.
 
     `schema` is not changed; a property that is called `title` stays.
@@ -20,8 +18,8 @@ def without_titles(schema: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return _stripped(schema, "", "", changes), changes
 
 
-def _stripped(schema: dict[str, Any], name: str, path: str, changes: list[str]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
+def _stripped(schema: dict[str, object], name: str, path: str, changes: list[str]) -> dict[str, object]:
+    out: dict[str, object] = {}
     for key, value in schema.items():
         if key == "title" and isinstance(value, str) and path:
             if not _repeats(value, name):

@@ -50,7 +50,7 @@ class Converter:
         schemas: How many schemas were converted.
     """
 
-    def __init__(self, source: dict[str, Any], param: str, *, size: int, maximum: int = MAX_SCHEMAS) -> None:
+    def __init__(self, source: dict[str, object], param: str, *, size: int, maximum: int = MAX_SCHEMAS) -> None:
         self.schemas = 0
         self._source = source
         self._param = param
@@ -61,7 +61,7 @@ class Converter:
         self._depth = 0
         self._expanded: set[Pointer] = set()
 
-    def run(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def run(self) -> tuple[dict[str, object], tuple[str, ...]]:
         """Convert the source, then everything it refers to: the schema, and a line for each loss."""
         for key in ("$defs", "definitions"):
             if not isinstance(self._source.get(key, {}), dict | None):
@@ -76,7 +76,7 @@ class Converter:
             out["$defs"] = {name: done[name] for name in self._definitions.names()}
         return out, tuple(self._changes)
 
-    def _convert(self, raw: Any, path: str) -> dict[str, Any]:
+    def _convert(self, raw: object, path: str) -> dict[str, object]:
         if raw is True:
             return {}
         if raw is False:
@@ -96,7 +96,7 @@ class Converter:
         self._depth -= 1
         return out
 
-    def _with_properties(self, raw: dict[str, Any], path: str) -> dict[str, Any]:
+    def _with_properties(self, raw: dict[str, object], path: str) -> dict[str, object]:
         """`raw`, or the object that it means when it is a map of properties."""
         if not is_map(raw):
             return with_required_names(raw)
@@ -121,8 +121,10 @@ class Converter:
                 raise self._error(path, str(error)) from error
             inside = fold.expanded - self._expanded
             for schema in fold.left:
-                has_condition = isinstance(schema, dict) and "if" in schema
-                hint = conditional_hint(schema) if has_condition else f"Must also match {compact(schema)}."
+                if isinstance(schema, dict) and "if" in schema:
+                    hint = conditional_hint(schema)
+                else:
+                    hint = f"Must also match {compact(schema)}."
                 if hint:
                     place.move("allOf", hint)
         place.node = node
@@ -156,7 +158,7 @@ class Converter:
 
     # Keywords that have a counterpart -----------------------------------------------------------------------------
 
-    def _ref(self, place: Place, _key: str, value: Any) -> None:
+    def _ref(self, place: Place, _key: str, value: object) -> None:
         try:
             pointer, _ = self._definitions.find(value)
         except ReferenceProblemError as error:
@@ -167,7 +169,7 @@ class Converter:
                 return
         place.move("$ref", f"Must also match {compact({'$ref': value})}.")
 
-    def _type(self, place: Place, key: str, value: Any) -> None:
+    def _type(self, place: Place, key: str, value: object) -> None:
         names = list(dict.fromkeys(n.lower() if isinstance(n, str) else "" for n in _as_list(value)))
         for name in names:
             if name not in TYPES:
@@ -177,7 +179,7 @@ class Converter:
             raise self._error(_join(place.path, key), "an empty list allows nothing; name at least one type")
         place.out[key] = names if len(names) > 1 else names[0]
 
-    def _properties(self, place: Place, key: str, value: Any) -> None:
+    def _properties(self, place: Place, key: str, value: object) -> None:
         path = _join(place.path, key)
         if not isinstance(value, dict):
             raise self._error(path, "must be an object of schemas ({} when there are none)")
@@ -190,7 +192,7 @@ class Converter:
         if banned and place.node.get("additionalProperties") is not False:
             place.move(key, f"Must not have {' or '.join(banned)}.")
 
-    def _additional(self, place: Place, key: str, value: Any) -> None:
+    def _additional(self, place: Place, key: str, value: object) -> None:
         if value is True:
             place.out[key] = True
             return
@@ -202,13 +204,13 @@ class Converter:
             branches.append(self._convert(value, _join(place.path, key)))
         place.out[key] = (branches[0] if len(branches) == 1 else {"anyOf": branches}) if branches else False
 
-    def _pattern_properties(self, place: Place, key: str, value: Any) -> None:
+    def _pattern_properties(self, place: Place, key: str, value: object) -> None:
         if not isinstance(value, dict):
             raise self._error(_join(place.path, key), "must be an object: a pattern of names, and the schema of each")
         for pattern, schema in value.items():
             place.move(key, f"Properties named like {pattern[:100]} must match {compact(schema)}.")
 
-    def _unevaluated_properties(self, place: Place, key: str, value: Any) -> None:
+    def _unevaluated_properties(self, place: Place, key: str, value: object) -> None:
         node = place.node
         if value is True or node.get("additionalProperties") is not None:
             return
@@ -217,7 +219,7 @@ class Converter:
         else:
             place.move(key, f"Other properties must match {compact(value)}." if value else "No other properties.")
 
-    def _items(self, place: Place, key: str, value: Any) -> None:
+    def _items(self, place: Place, key: str, value: object) -> None:
         node, out, path = place.node, place.out, _join(place.path, key)
         if isinstance(value, list):
             if node.get("prefixItems") is not None:
@@ -237,7 +239,7 @@ class Converter:
         else:
             place.out["items"] = self._convert(value, path)
 
-    def _unevaluated_items(self, place: Place, key: str, value: Any) -> None:
+    def _unevaluated_items(self, place: Place, key: str, value: object) -> None:
         node = place.node
         if value is True or node.get("items") is not None:
             return
@@ -246,7 +248,7 @@ class Converter:
         else:
             place.move(key, f"Other items must match {compact(value)}." if value else "No other items.")
 
-    def _schemas_of(self, place: Place, key: str, value: Any) -> None:
+    def _schemas_of(self, place: Place, key: str, value: object) -> None:
         path = _join(place.path, key)
         if not isinstance(value, list) or not value:
             raise self._error(path, "must be a list of at least one schema")
@@ -262,26 +264,26 @@ class Converter:
         else:
             place.move(key, "No value is allowed here.")
 
-    def _contains(self, place: Place, key: str, _value: Any) -> None:
+    def _contains(self, place: Place, key: str, _value: object) -> None:
         place.move(key, contains_hint(place.node))
 
-    def _if(self, place: Place, key: str, _value: Any) -> None:
+    def _if(self, place: Place, key: str, _value: object) -> None:
         hint = conditional_hint(place.node)
         if hint:
             place.move(key, hint)
 
-    def _const(self, place: Place, _key: str, value: Any) -> None:
+    def _const(self, place: Place, _key: str, value: object) -> None:
         place.out["enum"] = [value]
 
     # Keywords that are kept, if they are well formed --------------------------------------------------------------
 
-    def _enum(self, place: Place, key: str, value: Any) -> None:
+    def _enum(self, place: Place, key: str, value: object) -> None:
         if not isinstance(value, list) or not value:
             raise self._error(_join(place.path, key), "must be a list of at least one value")
         if "const" not in place.node:
             place.out[key] = value
 
-    def _names(self, place: Place, key: str, value: Any) -> None:
+    def _names(self, place: Place, key: str, value: object) -> None:
         if isinstance(value, bool) and key == "required":  # of draft 3, where there is no object to name it
             place.dropped.append(key)
             return
@@ -293,17 +295,17 @@ class Converter:
         if names:
             place.out[key] = names
 
-    def _text(self, place: Place, key: str, value: Any) -> None:
+    def _text(self, place: Place, key: str, value: object) -> None:
         if not isinstance(value, str):
             raise self._error(_join(place.path, key), "must be a string")
         place.out[key] = value
 
-    def _number(self, place: Place, key: str, value: Any) -> None:
+    def _number(self, place: Place, key: str, value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._error(_join(place.path, key), "must be a number")
         place.out[key] = value
 
-    def _exclusive(self, place: Place, key: str, value: Any) -> None:
+    def _exclusive(self, place: Place, key: str, value: object) -> None:
         if not isinstance(value, int | float):
             raise self._error(_join(place.path, key), "must be a number")
 
@@ -363,11 +365,11 @@ class Converter:
         return UnsupportedSchemaError(self._param, printable(f"schema {path}: {text}" if path else f"schema: {text}"))
 
 
-def _as_list(value: Any) -> list[Any]:
+def _as_list(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _is_rule(branch: Any) -> bool:
+def _is_rule(branch: object) -> bool:
     """Whether a branch of a union gives no shape, but says which properties of the schema around it there must be."""
     return isinstance(branch, dict) and branch.keys() <= _SHAPELESS and not branch.keys().isdisjoint(_RULES)
 

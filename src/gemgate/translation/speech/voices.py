@@ -1,6 +1,6 @@
 """Voices by OpenAI's names and by Gemini's own."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from gemgate.gemini.model_facts import ModelFacts
 from gemgate.translation.notes import Notes
@@ -33,7 +33,7 @@ PREBUILT = (
 _SPELLINGS = {name.lower(): name for name in PREBUILT}
 
 
-def voice_config(voice: str | dict[str, Any], param: str, facts: ModelFacts, notes: Notes) -> dict[str, Any]:
+def voice_config(voice: str | Mapping[str, object], param: str, facts: ModelFacts, notes: Notes) -> dict[str, object]:
     """The `voiceConfig` of a voice, given by name or as `{"id": …}`.
 
     Newer models take the ids of designed and replicated voices in a field of its own
