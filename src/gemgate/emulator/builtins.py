@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from gemgate.emulator.hints import read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gemgate.emulator.answers import Draft
     from gemgate.emulator.families import ModelFamily
     from gemgate.emulator.prompt import Prompt
@@ -17,7 +19,8 @@ URL_TOKENS = 120
 CODE_TOKENS = 75
 _REDIRECT = "https://vertexaisearch.cloud.google.com/grounding-api-redirect/"
 _URL = re.compile("https?://[^\\s\"'<>”\u2019)\\]]+")
-_SENTENCE = re.compile(r"\S.*?(?:[.!?][”\"')]*(?=\s|$)|$)", re.DOTALL)
+_BEGIN = re.compile(r"\S")
+_END = re.compile(r"[.!?][\u201d\"')]*+(?!\S)")
 _GEMINI_3 = 3.0
 
 
@@ -36,12 +39,27 @@ def use(name: str, draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) 
 def supports(text: str, sources: int) -> list[dict[str, Any]]:
     """`groundingSupports` for each sentence: indexes count UTF-8 bytes, and a 0 is left out."""
     found = []
-    for number, sentence in enumerate(_SENTENCE.finditer(text)):
-        start = len(text[: sentence.start()].encode())
-        segment: dict[str, Any] = {"startIndex": start} if start else {}
-        segment |= {"endIndex": start + len(sentence[0].encode()), "text": sentence[0]}
+    previous = counted = 0
+    for number, (start, end) in enumerate(_sentences(text)):
+        counted += len(text[previous:start].encode())
+        segment: dict[str, Any] = {"startIndex": counted} if counted else {}
+        counted += len(text[start:end].encode())
+        segment |= {"endIndex": counted, "text": text[start:end]}
         found.append({"segment": segment, "groundingChunkIndices": [number % sources]})
+        previous = end
     return found
+
+
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Where sentences begin and end; the last one ends before a line break."""
+    last = len(text) - text.endswith("\n")
+    position = 0
+    while begin := _BEGIN.search(text, position):
+        end = _END.search(text, begin.end())
+        position = end.end() if end else last
+        yield begin.start(), position
+        if not end:
+            return
 
 
 def _search(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) -> None:

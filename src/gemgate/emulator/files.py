@@ -29,7 +29,7 @@ ORIGIN = "https://generativelanguage.googleapis.com"
 
 MAX_ID = 40
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_ID = re.compile(r"[a-z0-9]++(?:-++[a-z0-9]++)*+")
 _NAME = re.compile(r"(?:https?://[^/]+/(?:v1|v1beta|v1alpha)/)?files/([a-z0-9-]+)")
 _DISPLAY_NAME = 512
 _INLINED = 64 * 1024 * 1024

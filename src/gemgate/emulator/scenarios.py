@@ -20,7 +20,7 @@ from gemgate.emulator.families import SCENARIO_PREFIX
 
 HEADER = "x-emulator-scenario"
 JOB_PREFIX = "batch-"
-_FORM = re.compile(r"([a-z0-9]+(?:-[a-z]+)*)(?:[-:=\s]+(\d+(?:\.\d+)?)s?)?", re.IGNORECASE)
+_FORM = re.compile(r"([a-z0-9]++(?:-[a-z]++)*+)(?:[-:=\s]++(\d++(?:\.\d++)?)s?)?", re.IGNORECASE)
 
 # name: (what happens, what the number after the name means, its value when it is left out)
 SCENARIOS: dict[str, tuple[str, str, float]] = {

@@ -10,7 +10,7 @@ from gemgate.emulator.examples import from_openapi, satisfying
 from gemgate.emulator.hints import read
 from gemgate.emulator.prompt import Prompt
 
-_TOKEN = re.compile(r"\s*\S+|\s+")
+_TOKEN = re.compile(r"\s++\S*+|\S++")
 _VOCABULARY = 256_000
 
 
