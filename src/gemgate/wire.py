@@ -6,12 +6,21 @@ do not know (`model_extra`), so that nothing a caller sent vanishes unseen. `nul
 
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 T = TypeVar("T")
 
 Items = Annotated[list[T], Field(fail_fast=True)]
 """A list that is refused at its first wrong item: to collect the errors of a million takes a minute."""
+
+
+def _let_others_run(value: T) -> T:
+    """The value. Without a line of Python a list of thousands is one step, for which other threads wait."""
+    return value
+
+
+STEP = AfterValidator(_let_others_run)
+"""Of the items of a list that may be long: where it is read in a thread, the event loop goes on between two items."""
 
 
 class Wire(BaseModel):
@@ -154,6 +163,7 @@ class ThinkingPart(Wire):
 ContentPart = Annotated[
     TextPart | ImagePart | AudioPart | AudioUrlPart | FilePart | VideoPart | RefusalPart | ThinkingPart,
     Field(discriminator="type"),
+    STEP,
 ]
 Content = Annotated[str | Items[ContentPart] | None, Field(union_mode="left_to_right")]
 

@@ -30,6 +30,8 @@ from gemgate.api.responses.kept_turn import input_turn
 from gemgate.api.responses.request import Conversation
 from gemgate.api.responses.request import to_gemini as response_to_gemini
 from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.speech.request import to_gemini as speech_to_gemini
+from gemgate.api.speech.wire import SpeechRequest
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
 from gemgate.translation.validation import parse
@@ -140,6 +142,24 @@ EMBEDDINGS = {
 }
 GENERATION = {"model": "gemini-2.5-flash-image", "prompt": "p", "size": "1x1", "svg": ["s"], "google": {"a": "b"}}
 EDIT = {**GENERATION, "images": [{"image_url": "data:image/png;base64,iVBORw0KGgo="}]}
+SPEECH = {
+    "model": "gemini-3.8-flash-tts",
+    "input": "Joe: a\nAnn: b",
+    "voice": "alloy",
+    "instructions": "i",
+    "google": {
+        "speech_config": {
+            "multi_speaker_voice_config": {
+                "speaker_voice_configs": [
+                    {"speaker": "Joe", "voice_config": {"prebuilt_voice_config": {"voice_name": "Puck"}}},
+                    {"speaker": "Ann", "voice_config": {"prebuilt_voice_config": {"voice_name": "Kore"}}},
+                ]
+            }
+        },
+        "speech_metadata": {"k": "v"},
+        "safety_settings": [{"category": "c"}],
+    },
+}
 UPLOAD = {"filename": "f", "purpose": "batch", "bytes": 1, "mime_type": "m", "unknown": "u"}
 COMPLETE = {"part_ids": ["p"], "md5": "m"}
 BATCH = {"input_file_id": "f", "endpoint": "/v1/embeddings", "completion_window": "24h", "metadata": {"k": "v"}}
@@ -192,6 +212,11 @@ def line(raw: bytes) -> list[bytes]:
     ]
 
 
+def speech(raw: bytes) -> list[bytes]:
+    """A request for speech."""
+    return [orjson.dumps(speech_to_gemini(parse(SpeechRequest, raw), _TRANSLATORS.chat).body)]
+
+
 def validated(model: Any) -> Work:
     """A request that is validated, and no more."""
 
@@ -213,6 +238,7 @@ ENDPOINTS: dict[str, tuple[Json, Work]] = {
     "responses": (RESPONSE, response),
     "conversations": (CONVERSATION, conversation),
     "embeddings": (EMBEDDINGS, embeddings),
+    "speech": (SPEECH, speech),
     "generations": (GENERATION, validated(GenerationRequest)),
     "edits": (EDIT, edit),
     "uploads": (UPLOAD, validated(UploadRequest)),
@@ -244,7 +270,7 @@ def places(value: Json, path: Path = ()) -> Iterator[Path]:
             yield from places(item, (*path, index))
 
 
-FILLINGS = ("_", "[", "a/", "9", " ", "é", '"')
+FILLINGS = ("_", "[", "a/", "9", " ", "é", '"', "Joe: \n")
 """What a text is made of, of which something may go back."""
 
 

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import orjson
 import pytest
 from tests.api.native.support import CLIENT_KEY, HELD_KEY, OTHER_CLIENT_KEY
-from tests.sdk.genai import genai_client
 from tests.support.stack import Stack, stack
 
 MAX_SECONDS = 120.0
@@ -59,6 +59,14 @@ def _lines(client: openai.OpenAI, file_id: str | None) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in client.files.content(file_id).iter_lines()] if file_id else []
 
 
+def uploaded(shared: Stack, content: bytes) -> str:
+    """The name of a file that Alice has uploaded by Google's own way."""
+    how = {"x-goog-api-key": CLIENT_KEY, "x-goog-upload-protocol": "raw", "content-type": "text/plain"}
+    answer = httpx.post(f"{shared.gateway}/upload/v1beta/files", content=content, headers=how, timeout=MAX_SECONDS)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["file"]["name"])
+
+
 @pytest.fixture
 def shared(tmp_path: Path) -> Any:
     keys = {"gemini_api_key": (HELD_KEY,), "client_keys": (CLIENT_KEY, OTHER_CLIENT_KEY)}
@@ -66,11 +74,8 @@ def shared(tmp_path: Path) -> Any:
         yield running
 
 
-def test_a_line_that_names_what_another_has_made_is_refused_and_not_sent(shared: Stack, tmp_path: Path) -> None:
-    path = tmp_path / "secret.txt"
-    path.write_text("the secret of Alice")
-    with genai_client(shared.gateway, key=CLIENT_KEY, version="v1beta") as alice:
-        file = str(alice.files.upload(file=path).name)
+def test_a_line_that_names_what_another_has_made_is_refused_and_not_sent(shared: Stack) -> None:
+    file = uploaded(shared, b"the secret of Alice")
     with openai.OpenAI(base_url=shared.base(), api_key=OTHER_CLIENT_KEY) as bob:
         statuses, codes = ended(bob, bodies(file))
     assert statuses == {"line-0": 200} | {f"line-{number}": 404 for number in range(1, 6)}

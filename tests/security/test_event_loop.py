@@ -1,14 +1,15 @@
 """No request holds up the others: what the event loop does for it is little for its size.
 
 CPU time is measured in the process that serves: of the loop's thread, and of all threads between two turns of the loop,
-for which others wait. Both are compared with what a known piece of work takes on this machine now.
+for which others wait. The limits are what the documentation promises, or as much longer as this machine takes now for
+JSON that Python's own library reads and writes.
 """
 
 import sys
 from collections.abc import Iterator
 
 import pytest
-from tests.security.timing import Gateway, running, slowness
+from tests.security.timing import Gateway, allowed, running
 from tests.security.tiny_objects import TINY
 
 pytestmark = [
@@ -52,14 +53,23 @@ def test_many_tiny_values_hold_up_the_loop_for_little(gateway: Gateway, name: st
     found = ""
     for _ in range(3):  # the collector of garbage, or a neighbour, may come in between
         cpu, stall, size = held_up(gateway, name, SIZE)
-        allowed = (ANY + PER_MEGABYTE * size / 1e6) * slowness()
-        if max(cpu, stall) < allowed:
+        limit = allowed(ANY + PER_MEGABYTE * size / 1e6)
+        if max(cpu, stall) < limit:
             return
-        found = f"loop {cpu:.3f} s, longest stall {stall:.3f} s, allowed {allowed:.3f} s for {size} bytes"
+        found = f"loop {cpu:.3f} s, longest stall {stall:.3f} s, allowed {limit:.3f} s for {size} bytes"
     pytest.fail(found)
 
 
-@pytest.mark.parametrize("name", ["parts", "images", "input", "parts to embed", "images to edit", "native batch"])
+LARGE = [
+    "parts",
+    "input",
+    "parts to embed",
+    "native batch",
+    *(pytest.param(name, marks=pytest.mark.soak) for name in ("images", "images to edit")),
+]
+
+
+@pytest.mark.parametrize("name", LARGE)
 def test_a_request_at_the_limits_holds_up_nobody_for_a_second(gateway: Gateway, name: str) -> None:
     cpu, stall, _ = held_up(gateway, name, 20_000_000)
-    assert max(cpu, stall) < slowness(), (cpu, stall)
+    assert max(cpu, stall) < allowed(1.0), (cpu, stall)

@@ -3,8 +3,6 @@
 Google is a function that repeats what it is sent, as Google does with the names of fields.
 """
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -221,30 +219,3 @@ def test_failures_of_several_callers_close_the_model_to_all() -> None:
 def test_failures_of_the_only_caller_close_the_model() -> None:
     with failing(gemini_api_key=KEYS[:1]) as running:
         assert [native(running, "any", BOBS).status_code for _ in range(FAILURES + 2)] == [500] * FAILURES + [503] * 2
-
-
-_CLOCK_SET_BACK = """
-import threading, time
-wall, shift = time.time, [0.0]
-time.time = lambda: wall() + shift[0]
-import httpx
-from tests.api.native.support import GENERATE, running_gateway
-from tests.support.google import quota
-refusals = [quota("2s")]
-good = httpx.Response(200, json={"candidates": []})
-with running_gateway(lambda _: refusals.pop() if refusals else good, gemini_api_key=("the-only-key",)) as running:
-    ask = lambda: running.client.post(GENERATE, json={"contents": []})
-    first = ask()
-    shift[0] = -3600.0
-    second = ask()
-    threading.Event().wait(2.2)
-    third = ask()
-print("outcome", first.status_code, second.status_code, second.headers["retry-after"], third.status_code)
-"""
-
-
-def test_a_wall_clock_that_is_set_back_makes_no_cool_down_longer() -> None:
-    found = subprocess.run(
-        [sys.executable, "-c", _CLOCK_SET_BACK], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert "outcome 429 429 2 200" in found.stdout

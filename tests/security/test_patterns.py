@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,5 +158,5 @@ def test_the_emulator_reads_twice_the_text_in_about_twice_the_time(unit: str) ->
         hints.read(text)
         supports(text, 2)
 
-    once, twice = (cpu_of(lambda size=size: work(size), times=2) for size in (60_000, 120_000))
+    once, twice = (cpu_of(partial(work, size), times=2) for size in (60_000, 120_000))
     assert twice < 3 * once + 0.05, (once, twice)

@@ -1,6 +1,7 @@
 """A gateway in a process of its own before a scripted Google, and how much CPU time it takes for what it is sent."""
 
 import gc
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,19 +100,17 @@ def cpu_of(work: Callable[[], object], times: int = 2) -> float:
     return best
 
 
-_KNOWN = 0.02
-"""CPU seconds that `_known_work` takes on the machine that the limits were measured on, with nothing beside it."""
+READINGS = 20
+"""How many megabytes of tiny objects Python's own `json` reads and writes at most while a second is said to pass."""
 
-_ITEMS = b"[" + b",".join([b'{"type":"text","text":"a"}'] * 20_000) + b"]"
-
-
-def slowness() -> float:
-    """How many times as long as there the same work takes here and now, at least 1."""
-    return max(1.0, cpu_of(_known_work, times=3) / _KNOWN)
+_SHARE = 4
+_OBJECTS = "[" + ",".join(['{"type":"text","text":"a"}'] * (1_000_000 // 27 // _SHARE)) + "]"
 
 
-def _known_work() -> None:
-    named = {}
-    for index, item in enumerate(orjson.loads(_ITEMS)):
-        named[f"{item['text']}{index}"] = {**item, "index": index}
-    orjson.dumps(list(named.values()))
+def allowed(seconds: float) -> float:
+    """So many seconds of CPU time, or what they are on a machine that is slower, or busy with other things.
+
+    The measure is taken here and now: `READINGS` megabytes of JSON take Python's `json` a second, or longer.
+    """
+    megabyte = _SHARE * cpu_of(lambda: json.dumps(json.loads(_OBJECTS)), times=3)  # noqa: TID251  it is the measure
+    return seconds * max(1.0, READINGS * megabyte)

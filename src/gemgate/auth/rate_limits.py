@@ -139,7 +139,7 @@ class LocalQuotas:
         elif (wait := _shortage(tokens, limits.tokens_per_minute, max(ask.tokens, 1))) is not None:
             refusal = RateLimitRefusal("tokens", wait)
         else:
-            if ask.is_new:
+            if ask.is_new and limits.concurrent_requests:
                 used.leases.add(ask.lease)
             if requests and ask.is_new:
                 requests.level -= 1

@@ -17,6 +17,9 @@ PREFIX = "responses"
 MAX_CHAIN = 1_000
 """Responses that one may go on from, one after another."""
 
+MAX_EVENT_ROWS = 16
+"""Pieces of events that are read at once: whoever follows a response may take them slowly."""
+
 _AT_ONCE = 500
 """Ids in one query: the parameters of a statement are limited."""
 
@@ -252,13 +255,13 @@ class Responses:
         return found
 
     async def events(self, owner: str, response_id: str, after: int = -1) -> list[StoredEvents]:
-        """The kept events beyond the number `after`; the first of them may begin before."""
+        """The next kept events beyond the number `after`, in at most `MAX_EVENT_ROWS`; the first may begin before."""
         mine = select(ResponseRow.id).where(ResponseRow.id == response_id, *self._alive(owner))
         wanted = select(ResponseEventRow.number, ResponseEventRow.last, ResponseEventRow.data).where(
             ResponseEventRow.response_id.in_(mine), ResponseEventRow.last > after
         )
         async with self._database.read() as session:
-            found = await session.execute(wanted.order_by(ResponseEventRow.number))
+            found = await session.execute(wanted.order_by(ResponseEventRow.number).limit(MAX_EVENT_ROWS))
             return [StoredEvents(first, last, data) for first, last, data in found]
 
     async def last_event(self, owner: str, response_id: str) -> int | None:

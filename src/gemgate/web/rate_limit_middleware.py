@@ -3,6 +3,7 @@
 import math
 import secrets
 from collections.abc import Awaitable
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
@@ -48,6 +49,7 @@ class QuotaMiddleware:
             keys: ClientKeys = services.client_keys
             is_limited = keys.has_limits and scope["path"] not in UNLIMITED
             if is_limited and (key := presented(scope, keys)) and key.limits.has_rate:
+                key = _without_place(key) if _is_about_what_was_asked(scope) else key
                 return self._within_limits(_LimitedExchange(key, services.quotas, scope, receive, send), scope)
         return self._app(scope, receive, send)
 
@@ -190,6 +192,17 @@ def presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
         query: bytes = scope["query_string"]  # Google's API takes a key there as well
         named = dict(parse_qsl(query.decode("latin-1"))).get("key") if b"key=" in query else None
         return keys.find(named) if named else None
+
+
+def _is_about_what_was_asked(scope: Scope) -> bool:
+    """Whether the request looks at, follows, ends or deletes a response, which may be what has its caller's places."""
+    path: str = scope["path"]
+    return "/responses/" in path and (scope["method"] != "POST" or path.endswith("/cancel"))
+
+
+def _without_place(key: ClientKey) -> ClientKey:
+    """The entry of a key for a request that takes no place among those that it may have at once."""
+    return replace(key, limits=replace(key.limits, concurrent_requests=None))
 
 
 def _is_read(scope: Scope, kind: AnswerKind | None) -> bool:

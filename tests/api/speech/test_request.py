@@ -165,6 +165,20 @@ def test_a_text_without_turns_is_one_part(text: str) -> None:
     assert parts(translated(input=text, google=TWO)) == [{"text": text}]
 
 
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"input": "Joe: a\n" * 1_000, "instructions": "x" * 1_000}, "instructions"),
+        ({"input": "Joe: a\n" * 30_001}, "input"),
+        ({"input": "Joe: " + "a" * 1_000_000}, "input"),
+    ],
+)
+def test_a_dialogue_that_would_become_many_times_as_large_is_refused(fields: Any, param: str) -> None:
+    assert refusal(google=TWO, **fields).param == param
+    one = {**fields, "input": fields["input"].replace("Joe", "Someone")[:900_000]}
+    assert len(parts(translated(google=TWO, **one))) == 1
+
+
 def test_two_speakers_of_an_older_model_are_in_the_text() -> None:
     assert parts(translated(OLD, input="Joe: Hi.\nAnn: Ho.", google=TWO)) == [{"text": "Joe: Hi.\nAnn: Ho."}]
 

@@ -6,7 +6,7 @@ Google's addition for multimodal models. Objects keep the fields they do not kno
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PlainValidator, PositiveInt
 
 from gemgate.translation.parameters import (
     ParameterSupport,
@@ -15,6 +15,7 @@ from gemgate.translation.parameters import (
     mapped,
 )
 from gemgate.wire import (
+    STEP,
     AudioPart,
     AudioUrlPart,
     FilePart,
@@ -25,8 +26,24 @@ from gemgate.wire import (
     Wire,
 )
 
-Part = Annotated[TextPart | ImagePart | AudioPart | AudioUrlPart | FilePart | VideoPart, Field(discriminator="type")]
-Item = Annotated[str | Part | Items[Part] | Items[int] | int, Field(union_mode="left_to_right")]
+
+def _tokens(value: object) -> list[int]:
+    """The first of a list of tokens.
+
+    Raises:
+        ValueError: it begins with something else.
+    """
+    if not (isinstance(value, list) and value and type(value[0]) is int):
+        msg = "a list of tokens begins with an integer"
+        raise ValueError(msg)
+    return value[:1]
+
+
+Part = Annotated[
+    TextPart | ImagePart | AudioPart | AudioUrlPart | FilePart | VideoPart, Field(discriminator="type"), STEP
+]
+Tokens = Annotated[list[int], PlainValidator(_tokens, json_schema_input_type=list[int])]
+Item = Annotated[str | Part | Items[Part] | Tokens | int, Field(union_mode="left_to_right")]
 """One thing to embed. Integers are tokens: they are read so that they can be refused with the way out."""
 
 

@@ -144,9 +144,10 @@ class BackgroundResponses:
         while is_at_work:
             # First, so that all events are there of one that has ended.
             is_at_work = await responses.is_at_work(caller.id, response_id)
-            for events in await responses.events(caller.id, response_id, last):
-                yield events_after(events, last)
-                last = events.last
+            while some := await responses.events(caller.id, response_id, last):
+                for events in some:
+                    yield events_after(events, last)
+                    last = events.last
             if is_at_work:
                 await asyncio.sleep(FOLLOW_SECONDS)
         if await responses.last_event(caller.id, response_id) is None:

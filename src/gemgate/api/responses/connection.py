@@ -26,7 +26,7 @@ CONNECTION = "gemgate.responses.connection"
 """The key of a `ResponseConnection` in the scope of a request that came over a WebSocket."""
 
 MAX_REMEMBERED = 268_435_456
-"""Bytes that all WebSockets of one process remember; those whose last response is oldest forget it first."""
+"""Bytes that all WebSockets of one process remember. Beyond them the caller who remembers most forgets its oldest."""
 
 _PARAM = "previous_response_id"
 
@@ -67,6 +67,7 @@ class ResponseConnections:
     _open: dict[str, int] = field(default_factory=dict)
     _remembering: OrderedDict[ResponseConnection, int] = field(default_factory=OrderedDict)
     _size: int = 0
+    _sizes: dict[str, int] = field(default_factory=dict)
 
     def opened(self, connection: ResponseConnection, caller: Caller) -> None:
         """A caller opens a WebSocket.
@@ -103,15 +104,21 @@ class ResponseConnections:
             return
         connection.response_id, connection.turns = response_id, turns
         self._remembering[connection] = size
-        self._size += size
+        self._add(connection.caller_id, size)
         while self._size > MAX_REMEMBERED:
-            self.forget(next(iter(self._remembering)))
+            largest = max(self._sizes, key=self._sizes.__getitem__)
+            self.forget(next(one for one in self._remembering if one.caller_id == largest))
 
     def forget(self, connection: ResponseConnection, response_id: str | None = None) -> None:
         """Nothing is remembered any more; with a `response_id`, only if it is the one that is."""
         if response_id is None or response_id == connection.response_id:
-            self._size -= self._remembering.pop(connection, 0)
+            self._add(connection.caller_id, -self._remembering.pop(connection, 0))
             connection.response_id, connection.turns = "", ()
+
+    def _add(self, caller_id: str, size: int) -> None:
+        self._size += size
+        if left := self._sizes.pop(caller_id, 0) + size:
+            self._sizes[caller_id] = left
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from gemgate.store import StoredEvents
 from gemgate.web.sse import DONE
 
 _END = b"\n\n"
+_AT_ONCE = 65_536
+"""Bytes that one follower is given at a time. It may take them slowly, and others may follow beside it."""
 
 
 class EventLog:
@@ -58,15 +60,27 @@ class EventLog:
         place = 0
         while True:
             news = self._news
-            ready = self._pieces[place:]
-            place += len(ready)
-            if data := b"".join(events_after(piece, after) for piece in ready):
+            data, place = self._ready(place, after)
+            if data:
                 yield data
-            if self.is_ended and place == len(self._pieces):
+            if place < len(self._pieces):
+                continue
+            if self.is_ended:
                 yield DONE
                 return
-            if not ready:
+            if not data:
                 await news.wait()
+
+    def _ready(self, place: int, after: int) -> tuple[bytes, int]:
+        """The next events beyond the number `after`, of pieces from `place` on, and the place after them."""
+        ready: list[bytes] = []
+        size = 0
+        while place < len(self._pieces) and size < _AT_ONCE:
+            data = events_after(self._pieces[place], after)
+            ready.append(data)
+            size += len(data)
+            place += 1
+        return b"".join(ready), place
 
     def _wake(self) -> None:
         self._news.set()

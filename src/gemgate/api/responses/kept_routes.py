@@ -20,6 +20,9 @@ router = APIRouter(tags=["responses"])
 MAX_LISTED = 100
 PAGE = 20
 
+MAX_NUMBER = 2**31 - 1
+"""Of an event, as databases count them: a larger one is beyond the last event as well."""
+
 Order = Literal["asc", "desc"]
 
 
@@ -55,7 +58,8 @@ async def retrieve_response(
     """Answer with the `response`; with `stream`, with the events of one that was created in the background."""
     if stream:
         check_include(request)
-        return await respond_with_events(request, response_id, -1 if starting_after is None else starting_after)
+        after = -1 if starting_after is None else min(starting_after, MAX_NUMBER)
+        return await respond_with_events(request, response_id, after)
     turn = await found_turn(request, response_id)
     check_include(request)
     return json_response(turn.response)

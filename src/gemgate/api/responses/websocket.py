@@ -6,7 +6,8 @@ come meanwhile wait. Source: https://platform.openai.com/docs/guides/websocket-m
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gemgate.api.responses.connection import CONNECTION, ResponseConnection, ResponseConnections
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
+from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.websocket import SWITCHING_PROTOCOLS, HttpAnswer, Inbox, ask, http_scope
 from gemgate.wire import Wire
@@ -75,21 +77,23 @@ class ResponseSockets:
     async def _answer(
         self, message: bytes, scope: Scope, inbox: Inbox, send: Send, connection: ResponseConnection
     ) -> None:
+        services = scope["app"].state.services
         try:
-            read = parse(SocketMessage, message)
-            if read.type == "response.steer":
-                await _say(send, _not_steered(read))
-                return
-            body = body_of(read)
+            aside = services.heavy.aside(connection.caller_id, is_heavy=is_heavy(message))
+            asked = await aside.run(partial(read_message, message))
         except ApiError as error:
             await _say(send, error_event(error))
             return
-        previous = read.previous_response_id
-        del read, message
+        del message
+        if asked.body is None:
+            await _say(send, _not_steered(asked.steered))
+            return
+        body, previous = asked.body, asked.previous
+        del asked
         connection.has_answered = False
         answer = await ask(self._app, http_scope(scope, "POST", {CONNECTION: connection}), body, inbox, send)
         if not connection.has_answered and isinstance(previous, str):
-            scope["app"].state.services.responses.connections.forget(connection, previous)
+            services.responses.connections.forget(connection, previous)
         if not answer.is_events and not inbox.is_over:
             await _say(send, _event_of(answer))
 
@@ -104,6 +108,31 @@ class SocketMessage(Wire):
     response_id: object = None
     stream: object = None
     stream_options: object = None
+
+
+class AskedMessage(NamedTuple):
+    """What a message asks for.
+
+    Attributes:
+        body: Of the request that it means; None where it is to steer a response.
+        previous: The response that it goes on from.
+        steered: The response that it is to steer.
+    """
+
+    body: bytes | None
+    previous: object
+    steered: object
+
+
+def read_message(message: bytes) -> AskedMessage:
+    """What `message` asks for.
+
+    Raises:
+        ApiError: 400, it is wrong.
+    """
+    read = parse(SocketMessage, message)
+    body = None if read.type == "response.steer" else body_of(read)
+    return AskedMessage(body, read.previous_response_id, read.response_id)
 
 
 def body_of(message: SocketMessage) -> bytes:
@@ -145,10 +174,10 @@ def _event_of(answer: HttpAnswer) -> Json:
     return _error_event(answer.status, error, answer.shown_headers())
 
 
-def _not_steered(message: SocketMessage) -> Json:
+def _not_steered(response_id: object) -> Json:
     msg = "A response that is being given cannot be steered here: send its successor with 'previous_response_id'."
     error = {"type": "invalid_request_error", "code": "steering_not_supported", "message": msg}
-    return {"type": "response.steer.failed", "response_id": message.response_id, "error": error}
+    return {"type": "response.steer.failed", "response_id": response_id, "error": error}
 
 
 def _too_old(lifetime: float) -> ApiError:

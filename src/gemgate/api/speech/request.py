@@ -13,6 +13,7 @@ from gemgate.translation.native_options import override_config
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
 from gemgate.translation.other_spellings import take_google
+from gemgate.translation.request_size import ItemBudget
 from gemgate.translation.speech.encoders import MEDIA_TYPES, SpeechFormat, can_encode
 from gemgate.translation.speech.voices import voice_config
 
@@ -26,6 +27,12 @@ OPENAI_MODELS = {
     "gpt-4o-mini-tts-2025-12-15": "gemini-3.8-flash-lite-tts",
 }
 """OpenAI's models, and Gemini's that answer to their names unless the operator's table says otherwise."""
+
+MAX_DIALOGUE = 1_000_000
+"""Characters of a text of several speakers."""
+
+MAX_REPEATED = 1_000_000
+"""Characters of what is said of each turn of such a text, all turns together."""
 
 _NATIVE_FORMATS: dict[str, str] = {"mp3": "AUDIO_MP3", "opus": "AUDIO_OGG_OPUS"}
 _TURN = re.compile(r"[ \t]*+([^:\n]{1,80}+):[ \t]*+(.*+)")
@@ -148,7 +155,23 @@ def _parts(
         return [{"text": f"{style}: {request.input}" if style else request.input}]
     metadata = {**({"style": style} if style else {}), **object_option(google, "speech_metadata")}
     turns = _turns(request.input, _speakers(config)) or [("", request.input)]
+    _check_dialogue(turns, metadata)
     return [_part(text, {**({"speaker": speaker} if speaker else {}), **metadata}) for speaker, text in turns]
+
+
+def _check_dialogue(turns: list[tuple[str, str]], metadata: dict[str, object]) -> None:
+    """Refuse so many turns, or so long a style of each, that what is sent is many times what came.
+
+    Raises:
+        ApiError: 400, naming the parameter.
+    """
+    ItemBudget().take(len(turns), "input")
+    if len(turns) > 1 and (size := len(turns) * len(str(metadata))) > MAX_REPEATED:
+        msg = (
+            f"How to speak is repeated for each of the {len(turns):,} turns of the text, and makes {size:,} "
+            f"characters; at most {MAX_REPEATED:,} are sent. Shorten 'instructions', or send fewer turns."
+        )
+        raise ApiError(400, msg, param="instructions", code="string_above_max_length")
 
 
 def _part(text: str, metadata: dict[str, object]) -> Part:
@@ -177,9 +200,16 @@ def _speakers(config: GenerationConfig) -> set[str]:
 
 
 def _turns(text: str, speakers: set[str]) -> list[tuple[str, str]]:
-    """Who says what, of a text whose lines begin with a speaker's name and a colon; empty if it has none of these."""
+    """Who says what, of a text whose lines begin with a speaker's name and a colon; empty if it has none of these.
+
+    Raises:
+        ApiError: 400, the text is too long to be looked at line by line.
+    """
     if not speakers:
         return []
+    if len(text) > MAX_DIALOGUE:
+        msg = f"A text of several speakers has at most {MAX_DIALOGUE:,} characters, and 'input' has {len(text):,}."
+        raise ApiError(400, msg, param="input", code="string_above_max_length")
     turns: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         found = _TURN.fullmatch(line)

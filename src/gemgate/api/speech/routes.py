@@ -17,7 +17,7 @@ from gemgate.api.speech.wire import SpeechRequest
 from gemgate.gemini.errors import GeminiError
 from gemgate.model_routing.openai_names import gemini_name
 from gemgate.observability.record import current
-from gemgate.translation.request_size import is_heavy
+from gemgate.translation.request_size import LIGHT_BYTES, is_heavy
 from gemgate.translation.speech.encoders import MEDIA_TYPES
 from gemgate.translation.validation import parse
 from gemgate.web.byte_stream import ByteStream
@@ -37,7 +37,7 @@ async def create_speech(request: Request) -> Response:
     services = services_of(request)
     caller = caller_of(request)
     raw = await read_json_body(request, services.settings.max_body_bytes)
-    heavy = is_heavy(raw)
+    heavy = is_heavy(raw) or len(raw) > LIGHT_BYTES  # its text may be looked at line by line
     asked = await services.heavy.aside(caller.id, is_heavy=heavy).run(partial(parse, SpeechRequest, raw))
     record = current()
     record.asks("speech", asked.model, asked)
