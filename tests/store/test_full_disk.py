@@ -37,7 +37,7 @@ def test_a_full_disk_of_postgresqls_is_a_507_and_another_failure_a_503(
             schema = connection.execute("SELECT current_schema()").fetchone()[0]  # type: ignore[index]
             for table in ("conversations", "files"):
                 made = _REFUSES.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-                connection.execute(made.format(schema=schema, table=table, state=state))  # type: ignore[arg-type]
+                connection.execute(made.format(schema=schema, table=table, state=state))
         for refused in (
             client.post("/v1/conversations", json={}),
             client.post("/v1/files", data={"purpose": "user_data"}, files={"file": ("a", b"x")}),
