@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from gemgate.api.responses.completion import ResponseSource, whole_response
-from gemgate.api.responses.echo import Json, ResponseHead, echo_of
+from gemgate.api.responses.echo import ResponseHead, echo_of
 from gemgate.api.responses.events import ResponseEvents
 from gemgate.api.responses.items import media_of
 from gemgate.api.responses.request import ResponseTranslation
 from gemgate.api.responses.state import stateless
-from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.errors import ApiError
 from gemgate.media.references import Ref, Resolved, placeholders
 from gemgate.translation.options import Options

@@ -1,8 +1,8 @@
 """The images and the speech of one choice."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from gemgate.api.chat.answer_text import Delta
 from gemgate.api.chat.speech import Speech
 from gemgate.gemini.parts import Media
 from gemgate.gemini.types import Blob
@@ -26,7 +26,7 @@ class AnswerMedia:
     speech: Speech | None = None
     spoken: list[str] = field(default_factory=list)
 
-    def take(self, media: Media, delta: dict[str, Any]) -> None:
+    def take(self, media: Media, delta: Delta) -> None:
         """Add an image to `delta`; speech is added by `speak`, once the whole event is taken in."""
         kind = media.blob.get("mimeType", "")
         if kind.startswith("audio/"):
@@ -39,7 +39,7 @@ class AnswerMedia:
         delta.setdefault("images", []).append(image)
         self.images += 1
 
-    def speak(self, delta: dict[str, Any]) -> None:
+    def speak(self, delta: Delta) -> None:
         """Add to `delta` what was said in the event at hand."""
         if self.speech is not None and self.spoken:
             audio = delta.setdefault("audio", {"data": ""})

@@ -8,6 +8,9 @@ from gemgate.api.chat.citation_places import in_content
 from gemgate.gemini.types import Part
 from gemgate.translation.response_fields import annotations
 
+Delta = dict[str, Any]
+"""The `delta` of a chunk while it is filled; the `message` of a whole answer is filled in the same way."""
+
 
 @dataclass(slots=True)
 class AnswerText:
@@ -33,7 +36,7 @@ class AnswerText:
     counted_bytes: int = 0
     counted_pieces: int = 0
 
-    def say(self, text: str, delta: dict[str, Any]) -> None:
+    def say(self, text: str, delta: Delta) -> None:
         """Add text of the answer to the content of `delta`, behind the end of a thought."""
         shown = text
         if self.is_thinking:
@@ -45,7 +48,7 @@ class AnswerText:
         if text:
             self.pieces.append(text)
 
-    def think(self, text: str, delta: dict[str, Any]) -> None:
+    def think(self, text: str, delta: Delta) -> None:
         """Add a thought to `delta`, where the caller expects it."""
         if self.thinks_apart:
             delta["reasoning_content"] = delta.get("reasoning_content", "") + text

@@ -9,7 +9,7 @@ import orjson
 
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.answer_media import AnswerMedia
-from gemgate.api.chat.answer_text import AnswerText
+from gemgate.api.chat.answer_text import AnswerText, Delta
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decode
 from gemgate.gemini.types import (
@@ -244,7 +244,7 @@ class Choice:
         else:
             self._show_calls(calls, delta)
 
-    def _show_calls(self, calls: list[DecodedCall], delta: dict[str, Any]) -> None:
+    def _show_calls(self, calls: list[DecodedCall], delta: Delta) -> None:
         for call in calls:
             if self.calls and (self.context.first_call_only or self.context.legacy_functions):
                 self.held_back += 1

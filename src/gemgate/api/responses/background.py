@@ -9,11 +9,11 @@ from functools import partial
 import structlog
 
 from gemgate.api.responses.background_run import BackgroundRun, BackgroundWork
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.event_log import events_after
 from gemgate.api.responses.events import error_of_response, last_events
 from gemgate.api.responses.kept_responses import KeptResponses, response_not_found
 from gemgate.api.responses.kept_turn import KeptTurn, beside, read_turn
+from gemgate.api.responses.wire import Json
 from gemgate.auth.caller import Caller
 from gemgate.errors import SERVER_ERROR, ApiError
 from gemgate.redaction import traceback_of

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.event_log import EventLog
 from gemgate.api.responses.events import ResponseEvents, last_events
 from gemgate.api.responses.kept_responses import KeptResponses, response_not_found
 from gemgate.api.responses.kept_turn import read_turn
 from gemgate.api.responses.state import ResolvedRequest
+from gemgate.api.responses.wire import Json
 from gemgate.auth.caller import Caller
 from gemgate.errors import SERVER_ERROR, ApiError, internal_error, shutting_down, store_unavailable
 from gemgate.observability.record import current

@@ -8,10 +8,11 @@ got it.
 import re
 import zlib
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import orjson
 
+from gemgate.api.responses.wire import Json
 from gemgate.encryption import Encryptor
 from gemgate.gemini.types import Part
 
@@ -108,7 +109,7 @@ def in_clear(carried: Carried, family: str) -> dict[str, object]:
     return {"m": family, "p": entries}
 
 
-def from_clear(found: dict[str, Any], family: str) -> Carried | None:
+def from_clear(found: Json, family: str) -> Carried | None:
     """What `in_clear` wrote; None for another family of models."""
     if found.get("m") != family:
         return None

@@ -1,11 +1,8 @@
 """Which stretches of an answer Gemini says are supported, as citations of a message."""
 
-from typing import Any
-
+from gemgate.api.responses.wire import Json
 from gemgate.gemini.types import GroundingMetadata, Part
 from gemgate.translation.response_fields import annotations
-
-Json = dict[str, Any]
 
 _STORES = "fileSearchStores/"
 

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gemgate.api.responses.items import Item
 from gemgate.api.responses.open_items import Event
 from gemgate.api.responses.output import OutputMachine
-from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall
 from gemgate.translation.response_fields import no_answer
-
-Json = dict[str, Any]
 
 TRIGGER = "compaction_trigger"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from gemgate.api.generation import ModelCall
 from gemgate.api.responses.compaction import CompactionMachine, request_for_summary
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.events import ResponseEvents, ended
 from gemgate.api.responses.items import Item, inline_media_of, media_of, named_as_sent
 from gemgate.api.responses.output import OutputMachine
 from gemgate.api.responses.request import Conversation, ResponseTranslation, to_gemini
 from gemgate.api.responses.state import ResolvedRequest
 from gemgate.api.responses.truncation import without_oldest_turns
+from gemgate.api.responses.wire import Json
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError

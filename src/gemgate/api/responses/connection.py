@@ -7,17 +7,15 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from anyio import to_thread
 from starlette.types import Scope
 
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item
 from gemgate.api.responses.kept_responses import left_by
 from gemgate.api.responses.kept_turn import KeptTurn, beside, input_turn, written
 from gemgate.api.responses.state import ResolvedRequest, ResponseStore, Said
-from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.web.heavy_work import Aside
@@ -154,9 +152,7 @@ class ConnectionStore:
             said = Said(await beside(size, partial(_items, self.connection.turns)), size)
         return await self.stored.resolve(request, caller, aside, said, is_kept=is_kept)
 
-    async def keep(
-        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
-    ) -> None:
+    async def keep(self, resolved: ResolvedRequest, caller: Caller, response: Json, kept: Mapping[str, Json]) -> None:
         """Keep a response that has ended, and remember it if it has not failed."""
         await self.stored.keep(resolved, caller, response, kept)
         if response["status"] == "failed":

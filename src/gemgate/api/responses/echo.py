@@ -1,15 +1,13 @@
 """The Response object: what it repeats of its request, and what is known of its answer at some time."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
-from gemgate.api.responses.wire import Reasoning, ResponseRequest
+from gemgate.api.responses.wire import Json, Reasoning, ResponseRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import counts
-
-Json = dict[str, Any]
 
 
 class Echo(NamedTuple):

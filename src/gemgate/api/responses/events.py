@@ -7,9 +7,10 @@ from typing import NamedTuple
 import orjson
 
 from gemgate.api.responses.answer_context import ResponseContext
-from gemgate.api.responses.echo import Json, ResponseHead, usage_of
+from gemgate.api.responses.echo import ResponseHead, usage_of
 from gemgate.api.responses.open_items import Event, TextDelta
 from gemgate.api.responses.output import OutputMachine
+from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError
 from gemgate.translation.response_fields import service_tier
 from gemgate.web.sse import DONE, KEEP_ALIVE

@@ -1,11 +1,9 @@
 """What Google's own tools did, as items: searches, code that was run, images. Each comes with its events."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from gemgate.api.responses.wire import Json
 from gemgate.gemini.types import GroundingMetadata, Part
-
-Json = dict[str, Any]
 
 WEB_SOURCES = "web_search_call.action.sources"
 FILE_RESULTS = "file_search_call.results"

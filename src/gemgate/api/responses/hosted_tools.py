@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError, missing_field
 from gemgate.translation.built_in_tools import BUILT_IN, OPTIONS, built_in_tool, untyped_tool
 from gemgate.translation.extra_body import camel, snake
@@ -36,13 +37,13 @@ def native_name(kind: str) -> str | None:
     return NATIVE.get(kind) or BUILT_IN.get(kind)
 
 
-def is_googles(tool: dict[str, Any]) -> bool:
+def is_googles(tool: Json) -> bool:
     """Whether a tool without a type is one of Google's, by the name of its only field."""
     named = camel(dict.fromkeys(tool))
     return any(name in OPTIONS or name == _DECLARATIONS for name in named)
 
 
-def native_tool(kind: str, tool: dict[str, object], param: str, notes: Notes) -> dict[str, Any]:
+def native_tool(kind: str, tool: dict[str, object], param: str, notes: Notes) -> Json:
     """The native tool for a tool of one of Google's kinds; empty for other kinds.
 
     Raises:
@@ -63,7 +64,7 @@ def _says_nothing(name: str, value: Any) -> bool:
     return name in ("type", "namespace") or value in (None, {}, []) or value in _DEFAULTS.get(name, ())
 
 
-def _check_stores(given: dict[str, Any], param: str) -> None:
+def _check_stores(given: Json, param: str) -> None:
     named = [options for options in (given, given.get("file_search")) if isinstance(options, dict)]
     spelled = {name for options in named for name in camel(dict.fromkeys(options))}
     ids = given.get("vector_store_ids")

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
+from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError, missing_field
 from gemgate.media.references import InlineRef, Ref, inline_references, references, unique
 from gemgate.translation.validation import show
@@ -45,10 +45,10 @@ class Item:
     """
 
     kind: str
-    fields: dict[str, Any]
+    fields: Json
     param: str
     parts: Parts = None
-    kept: dict[str, Any] | None = None
+    kept: Json | None = None
 
     @property
     def content_param(self) -> str:

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import orjson
 import structlog
 
 from gemgate.api.responses.compaction import TRIGGER
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, read_input
 from gemgate.api.responses.kept_turn import (
     InputTurn,
@@ -24,7 +22,7 @@ from gemgate.api.responses.kept_turn import (
     written,
 )
 from gemgate.api.responses.state import ResolvedRequest, Said
-from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError, missing_field
 from gemgate.redaction import traceback_of
@@ -93,9 +91,7 @@ class KeptResponses:
             await self.store.room.check_bytes(caller.id, len(resolved.turn.data))
         return resolved
 
-    async def keep(
-        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
-    ) -> None:
+    async def keep(self, resolved: ResolvedRequest, caller: Caller, response: Json, kept: Mapping[str, Json]) -> None:
         """Keep a response that has ended, before its caller can know its end.
 
         Where the store fails, `response` says from then on that it is not stored: whatever refers to it will fail.
@@ -169,7 +165,7 @@ class KeptResponses:
         return has_ended
 
     async def add_to_conversation(
-        self, resolved: ResolvedRequest, caller: Caller, response: dict[str, Any], kept: Mapping[str, Json]
+        self, resolved: ResolvedRequest, caller: Caller, response: Json, kept: Mapping[str, Json]
     ) -> None:
         """Append what was asked and answered to the conversation of the request, if it has one.
 
@@ -307,7 +303,7 @@ def _check_combination(request: ResponseRequest) -> None:
         raise missing_field("input")
 
 
-def item_ids(turn: InputTurn, response: Mapping[str, Any]) -> set[str]:
+def item_ids(turn: InputTurn, response: Json) -> set[str]:
     """The ids by which the items of a turn are found."""
     return {*turn.ids, *(item["id"] for item in response["output"])}
 

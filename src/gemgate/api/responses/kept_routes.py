@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.responses.background_routes import respond_with_events
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.kept_responses import response_not_found
 from gemgate.api.responses.kept_turn import KeptTurn, is_id, read_turn
 from gemgate.api.responses.request import checked_include
+from gemgate.api.responses.wire import Json
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
 from gemgate.web.json_response import json_response

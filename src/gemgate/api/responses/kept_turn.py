@@ -14,8 +14,8 @@ import orjson
 from anyio import to_thread
 
 from gemgate.api.responses.compaction import TRIGGER
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, read_input
+from gemgate.api.responses.wire import Json
 from gemgate.auth.resource_access import LARGE
 from gemgate.errors import ApiError
 

@@ -1,13 +1,12 @@
 """Items that are being given: messages and reasoning, which come piece by piece."""
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from gemgate.api.responses.summaries import SummarySplitter
-
-Json = dict[str, Any]
+from gemgate.api.responses.wire import Json
 
 
 class TextDelta(NamedTuple):

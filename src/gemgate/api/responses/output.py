@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from gemgate.api.responses.answer_context import ResponseContext
 from gemgate.api.responses.carrier import Carried, SignedCall, in_clear
@@ -19,6 +19,7 @@ from gemgate.api.responses.hosted_items import (
 )
 from gemgate.api.responses.open_items import Event, OpenMessage, OpenReasoning
 from gemgate.api.responses.tool_kinds import KINDS
+from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decoded_in_order
 from gemgate.gemini.types import Candidate, GenerateContentResponse, Part, UsageMetadata
@@ -29,7 +30,6 @@ from gemgate.translation.response_fields import BROKEN, FINISH_REASONS, block, b
 from gemgate.translation.streamed_arguments import CallJoiner
 from gemgate.translation.thought_signatures import call_key
 
-Json = dict[str, Any]
 Status = Literal["completed", "incomplete"]
 
 MAX_PARTS = 20_000

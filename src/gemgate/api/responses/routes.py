@@ -14,7 +14,7 @@ from gemgate.api.responses.background_routes import BackgroundCall, respond_in_b
 from gemgate.api.responses.compaction import compaction_of, is_triggered
 from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
 from gemgate.api.responses.connection import CONNECTION, store_of
-from gemgate.api.responses.echo import Json, ResponseHead, echo_of
+from gemgate.api.responses.echo import ResponseHead, echo_of
 from gemgate.api.responses.events import ResponseEvents
 from gemgate.api.responses.history import unsigned_keys
 from gemgate.api.responses.input_tokens import count_request, input_tokens
@@ -22,7 +22,7 @@ from gemgate.api.responses.items import named_as_sent
 from gemgate.api.responses.request import ResponseTranslation
 from gemgate.api.responses.state import ResolvedRequest, ResponseStore
 from gemgate.api.responses.warm_up import without_generation
-from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.api.services import Services, caller_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.items import Item, read_input
 from gemgate.api.responses.kept_turn import InputTurn
-from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.auth.caller import Caller
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError, missing_field

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from gemgate.api.responses.items import Item, wrong_type
+from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError
 from gemgate.translation.call_arguments import parse_arguments
 from gemgate.translation.notes import Notes
@@ -223,7 +224,7 @@ def call_id_of(item: Item) -> str:
     raise wrong_type(f"{item.param}.call_id", "a string", value)
 
 
-def output_of(item: Item) -> dict[str, Any] | str | None:
+def output_of(item: Item) -> Json | str | None:
     """The output of a call as the object or the text that Gemini gets, where it is not content parts."""
     fields = item.fields
     if item.kind == "shell_call_output":

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gemgate.api.responses.hosted_tools import GOOGLES, hosted_kind, is_googles, native_name, native_tool
 from gemgate.api.responses.items import Item, wrong_type
 from gemgate.api.responses.tool_kinds import DECLARED, KINDS, ToolIdentity
-from gemgate.api.responses.wire import ResponseRequest
+from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.function_names import NameMap
@@ -30,7 +30,7 @@ _CHOICE_FIELDS = frozenset({"type", "name", "namespace", "function", "custom", "
 class _Listed(NamedTuple):
     """A tool, its type, the parameter that names it, and whether the request itself lists it."""
 
-    tool: dict[str, Any]
+    tool: Json
     kind: str
     param: str
     is_asked: bool
@@ -321,7 +321,7 @@ def _allow(tools: ResponseTools, choice: dict[str, object], facts: ModelFacts, n
         plan.declarations = [known for known in plan.declarations if known.get("name") in tools.allowed]
 
 
-def _chosen(tools: ResponseTools, choice: dict[str, Any], param: str) -> str:
+def _chosen(tools: ResponseTools, choice: Json, param: str) -> str:
     kind = choice["type"]
     inner = choice.get(kind)
     if isinstance(inner, dict):  # chat's nesting

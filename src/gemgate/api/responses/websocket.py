@@ -7,20 +7,19 @@ come meanwhile wait. Source: https://platform.openai.com/docs/guides/websocket-m
 import asyncio
 from collections.abc import Awaitable
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemgate.api.responses.connection import CONNECTION, ResponseConnection, ResponseConnections
+from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.websocket import SWITCHING_PROTOCOLS, HttpAnswer, Inbox, ask, http_scope
 from gemgate.wire import Wire
-
-Json = dict[str, Any]
 
 _NORMAL_CLOSURE = 1000
 

@@ -9,13 +9,16 @@ Items, tools and formats are dicts: they have more than forty kinds, clients add
 each is read where it is translated.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt, StringConstraints
 
 from gemgate.translation.other_spellings import absent_if_no_limit
 from gemgate.translation.parameters import ParameterSupport, dropped, handled, mapped, rejected
 from gemgate.wire import Items, Wire
+
+Json = dict[str, Any]
+"""An object of this API as it is sent or kept: an item, a tool, a response."""
 
 MAX_METADATA = 16
 """Pairs of `metadata`; a key has at most 64 characters, a value 512, as at OpenAI."""

@@ -13,11 +13,10 @@ listed in `changes`. The result never refuses what the source allows, with two e
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
 
 import orjson
 
-from gemgate.gemini.schema.hints import compact
+from gemgate.gemini.schema.hints import Node, compact
 from gemgate.gemini.schema.references import UnsupportedSchemaError
 from gemgate.gemini.schema.titles import without_titles
 from gemgate.gemini.schema.walk import MAX_SCHEMAS, Converter, printable
@@ -44,7 +43,7 @@ class ConvertedSchema:
     many schemas it holds, references expanded.
     """
 
-    schema: dict[str, Any]
+    schema: Node
     changes: tuple[str, ...]
     schemas: int = field(default=0, compare=False)
 
@@ -192,7 +191,7 @@ NO_PARAMETERS: dict[str, object] = {"type": "object", "properties": {}}
 """The schema of a function that takes nothing; nobody may change it."""
 
 
-def is_object_schema(schema: dict[str, Any]) -> bool:
+def is_object_schema(schema: Node) -> bool:
     """Whether a converted schema allows objects only, or only objects and null; follows references from its root."""
     return _is_object(schema, schema.get("$defs", {}), {})
 
@@ -219,7 +218,7 @@ def object_root(converted: ConvertedSchema, *, param: str) -> ConvertedSchema:
     return ConvertedSchema(typed, converted.changes, converted.schemas)
 
 
-def _without_root_ref(schema: dict[str, Any]) -> dict[str, object]:
+def _without_root_ref(schema: Node) -> dict[str, object]:
     definitions = schema.get("$defs", {})
     while name := _root_ref(schema):
         outer = {key: value for key, value in schema.items() if key not in ("$ref", "anyOf", "$defs")}
@@ -227,14 +226,14 @@ def _without_root_ref(schema: dict[str, Any]) -> dict[str, object]:
     return schema
 
 
-def _root_ref(schema: dict[str, Any]) -> str:
+def _root_ref(schema: Node) -> str:
     """The name of the one definition that the root means; empty when it is a schema of its own."""
     branches = schema.get("anyOf", [])
     only = branches[0] if len(branches) == 1 and schema.keys().isdisjoint(("type", "properties", "oneOf")) else schema
     return str(only.get("$ref", "")).removeprefix("#/$defs/")
 
 
-def _is_object(schema: dict[str, Any], definitions: dict[str, Any], known: dict[str, bool]) -> bool:
+def _is_object(schema: Node, definitions: Node, known: dict[str, bool]) -> bool:
     """`known` has the definitions seen so far, each of them once; within itself none counts as an object."""
     kind = schema.get("type")
     if kind is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from math import ceil, floor
 from typing import Any
 
-from gemgate.gemini.schema.hints import compact, describe
+from gemgate.gemini.schema.hints import Node, compact, describe
 
 _EXACT = 2**53
 _NUMERIC = frozenset(("integer", "number"))
@@ -24,7 +24,7 @@ class Place:
     """One schema on its way: the source `node`, the result `out`, and what goes into the description."""
 
     node: dict[str, object]
-    out: dict[str, Any]
+    out: Node
     path: str
     hints: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
@@ -128,7 +128,7 @@ def _put_before(out: dict[str, object], new: dict[str, object], key: str | None 
     out.update(items[at:])
 
 
-def _types(out: dict[str, Any]) -> list[str]:
+def _types(out: Node) -> list[str]:
     kind = out.get("type", [])
     return kind if isinstance(kind, list) else [kind]
 
@@ -159,7 +159,7 @@ def _settle_format(place: Place) -> None:
         place.move("format", f"Format: {out.pop('format')[:100]}.")
 
 
-def _allow_null(out: dict[str, Any]) -> None:
+def _allow_null(out: Node) -> None:
     """OpenAPI 3.0's `nullable: true`. Without a type nothing forbids null."""
     if "enum" in out and not any(value is None for value in out["enum"]):
         out["enum"] = [*out["enum"], None]
@@ -170,7 +170,7 @@ def _allow_null(out: dict[str, Any]) -> None:
             out[key] = [*out[key], {"type": "null"}]
 
 
-def _settle_required(out: dict[str, Any]) -> None:
+def _settle_required(out: Node) -> None:
     """Declare what is required but not among the properties: the native API refuses such names."""
     properties = out.get("properties", {})
     missing: dict[str, object] = {name: {} for name in out["required"] if name not in properties}
@@ -224,7 +224,7 @@ def _branch(kind: str, values: list[object], types: list[str]) -> dict[str, obje
     return {"type": kind, "description": f"Must be {' or '.join(dict.fromkeys(map(compact, values)))}."}
 
 
-def _narrow(place: Place, branch: dict[str, Any]) -> None:
+def _narrow(place: Place, branch: Node) -> None:
     out = place.out
     if "type" in out:
         out["type"] = branch["type"]

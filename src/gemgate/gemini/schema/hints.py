@@ -1,8 +1,12 @@
 """Constraints that Gemini's JSON Schema fields do not know, as short English for the description."""
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
+
+Node = dict[str, Any]
+"""A JSON Schema, or an object within one: keywords of many drafts, each with a type of its own."""
 
 _MAX_HINT = 300
 

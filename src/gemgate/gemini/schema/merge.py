@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import orjson
 
+from gemgate.gemini.schema.hints import Node
 from gemgate.gemini.schema.references import Definitions, Pointer, ReferenceProblemError
 
-Node = dict[str, object]
 T = TypeVar("T")
 
 _IDENTITY = frozenset(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$defs", "definitions"))

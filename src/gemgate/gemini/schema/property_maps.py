@@ -4,7 +4,7 @@ Some MCP servers send them, and so do people: `{"location": {"type": "string"}}`
 Draft 3's `required: true` of a property, which goes with them, is read as well, in schemas too.
 """
 
-from typing import Any
+from gemgate.gemini.schema.hints import Node
 
 TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
 """JSON's types, as schemas name them."""
@@ -35,7 +35,7 @@ def is_map(node: dict[str, object], depth: int = 0) -> bool:
     return any(_is_property(key, value, depth) for key, value in node.items())
 
 
-def as_object(node: dict[str, Any]) -> dict[str, object]:
+def as_object(node: Node) -> dict[str, object]:
     """The map `node` as an object with its `properties`; all but schemas stays beside them."""
     has_type = bool(_types(node))
     properties: dict[str, object] = {}

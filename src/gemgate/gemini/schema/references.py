@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urljoin
 
 import orjson
+
+from gemgate.gemini.schema.hints import Node
 
 Pointer = tuple[str, ...]
 
@@ -34,7 +36,7 @@ class Definitions:
     is referred to is kept, in the order of the source, with what was added last.
     """
 
-    def __init__(self, root: dict[str, Any]) -> None:
+    def __init__(self, root: Node) -> None:
         self._root = root
         self._names: dict[Pointer, str] = {}
         self._queue: list[Pointer] = []
@@ -134,7 +136,7 @@ class Definitions:
         return free
 
 
-def _marks(node: dict[str, Any]) -> Iterator[str]:
+def _marks(node: Node) -> Iterator[str]:
     for key in ("$id", "id"):
         if isinstance(node.get(key), str):
             yield node[key].removesuffix("#")
@@ -177,7 +179,7 @@ class _Edge(NamedTuple):
     path: str
 
 
-def _edges(schema: dict[str, Any], holder: _Holder | None, path: str) -> Iterator[_Edge]:
+def _edges(schema: Node, holder: _Holder | None, path: str) -> Iterator[_Edge]:
     """References in `schema` outside any optional property."""
     if "$ref" in schema:
         yield _Edge(schema["$ref"].removeprefix("#/$defs/"), schema, holder, path)
@@ -221,7 +223,7 @@ class _Relaxed:
     """Properties that need not be there any more."""
 
     def __init__(self) -> None:
-        self._names: dict[int, tuple[dict[str, Any], set[str]]] = {}
+        self._names: dict[int, tuple[Node, set[str]]] = {}
 
     def add(self, holder: _Holder) -> bool:
         """Whether it was required until now."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gemgate.gemini.schema.finish import Place, finish, without_misplaced
 from gemgate.gemini.schema.hints import (
     HINTS,
+    Node,
     compact,
     conditional_hint,
     contains_hint,
@@ -130,7 +131,7 @@ class Converter:
         place.node = node
         return inside
 
-    def _emit(self, place: Place) -> dict[str, Any]:
+    def _emit(self, place: Place) -> Node:
         place.node, place.dropped = without_misplaced(place.node)
         node, out, handlers = place.node, place.out, self._HANDLERS
         for key, value in node.items():
