@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "src" / "gemgate"
 EMULATOR = "emulator"
 
-MOST_IN_THE_PRODUCT = 200
+MOST_IN_THE_PRODUCT = 150
 MOST_IN_THE_EMULATOR = 125
 
 

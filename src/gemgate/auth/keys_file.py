@@ -4,10 +4,11 @@ import difflib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from gemgate.auth.client_keys import (
     ClientKey,
@@ -132,7 +133,7 @@ def parse_keys(text: str, path: str) -> list[ClientKey]:
     try:
         entries = _File.model_validate(value).keys
     except ValidationError as error:
-        raise KeysFileError([_sentence(dict(detail), lines) for detail in error.errors(include_url=False)]) from None
+        raise KeysFileError([_sentence(detail, lines) for detail in error.errors(include_url=False)]) from None
     if problems := list(_repeated(entries, lines)):
         raise KeysFileError(problems)
     return [entry.key() for entry in entries]
@@ -209,7 +210,7 @@ _PATTERNS = {
 }
 
 
-def _sentence(detail: dict[str, Any], lines: _Lines) -> str:
+def _sentence(detail: ErrorDetails, lines: _Lines) -> str:
     steps: Steps = detail["loc"]
     kind, name = detail["type"], str(steps[-1]) if steps else ""
     text = _PATTERNS.get(name) if kind == "string_pattern_mismatch" else _MEANINGS.get(kind)

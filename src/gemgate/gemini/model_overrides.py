@@ -137,7 +137,7 @@ def _row(pattern: object, facts: object) -> OverrideRow:
     return OverrideRow(pattern, changes, since, like)
 
 
-def _day(name: str, value: Any) -> str:
+def _day(name: str, value: str) -> str:
     try:
         return date.fromisoformat(value).isoformat()
     except (TypeError, ValueError):

@@ -1,7 +1,7 @@
 """What callers send and get, for the log at its debug setting: with media left out, and cut where it is long."""
 
 import re
-from typing import Any
+from collections.abc import Iterable
 
 import orjson
 from starlette.types import Message, Scope
@@ -82,5 +82,5 @@ def _elided_text(text: str) -> str:
     )
 
 
-def _content_type(headers: Any) -> bytes:
+def _content_type(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return next((bytes(value).lower() for name, value in headers if name.lower() == b"content-type"), b"")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings
@@ -29,7 +28,7 @@ class SecretFiles(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_files(cls, values: Any) -> object:
+    def _from_files(cls, values: object) -> object:
         if not isinstance(values, Mapping):
             return values
         found = trimmed(values)

@@ -4,20 +4,21 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gemgate.shared_state.connection import RedisConnection, RedisDownError, is_refusal
 from gemgate.tasks import in_background
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
 
 MAX_WAITING = 2000
 """Writes that wait while Redis is down; the oldest give way."""
 
 _MAX_AT_ONCE = 200
 
-Write = Callable[[Any], object]
+Write = Callable[["Pipeline"], object]
 """Adds commands to a pipeline."""
 
 

@@ -6,6 +6,7 @@ the text of its digits. Half of a surrogate pair, which JavaScript leaves where 
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -80,7 +81,7 @@ def _with_digits(value: object) -> object:
     return orjson.loads(json.dumps(_STRICT.decode(text), ensure_ascii=False))
 
 
-def _decoded(text: str, decode: Any) -> object:
+def _decoded(text: str, decode: Callable[[str], object]) -> object:
     try:
         return orjson.loads(without_half_pairs(json.dumps(decode(text), ensure_ascii=False, allow_nan=False)))
     except RecursionError as error:

@@ -8,6 +8,7 @@ import orjson
 
 from gemgate.errors import ApiError
 from gemgate.gemini.model_facts import ModelFacts
+from gemgate.gemini.types import GenerationConfig
 from gemgate.translation.extra_body import camel, snake
 from gemgate.translation.notes import Notes
 
@@ -17,7 +18,7 @@ GOOGLES = frozenset({"cached_content", "generation_config", "safety_settings", "
 _IMAGE_FIELDS = frozenset({"aspectRatio", "imageSize"})
 
 
-def absent_if_no_limit(value: Any) -> object:
+def absent_if_no_limit(value: object) -> object:
     """None for `-1` and `0`, which some clients send for a limit that they do not set."""
     return None if value in (-1, 0) and not isinstance(value, bool) else value
 
@@ -45,22 +46,23 @@ def take_google(
     return {**{name: value for name, value in given.items() if name not in elsewhere}, **known}
 
 
-def reasoning_of(thinking: Any, notes: Notes) -> dict[str, object]:
+def reasoning_of(thinking: object, notes: Notes) -> dict[str, object]:
     """Anthropic's `thinking` as `reasoning`.
 
     Raises:
         ApiError: 400, it is something else.
     """
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if kind is None and isinstance(thinking, dict) and thinking.get("budget_tokens") is not None:
+    given = thinking if isinstance(thinking, dict) else {}
+    kind = given.get("type")
+    if kind is None and given.get("budget_tokens") is not None:
         kind = "enabled"
     if kind not in ("enabled", "disabled", "adaptive"):
         msg = "'thinking' must be an object whose 'type' is enabled, disabled or adaptive."
         raise ApiError(400, msg, param="thinking", code="invalid_value")
-    others = {name: value for name, value in thinking.items() if name not in ("type", "budget_tokens")}
+    others = {name: value for name, value in given.items() if name not in ("type", "budget_tokens")}
     notes.drop_unknown(others, "thinking.")
-    if kind == "enabled" and thinking.get("budget_tokens") is not None:
-        return {"max_tokens": thinking["budget_tokens"]}
+    if kind == "enabled" and given.get("budget_tokens") is not None:
+        return {"max_tokens": given["budget_tokens"]}
     return {"enabled": kind != "disabled"}
 
 
@@ -105,7 +107,7 @@ def take_choices(extra: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(choices))
 
 
-def add_choices(config: Any, choices: list[str], *, has_functions: bool, notes: Notes) -> None:
+def add_choices(config: GenerationConfig, choices: list[str], *, has_functions: bool, notes: Notes) -> None:
     """Put `choices` into the native `config`; a model that has functions beside them may call one."""
     if choices and has_functions:
         notes.drop("guided_choice")

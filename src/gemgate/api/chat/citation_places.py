@@ -1,7 +1,7 @@
 """Where citations are in a content that holds more than the answer: tags and thoughts."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -28,7 +28,7 @@ class _Inserted:
         return self._sums[bisect_left(self._places, place)]
 
 
-def _placed(annotation: dict[str, Any], inserted: _Inserted) -> dict[str, object]:
+def _placed(annotation: Mapping[str, Any], inserted: _Inserted) -> dict[str, object]:
     """`annotation` with its offsets into the answer moved to where they are in the content."""
     citation = annotation["url_citation"]
     start, end = citation["start_index"], citation["end_index"]

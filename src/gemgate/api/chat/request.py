@@ -1,7 +1,7 @@
 """A chat completion request as a native request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.generation_config import fold_seed, generation_config
@@ -244,7 +244,7 @@ def _add_tools(body: GenerateContentRequest, plan: ToolPlan, explicit: dict[str,
 def _add_options(
     body: GenerateContentRequest,
     request: ChatCompletionRequest,
-    google: dict[str, Any],
+    google: Mapping[str, object],
     config: GenerationConfig,
     notes: Notes,
 ) -> None:

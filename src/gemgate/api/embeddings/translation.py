@@ -4,7 +4,6 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 import pybase64
@@ -119,7 +118,7 @@ def embeddings_from_gemini(response: BatchEmbedContentsResponse, expected: int, 
     Raises:
         TransportError: 502, when it does not hold `expected` vectors of numbers.
     """
-    embeddings: list[Any] = response.get("embeddings") or []
+    embeddings = response.get("embeddings") or []
     if len(embeddings) != expected:
         raise _unreadable(f"{len(embeddings)} vectors for {expected} inputs")
     encode = _base64 if is_base64 else _json

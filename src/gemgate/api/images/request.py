@@ -1,6 +1,6 @@
 """A request for images as native requests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -141,7 +141,7 @@ def _compression(request: ImageRequest, method: Method, notes: Notes) -> int | N
 
 def _generations(
     request: ImageRequest,
-    google: dict[str, Any],
+    google: Mapping[str, object],
     shape: Frame,
     facts: ModelFacts,
     images: Sequence[Part],
@@ -184,7 +184,7 @@ def _seeded(body: dict[str, Any], count: int) -> list[dict[str, object]]:
 
 
 def _predictions(
-    request: ImageRequest, google: dict[str, Any], shape: Frame, count: int, notes: Notes
+    request: ImageRequest, google: Mapping[str, object], shape: Frame, count: int, notes: Notes
 ) -> list[dict[str, object]]:
     if isinstance(request, EditRequest):
         msg = f"'{request.model[:80]}' makes images from text alone. Edit with one of Gemini's image models."

@@ -2,12 +2,11 @@
 
 from base64 import b64encode
 from datetime import UTC, datetime
-from typing import Any
 
 from gemgate.store.tables import FileRow
 
 
-def file_resource(row: FileRow, origin: str) -> dict[str, Any]:
+def file_resource(row: FileRow, origin: str) -> dict[str, object]:
     """`File`, as the Files API shows one that Google made: `GENERATED`, and so one that can be downloaded.
 
     Args:
@@ -19,7 +18,7 @@ def file_resource(row: FileRow, origin: str) -> dict[str, Any]:
     name = f"files/{row.id}"
     uri = f"{origin}/v1beta/{name}"
     made = _time(row.created_at)
-    native = {
+    native: dict[str, object] = {
         "name": name,
         "displayName": row.filename,
         "mimeType": row.mime_type or "application/octet-stream",

@@ -33,7 +33,7 @@ async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
     """
     field, size = exchange.call.method.lists, page_size(exchange)
     skip, token = _place(exchange.query.get("pageToken", ""))
-    items: list[Any] = []
+    items: list[object] = []
     following = ""
     for _ in range(_MAX_PAGES):
         status, headers, page = await _page(exchange, token)

@@ -141,8 +141,8 @@ def _complete(shown: dict[str, Any], operation: Operation, schemas: Schemas) -> 
     shown["security"] = _ACCESS[operation.access]
 
 
-def _content(body: Body, schemas: Schemas) -> dict[str, Any]:
-    content: dict[str, Any] = {media: {"schema": schemas[kind]} for media, kind in body.items()}
+def _content(body: Body, schemas: Schemas) -> dict[str, dict[str, object]]:
+    content: dict[str, dict[str, object]] = {media: {"schema": schemas[kind]} for media, kind in body.items()}
     nested = [name for name in _NESTED if FORM in body and name in body[FORM].model_fields]
     if nested:
         content[FORM]["encoding"] = {name: {"style": "deepObject", "explode": True} for name in nested}

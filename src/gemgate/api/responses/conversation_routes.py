@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.api.responses.conversation_wire import ConversationChange, ConversationRequest, ItemsRequest
-from gemgate.api.responses.echo import Json
 from gemgate.api.responses.kept_responses import (
     conversation_not_found,
     new_conversation_items,
@@ -24,6 +23,7 @@ from gemgate.api.responses.kept_routes import (
     unknown_cursor,
 )
 from gemgate.api.responses.kept_turn import is_id
+from gemgate.api.responses.wire import Json
 from gemgate.api.services import Services, caller_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError

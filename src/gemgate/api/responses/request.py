@@ -1,8 +1,7 @@
 """A request of the Responses API as a native request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gemgate.api.responses.answer_context import ResponseContext
 from gemgate.api.responses.carrier import CarrierCodec, model_family
@@ -238,7 +237,7 @@ def _add_rest(
     body: GenerateContentRequest,
     request: ResponseRequest,
     tools: ResponseTools,
-    google: dict[str, Any],
+    google: Mapping[str, object],
     config: GenerationConfig,
     notes: Notes,
 ) -> str | None:
