@@ -13,9 +13,12 @@ from typing import Any
 from gemgate.api.batches.life_cycle import BATCH_LIFE, LifeEvent
 from gemgate.api.batches.wire import PARAMETERS as BATCHES
 from gemgate.api.chat.wire import PARAMETERS as CHAT
+from gemgate.api.completions.wire import PARAMETERS as COMPLETIONS
+from gemgate.api.decisions.wire import PARAMETERS as DECISIONS
 from gemgate.api.embeddings.wire import PARAMETERS as EMBEDDINGS
 from gemgate.api.files.wire import COMPLETE, FILES, UPLOADS
-from gemgate.api.images.wire import EDITS, GENERATIONS
+from gemgate.api.images.wire import EDITS, GENERATIONS, VARIATIONS
+from gemgate.api.moderations.wire import PARAMETERS as MODERATIONS
 from gemgate.api.openapi.document import HEADERS
 from gemgate.api.responses.wire import PARAMETERS as RESPONSES
 from gemgate.api.speech.wire import PARAMETERS as SPEECH
@@ -29,10 +32,14 @@ _PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated -
 
 _FATES: dict[str, dict[str, ParameterSupport]] = {
     "chat/completions": CHAT,
+    "completions": COMPLETIONS,
     "responses": RESPONSES,
     "embeddings": EMBEDDINGS,
     "images/generations": GENERATIONS,
     "images/edits": EDITS,
+    "images/variations": VARIATIONS,
+    "moderations": MODERATIONS,
+    "decisions": DECISIONS,
     "audio/speech": SPEECH,
     "files": FILES,
     "uploads": UPLOADS,
@@ -51,6 +58,9 @@ _CHAPTERS = {
     "embeddings": "Embeddings",
     "models": "Models",
     "responses": "Responses",
+    "completions": "Legacy completions",
+    "moderations": "Moderations",
+    "decisions": "Decisions",
     "batch": "Lines of batches",
     "errors": "Errors",
 }

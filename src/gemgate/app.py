@@ -17,6 +17,8 @@ from gemgate.api import metrics_endpoint as exposition
 from gemgate.api.batches.routes import router as batches_router
 from gemgate.api.chat.routes import create_chat_completion
 from gemgate.api.chat.routes import router as chat_router
+from gemgate.api.completions.routes import router as completions_router
+from gemgate.api.decisions.routes import router as decisions_router
 from gemgate.api.embeddings.routes import router as embeddings_router
 from gemgate.api.files.routes import router as files_router
 from gemgate.api.files.uploads_routes import router as uploads_router
@@ -24,6 +26,7 @@ from gemgate.api.images.content_routes import router as image_content_router
 from gemgate.api.images.routes import router as images_router
 from gemgate.api.meant_path import meant_path
 from gemgate.api.models.routes import router as models_router
+from gemgate.api.moderations.routes import router as moderations_router
 from gemgate.api.native import routes as native
 from gemgate.api.responses.background_routes import router as background_router
 from gemgate.api.responses.conversation_routes import router as conversations_router
@@ -137,13 +140,15 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(exposition.router)
     app.include_router(docs_page.router)
     responses = (responses_router, kept_responses_router, background_router)
-    for router in (chat_router, *responses, embeddings_router, images_router, speech_router):
+    texts = (chat_router, completions_router, *responses)
+    for router in (*texts, moderations_router, embeddings_router, images_router, speech_router):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)
     app.include_router(image_content_router, prefix=OPENAI)
-    # Not below GOOGLE_BARE: /v1beta/models, /v1beta/files and /v1beta/batches are Google's own paths.
-    for router in (models_router, files_router, uploads_router, batches_router, conversations_router):
+    # Not below GOOGLE_BARE: /v1beta/models, /files, /batches and /decisions are Google's own paths.
+    resources = (models_router, files_router, uploads_router, batches_router, conversations_router)
+    for router in (*resources, decisions_router):
         app.include_router(router, prefix=OPENAI)
         app.include_router(router, prefix=GOOGLE, include_in_schema=False)
 

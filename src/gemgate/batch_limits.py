@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/batch.
 """
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings", "/v1/responses")
+ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations", "/v1/responses")
 """What the lines of a batch may call."""
 
 MAX_BATCH_BYTES = 209_715_200

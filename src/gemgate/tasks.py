@@ -1,7 +1,7 @@
 """Several calls at once that succeed or fail together."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -22,6 +22,17 @@ async def all_of(calls: Sequence[Coroutine[object, object, T]]) -> list[T]:
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+async def some_at_once(calls: Sequence[Callable[[], Awaitable[T]]], most: int) -> list[T]:
+    """As `all_of`, of which `most` run at a time, in their order."""
+    places = asyncio.Semaphore(most)
+
+    async def in_turn(call: Callable[[], Awaitable[T]]) -> T:
+        async with places:
+            return await call()
+
+    return await all_of([in_turn(call) for call in calls])
 
 
 @asynccontextmanager
@@ -71,15 +82,22 @@ async def _numbered(number: int, source: AsyncGenerator[T, None]) -> AsyncGenera
             yield number, item
 
 
-async def interleaved(sources: Sequence[ItemSource[T]]) -> AsyncGenerator[T, None]:
-    """The items of all `sources` as they come; the first failure ends them all."""
+async def interleaved(sources: Sequence[ItemSource[T]], most: int = 0) -> AsyncGenerator[T, None]:
+    """The items of all `sources` as they come; the first failure ends them all.
+
+    Args:
+        sources: Each is closed in the end.
+        most: How many are read at a time, in their order; 0: all of them.
+    """
     arrivals: asyncio.Queue[T | _Ended] = asyncio.Queue(maxsize=len(sources))
+    places = asyncio.Semaphore(most or len(sources))
 
     async def forward(source: ItemSource[T]) -> None:
         ended = _Ended()
         try:
-            async for item in source:
-                await arrivals.put(item)
+            async with places, aclosing(source):
+                async for item in source:
+                    await arrivals.put(item)
         except Exception as error:  # noqa: BLE001  whatever it is, the reader raises it
             ended = _Ended(error)
         await arrivals.put(ended)

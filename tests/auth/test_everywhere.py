@@ -11,6 +11,8 @@ from tests.auth.support import bearer, key_of, settings_with, write_keys
 from tests.support.clock import FakeClock
 from tests.support.gateway import gateway_app, in_process
 
+from gemgate.api.moderations.categories import CATEGORIES
+
 pytestmark = pytest.mark.integration
 
 Json = dict[str, Any]
@@ -42,7 +44,22 @@ SPEECH: dict[str, Any] = {
     ],
     "usageMetadata": USAGE,
 }
+SCORES: dict[str, Any] = {
+    **ANSWER,
+    "candidates": [
+        {
+            "content": {"parts": [{"text": orjson.dumps({each.id: 0.1 for each in CATEGORIES}).decode()}]},
+            "finishReason": "STOP",
+        }
+    ],
+}
+QUESTION = {"type": "predicate", "instructions": "Is it kind?"}
+DECIDED: dict[str, Any] = {
+    "answers": {"q0": {"type": "noul", "noul": 0.9, "confidence": 0.9}},
+    "usage": {"total_input_tokens": 150, "total_output_tokens": 0, "total_tokens": 150},
+}
 MODEL = "gemini-2.5-flash"
+JUDGE = "gemini-3.5-flash-lite"
 USER = [{"role": "user", "content": "Hi"}]
 MINUTE = 1000
 
@@ -55,7 +72,8 @@ def google(request: httpx.Request) -> httpx.Response:
             200, headers={"content-type": "text/event-stream"}, content=b"data: " + orjson.dumps(answer) + b"\r\n\r\n"
         )
     answers: dict[str, Any] = {
-        "generateContent": IMAGE if "image" in request.url.path else ANSWER,
+        "generateContent": IMAGE if "image" in request.url.path else SCORES if JUDGE in request.url.path else ANSWER,
+        "/v1beta/decisions": DECIDED,
         "batchEmbedContents": {"embeddings": [{"values": [0.6, 0.8]}]},
         "countTokens": {"totalTokens": 150},
     }
@@ -86,6 +104,10 @@ ASKS_GOOGLE = [
     post("/v1/chat/completions", {"model": MODEL, "messages": USER}),
     post("/v1/chat/completions", {"model": MODEL, "messages": USER, "stream": True}),
     post("/v1beta/openai/chat/completions", {"model": MODEL, "messages": USER}),
+    post("/v1/completions", {"model": MODEL, "prompt": "Hi"}),
+    post("/v1/moderations", {"model": JUDGE, "input": "Hi"}),
+    post("/v1/decisions", {"model": "gemini-decision-1", "input": "Hi", "questions": [QUESTION]}),
+    post("/v1/images/variations", {"model": "gemini-2.5-flash-image", "image": PNG}),
     post("/v1/embeddings", {"model": "gemini-embedding-001", "input": "Hi"}),
     post("/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi"}),
     post("/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": "Hi", "voice": "Kore"}),

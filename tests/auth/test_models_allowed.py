@@ -36,10 +36,15 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+QUESTION = {"type": "predicate", "instructions": "Is it?"}
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/chat/completions", {"json": {"model": "gemini-2.5-pro", "messages": USER}}),
     ("/v1/chat/completions", {"json": {"model": "models/gemini-2.5-pro", "messages": USER, "stream": True}}),
     ("/v1beta/openai/chat/completions", {"json": {"model": "google/gemini-2.5-pro", "messages": USER}}),
+    ("/v1/moderations", {"json": {"input": "Hi"}}),
+    ("/v1/decisions", {"json": {"model": "gpt-6-luna", "input": "Hi", "questions": [QUESTION]}}),
+    ("/v1/images/variations", {"files": {"image": b"\x89PNG\r\n\x1a\n"}}),
+    ("/v1/completions", {"json": {"model": "gemini-2.5-pro", "prompt": "Hi"}}),
     ("/v1/embeddings", {"json": {"model": "text-embedding-004", "input": "Hi"}}),
     ("/v1/audio/speech", {"json": {"model": "gemini-3.8-flash-tts", "input": "Hi", "voice": "Kore"}}),
     ("/v1/images/generations", {"json": {"model": "imagen-4", "prompt": "Hi"}}),

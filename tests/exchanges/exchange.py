@@ -44,7 +44,7 @@ WIDTH = 110
 
 CREATED = "<created>"
 ENCRYPTED = "<encrypted>"
-_MADE_UP = re.compile(r"(resp|msg|rs|fc|call|ctc|ws|cmp)_[0-9A-Za-z]{20,}")
+_MADE_UP = re.compile(r"(resp|msg|rs|fc|call|ctc|ws|cmp|modr)[_-][0-9A-Za-z]{20,}")
 UNTIL_MIDNIGHT = "<until midnight>"
 HEADERS = (
     "cache-control",
@@ -83,9 +83,9 @@ class Exchange:
 
     @property
     def has_random_ids(self) -> bool:
-        """Whether the gateway makes ids up: those of the Responses API."""
+        """Whether the gateway makes ids up: those of the Responses API, and of moderations."""
         path: str = self.data["openai_request"].get("path", "")
-        return path.endswith("/responses")
+        return path.endswith(("/responses", "/moderations"))
 
     @property
     def native(self) -> list[Json]:
@@ -141,7 +141,7 @@ class Placeholders:
         return CREATED if value == self._created else value
 
     def _of_kind(self, prefix: str) -> int:
-        return 1 + sum(known.startswith(f"{prefix}_") for known in self._ids)
+        return 1 + sum(known.startswith((f"{prefix}_", f"{prefix}-")) for known in self._ids)
 
 
 def compared_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -24,9 +24,12 @@ EXCHANGES = load()
 BY_NAME = {exchange.name: exchange for exchange in EXCHANGES}
 COMPONENTS = {
     "chat/completions": "ChatCompletion",
+    "completions": "TextCompletion",
+    "decisions": "DecisionObject",
     "embeddings": "EmbeddingList",
     "images/generations": "ImagesResponse",
     "models": "ModelListObject",
+    "moderations": "ModerationObject",
     "models/gemini-2.5-flash": "Model",
     "responses": "ResponseObject",
 }

@@ -47,15 +47,21 @@ def running() -> Iterator[Faults]:
 
 @contextmanager
 def caller(
-    running: Faults, sent: bytes | None = None, *, stream: bool = True, narrow: bool = False
+    running: Faults,
+    sent: bytes | None = None,
+    *,
+    stream: bool = True,
+    narrow: bool = False,
+    path: str = PATH,
+    asked: dict[str, Any] | None = None,
 ) -> Iterator[socket.socket]:
-    """A socket on which a chat request was sent: the whole of it, or `sent` alone."""
+    """A socket on which a chat request was sent, or another one: the whole of it, or `sent` alone."""
     host, port = running.origin.removeprefix("http://").split(":")
     body = orjson.dumps(
-        {"model": "gemini-2.5-flash", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
+        asked or {"model": "gemini-2.5-flash", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}
     )
     head = (
-        f"POST {PATH} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {KEY}\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {KEY}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode()
     with socket.socket() as client:
@@ -116,6 +122,41 @@ def test_a_client_that_vanishes_ends_the_call(running: Faults, stream: bool, res
             wait_until(asked.is_set, "the upstream is not asked")
             if reset:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until(ended.is_set, "the upstream's connection stays open")
+
+
+ELSEWHERE: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/completions", {"model": "gemini-2.5-flash", "prompt": "a", "stream": True}),
+    ("/v1/completions", {"model": "gemini-2.5-flash", "prompt": "a"}),
+    ("/v1/moderations", {"input": "a"}),
+    ("/v1/moderations", {"input": "a", "model": "gemini-3.5-flash-lite"}),
+    (
+        "/v1/decisions",
+        {"model": "gemini-decision-1", "input": "a", "questions": [{"type": "predicate", "instructions": "i"}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "asked"), ELSEWHERE)
+def test_a_client_that_vanishes_ends_the_call_of_each_endpoint(
+    running: Faults, path: str, asked: dict[str, Any]
+) -> None:
+    is_asked, ended, stream = asyncio.Event(), asyncio.Event(), "stream" in asked
+
+    async def patient(peer: Peer) -> None:
+        await peer.request()
+        if stream:
+            await peer.send(HEAD, chunk(sse(EVENT)))
+        is_asked.set()
+        await peer.gone()
+        ended.set()
+
+    with nothing_left_behind(running):
+        running.upstream.script = patient
+        with caller(running, path=path, asked=asked) as client:
+            if stream:
+                assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            wait_until(is_asked.is_set, "the upstream is not asked")
         wait_until(ended.is_set, "the upstream's connection stays open")
 
 

@@ -42,6 +42,17 @@ BODIES: dict[str, dict[str, Any]] = {
         "reasoning_effort": "low",
         "extra_body": {"google": {"thinking_config": {"thinking_budget": 1}}},
     },
+    "/v1/completions": {"model": "gemini-2.5-flash", "prompt": ["x"], "n": 1, "suffix": "y", "stop": "z", "echo": True},
+    "/v1/moderations": {"input": [{"type": "text", "text": "x"}], "model": "omni-moderation-latest"},
+    "/v1/decisions": {
+        "model": "gemini-decision-1",
+        "input": [{"role": "user", "content": [{"type": "input_json", "data": {"a": 1}}]}],
+        "questions": [
+            {"type": "predicate", "name": "n", "instructions": "i"},
+            {"type": "choice", "instructions": "i", "choices": [{"value": True}, {"value": "b", "description": "d"}]},
+            {"type": "score", "instructions": "i", "levels": [{"label": "a"}, {"label": "b"}]},
+        ],
+    },
     "/v1/embeddings": {
         "model": "gemini-embedding-001",
         "input": ["a", "b"],

@@ -65,6 +65,9 @@ MODELS = {
     "/v1/images/generations": ["gemini-2.5-flash-image", "imagen-4.0-generate-001"],
     "/v1/images/edits": ["gemini-2.5-flash-image"],
     "/v1/audio/speech": ["gemini-3.8-flash-tts"],
+    "/v1/images/variations": ["gemini-2.5-flash-image"],
+    "/v1/moderations": ["omni-moderation-latest", "gemini-3.5-flash-lite"],
+    "/v1/decisions": ["gemini-decision-1"],
 }
 CHAT = ["gemini-2.5-flash", "gemini-3-flash-preview", "gemini-2.0-flash"]
 """The models of all other paths."""

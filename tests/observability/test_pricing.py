@@ -33,6 +33,10 @@ def test_the_table_knows_the_common_models() -> None:
     assert {"gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.5-flash-lite", "gemini-embedding-001"} <= set(MODELS)
 
 
+def test_decisions_cost_what_their_input_does() -> None:
+    assert cost("gemini-decision-1", {"promptTokenCount": 2_000_000, "candidatesTokenCount": 0}) == pytest.approx(0.2)
+
+
 @given(
     model=st.sampled_from(MODELS),
     prompt=st.integers(1, 400_000),

@@ -15,11 +15,19 @@ from gemgate.api.batches.worker_process import Setup
 from gemgate.api.chat.messages import inline_media_of, media_of
 from gemgate.api.chat.request import to_gemini as chat_to_gemini
 from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.completions.request import to_gemini as completions_to_gemini
+from gemgate.api.completions.wire import TextCompletionRequest
+from gemgate.api.decisions.inputs import media_of as decision_media_of
+from gemgate.api.decisions.translation import to_gemini as decision_to_gemini
+from gemgate.api.decisions.wire import DecisionRequest
 from gemgate.api.embeddings.translation import to_gemini as embeddings_to_gemini
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.files.wire import CompleteRequest, UploadRequest
 from gemgate.api.images.edit_body import from_json
 from gemgate.api.images.wire import GenerationRequest
+from gemgate.api.moderations.inputs import media_of as moderated_media_of
+from gemgate.api.moderations.request import to_gemini as moderation_to_gemini
+from gemgate.api.moderations.wire import ModerationRequest
 from gemgate.api.responses.conversation_wire import ConversationRequest
 from gemgate.api.responses.echo import echo_of
 from gemgate.api.responses.items import inline_media_of as inline_media_of_items
@@ -134,6 +142,34 @@ RESPONSE = {
     "google": {"safety_settings": [{"category": "c"}], "generation_config": {"stop_sequences": ["q"]}},
 }
 CONVERSATION = {"items": RESPONSE["input"], "metadata": {"k": "v"}}
+COMPLETIONS = {
+    "model": MODEL,
+    "prompt": ["a", [1]],
+    "suffix": "s",
+    "stop": ["x"],
+    "logit_bias": {"1": 1.0},
+    "user": "u",
+    "google": {"safety_settings": [{"category": "c"}]},
+}
+MODERATION = {"model": MODEL, "input": ["a"], "unknown": "u"}
+MODERATED_PARTS = {"model": MODEL, "input": [{"type": "text", "text": "t", "unknown": "u"}, PICTURE]}
+DECISION = {
+    "model": "gemini-decision-1",
+    "input": [
+        {
+            "role": "user",
+            "content": [{"type": "input_text", "text": "t"}, {"type": "input_json", "data": {"a": ["b"]}}],
+        },
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "o"}]},
+    ],
+    "questions": [
+        {"type": "predicate", "name": "n", "instructions": [{"type": "input_text", "text": "i"}]},
+        {"type": "choice", "instructions": "i", "choices": [{"value": "a", "description": "d"}, {"value": "b"}]},
+        {"type": "score", "instructions": "i", "levels": [{"label": "a", "description": "d"}, {"label": "b"}]},
+    ],
+    "safety_identifier": "s",
+}
 EMBEDDINGS = {
     "model": "gemini-embedding-001",
     "input": ["a", [{"type": "text", "text": "b"}]],
@@ -202,6 +238,27 @@ def embeddings(raw: bytes) -> list[bytes]:
     return [orjson.dumps(body) for body in bodies]
 
 
+def completions(raw: bytes) -> list[bytes]:
+    """A request for texts."""
+    request = parse(TextCompletionRequest, raw)
+    return [orjson.dumps(body) for body in completions_to_gemini(request, _TRANSLATORS.chat).bodies()]
+
+
+def moderation(raw: bytes) -> list[bytes]:
+    """A request for moderation, by a general model."""
+    request = parse(ModerationRequest, raw)
+    moderated_media_of(request)
+    translation = moderation_to_gemini(request, _TRANSLATORS.chat, {}, model=MODEL)
+    return [orjson.dumps(prompt) for prompt in translation.prompts]
+
+
+def decision(raw: bytes) -> list[bytes]:
+    """A request for decisions."""
+    request = parse(DecisionRequest, raw)
+    decision_media_of(request)
+    return [orjson.dumps(decision_to_gemini(request, _TRANSLATORS.chat, {}, model="gemini-decision-1").body)]
+
+
 def line(raw: bytes) -> list[bytes]:
     """A line of a batch."""
     reader = InputReader()
@@ -237,6 +294,10 @@ ENDPOINTS: dict[str, tuple[Json, Work]] = {
     "chat": (CHAT, chat),
     "responses": (RESPONSE, response),
     "conversations": (CONVERSATION, conversation),
+    "completions": (COMPLETIONS, completions),
+    "moderations": (MODERATION, moderation),
+    "moderations of parts": (MODERATED_PARTS, moderation),
+    "decisions": (DECISION, decision),
     "embeddings": (EMBEDDINGS, embeddings),
     "speech": (SPEECH, speech),
     "generations": (GENERATION, validated(GenerationRequest)),

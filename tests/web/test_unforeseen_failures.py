@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PATHS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/models", None),
     ("GET", "/v1/models/gemini-2.5-flash", None),
+    ("POST", "/v1/completions", {"model": "gemini-2.5-flash", "prompt": "Hi"}),
+    ("POST", "/v1/moderations", {"input": "Hi"}),
     ("POST", "/v1/embeddings", {"model": "gemini-embedding-001", "input": "Hi"}),
     ("POST", "/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": "Hi", "voice": "Kore"}),
     ("POST", "/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi"}),

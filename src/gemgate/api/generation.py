@@ -19,7 +19,7 @@ from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
-from gemgate.tasks import ItemSource, all_of, interleaved
+from gemgate.tasks import ItemSource, interleaved, some_at_once
 from gemgate.translation.notes import Notes, served_by, status_header
 from gemgate.translation.retired_models import retired_error
 from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
@@ -31,6 +31,9 @@ LEARNED = "learned="
 
 MAX_ADJUSTED_BYTES = 4_194_304
 """Larger requests are not kept for a second translation while Google answers."""
+
+MAX_AT_ONCE = 8
+"""Calls of one request that run at a time."""
 
 
 class ModelRequest(Protocol):
@@ -119,6 +122,10 @@ class Generation(Generic[T]):
                 del self._call.source  # nobody will translate it again
             return await self._generate(ModelAttempt(self._models[0]))
         return await self._fallback().answer(self._generate)
+
+    async def answer_of(self, limits: CallLimits) -> tuple[T, list[GenerateContentResponse]]:
+        """As `answer`, of the first model alone, within `limits` of another's fallback."""
+        return await self._generate(ModelAttempt(self._models[0], limits))
 
     def stream(self) -> EventBatches:
         """The answer as ready bytes."""
@@ -298,7 +305,8 @@ class ModelCall(Generic[T]):
         bodies = translation.take_bodies()
         if len(bodies) == 1:
             return [await generate(translation.model, bodies.pop(), key, limits=limits)]
-        return await all_of([generate(translation.model, body, key, limits=limits) for body in bodies])
+        calls = [partial(generate, translation.model, body, key, limits=limits) for body in bodies]
+        return await some_at_once(calls, MAX_AT_ONCE)
 
     def _is_too_long(self, translation: T) -> bool:
         """Whether the answer may be longer than Google gives in one piece."""
@@ -324,7 +332,7 @@ class ModelCall(Generic[T]):
             gemini.stream(translation.model, body, key, limits=limits, number=number)
             for number, body in enumerate(translation.take_bodies())
         ]
-        return streams[0] if len(streams) == 1 else interleaved(streams)
+        return streams[0] if len(streams) == 1 else interleaved(streams, MAX_AT_ONCE)
 
     async def _renewed(self, translation: T) -> AsyncGenerator[CallEvents, None]:
         """As `_events`; if nothing has come, what is why is changed once."""

@@ -23,6 +23,7 @@ from gemgate.shared_state.connection import RedisConnection
 from gemgate.store import Store
 from gemgate.translation.options import Dialect, EmbeddingOptions, FileOptions, ImageOptions, Options
 from gemgate.upstream.client import Upstream
+from gemgate.upstream.decisions import Decisions
 from gemgate.web.heavy_work import HeavyWork
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Services:
     responses: "ResponseServices"
     readiness: Readiness
     confirmed_keys: ConfirmedKeys
+    decisions: Decisions
     heavy: HeavyWork = field(default_factory=HeavyWork)
 
 

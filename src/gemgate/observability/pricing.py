@@ -86,6 +86,10 @@ class Rates:
         return cost + max(asked, 0) * (self.input or 0) + max(answered, 0) * (self.output or 0)
 
 
+_UNLISTED = (("gemini-decision-", Rates(0.10 / _PER, None, None, 0.0, {}, {})),)
+"""Models that the table lacks. Source: apidog.com, 12 Nov 2026: $0.10 a million input tokens, and answers are free."""
+
+
 def cost_of(model: str, served: str | None, counts: Counts, meta: UsageMetadata) -> float | None:
     """What a request cost in US dollars; None when the table does not know.
 
@@ -117,7 +121,8 @@ def rates_of(model: str, tier: str | None, hour: int) -> tuple[tuple[int, Rates]
     try:
         _, info = get_snapshot().find_provider_model(model.removeprefix("models/"), None, _PROVIDER, None)
     except LookupError:
-        return ()
+        name = model.removeprefix("models/")
+        return next((((-1, rates),) for prefix, rates in _UNLISTED if name.startswith(prefix)), ())
     moment = datetime.fromtimestamp(hour * _HOUR, UTC)
     if tier in _STANDARD_TIERS:
         prices = info.get_prices(moment)

@@ -17,7 +17,10 @@ from gemgate.gemini.usage import Counts, counts, total
 from gemgate.observability.pricing import cost_of, searches_cost
 from gemgate.redaction import HIDDEN
 
-Operation = Literal["chat", "responses", "embeddings", "image_generation", "image_edit", "speech"]
+Operation = Literal[
+    "chat", "text_completion", "responses", "embeddings", "image_generation", "image_edit", "image_variation", "speech",
+    "moderation", "decision",
+]  # fmt: skip
 
 UNMATCHED = "unmatched"
 """The route of a request for a path that there is not."""

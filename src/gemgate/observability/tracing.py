@@ -34,11 +34,15 @@ _log = structlog.get_logger()
 
 _OPERATIONS = {
     "chat": "chat",
+    "text_completion": "text_completion",
     "responses": "chat",
     "embeddings": "embeddings",
     "image_generation": "generate_content",
     "image_edit": "generate_content",
+    "image_variation": "generate_content",
     "speech": "generate_content",
+    "moderation": "generate_content",
+    "decision": "generate_content",
 }
 _GROUP = "opentelemetry_traces_exporter"
 _LONGEST = 128
@@ -114,7 +118,7 @@ class Tracing:
             **self.server,
             **_parameters(record.request),
         }
-        if record.operation in ("image_generation", "image_edit"):
+        if record.operation in ("image_generation", "image_edit", "image_variation"):
             attributes["gen_ai.output.type"] = "image"
         elif record.operation == "speech":
             attributes["gen_ai.output.type"] = "speech"

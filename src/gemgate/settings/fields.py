@@ -219,6 +219,14 @@ class Fields(SecretFiles):
         description="Seconds for which an image is kept that is answered as a URL (response_format: url); 0: such a "
         "request is a 400.",
     )
+    moderation_threshold: float = Field(
+        default=0.5, gt=0, le=1, description="The score from which a category of /v1/moderations is flagged."
+    )
+    moderation_model: str = Field(
+        default="gemini-3.5-flash-lite",
+        min_length=1,
+        description="The model that judges for /v1/moderations where the account has no Decisions API, and in batches.",
+    )
     models_ttl: PositiveFloat = Field(default=300, description="How long a list of models is cached.")
     models_refresh: NonNegativeFloat = Field(
         default=86_400,

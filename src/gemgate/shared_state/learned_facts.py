@@ -5,11 +5,12 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import orjson
 import structlog
 
+from gemgate.gemini.decisions import DECISIONS, Spelling
 from gemgate.gemini.learned_facts import LIKE, LearnedFact
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_overrides import FACT_NAMES, ModelFactsError, checked_fact
@@ -103,4 +104,6 @@ def _value(name: object, value: object) -> object:
         return value
     if name == REFUSED_VALUES and isinstance(value, list) and all(isinstance(digest, str) for digest in value):
         return tuple(value)
+    if name == DECISIONS and value in get_args(Spelling):
+        return value
     raise ModelFactsError(f"{str(name)[:_MAX_NAME]!r} cannot be learned")

@@ -60,6 +60,7 @@ from gemgate.store import StorageLimits, Store, StoreError
 from gemgate.tasks import in_background
 from gemgate.translation.options import Options
 from gemgate.upstream.client import Upstream
+from gemgate.upstream.decisions import Decisions
 
 if TYPE_CHECKING:
     from gemgate.observability.tracing import Tracing
@@ -187,6 +188,7 @@ async def services(
             responses=await enter(_responses(settings, store, Encryptor(secrets, _CARRIERS))),
             readiness=await enter(aclosing(Readiness(store))),
             confirmed_keys=ConfirmedKeys(gemini),
+            decisions=Decisions(gemini, chat.catalog),
         )
 
 

@@ -7,9 +7,12 @@ from gemgate.api.batches import wire as batches_wire
 from gemgate.api.batches.startup import BatchOptions
 from gemgate.api.batches.worker_process import Setup
 from gemgate.api.chat import wire as chat_wire
+from gemgate.api.completions import wire as completions_wire
+from gemgate.api.decisions import wire as decisions_wire
 from gemgate.api.embeddings import wire as embeddings_wire
 from gemgate.api.files import wire as files_wire
 from gemgate.api.images import wire as images_wire
+from gemgate.api.moderations import wire as moderations_wire
 from gemgate.api.responses import wire as responses_wire
 from gemgate.api.speech import wire as speech_wire
 from gemgate.auth.client_keys import ClientKey
@@ -20,7 +23,7 @@ from gemgate.gemini.learned_facts import LearnedFacts
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.observability.record import current_caller
 from gemgate.settings import Settings
-from gemgate.translation.options import EmbeddingOptions, FileOptions, ImageOptions, Inspect, Options
+from gemgate.translation.options import EmbeddingOptions, FileOptions, ImageOptions, Inspect, ModerationOptions, Options
 from gemgate.translation.thought_signatures import SignatureStore
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.key_pool import KeyPool
@@ -113,6 +116,7 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         max_request=settings.inline_max_bytes,
         directory=settings.data_dir,
         google_host=None if settings.passes_keys_through else google_host(settings),
+        moderation=ModerationOptions(settings.moderation_threshold, settings.moderation_model),
     )
     return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)
 
@@ -136,12 +140,16 @@ def known_params() -> frozenset[str]:
     tables = (
         batches_wire.PARAMETERS,
         chat_wire.PARAMETERS,
+        completions_wire.PARAMETERS,
+        decisions_wire.PARAMETERS,
         embeddings_wire.PARAMETERS,
         files_wire.FILES,
         files_wire.UPLOADS,
         files_wire.COMPLETE,
         images_wire.GENERATIONS,
         images_wire.EDITS,
+        images_wire.VARIATIONS,
+        moderations_wire.PARAMETERS,
         responses_wire.PARAMETERS,
         speech_wire.PARAMETERS,
     )

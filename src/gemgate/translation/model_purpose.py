@@ -13,7 +13,7 @@ _USES: dict[Purpose, tuple[str, str]] = {
     "live": ("is for live sessions", "Google's Live API (BidiGenerateContent, a WebSocket), which is not served here"),
     "video": ("makes videos", "Google's predictLongRunning, POST /v1beta/models/{model}:predictLongRunning"),
     "music": ("makes music", "Google's Interactions API, POST /v1beta/interactions"),
-    "decisions": ("answers closed questions", "Google's Decisions API, POST /v1beta/decisions"),
+    "decisions": ("answers closed questions", "POST /v1/decisions"),
     "interactions": ("makes videos and edits them", "Google's Interactions API, POST /v1beta/interactions"),
     "agents": ("is an agent", "Google's Interactions API, POST /v1beta/interactions"),
 }

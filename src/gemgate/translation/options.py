@@ -66,6 +66,19 @@ class ImageOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ModerationOptions:
+    """How content is judged.
+
+    Attributes:
+        threshold: The score from which a category counts as true.
+        model: The general model that judges for an account without the Decisions API.
+    """
+
+    threshold: float = 0.5
+    model: str = "gemini-3.5-flash-lite"
+
+
+@dataclass(frozen=True, slots=True)
 class FileOptions:
     """How files are taken in.
 

@@ -80,6 +80,15 @@ def thinking_config(
     return config  # type: ignore[return-value]  # see above
 
 
+def least_thinking(facts: ModelFacts) -> ThinkingConfig:
+    """The least that a model thinks; empty for one that does not, and where it takes no such field."""
+    if "thinkingConfig" in facts.refused_fields:
+        return {}
+    if facts.thinking == "budget":
+        return {"thinkingBudget": 0 if facts.can_stop_thinking else facts.budget[0]}
+    return {"thinkingLevel": facts.levels[0]} if facts.thinking == "level" and facts.levels else {}
+
+
 def show_thoughts(config: GenerationConfig, facts: ModelFacts) -> None:
     """Ask for the thoughts as well, if the model has some in a conversation and the caller has not said otherwise."""
     thinking = config.get("thinkingConfig") or {}

@@ -9,6 +9,7 @@ import httpx
 
 from gemgate.gemini.client.client import Body, GeminiClient, encode
 from gemgate.gemini.client.response import GeminiResponse
+from gemgate.gemini.decisions import PATH as DECISIONS_PATH
 from gemgate.gemini.errors import Failure, GeminiError, TransportError, can_be_key
 from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
@@ -23,7 +24,7 @@ from gemgate.upstream.retry import (
     Shared,
 )
 from gemgate.upstream.stream import RetryingStream
-from gemgate.upstream.targets import Target, method_call, target_of
+from gemgate.upstream.targets import MethodGroup, Target, method_call, target_of
 
 T = TypeVar("T")
 
@@ -42,6 +43,11 @@ def _generates(model: str) -> Target:
 @lru_cache(maxsize=1024)
 def _streams(model: str) -> Target:
     return method_call(model_path(model), "streamGenerateContent")
+
+
+@lru_cache(maxsize=1024)
+def _decides(model: str) -> Target:
+    return Target(model_path(model), MethodGroup.DECIDE, "decisions")
 
 
 class Upstream:
@@ -135,6 +141,18 @@ class Upstream:
         return RetryingStream(
             attempts, lambda secret, within: self.client.stream(model, content, secret, within=within), number
         )
+
+    async def decide(
+        self, model: str, body: Body, key: str | None, limits: CallLimits = DEFAULT_LIMITS
+    ) -> dict[str, object]:
+        """The JSON object that the Decisions API answers; `model` says whose cool-downs and breaker it has."""
+        attempts = self._attempts(_decides(model), body, key, limits)
+        content = encode(body)
+
+        async def send(secret: str, within: float | None) -> dict[str, object]:
+            return await self.client.request("POST", DECISIONS_PATH, key=secret, json=content, within=within)
+
+        return await self._made(attempts, send)
 
     async def request(
         self,

@@ -16,6 +16,7 @@ class MethodGroup(StrEnum):
     EMBED = "embed"
     COUNT = "count"
     PREDICT = "predict"
+    DECIDE = "decide"
     BATCH = "batch"
     FILES = "files"
     CACHES = "caches"

@@ -27,6 +27,7 @@ LONGEST_ANSWER = 65_536
 """The highest output limit of Google's models, thoughts included."""
 
 _MOST_CANDIDATES = 8
+_MOST_PROMPTS = 128
 
 
 class AnswerKind(StrEnum):
@@ -35,17 +36,21 @@ class AnswerKind(StrEnum):
     TEXT = "text"
     IMAGE = "image"
     VECTOR = "vector"
+    SCORES = "scores"
     JOB = "job"
     SPEECH = "speech"
 
 
 _OPENAI = {
-    "/chat/completions": AnswerKind.TEXT,
+    "/completions": AnswerKind.TEXT,  # of chats too
     "/responses": AnswerKind.TEXT,
     "/responses/compact": AnswerKind.TEXT,
     "/images/generations": AnswerKind.IMAGE,
     "/images/edits": AnswerKind.IMAGE,
+    "/images/variations": AnswerKind.IMAGE,
     "/embeddings": AnswerKind.VECTOR,
+    "/moderations": AnswerKind.SCORES,
+    "/decisions": AnswerKind.SCORES,
     "/audio/speech": AnswerKind.SPEECH,
 }
 _NATIVE = {
@@ -108,6 +113,7 @@ def estimate(body: bytes, kind: AnswerKind | None, limit: int) -> TokenEstimate:
     default = max(1, limit // 4)
     if kind is AnswerKind.TEXT:
         stated, number = _stated(value)
+        number *= _prompts(value)
         most = (stated or LONGEST_ANSWER) * number
         reserve = min(stated * number, limit) if stated else min(DEFAULT_ANSWER * number, default)
         return TokenEstimate(prompt, reserve, most, by_size=True)
@@ -158,6 +164,12 @@ def _stated(value: object) -> tuple[int, int]:
             elif plain in _CONFIGS:
                 waiting.append(child)
     return longest, number
+
+
+def _prompts(value: object) -> int:
+    """How many prompts are answered, where a request has several."""
+    prompts = value.get("prompt") if isinstance(value, dict) else None
+    return max(1, min(len(prompts), _MOST_PROMPTS)) if isinstance(prompts, list) else 1
 
 
 def _whole(value: object, most: int) -> int:

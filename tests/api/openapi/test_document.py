@@ -224,6 +224,35 @@ def test_embeddings_are_as_documented(proof: Proof, encoding: str) -> None:
     proof.send("POST", "/v1/embeddings", json=body)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_legacy_completions_are_as_documented(proof: Proof, stream: bool) -> None:
+    body = {
+        "model": FLASH_25,
+        "prompt": ["a", "b"],
+        "n": 2,
+        "stream": stream,
+        "stream_options": {"include_usage": True},
+    }
+    proof.send("POST", "/v1/completions", json=body)
+    proof.send("POST", "/v1/completions", json={"model": FLASH_25, "prompt": "a", "logprobs": 2})
+
+
+@pytest.mark.parametrize("model", ["omni-moderation-latest", "gemini-3.5-flash-lite"])
+def test_moderations_are_as_documented(proof: Proof, model: str) -> None:
+    proof.send("POST", "/v1/moderations", json={"model": model, "input": ["a", "a [[emulator: blocked-prompt]]"]})
+
+
+def test_decisions_are_as_documented(proof: Proof) -> None:
+    questions: list[Any] = [
+        {"type": "predicate", "instructions": "Is it?"},
+        {"type": "choice", "instructions": "Which?", "choices": [{"value": True}, {"value": "b"}]},
+        {"type": "score", "instructions": "How?", "levels": [{"label": "a"}, {"label": "b"}]},
+    ]
+    for text in ("a", "a [[emulator: blocked-prompt]]"):
+        body = {"model": "gemini-decision-1", "input": text, "questions": questions}
+        proof.send("POST", "/v1/decisions", json=body)
+
+
 @pytest.mark.parametrize("model", [DRAWS, "imagen-4.0-generate-001"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_images_are_as_documented(proof: Proof, model: str, stream: bool) -> None:
@@ -241,6 +270,7 @@ def test_edits_are_as_documented(proof: Proof, stream: str) -> None:
     image = f"data:image/png;base64,{drawn}"
     form = {"model": DRAWS, "prompt": "A hat", "stream": stream, "image": image}
     proof.send("POST", "/v1/images/edits", json=form | {"stream": stream == "true"})
+    proof.send("POST", "/v1/images/variations", json={"model": DRAWS, "image": image})
 
 
 @pytest.mark.parametrize(

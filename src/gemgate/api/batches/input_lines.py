@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import orjson
 
+from gemgate.api.batches import moderation_lines
 from gemgate.auth.client_keys import is_allowed
 from gemgate.batch_limits import ENDPOINTS, MAX_BATCH_BYTES
 from gemgate.errors import ApiError
+from gemgate.gemini.decisions import MODEL
 from gemgate.gemini.resource_names import without_prefixes
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.model_routing.model_name import model_name
@@ -122,10 +124,12 @@ class InputReader:
         max_line: int = 104_857_600,
         models: Sequence[str] | None = None,
         aliases: ModelAliases | None = None,
+        general_judge: str = "",
     ) -> None:
         """`endpoint` is what each line must call (None: what the first one calls), `max_line` its limit in bytes.
 
-        `models` are patterns of the models that the caller may use (None: all), `aliases` other names for models.
+        `models` are patterns of the models that the caller may use (None: all), `aliases` other names for models,
+        `general_judge` the model that judges in batches; empty: all are read as if it were one.
         """
         self.total = 0
         self.model: str | None = None
@@ -135,6 +139,7 @@ class InputReader:
         self._max_line = max_line
         self._models = models
         self._aliases = aliases or ModelAliases()
+        self._general_judge = general_judge
         self._splitter = LineSplitter(max_line)
         self._seen: set[bytes] = set()
         self._number = 0
@@ -229,9 +234,14 @@ class InputReader:
         return url
 
     def _check_model(self, body: dict[str, object]) -> None:
-        asked = _string(body, "model", "body.model")
+        is_moderation = self.url == moderation_lines.URL
+        asked = moderation_lines.asked_model(body) if is_moderation else body.get("model")
+        asked = _string({"model": asked}, "model", "body.model")
         try:
-            model = model_name(self._aliases.first(asked))
+            if is_moderation:
+                model = model_name(moderation_lines.judge_of(asked, self._aliases, self._general_judge or MODEL))
+            else:
+                model = model_name(self._aliases.first(asked))
         except ApiError as error:
             raise _BadLineError("invalid_value", error.message, "body.model") from None
         if not is_allowed(without_prefixes(asked), self._models):

@@ -126,7 +126,13 @@ class TranslateSession:
         self._translators = translators
         self._google_host = google_host
         self._max_request = max_request
-        self._reader = InputReader(job.url, max_line=max_line, models=job.models, aliases=translators.aliases)
+        self._reader = InputReader(
+            job.url,
+            max_line=max_line,
+            models=job.models,
+            aliases=translators.aliases,
+            general_judge=translators.moderation.model,
+        )
         self._writer = ResultWriter(job, translators)
         self._queue: deque[Line] = deque()
         self._waiting: dict[int, tuple[str, Prepared]] = {}
@@ -220,7 +226,7 @@ class TranslateSession:
         """
         if self._google_host is None or not may_name(raw):
             return frozenset()
-        asked = self._translators.aliases.lists.get(bare(str(body["model"])))
+        asked = self._translators.aliases.lists.get(bare(str(body.get("model"))))
         named = named_in(
             {name: value for name, value in body.items() if asked is None or name != "model"}, self._google_host
         )

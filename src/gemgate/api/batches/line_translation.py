@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 
-from gemgate.api.batches import response_lines
+from gemgate.api.batches import completion_lines, moderation_lines, response_lines
 from gemgate.api.batches.line_limit import line_limit
 from gemgate.api.chat import messages as chat_messages
 from gemgate.api.chat.request import ChatTranslation
@@ -30,7 +30,7 @@ from gemgate.media.references import Ref, Resolved, placeholders
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.notes import Notes
-from gemgate.translation.options import Dialect, EmbeddingOptions, Options
+from gemgate.translation.options import Dialect, EmbeddingOptions, ModerationOptions, Options
 from gemgate.translation.validation import parse_value
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Translators:
     chat: Options
     embeddings: EmbeddingOptions
     aliases: ModelAliases = field(default_factory=ModelAliases)
+    moderation: ModerationOptions = field(default_factory=ModerationOptions)
 
     def for_answers(self) -> "Translators":
         """The same for a second translation of a line that was accepted: it may not be refused now."""
@@ -80,7 +81,7 @@ class Translators:
         )
         policy = chat.unsupported_params
         options = replace(self.embeddings, remote_media="google", unsupported_params=policy)
-        return Translators(chat, options, self.aliases)
+        return Translators(chat, options, self.aliases, self.moderation)
 
 
 class Prepared(Protocol):
@@ -154,7 +155,13 @@ def prepare(body: Mapping[str, object], job: LineJob, translators: Translators) 
     if job.url == response_lines.URL:
         model_of = translators.aliases.first
         line = response_lines.ResponseLine.of(body, translators.chat, model_of, job.caller_id, job.created)
-        return _Responses(line)
+        return _Whole(line)
+    if job.url == completion_lines.URL:
+        first = translators.aliases.first
+        return _Whole(completion_lines.TextCompletionLine.of(body, translators.chat, first, job.created))
+    if job.url == moderation_lines.URL:
+        chat_options, judging = translators.chat, translators.moderation
+        return _Whole(moderation_lines.ModerationLine.of(body, chat_options, judging, translators.aliases))
     chat = parse_value(ChatCompletionRequest, body)
     if chat.stream:
         msg = "A batch has no streams. Leave 'stream' out of the request."
@@ -204,8 +211,8 @@ class _Chat:
 
 
 @dataclass(frozen=True, slots=True)
-class _Responses:
-    line: response_lines.ResponseLine
+class _Whole:
+    line: response_lines.ResponseLine | completion_lines.TextCompletionLine | moderation_lines.ModerationLine
 
     def references(self) -> list[Ref]:
         return self.line.references()

@@ -29,7 +29,7 @@ class BatchRequest(Wire):
     """A file of requests, and where each of them goes."""
 
     input_file_id: Annotated[str, Field(min_length=1)]
-    endpoint: Literal["/v1/chat/completions", "/v1/embeddings", "/v1/responses"]
+    endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations", "/v1/responses"]
     completion_window: Literal["24h"]
     metadata: Annotated[dict[Key, Value], Field(max_length=16, fail_fast=True)] | None = None
     output_expires_after: OutputExpiresAfter | None = None

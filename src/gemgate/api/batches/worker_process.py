@@ -25,7 +25,15 @@ from gemgate.gemini.fact_snapshot import FactSnapshot, PinnedFacts, catalog_of_p
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_overrides import ModelFactsError
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
-from gemgate.translation.options import EmbeddingOptions, Options, Policy, RemoteMedia, ShownThoughts, TrailingAssistant
+from gemgate.translation.options import (
+    EmbeddingOptions,
+    ModerationOptions,
+    Options,
+    Policy,
+    RemoteMedia,
+    ShownThoughts,
+    TrailingAssistant,
+)
 from gemgate.translation.thought_signatures import SignatureStore
 from gemgate.web.turns import Turns
 
@@ -61,6 +69,7 @@ class Setup:
     max_request: int = 100_000_000
     directory: Path | None = None
     google_host: str | None = None
+    moderation: ModerationOptions = field(default_factory=ModerationOptions)
 
     def translators(self, known: FactSnapshot | None = None) -> Translators:
         """The translators under these settings, and what was known. The store of signatures is empty."""
@@ -89,7 +98,7 @@ class Setup:
         embeddings = EmbeddingOptions(
             catalog=catalog, unsupported_params=self.unsupported_params, remote_media=self.remote_media, usage="off"
         )
-        return Translators(chat, embeddings, ModelAliases(self.models, successor_of))
+        return Translators(chat, embeddings, ModelAliases(self.models, successor_of), self.moderation)
 
     def check_session(self) -> CheckSession:
         """One that looks at an input as it is uploaded."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from gemgate.api.images.wire import MAX_IMAGES, EditRequest
+from gemgate.api.images.wire import MAX_IMAGES, EditRequest, VariationRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.resource_names import FILES_URL
 from gemgate.gemini.types import Part
@@ -29,8 +29,12 @@ Edit = tuple[EditRequest, list[Part | FileRef]]
 """The request, and its images: those that the caller has uploaded to the gateway are to be read yet."""
 
 
-def from_form(parts: Sequence[FormPart]) -> Edit:
+def from_form(parts: Sequence[FormPart], shape: type[EditRequest] = EditRequest) -> Edit:
     """The request in a form, as OpenAI's clients write it: `image` or `image[]`, and nested names in brackets.
+
+    Args:
+        parts: The form's.
+        shape: What it is read as.
 
     Raises:
         ApiError: 400 that names the field at fault.
@@ -43,23 +47,23 @@ def from_form(parts: Sequence[FormPart]) -> Edit:
         elif part.filename or part.content:  # a browser sends an empty file where none was chosen
             _take_file(fields, files, part)
     try:
-        request = EditRequest.model_validate(fields)
+        request = shape.model_validate(fields)
     except ValidationError as error:
         raise from_details(error.errors(include_url=False), fields) from None
     texts = _images_in(request)
-    _count(len(files) + len(texts))
+    _count(len(files) + len(texts), request)
     return request, [*(_blob(_file(part, index)) for index, part in enumerate(files)), *texts]
 
 
-def from_json(raw: bytes) -> Edit:
-    """The request in a JSON body, with its images in `image` or `images`.
+def from_json(raw: bytes, shape: type[EditRequest] = EditRequest) -> Edit:
+    """The request in a JSON body, with its images in `image` or `images`; read as `shape`.
 
     Raises:
         ApiError: 400 that names the field at fault.
     """
-    request = parse(EditRequest, raw)
+    request = parse(shape, raw)
     images = _images_in(request)
-    _count(len(images))
+    _count(len(images), request)
     return request, images
 
 
@@ -133,10 +137,11 @@ def _blob(media: Inline) -> Part:
     return {"inlineData": {"mimeType": media.mime, "data": media.data}}
 
 
-def _count(images: int) -> None:
+def _count(images: int, request: EditRequest) -> None:
     if not images:
         msg = "Missing required parameter: 'image'. Send one file, or several under the name 'image[]'."
         raise ApiError(400, msg, param="image", code="missing_required_parameter")
-    if images > MAX_IMAGES:
-        msg = f"Invalid 'image': expected at most {MAX_IMAGES} images, but got {images} instead."
+    maximum = 1 if isinstance(request, VariationRequest) else MAX_IMAGES
+    if images > maximum:
+        msg = f"Invalid 'image': expected at most {maximum} images, but got {images} instead."
         raise ApiError(400, msg, param="image", code="array_above_max_length")

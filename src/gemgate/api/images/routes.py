@@ -1,4 +1,4 @@
-"""`POST /images/generations` and `POST /images/edits`: the I/O around the translation."""
+"""`POST /images/generations`, `/images/edits` and `/images/variations`: the I/O around the translation."""
 
 import asyncio
 import time
@@ -29,7 +29,13 @@ from gemgate.api.images.request import (
     method_of,
     to_gemini,
 )
-from gemgate.api.images.wire import EditRequest, GenerationRequest, ImageRequest
+from gemgate.api.images.wire import (
+    VARIATION_MODELS,
+    EditRequest,
+    GenerationRequest,
+    ImageRequest,
+    VariationRequest,
+)
 from gemgate.api.services import Services, caller_of, origin_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
@@ -41,6 +47,7 @@ from gemgate.gemini.usage import searches_of
 from gemgate.media.references import FileRef
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
+from gemgate.model_routing.openai_names import gemini_name
 from gemgate.observability.pricing import images_cost
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
@@ -86,6 +93,19 @@ async def edit_image(request: Request) -> Response:
 
     With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
     """
+    return await _edited(request, EditRequest)
+
+
+@router.post("/images/variations", summary="Make variations of an image")
+async def create_image_variation(request: Request) -> Response:
+    """Answer with variations of an image, of a form or of a JSON body: an edit that asks for another composition.
+
+    With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
+    """
+    return await _edited(request, VariationRequest)
+
+
+async def _edited(request: Request, shape: type[EditRequest]) -> Response:
     services = services_of(request)
     caller = caller_of(request)
     limit = services.settings.max_body_bytes
@@ -93,11 +113,11 @@ async def edit_image(request: Request) -> Response:
         form = await read_form(request, limit)
         heavy = any(is_heavy(bytes(part.content)) for part in form if part.filename is None)
         aside = services.heavy.aside(caller.id, is_heavy=heavy)
-        edit, images = await aside.run(partial(from_form, form))
+        edit, images = await aside.run(partial(from_form, form, shape))
     else:
         raw = await read_json_body(request, limit)
         aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
-        edit, images = await aside.run(partial(from_json, raw))
+        edit, images = await aside.run(partial(from_json, raw, shape))
     await services.access.check_request(caller, edit)
     parts = [
         image_part(await services.media.read(image, caller), image.param) if isinstance(image, FileRef) else image
@@ -115,10 +135,12 @@ async def _serve(
     aside: Aside,
 ) -> Response:
     record, kind = current(), _kind(asked)
-    record.asks(kind, asked.model, asked)
-    caller.check_model(asked.model)
+    is_variation = isinstance(asked, VariationRequest)
+    record.asks("image_variation" if is_variation else kind, asked.model, asked)
+    name = gemini_name(asked.model, VARIATION_MODELS, services.aliases) if is_variation else asked.model
+    caller.check_model(name)
     as_urls = await services.image_links.check(asked, caller.id)
-    models = services.aliases.resolve(asked.model)
+    models = services.aliases.resolve(name)
     is_dry = is_dry_run(request)
     translate = partial(_translated, services, caller, asked, images, aside)
     async with cancelled_on_disconnect(request):

@@ -73,6 +73,20 @@ class EditRequest(ImageRequest):
     mask: object = None
 
 
+VARY = "Make a variation of this image: the same subject and style, another composition."
+"""The prompt of a variation."""
+
+
+class VariationRequest(EditRequest):
+    """The fields of `POST /v1/images/variations`: an edit of one image, for which nothing needs to be said."""
+
+    model: Annotated[str, Field(min_length=1)] = "dall-e-2"
+    prompt: Annotated[str, Field(min_length=1)] = VARY
+
+
+VARIATION_MODELS = dict.fromkeys(("dall-e-2", "dall-e-3", "gpt-image-1"), "gemini-3.1-flash-image")
+"""OpenAI's models that made variations, and Gemini's that answers to their names there."""
+
 _BOTH: dict[str, ParameterSupport] = {
     "model": mapped("the model in the path; Gemini's image models by `generateContent`, Imagen by `predict`"),
     "prompt": mapped("the text of the user's turn; `instances[0].prompt` of Imagen"),
@@ -117,6 +131,14 @@ EDITS: dict[str, ParameterSupport] = {
     "input_fidelity": dropped("Gemini has no such switch; say in the prompt what must stay"),
     "markup": rejected("Gemini takes no overlays"),
     "mask": rejected("Gemini takes no masks; say in the prompt what to change"),
+}
+
+VARIATIONS: dict[str, ParameterSupport] = {
+    **EDITS,
+    "model": mapped("as for edits; OpenAI's names, and no name, are answered by `gemini-3.1-flash-image`"),
+    "prompt": mapped(f"the text of the user's turn: “{VARY}” unless another one is given, which OpenAI has not"),
+    "image": mapped("`inlineData` before the prompt: one file; base64 in a JSON body"),
+    "size": mapped("the nearest `aspectRatio` and `imageSize` of the model: OpenAI's sizes are squares"),
 }
 
 DROPPED = frozenset(name for name, support in (GENERATIONS | EDITS).items() if support.kind == "dropped")

@@ -8,10 +8,13 @@ from pydantic import Field, WithJsonSchema
 
 from gemgate.api.batches.wire import BatchRequest
 from gemgate.api.chat.wire import ChatCompletionRequest
+from gemgate.api.completions.wire import TextCompletionRequest
+from gemgate.api.decisions.wire import DecisionRequest
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.files.wire import CompleteRequest, FileRequest, UploadRequest
-from gemgate.api.images.wire import EditRequest, GenerationRequest
+from gemgate.api.images.wire import EditRequest, GenerationRequest, VariationRequest
 from gemgate.api.models.wire import Model, ModelListObject
+from gemgate.api.moderations.wire import ModerationRequest
 from gemgate.api.openapi.batches import Batch, BatchList
 from gemgate.api.openapi.chat import ChatCompletion, ChatCompletionChunk
 from gemgate.api.openapi.common import (
@@ -20,6 +23,8 @@ from gemgate.api.openapi.common import (
     Health,
     Unready,
 )
+from gemgate.api.openapi.completions import TextCompletion
+from gemgate.api.openapi.decisions import DecisionObject, ModerationObject
 from gemgate.api.openapi.embeddings import EmbeddingList
 from gemgate.api.openapi.files import (
     DeletedFile,
@@ -72,6 +77,12 @@ class EditForm(EditRequest):
     """The form of `POST /v1/images/edits`: up to 16 files in `image` or `image[]`."""
 
     image: Annotated[str | list[str] | None, WithJsonSchema(_FILES)] = Field(default_factory=list)
+
+
+class VariationForm(VariationRequest):
+    """The form of `POST /v1/images/variations`: one file in `image`."""
+
+    image: Annotated[str | list[str] | None, WithJsonSchema(_FILE)] = Field(default_factory=list)
 
 
 Body = Mapping[str, Any]
@@ -141,6 +152,10 @@ _CHAT = (
     "The answer; with `stream`, events whose `data:` is a chunk each, and `data: [DONE]` at the end, or an error in "
     "its place. Lines that begin with a colon are comments. With `x-gemgate-dry-run`, the native request."
 )
+_TEXTS = (
+    "The texts; with `stream`, events whose `data:` is a piece of one, and `data: [DONE]` at the end. With "
+    "`x-gemgate-dry-run`, the native request."
+)
 _RESPONSES = (
     "The response; with `stream`, its events, of which the last but `data: [DONE]` has the whole response. With "
     "`x-gemgate-dry-run`, the native request."
@@ -159,6 +174,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("post", "/v1/chat/completions"): _generates(
         {JSON: ChatCompletionRequest}, _CHAT, ChatCompletion, ChatCompletionChunk
     ),
+    ("post", "/v1/completions"): _generates({JSON: TextCompletionRequest}, _TEXTS, TextCompletion, TextCompletion),
     ("post", "/v1/responses"): _generates({JSON: ResponseRequest}, _RESPONSES, ResponseObject, ResponseEvent),
     ("post", "/v1/responses/input_tokens"): _generates(
         {JSON: ResponseRequest}, "The count. With `x-gemgate-dry-run`, the native request.", InputTokenCount
@@ -213,6 +229,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("post", "/v1/images/generations"): _generates({JSON: GenerationRequest}, _IMAGES, ImagesResponse, ImageEvent),
     ("post", "/v1/images/edits"): _generates({FORM: EditForm, JSON: EditRequest}, _IMAGES, ImagesResponse, ImageEvent),
+    ("post", "/v1/images/variations"): _generates(
+        {FORM: VariationForm, JSON: VariationRequest}, _IMAGES, ImagesResponse, ImageEvent
+    ),
+    ("post", "/v1/moderations"): _generates(
+        {JSON: ModerationRequest}, "The results. With `x-gemgate-dry-run`, the native request.", ModerationObject
+    ),
+    ("post", "/v1/decisions"): _generates(
+        {JSON: DecisionRequest}, "The answers. With `x-gemgate-dry-run`, the native request.", DecisionObject
+    ),
     ("post", "/v1/audio/speech"): _speaks(),
     ("get", "/v1/images/content/{token}/{name}"): Operation(
         {

@@ -1,0 +1,143 @@
+"""Native streams as the chunks of one text completion."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gemgate.api.chat.stream import ChatStream
+from gemgate.api.completions.answer import OBJECT, finish_of, shown_beside
+from gemgate.api.completions.limit import CutText
+from gemgate.api.completions.request import TextCompletionTranslation
+from gemgate.gemini.types import GenerateContentResponse
+from gemgate.gemini.usage import counts, total
+from gemgate.observability.record import AnswerSummary
+from gemgate.translation.response_fields import service_tier, usage
+
+Chunk = dict[str, Any]
+
+
+class _CallLength:
+    """What one call has written."""
+
+    __slots__ = ("characters", "size", "tokens")
+
+    def __init__(self) -> None:
+        self.characters = self.size = self.tokens = 0
+
+
+class TextStream:
+    """Turns the events of all calls of a request into chunks: a chat stream for each prompt, with its own numbers."""
+
+    def __init__(self, translation: TextCompletionTranslation, *, fallback_id: str, created: int) -> None:
+        self._calls, self._n = translation.calls_each, translation.n
+        self._chats = [
+            ChatStream(chat.context, fallback_id=fallback_id, created=created, calls=chat.calls)
+            for chat in translation.chats
+        ]
+        self._prompts = translation.prompts
+        self._lengths = [_CallLength() for _ in range(translation.calls)]
+        self._texts = [CutText(translation.limit) for _ in range(len(self._chats) * self._n)]
+        self._has_begun = [not self._prompts] * len(self._texts)
+        self._include_usage = translation.include_usage
+        self._head: Chunk = {
+            "id": f"cmpl-{fallback_id}",
+            "object": OBJECT,
+            "created": created,
+            "model": translation.context.model,
+            "system_fingerprint": None,
+        }
+        self._has_head = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all texts are as long as they may be: what is still written is for nobody."""
+        return all(text.is_full for text in self._texts)
+
+    def feed(self, event: GenerateContentResponse, number: int = 0) -> list[Chunk]:
+        """The chunks that one event of a call gives."""
+        prompt, call = divmod(number, self._calls)
+        self._count(event, number)
+        chunks: list[Chunk] = []
+        for chunk in self._chats[prompt].feed(event, call):
+            chunks += self._of_chat(chunk, prompt, number)
+        return chunks
+
+    def finish(self) -> list[Chunk]:
+        """The last chunks: the finish reason of each text, and the usage if it was asked for.
+
+        Raises:
+            ApiError: 502 when a stream ended before its texts did, or when Gemini broke off in every text of a prompt.
+        """
+        chunks: list[Chunk] = []
+        if not self.is_full:
+            for prompt, chat in enumerate(self._chats):
+                for chunk in chat.finish():
+                    chunks += self._of_chat(chunk, prompt, None)
+        if self._include_usage:
+            meta = total(summary.usage for summary in self._summaries())
+            last = {**self._head, "choices": [], "usage": usage(meta)}
+            chunks.append({**last, "service_tier": tier} if (tier := service_tier(meta)) else last)
+        return chunks
+
+    def summary(self) -> AnswerSummary:
+        """What is known by now of the model, the tokens and the ends."""
+        summaries = list(self._summaries())
+        reasons = ["length" for text in self._texts if text.is_full] or [
+            finish_of(reason) for summary in summaries for reason in summary.finish_reasons
+        ]
+        served = next((summary.served for summary in summaries if summary.served), None)
+        return AnswerSummary(served, total(summary.usage for summary in summaries), self._head["id"], reasons)
+
+    def _summaries(self) -> Iterable[AnswerSummary]:
+        return (chat.summary() for chat in self._chats)
+
+    def _count(self, event: GenerateContentResponse, number: int) -> None:
+        length = self._lengths[number]
+        if meta := event.get("usageMetadata"):
+            length.tokens = counts(meta).candidates or length.tokens
+
+    def _of_chat(self, chunk: Chunk, prompt: int, number: int | None) -> Iterator[Chunk]:
+        """A chunk of chat's; `number` is that of the call that has written it, None at the end."""
+        if not self._has_head:
+            self._take_head(chunk)
+        for choice in chunk["choices"]:
+            index = prompt * self._n + choice["index"]
+            if index >= len(self._texts) or self._texts[index].is_full:
+                continue
+            delta, reason = choice["delta"], choice["finish_reason"]
+            text = self._taken(delta.get("content") or "", index, number)
+            if not self._has_begun[index] and (text or reason):
+                self._has_begun[index] = True
+                text = self._prompts[prompt] + text
+            if text and reason is None:
+                yield self._chunk(index, text)
+            if reason is not None:
+                ended = {"native_finish_reason": choice.get("native_finish_reason"), **shown_beside(delta)}
+                yield self._chunk(index, text, finish_of(reason), ended)
+            elif self._texts[index].is_full:
+                yield self._chunk(index, "", "length")
+
+    def _taken(self, text: str, index: int, number: int | None) -> str:
+        cut = self._texts[index]
+        if not text:
+            return text
+        if number is None:  # what comes with the end was written before
+            return cut.take(text, cut.sent + len(text), 0, 0)
+        length = self._lengths[number]
+        length.characters += len(text)
+        length.size += len(text.encode("utf-8", "surrogatepass"))
+        return cut.take(text, length.characters, length.size, length.tokens)
+
+    def _take_head(self, chunk: Chunk) -> None:
+        self._has_head = True
+        chat_id = str(chunk.get("id", "")).removeprefix("chatcmpl-")
+        self._head |= {"system_fingerprint": chunk.get("system_fingerprint")}
+        if chat_id:
+            self._head["id"] = f"cmpl-{chat_id}"
+        if "service_tier" in chunk:
+            self._head["service_tier"] = chunk["service_tier"]
+        if self._include_usage:
+            self._head["usage"] = None
+
+    def _chunk(self, index: int, text: str, reason: str | None = None, ended: Chunk | None = None) -> Chunk:
+        choice = {"index": index, "text": text, "logprobs": None, "finish_reason": reason, **(ended or {})}
+        return {**self._head, "choices": [choice]}

@@ -1,0 +1,1 @@
+"""`POST /v1/decisions`, by Google's Decisions API."""

@@ -1,0 +1,210 @@
+"""`POST /moderations`: the I/O around the translation."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple, NoReturn
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemgate.api.generation import MAX_AT_ONCE, Generation, ModelCall, new_id
+from gemgate.api.moderations.answer import Result, moderation, result_of_answer, result_of_decision
+from gemgate.api.moderations.inputs import inline_media_of, media_of
+from gemgate.api.moderations.request import ModerationTranslation, to_gemini
+from gemgate.api.moderations.wire import DEFAULT_MODEL, OPENAI_MODELS, ModerationRequest
+from gemgate.api.services import caller_of, services_of
+from gemgate.errors import ApiError
+from gemgate.gemini.decisions import PATH, DecisionResponse, usage_of
+from gemgate.gemini.errors import GeminiError
+from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.model_routing.fallback import Fallback, ModelAttempt
+from gemgate.model_routing.model_name import model_name
+from gemgate.model_routing.openai_names import gemini_name
+from gemgate.observability.record import current
+from gemgate.tasks import some_at_once
+from gemgate.translation.google_errors import error_from_gemini
+from gemgate.translation.notes import served_by
+from gemgate.translation.options import Options
+from gemgate.translation.request_size import is_heavy
+from gemgate.translation.validation import parse
+from gemgate.upstream.decisions import NoDecisionsError
+from gemgate.upstream.retry import CallLimits
+from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.dry_run import dry_run, is_dry_run
+from gemgate.web.json_body import read_json_body
+from gemgate.web.json_response import json_response
+
+router = APIRouter(tags=["moderations"])
+
+_PARAMS = {"messages": "input"}
+
+
+class ModerationSource(NamedTuple):
+    """A request for judgement, and how it is translated."""
+
+    asked: ModerationRequest
+    options: Options
+
+    @property
+    def is_revisable(self) -> bool:
+        """Nothing about it is changed because of a failure."""
+        return False
+
+    def media(self) -> list[Ref]:
+        """The remote images and the files that it names."""
+        return media_of(self.asked)
+
+    def inline_media(self) -> list[InlineRef]:
+        """The images that it holds itself."""
+        return inline_media_of(self.asked)
+
+    def translate(self, model: str, media: Resolved) -> ModerationTranslation:
+        """The native requests to `model`."""
+        return to_gemini(self.asked, self.options, media, model=model)
+
+    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
+        """Nothing is changed."""
+        return False
+
+
+@router.post("/moderations", summary="Judge content")
+async def create_moderation(request: Request) -> Response:
+    """Answer with a result for each input: categories of harm, their scores, and whether any is flagged.
+
+    With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
+    """
+    services = services_of(request)
+    caller = caller_of(request)
+    raw = await read_json_body(request, services.settings.max_body_bytes)
+    heavy = is_heavy(raw)
+    asked = await services.heavy.aside(caller.id, is_heavy=heavy).run(partial(parse, ModerationRequest, raw))
+    record, named = current(), asked.model or DEFAULT_MODEL
+    record.asks("moderation", named, asked)
+    name = gemini_name(named, OPENAI_MODELS, services.aliases)
+    caller.check_model(name)
+    await services.access.check_request(caller, asked, raw)
+    models = services.aliases.resolve(name)
+    is_dry = is_dry_run(request)
+    source = ModerationSource(asked, services.chat)
+    call = ModelCall(services, caller, source, named, len(raw), is_dry, models[0], is_heavy=heavy)
+    judge = _Judge(call)
+    async with cancelled_on_disconnect(request):
+        translation = await judge.translated(models[0])
+        record.uses(translation.model, translation.notes, is_asked=not is_dry)
+        if is_dry:
+            return _shown(translation)
+        judge.first = translation
+        results = await Fallback(services.gemini, named, models).answer(judge.results)
+    body = moderation(results, model=named, moderation_id=new_id())
+    record.response_id = str(body["id"])
+    return json_response(body, judge.headers)
+
+
+def _shown(translation: ModerationTranslation) -> Response:
+    if not translation.decisions:
+        path = f"/v1beta/{translation.model}:generateContent"
+        return dry_run(path, translation.body, translation.calls, translation.notes)
+    body = {"model": translation.model.removeprefix("models/"), **translation.decisions[0]}
+    return dry_run(PATH, body, translation.calls, translation.notes)
+
+
+@dataclass(slots=True)
+class _Judge:
+    """A request on its way to the first of its models that can judge.
+
+    Attributes:
+        call: The request, as its first model gets it.
+        first: Its translation for that model, until it was used.
+        answered: The translation that was answered.
+    """
+
+    call: ModelCall[ModerationTranslation]
+    first: ModerationTranslation | None = None
+    answered: ModerationTranslation | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the response: what was dropped and adjusted, and the model that has judged."""
+        if self.answered is None:
+            return {}
+        return self.answered.notes.headers() | served_by(self.answered.model)
+
+    async def translated(self, model: str) -> ModerationTranslation:
+        """The request as `model` gets it, or the general model where the account has no Decisions API."""
+        decisions = self.call.services.decisions
+        if decisions.is_missing(model_name(model), self._account):
+            model = self.call.services.settings.moderation_model
+        self.call = replace(self.call, model=model)
+        return await self.call.resolve_and_translate()
+
+    async def results(self, attempt: ModelAttempt) -> list[Result]:
+        """The result for each input.
+
+        Raises:
+            GeminiError: Google does not judge.
+            ApiError: its judgement cannot be read, or the request cannot be sent to this model.
+        """
+        translation, self.first = self.first, None
+        if translation is None:
+            translation = await self.translated(attempt.model)
+        try:
+            if translation.decisions:
+                try:
+                    return await self._decided(translation, attempt.limits)
+                except NoDecisionsError:
+                    self.call = replace(self.call, model=self.call.services.settings.moderation_model)
+                    translation = await self.call.ready()
+            return await self._prompted(translation, attempt.limits)
+        except GeminiError as error:
+            self._refuse(error)
+
+    async def _decided(self, translation: ModerationTranslation, limits: CallLimits) -> list[Result]:
+        services, key = self.call.services, self.call.caller.key
+        decide = partial(services.decisions.decide, translation.model, key=key, account=self._account, limits=limits)
+        # The first one finds out, for all of them, whether the account has the API.
+        alone = 0 if services.decisions.is_known(translation.model, self._account) else 1
+        responses: list[DecisionResponse] = [await decide(each) for each in translation.decisions[:alone]]
+        if others := [partial(decide, each) for each in translation.decisions[alone:]]:
+            responses += await some_at_once(others, MAX_AT_ONCE)
+        for response in responses:
+            current().answered(translation.model.removeprefix("models/"), usage_of(response))
+        self._is_answered_by(translation)
+        threshold = services.settings.moderation_threshold
+        pairs = zip(responses, translation.inputs, strict=True)
+        return [result_of_decision(response, judged, threshold) for response, judged in pairs]
+
+    async def _prompted(self, translation: ModerationTranslation, limits: CallLimits) -> list[Result]:
+        generation = Generation(self.call, translation, (translation.model,), _no_stream)
+        translation, answers = await generation.answer_of(limits)
+        for answer in answers:
+            current().answered(answer.get("modelVersion"), answer.get("usageMetadata"))
+        self._is_answered_by(translation)
+        threshold = self.call.services.settings.moderation_threshold
+        pairs = zip(answers, translation.inputs, strict=True)
+        return [result_of_answer(answer, judged, threshold) for answer, judged in pairs]
+
+    def _is_answered_by(self, translation: ModerationTranslation) -> None:
+        current().uses(translation.model, translation.notes)
+        self.answered = translation
+
+    def _refuse(self, error: GeminiError) -> NoReturn:
+        """Google's error in the words of this endpoint; another model may be asked in spite of it.
+
+        Raises:
+            ApiError: always.
+        """
+        failure = error_from_gemini(error)
+        if failure.param is not None:
+            failure.param = _PARAMS.get(failure.param, failure.param)
+        raise failure from error
+
+    @property
+    def _account(self) -> str:
+        """Who has the account: the caller with a key of its own, or else the gateway."""
+        return self.call.caller.id if self.call.caller.key is not None else ""
+
+
+def _no_stream(*_: object) -> NoReturn:
+    msg = "A judgement has no stream."
+    raise ApiError(400, msg, param="stream", code="unsupported_value")
