@@ -24,12 +24,12 @@ from gemgate.api.chat.request import to_gemini
 from gemgate.api.chat.stream import ChatStream
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.app import create_app
-from gemgate.gemini.client.event_decoder import EventDecoder
+from gemgate.gemini.client.event_stream import EventDecoder
 from gemgate.observability.logs import configure_logging
 from gemgate.settings import Settings
 from gemgate.startup.options import chat_options
 from gemgate.translation.validation import parse
-from gemgate.web.disconnect import Disconnect
+from gemgate.web.disconnect import DISCONNECT, Disconnect
 from gemgate.web.limits_middleware import WHOLE_BODY
 from gemgate.web.sse import frame
 
@@ -128,7 +128,7 @@ def whole_request(app: Any, raw: bytes, path: str = "/v1/chat/completions") -> W
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8080),
         }
-        Disconnect().enter(scope)
+        scope[DISCONNECT] = Disconnect()
         scope[WHOLE_BODY] = True  # as the gateway's own server says of a small one
         given, answered, sent = [raw], asyncio.Event(), io.BytesIO()
 

@@ -1,6 +1,6 @@
 """The application: what it holds, where its routes are, how it answers failures."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -44,7 +44,6 @@ from gemgate.startup.lifespan import services
 from gemgate.startup.options import chat_options, known_params, log_secret
 from gemgate.web import cors
 from gemgate.web import error_handlers as handlers
-from gemgate.web.budget_middleware import BudgetMiddleware
 from gemgate.web.fast_path import FastPath
 from gemgate.web.limits_middleware import LimitsMiddleware
 from gemgate.web.page_guard import PageGuard, guards_pages
@@ -59,6 +58,12 @@ OPENAI = "/v1"
 GOOGLE = "/v1beta/openai"
 GOOGLE_BARE = "/v1beta"
 """One snippet of the product page has this as its base URL."""
+
+_HOT = {
+    f"{prefix}/{path}": endpoint
+    for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)
+    for path, endpoint in (("chat/completions", create_chat_completion), ("responses", create_response))
+}
 
 
 def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
@@ -96,21 +101,17 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     _include_routers(app)
     native.install(app)
     app.state.meant_path = partial(meant_path, app.router.routes)
-    app.add_middleware(RequestPaths, prefix=settings.root_path)
-    app.add_middleware(ResponseSockets, settings=settings)
+    app.around_paths = lambda inner: RequestPaths(native.NativePaths(inner), prefix=settings.root_path)
+    app.around_sockets = lambda inner: ResponseSockets(inner, settings)
     return app
 
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> None:
     """The innermost first."""
-    hot = {
-        f"{prefix}/{path}": endpoint
-        for prefix in (OPENAI, GOOGLE, GOOGLE_BARE)
-        for path, endpoint in (("chat/completions", create_chat_completion), ("responses", create_response))
-    }
     app.add_middleware(HeadRequests)
-    app.add_middleware(FastPath, endpoints=hot)  # what is added later is around it
-    app.add_middleware(BudgetMiddleware)
+    app.add_middleware(
+        FastPath, endpoints=_HOT, marked=(native.ASKED, native.serve)
+    )  # what is added later is around it
     app.add_middleware(QuotaMiddleware)
     app.add_middleware(
         LimitsMiddleware,
@@ -158,7 +159,15 @@ def _operation_id(route: APIRoute) -> str:
 
 
 class _Gateway(FastAPI):
-    """Our middleware is around FastAPI's own layers, so that a hot request passes none of them."""
+    """Our middleware is around FastAPI's own layers, so that a hot request passes none of them.
+
+    Attributes:
+        around_paths: Put around all else for requests whose path may mean another, or be Google's: a hot one cannot.
+        around_sockets: Put around all of it for WebSockets.
+    """
+
+    around_paths: Callable[[ASGIApp], ASGIApp]
+    around_sockets: Callable[[ASGIApp], ASGIApp]
 
     def openapi(self) -> dict[str, object]:
         """The OpenAPI document. It is made when the first one asks for it: most gateways are never asked."""
@@ -170,12 +179,16 @@ class _Gateway(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; without FastAPI's own telemetry, which is off, this is all that its method does."""
-        stack = self.middleware_stack
-        if stack is None or scope["type"] == "lifespan":
-            await super().__call__(scope, receive, send)
-            return
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
         scope["app"] = self
-        await stack(scope, receive, send)
+        if scope["type"] == "http":
+            stack = self._for_hot_paths if scope["path"] in _HOT else self._for_any_path
+            await stack(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._for_sockets(scope, receive, send)
+        else:
+            await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once, at the first request."""
@@ -187,4 +200,7 @@ class _Gateway(FastAPI):
             app = app.app
         for middleware in reversed(ours):
             app = middleware.cls(app, *middleware.args, **middleware.kwargs)
-        return app
+        self._for_hot_paths = app
+        self._for_any_path = self.around_paths(app)
+        self._for_sockets = self.around_sockets(self._for_any_path)
+        return self._for_any_path

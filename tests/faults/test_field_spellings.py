@@ -22,7 +22,7 @@ from gemgate.api.images.request import to_gemini as draw
 from gemgate.api.images.wire import GenerationRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.translation.options import EmbeddingOptions, ImageOptions
+from gemgate.translation.options import EmbeddingOptions, TranslationOptions
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: str(spelling.written)[:60])
@@ -123,7 +123,7 @@ def test_a_spelling_of_embeddings_means_what_the_table_says(spelling: Spelling) 
 @pytest.mark.parametrize("spelling", IMAGE_SPELLINGS, ids=lambda spelling: str(spelling.written))
 def test_a_spelling_of_images_means_what_the_table_says(spelling: Spelling) -> None:
     asked = GenerationRequest.model_validate({"model": spelling.model, "prompt": "a cat", **spelling.written})
-    translation = draw(asked, ImageOptions(Catalog()), "generateContent", [])
+    translation = draw(asked, TranslationOptions(Catalog()), "generateContent", [])
     assert translation.bodies[0]["generationConfig"].get("imageConfig", {}) == spelling.native
     assert (translation.notes.adjusted, translation.notes.dropped) == (spelling.adjusted, spelling.dropped)
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemgate.gemini.errors import (
-    HIDDEN,
     Failure,
     GeminiError,
     TransportError,
     decode_error,
     error_in,
 )
+from gemgate.redaction import HIDDEN
 
 KEY = "AIzaSyExampleExampleExampleExampleExa"
 

@@ -173,6 +173,4 @@ async def test_a_pdf_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_small_request_that_names_nothing_needs_no_look() -> None:
-    assert not resolver().concerns([], MAX)
-    assert resolver().concerns([], MAX + 1)
-    assert resolver().concerns([RemoteRef("https://x/1", "p")], 0)
+    assert resolver().untouched_bytes == MAX

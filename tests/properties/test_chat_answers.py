@@ -10,7 +10,7 @@ from tests.support.answers import comparable, fold, merged, native, sdk_fold, st
 from tests.support.natives import ANSWER, PART, SIGNATURE, TEXT, Json, pieces, streams
 
 from gemgate.errors import ApiError
-from gemgate.gemini.client.event_decoder import EventDecoder
+from gemgate.gemini.client.event_stream import EventDecoder
 from gemgate.gemini.errors import GeminiError
 from gemgate.translation.response_format import HiddenFunction
 

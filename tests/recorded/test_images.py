@@ -18,7 +18,7 @@ from gemgate.api.images.wire import GenerationRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import TransportError, decode_error
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.translation.options import ImageOptions
+from gemgate.translation.options import TranslationOptions
 
 skip_when_absent()
 
@@ -139,6 +139,6 @@ def test_a_request_that_google_took_is_the_one_that_is_sent() -> None:
     (call,) = (call for call in calls("generateContent") if call.name.endswith("nano_banana_image_generation_smoke.00"))
     prompt = call.request["contents"][0]["parts"][0]["text"]
     request = GenerationRequest(model="gemini-2.5-flash-image", prompt=prompt, size="1024x1024")
-    (body,) = to_gemini(request, ImageOptions(Catalog()), "generateContent").bodies
+    (body,) = to_gemini(request, TranslationOptions(Catalog()), "generateContent").bodies
     assert body["contents"] == call.request["contents"]
     assert body["generationConfig"] == call.request["generationConfig"]

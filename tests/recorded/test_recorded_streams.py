@@ -11,7 +11,7 @@ from tests.recorded.traffic import Exchange, Json, check, chosen, each, read, sk
 from tests.support.answers import comparable, fold, merged, sdk_fold, streamed, whole
 
 from gemgate.errors import ApiError
-from gemgate.gemini.client.event_decoder import EventDecoder
+from gemgate.gemini.client.event_stream import EventDecoder
 from gemgate.gemini.errors import GeminiError
 from gemgate.translation.google_errors import error_from_gemini
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from opcode import opmap
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -19,6 +20,8 @@ from gemgate.app import create_app
 from gemgate.server.run import server_config
 
 _ROOT = f"{Path(gemgate.__file__).parent}/"
+_TIMER = f"{_ROOT}observability/loop_lag.py"
+"""Measures the event loop a few times a second, in no request."""
 
 
 @dataclass
@@ -28,11 +31,13 @@ class Journey:
     Attributes:
         files: The modules entered.
         crossings: Calls from one module into another, by both names. A coroutine that goes on counts as called again.
+        resumed: How many of them only went on, because something was there that was waited for.
         stack: The deepest one, the outermost function first.
     """
 
     files: set[str] = field(default_factory=set)
     crossings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    resumed: int = 0
     stack: list[str] = field(default_factory=list)
 
     @property
@@ -52,11 +57,13 @@ class Journey:
         self.files.add(here)
         if len(codes) > 1 and (caller := _module(codes[1])) != here:
             self.crossings[caller, here] += 1
+            self.resumed += _goes_on(frame)
         if len(codes) > len(self.stack):
             self.stack = [f"{_module(code)}:{code.co_qualname}" for code in reversed(codes)]
 
     def __str__(self) -> str:
-        lines = [f"{len(self.files)} files, {self.crossed} crossings, {len(self.stack)} deep"]
+        crossed = f"{self.crossed} crossings ({self.resumed} of them go on)"
+        lines = [f"{len(self.files)} files, {crossed}, {len(self.stack)} deep"]
         lines += [f"  {name}" for name in self.stack]
         lines += [f"  {times} x {caller} > {called}" for (caller, called), times in self.crossings.most_common()]
         return "\n".join(lines)
@@ -65,6 +72,14 @@ class Journey:
 def _file_of(task: asyncio.Task[Any]) -> str:
     code: CodeType | None = getattr(task.get_coro(), "cr_code", None)
     return code.co_filename if code is not None else ""
+
+
+def _goes_on(frame: FrameType) -> bool:
+    """Whether a coroutine or generator goes on: the first instruction of a function that begins is `RESUME 0`."""
+    code = frame.f_code.co_code
+    resume = opmap["RESUME"]
+    at = frame.f_lasti if code[frame.f_lasti] == resume else frame.f_lasti + 2
+    return code[at] == resume and code[at + 1] & 3 != 0
 
 
 def _module(code: CodeType) -> str:
@@ -77,7 +92,7 @@ def traced() -> Iterator[Journey]:
     journey = Journey()
 
     def note(frame: FrameType, event: str, _argument: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(_ROOT):
+        if event == "call" and (path := frame.f_code.co_filename).startswith(_ROOT) and path != _TIMER:
             journey.enter(frame)
 
     before = sys.getprofile()

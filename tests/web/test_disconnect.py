@@ -12,7 +12,7 @@ from starlette.types import Message
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate.web.disconnect import Disconnect, cancelled_on_disconnect
+from gemgate.web.disconnect import DISCONNECT, Disconnect, cancelled_on_disconnect
 
 
 def request(*messages: Message) -> Request:
@@ -146,7 +146,7 @@ def test_a_buffered_call_whose_client_goes_is_cancelled_within_a_second() -> Non
 def request_over(disconnect: Disconnect) -> Request:
     """A request over a connection of ours, whose disconnect no message tells."""
     over = request()
-    disconnect.enter(over.scope)
+    over.scope[DISCONNECT] = disconnect
     return over
 
 

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from tests.support.stack import KEY, OPENAI, Stack, stack
 
 from gemgate.errors import ApiError
-from gemgate.web.json_body import read_json_body
+from gemgate.web.json_request import read_json_body
 from gemgate.web.limits_middleware import LEAST_RATE, LimitsMiddleware
 
 pytestmark = pytest.mark.slow

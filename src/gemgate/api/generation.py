@@ -1,14 +1,11 @@
 """One answer of a model: the request, its media, the calls to Google, and the first model that can answer."""
 
 import random
-import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from gemgate.api.adjusted_stream import AdjustedStream, StreamRequest
 from gemgate.api.lessons import MAX_LESSONS, lesson_from, may_teach
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
@@ -68,10 +65,6 @@ class RequestSource(Protocol[T_co]):
         """Whether `revise` may ever help, so that the request must be kept until Google has answered."""
         ...
 
-    def media(self) -> list[Ref]:
-        """The remote media and the files that it names."""
-        ...
-
     def inline_media(self) -> Iterable[InlineRef]:
         """The media that it holds itself."""
         ...
@@ -90,19 +83,20 @@ class Generation(Generic[T]):
 
     Args:
         call: The request.
-        translation: The native request to the first model.
+        translation: The native request to the first model; the record of the request knows it already.
         models: All that may be asked, in their order.
         pieces: The endpoint's own form of a stream.
 
     Attributes:
         translation: The native request to the first model.
+        pieces_of: The endpoint's own form of a stream.
     """
 
     def __init__(self, call: "ModelCall[T]", translation: T, models: Sequence[str], pieces: "Pieces[T]") -> None:
         self.translation = translation
         self._answering: T | None = None
         self._call = call
-        self._pieces_of = pieces
+        self.pieces_of = pieces
         self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
 
     def response_headers(self) -> dict[str, str]:
@@ -130,7 +124,7 @@ class Generation(Generic[T]):
     def stream(self) -> EventBatches:
         """The answer as ready bytes."""
         if len(self._models) == 1:
-            self._is_answered_by(self.translation)
+            self._answering = self.translation
             if self._call.source.is_revisable:
                 return self._pieces(ModelAttempt(self._models[0]))  # what was changed is known with the first piece
             return self._opened(self._call, self.translation)
@@ -138,9 +132,8 @@ class Generation(Generic[T]):
 
     def _opened(self, call: "ModelCall[T]", translation: T) -> EventBatches:
         if not call.may_be_adjusted:
-            return self._pieces_of(call, translation)
-        opened = partial(self._pieces_of, call)
-        return AdjustedStream(StreamRequest(translation, opened, call.adjusted, self._is_answered_by))
+            return self.pieces_of(call, translation)
+        return AdjustedStream(self, call, translation)
 
     def _fallback(self) -> Fallback:
         return Fallback(self._call.services.gemini, self._call.asked, self._models)
@@ -155,7 +148,7 @@ class Generation(Generic[T]):
                 translation = await call.adjusted(translation, error)
         else:
             answers = await call.generate(translation)
-        self._is_answered_by(translation)
+        self.is_answered_by(translation)
         return translation, answers
 
     async def _pieces(self, attempt: ModelAttempt) -> AsyncGenerator[bytes, None]:
@@ -163,7 +156,7 @@ class Generation(Generic[T]):
         async with aclosing(self._opened(call, translation)) as pieces:
             first = await anext(pieces)
             if not isinstance(pieces, AdjustedStream) or not pieces.is_adjusted:
-                self._is_answered_by(translation)
+                self.is_answered_by(translation)
             yield first
             async for piece in pieces:
                 yield piece
@@ -176,9 +169,57 @@ class Generation(Generic[T]):
         call = replace(self._call, model=attempt.model, limits=attempt.limits)
         return call, await call.ready()
 
-    def _is_answered_by(self, translation: T) -> None:
+    def is_answered_by(self, translation: T) -> None:
+        """Google has answered, or is asked now, in this form."""
         current().uses(translation.model, translation.notes)
         self._answering = translation
+
+
+class AdjustedStream(Generic[T]):
+    """A streamed answer that is asked for again if Google refuses at first what its model does not take.
+
+    After the first piece it costs a function call a piece, and holds nothing of the request.
+
+    Attributes:
+        is_adjusted: Whether the request was adjusted.
+    """
+
+    def __init__(self, generation: Generation[T], call: "ModelCall[T]", translation: T) -> None:
+        self.is_adjusted = False
+        self._asked: tuple[Generation[T], ModelCall[T], T] | None = (generation, call, translation)
+        self._answer: AsyncGenerator[bytes, None] | None = None
+        self._next: Callable[[], Awaitable[bytes]] = self._first
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    def __anext__(self) -> Awaitable[bytes]:
+        return self._next()
+
+    async def aclose(self) -> None:
+        """End the answer early, and with it the call to Google."""
+        self._asked = None
+        if self._answer is not None:
+            await self._answer.aclose()
+
+    async def _first(self) -> bytes:
+        asked, self._asked = self._asked, None
+        if asked is None:
+            raise StopAsyncIteration
+        generation, call, translation = asked
+        for left in reversed(range(MAX_LESSONS + 1)):
+            answer = self._answer = generation.pieces_of(call, translation)
+            try:
+                first = await anext(answer)
+                break
+            except GeminiError as error:
+                if not left:
+                    raise
+                translation = await call.adjusted(translation, error)
+            generation.is_answered_by(translation)
+            self.is_adjusted = True
+        self._next = answer.__anext__
+        return first
 
 
 @dataclass(slots=True)
@@ -206,16 +247,13 @@ class ModelCall(Generic[T]):
     model: str
     is_heavy: bool = False
     limits: CallLimits = DEFAULT_LIMITS
-    refs: list[Ref] = field(init=False)
+    refs: Sequence[Ref] = ()
     media: Resolved = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.refs = self.source.media()
 
     @property
     def needs_media(self) -> bool:
         """Whether something must be fetched, looked up or uploaded before the request is translated."""
-        return self.services.media.concerns(self.refs, self.size)
+        return bool(self.refs) or self.size > self.services.media.untouched_bytes
 
     async def resolve_and_translate(self) -> T:
         """The native request, once what it names is there."""
@@ -354,42 +392,6 @@ class ModelCall(Generic[T]):
 
 Pieces = Callable[[ModelCall[T], T], AsyncGenerator[bytes, None]]
 """The answer to a call as ready bytes, in the form of its endpoint."""
-
-
-class StreamAfterMedia(Generic[T]):
-    """The answer to a request whose files may first have to be uploaded, which can take minutes.
-
-    The response may have begun by then: what its headers should have said is in comments.
-
-    Args:
-        call: The request.
-        models: All that may be asked, in their order.
-        pieces: The endpoint's own form of a stream.
-    """
-
-    def __init__(self, call: ModelCall[T], models: Sequence[str], pieces: Pieces[T]) -> None:
-        self._call = call
-        self._models = models
-        self._pieces = pieces
-        self._generation: Generation[T] | None = None
-
-    def response_headers(self) -> dict[str, str]:
-        """Those of the answer, as far as they are known; none while files are uploaded."""
-        return self._generation.response_headers() if self._generation is not None else {}
-
-    async def stream(self) -> AsyncGenerator[bytes, None]:
-        """The answer as ready bytes."""
-        call, began, is_first = self._call, time.monotonic(), True
-        translation = await call.resolve_and_translate()
-        current().uses(translation.model, translation.notes)
-        generation = self._generation = Generation(call, translation, self._models, self._pieces)
-        async with aclosing(generation.stream()) as answer:
-            async for piece in answer:
-                if is_first and time.monotonic() - began >= call.services.settings.stream_start_after:
-                    headers = generation.response_headers()
-                    yield "".join(f": {name}: {value}\n" for name, value in headers.items()).encode() + b"\n"
-                is_first = False
-                yield piece
 
 
 def new_id() -> str:

@@ -21,7 +21,7 @@ from gemgate.observability.record import current
 from gemgate.settings import Settings
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.store import Store
-from gemgate.translation.options import Dialect, EmbeddingOptions, FileOptions, ImageOptions, Options
+from gemgate.translation.options import Dialect, EmbeddingOptions, FileOptions, Options
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.decisions import Decisions
 from gemgate.web.heavy_work import HeavyWork
@@ -51,7 +51,6 @@ class Services:
     models: ModelList
     chat: Options
     embeddings: EmbeddingOptions
-    images: ImageOptions
     files: FileOptions
     store: Store
     access: ResourceAccess

@@ -32,6 +32,7 @@ class ClientKeys:
         KeysFileError: the file is bad. (One that becomes bad later does no harm: the keys of before stay in force.)
 
     Attributes:
+        is_open: Whether no key is asked for, because none is configured.
         has_limits: Whether any key has limits of requests or tokens.
         has_budgets: Whether any key has a budget.
         problems: Why the file as it is now is not in force; empty when it is.
@@ -40,6 +41,7 @@ class ClientKeys:
     def __init__(self, plain: Sequence[str] = (), path: Path | None = None) -> None:
         self._plain = [plain_key(key) for key in plain]
         self._path = path
+        self.is_open = not plain and path is None
         self._stamp = _stamp(path)
         self._entries = read_keys(path) if path else []
         self._table = self._index()
@@ -55,11 +57,6 @@ class ClientKeys:
             KeysFileError: the file is bad.
         """
         return cls([key.get_secret_value() for key in settings.client_keys], settings.client_keys_file)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether no key is asked for, because none is configured."""
-        return not self._plain and self._path is None
 
     def find(self, presented: str) -> ClientKey | None:
         """The entry of a key that a caller presented; None when it is unknown."""

@@ -25,10 +25,9 @@ from gemgate.gemini.fixed_sentences import (
     says_refused_key,
     says_refused_method,
 )
+from gemgate.redaction import HIDDEN
 
 Json = dict[str, object]
-
-HIDDEN = "***"
 
 
 @dataclass(slots=True)

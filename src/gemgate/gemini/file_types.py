@@ -83,9 +83,7 @@ def file_from_wire(value: object) -> GeminiFile:
     Raises:
         TransportError: the name is missing.
     """
-    native = value.get("file", value) if isinstance(value, dict) else None
-    if not isinstance(native, dict) or not _NAME.fullmatch(text(native.get("name"))):
-        raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer does not describe a file.")
+    native = _file_in(value)
     state = native.get("state")
     return GeminiFile(
         name=native["name"],
@@ -100,6 +98,21 @@ def file_from_wire(value: object) -> GeminiFile:
         is_generated=native.get("source") == "GENERATED",
         error=error_of_status(native.get("error")),
     )
+
+
+def name_in_wire(value: object) -> str:
+    """The name of the file that `value` describes, such as `files/x`; as `file_from_wire` otherwise."""
+    name: str = _file_in(value)["name"]
+    return name
+
+
+def _file_in(value: object) -> dict[str, object]:
+    native = value.get("file", value) if isinstance(value, dict) else None
+    if isinstance(native, dict):
+        name = native.get("name")
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            return native
+    raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer does not describe a file.")
 
 
 def digest_from_wire(value: object) -> str:

@@ -5,9 +5,12 @@ Source: https://ai.google.dev/gemini-api/docs/files, and recorded exchanges.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from uuid import uuid4
+
+import httpx
 
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.client.response import GeminiResponse
@@ -156,10 +159,22 @@ class GeminiFiles:
             await answer.aclose()
 
     async def _open_download(self, name: str, key: str) -> GeminiResponse:
-        """Google answers with one redirect, to a path of its own under which it wants the key again."""
         url = self._gemini.url(f"{file_path(name)}:download", {"alt": "media"})
-        answer = await self._gemini.open("GET", url, key=key, redirect=True)
-        if answer.status != 302:
-            return answer
-        await answer.skip()
-        return await self._gemini.open("GET", self._gemini.named_url(answer.headers["location"]), key=key)
+        return await open_download(partial(self._gemini.open, "GET", key=key), url, self._gemini.named_url)
+
+
+async def open_download(
+    get: Callable[..., Awaitable[GeminiResponse]], url: httpx.URL, named_url: Callable[[str], httpx.URL]
+) -> GeminiResponse:
+    """The answer with a file's bytes. Google sends one redirect, to a path of its own that wants the key again.
+
+    Args:
+        get: `GeminiClient.open`, or that of `Upstream`, for this method and key.
+        url: Where the file is.
+        named_url: Of the same object.
+    """
+    answer = await get(url, redirect=True)
+    if answer.status != 302:
+        return answer
+    await answer.skip()
+    return await get(named_url(answer.headers["location"]))

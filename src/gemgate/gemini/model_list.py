@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from gemgate.gemini.client.response_check import check_response
+from gemgate.gemini.client.event_stream import check_response
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import ListModelsResponse, ModelResource
 

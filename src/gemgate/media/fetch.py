@@ -12,7 +12,7 @@ import httpx
 from yarl import URL
 
 from gemgate import __version__
-from gemgate.gemini.client.event_decoder import Inflater
+from gemgate.gemini.client.answer_size import Inflater
 from gemgate.gemini.client.transport import AiohttpTransport, UnknownHostError, UntrustedHostError
 from gemgate.gemini.errors import Failure, TransportError
 from gemgate.media.budget import FetchBudget, ProcessBudget, RequestBudget

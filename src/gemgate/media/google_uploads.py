@@ -27,6 +27,7 @@ from gemgate.store import (
     GoogleFileRow,
     Store,
 )
+from gemgate.upstream.key_pool import key_digest
 
 PURPOSES = ("user_data", "vision", "assistants")
 """The purposes of files that requests may name."""
@@ -61,7 +62,7 @@ class Owner(NamedTuple):
     @property
     def key_digest(self) -> str:
         """What distinguishes keys in the store."""
-        return hashlib.sha256(b"gemgate key\0" + self.key.encode()).hexdigest()
+        return key_digest(self.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,17 +58,18 @@ class _Held:
 
 
 class MediaResolver:
-    """Fetches remote media, looks files up, and uploads what is too large for a request."""
+    """Fetches remote media, looks files up, and uploads what is too large for a request.
+
+    Attributes:
+        untouched_bytes: There is nothing to do for a request of at most so many bytes that names nothing.
+    """
 
     def __init__(self, settings: Settings, fetcher: MediaFetcher, attachments: Attachments, upstream: Upstream) -> None:
         self._upstream = upstream
         self._settings = settings
         self._fetcher = fetcher
         self._attachments = attachments
-
-    def concerns(self, refs: Sequence[Ref], size: int) -> bool:
-        """Whether there is anything to do for a request of `size` bytes that names `refs`."""
-        return bool(refs) or size > min(self._settings.inline_max_bytes, _MAX_PDF_TEXT)
+        self.untouched_bytes = min(settings.inline_max_bytes, _MAX_PDF_TEXT)
 
     async def resolve(
         self,
@@ -177,7 +178,7 @@ class MediaResolver:
             if isinstance(media, Inline)
         ]
         total = size + sum(part.size for part in held)
-        if total <= min(self._settings.inline_max_bytes, _MAX_PDF_TEXT):
+        if total <= self.untouched_bytes:
             return []
         held += [_Held(ref.param, ref.param, len(ref.text), ref.read) for ref in inline()]
         return await to_thread.run_sync(_largest, held, total, self._settings.inline_max_bytes)

@@ -94,4 +94,4 @@ class ModelAliases:
 
 def bare(asked: str) -> str:
     """`x` of `x`, `models/x` and `google/x`, as callers write a model."""
-    return without_prefixes(asked).removeprefix(_MODELS)
+    return without_prefixes(asked).removeprefix(_MODELS) if "/" in asked else asked

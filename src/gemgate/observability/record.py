@@ -193,7 +193,7 @@ class Record:
         """The caller wants something of `model`: with the parameters that `request` has."""
         self.operation = operation
         self.asked = model
-        self.model = without_prefixes(model).removeprefix("models/")
+        self.model = without_prefixes(model).removeprefix("models/") if "/" in model else model
         self.request = request
         if self.identify is not None and (user := _end_user(request)):
             self.end_user = self.identify(user)

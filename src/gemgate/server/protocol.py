@@ -27,7 +27,7 @@ from gemgate.server.head_rules import (
     too_many_connections,
     trailers_too_large,
 )
-from gemgate.web.disconnect import Disconnect
+from gemgate.web.disconnect import DISCONNECT, Disconnect
 from gemgate.web.limits_middleware import CREDENTIAL, LEAST_RATE, WHOLE_BODY, ConnectionLimits
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._send_timer.cancel()  # a caller that asks again has read
             self._send_timer = None
         self._connections.asked(self)
-        self._disconnect.enter(self.scope)
+        self.scope[DISCONNECT] = self._disconnect
         super().on_headers_complete()
         self.cycle.transport = _HeadFirst(self.cycle, self.loop)  # type: ignore[assignment]  # all that uvicorn calls
         if self._drain is not None and self._drain.begun:

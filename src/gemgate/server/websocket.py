@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 
 from gemgate.server.connections import DEFAULT_MAX, OpenConnections
-from gemgate.web.disconnect import Disconnect
+from gemgate.web.disconnect import DISCONNECT, Disconnect
 from gemgate.web.limits_middleware import LEAST_RATE, ConnectionLimits
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         scope: Mapping[str, object] | None = getattr(self, "scope", None)
         if scope is not None:
-            self._disconnect.enter(self.scope)  # type: ignore[arg-type]  # uvicorn's type of the same dict
+            self.scope[DISCONNECT] = self._disconnect  # type: ignore[literal-required]  # a key of ours
 
     def handle_cont(self, event: Frame) -> None:
         """A message comes in fragments."""

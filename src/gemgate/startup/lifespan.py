@@ -52,7 +52,6 @@ from gemgate.startup.options import (
     client_options,
     embedding_options,
     file_options,
-    image_options,
     named_models,
     shared_calls,
 )
@@ -131,7 +130,8 @@ async def services(
         await enter(loop_lag_watched(metrics.loop_lag.observe))
         client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
         carry = tracing.headers if tracing is not None and not tracing.reaches_google else None
-        client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error, carry))
+        own = [key.get_secret_value() for key in settings.gemini_api_key]
+        client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error, carry, own))
         gemini = Upstream(client, shared_calls(settings))
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))
@@ -177,7 +177,6 @@ async def services(
             models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=listed)),
             chat=chat,
             embeddings=embedding_options(settings, chat),
-            images=image_options(settings, chat),
             files=file_options(settings, batches.inspect),
             store=store,
             access=access,

@@ -23,7 +23,7 @@ from gemgate.gemini.learned_facts import LearnedFacts
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.observability.record import current_caller
 from gemgate.settings import Settings
-from gemgate.translation.options import EmbeddingOptions, FileOptions, ImageOptions, Inspect, ModerationOptions, Options
+from gemgate.translation.options import EmbeddingOptions, FileOptions, Inspect, ModerationOptions, Options
 from gemgate.translation.thought_signatures import SignatureStore
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.key_pool import KeyPool
@@ -55,17 +55,12 @@ def _day(settings: Settings) -> str:
 def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:
     """How embeddings requests are translated under these settings."""
     return EmbeddingOptions(
-        catalog=chat.catalog,
-        unsupported_params=settings.unsupported_params,
-        remote_media=settings.remote_media,
+        chat.catalog,
+        unsupported_params=chat.unsupported_params,
+        remote_media=chat.remote_media,
         usage=settings.embedding_usage,
         concurrency=settings.embedding_concurrency,
     )
-
-
-def image_options(settings: Settings, chat: Options) -> ImageOptions:
-    """How images requests are translated under these settings."""
-    return ImageOptions(chat.catalog, settings.unsupported_params)
 
 
 def client_options(settings: Settings) -> ClientOptions:

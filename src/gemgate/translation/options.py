@@ -1,7 +1,7 @@
 """What the operator decides about each endpoint; see `Settings` for the meaning of each."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from gemgate.gemini.model_catalog import Catalog
@@ -34,35 +34,30 @@ Inspect = Callable[[AsyncIterator[bytes], Callable[[Errors], object]], AsyncGene
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the operator decides about translation; see `Settings` for the meaning of each."""
+class TranslationOptions:
+    """What the operator decides about every translation, that of images as well."""
 
     catalog: Catalog
+    unsupported_params: Policy = field(default="warn", kw_only=True)
+    remote_media: RemoteMedia = field(default="fetch", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Options(TranslationOptions):
+    """What the operator decides about answers of models that talk."""
+
     signatures: Signatures
-    unsupported_params: Policy = "warn"
     trailing_assistant: TrailingAssistant = "trim"
-    remote_media: RemoteMedia = "fetch"
     max_tools: int = 512
     show_thoughts: ShownThoughts = "off"
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingOptions:
-    """What the operator decides about embeddings; see `Settings` for the meaning of each."""
+class EmbeddingOptions(TranslationOptions):
+    """What the operator decides about embeddings."""
 
-    catalog: Catalog
-    unsupported_params: Policy = "warn"
-    remote_media: RemoteMedia = "fetch"
     usage: Usage = "count"
     concurrency: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ImageOptions:
-    """What the operator decides about images; see `Settings` for the meaning of each."""
-
-    catalog: Catalog
-    unsupported_params: Policy = "warn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import httpx
@@ -15,14 +15,8 @@ from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.cooldowns import Cooldown
 from gemgate.upstream.key_affinity import resources_in_path, resources_made, resources_of
-from gemgate.upstream.key_lease import KeyLease
 from gemgate.upstream.observer import Observer, Snapshot
-from gemgate.upstream.retry import (
-    DEFAULT_LIMITS,
-    Attempts,
-    CallLimits,
-    Shared,
-)
+from gemgate.upstream.retry import DEFAULT_LIMITS, Attempts, CallLimits, KeyLease, Shared
 from gemgate.upstream.stream import RetryingStream
 from gemgate.upstream.targets import MethodGroup, Target, method_call, target_of
 
@@ -66,6 +60,7 @@ class Upstream:
         self.client = client
         self.shared = shared or Shared()
         self.shared.pool.announce = self.shared.breakers.announce = self._announce
+        self._has_choice = len(self.shared.pool) > 1
 
     def observe(self, observer: Observer) -> None:
         """Notify `observer` of what happens from now on."""
@@ -124,13 +119,11 @@ class Upstream:
         content = encode(body)
         del body  # it may be long, and so may the call
 
-        answer = await self._made(
+        return await self._made(
             attempts,
-            lambda secret, within: self.client.generate(model, content, secret, within=within),
-            lambda answer: attempts.retries_empty([answer]),
+            lambda key_lease: self.client.generate(model, content, key_lease.secret, within=key_lease.within),
+            lambda key_lease, answer: attempts.answered(key_lease, [answer]),
         )
-        attempts.answered(answer)
-        return answer
 
     def stream(
         self, model: str, body: Body, key: str | None, *, limits: CallLimits = DEFAULT_LIMITS, number: int = 0
@@ -138,9 +131,7 @@ class Upstream:
         """The answer of `streamGenerateContent`, whose items have the call's `number`; else as `generate`."""
         attempts = self._attempts(_streams(model), body, key, limits)
         content = encode(body)
-        return RetryingStream(
-            attempts, lambda secret, within: self.client.stream(model, content, secret, within=within), number
-        )
+        return RetryingStream(attempts, partial(self.client.stream, model, content), number)
 
     async def decide(
         self, model: str, body: Body, key: str | None, limits: CallLimits = DEFAULT_LIMITS
@@ -171,10 +162,21 @@ class Upstream:
         attempts = self._attempts_at(method, path, json, key, limits)
         content = None if json is None else encode(json)
 
-        async def send(secret: str, within: float | None) -> dict[str, object]:
-            return await self.client.request(method, path, key=secret, params=params, json=content, within=within)
+        is_making = method == "POST" and not attempts.target.is_repeatable
 
-        return await self._made(attempts, send, is_making=method == "POST" and not attempts.target.is_repeatable)
+        def noted(key_lease: KeyLease, answer: dict[str, object]) -> bool:
+            attempts.succeeded(key_lease)
+            if is_making and key_lease.key is not None:
+                self.shared.affinity.learn(resources_made(answer), key_lease.key.label)
+            return True
+
+        return await self._made(
+            attempts,
+            lambda key_lease: self.client.request(
+                method, path, key=key_lease.secret, params=params, json=content, within=key_lease.within
+            ),
+            noted,
+        )
 
     async def request_aside(
         self,
@@ -242,7 +244,7 @@ class Upstream:
                     body=content,
                     redirect=redirect,
                     first_byte_timeout=first_byte_timeout,
-                    within=attempts.remaining,
+                    within=key_lease.within,
                 )
             except GeminiError as error:
                 await attempts.failed(key_lease, error)
@@ -260,26 +262,21 @@ class Upstream:
     async def _made(
         self,
         attempts: Attempts,
-        send: Callable[[str, float | None], Awaitable[T]],
-        is_empty: Callable[[T], bool] | None = None,
-        *,
-        is_making: bool = False,
+        send: Callable[[KeyLease], Awaitable[T]],
+        is_good: Callable[[KeyLease, T], bool],
     ) -> T:
+        """The first answer that is good enough to give on."""
         while True:
             key_lease = attempts.begin()
             try:
-                answer = await send(key_lease.secret, attempts.remaining)
+                answer = await send(key_lease)
             except GeminiError as error:
                 await attempts.failed(key_lease, error)
                 continue
             finally:
                 key_lease.close()
-            attempts.succeeded(key_lease)
-            if is_empty is not None and is_empty(answer):
-                continue
-            if is_making and key_lease.key is not None and isinstance(answer, dict):
-                self.shared.affinity.learn(resources_made(answer), key_lease.key.label)
-            return answer
+            if is_good(key_lease, answer):
+                return answer
 
     def _attempts(self, target: Target, body: Body, key: str | None, limits: CallLimits) -> Attempts:
         resources = resources_of(body) if key is None and self._has_choice else ()
@@ -298,10 +295,6 @@ class Upstream:
             resources = resources_in_path(path)
             resources += resources_of(body) if body is not None else []
         return Attempts(self.shared, target_of(method, path), key, limits, resources)
-
-    @property
-    def _has_choice(self) -> bool:
-        return len(self.shared.pool) > 1
 
     def _announce(self, cooldown: Cooldown) -> None:
         for observer in self.shared.observers:

@@ -42,9 +42,14 @@ _MAX_MODELS = 1024
 _log = structlog.get_logger()
 
 
+def key_digest(key: str) -> str:
+    """What distinguishes Gemini keys, and does not reveal them: 64 hex digits."""
+    return hashlib.sha256(b"gemgate key\0" + key.encode()).hexdigest()
+
+
 def label_of(key: str) -> str:
-    """What a key is called in logs, metrics and between processes: 8 hex digits that do not reveal it."""
-    return hashlib.sha256(b"gemgate key\0" + key.encode()).hexdigest()[:8]
+    """What a key is called in logs, metrics and between processes: the first 8 digits of its digest."""
+    return key_digest(key)[:8]
 
 
 class KeySnapshot(NamedTuple):

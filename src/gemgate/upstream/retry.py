@@ -11,20 +11,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from gemgate.gemini.errors import GeminiError, TransportError
-from gemgate.gemini.types import GenerateContentResponse
+from gemgate.gemini.types import Candidate, GenerateContentResponse
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import CooldownReason
-from gemgate.upstream.empty_answers import empty_reason
-from gemgate.upstream.failure_policy import is_foreign, may_repeat
+from gemgate.upstream.failure_policy import cooldown_for, is_foreign, may_repeat
 from gemgate.upstream.key_affinity import KeyAffinity
-from gemgate.upstream.key_lease import KeyLease
 from gemgate.upstream.key_pool import Key, KeyPool
 from gemgate.upstream.observer import Observer
 from gemgate.upstream.targets import Target
 
 _BASE = 0.5
 _MAX_EXPONENT = 10
+
+_MALFORMED = "MALFORMED_FUNCTION_CALL"
+_ANSWERS = frozenset({"STOP", _MALFORMED})
+_TEXT = frozenset({"text", "thought"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,78 @@ class Shared:
     random: Callable[[], float] = random.random
 
 
+class KeyLease:
+    """A key for one call: `close` gives it back.
+
+    Attributes:
+        secret: The key itself.
+        key: The gateway's key; None for a caller's own.
+        within: Seconds that the call may take; None for all the time there is.
+    """
+
+    __slots__ = ("_breakers", "_is_closed", "_pool", "_target", "_tries_key", "_tries_model", "key", "secret", "within")
+
+    def __init__(
+        self,
+        pool: KeyPool,
+        breakers: Breakers,
+        target: Target,
+        key: Key | None,
+        secret: str,
+        within: float | None = None,
+    ) -> None:
+        self.key = key
+        self.secret = secret
+        self.within = within
+        self._tries_model = bool(breakers.models) and breakers.admit(target, self._caller(breakers))
+        self._tries_key = key is not None and key.cooldown is not None
+        self._is_closed = False
+        self._pool = pool
+        self._breakers = breakers
+        self._target = target
+        if key is not None:
+            key.in_flight += 1
+            key.is_probed = key.is_probed or self._tries_key
+
+    def succeeded(self) -> None:
+        """Google has answered."""
+        if self.key is not None and (self.key.cooldown is not None or self.key.models):
+            self._pool.mark_healthy(self.key, self._target)
+        self._tries_model = False
+        if self._breakers.models:
+            self._breakers.succeeded(self._target, self._caller(self._breakers))
+
+    def failed(self, error: GeminiError) -> CooldownReason | None:
+        """Record the failure. Returns the cool-down for the key, if any; the breaker counts only the last attempt."""
+        kind = cooldown_for(error, self._target)
+        if kind is CooldownReason.BROKEN:
+            if self._tries_model:
+                self.model_failed()
+        elif kind is not None and self.key is not None:
+            self._pool.cool_down(self.key, self._target, kind, error)
+        return kind
+
+    def model_failed(self) -> None:
+        """The model is at fault, and there will be no other attempt."""
+        self._breakers.failed(self._target, self._caller(self._breakers), is_own=self.key is None)
+
+    def close(self) -> None:
+        """Give the key back; once is enough."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self.key is not None:
+            self.key.in_flight -= 1
+            if self._tries_key:
+                self.key.is_probed = False
+        if self._tries_model:
+            self._breakers.release_probe(self._target, self._caller(self._breakers))
+
+    def _caller(self, breakers: Breakers) -> str:
+        """By whom failures are counted: a key of the caller's own, or a caller with one of the gateway's."""
+        return self.secret if self.key is None else breakers.caller()
+
+
 @dataclass(slots=True)
 class Attempts:
     """Decides on the attempts of one call.
@@ -126,7 +200,7 @@ class Attempts:
         key, secret = self._key(pool)
         for observer in self.shared.observers:
             observer.calls(self.target.model, key.label if key else "")
-        return KeyLease(pool, self.shared.breakers, self.target, key, secret)
+        return KeyLease(pool, self.shared.breakers, self.target, key, secret, self._remaining())
 
     def _key(self, pool: KeyPool) -> tuple[Key | None, str]:
         if self.caller_key is not None:
@@ -145,8 +219,7 @@ class Attempts:
             raise pool.exhausted(self.target)
         return chosen, chosen.secret
 
-    @property
-    def remaining(self) -> float | None:
+    def _remaining(self) -> float | None:
         """Seconds that the next attempt may take; None for the first one, which has all the time there is."""
         if not (self.limits.deadline_started_at or self._retries or self._empty_answers or self._avoid):
             return None
@@ -158,10 +231,19 @@ class Attempts:
         if self.resources and key_lease.key is not None:
             self.shared.affinity.learn(self.resources, key_lease.key.label)
 
-    def answered(self, answer: GenerateContentResponse) -> None:
-        """The model has answered, or begun to."""
-        for listener in self.shared.on_answer:
-            listener(self.target.model, answer)
+    def answered(
+        self, key_lease: KeyLease, answer: Sequence[GenerateContentResponse], *, count_thoughts: bool = False
+    ) -> bool:
+        """An attempt was answered, wholly or so far, by these events: whether that is the answer to give on.
+
+        One without content is asked for again, once. Thoughts are content where they are shown before the end is known.
+        """
+        self.succeeded(key_lease)
+        if self._retries_empty(answer, count_thoughts=count_thoughts):
+            return False
+        for listener in self.shared.on_answer if answer else ():
+            listener(self.target.model, answer[0])
+        return True
 
     async def failed(self, key_lease: KeyLease, error: GeminiError) -> None:
         """Returns when the next attempt is due.
@@ -188,8 +270,7 @@ class Attempts:
         if key_lease.failed(error) is CooldownReason.BROKEN:
             key_lease.model_failed()
 
-    def retries_empty(self, events: Sequence[GenerateContentResponse], *, count_thoughts: bool = False) -> bool:
-        """Whether an answer without content is asked for again, which happens once."""
+    def _retries_empty(self, events: Sequence[GenerateContentResponse], *, count_thoughts: bool) -> bool:
         if self._empty_answers or not self.shared.options.retry_empty:
             return False
         reason = empty_reason(events, count_thoughts=count_thoughts)
@@ -266,3 +347,33 @@ class Attempts:
         self.shared.affinity.forget(self.resources)
         self._keys_tried += 1
         return key not in self._avoid and self._keys_tried < len(self.shared.pool)
+
+
+def empty_reason(events: Sequence[GenerateContentResponse], *, count_thoughts: bool) -> str | None:
+    """`empty` or `malformed_function_call` if `events` hold no content so far and no other reason for that.
+
+    Args:
+        events: Of a stream, or one whole answer.
+        count_thoughts: Whether a thought is content: in a stream it is shown before the end is known.
+    """
+    reason = "empty"
+    for event in events:
+        if (feedback := event.get("promptFeedback")) and feedback.get("blockReason"):
+            return None
+        for candidate in event.get("candidates") or ():
+            finish = candidate.get("finishReason", "STOP")
+            if finish not in _ANSWERS or _has_content(candidate, count_thoughts):
+                return None
+            if finish == _MALFORMED:
+                reason = "malformed_function_call"
+    return reason
+
+
+def _has_content(candidate: Candidate, count_thoughts: bool) -> bool:
+    """Whether a part holds more than an empty text. A signature is a sign that the model has finished on purpose."""
+    for part in (candidate.get("content") or {}).get("parts") or ():
+        if part.get("thought") and not count_thoughts:
+            continue
+        if part.get("text") or part.keys() - _TEXT:
+            return True
+    return False

@@ -1,24 +1,25 @@
 """A streamed answer that is asked for again, as long as nothing of it was given on."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
-from gemgate.upstream.empty_answers import empty_reason
-from gemgate.upstream.retry import Attempts
-
-if TYPE_CHECKING:
-    from gemgate.upstream.key_lease import KeyLease
+from gemgate.upstream.retry import Attempts, KeyLease, empty_reason
 
 EventBatch = list[GenerateContentResponse]
 CallEvents = tuple[int, EventBatch]
 """The number of a call, and the events of one read."""
 
-Open = Callable[[str, float | None], EventStream]
-"""A new stream with this key, which may take so many seconds."""
+
+class Open(Protocol):
+    """A new stream."""
+
+    def __call__(self, *, key: str, within: float | None) -> EventStream:
+        """With this key; it may take so many seconds."""
+        ...
 
 
 class RetryingStream:
@@ -92,7 +93,7 @@ class RetryingStream:
         attempts = self._attempts
         key_lease = self._key_lease = attempts.begin()
         try:
-            stream = self._stream = opened(key_lease.secret, attempts.remaining)
+            stream = self._stream = opened(key=key_lease.secret, within=key_lease.within)
             await stream.__aenter__()
             held = await _until_content(stream)
         except GeminiError as error:
@@ -102,20 +103,17 @@ class RetryingStream:
         except BaseException:
             await self.aclose()
             raise
-        attempts.succeeded(key_lease)
-        if attempts.retries_empty(held, count_thoughts=True):
+        if not attempts.answered(key_lease, held, count_thoughts=True):
             await self.aclose()
             return False
         self._held = held
-        if held:
-            attempts.answered(held[0])
         return True
 
 
 async def _until_content(stream: EventStream) -> EventBatch:
     """The events up to the first content, or up to the end without any."""
     held: EventBatch = []
-    async for events in stream:
+    while (events := await anext(stream, None)) is not None:
         held = held + events if held else events
         if empty_reason(events, count_thoughts=True) is None:
             break

@@ -3,17 +3,19 @@
 import math
 import time
 from collections.abc import Awaitable
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.auth.budgets import BudgetRefusal, Budgets, refusal
+from gemgate.auth.caller import credential
 from gemgate.auth.client_keys import ClientKey
+from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.rate_limits import REFUSAL
 from gemgate.errors import ApiError
 from gemgate.gemini.usage import Counts
 from gemgate.observability.record import current
-from gemgate.web.rate_limit_middleware import presented
 from gemgate.web.token_estimate import BYTES_PER_TOKEN
 
 _FREE = ("/files", "/uploads", "/upload/")
@@ -23,7 +25,7 @@ _FREE = ("/files", "/uploads", "/upload/")
 class BudgetMiddleware:
     """Refuses requests of a key whose budget is spent, and charges what the others cost (pure ASGI, no task).
 
-    Without a key that has a budget it costs one look at the registry. What runs when the budget is reached is finished,
+    A gateway without such keys does not ask it. What runs when the budget is reached is finished,
     so that a key may spend as much more as its running requests cost.
 
     Args:
@@ -35,13 +37,11 @@ class BudgetMiddleware:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
-        if scope["type"] == "http" and scope["method"] == "POST":
+        if scope["method"] == "POST" and not any(free in scope["path"] for free in _FREE):
             services = scope["app"].state.services
-            keys = services.client_keys
-            if keys.has_budgets and not any(free in scope["path"] for free in _FREE):
-                key = presented(scope, keys)
-                if key is not None and key.limits.has_budget:
-                    return self._within_budget(key, services.budgets, scope, receive, send)
+            key = presented(scope, services.client_keys)
+            if key is not None and key.limits.has_budget:
+                return self._within_budget(key, services.budgets, scope, receive, send)
         return self._app(scope, receive, send)
 
     async def _within_budget(
@@ -75,6 +75,16 @@ class BudgetMiddleware:
             await self._app(scope, receive, charging)
         finally:
             await charge()
+
+
+def presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
+    """The entry of the key that the request presents; None when it is invalid, which the endpoint answers."""
+    try:
+        return keys.find(credential(Headers(scope=scope)))
+    except ApiError:
+        query: bytes = scope["query_string"]  # Google's API takes a key there as well
+        named = dict(parse_qsl(query.decode("latin-1"))).get("key") if b"key=" in query else None
+        return keys.find(named) if named else None
 
 
 def _estimate(scope: Scope, answered: int) -> Counts:

@@ -6,7 +6,8 @@ from types import TracebackType
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
-_DISCONNECT = "gemgate.disconnect"
+DISCONNECT = "gemgate.disconnect"
+"""The key of a `Disconnect` in the scope of each request that came over its connection."""
 
 
 class Disconnect:
@@ -23,10 +24,6 @@ class Disconnect:
         self.is_set = False
         self.watched: set[cancelled_on_disconnect] = set()
 
-    def enter(self, scope: Scope) -> None:
-        """The request of `scope` came over this connection."""
-        scope[_DISCONNECT] = self
-
     def set(self) -> None:
         """The client has gone."""
         self.is_set = True
@@ -36,7 +33,7 @@ class Disconnect:
 
 def disconnect_of(scope: Scope) -> Disconnect | None:
     """That of the request's connection; None where the server is not ours, and knows ASGI alone."""
-    found: Disconnect | None = scope.get(_DISCONNECT)
+    found: Disconnect | None = scope.get(DISCONNECT)
     return found
 
 

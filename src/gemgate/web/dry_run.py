@@ -2,17 +2,11 @@
 
 from collections.abc import Mapping
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate.gemini.client.client import encode
 from gemgate.translation.notes import Notes
 from gemgate.web.json_response import WrittenJson
-
-
-def is_dry_run(request: Request) -> bool:
-    """Whether the caller wants to see the native request only."""
-    return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
 
 
 def dry_run(

@@ -1,16 +1,14 @@
 """The hot paths, answered without FastAPI's router: it costs more than the translation (docs/performance.md)."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cached_property
-from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemgate.web.error_handlers import answer_to
+from gemgate.web.json_request import HotRequest
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -23,18 +21,23 @@ class FastPath:
     is what its response raises, which is nothing once it has begun.
     """
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self, app: ASGIApp, endpoints: Mapping[str, Endpoint], marked: tuple[str, ASGIApp] | None = None
+    ) -> None:
+        """`marked` serves a request whose scope holds its key, but for HEAD, which the application answers as GET."""
         self._app = app
+        self._mark, self._marked = marked or ("", app)
         self._routes = {path: (endpoint, Route(path, endpoint)) for path, endpoint in endpoints.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if found is None:
-            await self._app(scope, receive, send)
+            app = self._marked if self._mark in scope and scope["method"] != "HEAD" else self._app
+            await app(scope, receive, send)
             return
         endpoint, scope["route"] = found
-        request = _Request(scope, receive)
+        request = HotRequest(scope, receive)
         try:
             response = await endpoint(request)
             await response(scope, receive, send)
@@ -43,30 +46,3 @@ class FastPath:
             if known is None:
                 raise
             await known(scope, receive, send)
-
-
-class _Request(Request):
-    """Starlette's, which looks through all headers for each that is asked for."""
-
-    @cached_property
-    def headers(self) -> Headers:
-        """The headers: kept with the instance, so that each of ten looks costs no call."""
-        return _Headers(scope=self.scope)
-
-
-class _Headers(Headers):
-    """The first value of each name at hand."""
-
-    def __init__(self, *, scope: Scope) -> None:
-        super().__init__(scope=scope)
-        self._first = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(self.raw)}
-
-    def __getitem__(self, key: str) -> str:
-        return self._first[key.lower()]
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key.lower() in self._first
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The first value, or `default`."""
-        return self._first.get(key.lower(), default)

@@ -1,17 +1,14 @@
-"""Holds every request of a key with limits to them: the one place for all endpoints, whatever they do."""
+"""Holds every request of a key with limits or a budget to them: the one place for all endpoints, whatever they do."""
 
 import math
 import secrets
 from collections.abc import Awaitable
 from dataclasses import replace
-from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.auth.caller import credential
 from gemgate.auth.client_keys import ClientKey
-from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.rate_limits import (
     REFUSAL,
     BucketStatus,
@@ -22,6 +19,7 @@ from gemgate.auth.rate_limits import (
 )
 from gemgate.errors import ApiError, duration
 from gemgate.observability.record import current
+from gemgate.web.budget_middleware import BudgetMiddleware, presented
 from gemgate.web.disconnect import disconnect_of
 from gemgate.web.limits_middleware import UNLIMITED
 from gemgate.web.token_estimate import BYTES_PER_TOKEN, AnswerKind, TokenEstimate, estimate, kind_of
@@ -32,34 +30,38 @@ _SMALL_PIECE = 4096  # of a larger piece it is not known yet how much is text
 class QuotaMiddleware:
     """Takes what a request needs of its key's limits, and gives back what it did not use (pure ASGI, no task).
 
-    Without a key that has limits it costs one look at the registry. A refusal is put into the scope, and raised by
-    `services.caller_of` in the endpoint: so the error is in OpenAI's words or in Google's, and counted for its route.
+    Without a key that has limits or a budget it costs one look at the registry. A refusal is put into the scope, and
+    raised by `services.caller_of` in the endpoint: so the error is in OpenAI's words or in Google's, and counted for
+    its route.
 
     Args:
-        app: What is served within the limits.
+        app: What is served within the limits and budgets.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._within_budgets = BudgetMiddleware(app)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
         if scope["type"] == "http":
             services = scope["app"].state.services
-            keys: ClientKeys = services.client_keys
+            keys = services.client_keys
+            app = self._within_budgets if keys.has_budgets else self._app
             is_limited = keys.has_limits and scope["path"] not in UNLIMITED
             if is_limited and (key := presented(scope, keys)) and key.limits.has_rate:
                 key = _without_place(key) if _is_about_what_was_asked(scope) else key
-                return self._within_limits(_LimitedExchange(key, services.quotas, scope, receive, send), scope)
+                return self._within_limits(app, _LimitedExchange(key, services.quotas, scope, receive, send), scope)
+            return app(scope, receive, send)
         return self._app(scope, receive, send)
 
-    async def _within_limits(self, exchange: "_LimitedExchange", scope: Scope) -> None:
+    async def _within_limits(self, app: ASGIApp, exchange: "_LimitedExchange", scope: Scope) -> None:
         try:
             try:
                 await exchange.begin()
             except ApiError as error:
                 scope[REFUSAL] = error
-            await self._app(scope, exchange.receive, exchange.send)
+            await app(scope, exchange.receive, exchange.send)
         finally:
             await exchange.end()
 
@@ -182,16 +184,6 @@ class _LimitedExchange:
             self._has_begun = self._has_begun and not is_new
             raise _too_much(self._key, refusal)
         self._taken += wanted
-
-
-def presented(scope: Scope, keys: ClientKeys) -> ClientKey | None:
-    """The entry of the key that the request presents; None when it is invalid, which the endpoint answers."""
-    try:
-        return keys.find(credential(Headers(scope=scope)))
-    except ApiError:
-        query: bytes = scope["query_string"]  # Google's API takes a key there as well
-        named = dict(parse_qsl(query.decode("latin-1"))).get("key") if b"key=" in query else None
-        return keys.find(named) if named else None
 
 
 def _is_about_what_was_asked(scope: Scope) -> bool:

@@ -5,7 +5,7 @@ of a stream that succeeded. Never an `id:` line: openai-python would dispatch an
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from typing import Protocol
 
@@ -50,6 +50,11 @@ _CLEANUP_SECONDS = 5.0
 def frame(data: object) -> bytes:
     """One event: `data: {json}` and a blank line."""
     return b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+def frames(events: Iterable[object]) -> bytes:
+    """Several events, ready to be sent in one write."""
+    return b"".join([b"data: " + orjson.dumps(data) + b"\n\n" for data in events])
 
 
 def error_frame(error: ApiError) -> bytes:
@@ -136,7 +141,15 @@ class _EventStream(Response):
         try:
             with out:
                 async with cancelled_on_disconnect(self._request):
-                    await self._send_batches(out)
+                    try:
+                        async for batch in self._batches:
+                            await out.send(batch)
+                        self._is_read = True
+                    except Exception as error:
+                        if not out.has_begun:
+                            raise
+                        # The head is sent: every failure becomes the last event.
+                        await out.send(failure_of(scope, as_api_error(error)))
                 await out.send(b"", more=False)
         except ClientDisconnect:
             if not out.has_begun:
@@ -144,18 +157,6 @@ class _EventStream(Response):
         finally:
             if not self._is_read:
                 await _close(self._batches)
-
-    async def _send_batches(self, out: "_EventWriter") -> None:
-        try:
-            async for batch in self._batches:
-                await out.send(batch)
-            self._is_read = True
-        except Exception as error:
-            if not out.has_begun:
-                raise
-            await out.send(
-                failure_of(self._request.scope, as_api_error(error))
-            )  # the head is sent: every failure becomes the last event
 
     def _head(self) -> Message:
         more, self._more = self._more(), dict  # what knows the headers may hold the whole request

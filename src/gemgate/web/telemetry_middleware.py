@@ -22,7 +22,7 @@ from gemgate.observability.record import (
     restore,
 )
 from gemgate.redaction import redact, traceback_of
-from gemgate.web.disconnect import Disconnect, disconnect_of
+from gemgate.web.disconnect import DISCONNECT, Disconnect
 from gemgate.web.error_handlers import CLIENT_CLOSED_REQUEST, answer
 from gemgate.web.sse import failure_of
 
@@ -77,7 +77,7 @@ class TelemetryMiddleware:
             if client := scope.get("client"):
                 record.address = self._identify(client[0])
         bodies = Bodies(scope) if self._log_bodies else None
-        disconnect = disconnect_of(scope)
+        disconnect: Disconnect | None = scope.get(DISCONNECT)
         exchange = _MeasuredExchange(record, self._metrics, receive, send, bodies, disconnect)
         is_quiet = record.path in _QUIET_PATHS
         if not is_quiet:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gemgate.web.disconnect import disconnect_of
+from gemgate.web.disconnect import DISCONNECT
 from gemgate.web.limits_middleware import CREDENTIAL, WHOLE_BODY
 
 SWITCHING_PROTOCOLS = 101
@@ -17,7 +17,10 @@ _OF_CONNECTION = frozenset(
     {b"connection", b"upgrade", b"content-length", b"content-type", b"transfer-encoding", b"accept", b"x-request-id"}
 )
 _CREDENTIALS = frozenset({b"authorization", b"x-goog-api-key", b"api-key"})
-_SHARED = ("asgi", "http_version", "server", "client", "root_path", "path", "raw_path", "query_string", "app", "state")
+_SHARED = (
+    "asgi", "http_version", "server", "client", "root_path", "path", "raw_path", "query_string", "app", "state",
+    DISCONNECT,
+)  # fmt: skip
 _NOT_SAID = frozenset({b"content-type", b"content-length", b"cache-control", b"connection"})
 
 
@@ -34,8 +37,6 @@ def http_scope(scope: Scope, method: str, extra: Mapping[str, object]) -> Scope:
         "type": "http", "method": method, "scheme": scheme, "headers": headers, WHOLE_BODY: True,
         **shared, **known, **extra,
     }  # fmt: skip
-    if (disconnect := disconnect_of(scope)) is not None:
-        disconnect.enter(found)
     return found
 
 

@@ -35,7 +35,7 @@ FILES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
 
 def translate(policy: Policy = "warn", **body: Any) -> EmbeddingsTranslation:
     raw = orjson.dumps({"model": MODEL, "input": "Hi", **body})
-    return to_gemini(parse(EmbeddingRequest, raw), EmbeddingOptions(Catalog(), policy))
+    return to_gemini(parse(EmbeddingRequest, raw), EmbeddingOptions(Catalog(), unsupported_params=policy))
 
 
 def error(policy: Policy = "warn", **body: Any) -> ApiError:

@@ -10,7 +10,7 @@ from tests.support.gateway import gateway_app, in_process
 from tests.support.google import Answer, FakeGoogle
 
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.translation.options import ImageOptions
+from gemgate.translation.options import TranslationOptions
 
 Json = dict[str, Any]
 
@@ -27,8 +27,8 @@ IMAGEN_IS_OFF = (
 )
 
 
-def options(**changes: Any) -> ImageOptions:
-    return ImageOptions(Catalog(changes.pop("facts", None)), **changes)
+def options(**changes: Any) -> TranslationOptions:
+    return TranslationOptions(Catalog(changes.pop("facts", None)), **changes)
 
 
 def drawn(kind: str = "png", size: tuple[int, int] = (16, 9), mode: str = "RGB") -> str:

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import gzip
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +28,9 @@ from tests.support.raw_upstream import (
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.client.transport import failure_before_answer
-from gemgate.gemini.errors import (
-    HIDDEN,
-    Failure,
-    GeminiError,
-    InvalidNameError,
-    TransportError,
-)
+from gemgate.gemini.errors import Failure, GeminiError, InvalidNameError, TransportError
 from gemgate.gemini.resource_names import model_path
+from gemgate.redaction import HIDDEN
 
 KEY = "AIzaSyExampleExampleExampleExampleExa"
 MODEL = "gemini-2.5-flash"
@@ -452,3 +449,23 @@ def test_options_are_those_of_the_public_api_by_default() -> None:
     fields: Mapping[str, Any] = {name: getattr(OPTIONS, name) for name in OPTIONS.__slots__}
     assert fields["upstream"] == "https://generativelanguage.googleapis.com"
     assert all(value > 0 for name, value in fields.items() if name != "upstream")
+
+
+async def test_a_key_of_a_caller_is_in_memory_for_its_call_alone_and_headers_with_the_gateways_are_kept() -> None:
+    own, callers = "AIzaSyOwn" + "x" * 30, "AIzaSyCaller" + "x" * 27
+    sent: list[httpx.Headers] = []
+
+    def google(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers)
+        return httpx.Response(200, json=HELLO)
+
+    transport = httpx.MockTransport(google)
+    async with GeminiClient(OPTIONS, transport=transport, own_keys=[own]) as client:
+        before = sys.getrefcount(callers), sys.getrefcount(own)
+        for key in (own, callers, own):
+            await client.generate(MODEL, BODY, key)
+        del key
+        gc.collect()
+        assert sys.getrefcount(callers) == before[0]
+        assert sys.getrefcount(own) == before[1] + 1
+    assert [headers["x-goog-api-key"] for headers in sent] == [own, callers, own]

@@ -4,10 +4,10 @@ A gateway that holds GEMINI_API_KEY stores no key at all, only which one of seve
 to the Google project of its key.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 from gemgate.encryption import Encryptor
+from gemgate.upstream.key_pool import key_digest
 
 _HELD = b"held:"
 _PURPOSE = b"gemgate batches: callers' keys"
@@ -54,4 +54,4 @@ class KeyVault:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.sha256(b"gemgate key\0" + key.encode()).hexdigest()[:16].encode()
+    return key_digest(key)[:16].encode()

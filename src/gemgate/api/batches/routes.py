@@ -12,7 +12,7 @@ from gemgate.api.services import caller_of, dialect_of, services_of
 from gemgate.store.tables import BatchRow
 from gemgate.translation.notes import Notes
 from gemgate.translation.validation import parse
-from gemgate.web.json_body import read_json_body
+from gemgate.web.json_request import read_json_body
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["batches"])

@@ -16,20 +16,22 @@ from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.stream import ChatStream
 from gemgate.api.chat.wire import ChatCompletionRequest
-from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia, new_id
-from gemgate.api.services import caller_of, dialect_of, services_of
+from gemgate.api.generation import Generation, ModelCall, new_id
+from gemgate.api.services import Services, caller_of, dialect_of, services_of
+from gemgate.api.stream_after_media import StreamAfterMedia
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.usage import searches_of
-from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.media.references import InlineRef, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Dialect, Options
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
-from gemgate.web.json_body import read_json_body
-from gemgate.web.sse import DONE, frame
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run, read_json_body
+from gemgate.web.json_response import json_response
+from gemgate.web.sse import DONE, frames, respond
 
 
 class ChatSource(NamedTuple):
@@ -39,15 +41,7 @@ class ChatSource(NamedTuple):
     options: Options
     dialect: Dialect
     caller_id: str
-
-    @property
-    def is_revisable(self) -> bool:
-        """Nothing about it is changed because of a failure."""
-        return False
-
-    def media(self) -> list[Ref]:
-        """The remote media and the files that the messages name."""
-        return media_of(self.chat.messages)
+    is_revisable: bool = False
 
     def inline_media(self) -> list[InlineRef]:
         """The media that the messages hold themselves."""
@@ -62,6 +56,24 @@ class ChatSource(NamedTuple):
     def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
         """Nothing is changed."""
         return False
+
+
+async def complete(request: Request) -> Response:
+    """The answer to a request for a chat completion."""
+    services = services_of(request)
+    completion = await Completion.read(request, services)
+    if completion.waits_for_media:
+        late = completion.after_media()
+        return respond(request, late.stream(), services.settings, late.response_headers)
+    generation = await completion.translated(request)
+    if completion.is_dry_run:
+        return native_request(generation, is_stream=completion.is_stream)
+    if completion.is_stream:
+        return respond(request, generation.stream(), services.settings, generation.response_headers)
+    del completion  # what was asked may be long, and the answer long in coming
+    async with cancelled_on_disconnect(request):
+        body = await whole_completion(generation)
+    return json_response(body, generation.response_headers())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +95,12 @@ class Completion:
     is_dry_run: bool
 
     @classmethod
-    async def read(cls, request: Request) -> "Completion":
+    async def read(cls, request: Request, services: Services) -> "Completion":
         """The request, once it is known that its caller may ask for it.
 
         Raises:
             ApiError: the request is wrong, or names what its caller may not use.
         """
-        services = services_of(request)
         caller = caller_of(request)
         raw = await read_json_body(request, services.settings.max_body_bytes)
         is_large = is_heavy(raw)  # beside the event loop, then
@@ -103,8 +114,9 @@ class Completion:
         models = services.aliases.resolve(chat.model)
         source = ChatSource(chat, services.chat, dialect_of(request), caller.id)
         is_dry = is_dry_run(request)
-        made = partial(ModelCall, services, caller, source, chat.model, len(raw), is_dry, models[0], is_large)
-        call = await services.heavy.run(caller.id, made) if is_large else made()
+        named = partial(media_of, chat.messages)
+        refs = await services.heavy.run(caller.id, named) if is_large else named()
+        call = ModelCall(services, caller, source, chat.model, len(raw), is_dry, models[0], is_large, refs=refs)
         return cls(call, models, bool(chat.stream), call.needs_media, is_dry)
 
     @property
@@ -171,6 +183,6 @@ async def chat_pieces(call: ModelCall[ChatTranslation], translation: ChatTransla
     del call, translation  # as for a whole answer: what was asked is needed no more
     async with aclosing(events) as batches:
         async for number, batch in batches:
-            if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:
-                yield b"".join(chunks)
-    yield b"".join(frame(chunk) for chunk in stream.finish()) + DONE
+            if chunks := [chunk for event in batch for chunk in stream.feed(event, number)]:
+                yield frames(chunks)
+    yield frames(stream.finish()) + DONE

@@ -19,7 +19,7 @@ from gemgate.api.embeddings.translation import (
 )
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.services import caller_of, services_of
-from gemgate.gemini.client.response_check import check_response
+from gemgate.gemini.client.event_stream import check_response
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.proto_json import whole_number
 from gemgate.gemini.types import BatchEmbedContentsRequest, BatchEmbedContentsResponse, CountTokensResponse
@@ -33,8 +33,8 @@ from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.upstream.client import SIDE_CALL_SECONDS, Upstream
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
-from gemgate.web.json_body import read_json_body
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import WrittenJson
 
 router = APIRouter(tags=["embeddings"])
@@ -62,7 +62,7 @@ async def create_embeddings(request: Request) -> Response:
     refs = await aside.run(partial(media_of, wanted))
 
     async def resolved() -> Resolved:
-        if not services.media.concerns(refs, len(raw)):
+        if not refs and len(raw) <= services.media.untouched_bytes:
             return {}
         return await services.media.resolve(
             refs,

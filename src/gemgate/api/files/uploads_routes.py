@@ -24,7 +24,7 @@ from gemgate.store import StoreError
 from gemgate.translation.notes import Notes
 from gemgate.translation.validation import parse
 from gemgate.web.form_file import FormFile, file_too_large
-from gemgate.web.json_body import read_json_body
+from gemgate.web.json_request import read_json_body
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["uploads"])

@@ -12,7 +12,7 @@ from gemgate.gemini.types import GenerateContentRequest, ModelResource, Part
 from gemgate.model_routing.model_name import model_name
 from gemgate.translation.extra_body import google_options, list_option, object_option
 from gemgate.translation.notes import Notes
-from gemgate.translation.options import ImageOptions
+from gemgate.translation.options import TranslationOptions
 from gemgate.translation.other_spellings import take_google
 
 GOOGLE_OPTIONS = frozenset(
@@ -55,7 +55,7 @@ class ImagesTranslation:
 
 
 def to_gemini(
-    request: ImageRequest, options: ImageOptions, method: Method, images: Sequence[Part] = (), *, model: str = ""
+    request: ImageRequest, options: TranslationOptions, method: Method, images: Sequence[Part] = (), *, model: str = ""
 ) -> ImagesTranslation:
     """Translate `request`. The same input gives the same bytes.
 

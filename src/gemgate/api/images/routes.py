@@ -39,7 +39,7 @@ from gemgate.api.images.wire import (
 from gemgate.api.services import Services, caller_of, origin_of, services_of
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
-from gemgate.gemini.client.response_check import check_response
+from gemgate.gemini.client.event_stream import check_response
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.types import Part, PredictResponse
@@ -58,9 +58,9 @@ from gemgate.translation.validation import parse
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.retry import CallLimits
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
+from gemgate.web.dry_run import dry_run
 from gemgate.web.heavy_work import Aside
-from gemgate.web.json_body import read_json_body
+from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
 from gemgate.web.multipart import is_form, read_form
 from gemgate.web.page_guard import LINKS
@@ -149,7 +149,7 @@ async def _serve(
     if is_dry:
         path = f"/v1beta/{translation.model}:{translation.method}"
         return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
-    work = _Work(services.gemini, services.images.catalog, caller.key, kind, models, translation, translate)
+    work = _Work(services.gemini, services.chat.catalog, caller.key, kind, models, translation, translate)
     fallback = Fallback(services.gemini, asked.model, models)
     if asked.stream:
         return respond(request, fallback.stream(work.events), services.settings, lambda: work.headers)
@@ -178,7 +178,7 @@ async def _translated(
 ) -> ImagesTranslation:
     """The request as `model` gets it."""
     method = await _method(services, caller, model, is_dry=is_dry)
-    return await aside.run(partial(to_gemini, asked, services.images, method, images, model=model))
+    return await aside.run(partial(to_gemini, asked, services.chat, method, images, model=model))
 
 
 class _Work:
@@ -247,7 +247,7 @@ async def _method(services: Services, caller: Caller, asked: str, *, is_dry: boo
         GeminiError: Google does not say which models there are.
     """
     model = model_name(asked)
-    known = services.images.catalog.facts(model).image_method
+    known = services.chat.catalog.facts(model).image_method
     if known is not None or is_dry:
         return known or "generateContent"
     listing = await services.models.listing(caller.id, caller.key)

@@ -18,7 +18,8 @@ from gemgate.model_routing.aliases import bare
 from gemgate.redaction import redact
 from gemgate.translation.notes import Notes
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["models"])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cached_property
 
 SHARED_VERSION = "v1"
 """OpenAI's API lives below it too."""
@@ -28,7 +28,7 @@ class Kind(StrEnum):
     DOWNLOAD = "download"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Method:
     """One method of Google's API.
 
@@ -51,17 +51,17 @@ class Method:
     def __str__(self) -> str:
         return f"{self.verb} /{self.prefix}{{version}}/{self.template}"
 
-    @property
+    @cached_property
     def top(self) -> str:
         """The collection, such as `models`."""
         return self.template.partition("/")[0].partition(":")[0]
 
-    @property
+    @cached_property
     def call(self) -> str:
         """What follows the colon, such as `generateContent`; empty without one."""
         return self.template.partition(":")[2]
 
-    @property
+    @cached_property
     def parameters(self) -> Mapping[str, frozenset[str] | None]:
         """The parameters that its query may have, and the values of each; None: any.
 
@@ -110,7 +110,6 @@ _ALT_OF_A_CALL = frozenset({"json", "sse"})
 _FORCED = frozenset({"fileSearchStores/{name}", "fileSearchStores/{name}/documents/{name}"})
 
 
-@cache
 def _parameters(method: Method) -> Mapping[str, frozenset[str] | None]:
     names: list[str] = []
     if method.lists or method.template.endswith("/documents"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.filtered_lists import filtered
@@ -17,10 +18,11 @@ from gemgate.api.native.responses import error_event, headers_of, relay, reply, 
 from gemgate.api.native.usage_watch import OPERATIONS, UsageTail
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.files import open_download
 from gemgate.observability.record import current
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.error_handlers import as_api_error
-from gemgate.web.json_body import read_body
+from gemgate.web.json_request import read_body
 
 _MAX_READ = 67_108_864
 
@@ -96,11 +98,8 @@ async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> GeminiRespo
 async def _open_download(exchange: Exchange) -> GeminiResponse:
     gemini, key = exchange.gemini, exchange.caller.key
     headers = forwarded_request_headers(exchange.request.headers, more=OF_DOWNLOADS)
-    answer = await gemini.open("GET", exchange.url, key=key, headers=headers, redirect=True)
-    if answer.status != 302:
-        return answer
-    await answer.skip()
-    return await gemini.open("GET", gemini.named_url(answer.headers["location"]), key=key, headers=headers)
+    get = partial(gemini.open, "GET", key=key, headers=headers)
+    return await open_download(get, exchange.url, gemini.named_url)
 
 
 def _watch(exchange: Exchange) -> UsageTail | None:

@@ -11,7 +11,8 @@ from gemgate.api.native.key_filter import KeyFilter
 from gemgate.api.native.usage_watch import UsageTail
 from gemgate.errors import ApiError, shutting_down
 from gemgate.gemini.client.response import GeminiResponse
-from gemgate.gemini.errors import HIDDEN, GeminiError, Refusal
+from gemgate.gemini.errors import GeminiError, Refusal
+from gemgate.redaction import HIDDEN
 from gemgate.web.error_handlers import as_api_error
 from gemgate.web.error_shapes import google_body
 

@@ -29,7 +29,9 @@ from gemgate.gemini.errors import GeminiError
 from gemgate.web.error_handlers import as_api_error
 from gemgate.web.error_shapes import is_google_path
 
-_ASKED = "gemgate.native"
+ASKED = "gemgate.native"
+"""The key of what a request asks for, in its scope."""
+
 _HEADS = ("/v1", "/upload/", "/download/")
 
 KINDS: Mapping[Kind, Callable[[Exchange], Awaitable[None]]] = {
@@ -43,10 +45,9 @@ KINDS: Mapping[Kind, Callable[[Exchange], Awaitable[None]]] = {
 
 
 def install(app: FastAPI) -> None:
-    """Add Google's paths to an application that has all its other routes and middleware."""
+    """Add Google's paths to an application that has all its other routes; `NativePaths` must be around it."""
     app.router.routes.insert(0, NativeRoute())
     app.router.routes.append(UnknownRoute())
-    app.add_middleware(NativePaths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class NativePaths:
         if scope["type"] == "http" and (path := _path(scope)).startswith(_HEADS):
             found = find(_verb(scope), path)
             if found is not None and not (found.is_shared and not _is_from_google_client(scope)):
-                scope[_ASKED] = _asked(found, scope)
+                scope[ASKED] = _asked(found, scope)
         return self._app(scope, receive, send)
 
 
@@ -100,22 +101,30 @@ class NativeRoute(_Route):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the request is one of Google's methods, or was meant to be."""
-        asked: _Asked | None = scope.get(_ASKED)
+        asked: _Asked | None = scope.get(ASKED)
         if asked is None:
             return Match.NONE, {}
         return Match.FULL, ({"route": asked} if asked.path else {})
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        answering = _Answering(send)
-        try:
-            await _serve(scope[_ASKED], Request(scope, receive), answering.send)
-        except ClientDisconnect:
-            return
-        except Exception as error:
-            if answering.has_begun:
-                raise
-            await _refuse(answering.send, error)
+        await serve(scope, receive, send)
+
+
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """One request that `NativePaths` has marked."""
+    asked: _Asked = scope[ASKED]
+    if asked.path:
+        scope["route"] = asked
+    answering = _Answering(send)
+    try:
+        await _serve(asked, Request(scope, receive), answering.send)
+    except ClientDisconnect:
+        return
+    except Exception as error:
+        if answering.has_begun:
+            raise
+        await _refuse(answering.send, error)
 
 
 class UnknownRoute(_Route):

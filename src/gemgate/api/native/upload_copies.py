@@ -14,7 +14,7 @@ import structlog
 
 from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.gemini.errors import TransportError
-from gemgate.gemini.file_types import GeminiFile, file_from_wire
+from gemgate.gemini.file_types import GeminiFile, file_from_wire, name_in_wire
 from gemgate.redaction import traceback_of
 from gemgate.store import Store, StoreError
 from gemgate.store.feed import Feed
@@ -148,7 +148,7 @@ class Copying:
 
 
 def begin(
-    store: Store, owner: str, wanted: Wanted | None, headers: Mapping[str, str], *, keeps_googles: bool = False
+    store: Store, owner: str, wanted: Wanted, headers: Mapping[str, str], *, keeps_googles: bool = False
 ) -> Copying:
     """For the bytes of a request with these headers, which say their place in the file.
 
@@ -166,14 +166,15 @@ async def finish(store: Store, owner: str, wanted: Wanted | None, answer: bytes)
     What was kept under the same name before is of another file, and goes in any case.
     """
     try:
-        file = file_from_wire(orjson.loads(answer))
+        described = orjson.loads(answer)
+        name = name_in_wire(described)
     except (TransportError, ValueError):
         return {}
     try:
-        await store.files.delete(owner, file.name)
+        await store.files.delete(owner, name)
         if wanted is None or await store.uploads.get(owner, wanted.upload_id) is None:
             return {}
-        is_kept = await _assemble(store, owner, wanted, file)
+        is_kept = await _assemble(store, owner, wanted, file_from_wire(described))
         await store.uploads.cancel(owner, wanted.upload_id)
     except StoreError as error:
         _log.error("an upload is not kept", exception=traceback_of(error))

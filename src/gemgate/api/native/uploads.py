@@ -28,7 +28,7 @@ from gemgate.api.services import Services, caller_of
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MAX_BYTES
-from gemgate.web.json_body import read_body
+from gemgate.web.json_request import read_body
 
 LIFETIME = 7 * 86_400
 """Seconds for which an upload can be gone on with, as at Google."""
@@ -67,14 +67,13 @@ async def start(exchange: Exchange) -> None:
     body = await read_body(request, _MAX_METADATA)
     await check_metadata(exchange, body)
     headers = forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS)
-    answer = await exchange.gemini.open(
-        exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body
-    )
-    found = headers_of(answer)
+    gemini = exchange.services.gemini
+    answer = await gemini.open(exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body)
+    found, googles = headers_of(answer), answer.headers
     copy = wanted_copy(exchange.services.store, request.headers, body)
     for name in _ADDRESSES:
-        if address := answer.headers.get(name):
-            url = exchange.gemini.named_url(address)
+        if address := googles.get(name):
+            url = gemini.named_url(address)
             found[name] = _address(exchange, UploadToken(str(url), exchange.caller.id, answer.key_label, copy))
     await reply(exchange.send, answer.status, found, await whole(answer, _MAX_METADATA))
 
@@ -116,7 +115,9 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
     is_shared = services.access.is_shared
     if is_shared:
         refuse_packed(request.headers)
-    copying = begin(services.store, token.owner, token.copy, request.headers, keeps_googles=is_shared)
+    copying = None
+    if token.copy is not None:
+        copying = begin(services.store, token.owner, token.copy, request.headers, keeps_googles=is_shared)
     body = Body(request, copying)
     headers = _with_length(request, forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS))
     try:
@@ -130,13 +131,16 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
         )
     except GeminiError as error:
         # What Google refused is no part of the file; of what broke off, some may have arrived.
-        await copying.end(keep=error.refusal is None)
+        if copying is not None:
+            await copying.end(keep=error.refusal is None)
         body.raise_read_error()
         raise
     except BaseException:
-        await copying.end(keep=False)
+        if copying is not None:
+            await copying.end(keep=False)
         raise
-    await copying.end(keep=True)
+    if copying is not None:
+        await copying.end(keep=True)
     found = headers_of(answer)
     content = await whole(answer, _MAX_METADATA)
     if found.get(_STATUS) == _FINAL:

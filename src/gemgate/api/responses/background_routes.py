@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia
+from gemgate.api.generation import Generation, ModelCall
 from gemgate.api.responses.background import BackgroundResponses
 from gemgate.api.responses.background_run import BackgroundRun, BackgroundWork
 from gemgate.api.responses.completion import ResponseStream, whole_response
@@ -21,6 +21,7 @@ from gemgate.api.responses.kept_turn import is_id
 from gemgate.api.responses.request import ResponseTranslation
 from gemgate.api.responses.state import ResolvedRequest
 from gemgate.api.services import Services, caller_of, services_of
+from gemgate.api.stream_after_media import StreamAfterMedia
 from gemgate.errors import ApiError
 from gemgate.observability.record import current
 from gemgate.web.json_response import json_response
@@ -168,6 +169,7 @@ async def _streamed(asked: BackgroundCall, run: BackgroundRun) -> AsyncGenerator
     if asked.translation is None:
         pieces: EventBatches = StreamAfterMedia(asked.call, asked.models, stream.pieces).stream()
     else:
+        current().uses(asked.translation.model, asked.translation.notes)
         pieces = Generation(asked.call, asked.translation, asked.models, stream.pieces).stream()
     try:
         async for piece in pieces:

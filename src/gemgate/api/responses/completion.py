@@ -38,6 +38,7 @@ class ResponseSource:
     Attributes:
         items: The conversation; the oldest turns go where it is too long and the caller allows it.
         use_signatures: Whether signatures are sent; Google may refuse those of another model.
+        is_revisable: Always: Google may refuse signatures, or the length.
         compacts: The answer is to be a summary of the conversation.
         changes: What was changed since, for the caller.
     """
@@ -49,15 +50,11 @@ class ResponseSource:
     compacts: bool = False
     items: list[Item] = field(init=False)
     use_signatures: bool = True
+    is_revisable: bool = True
     changes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.items = self.resolved.items
-
-    @property
-    def is_revisable(self) -> bool:
-        """Google may refuse signatures, or the length."""
-        return True
 
     def media(self) -> list[Ref]:
         """The remote media and the files that the items name."""

@@ -31,7 +31,7 @@ from gemgate.store import ConversationRow, StoredItem, UnknownCursorError
 from gemgate.store.files import storable
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
-from gemgate.web.json_body import read_json_body
+from gemgate.web.json_request import read_json_body
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["conversations"])

@@ -2,7 +2,7 @@
 
 from gemgate.api.responses.request import ResponseTranslation
 from gemgate.auth.caller import Caller
-from gemgate.gemini.client.response_check import check_response
+from gemgate.gemini.client.event_stream import check_response
 from gemgate.gemini.proto_json import whole_number
 from gemgate.gemini.types import CountTokensResponse
 from gemgate.upstream.client import Upstream

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemgate.api.generation import Generation, ModelCall, StreamAfterMedia
+from gemgate.api.generation import Generation, ModelCall
 from gemgate.api.responses.background_routes import BackgroundCall, respond_in_background
 from gemgate.api.responses.compaction import compaction_of, is_triggered
 from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
@@ -24,14 +24,15 @@ from gemgate.api.responses.state import ResolvedRequest, ResponseStore
 from gemgate.api.responses.warm_up import without_generation
 from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.api.services import Services, caller_of, services_of
+from gemgate.api.stream_after_media import StreamAfterMedia
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.observability.record import current
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
-from gemgate.web.json_body import read_json_body
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
 from gemgate.web.sse import EventBatches, respond
 
@@ -184,8 +185,9 @@ async def _read(
     models = services.aliases.resolve(asked.model)
     aside = aside.with_kept(resolved.kept_bytes)
     size, is_dry = len(raw) + resolved.kept_bytes, is_dry_run(request)
-    make = partial(ModelCall, services, caller, source, asked.model, size, is_dry, models[0], aside.is_heavy)
-    return source, await aside.run(make), models
+    refs = await aside.run(source.media)
+    call = ModelCall(services, caller, source, asked.model, size, is_dry, models[0], aside.is_heavy, refs=refs)
+    return source, call, models
 
 
 async def _keep_nothing(_response: Json, _kept: Mapping[str, Json]) -> None:

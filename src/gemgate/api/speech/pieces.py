@@ -12,7 +12,7 @@ from gemgate.api.speech.answer import SpeechFile
 from gemgate.api.speech.request import SpeechTranslation, not_encodable, to_gemini
 from gemgate.api.speech.wire import SpeechRequest
 from gemgate.gemini.errors import GeminiError
-from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.media.references import InlineRef, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Options
 from gemgate.web.sse import frame
@@ -23,15 +23,7 @@ class SpeechSource(NamedTuple):
 
     speech: SpeechRequest
     options: Options
-
-    @property
-    def is_revisable(self) -> bool:
-        """Nothing about it is changed because of a failure."""
-        return False
-
-    def media(self) -> list[Ref]:
-        """It names none."""
-        return []
+    is_revisable: bool = False
 
     def inline_media(self) -> list[InlineRef]:
         """It holds none."""

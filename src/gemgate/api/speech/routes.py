@@ -21,8 +21,8 @@ from gemgate.translation.request_size import LIGHT_BYTES, is_heavy
 from gemgate.translation.speech.encoders import MEDIA_TYPES
 from gemgate.translation.validation import parse
 from gemgate.web.byte_stream import ByteStream
-from gemgate.web.dry_run import dry_run, is_dry_run
-from gemgate.web.json_body import read_json_body
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.sse import EventBatches, respond
 
 router = APIRouter(tags=["audio"])

@@ -1,7 +1,7 @@
 """The one door to Google: pooled connections, the timeouts, and every failure as a `GeminiError`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -12,12 +12,10 @@ import orjson
 
 from gemgate import __version__
 from gemgate.gemini.client.addresses import KeptAddresses
-from gemgate.gemini.client.deadline import Deadline
+from gemgate.gemini.client.answer_size import MAX_BYTES
 from gemgate.gemini.client.environment import proxy_for, trusted_certificates
-from gemgate.gemini.client.event_decoder import MAX_BYTES
-from gemgate.gemini.client.event_stream import EventStream
-from gemgate.gemini.client.response import GeminiResponse
-from gemgate.gemini.client.response_check import check_response
+from gemgate.gemini.client.event_stream import EventStream, check_response
+from gemgate.gemini.client.response import Deadline, GeminiResponse
 from gemgate.gemini.client.transport import TRANSPORT_ERRORS, AiohttpTransport, failure_before_answer
 from gemgate.gemini.errors import (
     Failure,
@@ -68,7 +66,6 @@ def _model_url(upstream: str, model: str, method: str) -> httpx.URL:
     return httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}")
 
 
-@lru_cache(maxsize=256)
 def _headers(key: str, *, is_json: bool) -> httpx.Headers:
     """Those of every call with `key`.
 
@@ -105,6 +102,7 @@ class GeminiClient:
         transport: Replaces the network, in tests.
         on_failure: Called with each call that fails, whatever becomes of it.
         carry: Gives headers that each call carries beside its own, such as those of a trace.
+        own_keys: The gateway's Gemini keys, for which headers are kept; a caller's own key is in memory for its call.
 
     Attributes:
         http: httpx's client over the same transport, for code that wants its comfort; calls save what it costs.
@@ -116,8 +114,11 @@ class GeminiClient:
         transport: httpx.AsyncBaseTransport | None = None,
         on_failure: Callable[[GeminiError], None] | None = None,
         carry: Callable[[], Mapping[str, str]] | None = None,
+        own_keys: Iterable[str] = (),
     ) -> None:
         self.options = options
+        self._own_keys = frozenset(own_keys)
+        self._kept_headers: dict[tuple[str, bool], httpx.Headers] = {}
         self._on_failure = on_failure
         self._carry = carry
         self._origin = httpx.URL(options.upstream)
@@ -289,12 +290,12 @@ class GeminiClient:
         Raises:
             GeminiError: the status is not 2xx; the connection is closed then.
         """
-        options, timer = self.options, Deadline()
-        start = timer.now
+        options = self.options
         whole = options.request_timeout if within is None else min(within, options.request_timeout)
         first_byte_within = min(first_byte_timeout or options.first_byte_timeout, whole)
+        timer = Deadline(first_byte_within)
         try:
-            with timer.at(start + first_byte_within):
+            with timer:
                 response = await self._transport.handle_async_request(call)
         except BaseException as error:
             timer.close()
@@ -308,8 +309,8 @@ class GeminiClient:
             response,
             timer,
             event_timeout=options.event_timeout,
-            first_byte_at=start + first_byte_within,
-            deadline=start + whole,
+            first_byte_at=timer.began + first_byte_within,
+            deadline=timer.began + whole,
             secret=key,
             maximum=options.max_answer_bytes,
         )
@@ -326,7 +327,11 @@ class GeminiClient:
         more: Mapping[str, str] | None = None,
     ) -> httpx.Request:
         is_json = body is not None and not isinstance(body, httpx.AsyncByteStream)
-        headers = _headers(key, is_json=is_json)
+        headers = self._kept_headers.get((key, is_json))
+        if headers is None:
+            headers = _headers(key, is_json=is_json)
+            if key in self._own_keys:
+                self._kept_headers[key, is_json] = headers
         if self._carry is not None:
             headers = _with(headers, self._carry())
         if more:

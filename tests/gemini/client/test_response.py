@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gemgate.gemini.client.deadline import Deadline
+from gemgate.gemini.client.response import Deadline
 
 SOON, LATE = 0.01, 60.0
 

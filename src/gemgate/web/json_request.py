@@ -1,8 +1,40 @@
-"""Reads the body of a JSON request, and refuses anything else."""
+"""A request with a JSON body as endpoints read it: its headers, its body, and whether Google is asked at all."""
 
+from functools import cached_property
+from typing import Any
+
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.types import Scope
 
 from gemgate.errors import ApiError
+
+
+class HotRequest(Request):
+    """Starlette's, which looks through all headers for each that is asked for."""
+
+    @cached_property
+    def headers(self) -> Headers:
+        """The headers: kept with the instance, so that each of ten looks costs no call."""
+        return _Headers(scope=self.scope)
+
+
+class _Headers(Headers):
+    """The first value of each name at hand."""
+
+    def __init__(self, *, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        self._first = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(self.raw)}
+
+    def __getitem__(self, key: str) -> str:
+        return self._first[key.lower()]
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower() in self._first
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The first value, or `default`."""
+        return self._first.get(key.lower(), default)
 
 
 async def read_json_body(request: Request, limit: int) -> bytes:
@@ -37,6 +69,11 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise _too_large(limit)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def is_dry_run(request: Request) -> bool:
+    """Whether the caller wants to see the native request only."""
+    return request.headers.get("x-gemgate-dry-run", "").lower() in {"true", "1"}
 
 
 def _check_type(request: Request) -> None:

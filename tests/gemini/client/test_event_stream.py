@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemgate.gemini.client.event_decoder import Event, EventDecoder, Inflater
+from gemgate.gemini.client.answer_size import Inflater
+from gemgate.gemini.client.event_stream import Event, EventDecoder
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 
 RECORDED = Path(__file__).parents[4] / "shared" / "recorded"

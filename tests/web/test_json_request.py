@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from tests.support.apps import app_with
 from tests.support.server import serve
 
-from gemgate.web.json_body import read_json_body
+from gemgate.web.json_request import read_json_body
 
 LIMIT = 100
 
