@@ -83,12 +83,12 @@ def file_from_wire(value: object) -> GeminiFile:
     Raises:
         TransportError: the name is missing.
     """
-    native = _file_in(value)
+    name, native = _named(value)
     state = native.get("state")
     return GeminiFile(
-        name=native["name"],
+        name=name,
         uri=text(native.get("uri")),
-        state=FileState(state) if state in list(FileState) else FileState.ACTIVE,
+        state=FileState(str(state)) if state in list(FileState) else FileState.ACTIVE,
         mime_type=text(native.get("mimeType")),
         display_name=text(native.get("displayName")),
         size=whole_number(native.get("sizeBytes")),
@@ -102,16 +102,15 @@ def file_from_wire(value: object) -> GeminiFile:
 
 def name_in_wire(value: object) -> str:
     """The name of the file that `value` describes, such as `files/x`; as `file_from_wire` otherwise."""
-    name: str = _file_in(value)["name"]
-    return name
+    return _named(value)[0]
 
 
-def _file_in(value: object) -> dict[str, object]:
+def _named(value: object) -> tuple[str, dict[str, object]]:
     native = value.get("file", value) if isinstance(value, dict) else None
     if isinstance(native, dict):
         name = native.get("name")
         if isinstance(name, str) and _NAME.fullmatch(name):
-            return native
+            return name, native
     raise TransportError(Failure.INVALID_BODY, "The Gemini API's answer does not describe a file.")
 
 
