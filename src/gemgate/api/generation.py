@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from gemgate.api.lessons import MAX_LESSONS, lesson_from, may_teach
@@ -247,7 +248,7 @@ class ModelCall(Generic[T]):
     model: str
     is_heavy: bool = False
     limits: CallLimits = DEFAULT_LIMITS
-    refs: Sequence[Ref] = ()
+    refs: Sequence[Ref] = field(kw_only=True)
     media: Resolved = field(default_factory=dict)
 
     @property

@@ -140,10 +140,15 @@ class Upstream:
         attempts = self._attempts(_decides(model), body, key, limits)
         content = encode(body)
 
-        async def send(secret: str, within: float | None) -> dict[str, object]:
-            return await self.client.request("POST", DECISIONS_PATH, key=secret, json=content, within=within)
+        async def send(key_lease: KeyLease) -> dict[str, object]:
+            key, within = key_lease.secret, key_lease.within
+            return await self.client.request("POST", DECISIONS_PATH, key=key, json=content, within=within)
 
-        return await self._made(attempts, send)
+        def noted(key_lease: KeyLease, _answer: dict[str, object]) -> bool:
+            attempts.succeeded(key_lease)
+            return True
+
+        return await self._made(attempts, send, noted)
 
     async def request(
         self,

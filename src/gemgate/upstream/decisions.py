@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from gemgate.gemini.client.response_check import check_response
+from gemgate.gemini.client.event_stream import check_response
 from gemgate.gemini.decisions import DECISIONS, DecisionResponse, Spelling
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.model_catalog import Catalog

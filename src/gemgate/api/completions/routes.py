@@ -17,15 +17,15 @@ from gemgate.api.completions.wire import TextCompletionRequest
 from gemgate.api.generation import Generation, ModelCall, new_id
 from gemgate.api.services import caller_of, services_of
 from gemgate.gemini.errors import GeminiError
-from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.media.references import InlineRef, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.options import Options
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
-from gemgate.web.json_body import read_json_body
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
 from gemgate.web.sse import DONE, EventBatches, frame, respond
 
@@ -42,10 +42,6 @@ class TextCompletionSource(NamedTuple):
     def is_revisable(self) -> bool:
         """Nothing about it is changed because of a failure."""
         return False
-
-    def media(self) -> list[Ref]:
-        """It names none."""
-        return []
 
     def inline_media(self) -> list[InlineRef]:
         """It holds none."""
@@ -78,7 +74,7 @@ async def create_completion(request: Request) -> Response:
     models = services.aliases.resolve(asked.model)
     is_dry = is_dry_run(request)
     source = TextCompletionSource(asked, services.chat)
-    call = ModelCall(services, caller, source, asked.model, len(raw), is_dry, models[0], is_heavy=heavy)
+    call = ModelCall(services, caller, source, asked.model, len(raw), is_dry, models[0], heavy, refs=())
     translation = await call.ready()
     record.uses(translation.model, translation.notes, is_asked=not is_dry)
     if is_dry:

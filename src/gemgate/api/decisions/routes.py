@@ -24,8 +24,8 @@ from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
 from gemgate.upstream.decisions import NoDecisionsError
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
-from gemgate.web.json_body import read_json_body
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["decisions"])
@@ -75,7 +75,7 @@ async def _resolved(
 ) -> Resolved:
     """The images that it names, and what it holds and must not."""
     refs = media_of(asked)
-    if not services.media.concerns(refs, size):
+    if not refs and size <= services.media.untouched_bytes:
         return {}
     inline = partial(inline_media_of, asked)
     return await services.media.resolve(refs, caller, model=model, size=size, inline=inline, is_dry_run=is_dry)

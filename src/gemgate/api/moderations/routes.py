@@ -17,7 +17,7 @@ from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
 from gemgate.gemini.decisions import PATH, DecisionResponse, usage_of
 from gemgate.gemini.errors import GeminiError
-from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.media.references import InlineRef, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.model_routing.openai_names import gemini_name
@@ -31,8 +31,8 @@ from gemgate.translation.validation import parse
 from gemgate.upstream.decisions import NoDecisionsError
 from gemgate.upstream.retry import CallLimits
 from gemgate.web.disconnect import cancelled_on_disconnect
-from gemgate.web.dry_run import dry_run, is_dry_run
-from gemgate.web.json_body import read_json_body
+from gemgate.web.dry_run import dry_run
+from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["moderations"])
@@ -50,10 +50,6 @@ class ModerationSource(NamedTuple):
     def is_revisable(self) -> bool:
         """Nothing about it is changed because of a failure."""
         return False
-
-    def media(self) -> list[Ref]:
-        """The remote images and the files that it names."""
-        return media_of(self.asked)
 
     def inline_media(self) -> list[InlineRef]:
         """The images that it holds itself."""
@@ -87,7 +83,7 @@ async def create_moderation(request: Request) -> Response:
     models = services.aliases.resolve(name)
     is_dry = is_dry_run(request)
     source = ModerationSource(asked, services.chat)
-    call = ModelCall(services, caller, source, named, len(raw), is_dry, models[0], is_heavy=heavy)
+    call = ModelCall(services, caller, source, named, len(raw), is_dry, models[0], heavy, refs=media_of(asked))
     judge = _Judge(call)
     async with cancelled_on_disconnect(request):
         translation = await judge.translated(models[0])

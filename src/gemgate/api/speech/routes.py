@@ -47,7 +47,7 @@ async def create_speech(request: Request) -> Response:
     models = services.aliases.resolve(name)
     is_dry = is_dry_run(request)
     source = SpeechSource(asked, services.chat)
-    call = ModelCall(services, caller, source, asked.model, len(raw), is_dry, models[0], is_heavy=heavy)
+    call = ModelCall(services, caller, source, asked.model, len(raw), is_dry, models[0], heavy, refs=())
     translation = await call.ready()
     record.uses(translation.model, translation.notes, is_asked=not is_dry)
     if is_dry:
