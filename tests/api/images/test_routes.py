@@ -298,13 +298,6 @@ class TestEdits:
         assert response.status_code == 401
 
 
-async def test_variations_are_not_there() -> None:
-    async with in_process(gateway_app(fake_google())) as client:
-        response = await client.post("/v1/images/variations", json={})
-    assert response.status_code == 404
-    assert response.json()["error"]["message"] == "Invalid URL (POST /v1/images/variations)"
-
-
 @pytest.mark.parametrize(("model", "method"), [(PRO_3, "generateContent"), ("painter-1", "generateContent")])
 async def test_a_dry_run_shows_the_native_request_and_calls_nobody(model: str, method: str) -> None:
     google = fake_google()
