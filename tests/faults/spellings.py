@@ -198,6 +198,12 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 
 EMBEDDING_SPELLINGS = [
     Spelling(
+        {"input": "a", "taskType": "retrieval-query", "outputDimensionality": 256},
+        "`task_type` and `dimensions`, in Google's spelling",
+        {"taskType": "RETRIEVAL_QUERY", "outputDimensionality": 256},
+        model="gemini-embedding-001",
+    ),
+    Spelling(
         {"input": "a", "task_type": "retrieval_query"},
         "`extra_body.google.task_type`",
         {"taskType": "RETRIEVAL_QUERY"},
@@ -254,6 +260,20 @@ IMAGE_SPELLINGS = [
         {"size": "17:9"}, "the nearest ratio", {"aspectRatio": "16:9"}, ["size=17:9->16:9"], model="gemini-3-pro-image"
     ),
     Spelling({"size": "auto"}, "no size", {}, model="gemini-3-pro-image"),
+    Spelling({"size": "2K"}, "`extra_body.google.image_size`", {"imageSize": "2K"}, model="gemini-3-pro-image"),
+    Spelling(
+        {"size": "1024X1024"},
+        "`1024x1024`; also with the sign for times",
+        {"aspectRatio": "1:1", "imageSize": "1K"},
+        model="gemini-3-pro-image",
+    ),
+    Spelling(
+        {"size": "16:9", "aspect_ratio": "5:4"},
+        "the aspect ratio",
+        {"aspectRatio": "5:4"},
+        ["size=16:9->extra_body.google.aspect_ratio"],
+        model="gemini-3-pro-image",
+    ),
     Spelling(
         {"aspectRatio": "16:9"},
         "`extra_body.google.aspect_ratio`; also `image_size`",

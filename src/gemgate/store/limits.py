@@ -10,7 +10,7 @@ from anyio import to_thread
 from sqlalchemy import Select, func, or_, select
 
 from gemgate.store.database import Clock, Database
-from gemgate.store.errors import DiskReserveError, QuotaExceededError, SizeMismatchError
+from gemgate.store.errors import DiskReserveError, QuotaExceededError, SizeMismatchError, StoreUnavailableError
 from gemgate.store.tables import (
     ConversationItemRow,
     ConversationRow,
@@ -65,6 +65,7 @@ class StorageRoom:
         self._limits = limits
         self._arriving: dict[str, set[_Arrival]] = {}
         self._counted: dict[str, tuple[int, float]] = {}
+        self._silent_until = 0.0
 
     async def check(self, owner: str, size: int = 0) -> None:
         """Refuse to store `size` bytes more for `owner`.
@@ -80,11 +81,13 @@ class StorageRoom:
         """Refuse to store `size` bytes more for `owner` in rows, which are not files.
 
         What is stored is added up every `_RECOUNT_SECONDS` only, or before a refusal: a caller who stores a response
-        with each request would otherwise have all of its rows read with each.
+        with each request would otherwise have all of its rows read with each. A database that has failed is not asked
+        again for as long: each request would wait for it.
 
         Raises:
             QuotaExceededError: the caller has stored as many bytes as it may.
             DiskReserveError: the disk is full but for the reserve.
+            StoreUnavailableError: the database has failed.
         """
         await self.check_disk(size)
         most, now = self._limits.bytes_per_owner, self._clock()
@@ -92,7 +95,13 @@ class StorageRoom:
             return
         counted, until = self._counted.get(owner, (0, 0.0))
         if until <= now or counted + size > most:
-            counted, until = await self._check_quota(owner, size), now + _RECOUNT_SECONDS
+            if now < self._silent_until:
+                raise StoreUnavailableError("the database has failed a moment ago")
+            try:
+                counted, until = await self._check_quota(owner, size), now + _RECOUNT_SECONDS
+            except StoreUnavailableError:
+                self._silent_until = self._clock() + _RECOUNT_SECONDS
+                raise
             if len(self._counted) >= _MAX_COUNTED:
                 self._counted.clear()
         self._counted[owner] = (counted + size, until)

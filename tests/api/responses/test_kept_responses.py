@@ -18,6 +18,7 @@ from tests.support.google import FakeGoogle, overloaded, sse
 from tests.support.responses import FLASH_3, FLASH_25, WEATHER, read_events
 
 from gemgate.store import Conversations, Responses, StoreUnavailableError
+from gemgate.store.limits import StorageRoom
 from gemgate.store.tables import ResponseRow
 
 pytestmark = pytest.mark.slow
@@ -153,6 +154,29 @@ async def test_a_response_that_could_not_be_kept_says_so(
             assert answer.headers["x-gemgate-adjusted"] == "store->false"
         error = (await client.ask(previous_response_id=response["id"], status=400))["error"]
         assert error["code"] == "previous_response_not_found"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_store_that_fails_keeps_nobody_from_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    asked = []
+
+    async def fail(*_: Any, **__: Any) -> None:
+        asked.append(1)
+        raise StoreUnavailableError("the database does not answer")
+
+    async with gateway(tmp_path, storage_bytes_per_caller=10_000_000) as client:
+        monkeypatch.setattr(StorageRoom, "_stored", fail)
+        for _ in range(3):
+            body = {"model": FLASH_25, "input": "Hi", "stream": stream}
+            answer = await client.client.post("/v1/responses", json=body)
+            response = read_events(answer.content)[-1]["response"] if stream else answer.json()
+            assert (response["status"], response["store"]) == ("completed", False)
+            assert answer.headers["x-gemgate-adjusted"] == "store->false"
+        assert len(asked) == 1, "a database that has failed is not asked with each request"
+        error = (await client.ask(background=True, status=503))["error"]
+        assert error["code"] == "store_unavailable"
 
 
 async def test_a_conversation_that_could_not_be_continued_is_said_too(

@@ -1,4 +1,4 @@
-"""`task_type`, `input_type` and `title`, which users write at the top level and beside the text of an item."""
+"""`task_type`, `input_type`, `title` and `output_dimensionality`, which users write at the top level and in items."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,11 @@ from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import EmbedContentRequest
+from gemgate.translation.extra_body import snake
 from gemgate.translation.notes import Notes
 from gemgate.wire import TextPart
 
-NAMES = frozenset({"task_type", "input_type", "title"})
+NAMES = frozenset({"task_type", "taskType", "input_type", "title", "output_dimensionality", "outputDimensionality"})
 
 _INPUT_TYPES = {
     "query": "RETRIEVAL_QUERY",
@@ -31,20 +32,33 @@ def settings_in(fields: Mapping[str, object], prefix: str, facts: ModelFacts, no
     """
     settings: EmbedContentRequest = {}
     for name in sorted(NAMES & fields.keys()):
-        value, param = fields[name], prefix + name
-        if value is None:
+        value, param, meant = fields[name], prefix + name, snake(name)
+        if value is None or value == "":
             continue
-        if not isinstance(value, str):
+        if meant == "output_dimensionality":
+            settings["outputDimensionality"] = _dimensions(value, param)
+        elif not isinstance(value, str):
             raise ApiError(400, f"'{param}' must be a string.", param=param, code="invalid_type")
-        if not facts.task_types:
+        elif not facts.task_types:
             notes.drop(param)
-        elif name == "title":
+        elif meant == "title":
             settings["title"] = value
-        elif name == "task_type":
-            settings["taskType"] = value.upper()
+        elif meant == "task_type":
+            settings["taskType"] = task_type(value)
         else:
             settings.setdefault("taskType", _of_input_type(value, param))
     return settings
+
+
+def task_type(value: str) -> str:
+    """Google's name of a task type: `retrieval-query` as `RETRIEVAL_QUERY`."""
+    return value.strip().upper().replace("-", "_").replace(" ", "_")
+
+
+def _dimensions(value: object, param: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ApiError(400, f"'{param}' must be a whole number above 0.", param=param, code="invalid_value")
 
 
 def take_item_settings(

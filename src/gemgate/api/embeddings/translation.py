@@ -9,7 +9,7 @@ import orjson
 import pybase64
 
 from gemgate.api.embeddings.inputs import contents
-from gemgate.api.embeddings.item_settings import NAMES, settings_in, take_item_settings
+from gemgate.api.embeddings.item_settings import NAMES, settings_in, take_item_settings, task_type
 from gemgate.api.embeddings.wire import DROPPED, EmbeddingRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import Failure, TransportError
@@ -182,7 +182,7 @@ def _settings(request: EmbeddingRequest, facts: ModelFacts, notes: Notes) -> Emb
         if not facts.task_types:
             notes.drop(param)
         elif name == "task_type":
-            settings["taskType"] = value.upper()
+            settings["taskType"] = task_type(value)
         elif name == "title":
             settings["title"] = value
     if request.dimensions is not None:

@@ -43,9 +43,16 @@ def frame(request: ImageRequest, google: dict[str, object], facts: ModelFacts, n
     Raises:
         ApiError: 400 for an invalid size, and for options that are not text.
     """
-    pixels = _pixels(request.size)
-    ratio = _text(google, "aspect_ratio") or _ratio(request.size, facts, notes)
-    size = _text(google, "image_size")
+    written = _written(request.size)
+    if written in _SIZES:  # Google's word for it
+        google, written = {"image_size": written, **google}, None
+    ratio, size = _text(google, "aspect_ratio"), _text(google, "image_size")
+    if ratio and written and _RATIO.fullmatch(written):
+        if ratio != written:
+            notes.adjust(f"size={written}->extra_body.google.aspect_ratio")
+        written = None
+    pixels = _pixels(written)
+    ratio = ratio or _ratio(written, facts, notes)
     if ratio is None and pixels and facts.aspect_ratios:
         ratio = nearest_ratio(*pixels, facts.aspect_ratios)
     if size is not None:
@@ -53,8 +60,15 @@ def frame(request: ImageRequest, google: dict[str, object], facts: ModelFacts, n
     elif pixels and _has_choice(facts):
         size = nearest_size(_size_of(max(pixels)), facts.image_sizes)
     if pixels:
-        _note_pixels(request.size or "", pixels, Frame(ratio, size), facts, notes)
+        _note_pixels(written or "", pixels, Frame(ratio, size), facts, notes)
     return Frame(ratio, _by_quality(request, facts, notes, taken=size, is_open=not pixels))
+
+
+def _written(size: str | None) -> str | None:
+    """`size` in one spelling: `1024X1024` as `1024x1024`, also with the sign for times; `2k` as `2K`."""
+    if size is None or size.upper() in _SIZES:
+        return size and size.upper()
+    return size.replace("X", "x").replace("\u00d7", "x")
 
 
 def _ratio(size: str | None, facts: ModelFacts, notes: Notes) -> str | None:

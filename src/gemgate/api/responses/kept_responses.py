@@ -34,6 +34,7 @@ from gemgate.store import (
     StoredItem,
     StoredResponse,
     StoreError,
+    StoreUnavailableError,
 )
 from gemgate.web.heavy_work import Aside
 
@@ -88,8 +89,19 @@ class KeptResponses:
         resolved = await aside.with_kept(size).run(read)
         resolved.kept_bytes = size
         if resolved.turn is not None:
-            await self.store.room.check_bytes(caller.id, len(resolved.turn.data))
+            await self._check_room(resolved, resolved.turn, caller)
         return resolved
+
+    async def _check_room(self, resolved: ResolvedRequest, turn: InputTurn, caller: Caller) -> None:
+        """Refuse what would not fit. Where the store fails, a request that needs nothing of it is not kept."""
+        try:
+            await self.store.room.check_bytes(caller.id, len(turn.data))
+        except StoreUnavailableError as error:
+            request = resolved.request
+            if request.background or request.previous_response_id or request.conversation_id:
+                raise
+            resolved.is_stored, resolved.turn = False, None
+            _log.warning("a response is not kept", error=str(error))
 
     async def keep(self, resolved: ResolvedRequest, caller: Caller, response: Json, kept: Mapping[str, Json]) -> None:
         """Keep a response that has ended, before its caller can know its end.
