@@ -130,6 +130,16 @@ def test_googles_own_declarations_are_functions_of_the_response() -> None:
     assert [item["name"] for item in whole(answer, tools=tools)["output"] if item["type"] == "function_call"] == ["g"]
 
 
+def test_one_of_googles_own_declarations_can_be_chosen_and_a_second_search_is_named() -> None:
+    tools = [{"functionDeclarations": [{"name": "g"}]}]
+    choice = {"type": "function", "name": "g"}
+    config = translate(tools=tools, tool_choice=choice).body["toolConfig"]["functionCallingConfig"]
+    assert config == {"mode": "ANY", "allowedFunctionNames": ["g"]}
+    translation = translate(tools=[{"type": "web_search"}, {"googleSearch": {}}])
+    assert translation.body["tools"] == [{"googleSearch": {}}]
+    assert translation.notes.adjusted == ["tools[1]->none: there is such a tool already"]
+
+
 @pytest.mark.parametrize("choice", [{"type": "tool", "name": "f"}, {"name": "f"}])
 def test_a_choice_by_name_alone_is_a_function(choice: dict[str, Any]) -> None:
     calling = translate(tools=[F, {**F, "name": "g"}], tool_choice=choice).body["toolConfig"]["functionCallingConfig"]

@@ -12,7 +12,14 @@ from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
-from gemgate.translation.tool_plan import ToolPlan, declare, named_mode, schema_elsewhere, text_parameters
+from gemgate.translation.tool_plan import (
+    ToolPlan,
+    declare,
+    declared_names,
+    named_mode,
+    schema_elsewhere,
+    text_parameters,
+)
 from gemgate.wire import Function
 
 _REFUSED = frozenset({"computer", "computer_use_preview", "programmatic_tool_calling"})
@@ -249,7 +256,9 @@ def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: 
         notes.drop(left_out)
         return
     known = {name for each in plan.built_in for name in each}
-    if native and not native.keys() <= known:
+    if native and native.keys() <= known:
+        notes.adjust(f"{param}->none: there is such a tool already")
+    elif native:
         plan.built_in.append(native)  # type: ignore[arg-type]  # its keys are Tool's
 
 
@@ -336,6 +345,8 @@ def _chosen(tools: ResponseTools, choice: Json, param: str) -> str:
     for native, identity in tools.identities.items():
         if identity.name == name and (namespace is None or identity.namespace == namespace):
             return native
+    if name in declared_names(tools.plan):  # one of Google's own declarations
+        return str(name)
     raise _no_tool(f"{param}.name", name)
 
 

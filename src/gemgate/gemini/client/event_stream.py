@@ -1,7 +1,8 @@
 """One streamed answer of Google's: its bytes become events, and each is looked at once, at the door.
 
 Whether what Google sent has the types that the code relies on is checked here for all answers. The types are those of
-`types`. Every field may be absent or null, an item of a list may not; fields that they do not know are left alone.
+`types`. Every field may be absent or null, which is the same: a null is taken out. An item of a list may not; fields
+that they do not know are left alone.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -285,6 +286,20 @@ def check_response(answer: object, shape: object = GenerateContentResponse) -> N
         found = [each for each in details if each["input"] is not None or isinstance(each["loc"][-1], int)]
         if found:
             raise TransportError(Failure.INVALID_BODY, _message(found[0]["loc"])) from None
+        for each in details:
+            _take_out(answer, each["loc"])
+
+
+def _take_out(answer: Any, location: Sequence[int | str]) -> None:
+    """Remove the field at `location`, which is null."""
+    *path, name = location
+    for step in path:
+        if isinstance(answer, dict):
+            answer = answer.get(step)
+        elif isinstance(answer, list) and isinstance(step, int):
+            answer = answer[step]
+    if isinstance(answer, dict) and answer.get(name, 0) is None:
+        del answer[name]
 
 
 def check_events(events: Sequence[Mapping[str, object]]) -> tuple[int, TransportError | None]:
