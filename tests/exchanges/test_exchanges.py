@@ -28,6 +28,7 @@ COMPONENTS = {
     "decisions": "DecisionObject",
     "embeddings": "EmbeddingList",
     "images/generations": "ImagesResponse",
+    "images/variations": "ImagesResponse",
     "models": "ModelListObject",
     "moderations": "ModerationObject",
     "models/gemini-2.5-flash": "Model",

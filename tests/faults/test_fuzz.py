@@ -61,6 +61,13 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "/v1/audio/speech": {"model": "gemini-3.8-flash-tts", "input": "x", "voice": "Kore"},
     "/v1/images/generations": {"model": "gemini-2.5-flash-image", "prompt": "x", "n": 1, "size": "1024x1024"},
+    "/v1/images/variations": {
+        "model": "gemini-2.5-flash-image",
+        "image": "data:image/png;base64,iVBORw0KGgo=",
+        "n": 1,
+        "size": "512x512",
+        "response_format": "b64_json",
+    },
     "/v1/batches": {
         "input_file_id": "file-x",
         "endpoint": "/v1/chat/completions",

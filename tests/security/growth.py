@@ -24,7 +24,8 @@ from gemgate.api.embeddings.translation import to_gemini as embeddings_to_gemini
 from gemgate.api.embeddings.wire import EmbeddingRequest
 from gemgate.api.files.wire import CompleteRequest, UploadRequest
 from gemgate.api.images.edit_body import from_json
-from gemgate.api.images.wire import GenerationRequest
+from gemgate.api.images.request import to_gemini as image_to_gemini
+from gemgate.api.images.wire import GenerationRequest, VariationRequest
 from gemgate.api.moderations.inputs import media_of as moderated_media_of
 from gemgate.api.moderations.request import to_gemini as moderation_to_gemini
 from gemgate.api.moderations.wire import ModerationRequest
@@ -42,6 +43,7 @@ from gemgate.api.speech.request import to_gemini as speech_to_gemini
 from gemgate.api.speech.wire import SpeechRequest
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
+from gemgate.media.references import FileRef
 from gemgate.translation.validation import parse
 
 Path = tuple[str | int, ...]
@@ -176,8 +178,10 @@ EMBEDDINGS = {
     "extra_body": {"google": {"task_type": "t", "title": "i"}},
     "user": "u",
 }
-GENERATION = {"model": "gemini-2.5-flash-image", "prompt": "p", "size": "1x1", "svg": ["s"], "google": {"a": "b"}}
+DRAWER = "gemini-2.5-flash-image"
+GENERATION = {"model": DRAWER, "prompt": "p", "size": "1x1", "svg": ["s"], "google": {"a": "b"}}
 EDIT = {**GENERATION, "images": [{"image_url": "data:image/png;base64,iVBORw0KGgo="}]}
+VARIATION = {"model": "dall-e-2", "image": PIXEL, "size": "1x1", "svg": ["s"], "user": "u", "google": {"a": "b"}}
 SPEECH = {
     "model": "gemini-3.8-flash-tts",
     "input": "Joe: a\nAnn: b",
@@ -290,6 +294,14 @@ def edit(raw: bytes) -> list[bytes]:
     return []
 
 
+def variation(raw: bytes) -> list[bytes]:
+    """A request for variations of an image."""
+    request, images = from_json(raw, VariationRequest)
+    parts = [image for image in images if not isinstance(image, FileRef)]
+    bodies = image_to_gemini(request, _TRANSLATORS.chat, "generateContent", parts, model=DRAWER).bodies
+    return [orjson.dumps(body) for body in bodies]
+
+
 ENDPOINTS: dict[str, tuple[Json, Work]] = {
     "chat": (CHAT, chat),
     "responses": (RESPONSE, response),
@@ -302,6 +314,7 @@ ENDPOINTS: dict[str, tuple[Json, Work]] = {
     "speech": (SPEECH, speech),
     "generations": (GENERATION, validated(GenerationRequest)),
     "edits": (EDIT, edit),
+    "variations": (VARIATION, variation),
     "uploads": (UPLOAD, validated(UploadRequest)),
     "completions of uploads": (COMPLETE, validated(CompleteRequest)),
     "batches": (BATCH, validated(BatchRequest)),
