@@ -140,8 +140,8 @@ def test_of_many_errors_some_are_told_and_the_rest_counted(servers: Stack) -> No
         (b"", "begins with an empty line, or is empty"),
         (b"\n\n", "begins with an empty line, or is empty"),
         (b"{]\n", "Line 1 of in.jsonl is not valid JSON"),
-        (b"[]\n", "has the url None: a batch calls /v1/chat/completions or /v1/embeddings"),
-        (b'{"url": "/v1/moderations"}\n', "has the url '/v1/moderations'"),
+        (b"[]\n", "has the url None: a batch calls one of /v1/chat/completions, "),
+        (b'{"url": "/v1/files"}\n', "has the url '/v1/files'"),
     ],
 )
 def test_an_input_that_is_none_is_refused_before_anything_is_sent(servers: Stack, content: bytes, told: str) -> None:

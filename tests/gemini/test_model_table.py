@@ -152,7 +152,7 @@ def test_sampling_parameters_that_have_no_effect_or_are_refused_are_dropped_and_
         ("gemini-robotics-er-2-streaming-preview", "live", "Live API"),
         ("gemini-omni-1.2-flash", "interactions", "Interactions API"),
         ("gemini-omni-1.1-flash", "interactions", "Interactions API"),
-        ("gemini-decision-1", "decisions", "Decisions API"),
+        ("gemini-decision-1", "decisions", "/v1/decisions"),
         ("veo-3.1-generate-preview", "video", "predictLongRunning"),
         ("lyria-3", "music", "Interactions API"),
         ("deep-research-pro-preview", "agents", "Interactions API"),

@@ -6,6 +6,7 @@ fails a test without the mark that starts or listens after all.
 """
 
 import multiprocessing.process
+import platform
 import socket
 import subprocess
 import sys
@@ -101,6 +102,7 @@ def _members(kind: type) -> Iterator[Any]:
 
 def install_guard() -> None:
     """From here on, it is noted when this process starts another or listens."""
+    platform.processor()  # asks `uname` once in a process: SDKs do at their first call
     for owner, name in ((subprocess.Popen, "__init__"), (multiprocessing.process.BaseProcess, "start")):
         _note_calls(owner, name)
     _note_calls(socket.socket, "listen")
@@ -132,4 +134,4 @@ def no_process_and_no_listener(request: pytest.FixtureRequest) -> Iterator[None]
     seen = _seen[:]
     _seen.clear()
     if not any(request.node.get_closest_marker(mark) for mark in (MARK, "soak")):
-        assert not seen, f"mark this test `{MARK}`: make test-fast leaves it out"
+        assert not seen, f"mark this test `{MARK}`: make test-fast leaves it out; seen: {seen}"

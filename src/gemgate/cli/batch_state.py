@@ -56,7 +56,7 @@ def _endpoint(path: Path, line: bytes) -> str:
         raise InputError(f"Line 1 of {path} is not valid JSON: {error.msg} (column {error.colno}).") from None
     url = fields.get("url") if isinstance(fields, dict) else None
     if url not in ENDPOINTS:
-        raise InputError(f"Line 1 of {path} has the url {url!r}: a batch calls {' or '.join(ENDPOINTS)}.")
+        raise InputError(f"Line 1 of {path} has the url {url!r}: a batch calls one of {', '.join(ENDPOINTS)}.")
     return str(url)
 
 

@@ -135,7 +135,7 @@ async def test_a_page_that_is_none_is_a_400(client: httpx.AsyncClient, query: di
 @pytest.mark.parametrize(
     ("changes", "param"),
     [
-        ({"endpoint": "/v1/completions"}, "endpoint"),
+        ({"endpoint": "/v1/files"}, "endpoint"),
         ({"completion_window": "1h"}, "completion_window"),
         ({"input_file_id": None}, "input_file_id"),
         ({"input_file_id": "file-unknown"}, "input_file_id"),

@@ -224,7 +224,7 @@ class InputReader:
     def _url(self, fields: dict[str, object]) -> str:
         url = _string(fields, "url")
         if url not in ENDPOINTS:
-            msg = f"Invalid url: {_short(url)}. A batch may call {' or '.join(ENDPOINTS)}."
+            msg = f"Invalid url: {_short(url)}. A batch may call one of {', '.join(ENDPOINTS)}."
             raise _BadLineError("invalid_url", msg, "url")
         if self.url is None:
             self.url = url
