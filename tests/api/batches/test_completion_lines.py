@@ -31,12 +31,14 @@ def test_each_prompt_of_a_line_is_a_native_request(translators: Translators) -> 
 def test_the_results_become_one_completion_and_are_counted(translators: Translators) -> None:
     writer = ResultWriter(JOB, translators)
     usage = {"promptTokenCount": 5, "candidatesTokenCount": 4, "totalTokenCount": 9}
-    answers = [native({"text": text}, finishReason="STOP") | {"usageMetadata": usage} for text in ("aaaabbbb", "cccc")]
+    answers = [
+        native({"text": text}, finishReason="STOP") | {"usageMetadata": usage} for text in ("aaaabbbbcccc", "cccc")
+    ]
     is_good, line = writer.line("a", BODY, [JobResult("a", response=answer) for answer in answers])
     assert is_good
     response = orjson.loads(line)["response"]
     completion = Completion.model_validate(response["body"])
-    assert [choice.text for choice in completion.choices] == ["aaaa", "cc"]
+    assert [choice.text for choice in completion.choices] == ["aaaabbbb", "cccc"]
     assert completion.created == JOB.created
     assert writer.usage.wire()["total_tokens"] == 18
 

@@ -145,8 +145,21 @@ async def test_a_stream_is_cut_at_the_same_place_and_ends_its_call() -> None:
 
 async def test_without_counts_a_token_is_four_bytes() -> None:
     events = [unfinished(written("ééé", event={"usageMetadata": {}})) for _ in range(9)]
+    events.append(written("é", event={"usageMetadata": {}}))
     response = await ask(sse(*events), {"max_tokens": 4, "stream": True})
     assert folded(response) == {0: ("é" * 8, "length")}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_text_that_has_few_tokens_for_its_length_is_whole(stream: bool) -> None:
+    events = [unfinished(written("abcd" * 3, tokens=1)), written("abcd" * 3, tokens=2)]
+    response = await ask(sse(*events) if stream else written("abcd" * 6, tokens=2), {"max_tokens": 2, "stream": stream})
+    (choice,) = (
+        [folded(response)[0]]
+        if stream
+        else [(each["text"], each["finish_reason"]) for each in response.json()["choices"]]
+    )
+    assert choice == ("abcd" * 6, "stop")
 
 
 async def test_one_text_is_cut_while_another_goes_on() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.completions.limit import kept_length
 from gemgate.api.completions.request import TextCompletionTranslation
-from gemgate.gemini.parts import decode
-from gemgate.gemini.types import Candidate, GenerateContentResponse
+from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.usage import counts, total
 from gemgate.translation.response_fields import service_tier, usage
 
@@ -38,10 +37,9 @@ def text_completion(
         completion = completion_from_gemini(
             given, chat.context, fallback_id=fallback_id, created=created, notes=translation.notes
         )
-        sizes = _sizes(given)
         prompt = translation.prompts[number] if translation.prompts else ""
-        for choice, size in zip(completion["choices"], sizes, strict=True):
-            shown = _shown(choice, translation.limit, size, prompt)
+        for choice, written in zip(completion["choices"], _counts(given), strict=True):
+            shown = _shown(choice, translation.limit, written, prompt)
             choices.append({**shown, "index": number * n + choice["index"]})
     head = answers[0]
     meta = total(answer.get("usageMetadata") or {} for answer in answers)
@@ -71,21 +69,14 @@ def finish_of(reason: str) -> str:
     return reason if reason in ("stop", "length", "content_filter") else "stop"
 
 
-def _sizes(answers: Sequence[GenerateContentResponse]) -> Iterator[tuple[int, str]]:
-    """For each candidate, in the order of the choices: the tokens of its call, and the text that they are of."""
+def _counts(answers: Sequence[GenerateContentResponse]) -> Iterator[int]:
+    """For each candidate, in the order of the choices: the tokens of its call; 0: not known."""
     for answer in answers:
-        candidates: list[Candidate] = answer.get("candidates") or [{}]
-        texts = [_text(candidate) for candidate in candidates]
         tokens = counts(answer.get("usageMetadata") or {}).candidates
-        yield from [(tokens, "".join(texts))] * len(candidates)
+        yield from [tokens] * len(answer.get("candidates") or [{}])
 
 
-def _text(candidate: Candidate) -> str:
-    parts = (candidate.get("content") or {}).get("parts") or []
-    return "".join(text for is_thought, text in decode(parts, ()).texts if not is_thought)
-
-
-def _shown(choice: Json, limit: int | None, size: tuple[int, str], prompt: str) -> Json:
+def _shown(choice: Json, limit: int | None, written: int, prompt: str) -> Json:
     message = choice["message"]
     text, finish = message.get("content") or "", finish_of(choice["finish_reason"])
     native = choice["native_finish_reason"]
@@ -95,7 +86,7 @@ def _shown(choice: Json, limit: int | None, size: tuple[int, str], prompt: str) 
         tokens = tokens[:limit]
         kept = sum(len(token["token"]) for token in tokens)
     elif limit is not None:
-        kept = kept_length(text, limit, *size)
+        kept = kept_length(text, limit, written)
     if kept < len(text):
         text, finish = text[:kept], "length"
     return {

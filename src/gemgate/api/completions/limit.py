@@ -1,56 +1,96 @@
-"""Where a text is cut that was given room for thoughts. Gemini counts tokens, and says how many; it gives no places."""
+"""Where a text is cut that was given room for thoughts.
 
-import math
+Gemini counts the tokens of a call, and gives no places. A stream has sent most of a text before the count is known, so
+the place is that of a number of bytes, whatever the count is; the count decides only whether there is a cut. So a
+stream and a whole answer are cut at the same place.
+"""
 
 BYTES_PER_TOKEN = 4
-"""Where Gemini says nothing."""
+"""Of a text in Latin letters, and about as many in others."""
 
 
-def kept_length(text: str, limit: int, tokens: int, written: str = "") -> int:
-    """How many characters of `text` are its first `limit` tokens, by the average token.
+def kept_length(text: str, limit: int, tokens: int) -> int:
+    """How many characters of `text` are kept.
 
     Args:
-        text: A text.
+        text: A whole text.
         limit: How many tokens of it are wanted.
-        tokens: Gemini's count for `written`; 0: not known.
-        written: All that was counted, where that is more than the text.
+        tokens: Gemini's count for the call that wrote it; 0: not known.
     """
-    written = written or text
-    count = tokens or len(written.encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN
-    if count <= limit:
-        return len(text)
-    return min(len(text), max(1, math.floor(len(written) * limit / count)))
+    return len(text) if is_within(tokens, limit) else _fitting(text, limit * BYTES_PER_TOKEN)[0]
+
+
+def is_within(tokens: int, limit: int) -> bool:
+    """Whether Gemini's count for a call says that no text of it is too long; a count of 0 says nothing."""
+    return 0 < tokens <= limit
 
 
 class CutText:
-    """The characters of one streamed text that may still be sent.
+    """One streamed text. What is beyond the place of a cut is held until it is known whether there is one.
 
     Attributes:
-        sent: How many were.
-        is_full: Whether no more may be.
+        is_full: Whether it was cut, so that nothing more is sent.
     """
 
+    __slots__ = ("_held", "_limit", "_room", "is_full")
+
     def __init__(self, limit: int | None) -> None:
-        self.sent = 0
         self.is_full = False
         self._limit = limit
+        self._room = 0 if limit is None else limit * BYTES_PER_TOKEN
+        self._held: list[str] = []
 
-    def take(self, text: str, characters: int, size: int, tokens: int) -> str:
-        """What is left of the next piece.
-
-        Args:
-            text: The piece.
-            characters: That the call has written so far, this piece included.
-            size: The same in bytes of UTF-8.
-            tokens: Gemini's count of them; 0: not known.
-        """
+    def take(self, text: str) -> str:
+        """What of the next piece may be sent."""
+        if self._limit is None or not text:
+            return text
         if self.is_full:
             return ""
-        if self._limit is not None:
-            count = tokens or size / BYTES_PER_TOKEN
-            allowed = math.floor(characters * self._limit / count) if count > self._limit else characters
-            room = max(0, max(1, allowed) - self.sent)
-            if room < len(text):
-                text, self.is_full = text[:room], True
-        self.sent += len(text)
-        return text
+        if self._held:
+            self._held.append(text)
+            return ""
+        kept, size = _fitting(text, self._room)
+        self._room -= size
+        if kept < len(text):
+            self._held.append(text[kept:])
+        return text[:kept]
+
+    def is_cut_at(self, tokens: int) -> bool:
+        """Whether the text is cut now that its call has written `tokens`, of which more may come."""
+        if self._limit is None or not self._held or tokens <= self._limit:
+            return False
+        self._cut()
+        return True
+
+    def end(self, tokens: int) -> str:
+        """What is left to send of a text that has ended, whose call has written `tokens`; 0: not known."""
+        if self._limit is None or not self._held:
+            return ""
+        if not is_within(tokens, self._limit):
+            self._cut()
+            return ""
+        held, self._held = "".join(self._held), []
+        return held
+
+    def _cut(self) -> None:
+        self.is_full, self._held = True, []
+
+
+def _fitting(text: str, room: int) -> tuple[int, int]:
+    """How many characters of `text` are at most `room` bytes long, and how many bytes these are."""
+    size = _size(text)
+    if size <= room:
+        return len(text), size
+    used = 0
+    for place, character in enumerate(text):
+        size = _size(character)
+        if used + size > room:
+            return place, used
+        used += size
+    return len(text), used
+
+
+def _size(text: str) -> int:
+    """Bytes in UTF-8, where a digit counts as a whole token: Gemini's tokenizer splits numbers into digits."""
+    digits = sum(map(text.count, "0123456789"))
+    return len(text.encode("utf-8", "surrogatepass")) + (BYTES_PER_TOKEN - 1) * digits

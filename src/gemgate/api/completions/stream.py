@@ -15,15 +15,6 @@ from gemgate.translation.response_fields import service_tier, usage
 Chunk = dict[str, Any]
 
 
-class _CallLength:
-    """What one call has written."""
-
-    __slots__ = ("characters", "size", "tokens")
-
-    def __init__(self) -> None:
-        self.characters = self.size = self.tokens = 0
-
-
 class TextStream:
     """Turns the events of all calls of a request into chunks: a chat stream for each prompt, with its own numbers."""
 
@@ -34,7 +25,7 @@ class TextStream:
             for chat in translation.chats
         ]
         self._prompts = translation.prompts
-        self._lengths = [_CallLength() for _ in range(translation.calls)]
+        self._tokens = [0] * translation.calls
         self._texts = [CutText(translation.limit) for _ in range(len(self._chats) * self._n)]
         self._has_begun = [not self._prompts] * len(self._texts)
         self._include_usage = translation.include_usage
@@ -55,10 +46,16 @@ class TextStream:
     def feed(self, event: GenerateContentResponse, number: int = 0) -> list[Chunk]:
         """The chunks that one event of a call gives."""
         prompt, call = divmod(number, self._calls)
-        self._count(event, number)
+        if meta := event.get("usageMetadata"):
+            self._tokens[number] = counts(meta).candidates or self._tokens[number]
         chunks: list[Chunk] = []
         for chunk in self._chats[prompt].feed(event, call):
-            chunks += self._of_chat(chunk, prompt, number)
+            chunks += self._of_chat(chunk, prompt)
+        chunks += [
+            self._chunk(index, "", "length")
+            for index in self._written_by(number)
+            if self._texts[index].is_cut_at(self._tokens[number])
+        ]
         return chunks
 
     def finish(self) -> list[Chunk]:
@@ -71,7 +68,7 @@ class TextStream:
         if not self.is_full:
             for prompt, chat in enumerate(self._chats):
                 for chunk in chat.finish():
-                    chunks += self._of_chat(chunk, prompt, None)
+                    chunks += self._of_chat(chunk, prompt)
         if self._include_usage:
             meta = total(summary.usage for summary in self._summaries())
             last = {**self._head, "choices": [], "usage": usage(meta)}
@@ -90,42 +87,33 @@ class TextStream:
     def _summaries(self) -> Iterable[AnswerSummary]:
         return (chat.summary() for chat in self._chats)
 
-    def _count(self, event: GenerateContentResponse, number: int) -> None:
-        length = self._lengths[number]
-        if meta := event.get("usageMetadata"):
-            length.tokens = counts(meta).candidates or length.tokens
+    def _written_by(self, number: int) -> range:
+        """The texts that a call writes: all of a prompt, or one of them."""
+        prompt, call = divmod(number, self._calls)
+        first = prompt * self._n
+        return range(first, first + self._n) if self._calls == 1 else range(first + call, first + call + 1)
 
-    def _of_chat(self, chunk: Chunk, prompt: int, number: int | None) -> Iterator[Chunk]:
-        """A chunk of chat's; `number` is that of the call that has written it, None at the end."""
+    def _of_chat(self, chunk: Chunk, prompt: int) -> Iterator[Chunk]:
+        """A chunk of chat's; a finish reason comes when all calls have ended."""
         if not self._has_head:
             self._take_head(chunk)
         for choice in chunk["choices"]:
             index = prompt * self._n + choice["index"]
             if index >= len(self._texts) or self._texts[index].is_full:
                 continue
-            delta, reason = choice["delta"], choice["finish_reason"]
-            text = self._taken(delta.get("content") or "", index, number)
+            cut, delta, reason = self._texts[index], choice["delta"], choice["finish_reason"]
+            text = cut.take(delta.get("content") or "")
+            if reason is not None:
+                call = 0 if self._calls == 1 else choice["index"]
+                text += cut.end(self._tokens[prompt * self._calls + call])
             if not self._has_begun[index] and (text or reason):
                 self._has_begun[index] = True
                 text = self._prompts[prompt] + text
-            if text and reason is None:
-                yield self._chunk(index, text)
             if reason is not None:
                 ended = {"native_finish_reason": choice.get("native_finish_reason"), **shown_beside(delta)}
-                yield self._chunk(index, text, finish_of(reason), ended)
-            elif self._texts[index].is_full:
-                yield self._chunk(index, "", "length")
-
-    def _taken(self, text: str, index: int, number: int | None) -> str:
-        cut = self._texts[index]
-        if not text:
-            return text
-        if number is None:  # what comes with the end was written before
-            return cut.take(text, cut.sent + len(text), 0, 0)
-        length = self._lengths[number]
-        length.characters += len(text)
-        length.size += len(text.encode("utf-8", "surrogatepass"))
-        return cut.take(text, length.characters, length.size, length.tokens)
+                yield self._chunk(index, text, "length" if cut.is_full else finish_of(reason), ended)
+            elif text:
+                yield self._chunk(index, text)
 
     def _take_head(self, chunk: Chunk) -> None:
         self._has_head = True
