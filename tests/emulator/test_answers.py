@@ -256,6 +256,14 @@ class TestBuiltins:
         assert "thoughtSignature" in code
         assert "thoughtSignature" not in output
 
+    async def test_a_call_at_an_mcp_server_has_its_output_beside_it(self, emulator: Emulator) -> None:
+        server = {"name": "docs", "streamableHttpTransport": {"url": "https://mcp.example/mcp"}}
+        body = said("Find it", tools=[{"mcpServers": [server]}])
+        call, output, said_part = parts(await emulator.generate(MODEL, body))
+        assert call["functionCall"] == {"name": "search", "args": {"query": "Find it"}}
+        assert output["functionResponse"]["response"] == {"result": "docs found “Find it”."}
+        assert "text" in said_part
+
     async def test_pages_of_the_prompt_are_fetched(self, emulator: Emulator) -> None:
         body = said("Read https://example.com/a and (https://example.org/b).", tools=[{"urlContext": {}}])
         answer = await emulator.generate(MODEL, body)

@@ -7,6 +7,8 @@ from tests.emulator.support import WEATHER, Emulator, functions, said
 
 from gemgate.emulator.stream import pieces
 
+SERVED = {"functionResponse": "fr"}
+
 
 def pattern(found: list[dict[str, Any]], candidate: int = 0) -> str:
     """Events in short: th thought, tx text, et empty text, fc call, * signature, ! finish; joined by /."""
@@ -16,7 +18,7 @@ def pattern(found: list[dict[str, Any]], candidate: int = 0) -> str:
         marks = []
         for part in each["content"].get("parts", []):
             kind = "th" if part.get("thought") else "et" if part.get("text") == "" else "tx" if "text" in part else ""
-            kind = kind or {"functionCall": "fc", "executableCode": "code", "codeExecutionResult": "res"}.get(
+            kind = kind or {"functionCall": "fc", "executableCode": "code", "codeExecutionResult": "res", **SERVED}.get(
                 next(key for key in part if key != "thoughtSignature"), "img"
             )
             marks.append(kind + ("*" if "thoughtSignature" in part else ""))
@@ -30,6 +32,7 @@ TWO = said("weather in Oslo and Rome", tools=functions(WEATHER))
 ONE = said("weather in Oslo", tools=functions(WEATHER))
 CODE = said("Add 1 and 2", tools=[{"codeExecution": {}}])
 SEARCH = said("News", tools=[{"googleSearch": {}}])
+SERVER = said("News", tools=[{"mcpServers": [{"name": "s", "streamableHttpTransport": {"url": "https://s.example"}}]}])
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,8 @@ SEARCH = said("News", tools=[{"googleSearch": {}}])
         ("gemini-2.5-flash", CODE, "code / res / tx / tx!STOP"),
         ("gemini-3-flash-preview", CODE, "code* / res / tx / tx / et*!STOP"),
         ("gemini-3-flash-preview", SEARCH, "et / tx / tx / tx / et*!STOP"),
+        ("gemini-2.5-flash", SERVER, "fc!STOP / fr / tx / tx!STOP"),
+        ("gemini-3.7-flash", SERVER, "fc*!STOP / fr* / tx / tx / et*!STOP"),
         ("gemini-2.5-flash-image", said("A cat"), "tx / tx / img!STOP"),
         ("gemini-3-pro-image", said("A cat"), "tx / tx / img* / et*!STOP"),
         (

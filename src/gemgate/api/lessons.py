@@ -36,6 +36,7 @@ _NATIVE_PARAMS = {
     "mediaResolution": "messages",
     "responseJsonSchema": "response_format",
     "parametersJsonSchema": "tools",
+    "mcpServers": "tools",
     "thinkingConfig": "reasoning_effort",
     "stopSequences": "stop",
     "maxOutputTokens": "max_tokens",

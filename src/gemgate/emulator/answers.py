@@ -43,8 +43,13 @@ class Draft:
 
     @property
     def calls(self) -> bool:
-        """Whether it calls functions."""
-        return any("functionCall" in part for part in self.parts)
+        """Whether it calls functions of the caller's."""
+        return any("functionCall" in part for part in self.parts) and not self.serves
+
+    @property
+    def serves(self) -> bool:
+        """Whether its calls are Google's own, which have their outputs beside them."""
+        return any("functionResponse" in part for part in self.parts)
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SEARCH_TOKENS = 60
 URL_TOKENS = 120
 CODE_TOKENS = 75
+MCP_TOKENS = 40
 _REDIRECT = "https://vertexaisearch.cloud.google.com/grounding-api-redirect/"
 _URL = re.compile("https?://[^\\s\"'<>”\u2019)\\]]+")
 _BEGIN = re.compile(r"\S")
@@ -34,6 +35,8 @@ def use(name: str, draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) 
         _pages(draft, prompt)
     elif name == "codeExecution":
         _code(draft, model, prompt, seed)
+    elif name == "mcpServers":
+        _servers(draft, model, prompt, seed)
 
 
 def supports(text: str, sources: int) -> list[dict[str, Any]]:
@@ -111,3 +114,15 @@ def _code(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) -> None:
         code["id"] = result["id"] = f"call_{int.from_bytes(seed.encode()[:4]) % 10**6}"
     draft.parts[:0] = [{"executableCode": code}, {"codeExecutionResult": result}]
     draft.tool_tokens += CODE_TOKENS
+
+
+def _servers(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) -> None:
+    """One call at the first MCP server, which is not connected to, and its output: both are the model's (recorded)."""
+    server = next(server for tool in prompt.body["tools"] for server in tool.get("mcpServers") or ())
+    query = " ".join(prompt.text.split())[:80]
+    call: dict[str, object] = {"name": "search", "args": {"query": query}}
+    result: dict[str, object] = {"name": "search", "response": {"result": f"{server.get('name')} found “{query}”."}}
+    if model.family.call_ids != "none":
+        call["id"] = result["id"] = f"mcp{seed[:8].lower()}"
+    draft.parts[:0] = [{"functionCall": call}, {"functionResponse": result}]
+    draft.tool_tokens += MCP_TOKENS

@@ -32,6 +32,7 @@ class _Step:
     parts: list[dict[str, Any]] = field(default_factory=list)
     extras: dict[str, object] = field(default_factory=dict)
     last: bool = False
+    stops: bool = False
 
 
 def unary(answer: ScriptedAnswer) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _candidate(
     candidate: dict[str, object] = {"content": {} if draft.content == "empty" else {**content, "role": "model"}}
     if draft.content == "absent":
         candidate = {}
-    if step.last:
+    if step.last or step.stops:
         candidate["finishReason"] = draft.finish
     if answer.model.family.generation < _GEMINI_25:
         if step.last:
@@ -171,7 +172,8 @@ def _signature(answer: ScriptedAnswer, number: int, place: str) -> str:
 def _signed(answer: ScriptedAnswer, draft: Draft, number: int) -> list[dict[str, object]]:
     """The parts with their signatures, as one response carries them."""
     family = answer.model.family
-    signs_calls = family.signs_calls and (family.needs_signature or draft.thought_tokens > 0)
+    signs_unasked = draft.thought_tokens > 0 and not draft.serves
+    signs_calls = family.signs_calls and (family.needs_signature or signs_unasked)
     parts = [dict(part) for part in draft.parts]
     first_call = next((part for part in parts if "functionCall" in part), None)
     if first_call is not None and signs_calls:
@@ -201,11 +203,13 @@ def _steps(answer: ScriptedAnswer, draft: Draft, number: int) -> list[_Step]:
     if three and "groundingMetadata" in draft.extras:
         steps.append(_Step([{"text": ""}]))
     texts = [part for part in signed if "text" in part]
-    shown = [part for part in signed if "text" not in part and "functionCall" not in part]
-    others = [_Step([piece]) for part in shown for piece in sound_pieces(part)]
+    calls = [] if draft.serves else [part for part in signed if "functionCall" in part]
+    shown = [part for part in signed if "text" not in part and part not in calls]
+    # A call of Google's own ends its event as a caller's does (recorded): the stream goes on behind it.
+    others = [_Step([piece], stops="functionCall" in piece) for part in shown for piece in sound_pieces(part)]
     spoken = _text_steps(texts, three=three)
     steps += spoken + others if signed and "text" in signed[0] else others + spoken
-    steps += _call_steps(answer, [part for part in signed if "functionCall" in part])
+    steps += _call_steps(answer, calls)
     _finish(answer, draft, number, steps, three=three)
     return steps
 

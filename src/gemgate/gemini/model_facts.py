@@ -35,6 +35,7 @@ class ModelFacts:
         validated: Whether the function calling mode VALIDATED is known.
         json_with_tools: Whether functions and a JSON response go together.
         builtin_with_functions: Whether functions and built-in tools go together.
+        mcp_servers: Whether Google connects the model to MCP servers.
         call_ids: Whether function calls carry an `id` that responses repeat.
         signatures: Whether a function call without its thought signature is refused.
         response_parts: Whether a function response may hold media.
@@ -78,6 +79,7 @@ class ModelFacts:
     validated: bool = True
     json_with_tools: bool = True
     builtin_with_functions: bool = True
+    mcp_servers: bool = True
     call_ids: bool = True
     signatures: bool = True
     response_parts: bool = True

@@ -57,7 +57,8 @@ NEWEST = ModelFacts()
 _FOUR = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 _LONG_RATIOS = (*TEN_RATIOS, "1:4", "4:1", "1:8", "8:1")
 
-_GEMINI_3 = _like(NEWEST, sampling="taken", prefill=True)
+# MCP servers: recorded of 2.5; "Gemini 3 does not support remote MCP" (docs/interactions); later ones by the schema.
+_GEMINI_3 = _like(NEWEST, sampling="taken", prefill=True, mcp_servers=False)
 _GEMINI_2 = _like(
     NEWEST,
     thinking="none",
@@ -66,6 +67,7 @@ _GEMINI_2 = _like(
     logprobs=True,
     json_with_tools=False,
     builtin_with_functions=False,
+    mcp_servers=False,
     call_ids=False,
     signatures=False,
     response_parts=False,
@@ -73,7 +75,7 @@ _GEMINI_2 = _like(
     prefill=True,
     cache_minimum=2048,
 )
-_GEMINI_25 = _like(_GEMINI_2, thinking="budget", can_stop_thinking=True)
+_GEMINI_25 = _like(_GEMINI_2, thinking="budget", can_stop_thinking=True, mcp_servers=True)
 _GEMINI_20 = _like(
     _GEMINI_2, penalties=True, validated=False, aspect_ratios=(), output_limit=8192, unary_output_limit=8192
 )

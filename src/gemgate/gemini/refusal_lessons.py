@@ -160,6 +160,11 @@ def _no_functions(_: re.Match[str], sent: SentRequest) -> Lesson | None:
     return Lesson("functions", False, "tools") if _has_functions(sent) and "tools" not in sent.explicit else None
 
 
+def _no_mcp_servers(_: re.Match[str], sent: SentRequest) -> Lesson | None:
+    is_ours = "tools" not in sent.explicit and any("mcpServers" in tool for tool in sent.body.get("tools") or ())
+    return Lesson("mcp_servers", False, "mcpServers") if is_ours else None
+
+
 def _has_functions(sent: SentRequest) -> bool:
     return any(tool.get("functionDeclarations") for tool in sent.body.get("tools") or ())
 
@@ -286,6 +291,11 @@ PATTERNS: tuple[RefusalPattern, ...] = (
     ),
     _row(
         rf"Function calling is not (?:enabled|supported) for {_MODEL}\.?", _no_functions, _REPORTED + " about Gemma 3"
+    ),
+    _row(
+        rf"(?:Remote )?MCP(?: servers?| tools?)? (?:is|are) not (?:enabled|supported) for {_MODEL}\.?",
+        _no_mcp_servers,
+        "docs/interactions: Gemini 3 has none; its words are a guess",
     ),
     _row(
         rf"(?:Developer|System) instruction is not (?:enabled|supported) for {_MODEL}\.?",

@@ -141,6 +141,7 @@ class Tool(TypedDict, total=False):
     urlContext: dict[str, object]
     googleMaps: dict[str, object]
     fileSearch: dict[str, object]
+    mcpServers: list[dict[str, object]]
 
 
 class FunctionCallingConfig(TypedDict, total=False):

@@ -162,6 +162,11 @@ class Fields(SecretFiles):
         description="A last message of the assistant, on a model that rejects it: removed, a 400, or followed by a "
         "turn that asks the model to continue.",
     )
+    cached_search: Literal["drop", "live"] = Field(
+        default="drop",
+        description="A web search that is to find in a cache alone (external_web_access: false, as Codex asks for): "
+        "dropped, because Gemini has none, or live all the same. Either is named in a header.",
+    )
     remote_media: Literal["fetch", "google", "refuse"] = Field(
         default="fetch",
         description="An https URL of an image or a file: fetched by the gateway (guarded), passed to Google, or a 400.",

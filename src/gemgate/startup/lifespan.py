@@ -200,7 +200,9 @@ async def _responses(settings: Settings, store: Store, encryptor: Encryptor) -> 
     kept = KeptResponses(store, settings.responses_lifetime, settings.max_body_bytes)
     limits = BackgroundLimits(settings.max_background_responses, settings.max_background_responses_per_caller)
     async with BackgroundResponses(kept, limits).running() as background:
-        yield ResponseServices(kept, encryptor, connections, background)
+        services = ResponseServices(kept, encryptor, connections, background)
+        yield services
+        await services.streams.ended()
 
 
 def _common(

@@ -39,6 +39,7 @@ def chat_options(settings: Settings) -> Options:
         trailing_assistant=settings.trailing_assistant,
         remote_media=settings.remote_media,
         max_tools=settings.max_tools,
+        cached_search=settings.cached_search,
         show_thoughts=settings.show_thoughts,
     )
 
@@ -106,6 +107,7 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         settings.remote_media,
         model_facts_date=_day(settings),
         show_thoughts=settings.show_thoughts,
+        cached_search=settings.cached_search,
         asks_successors=settings.retired_models == "successor",
         max_line=settings.max_body_bytes,
         max_request=settings.inline_max_bytes,

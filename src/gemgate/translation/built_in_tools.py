@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gemgate.errors import ApiError
 from gemgate.translation.extra_body import camel, snake
 from gemgate.translation.notes import Notes
+from gemgate.translation.options import CachedSearch
 
 BUILT_IN: dict[str, str] = {
     "web_search": "googleSearch",
@@ -53,7 +54,7 @@ def built_in_tool(kind: str, given: Mapping[str, object], param: str, notes: Not
     native = "googleSearch" if kind.startswith("web_search") else BUILT_IN.get(snake(kind))
     if native is None:
         msg = (
-            f"'{param}.type' is {kind[:80]!r}, which Gemini has no counterpart of. Known are function, custom and "
+            f"'{param}.type' is {kind[:80]!r}, which Gemini has no counterpart of. Known are function, custom, mcp and "
             f"{', '.join(BUILT_IN)}; other native tools go to extra_body.google.tools."
         )
         raise ApiError(400, msg, param=f"{param}.type", code="invalid_value")
@@ -71,6 +72,24 @@ def built_in_tool(kind: str, given: Mapping[str, object], param: str, notes: Not
         )
         raise ApiError(400, msg, param=f"{param}.file_search_store_names", code="missing_required_parameter")
     return {native: options}
+
+
+def searches_live(tool: Mapping[str, object], param: str, cached_search: CachedSearch, notes: Notes) -> bool:
+    """Whether a web search may ask the web; one that may not (`external_web_access`) is left out, which is noted.
+
+    Args:
+        tool: The tool.
+        param: The caller's name of the tool.
+        cached_search: What the operator wants of a search of a cache, which Gemini does not have.
+        notes: Where it is noted.
+    """
+    if tool.get("external_web_access") is not False:
+        return True
+    if cached_search == "live":
+        notes.adjust(f"{param}.external_web_access=false->true")
+        return True
+    notes.drop(f"{param}.type={tool.get('type')}")
+    return False
 
 
 def untyped_tool(given: Mapping[str, object], param: str, notes: Notes) -> dict[str, object]:
@@ -98,7 +117,7 @@ def untyped_tool(given: Mapping[str, object], param: str, notes: Notes) -> dict[
 def _take(options: dict[str, object], native: str, given: Mapping[str, object], prefix: str, notes: Notes) -> None:
     for name, value in given.items():
         ((field, option),) = camel({name: value}).items()
-        if value is None:
+        if value is None or field == "externalWebAccess":
             continue
         if field in OPTIONS[native]:
             options[field] = option

@@ -19,6 +19,9 @@ TrailingAssistant = Literal["trim", "reject", "continue"]
 Dialect = Literal["openai", "google"]
 
 
+CachedSearch = Literal["drop", "live"]
+
+
 ShownThoughts = Literal["off", "on", "tags"]
 
 
@@ -50,6 +53,7 @@ class Options(TranslationOptions):
     trailing_assistant: TrailingAssistant = "trim"
     max_tools: int = 512
     show_thoughts: ShownThoughts = "off"
+    cached_search: CachedSearch = "drop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,14 @@ def test_the_same_result_gives_the_same_bytes(translators: Translators) -> None:
     assert item["type"] == "function_call"
 
 
+def test_a_line_is_one_request_and_compacts_nothing(translators: Translators) -> None:
+    body = {**BODY, "context_management": [{"type": "compaction", "compact_threshold": 1}]}
+    _, line = ResultWriter(JOB, translators).line("a", body, [JobResult("a", response=ANSWER)])
+    answer = orjson.loads(line)["response"]
+    assert [item["type"] for item in answer["body"]["output"]] == ["message"]
+    assert "context_management" in line.decode()
+
+
 def test_a_result_that_broke_off_is_an_error_of_its_line(translators: Translators) -> None:
     is_good, line = ResultWriter(JOB, translators).line(
         "a", BODY, [JobResult("a", response=native(finishReason="OTHER"))]

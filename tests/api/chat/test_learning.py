@@ -210,6 +210,23 @@ CASES = {
         "tools",
         "gemma-3-4b-it",
     ),
+    "MCP servers": Case(
+        "MCP servers are not enabled for models/gemini-2.5-flash",
+        {
+            "tools": [
+                {
+                    "type": "mcp",
+                    "server_label": "docs",
+                    "server_url": "https://mcp.example/mcp",
+                    "require_approval": "never",
+                }
+            ]
+        },
+        lambda body: "tools" in body,
+        "learned=mcpServers",
+        "tools",
+        FLASH_25,
+    ),
     "system instruction": Case(
         "Developer instruction is not enabled for models/gemma-4-31b-it",
         {"messages": [{"role": "system", "content": "Be kind."}, USER]},

@@ -108,6 +108,17 @@ async def test_it_is_answered_at_once_and_polled_until_it_has_ended(tmp_path: Pa
         assert client.google.methods == ["generateContent"]
 
 
+async def test_its_conversation_is_compacted_before_it_is_answered(tmp_path: Path) -> None:
+    count = httpx.Response(200, json={"totalTokens": 60})
+    asked = [{"role": role, "content": text} for role, text in (("user", "One"), ("assistant", "Hi"), ("user", "Two"))]
+    managed = [{"type": "compaction", "compact_threshold": 50}]
+    async with gateway(tmp_path, count, native({"text": "A summary."}, finishReason="STOP"), HELLO) as client:
+        made = await client.create(input=asked, context_management=managed)
+        ended = await client.ended(made["id"])
+        assert [item["type"] for item in ended["output"]] == ["compaction", "message"]
+        assert client.google.methods == ["countTokens", "generateContent", "generateContent"]
+
+
 async def test_it_is_part_of_a_chain_and_of_a_conversation_once_it_has_ended(tmp_path: Path) -> None:
     async with gateway(tmp_path, is_held=True) as client:
         talk = (await client.client.post("/v1/conversations", json={})).json()["id"]

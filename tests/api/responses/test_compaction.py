@@ -123,3 +123,124 @@ async def test_a_dry_run_calls_nobody(path: str) -> None:
         answer = await client.post(path, json={"model": FLASH_25, "input": "Hi"}, headers={"x-gemgate-dry-run": "1"})
     assert answer.json()["object"] == "gemgate.dry_run"
     assert google.requests == []
+
+
+COUNT = httpx.Response(200, json={"totalTokens": 5000})
+MANAGED: dict[str, Any] = {"context_management": [{"type": "compaction", "compact_threshold": 40}]}
+LONG: list[Any] = [
+    {"role": "developer", "content": "Be kind"},
+    {"role": "user", "content": "Hello there, who are you?"},
+    {"role": "assistant", "content": "A model."},
+    {"role": "user", "content": "What is the weather?"},
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_conversation_above_its_threshold_is_compacted_before_it_is_answered(stream: bool) -> None:
+    google = FakeGoogle(COUNT, SUMMARY, ANSWER)
+    answer = await post(google, input=LONG, tools=[WEATHER], stream=stream, **MANAGED)
+    if stream:
+        events = read_events(answer.content)
+        assert kinds(events)[:5] == [
+            *("created", "in_progress", "output_item.added", "output_item.done", "output_item.added")
+        ]
+        assert [event.get("output_index") for event in events[2:5]] == [0, 0, 1]
+        response = events[-1]["response"]
+    else:
+        response = answer.json()
+    item, message = response["output"]
+    assert (item["type"], message["content"][0]["text"]) == ("compaction", "Hello")
+    assert item["encrypted_content"].startswith(SUMMARY_PREFIX)
+    assert response["usage"]["input_tokens"] >= 9  # the summary is paid for as well
+    Response.model_validate(response)
+    counted, summarised, asked = google.bodies
+    assert "generateContentRequest" in counted
+    assert "tools" not in summarised
+    assert asked["tools"]
+    assert asked["systemInstruction"] == {"parts": [{"text": "Be kind"}]}
+    (turn,) = asked["contents"]
+    assert [part["text"] for part in turn["parts"]] == [
+        "Summary of the conversation so far:\n\nWe said hello.",
+        "What is the weather?",
+    ]
+
+
+async def test_a_compaction_that_an_answer_began_with_stands_for_all_before_it() -> None:
+    google = FakeGoogle(COUNT, SUMMARY, ANSWER, ANSWER)
+    async with in_process(gateway_app(google, retries=0, secret=["s"])) as client:
+        body: dict[str, Any] = {"model": FLASH_25, "store": False, "input": LONG}
+        output = (await client.post("/v1/responses", json={**body, **MANAGED})).json()["output"]
+        body["input"] = [*LONG, *output, {"role": "user", "content": "Go on"}]
+        assert (await client.post("/v1/responses", json=body)).status_code == 200
+    asked = google.bodies[-1]
+    assert asked["systemInstruction"] == {"parts": [{"text": "Be kind"}]}
+    assert [[part["text"] for part in turn["parts"]] for turn in asked["contents"]] == [
+        ["Summary of the conversation so far:\n\nWe said hello."],
+        ["Hello"],
+        ["Go on"],
+    ]
+
+
+async def test_the_last_calls_and_their_outputs_are_answered_as_they_are() -> None:
+    google = FakeGoogle(COUNT, SUMMARY, ANSWER)
+    other = {**CALL, "call_id": "d"}
+    earlier = [other, {"type": "function_call_output", "call_id": "d", "output": "rain"}]
+    last = [CALL, {"type": "function_call_output", "call_id": "c", "output": "sunny"}]
+    await post(google, input=[*LONG, *earlier, *last], tools=[WEATHER], **MANAGED)
+    user, call, response = google.bodies[-1]["contents"]
+    assert user["parts"][-1]["text"] == "What is the weather?"
+    assert len(call["parts"]) == 1
+    assert response["parts"][0]["functionResponse"]["response"] == {"result": "sunny"}
+
+
+@pytest.mark.parametrize(
+    ("body", "methods"),
+    [
+        ({"input": LONG, "context_management": [{"type": "compaction", "compact_threshold": 9000}]}, 1),  # by its bytes
+        ({"input": LONG, "context_management": [{"type": "compaction"}]}, 1),
+        ({"input": LONG, "context_management": []}, 1),
+        ({"input": "Hi", **MANAGED}, 1),  # nothing could be left out
+    ],
+)
+async def test_a_conversation_that_is_short_enough_is_answered_at_once(body: Any, methods: int) -> None:
+    google = FakeGoogle(ANSWER)
+    answer = await post(google, **body)
+    assert [item["type"] for item in answer.json()["output"]] == ["message"]
+    assert len(google.methods) == methods
+
+
+async def test_google_says_how_long_a_conversation_is() -> None:
+    google = FakeGoogle(httpx.Response(200, json={"totalTokens": 40}), ANSWER)
+    answer = await post(google, input=LONG, **MANAGED)
+    assert [item["type"] for item in answer.json()["output"]] == ["message"]
+    assert google.methods == ["countTokens", "generateContent"]
+
+
+async def test_a_summary_that_fails_is_said_and_the_conversation_is_answered_as_it_is() -> None:
+    refused = httpx.Response(400, json={"error": {"code": 400, "message": "No.", "status": "INVALID_ARGUMENT"}})
+    google = FakeGoogle(COUNT, refused, ANSWER)
+    answer = await post(google, input=LONG, **MANAGED)
+    assert [item["type"] for item in answer.json()["output"]] == ["message"]
+    assert answer.headers["x-gemgate-adjusted"] == "context_management->none"
+    assert len(google.bodies[-1]["contents"]) == 3
+
+
+async def test_a_prompt_that_is_blocked_behind_a_compaction_is_a_400() -> None:
+    google = FakeGoogle(COUNT, SUMMARY, {"promptFeedback": {"blockReason": "SAFETY"}})
+    answer = await post(google, input=LONG, **MANAGED)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_prompt")
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ("compaction", "context_management"),
+        (["compaction"], "context_management[0]"),
+        ([{"type": "clear"}], "context_management[0].type"),
+        ([{"type": "compaction", "compact_threshold": 0}], "context_management[0].compact_threshold"),
+        ([{"type": "compaction", "compact_threshold": True}], "context_management[0].compact_threshold"),
+    ],
+)
+async def test_a_management_of_context_that_cannot_be_read_is_a_400(given: Any, param: str) -> None:
+    answer = await post(FakeGoogle(ANSWER), input="Hi", context_management=given)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)

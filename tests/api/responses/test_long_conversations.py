@@ -6,7 +6,9 @@ import gc
 import random
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
+import httpx
 from sqlalchemy import func, select
 from tests.api.responses.test_kept_responses import HELLO, gateway, texts
 from tests.support.answers import native
@@ -68,6 +70,36 @@ async def test_after_a_compaction_a_conversation_goes_on_from_it(tmp_path: Path)
         listed = await client.get(f"/v1/conversations/{talk}/items", params={"order": "asc"})
         kinds = [item["type"] for item in listed["data"]]
         assert kinds == ["message", "message", "message", "message", "compaction", "message", "message"]
+
+
+MANAGED: dict[str, Any] = {"context_management": [{"type": "compaction", "compact_threshold": 50}]}
+COUNT = httpx.Response(200, json={"totalTokens": 60})
+
+
+async def test_a_chain_goes_on_from_a_compaction_that_an_answer_began_with(tmp_path: Path) -> None:
+    summary = native({"text": "A summary."}, finishReason="STOP")
+    async with gateway(tmp_path, HELLO, COUNT, summary, HELLO) as client:
+        first = await client.ask([KIND, {"role": "user", "content": "One"}])
+        second = await client.ask("Two", previous_response_id=first["id"], **MANAGED)
+        assert [item["type"] for item in second["output"]] == ["compaction", "message"]
+        assert texts(client.contents)[-1] == ("user", "Two")
+        await client.ask("Three", previous_response_id=second["id"])
+        said = texts(client.contents)
+        assert "A summary." in said[0][1]
+        assert said[1:] == [("model", "Hello"), ("user", "Three")]
+        assert client.google.bodies[-1]["systemInstruction"] == {"parts": [{"text": "Be kind."}]}
+
+
+async def test_a_conversation_goes_on_from_a_compaction_that_an_answer_began_with(tmp_path: Path) -> None:
+    summary = native({"text": "A summary."}, finishReason="STOP")
+    async with gateway(tmp_path, native(), HELLO, COUNT, summary, HELLO) as client:
+        talk = (await client.client.post("/v1/conversations", json={})).json()["id"]
+        await client.ask([KIND, {"role": "user", "content": "One"}], conversation=talk)
+        await client.ask("Two", conversation=talk, **MANAGED)
+        await client.ask("Three", conversation=talk)
+        said = texts(client.contents)
+        assert "A summary." in said[0][1]
+        assert said[1:] == [("model", "Hello"), ("user", "Three")]
 
 
 async def test_a_conversation_is_continued_once_by_a_request_that_is_sent_again_after_a_broken_connection(

@@ -15,7 +15,6 @@ from gemgate.errors import ApiError
 DROPPED_VALUES: dict[str, Any] = {
     "access_programs": ["a"],
     "background_options": {"completion_window": "soonest"},
-    "context_management": [{"type": "compaction", "compact_threshold": 1000}],
     "image": {"context_compression": "auto"},
     "max_tool_calls": 3,
     "moderation": {},

@@ -7,6 +7,7 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 from tests.support.answers import native
 from tests.support.chat import chat_options
+from tests.support.chat import translate as chat
 from tests.support.responses import FLASH_3, FLASH_25, WEATHER, final, kinds, streamed, translate, whole
 
 from gemgate.errors import ApiError
@@ -210,6 +211,16 @@ def test_a_search_of_a_cache_is_left_out_and_said() -> None:
     translation = translate(tools=[{**SEARCH, "external_web_access": False}], model=FLASH_3)
     assert "tools" not in translation.body
     assert translation.notes.dropped == ["tools[0].type=web_search"]
+
+
+def test_a_search_of_a_cache_asks_the_web_where_the_operator_wants_it_and_that_is_said() -> None:
+    options = chat_options(cached_search="live", unsupported_params="strict")
+    tool = {**SEARCH, "external_web_access": False}
+    for translated in (translate(options, tools=[tool], model=FLASH_3), chat(options, tools=[tool], model=FLASH_3)):
+        assert translated.body["tools"] == [{"googleSearch": {}}]
+        assert translated.notes.adjusted == ["tools[0].external_web_access=false->true"]
+    assert chat(tools=[tool], model=FLASH_3).notes.dropped == ["tools[0].type=web_search"]
+    assert chat(tools=[{**SEARCH, "external_web_access": True}], model=FLASH_3).notes.dropped == []
 
 
 def test_options_that_would_change_what_is_found_are_said() -> None:

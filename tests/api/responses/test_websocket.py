@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from tests.support.answers import native
 from tests.support.gateway import gateway_app, settings_of
 from tests.support.google import FakeGoogle, quota, sse
-from tests.support.responses import WEATHER, kinds
+from tests.support.responses import FLASH_25, WEATHER, kinds
 from tests.support.server import serve
-from tests.support.websocket import PATIENCE, Socket, websocket
+from tests.support.websocket import KEY, PATIENCE, Socket, websocket
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
+from gemgate.api.responses import connection as connection_module
 from gemgate.auth.client_keys import digest_of
 
 HELLO = native({"text": "Hello"}, finishReason="STOP")
@@ -339,6 +341,7 @@ class Held:
             await asyncio.to_thread(self.goes_on.wait, PATIENCE)
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled.set()
+            self.goes_on.set()  # the thread that waits would hold up the end of the loop
             raise
         yield sse(native({"text": "lo"}, finishReason="STOP")).content
 
@@ -351,6 +354,53 @@ def test_a_client_that_goes_ends_the_call_to_google(google: FakeGoogle, origin: 
         assert held.began.wait(PATIENCE)
     assert held.cancelled.wait(PATIENCE)
     held.goes_on.set()
+
+
+class Endless:
+    """A stream of Google's that says much, and never ends."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    async def __call__(self, _: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=self._events(), headers={"content-type": "text/event-stream"})
+
+    async def _events(self) -> Any:
+        piece = sse(native({"text": "x" * 100_000})).content
+        try:
+            while True:
+                yield piece
+                await asyncio.sleep(0)
+        finally:
+            self.ended.set()
+
+
+def test_a_client_that_does_not_read_is_disconnected_and_the_call_to_google_ends(tmp_path: Path) -> None:
+    endless = Endless()
+    with gateway(tmp_path, endless, send_timeout=0.3) as (_, origin), websocket(origin) as socket:
+        socket.send()
+        assert endless.ended.wait(PATIENCE)
+        with pytest.raises(ConnectionClosedError) as closed:
+            socket.events()
+    assert closed.value.rcvd is None  # nobody would read a frame that closes
+
+
+def test_all_websockets_together_remember_so_much_and_the_oldest_is_forgotten_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert connection_module.MAX_REMEMBERED == 256 * 1024 * 1024
+    monkeypatch.setattr(connection_module, "MAX_REMEMBERED", 250)
+    connections = connection_module.ResponseConnections(max_per_caller=9, max_bytes=200)
+    first, second, third = (connection_module.ResponseConnection() for _ in range(3))
+    for number, each in enumerate((first, second, third)):
+        connections.remember(each, f"resp_{number}", (b"x" * 100,))
+    assert [each.response_id for each in (first, second, third)] == ["", "resp_1", "resp_2"]
+    connections.remember(second, "resp_3", (b"x" * 100,))  # again the newest
+    connections.remember(first, "resp_4", (b"x" * 60, b"x" * 60))
+    assert [each.response_id for each in (first, second, third)] == ["resp_4", "resp_3", ""]
+    connections.closed(first)
+    connections.remember(third, "resp_5", (b"x" * 150,))
+    assert [each.response_id for each in (second, third)] == ["resp_3", "resp_5"]
 
 
 def test_an_answer_that_has_begun_is_finished_at_a_shutdown(tmp_path: Path) -> None:
@@ -376,3 +426,39 @@ def test_an_answer_that_has_begun_is_finished_at_a_shutdown(tmp_path: Path) -> N
     client.join(PATIENCE)
     assert done[-2]["response"]["output"][0]["content"][0]["text"] == "Hello"
     assert done[-1] == "closed"
+
+
+@pytest.mark.parametrize("over", ["HTTP", "WebSocket"])
+def test_an_answer_that_a_shutdown_cuts_off_is_kept_as_failed(tmp_path: Path, over: str) -> None:
+    held = Held()
+    settings = {"data_dir": tmp_path, "retries": 0}
+    seen: list[Any] = []
+    begun = threading.Event()
+
+    def talk(origin: str) -> None:
+        if over == "WebSocket":
+            with websocket(origin) as socket:
+                socket.send(store=True)
+                seen.append(socket.event())
+                begun.set()
+                seen.extend(socket.events())
+            return
+        body = {"model": FLASH_25, "input": "Hi", "stream": True}
+        with httpx.stream("POST", f"{origin}/v1/responses", json=body, headers=KEY, timeout=PATIENCE) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: {"):
+                    seen.append(orjson.loads(line.removeprefix("data: ")))
+                    begun.set()
+
+    served = serve(gateway_app(FakeGoogle(held), **settings), settings_of(**settings), timeout_graceful_shutdown=1)
+    with served as origin:
+        client = threading.Thread(target=talk, args=(origin,))
+        client.start()
+        assert begun.wait(PATIENCE)
+    client.join(PATIENCE)
+    assert [event["type"] for event in seen[-2:]] == ["error", "response.failed"]
+    assert seen[-1]["response"]["error"]["message"].startswith("The gateway is shutting down")
+    with serve(gateway_app(FakeGoogle(HELLO), **settings), settings_of(**settings)) as origin:
+        kept = httpx.get(f"{origin}/v1/responses/{seen[0]['response']['id']}", headers=KEY, timeout=PATIENCE).json()
+    assert kept == seen[-1]["response"]
+    assert (kept["status"], kept["output"][0]["content"][0]["text"]) == ("failed", "Hel")

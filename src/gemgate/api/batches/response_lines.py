@@ -87,4 +87,7 @@ class ResponseLine:
         return orjson.dumps(response), response["usage"], translation.notes.headers()
 
     def _translation(self, media: Resolved) -> ResponseTranslation:
-        return self.source.translate(self.model, media)
+        translation = self.source.translate(self.model, media)
+        if self.source.resolved.request.context_management is not None:
+            translation.notes.drop("context_management")  # a line is one request to Google
+        return translation

@@ -26,6 +26,7 @@ from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_overrides import ModelFactsError
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
 from gemgate.translation.options import (
+    CachedSearch,
     EmbeddingOptions,
     ModerationOptions,
     Options,
@@ -64,6 +65,7 @@ class Setup:
     remote_media: RemoteMedia = "fetch"
     model_facts_date: str = ""
     show_thoughts: ShownThoughts = "off"
+    cached_search: CachedSearch = "drop"
     asks_successors: bool = False
     max_line: int = 104_857_600
     max_request: int = 100_000_000
@@ -94,6 +96,7 @@ class Setup:
             trailing_assistant=self.trailing_assistant,
             remote_media=self.remote_media,
             show_thoughts=self.show_thoughts,
+            cached_search=self.cached_search,
         )
         embeddings = EmbeddingOptions(
             catalog=catalog, unsupported_params=self.unsupported_params, remote_media=self.remote_media, usage="off"

@@ -109,7 +109,7 @@ def to_gemini(
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes) if has_options else {}
     has_tools = google or request.tools or request.functions or request.web_search_options is not None
     if has_tools or request.tool_choice is not None or request.function_call is not None:
-        plan = _plan(request, google, facts, notes, options.max_tools)
+        plan = _plan(request, google, facts, notes, options)
     else:
         plan = ToolPlan(NameMap())
     content = ContentTranslator(facts, notes, media or {}, options.remote_media)
@@ -153,11 +153,11 @@ _TEXT = Format("text")
 
 
 def _plan(
-    request: ChatCompletionRequest, google: dict[str, object], facts: ModelFacts, notes: Notes, maximum: int
+    request: ChatCompletionRequest, google: dict[str, object], facts: ModelFacts, notes: Notes, options: Options
 ) -> ToolPlan:
     """The tools of a request that has any, or says something about them."""
-    refuse_many_tools(request, maximum)
-    plan = plan_tools(request, list_option(google, "tools"), facts, notes)
+    refuse_many_tools(request, options.max_tools)
+    plan = plan_tools(request, list_option(google, "tools"), facts, notes, options.cached_search)
     if not facts.functions:
         drop_functions(plan, notes)
     return plan

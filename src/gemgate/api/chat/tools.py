@@ -6,19 +6,28 @@ from gemgate.api.chat.wire import ChatCompletionRequest, ToolDefinition
 from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import FunctionDeclaration
-from gemgate.translation.built_in_tools import built_in_tool, untyped_tool
+from gemgate.translation.built_in_tools import built_in_tool, searches_live, untyped_tool
 from gemgate.translation.function_names import NameMap
+from gemgate.translation.mcp_servers import add_server, mcp_server
 from gemgate.translation.notes import Notes
+from gemgate.translation.options import CachedSearch
 from gemgate.translation.tool_plan import ToolPlan, declare, declared_names, named_mode, text_parameters
 from gemgate.wire import Function, TextFunction
 
 _CHOICE = frozenset({"type", "name", "function", "custom", "allowed_tools", "mode", "tools"})
 
 
-def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: ModelFacts, notes: Notes) -> ToolPlan:
+def plan_tools(
+    request: ChatCompletionRequest,
+    native_tools: list[Any],
+    facts: ModelFacts,
+    notes: Notes,
+    cached_search: CachedSearch = "drop",
+) -> ToolPlan:
     """Translate tools and tool choice.
 
-    `native_tools` is `extra_body.google.tools` in camelCase; they are sent as they are.
+    `native_tools` is `extra_body.google.tools` in camelCase; they are sent as they are. `cached_search` is what the
+    operator wants of a search that may not ask the web.
 
     Raises:
         ApiError: 400 for a tool that Gemini lacks, a bad schema, a choice that names no tool, or a mix the model
@@ -31,7 +40,9 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
     for param, function in functions:
         declare(plan, function, param, notes)
     for index, tool in enumerate(request.tools or []):
-        _add_other(plan, tool, f"tools[{index}]", notes)
+        param = f"tools[{index}]"
+        if not _is_search(tool) or searches_live(_fields(tool), param, cached_search, notes):
+            _add_other(plan, tool, param, facts, notes)
     if request.web_search_options is not None:
         _add_search(plan, request.web_search_options, notes)
     for index, native in enumerate(native_tools):
@@ -45,11 +56,23 @@ def plan_tools(request: ChatCompletionRequest, native_tools: list[Any], facts: M
     return plan
 
 
-def _add_other(plan: ToolPlan, tool: ToolDefinition, param: str, notes: Notes) -> None:
+def _is_search(tool: ToolDefinition) -> bool:
+    return tool.type is not None and tool.type.startswith("web_search")
+
+
+def _fields(tool: ToolDefinition) -> dict[str, object]:
+    return {"type": tool.type, **(tool.model_extra or {})}
+
+
+def _add_other(plan: ToolPlan, tool: ToolDefinition, param: str, facts: ModelFacts, notes: Notes) -> None:
     """Add a tool of Google's, and name what is beside a function."""
     kind, given = _kind(tool), tool.model_extra or {}
     if kind in ("function", "custom"):
         _note_rest(tool, kind, f"{param}.", notes)
+        return
+    if kind == "mcp":
+        if (server := mcp_server(given, param, facts, notes)) is not None:
+            add_server(plan, server, param)
         return
     if kind:
         notes.drop_unknown({"function": tool.function, "custom": tool.custom}, f"{param}.")

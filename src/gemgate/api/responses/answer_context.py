@@ -4,9 +4,17 @@ from typing import NamedTuple
 
 from gemgate.api.responses.carrier import CarrierCodec
 from gemgate.api.responses.tools import ResponseTools
+from gemgate.gemini.types import UsageMetadata
 from gemgate.translation.declared_calls import Declared
 from gemgate.translation.response_format import HiddenFunction
 from gemgate.translation.thought_signatures import Signatures
+
+
+class Opening(NamedTuple):
+    """The compaction that a response begins with: the summary, and the tokens that it took."""
+
+    summary: str
+    usage: UsageMetadata
 
 
 class ResponseContext(NamedTuple):
@@ -26,6 +34,7 @@ class ResponseContext(NamedTuple):
         carries_parts: The model must be sent back the parts of its built-in tools.
         tier: The service tier that Google was asked for.
         compacts: The answer is a summary of the conversation.
+        opening: What the response begins with, where its conversation was compacted before it is answered.
         is_stored: Whether the response is kept, and with it what is too large for a carrier.
     """
 
@@ -42,4 +51,5 @@ class ResponseContext(NamedTuple):
     carries_parts: bool = False
     tier: str | None = None
     compacts: bool = False
+    opening: Opening | None = None
     is_stored: bool = False

@@ -8,7 +8,7 @@ got it.
 import re
 import zlib
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -50,6 +50,13 @@ class Carried:
         return bool(self.calls or self.parts)
 
 
+class Summary(NamedTuple):
+    """A summary of a conversation; `is_whole`: of all that is before it, so that nothing of that is sent again."""
+
+    text: str
+    is_whole: bool
+
+
 class CarrierCodec:
     """Writes and reads the carriers of one caller.
 
@@ -71,15 +78,16 @@ class CarrierCodec:
         found = self._opened(PREFIX, text)
         return None if found is None else from_clear(found, family)
 
-    def seal_summary(self, summary: str) -> str:
-        """A summary of a conversation, as the content of a compaction item."""
-        return self._sealed(SUMMARY_PREFIX, {"t": summary}, maximum=_MAX_OPENED) or ""
+    def seal_summary(self, summary: str, *, is_whole: bool = False) -> str:
+        """A summary of a conversation, as the content of a compaction item; `is_whole` as in `Summary`."""
+        content: dict[str, object] = {"t": summary, "w": True} if is_whole else {"t": summary}
+        return self._sealed(SUMMARY_PREFIX, content, maximum=_MAX_OPENED) or ""
 
-    def open_summary(self, text: object) -> str | None:
+    def open_summary(self, text: object) -> Summary | None:
         """The summary in a compaction item; None when it is not of this gateway, or not of this caller."""
         found = self._opened(SUMMARY_PREFIX, text)
         summary = found.get("t") if found is not None else None
-        return summary if isinstance(summary, str) else None
+        return Summary(summary, bool(found and found.get("w"))) if isinstance(summary, str) else None
 
     def _sealed(self, prefix: str, content: dict[str, object], maximum: int = MAX_SEALED) -> str | None:
         if self._encryptor is None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gemgate.api.responses.history import SUMMARY
 from gemgate.api.responses.items import Item
 from gemgate.api.responses.open_items import Event
 from gemgate.api.responses.output import OutputMachine
@@ -79,6 +80,11 @@ class CompactionMachine(OutputMachine):
 
     _summary: list[str] = field(default_factory=list)
 
+    @property
+    def summary(self) -> str:
+        """What Gemini has written."""
+        return "".join(self._summary).strip()
+
     def finish(self, *, is_whole: bool = False) -> list[Event]:
         """The events of the item.
 
@@ -86,20 +92,10 @@ class CompactionMachine(OutputMachine):
             ApiError: 502 when Gemini gave nothing, or broke off.
         """
         OutputMachine.finish(self, is_whole=is_whole)
-        summary = "".join(self._summary).strip()
-        if not summary:
+        if not self.summary:
             raise no_answer(self.reason)
-        item = {
-            "id": self._id("cmp_"),
-            "type": "compaction",
-            "encrypted_content": self.context.codec.seal_summary(summary),
-        }
-        index = self._index
-        self._end_item(item)
-        return [
-            {"type": "response.output_item.added", "output_index": index, "item": item},
-            {"type": "response.output_item.done", "output_index": index, "item": item},
-        ]
+        sealed = self.context.codec.seal_summary(self.summary)
+        return self._whole({"type": "compaction", "encrypted_content": sealed}, "cmp_")
 
     def _show(self, text: str) -> None:
         self._summary.append(text)
@@ -109,3 +105,21 @@ class CompactionMachine(OutputMachine):
 
     def _call(self, call: DecodedCall) -> None:
         """A call in place of a summary is left out."""
+
+
+@dataclass(slots=True)
+class OpenedMachine(OutputMachine):
+    """Gives an answer whose conversation was compacted before: the compaction is the first item."""
+
+    def __post_init__(self) -> None:
+        opening = self.context.opening
+        if opening is not None:
+            sealed = self.context.codec.seal_summary(opening.summary, is_whole=True)
+            self._events += self._whole({"type": "compaction", "encrypted_content": sealed}, "cmp_")
+            self._opened = len(self.output)
+
+
+def summary_item(summary: str) -> Item:
+    """A summary as the user's words, in the place of the conversation that it is of."""
+    text = SUMMARY + summary
+    return Item("message", {"type": "message", "role": "user", "content": text}, "input", text)

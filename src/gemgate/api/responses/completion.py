@@ -1,27 +1,31 @@
 """One response: what is translated, what a failure changes about it, and its answer as a whole or as a stream."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from gemgate.api.generation import ModelCall
-from gemgate.api.responses.compaction import CompactionMachine, request_for_summary
+from gemgate.api.responses.answer_context import Opening
+from gemgate.api.responses.compaction import CompactionMachine, OpenedMachine, request_for_summary
 from gemgate.api.responses.events import ResponseEvents, ended
 from gemgate.api.responses.items import Item, inline_media_of, media_of, named_as_sent
+from gemgate.api.responses.kept_streams import KeptStreams
 from gemgate.api.responses.output import OutputMachine
 from gemgate.api.responses.request import Conversation, ResponseTranslation, to_gemini
 from gemgate.api.responses.state import ResolvedRequest
 from gemgate.api.responses.truncation import without_oldest_turns
 from gemgate.api.responses.wire import Json
 from gemgate.encryption import Encryptor
-from gemgate.errors import ApiError
+from gemgate.errors import ApiError, shutting_down
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.media.references import InlineRef, Ref, Resolved
 from gemgate.observability.record import AnswerSummary, current
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.options import Options
+from gemgate.web.disconnect import Disconnect
 from gemgate.web.error_handlers import as_api_error
 from gemgate.web.sse import EventBatches
 
@@ -40,6 +44,8 @@ class ResponseSource:
         use_signatures: Whether signatures are sent; Google may refuse those of another model.
         is_revisable: Always: Google may refuse signatures, or the length.
         compacts: The answer is to be a summary of the conversation.
+        threshold: The tokens above which the conversation is compacted first; None: it is as long as it may be.
+        opening: What it was compacted to.
         changes: What was changed since, for the caller.
     """
 
@@ -52,6 +58,8 @@ class ResponseSource:
     use_signatures: bool = True
     is_revisable: bool = True
     changes: list[str] = field(default_factory=list)
+    threshold: int | None = None
+    opening: Opening | None = None
 
     def __post_init__(self) -> None:
         self.items = self.resolved.items
@@ -69,7 +77,7 @@ class ResponseSource:
         request, items = self.resolved.request, self.items
         if self.compacts:
             request, items = request_for_summary(request, items)
-        conversation = Conversation(items, self.resolved.is_stored, self.use_signatures, self.compacts)
+        conversation = Conversation(items, self.resolved.is_stored, self.use_signatures, self.compacts, self.opening)
         try:
             translation = to_gemini(
                 request,
@@ -136,22 +144,35 @@ class ResponseStream:
         await self._keep(response, machine.kept)
         yield self._events.write(last) + self._events.end(response)
 
-    async def with_failure_kept(self, pieces: EventBatches) -> AsyncGenerator[bytes, None]:
-        """`pieces`; where they fail after the response has begun, it is kept as failed: its caller knows its id."""
-        try:
-            async for piece in pieces:
-                yield piece
-        except Exception as error:
-            if not self._events.number:
+    async def with_failure_kept(
+        self, pieces: EventBatches, streams: KeptStreams, disconnect: Disconnect | None
+    ) -> AsyncGenerator[bytes, None]:
+        """`pieces`; where they fail after the response has begun, it is kept as failed: its caller knows its id.
+
+        So is one that a shutdown cuts off; but not one that its caller leaves, of which `disconnect` reports.
+        """
+        with streams.one():
+            try:
+                async for piece in pieces:
+                    yield piece
+            except Exception as error:
+                if not self._events.number:
+                    raise
+                failure = as_api_error(error)
+                await self._keep_failed(failure)
+                raise failure from error
+            except (asyncio.CancelledError, GeneratorExit):
+                if self._events.is_open and disconnect is not None and not disconnect.is_set:
+                    await self._keep_failed(shutting_down())
                 raise
-            failure = as_api_error(error)
-            failed = self._events.failed(failure)
-            machine = self._events.machine
-            await self._keep(failed, machine.kept if machine else {})
-            self._events.failure_kept = failed
-            raise failure from error
-        finally:
-            await pieces.aclose()
+            finally:
+                await pieces.aclose()
+
+    async def _keep_failed(self, failure: ApiError) -> None:
+        failed = self._events.failed(failure)
+        machine = self._events.machine
+        await self._keep(failed, machine.kept if machine else {})
+        self._events.failure_kept = failed
 
     def summary(self) -> AnswerSummary:
         """What is known by now of the model, the tokens and the end."""
@@ -160,8 +181,9 @@ class ResponseStream:
 
 def new_machine(events: ResponseEvents, translation: ResponseTranslation) -> OutputMachine:
     """The machine for the answer to a native request, as the one whose items `events` writes."""
-    kind = CompactionMachine if translation.context.compacts else OutputMachine
-    events.machine = kind(translation.context, events.head.id)
+    context = translation.context
+    kind = CompactionMachine if context.compacts else OutputMachine if context.opening is None else OpenedMachine
+    events.machine = kind(context, events.head.id)
     return events.machine
 
 

@@ -141,7 +141,10 @@ def _text(request: ResponseRequest) -> Json:
 
 
 def _tool(tool: Json) -> Json:
-    """A tool as strict readers want it: those of functions with all of their fields."""
+    """A tool as strict readers want it: those of functions with all of their fields, MCP servers without secrets."""
+    if tool.get("type") == "mcp":
+        shown = {name: value for name, value in tool.items() if name not in ("authorization", "headers")}
+        return {**shown, "headers": None}
     if tool.get("type") != "function":
         return tool
     filled: Json = {"type": "function", "name": None, "description": None, "parameters": None, "strict": None}

@@ -12,6 +12,7 @@ from gemgate.api.responses.open_items import Event, TextDelta
 from gemgate.api.responses.output import OutputMachine
 from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError
+from gemgate.gemini.usage import total
 from gemgate.translation.response_fields import service_tier
 from gemgate.web.sse import DONE, KEEP_ALIVE
 
@@ -44,6 +45,11 @@ class ResponseEvents:
     def number(self) -> int:
         """The number of the next event: 0 before the first."""
         return self._number
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the response has begun, and has not ended."""
+        return self._number > 0 and not self._has_ended
 
     def begin(self) -> bytes:
         """The events before the first of the answer, if they were not sent yet."""
@@ -157,10 +163,11 @@ def ended(head: ResponseHead, machine: OutputMachine, context: ResponseContext, 
     """The response to an answer that has ended, after `machine.finish`."""
     tier = service_tier(machine.usage) or context.tier or "default"
     is_complete = machine.status == "completed"
+    usage = machine.usage if context.opening is None else total((context.opening.usage, machine.usage))
     return head.response(
         machine.status or "completed",
         machine.output,
-        usage=usage_of(machine.usage),
+        usage=usage_of(usage),
         incomplete=machine.incomplete,
         tier=tier,
         completed_at=int(time.time() if now is None else now) if is_complete else None,

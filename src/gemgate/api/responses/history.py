@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gemgate.api.responses.carrier import Carried, CarrierCodec, SignedCall, from_clear
 from gemgate.api.responses.items import Item
+from gemgate.api.responses.mcp_items import read_mcp_call
 from gemgate.api.responses.tool_kinds import (
     CALL_ITEMS,
     KINDS,
@@ -28,7 +29,9 @@ from gemgate.wire import ContentPart, TextPart, ThinkingPart
 
 _CONTINUE = "Continue from exactly where you stopped."
 _EARLIER = "(The earlier part of this conversation is not shown.)"
-_SUMMARY = "Summary of the conversation so far:\n\n"
+SUMMARY = "Summary of the conversation so far:\n\n"
+"""What a summary begins with where it takes the place of a conversation."""
+
 _NO_OUTPUT = {"error": "no output"}
 
 _SILENT = frozenset({"additional_tools", "configuration_update", "item_reference", "mcp_list_tools"})
@@ -77,6 +80,7 @@ class ItemTranslator:
     _open: list[_OpenCall] = field(default_factory=list)
     _has_outputs: bool = False
     _covered_code: int = 0
+    _covered_mcp: int = 0
 
     def translate(self, items: Sequence[Item], instructions: str | None) -> tuple[list[Content], list[Part]]:
         """The turns, and the parts of the system instruction.
@@ -85,6 +89,7 @@ class ItemTranslator:
             ApiError: 400 naming the item that Gemini could not follow.
         """
         self.content.items.take(len(items), "input")
+        items = self._since_compaction(items)
         if instructions:
             self._add_system([{"text": instructions}], "instructions")
         self._survey(items)
@@ -95,6 +100,15 @@ class ItemTranslator:
             self.notes.adjust(f"{again.param}->none: its call has an output already")
         self._end(items)
         return self.turns.contents, self.system
+
+    def _since_compaction(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items without those in whose place the last compaction is: of them the instructions stay."""
+        for place in range(len(items) - 1, 0, -1):
+            if items[place].kind == "compaction":
+                opened = self.codec.open_summary(items[place].fields.get("encrypted_content"))
+                if opened is not None and opened.is_whole:
+                    return [*(item for item in items[:place] if _is_instruction(item)), *items[place:]]
+        return items
 
     def _survey(self, items: Sequence[Item]) -> None:
         """Carriers and outputs first: clients send both in an order of their own."""
@@ -135,6 +149,8 @@ class ItemTranslator:
             self._add_summary(item)
         elif kind in _SEARCHES or kind in _SILENT:
             return  # what was found is in the text; where the model wants it back, it is in the carrier
+        elif kind == "mcp_call":
+            self._add_mcp_call(item, index)
         elif kind == "code_interpreter_call":
             self._add_code(item)
         elif kind == "image_generation_call":
@@ -190,6 +206,7 @@ class ItemTranslator:
         if carried is None or not carried.parts:
             return
         self._covered_code += sum("executableCode" in part for part in carried.parts)
+        self._covered_mcp += sum("functionCall" in part for part in carried.parts)
         self._model([part.copy() for part in carried.parts])
 
     def _add_call(self, item: Item) -> None:
@@ -224,6 +241,8 @@ class ItemTranslator:
         self._open, self._has_outputs = [], False
 
     def _result(self, call: _OpenCall) -> Result:
+        if call.result is not None:
+            return call.result
         name, native_id = call.native["name"], call.native.get("id")
         outputs = self._outputs.get(call.call_id)
         if not outputs:
@@ -244,7 +263,26 @@ class ItemTranslator:
             )
             raise ApiError(400, msg, param=f"{item.param}.encrypted_content", code="invalid_value")
         self._close_calls()
-        self.turns.add("user", [{"text": _SUMMARY + summary}])
+        self.turns.add("user", [{"text": SUMMARY + summary.text}])
+
+    def _add_mcp_call(self, item: Item, index: int) -> None:
+        """A call that Google made, and its output, unless its own parts came in a carrier."""
+        if self._covered_mcp:
+            self._covered_mcp -= 1
+            return
+        if self._has_outputs:
+            self._close_calls()
+        name, args, output = read_mcp_call(item, self.notes)
+        native: FunctionCall = {"name": self.tools.plan.names.to_gemini(name), "args": args}
+        if self.facts.call_ids:
+            native["id"] = f"mcp_{index}"
+        part: Part = {"functionCall": native}
+        if self.facts.signatures and not self._open:
+            part["thoughtSignature"] = NO_SIGNATURE
+        result = function_result(native["name"], native.get("id"), output, f"{item.param}.output", self.content)
+        self._open.append(_OpenCall(native.get("id", ""), native, item.param, result))
+        self.turns.add("model", [part])
+        self._has_outputs = True
 
     def _add_code(self, item: Item) -> None:
         """Code that was run, as text, unless its own parts came in a carrier."""
@@ -340,6 +378,10 @@ def _says_something(item: Item) -> bool:
     if not isinstance(item.parts, list):
         return bool(item.parts)
     return any(not isinstance(part, ThinkingPart) and getattr(part, "text", True) for part in item.parts)
+
+
+def _is_instruction(item: Item) -> bool:
+    return item.kind in _SILENT or (item.kind == "message" and item.fields["role"] in ("system", "developer"))
 
 
 def _is_listing(item: Item) -> bool:

@@ -1,7 +1,8 @@
 """What Google's own tools did, as items: searches, code that was run, images. Each comes with its events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from gemgate.api.responses.mcp_items import mcp_call_events, mcp_call_items
 from gemgate.api.responses.wire import Json
 from gemgate.gemini.types import GroundingMetadata, Part
 
@@ -14,17 +15,21 @@ _IMAGE_DETAILS = ("background", "quality", "size")
 
 
 def is_server_side(part: Part) -> bool:
-    """Whether a part is of a tool that Google runs itself."""
-    return bool(part.keys() & {"toolCall", "toolResponse", "executableCode", "codeExecutionResult"})
+    """Whether a part is of a tool that Google runs itself, apart from the calls of functions."""
+    return bool(part.keys() & {"toolCall", "toolResponse", "executableCode", "codeExecutionResult", "functionResponse"})
 
 
 def begins_call(part: Part) -> bool:
     """Whether a part is the call of such a tool, and not its result."""
-    return "toolCall" in part or "executableCode" in part
+    return "toolCall" in part or "executableCode" in part or "functionCall" in part
 
 
-def tool_items(parts: Sequence[Part], include: frozenset[str]) -> Iterator[Json]:
-    """The items, without their ids, of the tools in `parts`, whose results may be missing."""
+def tool_items(parts: Sequence[Part], include: frozenset[str], label_of: Callable[[str], str]) -> Iterator[Json]:
+    """The items, without their ids, of the tools in `parts`, whose results may be missing.
+
+    `label_of` gives the label of the MCP server that has a tool.
+    """
+    yield from mcp_call_items(parts, label_of)
     results = (part["codeExecutionResult"] for part in parts if "codeExecutionResult" in part)
     responses = {str(_get(part, "toolResponse", "id")): part for part in parts if "toolResponse" in part}
     for part in parts:
@@ -73,6 +78,7 @@ PREFIXES = {
     "file_search_call": "fs_",
     "code_interpreter_call": "ci_",
     "image_generation_call": "ig_",
+    "mcp_call": "mcp_",
 }
 
 _UNTIL_DONE = {
@@ -92,6 +98,9 @@ _STAGES = {
 def events_of(item: Json, index: int) -> Iterator[Json]:
     """The events of an item whose end is known, in the order in which OpenAI sends them."""
     kind = item["type"]
+    if kind == "mcp_call":
+        yield from mcp_call_events(item, index)
+        return
     place = {"item_id": item["id"], "output_index": index}
     begun = {name: value for name, value in item.items() if name not in _UNTIL_DONE[kind]}
     begun["status"] = "in_progress"

@@ -16,7 +16,7 @@ NATIVE = {"code_interpreter": "codeExecution", "file_search": "fileSearch", "web
 
 _SEARCHES = ("web_search", "web_search_preview")
 _DATES = "_20"  # OpenAI dates some of its types: web_search_2025_08_26
-_DECLARATIONS = "functionDeclarations"
+_PASSED = ("functionDeclarations", "mcpServers")
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "external_web_access": (True,),
     "search_context_size": ("medium",),
@@ -40,7 +40,7 @@ def native_name(kind: str) -> str | None:
 def is_googles(tool: Json) -> bool:
     """Whether a tool without a type is one of Google's, by the name of its only field."""
     named = camel(dict.fromkeys(tool))
-    return any(name in OPTIONS or name == _DECLARATIONS for name in named)
+    return any(name in OPTIONS or name in _PASSED for name in named)
 
 
 def native_tool(kind: str, tool: dict[str, object], param: str, notes: Notes) -> Json:

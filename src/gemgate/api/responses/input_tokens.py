@@ -11,6 +11,16 @@ _NOT_COUNTED = frozenset({"serviceTier", "store"})
 
 
 async def input_tokens(gemini: Upstream, caller: Caller, translation: ResponseTranslation) -> dict[str, object]:
+    """The answer of the endpoint.
+
+    Raises:
+        GeminiError: Google did not count.
+    """
+    count = await counted_tokens(gemini, caller, translation)
+    return {"object": "response.input_tokens", "input_tokens": count}
+
+
+async def counted_tokens(gemini: Upstream, caller: Caller, translation: ResponseTranslation) -> int:
     """The count, instructions, tools and all turns included.
 
     Raises:
@@ -20,7 +30,7 @@ async def input_tokens(gemini: Upstream, caller: Caller, translation: ResponseTr
     path = f"/v1beta/{translation.model}:countTokens"
     answer = await gemini.request("POST", path, key=caller.key, json=counted)
     check_response(answer, CountTokensResponse)
-    return {"object": "response.input_tokens", "input_tokens": whole_number(answer.get("totalTokens"))}
+    return whole_number(answer.get("totalTokens"))
 
 
 def count_request(translation: ResponseTranslation) -> dict[str, object]:

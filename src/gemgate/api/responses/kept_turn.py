@@ -36,6 +36,7 @@ _PREFIXES = {
     "file_search_call": "fs_",
     "code_interpreter_call": "ci_",
     "image_generation_call": "ig_",
+    "mcp_call": "mcp_",
 }
 
 

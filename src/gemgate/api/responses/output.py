@@ -17,6 +17,7 @@ from gemgate.api.responses.hosted_items import (
     late_items,
     tool_items,
 )
+from gemgate.api.responses.mcp_items import native_call
 from gemgate.api.responses.open_items import Event, OpenMessage, OpenReasoning
 from gemgate.api.responses.tool_kinds import KINDS
 from gemgate.api.responses.wire import Json
@@ -86,6 +87,7 @@ class OutputMachine:
     _logprobs: list[Json] = field(default_factory=list)
     _blocked: str | None = None
     _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _opened: int = 0
 
     def feed(self, event: GenerateContentResponse) -> list[Event]:
         """The events that one native event gives: none, when there is nothing to show.
@@ -224,10 +226,16 @@ class OutputMachine:
         return reasoning
 
     def _take_calls(self, whole: list[DecodedCall]) -> None:
-        """Calls as they were declared; those of other functions wait for the end, where Gemini may break off."""
-        functions = self.context.functions
+        """Calls as they were declared; those of other functions wait for the end, where Gemini may break off.
+
+        Where there are MCP servers, those are of their tools.
+        """
+        functions, servers = self.context.functions, self.context.tools.servers
         for call in whole:
             declared, changes = as_declared(call, functions)
+            if servers and declared.name not in functions:
+                self._hold(native_call(call))
+                continue
             self.changes += [f"output.{change}" for change in changes]
             if declared.name in functions or not functions:
                 self._has_answer = self._has_answer or declared.name in functions
@@ -303,7 +311,7 @@ class OutputMachine:
         if self.context.carries_parts:
             self._carry(Carried(parts=held))
         self._close()
-        for item in tool_items(held, self.context.include):
+        for item in tool_items(held, self.context.include, self.context.tools.server_label):
             self._show_whole(item)
 
     def _image(self, media: Media) -> None:
@@ -348,6 +356,16 @@ class OutputMachine:
             self._spans[len(self.output)] = (found.start, self._text.length)
         self._end_item(item)
 
+    def _whole(self, item: Json, prefix: str) -> list[Event]:
+        """The events of an item that comes as a whole and has no stages."""
+        shown = {"id": self._id(prefix), **item}
+        index = self._index
+        self._end_item(shown)
+        return [
+            {"type": "response.output_item.added", "output_index": index, "item": shown},
+            {"type": "response.output_item.done", "output_index": index, "item": shown},
+        ]
+
     def _end_item(self, item: Json) -> None:
         self.output.append(item)
         self._index += 1
@@ -366,7 +384,7 @@ class OutputMachine:
         self.status, self.incomplete = ("incomplete", why) if why else ("completed", None)
 
     def _block(self, reason: str, message: str | None) -> None:
-        if not self.output and self._open is None:
+        if len(self.output) == self._opened and self._open is None:
             raise ApiError(400, refusal(reason, message), param="input", code="invalid_prompt")
         self._blocked = reason
 
@@ -374,7 +392,8 @@ class OutputMachine:
         """The error that this answer is, when Gemini broke off without one."""
         if self._blocked is not None:
             return None
-        is_empty = not (self.output or self._open or self._held or self._aside or self._unknown)
+        has_items = len(self.output) > self._opened
+        is_empty = not (has_items or self._open or self._held or self._aside or self._unknown)
         if self.reason in BROKEN:  # the text and the whole calls that came before are the answer
             is_empty = not (self._text.length or self._aside or self._has_answer)
             if not is_empty:

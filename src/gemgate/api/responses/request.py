@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gemgate.api.responses.answer_context import ResponseContext
+from gemgate.api.responses.answer_context import Opening, ResponseContext
 from gemgate.api.responses.carrier import CarrierCodec, model_family
 from gemgate.api.responses.generation_config import THINKING, answer_settings, generation_config, read_format
 from gemgate.api.responses.history import ItemTranslator
@@ -80,12 +80,14 @@ class Conversation:
         is_stored: Whether the response is kept.
         use_signatures: Whether thought signatures are sent.
         compacts: The answer is to be a summary of the conversation.
+        opening: What the response begins with, if it is the summary of the conversation before.
     """
 
     items: Sequence[Item]
     is_stored: bool = False
     use_signatures: bool = True
     compacts: bool = False
+    opening: Opening | None = None
 
 
 def to_gemini(
@@ -123,7 +125,7 @@ def to_gemini(
     if request.store is not False and not conversation.is_stored:
         notes.adjust("store->false")
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
-    tools = plan_response_tools(request, conversation.items, facts, notes, options.max_tools)
+    tools = plan_response_tools(request, conversation.items, facts, notes, options)
     if not facts.functions:
         drop_functions(tools.plan, notes)
     content = ContentTranslator(facts, notes, media or {}, options.remote_media, place="input[].content[]")
@@ -188,6 +190,7 @@ def _context(
         carries_parts=turns.facts.signatures,
         tier=tier,
         compacts=conversation.compacts,
+        opening=conversation.opening,
         is_stored=conversation.is_stored,
     )
 

@@ -14,6 +14,7 @@ from gemgate.api.responses.background_routes import BackgroundCall, respond_in_b
 from gemgate.api.responses.compaction import compaction_of, is_triggered
 from gemgate.api.responses.completion import ResponseSource, ResponseStream, whole_response
 from gemgate.api.responses.connection import CONNECTION, store_of
+from gemgate.api.responses.context_compaction import CompactingCall, compact_threshold
 from gemgate.api.responses.echo import ResponseHead, echo_of
 from gemgate.api.responses.events import ResponseEvents
 from gemgate.api.responses.history import unsigned_keys
@@ -27,10 +28,11 @@ from gemgate.api.services import Services, caller_of, services_of
 from gemgate.api.stream_after_media import StreamAfterMedia
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
+from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
-from gemgate.web.disconnect import cancelled_on_disconnect
+from gemgate.web.disconnect import cancelled_on_disconnect, disconnect_of
 from gemgate.web.dry_run import dry_run
 from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
@@ -66,7 +68,7 @@ async def create_response(request: Request) -> Response:
     stream = ResponseStream(events, keep)
     if asked.stream and call.needs_media and not call.is_dry_run:
         late = StreamAfterMedia(call, models, stream.pieces)
-        batches = _kept(late.stream(), stream, source.resolved)
+        batches = _kept(request, late.stream(), stream, source.resolved)
         return respond(request, batches, services.settings, late.response_headers, events)
     translation = await translated(request, call)
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
@@ -75,7 +77,7 @@ async def create_response(request: Request) -> Response:
         return dry_run(f"/v1beta/{translation.model}:{method}", translation.body, 1, translation.notes)
     generation = Generation(call, translation, models, stream.pieces)
     if asked.stream:
-        batches = _kept(generation.stream(), stream, source.resolved)
+        batches = _kept(request, generation.stream(), stream, source.resolved)
         return respond(request, batches, services.settings, generation.response_headers, events)
     is_stored = source.resolved.is_stored
     del asked, source  # what was asked may be long, and the answer long in coming
@@ -185,8 +187,15 @@ async def _read(
     models = services.aliases.resolve(asked.model)
     aside = aside.with_kept(resolved.kept_bytes)
     size, is_dry = len(raw) + resolved.kept_bytes, is_dry_run(request)
+    if stores and asked.context_management is not None:
+        limit = services.chat.catalog.facts(model_name(models[0])).input_limit
+        threshold = compact_threshold(asked.context_management, limit)
+        source.threshold = None if compacts or is_dry or asked.generate is False else threshold
+    kind = ModelCall if source.threshold is None else CompactingCall
     refs = await aside.run(source.media)
-    call = ModelCall(services, caller, source, asked.model, size, is_dry, models[0], aside.is_heavy, refs=refs)
+    call = kind(services, caller, source, asked.model, size, is_dry, models[0], aside.is_heavy, refs=refs)
+    if isinstance(call, CompactingCall):
+        call.models = models
     return source, call, models
 
 
@@ -221,6 +230,9 @@ def _head(resolved: ResolvedRequest) -> ResponseHead:
     return ResponseHead(response_id, int(time.time()), echo, bool(resolved.request.background))
 
 
-def _kept(batches: EventBatches, stream: ResponseStream, resolved: ResolvedRequest) -> EventBatches:
+def _kept(request: Request, batches: EventBatches, stream: ResponseStream, resolved: ResolvedRequest) -> EventBatches:
     """The stream of a response that is kept also where it fails, if it is kept at all."""
-    return stream.with_failure_kept(batches) if resolved.turn is not None else batches
+    if resolved.turn is None:
+        return batches
+    streams = services_of(request).responses.streams
+    return stream.with_failure_kept(batches, streams, disconnect_of(request.scope))

@@ -1,11 +1,12 @@
 """What a request refers to of earlier ones, and what is kept of it for later ones."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gemgate.api.responses.items import Item, read_input
+from gemgate.api.responses.kept_streams import KeptStreams
 from gemgate.api.responses.kept_turn import InputTurn
 from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.auth.caller import Caller
@@ -144,12 +145,14 @@ class ResponseServices:
         encryptor: For what leaves the gateway in `encrypted_content`.
         connections: The WebSockets of this process.
         background: Responses that are generated beside their callers; None where none are kept.
+        streams: Those whose responses are kept even where they fail.
     """
 
     store: ResponseStore
     encryptor: Encryptor
     connections: "ResponseConnections"
     background: "BackgroundResponses | None" = None
+    streams: KeptStreams = field(default_factory=KeptStreams)
 
 
 def _is_left_out(item: Item, known: Collection[str | None]) -> bool:

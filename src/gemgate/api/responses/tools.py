@@ -1,6 +1,6 @@
 """`tools` and `tool_choice`, with the tools that items of the input bring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,8 +10,12 @@ from gemgate.api.responses.tool_kinds import DECLARED, KINDS, ToolIdentity
 from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
+from gemgate.gemini.types import Tool
+from gemgate.translation.built_in_tools import searches_live
 from gemgate.translation.function_names import NameMap
+from gemgate.translation.mcp_servers import add_server, mcp_server, native_servers, servers_of
 from gemgate.translation.notes import Notes
+from gemgate.translation.options import CachedSearch, Options
 from gemgate.translation.tool_plan import (
     ToolPlan,
     declare,
@@ -51,12 +55,14 @@ class ResponseTools:
         plan: Gemini's.
         identities: By Gemini's name, what the caller's tool is.
         draws: Whether images are asked for.
+        servers: The MCP servers: by Google's name of each, the caller's label.
         allowed: Gemini's names of the only functions whose calls may be shown; None: all.
     """
 
     plan: ToolPlan = field(default_factory=lambda: ToolPlan(NameMap()))
     identities: dict[str, ToolIdentity] = field(default_factory=dict)
     draws: bool = False
+    servers: dict[str, str] = field(default_factory=dict)
     allowed: frozenset[str] | None = None
     _owners: dict[str, tuple[str | None, str]] = field(default_factory=dict)
 
@@ -75,9 +81,14 @@ class ResponseTools:
         """The tool that Gemini calls; a name that was never sent is a function's."""
         return self.identities.get(native) or ToolIdentity("function", self.plan.names.from_gemini(native))
 
+    def server_label(self, tool: str) -> str:
+        """The label of the MCP server whose tool Gemini calls; of several, the one that its name begins with."""
+        named = (label for native, label in self.servers.items() if tool.startswith(native))
+        return next(named, next(iter(self.servers.values()), ""))
+
 
 def plan_response_tools(
-    request: ResponseRequest, items: Sequence[Item], facts: ModelFacts, notes: Notes, maximum: int
+    request: ResponseRequest, items: Sequence[Item], facts: ModelFacts, notes: Notes, options: Options
 ) -> ResponseTools:
     """Translate tools and tool choice.
 
@@ -86,9 +97,9 @@ def plan_response_tools(
     """
     tools = ResponseTools()
     listed = [entry for entry in _listed(request, items, notes) if _is_usable(entry, notes)]
-    if len(listed) > maximum:
+    if len(listed) > options.max_tools:
         msg = (
-            f"Invalid 'tools': expected at most {maximum} items, but got {len(listed)} instead. "
+            f"Invalid 'tools': expected at most {options.max_tools} items, but got {len(listed)} instead. "
             "The gateway's operator sets the limit with GEMGATE_MAX_TOOLS."
         )
         raise ApiError(400, msg, param="tools", code="array_above_max_length")
@@ -99,7 +110,7 @@ def plan_response_tools(
     for identity, function, entry in functions:
         _declare(tools, identity, function, entry, notes)
     for entry in listed:
-        _add_hosted(tools, entry, facts, notes)
+        _add_hosted(tools, entry, facts, notes, options.cached_search)
     _choose(tools, request.tool_choice, facts, notes)
     return tools
 
@@ -234,7 +245,9 @@ def _declare(tools: ResponseTools, identity: ToolIdentity, function: Function, e
     tools.identities[native] = identity
 
 
-def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: Notes) -> None:
+def _add_hosted(
+    tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: Notes, cached_search: CachedSearch
+) -> None:
     tool, kind, param, _ = entry
     if kind in KINDS:
         return
@@ -242,11 +255,13 @@ def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: 
     if hosted == "image_generation" and facts.images:
         tools.draws = True
         return
-    if hosted == "web_search" and tool.get("external_web_access") is False:
-        notes.drop(left_out)  # results of a cache are wanted, and there is none
+    if hosted == "web_search" and not searches_live(tool, param, cached_search, notes):
         return
-    if hosted in ("image_generation", "mcp"):
+    if hosted == "image_generation":
         notes.drop(left_out)
+        return
+    if hosted == "mcp":
+        _add_server(tools, entry, facts, notes)
         return
     native = native_tool(hosted, tool, param, notes)
     declared = native.pop("functionDeclarations", None)
@@ -260,6 +275,20 @@ def _add_hosted(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: 
         notes.adjust(f"{param}->none: there is such a tool already")
     elif native:
         plan.built_in.append(native)  # type: ignore[arg-type]  # its keys are Tool's
+        tools.servers |= native_servers(native)
+
+
+def _add_server(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: Notes) -> None:
+    if tools.plan.declarations and not facts.builtin_with_functions:
+        notes.drop(f"{entry.param}.type={entry.kind}")
+        return
+    server = mcp_server(entry.tool, entry.param, facts, notes)
+    if server is None:
+        return
+    if not entry.is_asked and server.label in tools.servers.values():
+        return  # repeated with each request
+    add_server(tools.plan, server, entry.param)
+    tools.servers[server.name] = server.label
 
 
 def _choose(tools: ResponseTools, choice: str | dict[str, object] | None, facts: ModelFacts, notes: Notes) -> None:
@@ -271,6 +300,7 @@ def _choose(tools: ResponseTools, choice: str | dict[str, object] | None, facts:
     elif choice == "none":
         plan.calling["mode"] = "NONE"
         plan.built_in = []
+        tools.servers = {}
     elif choice == "required":
         if plan.declarations:
             plan.calling["mode"] = "ANY"
@@ -308,14 +338,18 @@ def _allow(tools: ResponseTools, choice: dict[str, object], facts: ModelFacts, n
         raise missing_field("tool_choice.tools")
     names: list[str] = []
     hosted: set[str] = set()
+    labels: set[str] = set()
     for index, tool in enumerate(wanted):
         kind = tool.get("type") if isinstance(tool, dict) else None
         if kind in KINDS:
             names.append(_chosen(tools, tool, f"tool_choice.tools[{index}]"))
+        elif kind == "mcp":
+            labels.add(str(tool.get("server_label")))
         else:
             hosted.add(native_name(hosted_kind(str(kind))) or "")
     plan = tools.plan
-    plan.built_in = [tool for tool in plan.built_in if tool.keys() & hosted]
+    tools.servers = {native: label for native, label in tools.servers.items() if label in labels}
+    plan.built_in = [tool for known in plan.built_in if (tool := _allowed(known, hosted, tools.servers))]
     tools.allowed = frozenset(names)
     is_required = inner.get("mode") == "required"
     if not names:
@@ -328,6 +362,14 @@ def _allow(tools: ResponseTools, choice: dict[str, object], facts: ModelFacts, n
         plan.calling = {"mode": "VALIDATED", "allowedFunctionNames": list(dict.fromkeys(names))}
     else:
         plan.declarations = [known for known in plan.declarations if known.get("name") in tools.allowed]
+
+
+def _allowed(tool: Tool, hosted: Collection[str], servers: Collection[str]) -> Tool | None:
+    """A built-in tool as far as it may be used; None: not at all."""
+    if tool.keys() & hosted:
+        return tool
+    left = [server for server in servers_of(tool) if server.get("name") in servers]
+    return {"mcpServers": left} if left else None
 
 
 def _chosen(tools: ResponseTools, choice: Json, param: str) -> str:

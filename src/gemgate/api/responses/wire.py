@@ -126,7 +126,9 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "background": handled("answered at once, and generated beside the caller; see [background](#background)"),
     "background_options": dropped("Gemini has no windows of completion"),
     "client_metadata": handled("taken, and used for nothing"),
-    "context_management": dropped("the gateway compacts where it is asked to: a `compaction_trigger` item"),
+    "context_management": handled(
+        "`compaction`: a conversation above its threshold is compacted before it is answered"
+    ),
     "conversation": handled("its items come before the input; input and output are added to it"),
     "extra_body": mapped("`extra_body.google`: thinking_config, cached_content, safety_settings, generation_config"),
     "frequency_penalty": mapped("`frequencyPenalty`; dropped on models that refuse penalties (2.5 and later)"),
