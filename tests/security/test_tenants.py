@@ -262,6 +262,15 @@ def part(**more: Any) -> dict[str, Any]:
     return {"model": MODEL, "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}, more]}]}
 
 
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+
+
+def decision(**image: Any) -> dict[str, Any]:
+    asked = {"type": "predicate", "name": "q", "instructions": "Is it?"}
+    content = [{"type": "input_text", "text": "Hi"}, {"type": "input_image", **image}]
+    return {"model": "gpt-6-luna", "input": [{"role": "user", "content": content}], "questions": [asked]}
+
+
 OPENAI: list[tuple[str, Any]] = [
     ("chat/completions", chat(extra_body={"google": {"cached_content": CACHE}})),
     ("chat/completions", chat(extra_body={"google": {"cachedContent": "alices-cache"}})),
@@ -297,7 +306,28 @@ OPENAI: list[tuple[str, Any]] = [
         "images/generations",
         {"model": MODEL, "prompt": "a", "google": {"tools": [{"fileSearch": {"fileSearchStoreNames": [STORE]}}]}},
     ),
+    ("images/variations", {"model": "gemini-2.5-flash-image", "image": FILE}),
+    ("images/variations", {"model": "gemini-2.5-flash-image", "images": [{"image_url": URI}]}),
+    ("images/variations", {"model": "tunedModels/somebodys", "image": PIXEL}),
 ]
+OPENAIS_ALONE: list[tuple[str, Any]] = [
+    ("completions", {"model": MODEL, "prompt": "a", "google": {"cached_content": CACHE}}),
+    ("completions", {"model": MODEL, "prompt": "a", "extra_body": {"google": {"cachedContent": "alices-cache"}}}),
+    ("completions", {"model": "tunedModels/somebodys", "prompt": "a"}),
+    ("moderations", {"input": [{"type": "image_url", "image_url": {"url": URI}}]}),
+    ("moderations", {"input": [{"type": "image_url", "image_url": {"url": FILE}}], "model": MODEL}),
+    ("moderations", {"input": "a", "model": "tunedModels/somebodys"}),
+    ("audio/speech", {"model": "tunedModels/somebodys", "input": "a", "voice": "Kore"}),
+    (
+        "audio/speech",
+        {"model": "gemini-3.8-flash-tts", "input": "a", "voice": "Kore", "google": {"cached_content": CACHE}},
+    ),
+    ("responses", {"model": MODEL, "input": [{"role": "user", "content": [{"type": "input_file", "file_id": FILE}]}]}),
+    ("responses", {"model": MODEL, "input": "a", "google": {"cached_content": CACHE}}),
+    ("decisions", decision(image_url=URI)),
+    ("decisions", decision(image_url=FILE)),
+]
+"""Google's own compatible endpoint has none of these at `/v1beta`."""
 
 
 @pytest.mark.parametrize("dry_run", ["false", "true"])
@@ -308,6 +338,15 @@ def test_no_body_of_openais_uses_what_another_has_made(both: Tenants, path: str,
         answer = both.post(f"{prefix}/{path}", body, BOB | {"x-gemgate-dry-run": dry_run})
         assert answer.status_code == 404, answer.text
         assert openai_error(answer)["code"] == "not_your_resource"
+    assert both.asked == asked
+
+
+@pytest.mark.parametrize(("path", "body"), OPENAIS_ALONE)
+def test_no_body_of_openais_other_endpoints_uses_what_another_has_made(both: Tenants, path: str, body: Any) -> None:
+    asked = both.asked
+    answer = both.post(f"/v1/{path}", body, BOB)
+    assert answer.status_code == 404, answer.text
+    assert openai_error(answer)["code"] == "not_your_resource"
     assert both.asked == asked
 
 

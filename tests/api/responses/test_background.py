@@ -19,7 +19,9 @@ from tests.support.google import FakeGoogle, bad_key, failure, overloaded, sse
 from tests.support.responses import FLASH_25, kinds, read_events
 
 from gemgate.api.responses import background_run, kept_turn
+from gemgate.api.responses.kept_responses import KeptResponses
 from gemgate.api.responses.kept_turn import KeptTurn
+from gemgate.store import StoreUnavailableError
 
 PATH = "/v1/responses"
 HELLO = native({"text": "Hello"}, finishReason="STOP") | {
@@ -281,6 +283,56 @@ async def test_a_shutdown_waits_for_it_and_ends_it_as_failed_when_the_time_is_up
         ended = await client.get(made["id"])
         assert ended["status"] == "failed"
         assert "shutting down" in ended["error"]["message"]
+
+
+@pytest.mark.parametrize("how", ["stopped", "cancelled"])
+async def test_what_ends_while_the_store_keeps_it_is_not_generated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    begin, asked, may_keep = KeptResponses.begin, asyncio.Event(), asyncio.Event()
+
+    async def slow(self: KeptResponses, *given: Any) -> None:
+        asked.set()
+        await may_keep.wait()
+        await begin(self, *given)
+
+    monkeypatch.setattr(KeptResponses, "begin", slow)
+    async with gateway(tmp_path) as client:
+        background = client.client._transport._app.state.services.responses.background  # type: ignore[attr-defined]
+        async with background.running():
+            creating = asyncio.create_task(client.create())
+            await asked.wait()
+            (run,) = background._runs.values()
+            cancelling = asyncio.create_task(run.cancel()) if how == "cancelled" else None
+            asyncio.get_running_loop().call_later(0, may_keep.set)
+        made = await creating
+        ended = await client.ended(made["id"])
+        assert cancelling is None or cancelling.done()
+        assert ended["status"] == ("failed" if how == "stopped" else "cancelled")
+        assert background._runs == {}
+        assert client.google.methods == []
+
+
+async def test_what_the_store_does_not_keep_holds_up_no_shutdown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, may_fail = asyncio.Event(), asyncio.Event()
+
+    async def failing(_self: KeptResponses, *_given: Any) -> None:
+        asked.set()
+        await may_fail.wait()
+        raise StoreUnavailableError("the disk is gone")
+
+    monkeypatch.setattr(KeptResponses, "begin", failing)
+    monkeypatch.setattr(background_run, "_STOP_SECONDS", 600.0)
+    async with gateway(tmp_path) as client:
+        background = client.client._transport._app.state.services.responses.background  # type: ignore[attr-defined]
+        async with background.running():
+            creating = asyncio.create_task(client.create(503))
+            await asked.wait()
+            asyncio.get_running_loop().call_later(0, may_fail.set)
+        await creating
+        assert background._runs == {}
 
 
 async def test_a_response_whose_process_is_gone_ends_as_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

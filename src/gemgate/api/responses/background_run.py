@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -67,11 +67,12 @@ class BackgroundRun:
     Attributes:
         work: What is generated.
         log: Its events, where they are wanted.
-        task: Ends when the response has ended, and is not cancelled before.
+        task: Ends when the response has ended, and is not cancelled before; there once it is kept.
     """
 
     task: "asyncio.Task[None]"
     _working: "asyncio.Task[bytes]"
+    """There once it is kept, as `task` is."""
 
     def __init__(self, work: BackgroundWork, store: KeptResponses) -> None:
         self.work = work
@@ -80,6 +81,8 @@ class BackgroundRun:
         self._failure: ApiError | None = None
         self._is_lost = False
         self._stopped = asyncio.Event()
+        self._is_kept = False
+        self._over = asyncio.Event()
         self._ending: tuple[Json, Mapping[str, Json]] | None = None
 
     @property
@@ -88,7 +91,7 @@ class BackgroundRun:
         return self.work.caller.id, self.work.events.head.id
 
     async def start(self) -> None:
-        """Keep the response, and begin.
+        """Keep the response, and begin; it ends at once where that was asked for while the store took its time.
 
         Raises:
             StoreError: the store failed, and nothing has begun.
@@ -97,10 +100,18 @@ class BackgroundRun:
         if self.work.streams:
             self.log.add(events.begin(), events.number)
         begun = self.log.unkept()
-        await self._store.begin(self.work.resolved, self.work.caller, events.progress(), LEASE, begun)
+        try:
+            await self._store.begin(self.work.resolved, self.work.caller, events.progress(), LEASE, begun)
+        except BaseException:
+            self._over.set()
+            raise
         if begun is not None:
             self.log.kept(begun.last)
+        self._working = asyncio.create_task(self._last_piece())
         self.task = asyncio.create_task(self._run())
+        self._is_kept = True
+        if self._ending is not None or self._failure is not None:
+            self._working.cancel()
 
     async def note_end(self, response: Json, kept: Mapping[str, Json]) -> None:
         """The answer has ended: what comes now are its last events."""
@@ -113,18 +124,24 @@ class BackgroundRun:
             output = list(machine.unfinished()) if machine else []
             response = self.work.events.head.response("cancelled", output)
             self._ending = (response, machine.kept if machine else {})
-            self._working.cancel()
-        await asyncio.shield(self.task)
+            self._break_off()
+        await self._over.wait()
 
     async def stop(self) -> None:
         """End it as failed: the process is about to end."""
         if self._ending is None and self._failure is None:
             self._failure = shutting_down()
+            self._break_off()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._over.wait()
+
+    def _break_off(self) -> None:
+        """End the work; where the store is still asked to keep the response, `start` does it then."""
+        if self._is_kept:
             self._working.cancel()
-        await asyncio.wait({self.task}, timeout=_STOP_SECONDS)
 
     async def _run(self) -> None:
-        self._working = asyncio.create_task(self._last_piece())
         keeping = asyncio.create_task(self._keep_up())
         await asyncio.wait({self._working})
         self._stopped.set()
@@ -136,6 +153,7 @@ class BackgroundRun:
             self._show(self.work.events.failed(store_unavailable()))
         finally:
             self.log.end()
+            self._over.set()
 
     async def _last_piece(self) -> bytes:
         """Read the answer to its end; its last events are the result."""
