@@ -114,6 +114,7 @@ ASKS_GOOGLE = [
     post("/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi", "stream": True}),
     post(f"/v1beta/models/{MODEL}:generateContent", NATIVE),
     post(f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", NATIVE),
+    post("/v1beta/decisions", {"model": "gemini-decision-1", "input": "Hi", "questions": {"q": {"type": "noul"}}}),
     {**post(f"/v1beta/models/{MODEL}:generateContent", NATIVE), "headers": {"x-goog-api-key": key_of("web")}},
     {**post(f"/v1beta/models/{MODEL}:generateContent?key={key_of('web')}", NATIVE), "headers": {}},
 ]
@@ -144,7 +145,7 @@ async def test_every_request_counts_and_one_too_many_is_refused(client: httpx.As
     assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["2", "1", "0", "0"]
     assert answers[3].headers["retry-after"] == "20"
     error = answers[3].json()["error"]
-    is_google = request_["url"].startswith("/v1beta/models")
+    is_google = request_["url"].startswith(("/v1beta/models", "/v1beta/decisions"))
     assert (
         (error["status"], error["code"]) == ("RESOURCE_EXHAUSTED", 429)
         if is_google

@@ -60,6 +60,7 @@ _COLLECTIONS = {
     "generatedFiles": MethodGroup.FILES,
     "cachedContents": MethodGroup.CACHES,
     "batches": MethodGroup.BATCH,
+    "decisions": MethodGroup.DECIDE,
     "fileSearchStores": MethodGroup.STORES,
 }
 _REPEATABLE = frozenset(
@@ -95,4 +96,4 @@ def target_of(verb: str, path: str) -> Target:
     group = _COLLECTIONS.get(collection, MethodGroup.OTHER)
     if "/operations" in path and group in (MethodGroup.MODELS, MethodGroup.TUNED_MODELS):
         group = MethodGroup.OTHER
-    return Target(model, group, f"{verb} {collection}", is_read)
+    return Target(model, group, f"{verb} {collection}", is_read or group is MethodGroup.DECIDE)

@@ -3,7 +3,6 @@
 from typing import Any, get_type_hints
 
 import httpx
-import orjson
 import pytest
 from openai.types import Decision
 from openai.types.decision_create_params import DecisionCreateParams
@@ -245,13 +244,6 @@ async def test_a_dry_run_shows_the_native_request_and_calls_nobody() -> None:
     assert response.json()["path"] == "/v1beta/decisions"
     assert response.json()["body"]["model"] == DECIDER
     assert google.requests == []
-
-
-async def test_googles_own_path_is_not_taken() -> None:
-    async with in_process(gateway_app(FakeGoogle(decides()))) as client:
-        response = await client.post("/v1beta/decisions", json={})
-    assert response.status_code == 404
-    assert orjson.loads(response.content)
 
 
 async def test_a_file_of_somebody_else_cannot_be_named() -> None:

@@ -13,7 +13,7 @@ from functools import cached_property
 SHARED_VERSION = "v1"
 """OpenAI's API lives below it too."""
 
-SHARED = frozenset({"models", "files", "batches"})
+SHARED = frozenset({"models", "files", "batches", "decisions"})
 """Collections of both APIs below `v1`."""
 
 
@@ -55,6 +55,11 @@ class Method:
     def top(self) -> str:
         """The collection, such as `models`."""
         return self.template.partition("/")[0].partition(":")[0]
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is the Decisions API, whose model is in the body."""
+        return self.template == "decisions"
 
     @cached_property
     def call(self) -> str:
@@ -142,6 +147,7 @@ def _methods() -> list[Method]:
         *_models("models", (*_ANSWERS, *_MORE), (*_JOBS, "predictLongRunning")),
         *_models("tunedModels", _ANSWERS, _JOBS),
         *(Method("POST", f"dynamic/{{name}}:{call}") for call in _ANSWERS),
+        Method("POST", "decisions"),
         *_collection("cachedContents"),
         Method("PATCH", "cachedContents/{name}"),
         Method("GET", "batches", lists="operations"),

@@ -114,13 +114,16 @@ async def check_metadata(exchange: Exchange, body: bytes) -> None:
 async def _check_body(exchange: Exchange, body: bytes) -> None:
     call, caller, access = exchange.call.method, exchange.caller, exchange.services.access
     value = await _off_the_loop(parsed, body)
-    is_creating = call.verb != "GET" and "/" not in call.template and ":" not in call.template
+    is_creating = call.verb != "GET" and call.top in _OWNED and "/" not in call.template and ":" not in call.template
     must_be_read = caller.models is not None or is_creating or call.call in _WITH_FILES
     if not must_be_read and not may_name(body):
         return
     value = await _off_the_loop(parsed_unambiguously, body)
     named = await access.named(value, len(body))
-    _check_models(caller, named)
+    if call.decides:
+        _check_decider(caller, value)
+    else:
+        _check_models(caller, named)
     if is_creating and (chosen := _chosen(call.top, value)):
         if await exchange.services.store.resources.of_others(caller.id, [chosen]):
             raise _taken(chosen)
@@ -145,6 +148,21 @@ def _check_models(caller: Caller, named: Named) -> None:
         return
     for model in sorted(named.models):
         caller.check_model(model_name(model).removeprefix("models/"))
+
+
+def _check_decider(caller: Caller, value: object) -> None:
+    """The same for decisions: their one model is at the top, and what a question calls `model` is an option of it.
+
+    Raises:
+        ApiError: 403; 400 for what is not a name, or no model at all.
+    """
+    if caller.models is None:
+        return
+    model = value.get("model") if isinstance(value, dict) else None
+    if not isinstance(model, str) or not model:
+        msg = f"Missing required parameter: 'model'. The key '{caller.name}' may use some models only."
+        raise ApiError(400, msg, param="model", code="missing_required_parameter")
+    caller.check_model(model_name(model).removeprefix("models/"))
 
 
 def _chosen(top: str, value: object) -> str | None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from anyio import to_thread
+
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.filtered_lists import filtered
 from gemgate.api.native.keep_alive import KeptAlive
@@ -11,11 +13,13 @@ from gemgate.api.native.ownership import (
     check_access,
     is_filtered,
     looks_inside,
+    object_in,
     remember,
 )
 from gemgate.api.native.request_headers import OF_DOWNLOADS, forwarded_request_headers
 from gemgate.api.native.responses import error_event, headers_of, relay, reply, whole
-from gemgate.api.native.usage_watch import OPERATIONS, UsageTail
+from gemgate.api.native.usage_watch import OPERATIONS, DecisionUsageEnds, UsageTail
+from gemgate.auth.resource_access import LARGE
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.files import open_download
@@ -39,7 +43,7 @@ async def plain(exchange: Exchange) -> None:
             page = await filtered(exchange)
         await reply(exchange.send, *page)
         return
-    is_read, watch = looks_inside(exchange), _watch(exchange)
+    is_read, watch = looks_inside(exchange), await _watch(exchange, body)
     if (interval := exchange.services.settings.native_keepalive_interval) and _is_event_stream(exchange):
         await _kept_alive(exchange, body, watch, interval)
         return
@@ -102,15 +106,25 @@ async def _open_download(exchange: Exchange) -> GeminiResponse:
     return await open_download(get, exchange.url, gemini.named_url)
 
 
-def _watch(exchange: Exchange) -> UsageTail | None:
+async def _watch(exchange: Exchange, body: bytes) -> UsageTail | None:
     """Where a model answers: notes for metrics who is asked, and in the end what it cost."""
     call = exchange.call
+    if call.method.decides:
+        return await _watch_decision(body)
     operation = OPERATIONS.get(call.method.call)
     if operation is None:
         return None
     watch, record = UsageTail(), current()
     top = "" if call.method.top == "models" else f"{call.method.top}/"
     record.asks(operation, top + call.names[0])
+    record.on_finish(watch.summary)
+    return watch
+
+
+async def _watch_decision(body: bytes) -> UsageTail:
+    asked = object_in(body) if len(body) < LARGE else await to_thread.run_sync(object_in, body)
+    watch, record, model = DecisionUsageEnds(), current(), asked.get("model")
+    record.asks("decision", model if isinstance(model, str) else "")
     record.on_finish(watch.summary)
     return watch
 

@@ -4,15 +4,19 @@ Only the end of a body is looked at, where Google puts both: a whole answer may 
 """
 
 import re
+from typing import cast
 
 import orjson
 
+from gemgate.gemini.decisions import DecisionUsage, usage_of
 from gemgate.gemini.types import UsageMetadata
 from gemgate.observability.record import AnswerSummary, Operation
 
 _KEPT = 16_384
 _USAGE = re.compile(rb'(?<!\\)"usageMetadata"\s*:\s*(?=\{)')
 _MODEL = re.compile(rb'(?<!\\)"modelVersion"\s*:\s*"([\w.:/@-]{1,200})"', re.ASCII)
+
+_DECISION_USAGE = re.compile(rb'(?<!\\)"usage"\s*:\s*(?=\{)')
 
 _QUERIES = re.compile(rb'(?<!\\)"webSearchQueries"\s*:\s*\[')
 _TEXT = re.compile(rb'[\s,]*+"((?:[^"\\]|\\.)*+)"')
@@ -46,6 +50,29 @@ class UsageTail:
         queries = [found.end() for found in _QUERIES.finditer(self._end)]
         searches = len(set(_texts_at(self._end, queries[-1]))) if queries else 0
         return AnswerSummary(models[-1].decode() if models else None, usage, searches=searches)
+
+
+class DecisionUsageEnds(UsageTail):
+    """The same of the Decisions API, which calls it `usage`, and has it before or after the answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begin = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Some more bytes."""
+        if len(self._begin) < _KEPT:
+            self._begin += piece[: _KEPT - len(self._begin)]
+        super().feed(piece)
+
+    def summary(self) -> AnswerSummary:
+        """The usage; no counts where Google gives none. An answer to a question that is called `usage` has none."""
+        for text in (self._end, self._begin):
+            for found in _DECISION_USAGE.finditer(text):
+                usage = usage_of({"usage": cast("DecisionUsage", _object_at(text, found.end()))})
+                if "totalTokenCount" in usage or "promptTokenCount" in usage:
+                    return AnswerSummary(None, usage)
+        return AnswerSummary(None, {})
 
 
 def _texts_at(text: bytes, start: int) -> list[bytes]:
