@@ -22,6 +22,7 @@ from gemgate.api.moderations.wire import PARAMETERS as MODERATIONS
 from gemgate.api.openapi.document import HEADERS
 from gemgate.api.responses.wire import PARAMETERS as RESPONSES
 from gemgate.api.speech.wire import PARAMETERS as SPEECH
+from gemgate.api.transcriptions.wire import TRANSCRIPTIONS, TRANSLATIONS
 from gemgate.settings import Settings, variable
 from gemgate.translation.parameters import ParameterSupport
 
@@ -41,6 +42,8 @@ _FATES: dict[str, dict[str, ParameterSupport]] = {
     "moderations": MODERATIONS,
     "decisions": DECISIONS,
     "audio/speech": SPEECH,
+    "audio/transcriptions": TRANSCRIPTIONS,
+    "audio/translations": TRANSLATIONS,
     "files": FILES,
     "uploads": UPLOADS,
     "uploads/{id}/complete": COMPLETE,

@@ -35,6 +35,7 @@ from gemgate.api.responses.routes import create_response
 from gemgate.api.responses.routes import router as responses_router
 from gemgate.api.responses.websocket import ResponseSockets
 from gemgate.api.speech.routes import router as speech_router
+from gemgate.api.transcriptions.routes import router as transcriptions_router
 from gemgate.observability.identifiers import IdentifierHash
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.tracing_setup import tracing_of
@@ -142,7 +143,8 @@ def _include_routers(app: FastAPI) -> None:
     app.include_router(docs_page.router)
     responses = (responses_router, kept_responses_router, background_router)
     texts = (chat_router, completions_router, *responses)
-    for router in (*texts, moderations_router, embeddings_router, images_router, speech_router):
+    sounds = (speech_router, transcriptions_router)
+    for router in (*texts, moderations_router, embeddings_router, images_router, *sounds):
         app.include_router(router, prefix=OPENAI)
         for prefix in (GOOGLE, GOOGLE_BARE):
             app.include_router(router, prefix=prefix, include_in_schema=False)

@@ -56,6 +56,8 @@ OTHER: dict[str, Any] = {
     "speech_output": "wav",
     "speech_style": "metadata",
     "speech_formats": ["AUDIO_MP3"],
+    "audio_limit": 60,
+    "timed_audio_limit": 60,
     "cache_minimum": 1,
     "input_limit": 2,
     "output_limit": 3,

@@ -140,7 +140,7 @@ def test_sampling_parameters_that_have_no_effect_or_are_refused_are_dropped_and_
 @pytest.mark.parametrize(
     ("model", "purpose", "where"),
     [
-        ("gemini-3.5-transcribe", "transcription", "/v1beta/models/gemini-3.5-transcribe:generateContent"),
+        ("gemini-3.5-transcribe", "transcription", "/v1/audio/transcriptions"),
         ("gemini-3.5-transcribe-live", "live", "Live API"),
         ("gemini-3.8-live", "live", "Live API"),
         ("gemini-3.8-live-extended-thinking", "live", "Live API"),

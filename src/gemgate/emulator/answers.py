@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-from gemgate.emulator import builtins, media, structured
+from gemgate.emulator import builtins, hearing, media, structured
 from gemgate.emulator.calls import choose
 from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.paint import paint
@@ -108,6 +108,9 @@ def _draft(model: ModelFamily, prompt: Prompt, seed: str, number: int) -> Draft:
         draft.thoughts = _thoughts(prompt)
     if model.family.output == "audio":
         _speak(draft, prompt)
+    elif model.family.transcribes:
+        config = prompt.config.get("audioTranscriptionConfig") or {}
+        draft.parts = hearing.transcript_parts(_heard(prompt), config)
     elif model.family.output == "image":
         paint(draft, model, prompt, seed, _quoted(prompt.text))
     elif called := choose(prompt):
@@ -159,8 +162,23 @@ def _identified(model: ModelFamily, call: dict[str, object], seed: str, place: i
     return call
 
 
+def _heard(prompt: Prompt) -> list[hearing.Utterance]:
+    """What is said in the audio of the prompt; if the emulator has not spoken it, what it is."""
+    found: list[hearing.Utterance] = []
+    for part in prompt.media:
+        known = hearing.hear(part)
+        if known is None:
+            seen = media.look(part)
+            known = hearing.utterances(f"I hear {seen.words}.", seen.tokens / media.AUDIO_TOKENS_A_SECOND), 0.0
+        found += known[0]
+    return found
+
+
 def _say(draft: Draft, model: ModelFamily, prompt: Prompt, seed: str, number: int) -> None:
-    text = structured.text_of(prompt) if structured.is_asked(prompt) else _sentences(model, prompt, number)
+    if prompt.media and hearing.is_asked(prompt.text):
+        text = hearing.transcript_text(_heard(prompt), prompt.config)
+    else:
+        text = structured.text_of(prompt) if structured.is_asked(prompt) else _sentences(model, prompt, number)
     draft.parts = [{"text": text}]
     for name in prompt.builtins:
         builtins.use(name, draft, model, prompt, seed)
@@ -193,8 +211,8 @@ def _speak(draft: Draft, prompt: Prompt) -> None:
     config = prompt.config.get("speechConfig") or {}
     chosen = config.get("voiceConfig") or {}
     voice = chosen.get("voice") or (chosen.get("prebuiltVoiceConfig") or {}).get("voiceName", "Kore")
-    data, _ = media.speech(prompt.text, voice)
-    draft.parts = [{"inlineData": {"mimeType": f"audio/L16;codec=pcm;rate={media.SAMPLE_RATE}", "data": data}}]
+    data, _ = media.speech(prompt.turns or (("", prompt.text),), voice)
+    draft.parts = [{"inlineData": {"mimeType": f"audio/L16;codec=pcm;rate={hearing.SAMPLE_RATE}", "data": data}}]
 
 
 def _limit(draft: Draft, prompt: Prompt) -> None:

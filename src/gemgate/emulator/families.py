@@ -45,6 +45,7 @@ class Family:
         sampling: Whether `temperature`, `topP` and `topK` are taken.
         functions: Whether functions may be declared.
         wav: Whether speech in whole answers is a WAV file.
+        transcribes: Whether the models take audio alone, and answer with what is said in it.
         default_thinking: How much the models think unasked: none, or the level.
         call_ids: Whether calls carry an id, and in which form.
         signs_calls: Whether the first call of an answer carries a `thoughtSignature`.
@@ -74,6 +75,7 @@ class Family:
     sampling: bool = True
     functions: bool = True
     wav: bool = False
+    transcribes: bool = False
     default_thinking: str = "MEDIUM"
     call_ids: Literal["none", "short", "call"] = "short"
     signs_calls: bool = True
@@ -212,6 +214,15 @@ FAMILIES: dict[str, Family] = {
     "2.5-pro-tts": replace(_SPEECH, methods=(*_SPEECH.methods, "batchGenerateContent")),
     "3.1-tts": replace(_SPEECH, generation=3.1, methods=_NO_CACHES, budget=(0, 24576), default_thinking=""),
     "3.8-tts": replace(_SPEECH, generation=3.8, methods=_NO_CACHES, sampling=False, wav=True),
+    "3.5-transcribe": replace(
+        _SPEECH,
+        generation=3.5,
+        methods=_NO_CACHES,
+        output="text",
+        functions=False,
+        transcribes=True,
+        limits=(98304, 32768),
+    ),
     "3.1-live": replace(_SPEECH, generation=3.1, methods=("bidiGenerateContent",), limits=(131072, 65536)),
     "embedding-001": replace(_VECTOR, vector=Vector(), limits=(2048, 1)),
     "embedding-004": replace(_VECTOR, vector=Vector(minimum=1, maximum=768, unit=True), limits=(2048, 1)),
@@ -271,6 +282,7 @@ _MODELS: dict[str, str] = {
     "gemini-3.1-flash-live-preview": "3.1-live",
     "gemini-3.5-flash": "3.5-flash",
     "gemini-3.5-flash-lite": "3.5-flash-lite",
+    "gemini-3.5-transcribe": "3.5-transcribe",
     "gemini-3.6-flash": "3.6-flash",
     "gemini-3.7-flash": "3.7-flash",
     "gemini-3.8-flash": "3.7-flash",

@@ -13,13 +13,13 @@ from PIL import Image, UnidentifiedImageError
 from tinytag import TinyTag, TinyTagException
 
 from gemgate.emulator.errors import invalid
+from gemgate.emulator.hearing import SAMPLE_RATE, Turns, chord
 from gemgate.emulator.validation import decode_base64
 
 IMAGE_TOKENS = 258
 AUDIO_TOKENS_A_SECOND = 32
 VIDEO_TOKENS_A_SECOND = 263
 PAGE_TOKENS = 258
-SAMPLE_RATE = 24000
 _DOCUMENTS = {
     "application/json",
     "application/xml",
@@ -108,24 +108,23 @@ def _timed(kind: str, data: bytes) -> Seen:
 
 def seconds_of(data: bytes) -> float | None:
     """How long sound or a video lasts, or None where that cannot be read."""
+    if data.startswith(b"RIFF") and (unknown := data.find(b"data\xff\xff\xff\xff", 0, 4096)) > 0:
+        size = len(data) - unknown - 8  # it was written as it was made
+        data = data[: unknown + 4] + size.to_bytes(4, "little") + data[unknown + 8 :]
     try:
         return TinyTag.get(file_obj=io.BytesIO(data), image=False).duration
     except (TinyTagException, struct.error, ValueError, IndexError, EOFError):
         return None
 
 
-def speech(text: str, voice: str) -> tuple[str, float]:
-    """A tone as long as the text takes to say, and its seconds.
+def speech(turns: Turns, voice: str) -> tuple[str, float]:
+    """Sound as long as the texts take to say, and its seconds; `hearing` recognizes it.
 
-    The tone is base64 of 16-bit little-endian mono samples at 24 kHz, as Google's, without a header.
+    It is base64 of 16-bit little-endian mono samples at 24 kHz, as Google's, without a header.
     """
-    seconds = min(10.0, max(0.5, len(text) / 15))
-    pitch = 120 + sum(voice.encode()) % 120
-    count = round(seconds * SAMPLE_RATE)
-    period = SAMPLE_RATE // pitch
-    wave = [round(6000 * math.sin(2 * math.pi * n / period)) for n in range(period)]
-    samples = (wave * (count // period + 1))[:count]
-    return base64.b64encode(struct.pack(f"<{count}h", *samples)).decode(), seconds
+    letters = len("\n".join(text for _, text in turns))
+    seconds = min(10.0, max(0.5, letters / 15))
+    return base64.b64encode(chord(turns, voice, round(seconds * SAMPLE_RATE))).decode(), seconds
 
 
 def url_safe(data: bytes) -> str:

@@ -23,6 +23,7 @@ class Prompt:
         allowed: `allowedFunctionNames`.
         config: The `generationConfig`.
         system: The text of the system instruction.
+        turns: Who says what in the last turn, where its parts name speakers.
     """
 
     contents: list[dict[str, object]]
@@ -37,6 +38,7 @@ class Prompt:
     config: dict[str, Any]
     system: str = ""
     body: dict[str, Any] = field(default_factory=dict)
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 def parts_of(content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -83,7 +85,10 @@ def _builtins(tools: list[dict[str, object]]) -> list[str]:
 def read(body: dict[str, Any]) -> Prompt:
     """Read a canonical `GenerateContentRequest`."""
     contents = body.get("contents") or []
-    said = _last_text(contents)
+    config = body.get("generationConfig") or {}
+    # What only hears is told of scenarios by its vocabulary.
+    vocabulary = (config.get("audioTranscriptionConfig") or {}).get("customVocabulary") or ()
+    said = _last_text(contents) or "\n".join(vocabulary)
     recent = [part for content in contents[current_turn(contents) :] for part in parts_of(content)]
     calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     tools = body.get("tools") or []
@@ -98,10 +103,17 @@ def read(body: dict[str, Any]) -> Prompt:
         builtins=_builtins(tools),
         mode="AUTO" if mode == "MODE_UNSPECIFIED" else mode,
         allowed=calling.get("allowedFunctionNames") or [],
-        config=body.get("generationConfig") or {},
+        config=config,
         system=text_of(parts_of(body.get("systemInstruction") or {})),
         body=body,
+        turns=_turns(contents),
     )
+
+
+def _turns(contents: list[dict[str, object]]) -> tuple[tuple[str, str], ...]:
+    last = parts_of(contents[-1]) if contents else []
+    turns = [((part.get("speechMetadata") or {}).get("speaker", ""), part["text"]) for part in last if part.get("text")]
+    return tuple(turns) if any(speaker for speaker, _ in turns) else ()
 
 
 def _pending_results(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ def check_request(model: ModelFamily, body: dict[str, Any], *, streaming: bool) 
         rule(model, contents)
     for check_settings in (_system, _functions, _sampling, _thinking, _output, _images):
         check_settings(model, body)
+    _recognition(model, contents, body.get("generationConfig") or {})
     _logprobs(model, body, streaming=streaming)
 
 
@@ -354,6 +355,24 @@ def _images(model: ModelFamily, body: dict[str, Any]) -> None:
     size = config.get("imageSize")
     if size and size not in model.family.image_sizes:
         raise invalid(f"Image size {size} is not supported for models/{model.name}")
+
+
+def _recognition(model: ModelFamily, contents: list[dict[str, object]], settings: dict[str, object]) -> None:
+    """What speech recognition takes is documented; the words of its refusals are a guess."""
+    config = settings.get("audioTranscriptionConfig")
+    if not model.family.transcribes:
+        if config:
+            raise invalid(f"audio_transcription_config is not supported for models/{model.name}")
+        return
+    parts = [part for _, part in _every_part(contents)]
+    if any("text" in part for part in parts) or not any("inlineData" in p or "fileData" in p for p in parts):
+        raise invalid(f"models/{model.name} takes audio, and nothing but audio.")
+    if (
+        isinstance(config, dict)
+        and config.get("mode") == "SMART"
+        and (config.get("wordTimestamp") or config.get("diarization"))
+    ):
+        raise invalid("Word timestamps and diarization are not available in the mode SMART.")
 
 
 def _logprobs(model: ModelFamily, body: dict[str, Any], *, streaming: bool) -> None:

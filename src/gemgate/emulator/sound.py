@@ -5,7 +5,8 @@ import io
 from typing import Any
 
 from gemgate.emulator.errors import invalid
-from gemgate.emulator.media import SAMPLE_RATE, wav_file
+from gemgate.emulator.hearing import SAMPLE_RATE
+from gemgate.emulator.media import wav_file
 
 PIECE = 19_200
 """Bytes of samples in an event: 0.4 seconds, and 10 tokens."""

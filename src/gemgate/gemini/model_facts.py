@@ -51,6 +51,8 @@ class ModelFacts:
         speech_output: What speech in a whole answer is: raw samples, or a WAV file. Streams carry raw samples.
         speech_style: Where the style of speech goes: into the text, or into `speechMetadata` of the part.
         speech_formats: The `mimeType`s of `responseFormat.audio` besides what comes unasked.
+        audio_limit: The longest audio that is transcribed, in seconds; 0: only the tokens are limited.
+        timed_audio_limit: The same with the times of words, or with speakers.
         task_types: Whether an embedding's `taskType` and `title` change anything.
         embedding_usage: Whether embeddings come with a token count.
         explicit_caching: Whether `cachedContents` can be made and named.
@@ -95,6 +97,8 @@ class ModelFacts:
     speech_output: Literal["pcm", "wav"] = "pcm"
     speech_style: Literal["text", "metadata"] = "text"
     speech_formats: tuple[str, ...] = ()
+    audio_limit: int = 0
+    timed_audio_limit: int = 0
     task_types: bool = False
     embedding_usage: bool = True
     explicit_caching: bool = True

@@ -139,6 +139,17 @@ _OTHER = _like(
 )
 _TEXT_EMBEDDING = _like(_OTHER, purpose="embeddings", input_limit=2048, output_limit=1)
 _NO_CHAT = _like(_OTHER, functions=False, explicit_caching=False)
+_RECOGNIZER = _like(
+    _NO_CHAT,
+    purpose="transcription",
+    sampling="ignored",
+    system_instruction=False,
+    audio_limit=3600,
+    timed_audio_limit=1800,
+    input_limit=98_304,
+    output_limit=32_768,
+    unary_output_limit=32_768,
+)
 _IMAGEN_4 = _like(_NO_CHAT, purpose="images", images=True, image_method="predict", shutdown="2026-08-17")
 _IMAGEN_4 = _like(_IMAGEN_4, successor="gemini-3.1-flash-image")
 _IMAGEN_3 = _like(_IMAGEN_4, shutdown="2025-11-10")
@@ -176,7 +187,7 @@ DATED: tuple[FactRow, ...] = (
 ROWS: tuple[FactRow, ...] = (
     # Not for chat.
     FactRow("gemini-3.5-transcribe-live*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
-    FactRow("gemini-*-transcribe*", _like(_NO_CHAT, purpose="transcription"), "docs/generate-content/transcribe"),
+    FactRow("gemini-*-transcribe*", _RECOGNIZER, "docs/generate-content/transcribe; the limits: LiteLLM 1.110.2"),
     FactRow("gemini-*-live-translate*", _like(_NO_CHAT, purpose="live"), _LIBRARIES),
     FactRow("gemini-*live-extended-thinking*", _like(_NO_CHAT, purpose="live", thinking="level"), _LIVE_CALLS),
     FactRow("gemini-*-live*", _like(_NO_CHAT, purpose="live"), "docs/live; " + _LIBRARIES),

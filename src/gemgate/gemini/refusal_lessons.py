@@ -27,7 +27,7 @@ _DROPPABLE = frozenset(
     {
         "temperature", "topP", "topK", "seed", "presencePenalty", "frequencyPenalty", "stopSequences",
         "mediaResolution", "maxOutputTokens", "responseLogprobs", "logprobs", "responseJsonSchema", "thinkingConfig",
-        "responseFormat",
+        "responseFormat", "audioTranscriptionConfig",
     }
 )  # fmt: skip
 _DROPPABLE_BESIDE = frozenset({"store", "serviceTier"})
@@ -274,7 +274,8 @@ PATTERNS: tuple[RefusalPattern, ...] = (
     _row(rf"Penalty is not enabled for {_MODEL}\.?", _no_penalties, "litellm #26108"),
     _row(rf"Logprobs is not enabled for {_MODEL}\.?", _no_logprobs, _RECORDED),
     _row(
-        rf"(temperature|top_?[pk]|response_?format) is not (?:supported|enabled|allowed) for {_MODEL}\.?",
+        r"(temperature|top_?[pk]|response_?format|audio_?transcription_?config) is not (?:supported|enabled|allowed) "
+        rf"for {_MODEL}\.?",
         _refused_field,
         "docs/text-to-speech, migration guide: a 400; its words are a guess",
     ),

@@ -5,17 +5,18 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self, cast
 
 import pybase64
+import structlog
 from anyio import to_thread
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.file_types import MAX_BYTES, GeminiFile
-from gemgate.gemini.files import GeminiFiles
+from gemgate.gemini.file_types import MAX_BYTES, GeminiFile, MissingFileError
+from gemgate.gemini.files import GeminiFiles, new_file_name
 from gemgate.gemini.uploads import OpenAt
 from gemgate.media.errors import MediaError
 from gemgate.media.inline import Inline
@@ -43,6 +44,10 @@ _FILE_ID = re.compile(r"file-[A-Za-z0-9_-]{1,59}", re.ASCII)
 _MAX_TYPES = 10_000
 _PIECE = 1_048_576
 """Characters of base64 that are decoded at once."""
+_DELETING_SECONDS = 5.0
+"""At a shutdown, for what is still to be deleted."""
+
+_log = structlog.get_logger()
 
 
 _Place = tuple[str, str, str, str, float]
@@ -90,6 +95,7 @@ class Attachments:
         self._clock = clock
         self._types: dict[tuple[str, str | None], str] = {}
         self._running: dict[_Place, asyncio.Task[GeminiFile]] = {}
+        self._deleting: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,6 +105,8 @@ class Attachments:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._deleting:
+            await asyncio.wait(self._deleting, timeout=_DELETING_SECONDS)
 
     async def known(self, ref: FileRef, owner: Owner) -> GeminiFile:
         """What is known of a file without asking Google: its type, and its URI where Google has it.
@@ -131,6 +139,53 @@ class Attachments:
         source = _Source(sha256, size, media.mime, "inline media", lambda offset: _decoded(media.data, offset))
         _check_size(size, param)
         return await self._at_google(source, param, owner, margin)
+
+    @asynccontextmanager
+    async def lent(
+        self, open_at: OpenAt, size: int, mime_type: str, param: str, owner: Owner
+    ) -> AsyncGenerator[GeminiFile]:
+        """A file at Google for as long as the block lasts: then it is deleted, beside the caller's answer.
+
+        Args:
+            open_at: Gives the bytes from an offset on.
+            size: Bytes.
+            mime_type: The type.
+            param: The parameter that holds it.
+            owner: Whose it is; its key uploads and deletes it.
+
+        Raises:
+            ApiError: 400 when Gemini does not take it.
+            GeminiError: it could not be uploaded.
+        """
+        _check_size(size, param)
+        name = new_file_name()
+        try:
+            file = await self._google.upload(
+                open_at, size=size, mime_type=mime_type, display_name="audio", key=owner.key, name=name
+            )
+            yield await self._active(file, param, owner)
+        finally:
+            task = asyncio.create_task(self._deleted(name, owner.key))
+            self._deleting.add(task)
+            task.add_done_callback(self._deleting.discard)
+
+    async def _active(self, file: GeminiFile, param: str, owner: Owner) -> GeminiFile:
+        try:
+            file = await self._google.wait_until_active(file, key=owner.key)
+        except GeminiError as error:
+            if error.reason != "FAILED_PRECONDITION":
+                raise
+            raise ApiError(400, f"'{param}': {error.message}", param=param, code="invalid_file") from error
+        return replace(file, uri=file.uri or _ORIGIN + file.name)
+
+    async def _deleted(self, name: str, key: str) -> None:
+        """A file that cannot be deleted is gone after Google's 48 hours; one that was never there needs nothing."""
+        try:
+            await self._google.delete(name, key=key)
+        except MissingFileError:
+            return
+        except GeminiError as error:
+            _log.warning("a file was left at Google", file=name, status=error.status)
 
     async def read(self, ref: FileRef, owner_id: str, maximum: int) -> Inline:
         """The content of a file of at most `most` bytes, for what Gemini takes within a request only.

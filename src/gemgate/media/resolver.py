@@ -1,7 +1,8 @@
 """Brings what a request names or holds to where translation, which is pure, can use it: bytes, or a file at Google."""
 
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 
@@ -11,6 +12,7 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import GeminiFile, is_missing
+from gemgate.gemini.uploads import OpenAt
 from gemgate.media.budget import BudgetSpentError, RequestBudget
 from gemgate.media.errors import MediaError, naming
 from gemgate.media.fetch import MediaFetcher
@@ -136,6 +138,21 @@ class MediaResolver:
             ApiError: 400 when the caller has no such file, or it cannot be used.
         """
         return await self._attachments.read(ref, caller.id, self._settings.media_max_bytes)
+
+    @asynccontextmanager
+    async def lent(
+        self, open_at: OpenAt, size: int, mime_type: str, param: str, caller: Caller, model: str
+    ) -> AsyncGenerator[GeminiFile]:
+        """A file at Google for as long as the block lasts, whose calls for `model` go out with the key that shows it.
+
+        Raises:
+            ApiError: 400 when Gemini does not take it.
+            GeminiError: it could not be uploaded.
+        """
+        owner = Owner(caller.id, self._upstream.pin_key(caller.key, method_call(model, "generateContent")))
+        async with self._attachments.lent(open_at, size, mime_type, param, owner) as file:
+            self._upstream.remember([file.name], owner.key)
+            yield file
 
     async def can_renew(self, error: GeminiError, media: Resolved, caller: Caller) -> bool:
         """Whether a request that failed may succeed once what it names was resolved again.

@@ -86,8 +86,12 @@ class Rates:
         return cost + max(asked, 0) * (self.input or 0) + max(answered, 0) * (self.output or 0)
 
 
-_UNLISTED = (("gemini-decision-", Rates(0.10 / _PER, None, None, 0.0, {}, {})),)
-"""Models that the table lacks. Source: apidog.com, 12 Nov 2026: $0.10 a million input tokens, and answers are free."""
+_UNLISTED = (
+    ("gemini-decision-", Rates(0.10 / _PER, None, None, 0.0, {}, {})),
+    ("gemini-3.5-transcribe", Rates(2.0 / _PER, None, None, 12.0 / _PER, {}, {})),
+)
+"""Models that the table lacks. Sources: apidog.com, 12 Nov 2026 (decisions: $0.10 a million input tokens, and answers
+are free), and LiteLLM 1.110.2 (transcripts)."""
 
 
 def cost_of(model: str, served: str | None, counts: Counts, meta: UsageMetadata) -> float | None:

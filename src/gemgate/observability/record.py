@@ -19,7 +19,7 @@ from gemgate.redaction import HIDDEN
 
 Operation = Literal[
     "chat", "text_completion", "responses", "embeddings", "image_generation", "image_edit", "image_variation", "speech",
-    "moderation", "decision",
+    "transcription", "translation", "moderation", "decision",
 ]  # fmt: skip
 
 UNMATCHED = "unmatched"

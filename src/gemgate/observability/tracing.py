@@ -43,6 +43,8 @@ _OPERATIONS = {
     "speech": "generate_content",
     "moderation": "generate_content",
     "decision": "generate_content",
+    "transcription": "generate_content",
+    "translation": "generate_content",
 }
 _GROUP = "opentelemetry_traces_exporter"
 _LONGEST = 128

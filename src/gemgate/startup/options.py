@@ -15,6 +15,7 @@ from gemgate.api.images import wire as images_wire
 from gemgate.api.moderations import wire as moderations_wire
 from gemgate.api.responses import wire as responses_wire
 from gemgate.api.speech import wire as speech_wire
+from gemgate.api.transcriptions import wire as transcriptions_wire
 from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.resource_access import google_host
 from gemgate.encryption import secret_of
@@ -149,5 +150,7 @@ def known_params() -> frozenset[str]:
         moderations_wire.PARAMETERS,
         responses_wire.PARAMETERS,
         speech_wire.PARAMETERS,
+        transcriptions_wire.TRANSCRIPTIONS,
+        transcriptions_wire.TRANSLATIONS,
     )
     return frozenset(name for table in tables for name in table)

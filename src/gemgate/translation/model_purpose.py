@@ -6,10 +6,7 @@ from gemgate.gemini.model_facts import ModelFacts, Purpose
 _USES: dict[Purpose, tuple[str, str]] = {
     "images": ("makes images", "POST /v1/images/generations"),
     "embeddings": ("makes embeddings", "POST /v1/embeddings"),
-    "transcription": (
-        "transcribes speech",
-        "Google's generateContent itself, POST /v1beta/models/{model}:generateContent with audio and no messages",
-    ),
+    "transcription": ("transcribes speech", "POST /v1/audio/transcriptions"),
     "live": ("is for live sessions", "Google's Live API (BidiGenerateContent, a WebSocket), which is not served here"),
     "video": ("makes videos", "Google's predictLongRunning, POST /v1beta/models/{model}:predictLongRunning"),
     "music": ("makes music", "Google's Interactions API, POST /v1beta/interactions"),

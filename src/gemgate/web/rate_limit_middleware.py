@@ -72,6 +72,7 @@ class _LimitedExchange:
     __slots__ = (
         "_answered", "_body", "_disconnect", "_estimate", "_first", "_has_begun", "_is_complete", "_is_read", "_key",
         "_kind", "_lease", "_limit", "_pieces", "_quotas", "_receive", "_send", "_standing", "_status", "_taken",
+        "_uploaded",
     )  # fmt: skip
 
     def __init__(self, key: ClientKey, quotas: Quotas, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,6 +88,7 @@ class _LimitedExchange:
         self._has_begun = False
         self._kind = kind_of(scope["path"]) if self._limit is not None else None
         self._is_read = self._limit is not None and _is_read(scope, self._kind)
+        self._uploaded = _declared(scope) if self._kind is AnswerKind.TRANSCRIPT else 0
         self._body: list[bytes] = []
         self._estimate = TokenEstimate()
         self._taken = 0
@@ -175,7 +177,7 @@ class _LimitedExchange:
                 return None
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
-        self._estimate = estimate(body, self._kind, self._limit)
+        self._estimate = estimate(body, self._kind, self._limit, self._uploaded)
         return self._estimate.total
 
     async def _take(self, wanted: int, *, is_new: bool) -> None:
@@ -203,8 +205,14 @@ def _is_read(scope: Scope, kind: AnswerKind | None) -> bool:
         return False
     content_type = Headers(scope=scope).get("content-type", "json").lower()
     if kind is not None:
-        return not (kind is AnswerKind.IMAGE and "multipart/" in content_type)
+        return kind is not AnswerKind.TRANSCRIPT and not (kind is AnswerKind.IMAGE and "multipart/" in content_type)
     return "json" in content_type
+
+
+def _declared(scope: Scope) -> int:
+    """The bytes that the body has by its header."""
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 16 else 0
 
 
 _WHAT = {

@@ -20,6 +20,9 @@ IMAGE_TOKENS = 1290
 SPOKEN_TOKENS = 2
 """Of speech, for each character of its text: 15 characters a second, and 32 tokens a second of sound."""
 
+UPLOADED_BYTES = 500
+"""Of compressed audio for each token: 32 tokens a second, at 128 kbit/s. Uncompressed audio has fewer tokens."""
+
 DEFAULT_ANSWER = 1024
 """Reserved for an answer whose length the request does not limit, up to a quarter of the caller's limit."""
 
@@ -39,6 +42,7 @@ class AnswerKind(StrEnum):
     SCORES = "scores"
     JOB = "job"
     SPEECH = "speech"
+    TRANSCRIPT = "transcript"
 
 
 _OPENAI = {
@@ -52,6 +56,8 @@ _OPENAI = {
     "/moderations": AnswerKind.SCORES,
     "/decisions": AnswerKind.SCORES,
     "/audio/speech": AnswerKind.SPEECH,
+    "/audio/transcriptions": AnswerKind.TRANSCRIPT,
+    "/audio/translations": AnswerKind.TRANSCRIPT,
 }
 _NATIVE = {
     "generateContent": AnswerKind.TEXT,
@@ -100,14 +106,18 @@ def kind_of(path: str) -> AnswerKind | None:
     return native or next((kind for ending, kind in _OPENAI.items() if path.endswith(ending)), None)
 
 
-def estimate(body: bytes, kind: AnswerKind | None, limit: int) -> TokenEstimate:
+def estimate(body: bytes, kind: AnswerKind | None, limit: int, uploaded: int = 0) -> TokenEstimate:
     """The tokens of a request.
 
     Args:
         body: The whole of it, as JSON; anything else counts by its size. Empty if it is a form.
         kind: What its path asks for.
         limit: The caller's tokens a minute.
+        uploaded: The bytes that a form of audio says it has.
     """
+    if kind is AnswerKind.TRANSCRIPT:
+        most = uploaded // UPLOADED_BYTES
+        return TokenEstimate(0, min(max(most, 1), max(1, limit // 4)), most)
     value = _parsed(body)
     prompt = _prompt_tokens(body, value)
     default = max(1, limit // 4)

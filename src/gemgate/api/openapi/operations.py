@@ -45,9 +45,11 @@ from gemgate.api.openapi.responses import (
     ResponseObject,
 )
 from gemgate.api.openapi.speech import SpeechEvent
+from gemgate.api.openapi.transcriptions import SpeakerSegment, Transcript, TranscriptEvent
 from gemgate.api.responses.conversation_wire import ConversationChange, ConversationRequest, ItemsRequest
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.api.speech.wire import SpeechRequest
+from gemgate.api.transcriptions.wire import TranscriptionRequest, TranslationRequest
 from gemgate.translation.speech.encoders import MEDIA_TYPES
 from gemgate.wire import Wire
 
@@ -83,6 +85,18 @@ class VariationForm(VariationRequest):
     """The form of `POST /v1/images/variations`: one file in `image`."""
 
     image: Annotated[str | list[str] | None, WithJsonSchema(_FILE)] = Field(default_factory=list)
+
+
+class TranscriptionForm(TranscriptionRequest):
+    """The form of `POST /v1/audio/transcriptions`."""
+
+    file: Binary
+
+
+class TranslationForm(TranslationRequest):
+    """The form of `POST /v1/audio/translations`."""
+
+    file: Binary
 
 
 Body = Mapping[str, Any]
@@ -148,6 +162,15 @@ def _speaks() -> Operation:
     return Operation({200: answer}, {JSON: SpeechRequest}, (*_BODY, *_GOOGLE), ("x-gemgate-dry-run",))
 
 
+def _hears(form: Any) -> Operation:
+    answer = DocumentedAnswer(
+        _TRANSCRIPT,
+        {JSON: Transcript | DryRun, "text/plain": str, EVENTS: TranscriptEvent | SpeakerSegment | ErrorBody},
+        ("x-gemgate-model", "x-gemgate-model-status", *_NOTES, *_LIMITS),
+    )
+    return Operation({200: answer}, {FORM: form}, (*_BODY, *_GOOGLE), ("x-gemgate-dry-run",))
+
+
 _CHAT = (
     "The answer; with `stream`, events whose `data:` is a chunk each, and `data: [DONE]` at the end, or an error in "
     "its place. Lines that begin with a colon are comments. With `x-gemgate-dry-run`, the native request."
@@ -167,6 +190,10 @@ _IMAGES = (
 _SPEECH = (
     "The sound, as it is made, of the type that was asked for; with `stream_format` `sse`, events whose `data:` names "
     "their type. With `x-gemgate-dry-run`, the native request."
+)
+_TRANSCRIPT = (
+    "What is said: JSON, or text for `text`, `srt` and `vtt`; with `stream`, events whose `data:` names their type. "
+    "With `x-gemgate-dry-run`, the native request."
 )
 _CONTENT = ("content-disposition", "etag", "accept-ranges")
 
@@ -239,6 +266,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {JSON: DecisionRequest}, "The answers. With `x-gemgate-dry-run`, the native request.", DecisionObject
     ),
     ("post", "/v1/audio/speech"): _speaks(),
+    ("post", "/v1/audio/transcriptions"): _hears(TranscriptionForm),
+    ("post", "/v1/audio/translations"): _hears(TranslationForm),
     ("get", "/v1/images/content/{token}/{name}"): Operation(
         {
             200: DocumentedAnswer("The image.", {"*/*": bytes}, _CONTENT),

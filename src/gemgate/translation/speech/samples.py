@@ -138,6 +138,20 @@ def data_chunk(file: bytes | bytearray) -> tuple[int, int | None] | None:
     return found[0], None if found[1] in (0, UNKNOWN_SIZE) else found[1]
 
 
+def wav_seconds(head: bytes, size: int) -> float | None:
+    """How long a WAV file of `size` bytes lasts that begins with `head`; None where that cannot be read.
+
+    Its samples end with the file, whatever the head says: one that is written as it is made has no length in it.
+    """
+    found, chunk = _chunk(head, b"fmt "), data_chunk(head)
+    if found is None or chunk is None or found[0] + _MIN_FMT > len(head):
+        return None
+    (byte_rate,) = struct.unpack_from("<I", head, found[0] + 8)
+    start, length = chunk
+    left = max(0, size - start)
+    return min(left, left if length is None else length) / byte_rate if byte_rate else None
+
+
 def wav_head(size: int | None, rate: int = RATE, channels: int = 1) -> bytes:
     """What a WAV file begins with; a `size` of its samples in bytes that is None is not known yet."""
     block = channels * _SAMPLE_BYTES

@@ -1,0 +1,88 @@
+"""The transcript of one request: whole, or as the events of a stream."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import NamedTuple
+
+from gemgate.api.generation import Generation, ModelCall
+from gemgate.api.transcriptions.answer import answer_of, speaker_segment, usage_of
+from gemgate.api.transcriptions.plan import HeardAudio
+from gemgate.api.transcriptions.request import TranscriptionTranslation, to_gemini
+from gemgate.api.transcriptions.transcript import TranscriptReader
+from gemgate.api.transcriptions.wire import TranscriptionRequest, TranslationRequest
+from gemgate.gemini.errors import GeminiError
+from gemgate.media.references import InlineRef, Resolved
+from gemgate.observability.record import current
+from gemgate.translation.options import Options
+from gemgate.web.sse import frame
+
+
+class TranscriptionSource(NamedTuple):
+    """A request for a transcript with its audio, and how it is translated."""
+
+    request: TranscriptionRequest | TranslationRequest
+    audio: HeardAudio
+    options: Options
+    is_revisable: bool = False
+
+    def inline_media(self) -> list[InlineRef]:
+        """The audio is small enough to stay where it is."""
+        return []
+
+    def translate(self, model: str, media: Resolved) -> TranscriptionTranslation:  # noqa: ARG002  as the protocol has it
+        """The native request to `model`."""
+        return to_gemini(self.request, self.audio, self.options, model=model)
+
+    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
+        """Nothing is changed."""
+        return False
+
+
+async def whole_transcript(generation: Generation[TranscriptionTranslation]) -> str | dict[str, object]:
+    """The transcript in the format that was asked for: a text, or an object.
+
+    Raises:
+        ApiError: the model gave none.
+    """
+    translation, answers = await generation.answer()
+    reader = TranscriptReader(translation.plan)
+    for answer in answers:
+        reader.feed(answer)
+    current().on_finish(reader.summary)
+    reader.finish()
+    return answer_of(reader, translation.plan, translation.notes)
+
+
+async def event_pieces(
+    call: ModelCall[TranscriptionTranslation], translation: TranscriptionTranslation
+) -> AsyncGenerator[bytes, None]:
+    """Events: a `transcript.text.delta` for each piece of text, and `transcript.text.done` with all of it.
+
+    With `diarized_json` each segment is a `transcript.text.segment` before the end. What only the end shows of the
+    request's fate is in a comment, because the head is gone.
+    """
+    plan, notes = translation.plan, translation.notes
+    reader = TranscriptReader(plan)
+    current().on_finish(reader.summary)
+    before = notes.headers()
+    async with aclosing(call.stream(translation)) as batches:
+        async for _, batch in batches:
+            deltas = [_delta(text) for event in batch if (text := reader.feed(event))]
+            if deltas:
+                yield b"".join(deltas)
+    reader.finish()
+    events = [_delta(reader.text)] if plan.is_structured and reader.text else []
+    found = answer_of(reader, plan, notes)
+    if plan.format == "diarized_json":
+        events += [frame(speaker_segment(number, segment)) for number, segment in enumerate(reader.segments)]
+    said = found["text"] if isinstance(found, dict) else found.strip()
+    done: dict[str, object] = {"type": "transcript.text.done", "text": said}
+    if not plan.is_translation:
+        done["usage"] = usage_of(reader.usage)
+    after = notes.headers()
+    comments = [f": {name}: {value}\n" for name, value in after.items() if before.get(name) != value]
+    yield "".join(comments).encode() + b"".join(events) + frame(done)
+
+
+def _delta(text: str) -> bytes:
+    return frame({"type": "transcript.text.delta", "delta": text})
