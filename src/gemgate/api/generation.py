@@ -1,24 +1,26 @@
 """One answer of a model: the request, its media, the calls to Google, and the first model that can answer."""
 
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from gemgate.api.lessons import MAX_LESSONS, lesson_from, may_teach
+from gemgate.api.request_source import ModelRequest, RequestSource
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
+from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.folded_events import fold_events
 from gemgate.gemini.types import GenerateContentRequest, GenerateContentResponse
-from gemgate.media.references import InlineRef, Ref, Resolved
+from gemgate.media.references import Ref, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import ItemSource, interleaved, some_at_once
-from gemgate.translation.notes import Notes, served_by, status_header
+from gemgate.translation.notes import served_by, status_header
 from gemgate.translation.retired_models import retired_error
 from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
 from gemgate.upstream.stream import CallEvents
@@ -34,49 +36,7 @@ MAX_AT_ONCE = 8
 """Calls of one request that run at a time."""
 
 
-class ModelRequest(Protocol):
-    """A native request, and what happened to the caller's on the way.
-
-    Attributes:
-        model: The model's resource name, such as `models/gemini-2.5-flash`.
-        body: The native request; empty once it was taken.
-        calls: How many times to send it.
-        notes: What was dropped and adjusted.
-    """
-
-    model: str
-    body: GenerateContentRequest
-    calls: int
-    notes: Notes
-
-    def take_bodies(self) -> list[GenerateContentRequest]:
-        """The body of each call, for the one time that they are sent."""
-        ...
-
-
 T = TypeVar("T", bound=ModelRequest)
-T_co = TypeVar("T_co", bound=ModelRequest, covariant=True)
-
-
-class RequestSource(Protocol[T_co]):
-    """What a caller asks for, as its endpoint knows it."""
-
-    @property
-    def is_revisable(self) -> bool:
-        """Whether `revise` may ever help, so that the request must be kept until Google has answered."""
-        ...
-
-    def inline_media(self) -> Iterable[InlineRef]:
-        """The media that it holds itself."""
-        ...
-
-    def translate(self, model: str, media: Resolved) -> T_co:
-        """The native request to `model`, with the media that were found."""
-        ...
-
-    def revise(self, error: GeminiError) -> bool:
-        """Change what will be translated so that `error` does not come again; False where that cannot be done."""
-        ...
 
 
 class Generation(Generic[T]):
@@ -393,6 +353,16 @@ class ModelCall(Generic[T]):
 
 Pieces = Callable[[ModelCall[T], T], AsyncGenerator[bytes, None]]
 """The answer to a call as ready bytes, in the form of its endpoint."""
+
+
+async def with_errors(pieces: EventBatches, explain: Callable[[GeminiError], ApiError]) -> AsyncGenerator[bytes, None]:
+    """The pieces of an answer; an error of Google's is the one that `explain` makes of it for the caller."""
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+    except GeminiError as error:
+        raise explain(error) from error
 
 
 def new_id() -> str:

@@ -43,6 +43,11 @@ class Caller:
     name: str = LOCAL
     models: tuple[str, ...] | None = None
 
+    @property
+    def account(self) -> str:
+        """Whose account at Google is used: the caller with a key of its own, or the gateway's, which is empty."""
+        return self.id if self.key is not None else ""
+
     def may_use(self, model: str) -> bool:
         """Whether the model, named with or without `models/`, is allowed."""
         return self.models is None or is_allowed(without_prefixes(model), self.models)

@@ -33,6 +33,14 @@ def error_from_gemini(error: GeminiError) -> ApiError:
     return _make(error, status, type_=SERVER_ERROR, code=_SERVER_CODES.get(status))
 
 
+def error_in_words(error: GeminiError, params: Mapping[str, str]) -> ApiError:
+    """As `error_from_gemini`, with the endpoint's own names for chat's parameters, such as `{"messages": "input"}`."""
+    failure = error_from_gemini(error)
+    if failure.param is not None:
+        failure.param = params.get(failure.param, failure.param)
+    return failure
+
+
 def _on_the_way(error: TransportError) -> ApiError:
     code = "timeout" if error.status == 504 else _FAILURE_CODES.get(error.failure, error.failure.value)
     headers = {"x-should-retry": "false"} if error.is_final else {}

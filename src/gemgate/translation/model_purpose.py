@@ -1,5 +1,8 @@
 """Models that are not for chat are refused by name, with what they are for."""
 
+import json
+from collections.abc import Mapping
+
 from gemgate.errors import ApiError
 from gemgate.gemini.model_facts import ModelFacts, Purpose
 
@@ -24,10 +27,21 @@ def refuse_other_purposes(model: str, facts: ModelFacts) -> None:
     """
     if facts.purpose == "chat":
         return
-    name = model.removeprefix("models/")
     does, where = _USES[facts.purpose]
-    msg = (
-        f"The model '{name}' {does} and does not chat. It is for {where.format(model=name)}. "
-        "If that has changed, GEMGATE_MODEL_FACTS can say so: " + f'{{"{name}": {{"purpose": "chat"}}}}.'
-    )
-    raise ApiError(400, msg, param="model", code="model_not_supported")
+    instead = f"It is for {where.format(model=model.removeprefix('models/'))}."
+    raise unfit_model(model, f"{does} and does not chat", instead, {"purpose": "chat"})
+
+
+def unfit_model(model: str, why: str, instead: str, fact: Mapping[str, object]) -> ApiError:
+    """The 400 for a model that an endpoint cannot use.
+
+    Args:
+        model: Its name; it may begin with `models/`.
+        why: What it does or does not do, after its name.
+        instead: A sentence that names what to use.
+        fact: What the operator can declare of the model, if it has changed.
+    """
+    name = model.removeprefix("models/")
+    declared = json.dumps({name: fact}, ensure_ascii=False)
+    msg = f"The model '{name}' {why}. {instead} If that has changed, GEMGATE_MODEL_FACTS can say so: {declared}."
+    return ApiError(400, msg, param="model", code="model_not_supported")

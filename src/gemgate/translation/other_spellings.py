@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
+from pydantic import BaseModel
 
 from gemgate.errors import ApiError
 from gemgate.gemini.model_facts import ModelFacts
@@ -14,6 +15,8 @@ from gemgate.translation.notes import Notes
 
 GOOGLES = frozenset({"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config"})
 """Options of `extra_body.google` that are read at the top level too, also in camelCase."""
+
+RequestT = TypeVar("RequestT", bound=BaseModel)
 
 _IMAGE_FIELDS = frozenset({"aspectRatio", "imageSize"})
 
@@ -66,6 +69,38 @@ def reasoning_of(thinking: object, notes: Notes) -> dict[str, object]:
     return {"enabled": kind != "disabled"}
 
 
+class OwnOptions(NamedTuple):
+    """What is asked of Gemini in fields for which OpenAI's API has none.
+
+    Attributes:
+        image_config: The `imageConfig` that was asked for.
+        choices: The texts of which the answer must be one.
+    """
+
+    image_config: dict[str, object]
+    choices: list[str]
+
+    def add_to(self, config: GenerationConfig, *, has_functions: bool, notes: Notes) -> None:
+        """Put them into the native `config`; a model that has functions beside choices may call one."""
+        if self.image_config:
+            config["imageConfig"] = self.image_config
+        if self.choices and has_functions:
+            notes.drop("guided_choice")
+        elif self.choices:
+            config["responseMimeType"] = "text/x.enum"
+            config["responseSchema"] = {"type": "STRING", "enum": self.choices}
+
+
+NO_OPTIONS = OwnOptions({}, [])
+
+
+def with_changes(request: RequestT, changes: Mapping[str, object], extra: dict[str, Any]) -> RequestT:
+    """A copy of `request` with other values, and with `extra` as its unknown fields."""
+    copy = request.model_copy(update=changes)
+    object.__setattr__(copy, "__pydantic_extra__", extra)
+    return copy
+
+
 def take_image_config(extra: dict[str, Any], facts: ModelFacts, notes: Notes) -> dict[str, object]:
     """The `imageConfig` that `image_config` asks a model for images for; it is taken out of `extra`."""
     given = extra.get("image_config", extra.get("imageConfig"))
@@ -105,12 +140,3 @@ def take_choices(extra: dict[str, Any]) -> list[str]:
         return []
     del extra["guided_choice"]
     return list(dict.fromkeys(choices))
-
-
-def add_choices(config: GenerationConfig, choices: list[str], *, has_functions: bool, notes: Notes) -> None:
-    """Put `choices` into the native `config`; a model that has functions beside them may call one."""
-    if choices and has_functions:
-        notes.drop("guided_choice")
-    elif choices:
-        config["responseMimeType"] = "text/x.enum"
-        config["responseSchema"] = {"type": "STRING", "enum": choices}

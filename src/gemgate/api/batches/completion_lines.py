@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import orjson
 
+from gemgate.api.batches.line_rules import refuse_stream, without_tiers
 from gemgate.api.completions.answer import text_completion
 from gemgate.api.completions.request import TextCompletionTranslation, to_gemini
 from gemgate.api.completions.wire import TextCompletionRequest
-from gemgate.errors import ApiError
 from gemgate.media.references import Ref, Resolved
 from gemgate.translation.options import Options
 from gemgate.translation.validation import parse_value
@@ -43,9 +43,7 @@ class TextCompletionLine(NamedTuple):
             ApiError: 400 that names what is wrong with it.
         """
         asked = parse_value(TextCompletionRequest, body)
-        if asked.stream:
-            msg = "A batch has no streams. Leave 'stream' out of the request."
-            raise ApiError(400, msg, param="stream", code="unsupported_value")
+        refuse_stream(asked.stream)
         return cls(asked, options, model_of(asked.model), created)
 
     def references(self) -> list[Ref]:
@@ -58,7 +56,7 @@ class TextCompletionLine(NamedTuple):
         Raises:
             ApiError: 400 that names the parameter which Gemini cannot follow.
         """
-        return [{name: value for name, value in body.items() if name != "serviceTier"} for body in self.sent().bodies()]
+        return without_tiers(self.sent().bodies())
 
     def sent(self) -> TextCompletionTranslation:
         """The requests that were sent.

@@ -13,6 +13,7 @@ import orjson
 
 from gemgate.api.batches import completion_lines, moderation_lines, response_lines
 from gemgate.api.batches.line_limit import line_limit
+from gemgate.api.batches.line_rules import refuse_stream, without_tiers
 from gemgate.api.chat import messages as chat_messages
 from gemgate.api.chat.request import ChatTranslation
 from gemgate.api.chat.request import to_gemini as chat_to_gemini
@@ -163,9 +164,7 @@ def prepare(body: Mapping[str, object], job: LineJob, translators: Translators) 
         chat_options, judging = translators.chat, translators.moderation
         return _Whole(moderation_lines.ModerationLine.of(body, chat_options, judging, translators.aliases))
     chat = parse_value(ChatCompletionRequest, body)
-    if chat.stream:
-        msg = "A batch has no streams. Leave 'stream' out of the request."
-        raise ApiError(400, msg, param="stream", code="unsupported_value")
+    refuse_stream(chat.stream)
     return _Chat(chat, job, translators.chat, translators.aliases.first(chat.model))
 
 
@@ -180,9 +179,7 @@ class _Chat:
         return chat_messages.media_of(self.request.messages)
 
     def to_gemini(self, media: Resolved) -> list[Native]:
-        translation = self._translation(media)
-        # A batch is a service tier of its own.
-        return [{name: value for name, value in body.items() if name != "serviceTier"} for body in translation.bodies()]
+        return list(without_tiers(self._translation(media).bodies()))
 
     def sent(self) -> LineRequest:
         return self._translation(placeholders(self.references()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
+from gemgate.api.batches.line_rules import refuse_stream, without_tiers
 from gemgate.api.responses.completion import ResponseSource, whole_response
 from gemgate.api.responses.echo import ResponseHead, echo_of
 from gemgate.api.responses.events import ResponseEvents
@@ -13,7 +14,6 @@ from gemgate.api.responses.items import media_of
 from gemgate.api.responses.request import ResponseTranslation
 from gemgate.api.responses.state import stateless
 from gemgate.api.responses.wire import Json, ResponseRequest
-from gemgate.errors import ApiError
 from gemgate.media.references import Ref, Resolved, placeholders
 from gemgate.translation.options import Options
 from gemgate.translation.validation import parse_value
@@ -46,9 +46,7 @@ class ResponseLine:
             ApiError: 400 that names what is wrong with it.
         """
         request = parse_value(ResponseRequest, body)
-        if request.stream:
-            msg = "A batch has no streams. Leave 'stream' out of the request."
-            raise ApiError(400, msg, param="stream", code="unsupported_value")
+        refuse_stream(request.stream)
         resolved = stateless(request)
         return cls(ResponseSource(resolved, options, None, caller_id), model_of(request.model), created)
 
@@ -62,8 +60,7 @@ class ResponseLine:
         Raises:
             ApiError: 400 that names the parameter which Gemini cannot follow.
         """
-        body = self._translation(media).body
-        return [{name: value for name, value in body.items() if name != "serviceTier"}]
+        return without_tiers([self._translation(media).body])
 
     def sent(self) -> ResponseTranslation:
         """The request that was sent, with placeholders for media.

@@ -4,16 +4,17 @@ from typing import Any, NamedTuple
 
 from gemgate.api.chat.wire import ChatCompletionRequest, JsonSchema, ResponseFormat
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.types import GenerationConfig
 from gemgate.translation.notes import Notes
 from gemgate.translation.other_spellings import (
-    add_choices,
+    NO_OPTIONS,
+    OwnOptions,
     reasoning_of,
     reasoning_with,
     take_choices,
     take_google,
     take_image_config,
     take_schema,
+    with_changes,
 )
 
 
@@ -22,13 +23,11 @@ class Respelled(NamedTuple):
 
     Attributes:
         request: The request; the one that came, where it has nothing to respell.
-        image_config: The `imageConfig` that was asked for.
-        choices: The texts of which the answer must be one.
+        own: What OpenAI's API has no field for.
     """
 
     request: ChatCompletionRequest
-    image_config: dict[str, object]
-    choices: list[str]
+    own: OwnOptions
 
 
 def respelled(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> Respelled:
@@ -42,7 +41,7 @@ def respelled(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -
         known = reasoning_with(request.reasoning or {}, "reasoning_effort", request.reasoning_effort, notes)
         changes |= {"reasoning_effort": None, "reasoning": known}
     if not extra and not changes:
-        return Respelled(request, {}, [])
+        return Respelled(request, NO_OPTIONS)
     if (google := take_google(extra, request.google, request.extra_body, notes)) is not None:
         changes["google"] = google
     if (thinking := extra.pop("thinking", None)) is not None:
@@ -53,13 +52,4 @@ def respelled(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -
         schema = JsonSchema(schema=take_schema(extra))
         changes["response_format"] = ResponseFormat(type="json_schema", json_schema=schema)
     choices = take_choices(extra) if request.response_format is None and "response_format" not in changes else []
-    copy = request.model_copy(update=changes)
-    object.__setattr__(copy, "__pydantic_extra__", extra)
-    return Respelled(copy, image_config, choices)
-
-
-def add_respelled(config: GenerationConfig, words: Respelled, *, has_functions: bool, notes: Notes) -> None:
-    """Put into `config` what OpenAI has no field for."""
-    if words.image_config:
-        config["imageConfig"] = words.image_config
-    add_choices(config, words.choices, has_functions=has_functions, notes=notes)
+    return Respelled(with_changes(request, changes, extra), OwnOptions(image_config, choices))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.messages import MessageTranslator
-from gemgate.api.chat.other_spellings import add_respelled, respelled
+from gemgate.api.chat.other_spellings import respelled
 from gemgate.api.chat.tools import plan_tools, refuse_many_tools
 from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest, ResponseFormat
 from gemgate.errors import ApiError
@@ -128,7 +128,7 @@ def to_gemini(
     if content.resolution:
         config["mediaResolution"] = content.resolution
     if words is not None:
-        add_respelled(config, words, has_functions=bool(plan.declarations) and not facts.json_with_tools, notes=notes)
+        words.own.add_to(config, has_functions=bool(plan.declarations) and not facts.json_with_tools, notes=notes)
     wanted = _format(request.response_format, notes, plan) if request.response_format is not None else _TEXT
     hidden = apply_format(wanted, plan, config, facts, notes) if wanted is not _TEXT else None
     calls = 1 if request.n is None else _count(request.n, config, facts)

@@ -3,57 +3,43 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import partial
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.api.body_for_model import body_for_model
 from gemgate.api.completions.answer import text_completion
 from gemgate.api.completions.request import TextCompletionTranslation, in_prompt_words, to_gemini
 from gemgate.api.completions.stream import TextStream
 from gemgate.api.completions.wire import TextCompletionRequest
-from gemgate.api.generation import Generation, ModelCall, new_id
-from gemgate.api.services import caller_of, services_of
+from gemgate.api.generation import Generation, ModelCall, new_id, with_errors
+from gemgate.api.request_source import FixedSource
+from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.media.references import InlineRef, Resolved
+from gemgate.media.references import Resolved
 from gemgate.observability.record import current
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.options import Options
-from gemgate.translation.request_size import is_heavy
-from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
-from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
-from gemgate.web.sse import DONE, EventBatches, frame, respond
+from gemgate.web.sse import DONE, frame, respond
 
 router = APIRouter(tags=["completions"])
 
 
-class TextCompletionSource(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TextCompletionSource(FixedSource):
     """A request for texts, and how it is translated."""
 
     asked: TextCompletionRequest
     options: Options
 
-    @property
-    def is_revisable(self) -> bool:
-        """Nothing about it is changed because of a failure."""
-        return False
-
-    def inline_media(self) -> list[InlineRef]:
-        """It holds none."""
-        return []
-
     def translate(self, model: str, media: Resolved) -> TextCompletionTranslation:  # noqa: ARG002  as the protocol has it
         """The native requests to `model`."""
         return to_gemini(self.asked, self.options, model=model)
-
-    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
-        """Nothing is changed."""
-        return False
 
 
 @router.post("/completions", summary="Create text completions (legacy)")
@@ -62,28 +48,18 @@ async def create_completion(request: Request) -> Response:
 
     With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
     """
-    services = services_of(request)
-    caller = caller_of(request)
-    raw = await read_json_body(request, services.settings.max_body_bytes)
-    heavy = is_heavy(raw)
-    asked = await services.heavy.aside(caller.id, is_heavy=heavy).run(partial(parse, TextCompletionRequest, raw))
-    record = current()
-    record.asks("text_completion", asked.model, asked)
-    caller.check_model(asked.model)
-    await services.access.check_request(caller, asked, raw)
-    models = services.aliases.resolve(asked.model)
-    is_dry = is_dry_run(request)
-    source = TextCompletionSource(asked, services.chat)
-    call = ModelCall(services, caller, source, asked.model, len(raw), is_dry, models[0], heavy, refs=())
+    asked = await body_for_model(request, TextCompletionRequest, "text_completion", _model_of)
+    call = asked.call(TextCompletionSource(asked.body, asked.services.chat))
     translation = await call.ready()
-    record.uses(translation.model, translation.notes, is_asked=not is_dry)
-    if is_dry:
-        method = "streamGenerateContent?alt=sse" if asked.stream else "generateContent"
+    current().uses(translation.model, translation.notes, is_asked=not asked.is_dry_run)
+    if asked.is_dry_run:
+        method = "streamGenerateContent?alt=sse" if asked.body.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
         return dry_run(path, translation.bodies()[0], translation.calls, translation.notes)
-    generation = Generation(call, translation, models, text_pieces)
-    if asked.stream:
-        return respond(request, _explained(generation.stream()), services.settings, generation.response_headers)
+    generation = Generation(call, translation, asked.models, text_pieces)
+    if asked.body.stream:
+        pieces = with_errors(generation.stream(), _explained)
+        return respond(request, pieces, asked.services.settings, generation.response_headers)
     async with cancelled_on_disconnect(request):
         body = await _whole(generation)
     return json_response(body, generation.response_headers())
@@ -109,7 +85,7 @@ async def _whole(generation: Generation[TextCompletionTranslation]) -> dict[str,
     try:
         translation, answers = await generation.answer()
     except GeminiError as error:
-        raise in_prompt_words(error_from_gemini(error)) from error
+        raise _explained(error) from error
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
     body = text_completion(answers, translation, fallback_id=new_id(), created=int(time.time()))
@@ -118,11 +94,9 @@ async def _whole(generation: Generation[TextCompletionTranslation]) -> dict[str,
     return body
 
 
-async def _explained(pieces: EventBatches) -> AsyncGenerator[bytes, None]:
-    """The pieces; Google's errors name the parameters of this endpoint."""
-    try:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
-    except GeminiError as error:
-        raise in_prompt_words(error_from_gemini(error)) from error
+def _explained(error: GeminiError) -> ApiError:
+    return in_prompt_words(error_from_gemini(error))
+
+
+def _model_of(asked: TextCompletionRequest) -> str:
+    return asked.model

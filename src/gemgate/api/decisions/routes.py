@@ -6,26 +6,23 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.api.body_for_model import BodyForModel, body_for_model
 from gemgate.api.decisions.inputs import inline_media_of, media_of
 from gemgate.api.decisions.translation import DecisionTranslation, decision, to_gemini
 from gemgate.api.decisions.wire import OPENAI_MODELS, DecisionRequest
-from gemgate.api.services import Services, caller_of, services_of
+from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.decisions import PATH, DecisionResponse, usage_of
 from gemgate.media.references import Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
-from gemgate.model_routing.openai_names import gemini_name
 from gemgate.observability.record import current
 from gemgate.translation.google_errors import error_from_gemini
 from gemgate.translation.notes import served_by
-from gemgate.translation.request_size import is_heavy
-from gemgate.translation.validation import parse
 from gemgate.upstream.decisions import NoDecisionsError
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
-from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["decisions"])
@@ -37,48 +34,46 @@ async def create_decision(request: Request) -> Response:
 
     With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
     """
-    services = services_of(request)
-    caller = caller_of(request)
-    raw = await read_json_body(request, services.settings.max_body_bytes)
-    aside = services.heavy.aside(caller.id, is_heavy=is_heavy(raw))
-    asked = await aside.run(partial(parse, DecisionRequest, raw))
-    record = current()
-    record.asks("decision", asked.model, asked)
-    name = gemini_name(asked.model, OPENAI_MODELS, services.aliases)
-    caller.check_model(name)
-    await services.access.check_request(caller, asked, raw)
-    models = services.aliases.resolve(name)
-    is_dry = is_dry_run(request)
+    asked = await body_for_model(request, DecisionRequest, "decision", _model_of, OPENAI_MODELS)
+    services, record = asked.services, current()
     async with cancelled_on_disconnect(request):
-        media = await _resolved(services, caller, asked, model_name(models[0]), len(raw), is_dry=is_dry)
-        translate = partial(to_gemini, asked, services.chat, media)
-        first = await aside.run(partial(translate, model=models[0]))
-        record.uses(first.model, first.notes, is_asked=not is_dry)
-        if is_dry:
+        media = await _resolved(asked)
+        translate = partial(to_gemini, asked.body, services.chat, media)
+        first = await asked.aside.run(partial(translate, model=asked.models[0]))
+        record.uses(first.model, first.notes, is_asked=not asked.is_dry_run)
+        if asked.is_dry_run:
             body = {"model": first.model.removeprefix("models/"), **first.body}
             return dry_run(PATH, body, 1, first.notes)
 
         async def decided(attempt: ModelAttempt) -> tuple[DecisionTranslation, DecisionResponse]:
             is_first = attempt.number == 0
-            translation = first if is_first else await aside.run(partial(translate, model=attempt.model))
-            return translation, await _decided(services, caller, translation, attempt)
+            translation = first if is_first else await asked.aside.run(partial(translate, model=attempt.model))
+            return translation, await _decided(services, asked.caller, translation, attempt)
 
-        translation, response = await Fallback(services.gemini, asked.model, models).answer(decided)
+        translation, response = await Fallback(services.gemini, asked.asked, asked.models).answer(decided)
     record.uses(translation.model, translation.notes)
     record.answered(translation.model.removeprefix("models/"), usage_of(response))
     headers = translation.notes.headers() | served_by(translation.model)
-    return json_response(decision(asked, response), headers)
+    return json_response(decision(asked.body, response), headers)
 
 
-async def _resolved(
-    services: Services, caller: Caller, asked: DecisionRequest, model: str, size: int, *, is_dry: bool
-) -> Resolved:
+def _model_of(asked: DecisionRequest) -> str:
+    return asked.model
+
+
+async def _resolved(asked: BodyForModel[DecisionRequest]) -> Resolved:
     """The images that it names, and what it holds and must not."""
-    refs = media_of(asked)
-    if not refs and size <= services.media.untouched_bytes:
+    refs, media = media_of(asked.body), asked.services.media
+    if not refs and asked.size <= media.untouched_bytes:
         return {}
-    inline = partial(inline_media_of, asked)
-    return await services.media.resolve(refs, caller, model=model, size=size, inline=inline, is_dry_run=is_dry)
+    return await media.resolve(
+        refs,
+        asked.caller,
+        model=model_name(asked.models[0]),
+        size=asked.size,
+        inline=partial(inline_media_of, asked.body),
+        is_dry_run=asked.is_dry_run,
+    )
 
 
 async def _decided(
@@ -90,10 +85,9 @@ async def _decided(
         GeminiError: Google refused the request, or gave no answer.
         ApiError: 404, the account has no Decisions API.
     """
-    account = caller.id if caller.key is not None else ""
     try:
         return await services.decisions.decide(
-            translation.model, translation.body, caller.key, account=account, limits=attempt.limits
+            translation.model, translation.body, caller.key, account=caller.account, limits=attempt.limits
         )
     except NoDecisionsError as error:
         msg = "Google serves no Decisions API for this key, or not with this model."

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from gemgate.api.decisions.inputs import parts_of
 from gemgate.api.decisions.questions import answers_of, questions_of
 from gemgate.api.decisions.wire import DROPPED, DecisionRequest
-from gemgate.errors import ApiError
 from gemgate.gemini.decisions import DecisionResponse, block_of, input_of, usage_of
 from gemgate.gemini.model_facts import ModelFacts
 from gemgate.gemini.usage import counts
 from gemgate.media.references import Resolved
 from gemgate.model_routing.model_name import model_name
 from gemgate.translation.content import ContentTranslator
+from gemgate.translation.model_purpose import unfit_model
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
 
@@ -79,9 +79,5 @@ def decision(request: DecisionRequest, response: DecisionResponse) -> dict[str, 
 def _check_model(model: str, facts: ModelFacts) -> None:
     if facts.purpose == "decisions":
         return
-    name = model.removeprefix("models/")
-    msg = (
-        f"The model '{name}' is not made for decisions. Use one such as gemini-decision-1. "
-        "If that has changed, GEMGATE_MODEL_FACTS can say so: " + f'{{"{name}": {{"purpose": "decisions"}}}}.'
-    )
-    raise ApiError(400, msg, param="model", code="model_not_supported")
+    instead = "Use one such as gemini-decision-1."
+    raise unfit_model(model, "is not made for decisions", instead, {"purpose": "decisions"})

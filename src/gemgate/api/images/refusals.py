@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.translation.google_errors import error_from_gemini
+from gemgate.translation.google_errors import error_in_words
 
 _FILTERS = frozenset({
     "BLOCKLIST", "ESCALATION", "IMAGE_PROHIBITED_CONTENT", "IMAGE_SAFETY", "JAILBREAK", "MODEL_ARMOR",
@@ -60,10 +60,8 @@ def image_error(error: GeminiError, *, is_imagen: bool) -> ApiError:
         error: Google's.
         is_imagen: Whether `predict` was called, whose models Google has taken out of service.
     """
-    failure = error_from_gemini(error)
+    failure = error_in_words(error, _PARAMS)
     failure.__cause__ = error
-    if failure.param is not None:
-        failure.param = _PARAMS.get(failure.param, failure.param)
     if failure.status == 400 and failure.code is None and _RESPONSIBLE_AI.search(error.message):
         failure.code = "moderation_blocked"
     if is_imagen and failure.code == "model_not_found":

@@ -2,37 +2,34 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemgate.api.body_for_model import body_for_model
 from gemgate.api.generation import MAX_AT_ONCE, Generation, ModelCall, new_id
 from gemgate.api.moderations.answer import Result, moderation, result_of_answer, result_of_decision
 from gemgate.api.moderations.inputs import inline_media_of, media_of
 from gemgate.api.moderations.request import ModerationTranslation, to_gemini
 from gemgate.api.moderations.wire import DEFAULT_MODEL, OPENAI_MODELS, ModerationRequest
-from gemgate.api.services import caller_of, services_of
+from gemgate.api.request_source import FixedSource
 from gemgate.errors import ApiError
 from gemgate.gemini.decisions import PATH, DecisionResponse, usage_of
 from gemgate.gemini.errors import GeminiError
 from gemgate.media.references import InlineRef, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
-from gemgate.model_routing.openai_names import gemini_name
 from gemgate.observability.record import current
 from gemgate.tasks import some_at_once
-from gemgate.translation.google_errors import error_from_gemini
+from gemgate.translation.google_errors import error_in_words
 from gemgate.translation.notes import served_by
 from gemgate.translation.options import Options
-from gemgate.translation.request_size import is_heavy
-from gemgate.translation.validation import parse
 from gemgate.upstream.decisions import NoDecisionsError
 from gemgate.upstream.retry import CallLimits
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
-from gemgate.web.json_request import is_dry_run, read_json_body
 from gemgate.web.json_response import json_response
 
 router = APIRouter(tags=["moderations"])
@@ -40,16 +37,12 @@ router = APIRouter(tags=["moderations"])
 _PARAMS = {"messages": "input"}
 
 
-class ModerationSource(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ModerationSource(FixedSource):
     """A request for judgement, and how it is translated."""
 
     asked: ModerationRequest
     options: Options
-
-    @property
-    def is_revisable(self) -> bool:
-        """Nothing about it is changed because of a failure."""
-        return False
 
     def inline_media(self) -> list[InlineRef]:
         """The images that it holds itself."""
@@ -59,10 +52,6 @@ class ModerationSource(NamedTuple):
         """The native requests to `model`."""
         return to_gemini(self.asked, self.options, media, model=model)
 
-    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
-        """Nothing is changed."""
-        return False
-
 
 @router.post("/moderations", summary="Judge content")
 async def create_moderation(request: Request) -> Response:
@@ -70,30 +59,18 @@ async def create_moderation(request: Request) -> Response:
 
     With `x-gemgate-dry-run: true`, answer with the first native request instead, and call nobody.
     """
-    services = services_of(request)
-    caller = caller_of(request)
-    raw = await read_json_body(request, services.settings.max_body_bytes)
-    heavy = is_heavy(raw)
-    asked = await services.heavy.aside(caller.id, is_heavy=heavy).run(partial(parse, ModerationRequest, raw))
-    record, named = current(), asked.model or DEFAULT_MODEL
-    record.asks("moderation", named, asked)
-    name = gemini_name(named, OPENAI_MODELS, services.aliases)
-    caller.check_model(name)
-    await services.access.check_request(caller, asked, raw)
-    models = services.aliases.resolve(name)
-    is_dry = is_dry_run(request)
-    source = ModerationSource(asked, services.chat)
-    call = ModelCall(services, caller, source, named, len(raw), is_dry, models[0], heavy, refs=media_of(asked))
+    asked = await body_for_model(request, ModerationRequest, "moderation", _model_of, OPENAI_MODELS)
+    call = asked.call(ModerationSource(asked.body, asked.services.chat), media_of(asked.body))
     judge = _Judge(call)
     async with cancelled_on_disconnect(request):
-        translation = await judge.translated(models[0])
-        record.uses(translation.model, translation.notes, is_asked=not is_dry)
-        if is_dry:
+        translation = await judge.translated(asked.models[0])
+        current().uses(translation.model, translation.notes, is_asked=not asked.is_dry_run)
+        if asked.is_dry_run:
             return _shown(translation)
         judge.first = translation
-        results = await Fallback(services.gemini, named, models).answer(judge.results)
-    body = moderation(results, model=named, moderation_id=new_id())
-    record.response_id = str(body["id"])
+        results = await Fallback(asked.services.gemini, asked.asked, asked.models).answer(judge.results)
+    body = moderation(results, model=asked.asked, moderation_id=new_id())
+    current().response_id = str(body["id"])
     return json_response(body, judge.headers)
 
 
@@ -129,7 +106,7 @@ class _Judge:
     async def translated(self, model: str) -> ModerationTranslation:
         """The request as `model` gets it, or the general model where the account has no Decisions API."""
         decisions = self.call.services.decisions
-        if decisions.is_missing(model_name(model), self._account):
+        if decisions.is_missing(model_name(model), self.call.caller.account):
             model = self.call.services.settings.moderation_model
         self.call = replace(self.call, model=model)
         return await self.call.resolve_and_translate()
@@ -156,10 +133,11 @@ class _Judge:
             self._refuse(error)
 
     async def _decided(self, translation: ModerationTranslation, limits: CallLimits) -> list[Result]:
-        services, key = self.call.services, self.call.caller.key
-        decide = partial(services.decisions.decide, translation.model, key=key, account=self._account, limits=limits)
+        services, caller = self.call.services, self.call.caller
+        ask = partial(services.decisions.decide, key=caller.key, account=caller.account, limits=limits)
+        decide = partial(ask, translation.model)
         # The first one finds out, for all of them, whether the account has the API.
-        alone = 0 if services.decisions.is_known(translation.model, self._account) else 1
+        alone = 0 if services.decisions.is_known(translation.model, caller.account) else 1
         responses: list[DecisionResponse] = [await decide(each) for each in translation.decisions[:alone]]
         if others := [partial(decide, each) for each in translation.decisions[alone:]]:
             responses += await some_at_once(others, MAX_AT_ONCE)
@@ -190,17 +168,13 @@ class _Judge:
         Raises:
             ApiError: always.
         """
-        failure = error_from_gemini(error)
-        if failure.param is not None:
-            failure.param = _PARAMS.get(failure.param, failure.param)
-        raise failure from error
-
-    @property
-    def _account(self) -> str:
-        """Who has the account: the caller with a key of its own, or else the gateway."""
-        return self.call.caller.id if self.call.caller.key is not None else ""
+        raise error_in_words(error, _PARAMS) from error
 
 
 def _no_stream(*_: object) -> NoReturn:
     msg = "A judgement has no stream."
     raise ApiError(400, msg, param="stream", code="unsupported_value")
+
+
+def _model_of(asked: ModerationRequest) -> str:
+    return asked.model or DEFAULT_MODEL

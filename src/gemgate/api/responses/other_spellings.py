@@ -6,16 +6,17 @@ from pydantic import ValidationError
 
 from gemgate.api.responses.wire import Reasoning, ResponseRequest, TextFormat, TextOptions
 from gemgate.gemini.model_facts import ModelFacts
-from gemgate.gemini.types import GenerationConfig
 from gemgate.translation.notes import Notes
 from gemgate.translation.other_spellings import (
-    add_choices,
+    NO_OPTIONS,
+    OwnOptions,
     reasoning_of,
     reasoning_with,
     take_choices,
     take_google,
     take_image_config,
     take_schema,
+    with_changes,
 )
 from gemgate.translation.validation import from_validation
 
@@ -28,16 +29,14 @@ class RespelledRequest(NamedTuple):
 
     Attributes:
         request: The request; None for the one that came.
-        image_config: The `imageConfig` that was asked for.
-        choices: The texts of which the answer must be one.
+        own: What OpenAI's API has no field for.
     """
 
     request: ResponseRequest | None
-    image_config: dict[str, Any]
-    choices: list[str]
+    own: OwnOptions
 
 
-AS_WRITTEN = RespelledRequest(None, {}, [])
+AS_WRITTEN = RespelledRequest(None, NO_OPTIONS)
 """A request with nothing to respell."""
 
 
@@ -59,16 +58,7 @@ def respelled(request: ResponseRequest, facts: ModelFacts, notes: Notes) -> Resp
         changes["text"] = text.model_copy(update={"format": wanted})
     image_config = take_image_config(extra, facts, notes)
     choices = take_choices(extra) if not has_format and "text" not in changes else []
-    copy = request.model_copy(update=changes)
-    object.__setattr__(copy, "__pydantic_extra__", extra)
-    return RespelledRequest(copy, image_config, choices)
-
-
-def add_respelled(config: GenerationConfig, words: RespelledRequest, *, has_functions: bool, notes: Notes) -> None:
-    """Put into `config` what the API has no field for."""
-    if words.image_config:
-        config["imageConfig"] = words.image_config
-    add_choices(config, words.choices, has_functions=has_functions, notes=notes)
+    return RespelledRequest(with_changes(request, changes, extra), OwnOptions(image_config, choices))
 
 
 def _reasoning(extra: dict[str, object], known: Reasoning | None, notes: Notes) -> Reasoning | None:

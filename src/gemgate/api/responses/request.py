@@ -8,7 +8,7 @@ from gemgate.api.responses.carrier import CarrierCodec, model_family
 from gemgate.api.responses.generation_config import THINKING, answer_settings, generation_config, read_format
 from gemgate.api.responses.history import ItemTranslator
 from gemgate.api.responses.items import Item
-from gemgate.api.responses.other_spellings import AS_WRITTEN, add_respelled, respelled
+from gemgate.api.responses.other_spellings import AS_WRITTEN, respelled
 from gemgate.api.responses.tools import ResponseTools, plan_response_tools
 from gemgate.api.responses.wire import DROPPED, ResponseRequest
 from gemgate.encryption import Encryptor
@@ -151,7 +151,7 @@ def to_gemini(
     if tools.draws:
         config["responseModalities"] = ["TEXT", "IMAGE"]
     has_functions = bool(tools.plan.declarations) and not facts.json_with_tools
-    add_respelled(config, words, has_functions=has_functions, notes=notes)
+    words.own.add_to(config, has_functions=has_functions, notes=notes)
     hidden = apply_format(read_format(wanted, tools, notes), tools.plan, config, facts, notes, "text.format")
     override_config(config, object_option(google, "generation_config"), facts, notes)
     body: GenerateContentRequest = {"contents": contents}

@@ -8,7 +8,7 @@ from gemgate.gemini.parts import decode
 from gemgate.gemini.types import Blob, Candidate, GenerateContentResponse, UsageMetadata
 from gemgate.gemini.usage import by_modality, counts
 from gemgate.observability.record import AnswerSummary
-from gemgate.translation.google_errors import error_from_gemini
+from gemgate.translation.google_errors import error_in_words
 from gemgate.translation.response_fields import BROKEN, FINISH_REASONS, block, no_answer
 from gemgate.translation.speech.encoders import SpeechEncoder, SpeechFormat, can_encode, encoder_for
 from gemgate.translation.speech.samples import SampleReader
@@ -144,10 +144,7 @@ class SpeechFile:
 
 def speech_error(error: GeminiError) -> ApiError:
     """Google's error for the caller who asked for speech."""
-    failure = error_from_gemini(error)
-    if failure.param is not None:
-        failure.param = _PARAMS.get(failure.param, failure.param)
-    return failure
+    return error_in_words(error, _PARAMS)
 
 
 def _refused(what: str, reason: str, message: str | None) -> ApiError:

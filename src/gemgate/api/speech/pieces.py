@@ -2,40 +2,32 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import pybase64
 from anyio import to_thread
 
 from gemgate.api.generation import ModelCall
+from gemgate.api.request_source import FixedSource
 from gemgate.api.speech.answer import SpeechFile
 from gemgate.api.speech.request import SpeechTranslation, not_encodable, to_gemini
 from gemgate.api.speech.wire import SpeechRequest
-from gemgate.gemini.errors import GeminiError
-from gemgate.media.references import InlineRef, Resolved
+from gemgate.media.references import Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Options
 from gemgate.web.sse import frame
 
 
-class SpeechSource(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SpeechSource(FixedSource):
     """A request for speech, and how it is translated."""
 
     speech: SpeechRequest
     options: Options
-    is_revisable: bool = False
-
-    def inline_media(self) -> list[InlineRef]:
-        """It holds none."""
-        return []
 
     def translate(self, model: str, media: Resolved) -> SpeechTranslation:  # noqa: ARG002  as the protocol has it
         """The native request to `model`."""
         return to_gemini(self.speech, self.options, model=model)
-
-    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
-        """Nothing is changed."""
-        return False
 
 
 async def audio_pieces(

@@ -9,6 +9,7 @@ from gemgate.gemini.model_facts import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig, Part
 from gemgate.model_routing.model_name import model_name
 from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.model_purpose import unfit_model
 from gemgate.translation.native_options import override_config
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
@@ -124,12 +125,7 @@ def not_encodable(wanted: str) -> ApiError:
 def _check_model(model: str, facts: ModelFacts) -> None:
     if facts.speech:
         return
-    name = model.removeprefix("models/")
-    msg = (
-        f"The model '{name}' does not speak. Use one such as gemini-3.8-flash-tts. "
-        "If that has changed, GEMGATE_MODEL_FACTS can say so: " + f'{{"{name}": {{"speech": true}}}}.'
-    )
-    raise ApiError(400, msg, param="model", code="model_not_supported")
+    raise unfit_model(model, "does not speak", "Use one such as gemini-3.8-flash-tts.", {"speech": True})
 
 
 def _voice(request: SpeechRequest, facts: ModelFacts, notes: Notes) -> dict[str, object]:

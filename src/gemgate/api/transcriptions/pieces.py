@@ -2,40 +2,32 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from gemgate.api.generation import Generation, ModelCall
+from gemgate.api.request_source import FixedSource
 from gemgate.api.transcriptions.answer import answer_of, speaker_segment, usage_of
 from gemgate.api.transcriptions.plan import HeardAudio
 from gemgate.api.transcriptions.request import TranscriptionTranslation, to_gemini
 from gemgate.api.transcriptions.transcript import TranscriptReader
 from gemgate.api.transcriptions.wire import TranscriptionRequest, TranslationRequest
-from gemgate.gemini.errors import GeminiError
-from gemgate.media.references import InlineRef, Resolved
+from gemgate.media.references import Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Options
 from gemgate.web.sse import frame
 
 
-class TranscriptionSource(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TranscriptionSource(FixedSource):
     """A request for a transcript with its audio, and how it is translated."""
 
     request: TranscriptionRequest | TranslationRequest
     audio: HeardAudio
     options: Options
-    is_revisable: bool = False
-
-    def inline_media(self) -> list[InlineRef]:
-        """The audio is small enough to stay where it is."""
-        return []
 
     def translate(self, model: str, media: Resolved) -> TranscriptionTranslation:  # noqa: ARG002  as the protocol has it
         """The native request to `model`."""
         return to_gemini(self.request, self.audio, self.options, model=model)
-
-    def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
-        """Nothing is changed."""
-        return False
 
 
 async def whole_transcript(generation: Generation[TranscriptionTranslation]) -> str | dict[str, object]:

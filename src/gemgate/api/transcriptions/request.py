@@ -17,6 +17,7 @@ from gemgate.gemini.model_facts import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, GenerationConfig, Part, ThinkingConfig
 from gemgate.model_routing.model_name import model_name
 from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.model_purpose import unfit_model
 from gemgate.translation.native_options import override_config
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
@@ -132,17 +133,13 @@ def _plan(request: TranscriptionRequest | TranslationRequest, audio: HeardAudio)
 
 def _check_model(model: str, facts: ModelFacts, plan: TranscriptPlan) -> None:
     hears = facts.purpose == "chat" and not (facts.speech or facts.images)
-    name = model.removeprefix("models/")
     if facts.purpose == "transcription" and plan.is_translation:
+        name = model.removeprefix("models/")
         msg = f"The model '{name}' transcribes and does not translate. Use a general one such as {TRANSLATOR}."
         raise ApiError(400, msg, param="model", code="model_not_supported")
     if facts.purpose != "transcription" and not hears:
         known = TRANSLATOR if plan.is_translation else f"{RECOGNIZER} or {TRANSLATOR}"
-        msg = (
-            f"The model '{name}' does not transcribe. Use one such as {known}. If that has changed, "
-            "GEMGATE_MODEL_FACTS can say so: " + f'{{"{name}": {{"purpose": "transcription"}}}}.'
-        )
-        raise ApiError(400, msg, param="model", code="model_not_supported")
+        raise unfit_model(model, "does not transcribe", f"Use one such as {known}.", {"purpose": "transcription"})
 
 
 def _check_length(audio: HeardAudio, facts: ModelFacts, model: str, *, is_timed: bool) -> None:
