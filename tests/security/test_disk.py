@@ -23,6 +23,7 @@ from tests.support.gateway import gateway_app
 from tests.support.google import bad_key
 from tests.support.server import serve
 
+from gemgate.media.spooled_upload import SpooledUpload
 from gemgate.store import blobs, database
 
 GOOD_KEY = {"authorization": "Bearer AIza-known-to-google"}
@@ -252,3 +253,50 @@ def test_conversations_without_items_are_counted_too(tmp_path: Path) -> None:
         assert client.post("/v1/conversations", json={}, headers=ALICE).status_code == 200
         assert client.delete(f"/v1/conversations/{made[0].json()['id']}", headers=BOB).status_code == 200
         assert client.post("/v1/conversations", json={}, headers=BOB).status_code == 200
+
+
+MEGABYTE = 1024 * KIB
+
+
+def transcribe(client: httpx.Client, size: int, headers: dict[str, str]) -> httpx.Response:
+    data, files = {"model": "whisper-1"}, {"file": ("a.wav", bytes(size), "audio/wav")}
+    return client.post("/v1/audio/transcriptions", data=data, files=files, headers=headers)
+
+
+@pytest.fixture
+def spooled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of each piece of audio that goes to disk."""
+    written: list[int] = []
+    append = SpooledUpload._append
+
+    def noted(self: SpooledUpload, held: bytearray) -> Any:
+        written.append(len(held))
+        return append(self, held)
+
+    monkeypatch.setattr(SpooledUpload, "_append", noted)
+    return written
+
+
+def test_a_key_that_google_does_not_know_puts_no_audio_on_the_disk(tmp_path: Path, spooled: list[int]) -> None:
+    google = Google()
+    with running(tmp_path, google) as client:
+        assert transcribe(client, 3 * MEGABYTE, JUNK_KEY).status_code == 401
+        assert google.asked == ["/v1beta/models"]
+        assert spooled == []
+        transcribe(client, 3 * MEGABYTE, GOOD_KEY)
+        assert sum(spooled) > 2 * MEGABYTE
+
+
+def test_audio_counts_for_the_quota_of_its_caller_while_it_is_on_the_disk(tmp_path: Path, spooled: list[int]) -> None:
+    with running(tmp_path, **SHARED, storage_bytes_per_caller=6 * MEGABYTE) as client:
+        assert code_of(transcribe(client, 12 * MEGABYTE, BOB)) == (403, "storage_quota_exceeded")
+        assert sum(spooled) < 9 * MEGABYTE  # it is looked at each 4 MiB
+        for _ in range(3):  # what has ended counts no more
+            assert code_of(transcribe(client, 3 * MEGABYTE, BOB))[1] != "storage_quota_exceeded"
+
+
+def test_audio_leaves_the_last_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spooled: list[int]) -> None:
+    with running(tmp_path, **SHARED, storage_free_bytes=10 * KIB) as client:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10 * KIB - 1))
+        assert code_of(transcribe(client, 3 * MEGABYTE, BOB)) == (507, "insufficient_storage")
+        assert spooled == []

@@ -30,6 +30,10 @@ HEAD = (
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Stack]:
     with stack(retries=0) as running:
+        with OpenAI(api_key=KEY, base_url=running.base(), max_retries=0) as client:
+            client.files.create(
+                file=("a.txt", b"a"), purpose="user_data"
+            )  # from now on the key is known to be Google's
         yield running
 
 

@@ -1,7 +1,7 @@
 """`POST /audio/transcriptions` and `POST /audio/translations`: the I/O around the translation."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import pybase64
 from anyio import to_thread
@@ -14,7 +14,7 @@ from gemgate.api.services import Services, caller_of, services_of
 from gemgate.api.transcriptions.pieces import TranscriptionSource, event_pieces, whole_transcript
 from gemgate.api.transcriptions.plan import HeardAudio
 from gemgate.api.transcriptions.request import TRANSCRIBING, TRANSLATING, TranscriptionTranslation
-from gemgate.api.transcriptions.upload import ReceivedAudio, received
+from gemgate.api.transcriptions.upload import ReceivedAudio, RequestT, received
 from gemgate.api.transcriptions.wire import TranscriptionRequest, TranslationRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
@@ -24,8 +24,8 @@ from gemgate.gemini.types import Part
 from gemgate.media.references import placeholder
 from gemgate.model_routing.model_name import model_name
 from gemgate.model_routing.openai_names import gemini_name
-from gemgate.observability.record import current
-from gemgate.translation.google_errors import error_from_gemini
+from gemgate.observability.record import Operation, current
+from gemgate.translation.google_errors import error_in_words
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
 from gemgate.web.json_request import is_dry_run
@@ -48,10 +48,7 @@ async def create_transcription(request: Request) -> Response:
 
     With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
     """
-    services, caller = services_of(request), caller_of(request)
-    audio = await received(request, TranscriptionRequest, services.settings)
-    current().asks("transcription", audio.wanted.model, audio.wanted)
-    return await _AudioRequest(request, services, caller, audio, TRANSCRIBING).response()
+    return await _answer(request, TranscriptionRequest, "transcription", TRANSCRIBING)
 
 
 @router.post("/audio/translations", summary="Translate speech into English")
@@ -60,10 +57,21 @@ async def create_translation(request: Request) -> Response:
 
     With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
     """
+    return await _answer(request, TranslationRequest, "translation", TRANSLATING)
+
+
+async def _answer(request: Request, kind: type[RequestT], operation: Operation, names: Mapping[str, str]) -> Response:
     services, caller = services_of(request), caller_of(request)
-    audio = await received(request, TranslationRequest, services.settings)
-    current().asks("translation", audio.wanted.model, audio.wanted)
-    return await _AudioRequest(request, services, caller, audio, TRANSLATING).response()
+    async with AsyncExitStack() as stack:
+
+        async def admit(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+            await services.confirmed_keys.check(caller)  # nobody else may fill the disk
+            return await stack.enter_async_context(services.store.room.admitted(caller.id, chunks))
+
+        audio = await received(request, kind, services.settings, admit)
+        stack.callback(audio.bytes.close)
+        current().asks(operation, audio.wanted.model, audio.wanted)
+        return await _AudioRequest(request, services, caller, audio, names).response(stack)
 
 
 class _AudioRequest:
@@ -85,25 +93,22 @@ class _AudioRequest:
         self._is_large = audio.bytes.size > min(INLINE_BYTES, services.settings.inline_max_bytes // 2)
         self._generation: Generation[TranscriptionTranslation] | None = None
 
-    async def response(self) -> Response:
-        """The answer, or its beginning."""
+    async def response(self, held: AsyncExitStack) -> Response:
+        """The answer, or the beginning of a stream, which then holds the audio."""
         services, audio = self._services, self._audio
-        with ExitStack() as stack:
-            stack.callback(audio.bytes.close)
-            self._caller.check_model(self._name)
-            await services.access.check_request(self._caller, audio.wanted)
-            part = _placed(placeholder(audio.mime_type)) if self._is_large else await self._inline()
-            planned = self._call(part).translate()  # before anything is uploaded, it is known what is wrong
-            is_dry = is_dry_run(self._request)
-            current().uses(planned.model, planned.notes, is_asked=not is_dry)
-            is_stream = bool(audio.wanted.stream) and "stream" not in planned.notes.dropped
-            if is_dry:
-                method = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
-                return dry_run(f"/v1beta/{planned.model}:{method}", planned.body, planned.calls, planned.notes)
-            if not is_stream:
-                return await self._whole(part)
-            stack.pop_all()  # the stream closes it
-            return respond(self._request, self._events(part), services.settings, self._headers)
+        self._caller.check_model(self._name)
+        await services.access.check_request(self._caller, audio.wanted)
+        part = _placed(placeholder(audio.mime_type)) if self._is_large else await self._inline()
+        planned = self._call(part).translate()  # before anything is uploaded, it is known what is wrong
+        is_dry = is_dry_run(self._request)
+        current().uses(planned.model, planned.notes, is_asked=not is_dry)
+        is_stream = bool(audio.wanted.stream) and "stream" not in planned.notes.dropped
+        if is_dry:
+            method = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
+            return dry_run(f"/v1beta/{planned.model}:{method}", planned.body, planned.calls, planned.notes)
+        if not is_stream:
+            return await self._whole(part)
+        return respond(self._request, self._events(part, held.pop_all()), services.settings, self._headers)
 
     async def _whole(self, part: Part) -> Response:
         async with cancelled_on_disconnect(self._request), self._at_google(part) as placed:
@@ -115,15 +120,14 @@ class _AudioRequest:
         headers = generation.response_headers()
         return PlainTextResponse(found, headers=headers) if isinstance(found, str) else json_response(found, headers)
 
-    async def _events(self, part: Part) -> AsyncGenerator[bytes, None]:
-        try:
-            async with self._at_google(part) as placed, aclosing(self._started(placed).stream()) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except GeminiError as error:
-            raise _explained(error) from error
-        finally:
-            self._audio.bytes.close()
+    async def _events(self, part: Part, held: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+        async with held:
+            try:
+                async with self._at_google(part) as placed, aclosing(self._started(placed).stream()) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except GeminiError as error:
+                raise _explained(error) from error
 
     def _started(self, part: Part) -> Generation[TranscriptionTranslation]:
         call = self._call(part)
@@ -168,7 +172,4 @@ def _placed(file: GeminiFile) -> Part:
 
 def _explained(error: GeminiError) -> ApiError:
     """Google's error, which names the parameters of this endpoint."""
-    failure = error_from_gemini(error)
-    if failure.param is not None:
-        failure.param = _PARAMS.get(failure.param, failure.param)
-    return failure
+    return error_in_words(error, _PARAMS)

@@ -1,6 +1,7 @@
 """The form of a request for a transcript: the audio, and the fields around it."""
 
 import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import IO, Generic, TypeVar
 
@@ -12,7 +13,7 @@ from gemgate.api.transcriptions.wire import LISTS, TranscriptionRequest, Transla
 from gemgate.errors import ApiError
 from gemgate.media.errors import MediaError
 from gemgate.media.sniff import HEAD_BYTES, choose, gemini_name
-from gemgate.media.spooled_upload import SpooledUpload
+from gemgate.media.spooled_upload import IN_MEMORY, SpooledUpload
 from gemgate.settings import Settings
 from gemgate.translation.speech.samples import wav_seconds
 from gemgate.translation.validation import from_details
@@ -75,8 +76,20 @@ class ReceivedAudio(Generic[RequestT]):
         self.seconds = seconds
 
 
-async def received(request: Request, kind: type[RequestT], settings: Settings) -> ReceivedAudio[RequestT]:
+Admit = Callable[[AsyncIterator[bytes]], Awaitable[AsyncIterator[bytes]]]
+"""Gives the bytes of a file that may go to disk, as they come, for as long as there is room for them."""
+
+
+async def received(
+    request: Request, kind: type[RequestT], settings: Settings, admit: Admit | None = None
+) -> ReceivedAudio[RequestT]:
     """The request, once all of its form is there.
+
+    Args:
+        request: The request.
+        kind: What its fields are.
+        settings: The operator's limits, and where the file is.
+        admit: Asked about a file that is too large for memory, before any of it is read.
 
     Raises:
         ApiError: 400, 413 or 415, the form is wrong, or its file no audio.
@@ -86,13 +99,19 @@ async def received(request: Request, kind: type[RequestT], settings: Settings) -
     spool = SpooledUpload(settings.data_dir)
     try:
         async with aclosing(form.chunks()) as chunks:
-            async for chunk in chunks:
+            passing = await admit(chunks) if admit is not None and _may_need_disk(request) else chunks
+            async for chunk in passing:
                 await spool.write(chunk)
         mime_type = _type_of(await spool.head(HEAD_BYTES), form)
         return ReceivedAudio(form.wanted, spool, mime_type, await spool.inspect(_seconds))
     except BaseException:
         spool.close()
         raise
+
+
+def _may_need_disk(request: Request) -> bool:
+    declared = request.headers.get("content-length", "")
+    return not declared.isdecimal() or len(declared) > len(str(IN_MEMORY)) or int(declared) > IN_MEMORY
 
 
 def _type_of(head: bytes, form: FormFile) -> str:
