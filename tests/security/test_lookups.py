@@ -69,16 +69,15 @@ HELLO = orjson.dumps({"model": MODEL, "messages": [{"role": "user", "content": "
 def test_slow_names_keep_nobody_from_google_and_none_of_a_request_has_more_than_its_share(names: Names) -> None:
     with stack() as there, ThreadPoolExecutor(8) as threads:
         google = there.emulator.replace("127.0.0.1", "localhost")
-        with gateway(google, media_timeout=3) as origin:
+        with gateway(google, media_timeout=15) as origin:
             attacks = [threads.submit(ask, origin, slow(16, 16 * at), "bob") for at in range(6)]
             until(lambda: len(names.slow) >= 4)
-            before = time.monotonic()
             answer = ask(origin, HELLO, "alice")
             assert answer.status_code == 200, answer.text
-            assert time.monotonic() - before < 2
+            assert not any(attack.done() for attack in attacks)  # it did not wait for one of them
             assert len(names.slow) <= 8  # the share of one caller
-            assert [attack.result().status_code for attack in attacks] == [400] * 6
             names.may_answer.set()
+            assert [attack.result().status_code for attack in attacks] == [400] * 6
 
 
 @pytest.mark.parametrize("leaves", [False, True])
