@@ -35,7 +35,7 @@ _RESULTS = "files/batch-"
 
 def google_host(settings: Settings) -> str:
     """The host and port of Google's API, as they would be in the address of a file."""
-    return settings.upstream.partition("://")[2].partition("/")[0].lower()
+    return settings.origin.partition("://")[2].partition("/")[0].lower()
 
 
 class ResourceAccess:

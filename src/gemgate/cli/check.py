@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 async def check_keys(settings: Settings) -> list[Finding]:
     """Asks Google for its models once with each key (without one, when callers bring theirs); reports the outcome."""
     options = ClientOptions(
-        upstream=settings.upstream,
+        upstream=settings.origin,
         connect_timeout=min(settings.connect_timeout, _PATIENCE),
         first_byte_timeout=_PATIENCE,
         event_timeout=_PATIENCE,

@@ -299,7 +299,7 @@ _REASONS = {
 
 _NO_MODEL = re.compile(
     r"\b(tunedModels|models)/\S{1,200}+ is (?:not (?:found|supported)|no longer available)"
-    r"|\bmodel\b.{0,120}(not found|no longer)",
+    r"|\bmodel\b.{0,120}(not found|no longer)|\bPublisher Model \S{1,400}+ (?:was |is )?not found",
     re.IGNORECASE,
 )
 _TIME = re.compile(r"(?<![\d.])(\d{1,12}+(?:\.\d{1,32}+)?)(ms|h|m|s)")

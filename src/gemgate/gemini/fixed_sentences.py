@@ -43,7 +43,7 @@ _LOCATION = _any_of(
 )
 _FOREIGN = _any_of(
     rf"You do not have permission to access the \w{{1,40}}(?: {_WORD})? or it may not exist\.",
-    rf"Permission {_QUOTED} denied on resource {_QUOTED} \(or it may not exist\)\.",
+    rf"Permission (?!'aiplatform\.endpoints\.predict'){_QUOTED} denied on resource {_QUOTED} \(or it may not exist\)\.",
     r"Cached ?Content not found \(or permission denied\)\.?",
 )
 # Of a 429; sentences of plain words, in which no name stands.
@@ -59,7 +59,7 @@ _NO_QUOTA = _any_of(
 # Of https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto
 _KEY_REASONS = re.compile(
     r"API_KEY_\w+|SERVICE_DISABLED|SERVICE_NOT_ACTIVATED|BILLING_DISABLED|CONSUMER_\w+|USER_PROJECT_DENIED"
-    r"|USER_BLOCKED_BY_ADMIN|ACCOUNT_STATE_INVALID"
+    r"|USER_BLOCKED_BY_ADMIN|ACCOUNT_STATE_INVALID|CREDENTIALS_MISSING|ACCESS_TOKEN_\w+"
 )
 
 

@@ -24,9 +24,12 @@ from gemgate.gemini.model_overrides import (
     read_rows,
     read_rows_file,
 )
-from gemgate.gemini.model_table import DATED, GUESSES, NEWEST, ROWS, FactRow
+from gemgate.gemini.model_table import DATED, GUESSES, NEWEST, ROWS, TABLE_DATE, FactRow
 from gemgate.gemini.refusal_lessons import REFUSED_VALUES, merged_lesson
+from gemgate.gemini.resource_names import VERTEX
 from gemgate.gemini.types import ModelResource
+from gemgate.gemini.vertex.facts import SOURCE as VERTEX_SOURCE
+from gemgate.gemini.vertex.facts import changes_of
 
 __all__ = ["NEWEST", "Belief", "Catalog", "FactOrigin", "ModelFacts", "today"]
 
@@ -110,6 +113,7 @@ class Catalog:
         date: The day whose rows hold, such as `2026-12-01`; empty: each day's own.
         learned: What answers have taught.
         clock: Unix seconds.
+        asks_vertex: Whether names without `vertex/` are those of models in Vertex AI too.
 
     Attributes:
         statuses: What Google has said of the ends of models, by their names.
@@ -125,7 +129,9 @@ class Catalog:
         date: str = "",
         learned: LearnedFacts | None = None,
         clock: Callable[[], float] = time.time,
+        asks_vertex: bool = False,
     ) -> None:
+        self._asks_vertex = asks_vertex
         self.learned = learned or LearnedFacts()
         self._path = overrides if isinstance(overrides, Path) else None
         self._stamp = _stamp(self._path)
@@ -318,6 +324,9 @@ class Catalog:
         learned = self.learned.of(name)
         row = self._row(name)
         yield _Layer(FactOrigin("table", row.since or row.date, row.source), _as_changes(row.facts))
+        if self._asks_vertex or name.startswith(VERTEX):
+            changes = changes_of(name.removeprefix(VERTEX), row.facts)
+            yield _Layer(FactOrigin("table", TABLE_DATE, VERTEX_SOURCE), changes)
         if (like := learned.get(LIKE)) is not None:
             origin = FactOrigin("learned", _moment(like.since), f"answers come from {like.value}")
             yield _Layer(origin, _as_changes(self._row(like.value).facts))
@@ -332,6 +341,7 @@ class Catalog:
                 yield _Layer(FactOrigin("learned", _moment(taught.since), "a refusal"), {fact: taught.value})
 
     def _row(self, name: str) -> FactRow:
+        name = name.removeprefix(VERTEX)
         day = self.day or self.current_day()
         rows = (row for rows in (DATED, ROWS) for row in rows)
         return next(row for row in rows if row.since <= day and fnmatchcase(name, row.pattern))

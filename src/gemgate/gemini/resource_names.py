@@ -4,7 +4,15 @@ import re
 
 from gemgate.gemini.errors import InvalidNameError
 
-_MODEL = re.compile(r"(?:(?P<kind>models|tunedModels|dynamic)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})", re.ASCII)
+_MODEL = re.compile(
+    r"(?:(?P<kind>models|tunedModels|dynamic|endpoints|vertex(?:/endpoints)?)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})",
+    re.ASCII,
+)
+VERTEX = "vertex/"
+"""What stands before the name of a model that Vertex AI is asked for, where the Developer API is asked for others."""
+
+ENDPOINTS = "endpoints/"
+"""What stands before the id of a tuned model, or of another one that is deployed in Vertex AI."""
 
 
 FILES_URL = "https://generativelanguage.googleapis.com/v1beta/"
@@ -28,7 +36,7 @@ def _without_prefix(model: str) -> str:
 
 
 def model_path(model: str) -> str:
-    """`models/x` of `x` or `models/x`; `tunedModels/x` and `dynamic/x` stay.
+    """`models/x` of `x` or `models/x`; `tunedModels/x`, `dynamic/x`, `vertex/x` and `endpoints/x` stay.
 
     Raises:
         InvalidNameError: the name holds anything but letters, digits, `.`, `_` and `-`. Nothing is quoted: no model of

@@ -234,6 +234,7 @@ class UsageMetadata(TypedDict, total=False):
     cacheTokensDetails: list[ModalityTokenCount]
     candidatesTokensDetails: list[ModalityTokenCount]
     serviceTier: str
+    trafficType: str
 
 
 class LogprobsCandidate(TypedDict, total=False):

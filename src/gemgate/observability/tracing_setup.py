@@ -23,7 +23,7 @@ def tracing_of(settings: Settings) -> "Tracing | None":
     check_tracing(settings)
     from gemgate.observability.tracing import Tracing
 
-    return Tracing.from_environment(settings.upstream, trace_exporters())
+    return Tracing.from_environment(settings.origin, trace_exporters())
 
 
 def check_tracing(settings: Settings) -> None:

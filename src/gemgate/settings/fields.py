@@ -14,6 +14,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from gemgate.gemini.vertex.lanes import LocationTable
 from gemgate.model_routing.aliases import ModelLists
 from gemgate.settings.secret_files import SecretFiles
 from gemgate.settings.variables import PREFIX, either_case
@@ -42,7 +43,34 @@ class Fields(SecretFiles):
         description="The Gemini key, or several separated by commas. Absent: each caller's own key is passed through.",
     )
     upstream: str = Field(
-        default="https://generativelanguage.googleapis.com", description="The base URL of the native Gemini API."
+        default="https://generativelanguage.googleapis.com",
+        description="The base URL of the native Gemini API; or `vertex` for Vertex AI; or both: `gemini,vertex`, where "
+        "names such as vertex/gemini-2.5-flash are Vertex AI's.",
+    )
+    google_cloud_project: str | None = Field(
+        default=None,
+        validation_alias=either_case("GOOGLE_CLOUD_PROJECT"),
+        description="The id of the project that Vertex AI is asked in, with Google's default credentials.",
+    )
+    google_cloud_location: str = Field(
+        default="global",
+        validation_alias=either_case("GOOGLE_CLOUD_LOCATION"),
+        description="Where in Vertex AI models are: `global`, `us`, `eu` or a region.",
+    )
+    vertex_locations: Annotated[LocationTable, NoDecode] = Field(
+        default={},
+        description="Other locations for certain models in Vertex AI: `gemini-2.5-*=europe-west4,us-east5; "
+        "imagen-*=us-central1`.",
+    )
+    vertex_api_key: Annotated[Secrets, NoDecode] = Field(
+        default=(),
+        description="A key of Vertex AI's express mode, or several separated by commas, in the place of project and "
+        "credentials.",
+    )
+    vertex_endpoint: str | None = Field(
+        default=None,
+        description="An origin in the place of Vertex AI's hosts, such as a private endpoint; absent: Google's, by "
+        "location.",
     )
     client_keys: Annotated[Secrets, NoDecode] = Field(
         default=(),

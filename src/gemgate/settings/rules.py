@@ -10,6 +10,7 @@ import orjson
 from pydantic import SecretStr, field_validator, model_validator
 
 from gemgate.gemini.model_catalog import Catalog
+from gemgate.gemini.vertex.lanes import checked_location, checked_project, host_of, parse_locations, written_locations
 from gemgate.model_routing.aliases import ModelLists, checked, parse_models, written
 from gemgate.settings.cleaning import check_keys
 from gemgate.settings.fields import Fields, Secrets
@@ -21,6 +22,10 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 NOT_JSON = "is not valid JSON"
 """The text of an error that follows the name of a setting."""
 
+DEVELOPER_API = "https://generativelanguage.googleapis.com"
+VERTEX_AI = "vertex"
+"""The name of Vertex AI in the setting of the upstream."""
+
 UNIX = "unix:"
 """What an address that is a Unix domain socket begins with."""
 
@@ -31,14 +36,16 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)
 class Settings(Fields):
     """The settings, checked."""
 
-    @field_validator("gemini_api_key", "client_keys", "secret", "cors_origins", "allowed_hosts", mode="before")
+    @field_validator(
+        "gemini_api_key", "vertex_api_key", "client_keys", "secret", "cors_origins", "allowed_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("gemini_api_key", "client_keys")
+    @field_validator("gemini_api_key", "vertex_api_key", "client_keys")
     @classmethod
     def _possible_keys(cls, value: Secrets) -> Secrets:
         check_keys(value)
@@ -98,15 +105,34 @@ class Settings(Fields):
             raise ValueError(msg)
         return path
 
-    @field_validator("upstream", "public_url")
+    @field_validator("public_url", "vertex_endpoint")
     @classmethod
     def _origin(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")):
-            msg = f"{value!r} is not an http(s) URL, such as https://generativelanguage.googleapis.com"
-            raise ValueError(msg)
-        return value.rstrip("/")
+        return None if value is None else _checked_origin(value)
+
+    @field_validator("upstream")
+    @classmethod
+    def _known_upstreams(cls, value: str) -> str:
+        names = [DEVELOPER_API if name.strip() == "gemini" else name.strip() for name in value.split(",")]
+        origins = [_checked_origin(name) for name in names if name != VERTEX_AI]
+        if len(origins) > 1 or names.count(VERTEX_AI) > 1:
+            raise ValueError(f"{value!r} names more than one of each: write 'gemini,vertex' for both")
+        return ",".join([*origins, *[VERTEX_AI] * names.count(VERTEX_AI)])
+
+    @field_validator("google_cloud_project")
+    @classmethod
+    def _project(cls, value: str | None) -> str | None:
+        return None if value is None else checked_project(value)
+
+    @field_validator("google_cloud_location")
+    @classmethod
+    def _location(cls, value: str) -> str:
+        return checked_location(value)
+
+    @field_validator("vertex_locations", mode="before")
+    @classmethod
+    def _parse_locations(cls, value: object) -> object:
+        return parse_locations(value) if isinstance(value, str) else value
 
     @field_validator("redis_url")
     @classmethod
@@ -120,10 +146,12 @@ class Settings(Fields):
 
     @model_validator(mode="after")
     def _refuse_an_open_gateway(self) -> Self:
-        if self.gemini_api_key and not self.asks_for_client_keys and self.is_open:
+        if not self.passes_keys_through and not self.asks_for_client_keys and self.is_open:
+            held = "GEMINI_API_KEY" if self.gemini_api_key else "credentials for Vertex AI"
+            spent = "the key" if self.gemini_api_key else "them"
             msg = (
-                f"the gateway holds GEMINI_API_KEY and would listen on {self.host} with no GEMGATE_CLIENT_KEYS: "
-                "anyone who reaches it could spend the key. Set GEMGATE_CLIENT_KEYS or GEMGATE_CLIENT_KEYS_FILE, or "
+                f"the gateway holds {held} and would listen on {self.host} with no GEMGATE_CLIENT_KEYS: "
+                f"anyone who reaches it could spend {spent}. Set GEMGATE_CLIENT_KEYS or GEMGATE_CLIENT_KEYS_FILE, or "
                 "GEMGATE_HOST=127.0.0.1."
             )
             raise ValueError(msg)
@@ -132,7 +160,7 @@ class Settings(Fields):
     @model_validator(mode="after")
     def _refuse_client_keys_without_effect(self) -> Self:
         names = [variable(name) for name in ("client_keys", "client_keys_file") if getattr(self, name)]
-        if names and not self.gemini_api_key:
+        if names and self.passes_keys_through:
             msg = (
                 f"{names[0]} names client keys, and without GEMINI_API_KEY each caller's key is passed on to Google: "
                 "everybody would be let in, and no limit would hold. Set GEMINI_API_KEY, or leave "
@@ -140,6 +168,41 @@ class Settings(Fields):
             )
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _refuse_half_of_vertex(self) -> Self:
+        if not self.asks_vertex:
+            return self
+        if self.asks_developer_api and not self.gemini_api_key:
+            msg = (
+                "GEMGATE_UPSTREAM names the Gemini API beside Vertex AI, and GEMINI_API_KEY is missing: set it, or "
+                "GEMGATE_UPSTREAM=vertex."
+            )
+            raise ValueError(msg)
+        if not self.google_cloud_project and not self.vertex_api_key:
+            msg = (
+                "GEMGATE_UPSTREAM asks for Vertex AI, and nothing says in which project: set GOOGLE_CLOUD_PROJECT, or "
+                "GEMGATE_VERTEX_API_KEY for the express mode."
+            )
+            raise ValueError(msg)
+        return self
+
+    @cached_property
+    def asks_vertex(self) -> bool:
+        """Whether Vertex AI is asked."""
+        return VERTEX_AI in self.upstream.split(",")
+
+    @cached_property
+    def asks_developer_api(self) -> bool:
+        """Whether the Developer API is asked."""
+        return self.upstream != VERTEX_AI
+
+    @cached_property
+    def origin(self) -> str:
+        """The origin of the Developer API, or that of Vertex AI where it is asked alone."""
+        if self.asks_developer_api:
+            return self.upstream.partition(",")[0]
+        return self.vertex_endpoint or host_of(self.google_cloud_location)
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
@@ -154,7 +217,7 @@ class Settings(Fields):
     @cached_property
     def passes_keys_through(self) -> bool:
         """Whether callers bring their own Gemini key."""
-        return not self.gemini_api_key
+        return not self.gemini_api_key and not self.asks_vertex
 
     @cached_property
     def asks_for_client_keys(self) -> bool:
@@ -178,4 +241,19 @@ class Settings(Fields):
         """These settings as environment variables, for a process that reads nothing else (`_env_file=None`)."""
         texts = {variable(name): as_text(getattr(self, name)) for name in type(self).model_fields}
         in_files = {variable(name): "" for name in SECRETS if getattr(self, f"{name}_file")}
-        return texts | {variable("models"): written(self.models)} | in_files
+        tables = {
+            variable("models"): written(self.models),
+            variable("vertex_locations"): written_locations(self.vertex_locations),
+        }
+        return texts | tables | in_files
+
+
+def _checked_origin(value: str) -> str:
+    """`value` without a slash at its end.
+
+    Raises:
+        ValueError: it is not a URL.
+    """
+    if not value.startswith(("http://", "https://")):
+        raise ValueError(f"{value!r} is not an http(s) URL, such as {DEVELOPER_API}")
+    return value.rstrip("/")

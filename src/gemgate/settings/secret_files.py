@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 from gemgate.settings.cleaning import trimmed
 from gemgate.settings.variables import either_case, variable
 
-SECRETS = ("gemini_api_key", "database_url", "redis_url", "secret", "metrics_token")
+SECRETS = ("gemini_api_key", "vertex_api_key", "database_url", "redis_url", "secret", "metrics_token")
 """The settings that can be in a file each; client keys have a file with a form of its own."""
 
 
@@ -21,6 +21,7 @@ class SecretFiles(BaseSettings):
         validation_alias=either_case("GEMINI_API_KEY_FILE"),
         description="A file with GEMINI_API_KEY, several keys a line each or with commas; reloaded when it changes.",
     )
+    vertex_api_key_file: Path | None = Field(default=None, description="A file with GEMGATE_VERTEX_API_KEY.")
     database_url_file: Path | None = Field(default=None, description="A file with GEMGATE_DATABASE_URL.")
     redis_url_file: Path | None = Field(default=None, description="A file with GEMGATE_REDIS_URL.")
     secret_file: Path | None = Field(default=None, description="A file with GEMGATE_SECRET, several a line each.")

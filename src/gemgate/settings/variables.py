@@ -8,7 +8,7 @@ from pydantic import AliasChoices, SecretStr
 PREFIX = "GEMGATE_"
 """What the name of each variable begins with, but for the few that are known without it."""
 
-_UNPREFIXED = frozenset({"gemini_api_key", "gemini_api_key_file"})
+_UNPREFIXED = frozenset({"gemini_api_key", "gemini_api_key_file", "google_cloud_project", "google_cloud_location"})
 
 
 def either_case(name: str) -> AliasChoices:

@@ -25,13 +25,13 @@ from gemgate.api.services import Services
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.auth.resource_access import ResourceAccess
 from gemgate.encryption import Encryptor, secret_of
-from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.client.environment import UnusableEnvironmentError
 from gemgate.gemini.fact_snapshot import FactSnapshot
 from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import ModelList
 from gemgate.gemini.types import ModelResource
+from gemgate.gemini.vertex.credentials import CredentialsError
 from gemgate.media.budget import ProcessBudget
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.google_uploads import MARGIN, Attachments
@@ -45,11 +45,11 @@ from gemgate.redaction import traceback_of
 from gemgate.settings import Settings, variable
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.startup import SharedState, common_state
+from gemgate.startup.clients import client_of
 from gemgate.startup.key_file import keys_followed
 from gemgate.startup.models_followed import models_followed
 from gemgate.startup.options import (
     batch_options,
-    client_options,
     embedding_options,
     file_options,
     named_models,
@@ -88,8 +88,8 @@ async def preflight(settings: Settings) -> None:
         StartError: the store, the proxy or the certificates cannot be used.
     """
     try:
-        GeminiClient(client_options(settings))
-    except UnusableEnvironmentError as error:
+        client_of(settings)
+    except (UnusableEnvironmentError, CredentialsError) as error:
         raise StartError(str(error)) from error
     if settings.redis_url:
         try:
@@ -131,7 +131,7 @@ async def services(
         client_keys = await enter((await to_thread.run_sync(ClientKeys.of, settings)).watched())
         carry = tracing.headers if tracing is not None and not tracing.reaches_google else None
         own = [key.get_secret_value() for key in settings.gemini_api_key]
-        client = await enter(GeminiClient(client_options(settings), transport, metrics.upstream_error, carry, own))
+        client = await enter(client_of(settings, transport, metrics.upstream_error, carry, own))
         gemini = Upstream(client, shared_calls(settings))
         gemini.observe(metrics)
         metrics.keys_held(len(gemini.shared.pool))

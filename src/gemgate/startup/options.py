@@ -22,6 +22,7 @@ from gemgate.encryption import secret_of
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.learned_facts import LearnedFacts
 from gemgate.gemini.model_catalog import Catalog
+from gemgate.gemini.vertex.lanes import Lanes
 from gemgate.observability.record import current_caller
 from gemgate.settings import Settings
 from gemgate.translation.options import EmbeddingOptions, FileOptions, Inspect, ModerationOptions, Options
@@ -47,7 +48,12 @@ def chat_options(settings: Settings) -> Options:
 
 def catalog_of(settings: Settings) -> Catalog:
     """What is believed of models under these settings."""
-    return Catalog(settings.model_facts, date=_day(settings), learned=LearnedFacts(settings.learned_facts_ttl))
+    return Catalog(
+        settings.model_facts,
+        date=_day(settings),
+        learned=LearnedFacts(settings.learned_facts_ttl),
+        asks_vertex=not settings.asks_developer_api,
+    )
 
 
 def _day(settings: Settings) -> str:
@@ -68,7 +74,7 @@ def embedding_options(settings: Settings, chat: Options) -> EmbeddingOptions:
 def client_options(settings: Settings) -> ClientOptions:
     """Where Google is, and how long to wait for it."""
     return ClientOptions(
-        upstream=settings.upstream,
+        upstream=settings.origin,
         connect_timeout=settings.connect_timeout,
         first_byte_timeout=settings.first_byte_timeout,
         event_timeout=settings.event_timeout,
@@ -82,7 +88,7 @@ def shared_calls(settings: Settings) -> Shared:
     """The keys of the gateway, and how often a call is made again."""
     keys = [key.get_secret_value() for key in settings.gemini_api_key]
     return Shared(
-        pool=KeyPool(keys, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time),
+        pool=_pool(settings, keys),
         breakers=Breakers(settings.breaker_failures, caller=current_caller),
         options=RetryOptions(
             retries=settings.retries,
@@ -90,6 +96,26 @@ def shared_calls(settings: Settings) -> Shared:
             retry_empty=settings.retry_empty,
             deadline=settings.request_timeout,
         ),
+    )
+
+
+def _pool(settings: Settings, keys: Sequence[str]) -> KeyPool:
+    if not settings.asks_vertex:
+        return KeyPool(keys, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time)
+    from gemgate.upstream.lane_pool import LanePool
+
+    keys, lanes = keys if settings.asks_developer_api else (), lanes_of(settings)
+    return LanePool(keys, lanes, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time)
+
+
+def lanes_of(settings: Settings) -> Lanes:
+    """The ways to Vertex AI under these settings."""
+    return Lanes(
+        settings.google_cloud_project or "",
+        settings.google_cloud_location,
+        settings.vertex_locations,
+        [key.get_secret_value() for key in settings.vertex_api_key],
+        settings.vertex_endpoint or "",
     )
 
 

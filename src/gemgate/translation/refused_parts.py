@@ -16,6 +16,7 @@ from gemgate.gemini.refused_values import (
 )
 from gemgate.gemini.schema.simpler import simpler
 from gemgate.gemini.types import Content, FunctionDeclaration, GenerateContentRequest, Tool
+from gemgate.gemini.vertex.differences import without
 from gemgate.translation.extra_body import snake
 from gemgate.translation.notes import Notes
 from gemgate.translation.thought_signatures import NO_SIGNATURE
@@ -45,6 +46,12 @@ def leave_out_refused(body: GenerateContentRequest, facts: ModelFacts, refused: 
 
 
 def _drop_field(body: dict[str, Any], name: str, notes: Notes) -> None:
+    if "." in name:
+        if (changed := without(body, name)) is not body:
+            body.clear()
+            body.update(changed)
+            notes.drop(".".join(snake(step) for step in name.split(".")))
+        return
     if name in _BESIDE:
         if body.pop(name, None):
             notes.drop(snake(name))

@@ -13,6 +13,7 @@ from gemgate.gemini.types import (
     UsageMetadata,
 )
 from gemgate.gemini.usage import by_modality, counts
+from gemgate.gemini.vertex.differences import tier_of
 
 FINISH_REASONS = {
     "STOP": "stop",
@@ -112,6 +113,8 @@ def usage(meta: UsageMetadata) -> dict[str, object]:
 def service_tier(meta: UsageMetadata) -> str | None:
     """The tier that served the request, in OpenAI's words; None when Google does not say."""
     tier = meta.get("serviceTier")
+    if tier is None and "trafficType" in meta:
+        return tier_of(meta)
     return "default" if tier == "standard" else tier
 
 

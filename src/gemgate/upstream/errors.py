@@ -9,15 +9,19 @@ from gemgate.gemini.errors import GeminiError
 Json = Mapping[str, Any]
 
 
+GEMINI_KEYS = "Gemini API keys"
+VERTEX_CREDENTIALS = "credentials for Vertex AI"
+
+
 class NoUsableKeyError(GeminiError):
     """Google rejects every key that the gateway holds: a matter of the operator, not of the caller. `status` is 503.
 
     What Google said is in the log only: it may repeat the words of the caller whose request was refused.
     """
 
-    def __init__(self, method: str = "") -> None:
+    def __init__(self, method: str = "", owner: str = GEMINI_KEYS) -> None:
         what = f" for {method}" if method else ""
-        super().__init__(503, f"Google rejects the gateway's own Gemini API keys{what}.", "UNAVAILABLE")
+        super().__init__(503, f"Google rejects the gateway's own {owner}{what}.", "UNAVAILABLE")
 
 
 def failure_of(error: GeminiError) -> Json:
@@ -25,18 +29,19 @@ def failure_of(error: GeminiError) -> Json:
     return {"status": error.status, "message": error.message, "reason": error.reason, "details": error.details}
 
 
-def used_up(model: str, failure: Json, wait: float) -> GeminiError:
+def used_up(model: str, failure: Json, wait: float, owner: str = GEMINI_KEYS) -> GeminiError:
     """The 429 for a call that was not made because every key cools down: Google's details, and the gateway's own time.
 
     Args:
         model: Such as `models/gemini-2.5-flash`; empty for calls without one.
         failure: What `failure_of` gave of the refusal.
         wait: Seconds until the first key may be used again.
+        owner: What is used up: keys, or credentials for Vertex AI.
     """
     said = str(failure.get("message", "")).partition("\n")[0]
     what = f" for {model.removeprefix('models/')}" if model else ""
     message = (
-        f"The quota of this gateway's Gemini API keys{what} is used up; it was not asked again. "
+        f"The quota of this gateway's {owner}{what} is used up; it was not asked again. "
         f"Please retry in {math.ceil(wait)}s. Google said: {said}"
     )
     details = [item for item in failure.get("details", []) if not str(item.get("@type", "")).endswith("RetryInfo")]

@@ -21,7 +21,7 @@ from gemgate.upstream.cooldowns import (
     unknown_caller,
 )
 from gemgate.upstream.daily_quota import quota_reset
-from gemgate.upstream.errors import NoUsableKeyError, failure_of, used_up
+from gemgate.upstream.errors import GEMINI_KEYS, NoUsableKeyError, failure_of, used_up
 from gemgate.upstream.targets import Target
 
 COOL_DOWN = 10.0
@@ -174,7 +174,8 @@ class KeyPool:
         Returns:
             None when all of them cool down: `exhausted` says why.
         """
-        keys, count = self._keys, len(self._keys)
+        keys = self._keys_for(target)
+        count = len(keys)
         best: Key | None = None
         spare: Key | None = None
         now, caller = 0.0, ""
@@ -205,7 +206,7 @@ class KeyPool:
             None when all of them cool down: `exhausted` says why.
         """
         now, caller = self._clock(), self.caller()
-        usable = [key for key in self._keys if key.is_usable(target, now, caller)]
+        usable = [key for key in self._keys_for(target) if key.is_usable(target, now, caller)]
         return max(usable, key=lambda key: hashlib.blake2b(f"{key.label}{affinity}".encode()).digest(), default=None)
 
     def is_usable(self, key: Key, target: Target) -> bool:
@@ -225,15 +226,17 @@ class KeyPool:
             keys: Those that come into question; all of them when empty.
         """
         now, caller = self._clock(), self.caller()
-        cooldowns = [cooldown for key in keys or self._keys if (cooldown := key.blocking(target, now, caller))]
+        keys = keys or self._keys_for(target)
+        owner = self._owner_of(keys)
+        cooldowns = [cooldown for key in keys if (cooldown := key.blocking(target, now, caller))]
         waiting = [
             cooldown for cooldown in cooldowns if cooldown.kind in (CooldownReason.RATE_LIMIT, CooldownReason.QUOTA)
         ]
         if not waiting:
-            return _refused(cooldowns, target)
+            return _refused(cooldowns, target, owner)
         passing = [cooldown for cooldown in waiting if cooldown.kind is CooldownReason.RATE_LIMIT]
         first = min(passing or waiting, key=lambda cooldown: cooldown.until)
-        return used_up(target.model, first.failure, max(first.until - now, 0.0))
+        return used_up(target.model, first.failure, max(first.until - now, 0.0), owner)
 
     def cool_down(self, key: Key, target: Target, kind: CooldownReason, error: GeminiError) -> Cooldown:
         """Let `key` cool down because of `error`: for the model and the group of methods that were asked.
@@ -313,6 +316,14 @@ class KeyPool:
             for key in self._keys
         )
 
+    def _keys_for(self, target: Target) -> list[Key]:  # noqa: ARG002  where all keys serve all models
+        """Those that come into question for `target`."""
+        return self._keys
+
+    def _owner_of(self, keys: Sequence[Key]) -> str:  # noqa: ARG002  where all are keys of one kind
+        """What an error calls these keys."""
+        return GEMINI_KEYS
+
     def _set(self, key: Key, cooldown: Cooldown) -> None:
         if cooldown.kind is CooldownReason.KEY_REFUSED:
             key.cooldown, key.is_probed = cooldown, False
@@ -335,14 +346,14 @@ def _scopes(target: Target) -> tuple[tuple[str, str], tuple[str, str]]:
     return (target.model, target.group), ("", target.method)
 
 
-def _refused(cooldowns: Sequence[Cooldown], target: Target) -> GeminiError:
+def _refused(cooldowns: Sequence[Cooldown], target: Target, owner: str) -> GeminiError:
     """What these cool-downs say; Google's words only to the caller whose own request it refused."""
     if not cooldowns or cooldowns[0].kind is CooldownReason.KEY_REFUSED:
-        return NoUsableKeyError()
+        return NoUsableKeyError(owner=owner)
     if cooldowns[0].methods == target.method:
-        return NoUsableKeyError(target.method)
+        return NoUsableKeyError(target.method, owner)
     if cooldowns[0].caller is None:
-        message = f"Google refuses the gateway's own Gemini API keys the model {target.model.removeprefix('models/')}."
+        message = f"Google refuses the gateway's own {owner} the model {target.model.removeprefix('models/')}."
         return GeminiError(403, message, "PERMISSION_DENIED")
     failure = cooldowns[0].failure
     return GeminiError(

@@ -73,7 +73,9 @@ _REPEATABLE = frozenset(
         "predict",
     }
 )
-_MODEL_CALL = re.compile(r"/v1(?:beta|alpha)?/((?:models|tunedModels|dynamic)/[^/:]+)(?::(\w+))?")
+_MODEL_CALL = re.compile(
+    r"/v1(?:beta|alpha)?/((?:models|tunedModels|dynamic|endpoints|vertex(?:/endpoints)?)/[^/:]+)(?::(\w+))?"
+)
 _COLLECTION = re.compile(r"/(?:upload/|download/)?v1(?:beta|alpha)?/(\w+)")
 
 

@@ -142,7 +142,7 @@ def to_gemini(
     _add_options(body, request, google, config, notes)
     if (name := google.get("cached_content")) is not None:
         add_cache(body, name, model, facts)
-    if facts.learned:
+    if facts.learned or facts.refused_fields:
         leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
     is_json = config.get("responseMimeType") == "application/json" or hidden is not None
     context = _context(request, options, plan, dialect=dialect, caller_id=caller_id, hidden=hidden, is_json=is_json)

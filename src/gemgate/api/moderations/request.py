@@ -84,7 +84,7 @@ def to_gemini(request: ModerationRequest, options: Options, media: Resolved, *, 
         return ModerationTranslation(model, {}, len(inputs), notes, inputs, decisions, [])
     notes.adjust(PROMPTED)
     prompts = [_prompt(each, facts) for each in inputs]
-    if facts.learned:
+    if facts.learned or facts.refused_fields:
         for prompt in prompts:
             leave_out_refused(prompt, facts, options.catalog.refused_values(model), notes)
     return ModerationTranslation(model, prompts[0], len(inputs), notes, inputs, [], prompts)

@@ -160,7 +160,7 @@ def to_gemini(
     tier = _add_rest(body, request, tools, google, config, notes)
     if (name := google.get("cached_content")) is not None:
         add_cache(body, name, model, facts)
-    if facts.learned:
+    if facts.learned or facts.refused_fields:
         leave_out_refused(body, facts, options.catalog.refused_values(model), notes)
     is_json = config.get("responseMimeType") == "application/json" or hidden is not None
     context = _context(request, conversation, turns, hidden, tier, is_json=is_json)

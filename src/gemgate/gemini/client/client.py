@@ -23,7 +23,7 @@ from gemgate.gemini.errors import (
     InvalidNameError,
     TransportError,
 )
-from gemgate.gemini.resource_names import model_path
+from gemgate.gemini.resource_names import ENDPOINTS, VERTEX, model_path
 from gemgate.gemini.types import GenerateContentResponse
 
 Body = bytes | Mapping[str, object]
@@ -63,7 +63,10 @@ _KEY = re.compile(r"[!-~]*", re.ASCII)
 
 @lru_cache(maxsize=1024)
 def _model_url(upstream: str, model: str, method: str) -> httpx.URL:
-    return httpx.URL(f"{upstream}/v1beta/{model_path(model)}:{method}")
+    path = model_path(model)
+    if path.startswith((VERTEX, ENDPOINTS)):
+        raise GeminiError(404, f"models/{path} is not found: this gateway does not ask Vertex AI.", "NOT_FOUND")
+    return httpx.URL(f"{upstream}/v1beta/{path}:{method}")
 
 
 def _headers(key: str, *, is_json: bool) -> httpx.Headers:
@@ -143,7 +146,7 @@ class GeminiClient:
             GeminiError: Google refused, or no whole answer came (`TransportError`).
             InvalidNameError: `model` is not a name.
         """
-        url = _model_url(self.options.upstream, model, "generateContent")
+        url = self._model_url(model, "generateContent", key)
         answer: object = await self._json(self._prepare("POST", url, key, body), key, within=within)
         check_response(answer)
         return cast("GenerateContentResponse", answer)
@@ -155,7 +158,7 @@ class GeminiClient:
             GeminiError: the body or the key cannot be sent.
             InvalidNameError: `model` is not a name.
         """
-        url = _model_url(self.options.upstream, model, "streamGenerateContent?alt=sse")
+        url = self._model_url(model, "streamGenerateContent?alt=sse", key)
         return EventStream(self, self._prepare("POST", url, key, body), key, within)
 
     async def request(
@@ -250,6 +253,23 @@ class GeminiClient:
             self.note_failure(error)
             raise
 
+    def _model_url(self, model: str, method: str, key: str) -> httpx.URL:  # noqa: ARG002  which others choose by
+        """Where a method of `model` is, for calls with `key`."""
+        return _model_url(self.options.upstream, model, method)
+
+    def _headers_of(self, key: str, *, is_json: bool) -> httpx.Headers:
+        """Those of every call with `key`.
+
+        Raises:
+            GeminiError: the key cannot be sent.
+        """
+        headers = self._kept_headers.get((key, is_json))
+        if headers is None:
+            headers = _headers(key, is_json=is_json)
+            if key in self._own_keys:
+                self._kept_headers[key, is_json] = headers
+        return headers
+
     def _check_origin(self, url: httpx.URL) -> None:
         """The key goes to nobody but the configured upstream."""
         home = self._origin
@@ -327,22 +347,18 @@ class GeminiClient:
         more: Mapping[str, str] | None = None,
     ) -> httpx.Request:
         is_json = body is not None and not isinstance(body, httpx.AsyncByteStream)
-        headers = self._kept_headers.get((key, is_json))
-        if headers is None:
-            headers = _headers(key, is_json=is_json)
-            if key in self._own_keys:
-                self._kept_headers[key, is_json] = headers
+        headers = self._headers_of(key, is_json=is_json)
         if self._carry is not None:
-            headers = _with(headers, self._carry())
+            headers = with_headers(headers, self._carry())
         if more:
-            headers = _with(headers, more)
+            headers = with_headers(headers, more)
         stream = (
             body if isinstance(body, httpx.AsyncByteStream) else httpx.ByteStream(b"" if body is None else encode(body))
         )
         return httpx.Request(method, url, headers=headers, stream=stream)
 
 
-def _with(headers: httpx.Headers, more: Mapping[str, str]) -> httpx.Headers:
+def with_headers(headers: httpx.Headers, more: Mapping[str, str]) -> httpx.Headers:
     """`headers` and others, which replace those of the same name. What is not ASCII goes out as UTF-8."""
     added = {name.lower().encode(): value.encode() for name, value in more.items()}
     return httpx.Headers([header for header in headers.raw if header[0] not in added] + list(added.items()))

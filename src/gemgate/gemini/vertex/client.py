@@ -1,0 +1,293 @@
+"""Calls to Vertex AI, with the methods of the Developer API's client: what differs is settled here, at the door."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from gemgate.gemini.client.client import Body, ClientOptions, GeminiClient, encode, with_headers
+from gemgate.gemini.client.event_stream import EventStream
+from gemgate.gemini.client.response import GeminiResponse
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import GenerateContentResponse
+from gemgate.gemini.vertex.credentials import BearerTokens
+from gemgate.gemini.vertex.differences import fitted_bytes
+from gemgate.gemini.vertex.lanes import Lanes
+from gemgate.gemini.vertex.refusals import explained, not_there
+
+_BEARER = "Bearer "
+_METHODS = frozenset({"generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent"})
+_METHOD = re.compile(r"/v1(?:beta|alpha)?/(?P<model>[\w./-]{1,240}):(?P<method>[A-Za-z]{1,60})", re.ASCII)
+
+
+class VertexClient(GeminiClient):
+    """Calls to Vertex AI. The `key` of a call is the name of a lane.
+
+    A 401 with a bearer token is tried once more, with a fresh one.
+
+    Args:
+        options: As for the Developer API; the upstream is the host whose proxy is used.
+        lanes: Where calls may go.
+        tokens: Gives bearer tokens; None in the express mode. It is started and stopped with the client.
+        transport: Replaces the network, in tests.
+        on_failure: Called with each call that fails, whatever becomes of it.
+        carry: Gives headers that each call carries beside its own.
+    """
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        lanes: Lanes,
+        tokens: BearerTokens | None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_failure: Callable[[GeminiError], None] | None = None,
+        carry: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
+        api_keys = [lane.api_key for lane in lanes.all if lane.is_express]
+        super().__init__(options, transport, on_failure, carry, api_keys)
+        self.lanes = lanes
+        self._tokens = tokens
+        self._bearing: dict[bool, tuple[str, httpx.Headers]] = {}
+
+    async def __aenter__(self) -> Self:
+        if self._tokens is not None:
+            await self._tokens.__aenter__()
+        await super().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        if self._tokens is not None:
+            await self._tokens.__aexit__(kind, error, trace)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str,
+        params: Mapping[str, str] | None = None,
+        json: Body | None = None,
+        within: float | None = None,
+    ) -> dict[str, object]:
+        """As of the Developer API; `path` is that of the Developer API too.
+
+        Raises:
+            GeminiError: Vertex AI refused, has no such method, or gave no whole answer.
+            InvalidNameError: a segment of `path` is not a name.
+        """
+        call = self._prepare(method, self._url_at(self.url(path, params), key), key, json)
+        return await self._json(call, key, empty=b"{}", within=within)
+
+    async def open(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body | httpx.AsyncByteStream | None = None,
+        redirect: bool = False,
+        first_byte_timeout: float | None = None,
+        within: float | None = None,
+    ) -> GeminiResponse:
+        """As of the Developer API; `url` is that of the Developer API too."""
+        prepared = self._prepare(method, self._url_at(url, key), key, body, headers)
+        try:
+            return await self.send(
+                prepared, key, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
+            )
+        except GeminiError as error:
+            self.note_failure(error)
+            raise
+
+    async def send(
+        self,
+        call: httpx.Request,
+        key: str,
+        *,
+        redirect: bool = False,
+        first_byte_timeout: float | None = None,
+        within: float | None = None,
+    ) -> GeminiResponse:
+        """Send, and read the status; a 401 that the token may be the cause of is answered with a fresh one, once.
+
+        Raises:
+            GeminiError: the status is not 2xx; the connection is closed then.
+        """
+        lane = self.lanes.by_name[key]
+        secret = lane.api_key or call.headers["authorization"].removeprefix(_BEARER)
+        try:
+            return await super().send(
+                call, secret, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
+            )
+        except GeminiError as error:
+            if error.status != 401 or self._tokens is None or not isinstance(call.stream, httpx.ByteStream):
+                raise explained(error, lane) from error
+            fresh = await self._renewed(secret, error)
+        headers = with_headers(call.headers, {"authorization": _BEARER + fresh})
+        again = httpx.Request(call.method, call.url, headers=headers, stream=call.stream)
+        try:
+            return await super().send(
+                again, fresh, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
+            )
+        except GeminiError as error:
+            raise explained(error, lane) from error
+
+    async def _renewed(self, stale: str, refused: GeminiError) -> str:
+        """A token in the place of `stale`.
+
+        Raises:
+            GeminiError: none came.
+        """
+        if self._tokens is None:
+            raise refused
+        try:
+            fresh = await self._tokens.renewed(stale)
+        except GeminiError:
+            raise refused from None
+        if fresh == stale:
+            raise refused
+        return fresh
+
+    def _model_url(self, model: str, method: str, key: str) -> httpx.URL:
+        return self.lanes.by_name[key].model_url(model, method)
+
+    def _url_at(self, url: httpx.URL, key: str) -> httpx.URL:
+        """Where that is in Vertex AI which the Developer API has at `url`.
+
+        Raises:
+            GeminiError: 501, it has no such thing; the text says what to use instead.
+        """
+        lane = self.lanes.by_name[key]
+        found = _METHOD.fullmatch(url.path)
+        if found is None or found["method"] not in _METHODS:
+            raise not_there(url.path)
+        query = url.query.decode()
+        return lane.model_url(found["model"], found["method"] + (f"?{query}" if query else ""))
+
+    def _headers_of(self, key: str, *, is_json: bool) -> httpx.Headers:
+        lane = self.lanes.by_name[key]
+        if lane.is_express or self._tokens is None:
+            return super()._headers_of(lane.api_key, is_json=is_json)
+        try:
+            token = self._tokens.current()
+        except GeminiError as error:
+            message = "The gateway has no credentials for Vertex AI at the moment."
+            raise GeminiError(503, message, "UNAVAILABLE") from error
+        kept = self._bearing.get(is_json)
+        if kept is not None and kept[0] == token:
+            return kept[1]
+        more = {"authorization": _BEARER + token}
+        if self._tokens.quota_project:
+            more["x-goog-user-project"] = self._tokens.quota_project
+        headers = with_headers(super()._headers_of("", is_json=is_json), more)
+        self._bearing[is_json] = (token, headers)
+        return headers
+
+    def _prepare(
+        self,
+        method: str,
+        url: httpx.URL,
+        key: str,
+        body: Body | httpx.AsyncByteStream | None,
+        more: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        if body is not None and not isinstance(body, httpx.AsyncByteStream):
+            body, headers = fitted_bytes(encode(body))
+            more = {**(more or {}), **headers}
+        return super()._prepare(method, url, key, body, more)
+
+
+class GoogleClient(GeminiClient):
+    """Calls to both APIs: those with the name of a lane go to Vertex AI, those with a key to the Developer API.
+
+    Args:
+        options: Of the Developer API.
+        vertex: The client for Vertex AI, which is entered and left with this one.
+        transport: Replaces the network, in tests.
+        on_failure: Called with each call that fails, whatever becomes of it.
+        carry: Gives headers that each call carries beside its own.
+        own_keys: The gateway's Gemini keys.
+    """
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        vertex: VertexClient,
+        transport: httpx.AsyncBaseTransport | None = None,
+        on_failure: Callable[[GeminiError], None] | None = None,
+        carry: Callable[[], Mapping[str, str]] | None = None,
+        own_keys: Iterable[str] = (),
+    ) -> None:
+        super().__init__(options, transport, on_failure, carry, own_keys)
+        self.vertex = vertex
+        self._names = vertex.lanes.by_name
+
+    async def __aenter__(self) -> Self:
+        await self.vertex.__aenter__()
+        await super().__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        await self.vertex.__aexit__(kind, error, trace)
+
+    async def generate(
+        self, model: str, body: Body, key: str, *, within: float | None = None
+    ) -> GenerateContentResponse:
+        """As of the API whose lane or key `key` is."""
+        if key in self._names:
+            return await self.vertex.generate(model, body, key, within=within)
+        return await super().generate(model, body, key, within=within)
+
+    def stream(self, model: str, body: Body, key: str, *, within: float | None = None) -> EventStream:
+        """As of the API whose lane or key `key` is."""
+        if key in self._names:
+            return self.vertex.stream(model, body, key, within=within)
+        return super().stream(model, body, key, within=within)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str,
+        params: Mapping[str, str] | None = None,
+        json: Body | None = None,
+        within: float | None = None,
+    ) -> dict[str, object]:
+        """As of the API whose lane or key `key` is."""
+        ask = self.vertex.request if key in self._names else super().request
+        return await ask(method, path, key=key, params=params, json=json, within=within)
+
+    async def open(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body | httpx.AsyncByteStream | None = None,
+        redirect: bool = False,
+        first_byte_timeout: float | None = None,
+        within: float | None = None,
+    ) -> GeminiResponse:
+        """As of the API whose lane or key `key` is."""
+        ask = self.vertex.open if key in self._names else super().open
+        return await ask(
+            method,
+            url,
+            key=key,
+            headers=headers,
+            body=body,
+            redirect=redirect,
+            first_byte_timeout=first_byte_timeout,
+            within=within,
+        )

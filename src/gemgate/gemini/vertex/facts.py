@@ -1,0 +1,56 @@
+"""Facts of models that differ where Vertex AI is asked: what is said here goes before the table of models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from gemgate.gemini.model_facts import ModelFacts
+from gemgate.gemini.vertex.differences import KNOWN_TO_TRANSLATORS
+
+SOURCE = "Vertex AI: google-genai 3.6.1; calls and reports named in gemini/vertex/facts.py"
+"""Where these facts come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class VertexRow:
+    """Facts of the models in Vertex AI whose names a pattern fits.
+
+    Attributes:
+        pattern: As of `fnmatch`.
+        changes: Facts by their names.
+        source: Where that is known from.
+    """
+
+    pattern: str
+    changes: Mapping[str, object] = field(default_factory=dict)
+    source: str = ""
+
+
+ROWS = (
+    VertexRow(
+        "*",
+        {"call_ids": False, "builtin_with_functions": False, "mcp_servers": False, "explicit_caching": False},
+        "google-genai 3.6.1; vercel/ai 14655 and 15891, LiteLLM PR 28324; the gateway makes no caches there",
+    ),
+    VertexRow(
+        "gemini-3.1-flash-image*",
+        {"thinking": "level", "levels": ("MINIMAL", "LOW", "MEDIUM", "HIGH")},
+        "calls of 2026-09-30 (pydantic-ai 2.68): the full scale, of which the Developer API takes two levels",
+    ),
+    VertexRow(
+        "gemini-embedding-001",
+        {"embedding_usage": True},
+        "google-genai 3.6.1: the statistics of each embedding hold its tokens",
+    ),
+)
+"""All rows that fit a name hold, later ones before earlier ones."""
+
+
+def changes_of(name: str, facts: ModelFacts) -> dict[str, object]:
+    """What is different of the model `name`, whose facts at the Developer API are `facts`, in Vertex AI."""
+    changes: dict[str, object] = {}
+    for row in ROWS:
+        if fnmatchcase(name, row.pattern):
+            changes |= row.changes
+    changes["refused_fields"] = (*facts.refused_fields, *KNOWN_TO_TRANSLATORS)
+    return changes

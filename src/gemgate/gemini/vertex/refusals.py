@@ -1,0 +1,42 @@
+"""Refusals of Vertex AI in words that help, and those of the gateway where Vertex AI has no counterpart."""
+
+import re
+
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.vertex.lanes import Lane
+
+_WEB_PAGE = "with a web page instead of JSON"
+_COLLECTION = re.compile(r"/(?:upload/|download/)?v1(?:beta|alpha)?/(\w+)")
+
+_INSTEAD = {
+    "files": "Vertex AI has no Files API: send media inline, or as a gs:// or https URL.",
+    "generatedFiles": "Vertex AI has no Files API: send media inline, or as a gs:// or https URL.",
+    "batches": "Vertex AI has no batches without a bucket: send the requests one by one, or use the Developer API.",
+    "cachedContents": "The gateway makes no caches in Vertex AI: leave 'cached_content' out; implicit caching remains.",
+    "decisions": "Vertex AI has no Decisions API: use a model of the Developer API.",
+    "fileSearchStores": "Vertex AI has no File Search: use a model of the Developer API.",
+    "tunedModels": "Vertex AI has no tunedModels: a tuned model there is endpoints/ID.",
+    "interactions": "Vertex AI has no Interactions API for this: use a model of the Developer API.",
+}
+_BATCHES = frozenset({"batchGenerateContent", "asyncBatchEmbedContent"})
+
+
+def not_there(path: str) -> GeminiError:
+    """The refusal for a call that Vertex AI has no counterpart of; `path` is that of the Developer API."""
+    _, _, method = path.rpartition(":")
+    found = _COLLECTION.match(path)
+    collection = "batches" if method in _BATCHES else found[1] if found else ""
+    text = _INSTEAD.get(collection, f"Vertex AI has nothing that answers {path[:80]}: use the Developer API.")
+    return GeminiError(400, text, "FAILED_PRECONDITION")
+
+
+def explained(error: GeminiError, lane: Lane) -> GeminiError:
+    """`error` without the name of the operator's project; one that a wrong host gives as what it is."""
+    if error.status == 404 and _WEB_PAGE in error.message:
+        message = (
+            f"Vertex AI answered 404 {_WEB_PAGE}: the location of this model, or GEMGATE_VERTEX_ENDPOINT, is wrong."
+        )
+        return GeminiError(502, message, "UNAVAILABLE", refusal=error.refusal)
+    if lane.project:
+        error.hide(f"projects/{lane.project}")
+    return error

@@ -1,0 +1,46 @@
+"""Builds the client for the API of Google's, or the two, that the settings name."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+import httpx
+import structlog
+
+from gemgate.gemini.client.client import GeminiClient
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.vertex.lanes import host_of
+from gemgate.settings import Settings
+from gemgate.startup.options import client_options, lanes_of
+
+_log = structlog.get_logger()
+
+
+def client_of(
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    on_failure: Callable[[GeminiError], None] | None = None,
+    carry: Callable[[], Mapping[str, str]] | None = None,
+    own_keys: Iterable[str] = (),
+) -> GeminiClient:
+    """The client, to be entered; its arguments are those of `GeminiClient`.
+
+    Raises:
+        UnusableEnvironmentError: the proxy or the certificates that the environment names cannot be used.
+        CredentialsError: what fetches credentials for Vertex AI is not installed.
+    """
+    options = client_options(settings)
+    if not settings.asks_vertex:
+        return GeminiClient(options, transport, on_failure, carry, own_keys)
+    from gemgate.gemini.vertex.client import GoogleClient, VertexClient
+    from gemgate.gemini.vertex.google_auth import google_tokens
+
+    tokens = None if settings.vertex_api_key else google_tokens(on_failure=_report)
+    there = replace(options, upstream=settings.vertex_endpoint or host_of(settings.google_cloud_location))
+    vertex = VertexClient(there, lanes_of(settings), tokens, transport, on_failure, carry)
+    if not settings.asks_developer_api:
+        return vertex
+    return GoogleClient(options, vertex, transport, on_failure, carry, own_keys)
+
+
+def _report(why: str) -> None:
+    _log.warning("no access token for Vertex AI could be fetched", problem=why)
