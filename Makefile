@@ -82,7 +82,7 @@ fix: $(VENV)/.installed-dev ## format, and fix lint errors
 	$(BIN)/ruff check --fix .
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
-EXTRAS := --extra emulator --extra otel --extra postgres --extra redis
+EXTRAS := --extra emulator --extra otel --extra postgres --extra redis --extra vertex
 CLIENTS := clients clients-instructor clients-litellm clients-llama-index
 
 lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*.txt and docker/build.txt
