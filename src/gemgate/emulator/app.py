@@ -38,6 +38,8 @@ from gemgate.emulator.replies import error_reply, html_reply, json_reply
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.timing import QuotaLimits, Timing
 from gemgate.emulator.validation import parse
+from gemgate.emulator.vertex.identity import identity_routes
+from gemgate.emulator.vertex.routes import vertex_routes
 
 VERSIONS = frozenset({"v1", "v1beta", "v1alpha"})
 
@@ -82,6 +84,8 @@ def create_emulator(
 
     app = Starlette(
         routes=[
+            *vertex_routes(state),
+            *identity_routes(state),
             route("models/{rest:path}", _call_model, "POST"),
             route("models/{model}/operations", videos.list_operations, "GET"),
             route("models/{model}/operations/{name}", videos.one_operation, "GET"),

@@ -46,14 +46,20 @@ def owner(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
 
 
 def scenario(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
-    """The scenario that a key such as `emulator-429` asks for with every request, or ""."""
-    key = headers.get("x-goog-api-key") or query.get("key") or ""
+    """The scenario that a key or a token such as `emulator-429` asks for with every request, or ""."""
+    _, _, token = headers.get("authorization", "").partition(" ")
+    key = headers.get("x-goog-api-key") or query.get("key") or token
     return key.removeprefix(SCENARIO_PREFIX) if key.startswith(SCENARIO_PREFIX) else ""
+
+
+def is_like_a_key(token: str) -> bool:
+    """Whether a bearer token is an API key, or a word that means a wrong one."""
+    return bool(_LIKE_A_KEY.match(token.strip())) or token.strip() in {INVALID_KEY, EXPIRED_KEY}
 
 
 def _check_bearer(value: str) -> None:
     scheme, _, token = value.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise GoogleApiError(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
-    if _LIKE_A_KEY.match(token.strip()) or token.strip() in {INVALID_KEY, EXPIRED_KEY}:
+    if is_like_a_key(token):
         raise keys_not_supported("GenerativeService.GenerateContent")

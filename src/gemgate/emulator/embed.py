@@ -91,7 +91,7 @@ def _embed(
     asked = next(filter(None, (scenario_in(text_of(parts_of(content))) for content in contents)), "")
     scenario = begin(state, by, model, "embedContent", asked=asked, content=contents)
     maximum = model.family.limits[0]
-    return scenario, [{"values": _vector(kind, each, maximum)} for each in requests], _tokens(contents, maximum)
+    return scenario, [{"values": vector_of(kind, each, maximum)} for each in requests], _tokens(contents, maximum)
 
 
 def settings(each: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _check_content(model: ModelFamily, kind: Vector, content: dict[str, Any], ro
             raise invalid(f"{place}inline_data: mime_type and data must be specified.\n")
 
 
-def _vector(kind: Vector, each: dict[str, Any], maximum: int) -> list[float]:
+def vector_of(kind: Vector, each: dict[str, Any], maximum: int) -> list[float]:
     """One vector for all parts together; texts are cut off after `most` tokens."""
     given = settings(each)
     features: Counter[int] = Counter()

@@ -1,5 +1,6 @@
 """generateContent, streamGenerateContent and countTokens: check, answer, and send it as the scenario wants it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -40,14 +41,24 @@ _CANCELLED: dict[str, dict[str, object]] = {
 }
 
 
-def generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: object) -> Delivery:
+Dress = Callable[[dict[str, Any]], dict[str, Any]]
+"""Gives a response, or an event of a stream, the form of another service."""
+
+
+def _as_it_is(response: dict[str, Any]) -> dict[str, Any]:
+    return response
+
+
+def generate_content(
+    state: EmulatorState, request: Request, model: ModelFamily, body: object, dress: Dress = _as_it_is
+) -> Delivery:
     """POST /v1beta/models/{model}:generateContent.
 
     Raises:
         ApiError: What Google would refuse, and what the scenario refuses.
     """
     scenario, answer = _prepare(state, caller(request), model, body, streaming=False)
-    return whole(state, scenario, pretty(_unary(scenario, answer)), answer.tier)
+    return whole(state, scenario, pretty(dress(_unary(scenario, answer))), answer.tier)
 
 
 def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body: object) -> dict[str, object]:
@@ -68,7 +79,9 @@ def _unary(scenario: Scenario, answer: ScriptedAnswer) -> dict[str, Any]:
     return response
 
 
-def stream_generate_content(state: EmulatorState, request: Request, model: ModelFamily, body: object) -> Delivery:
+def stream_generate_content(
+    state: EmulatorState, request: Request, model: ModelFamily, body: object, dress: Dress = _as_it_is
+) -> Delivery:
     """POST /v1beta/models/{model}:streamGenerateContent, as events with `?alt=sse`, else as one JSON array.
 
     Raises:
@@ -79,6 +92,7 @@ def stream_generate_content(state: EmulatorState, request: Request, model: Model
         return html_reply(state, 502)
     found = _broken(scenario, events(answer))
     as_asked(found, answer.sound_format, is_whole=False, is_wav=answer.model.family.wav)
+    found = [dress(event) for event in found]
     tier = answer.tier
     if request.query_params.get("alt") == "sse":
         end = b"\n\n" if scenario.name == "lf" else b"\r\n\r\n"

@@ -1,5 +1,6 @@
 """Reads requests: the JSON body, the caller, the paging."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -35,13 +36,17 @@ def caller(request: Request) -> RequestIdentity:
     return RequestIdentity(owner, request.path_params["version"], scenario)
 
 
-async def read(state: EmulatorState, request: Request) -> object:
+async def read(
+    state: EmulatorState,
+    request: Request,
+    check: Callable[[Mapping[str, str], Mapping[str, str]], None] = auth.check_credential,
+) -> object:
     """The JSON body, remembered, with its size in `request.state.size`.
 
     The credential is checked after that, so that tests see refused requests too.
 
     Raises:
-        ApiError: 400 for what is too large or no JSON, and whatever `auth.check` finds.
+        ApiError: 400 for what is too large or no JSON, and what `check` refuses.
     """
     raw = bytearray()
     async for chunk in request.stream():
@@ -55,7 +60,7 @@ async def read(state: EmulatorState, request: Request) -> object:
     except orjson.JSONDecodeError:
         broken = True
     saw(state, request, body, len(raw))
-    auth.check_credential(request.headers, request.query_params)
+    check(request.headers, request.query_params)
     if broken:
         start = raw[:50].decode(errors="replace")
         raise invalid(f"Invalid JSON payload received. Unexpected token.\n{start}\n^")

@@ -15,6 +15,7 @@ from gemgate.emulator.caches import Caches
 from gemgate.emulator.files import FileShelf
 from gemgate.emulator.jobs import Jobs
 from gemgate.emulator.timing import QuotaLimits, Timing
+from gemgate.emulator.vertex.tokens import IssuedTokens
 
 SECRET_HEADERS = frozenset({"authorization", "x-goog-api-key", "cookie", "proxy-authorization"})
 KEPT = 1000
@@ -73,6 +74,7 @@ class EmulatorState:
         self.caches = Caches(self.now)
         self.files = FileShelf(self.now, self.timing, self.limits)
         self.jobs = Jobs(self.now, self.timing, self.files)
+        self.tokens = IssuedTokens(self.now)
         self._changed = threading.Condition()
 
     def now(self) -> float:

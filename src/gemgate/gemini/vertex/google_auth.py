@@ -76,7 +76,7 @@ class GoogleAuthSource:
             credentials.refresh(transport)
         except GoogleAuthError as error:
             raise CredentialsError(_sentence(error)) from None
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  google-auth trips over files that are wrong
             why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
             raise CredentialsError(f"the Google credentials cannot be used: {why}") from None
         finally:

@@ -1,0 +1,1 @@
+"""Vertex AI: the emulator's models on Google Cloud's paths, behind access tokens, and who gives those."""
