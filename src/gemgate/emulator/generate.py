@@ -31,7 +31,7 @@ from gemgate.emulator.stream import (
     pretty,
     unary,
 )
-from gemgate.emulator.validation import parse
+from gemgate.emulator.validation import Json, parse
 
 OTHER_MODEL = "gemini-3.8-flash"
 """The model that answers in the scenario `answers-as-another-model`."""
@@ -41,11 +41,11 @@ _CANCELLED: dict[str, dict[str, object]] = {
 }
 
 
-Dress = Callable[[dict[str, Any]], dict[str, Any]]
+Dress = Callable[[Json], Json]
 """Gives a response, or an event of a stream, the form of another service."""
 
 
-def _as_it_is(response: dict[str, Any]) -> dict[str, Any]:
+def _as_it_is(response: Json) -> Json:
     return response
 
 
@@ -70,7 +70,7 @@ def respond(state: EmulatorState, by: RequestIdentity, model: ModelFamily, body:
     return _unary(*_prepare(state, by, model, body, streaming=False))
 
 
-def _unary(scenario: Scenario, answer: ScriptedAnswer) -> dict[str, Any]:
+def _unary(scenario: Scenario, answer: ScriptedAnswer) -> Json:
     response = unary(answer)
     as_asked([response], answer.sound_format, is_whole=True, is_wav=answer.model.family.wav)
     if scenario.name == "eof":
@@ -124,7 +124,7 @@ def count_tokens(state: EmulatorState, request: Request, model: ModelFamily, bod
     total = counts + cached if cached else counts
     if not (whole or canonical).get("contents"):
         raise invalid("* CountTokensRequest.contents: contents is not specified\n")
-    result: dict[str, Any] = {"totalTokens": total.total(), "promptTokensDetails": usage.details(total)}
+    result: Json = {"totalTokens": total.total(), "promptTokensDetails": usage.details(total)}
     if cached:
         result |= {"cachedContentTokenCount": cached.total(), "cacheTokensDetails": usage.details(cached)}
     return json_reply(state, result)
@@ -149,7 +149,7 @@ def _prepare(
     return scenario, answer
 
 
-def _as_the_scenario_says(scenario: Scenario, model: ModelFamily, body: dict[str, Any]) -> ModelFamily:
+def _as_the_scenario_says(scenario: Scenario, model: ModelFamily, body: Json) -> ModelFamily:
     """The model that answers, where the scenario is about what models take and who they are.
 
     Raises:
@@ -163,7 +163,7 @@ def _as_the_scenario_says(scenario: Scenario, model: ModelFamily, body: dict[str
     return replace(model, version=OTHER_MODEL) if scenario.name == "answers-as-another-model" else model
 
 
-def _broken(scenario: Scenario, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _broken(scenario: Scenario, found: list[Json]) -> list[Json]:
     """The events, changed where the scenario is about their content."""
     if scenario.name == "eof":
         for candidate in found[-1].get("candidates", ()):

@@ -18,6 +18,9 @@ from typing import Any
 
 import orjson
 
+Json = dict[str, Any]
+"""A JSON object."""
+
 MAX_DEPTH = 100
 TYPE_PREFIX = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 _DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s")

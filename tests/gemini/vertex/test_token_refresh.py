@@ -9,6 +9,7 @@ from tests.gemini.vertex.support import Clocks, Source, soon
 
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.vertex import token_refresh
+from gemgate.gemini.vertex.credentials import AccessToken
 from gemgate.gemini.vertex.token_refresh import LAST_PAUSE_SECONDS, LOOK_SECONDS, RefreshedTokens
 
 
@@ -243,7 +244,7 @@ async def test_a_failure_that_nobody_foresaw_says_its_kind_and_never_its_text(
     clocks: Clocks, failures: list[str]
 ) -> None:
     class Broken(Source):
-        def fetch(self) -> token_refresh.AccessToken:
+        def fetch(self) -> AccessToken:
             raise RuntimeError("with ya29.a-secret-in-its-text")
 
     async with kept(Broken(), clocks, failures):

@@ -5,10 +5,8 @@ from typing import Any
 
 from gemgate.emulator import signatures
 from gemgate.emulator.errors import GoogleApiError, bad_request
-from gemgate.emulator.validation import Violation, snake
+from gemgate.emulator.validation import Json, Violation, snake
 from gemgate.emulator.vertex.words import foreign_signature
-
-Json = dict[str, Any]
 
 # Where the Developer API has a name that Vertex AI does not: the path of the object, and the names.
 _UNKNOWN: dict[tuple[str, ...], frozenset[str]] = {
@@ -32,7 +30,9 @@ _ONLY_HERE: dict[tuple[str, ...], frozenset[str]] = {
     ("tools", "googleSearch"): frozenset({"excludeDomains", "blockingConfidence"}),
 }
 
-_OF_IMAGEN = {("parameters",): frozenset({"addWatermark", "enhancePrompt", "negativePrompt", "seed", "storageUri"})}
+_OF_IMAGEN: dict[tuple[str, ...], frozenset[str]] = {
+    ("parameters",): frozenset({"addWatermark", "enhancePrompt", "negativePrompt", "seed", "storageUri"})
+}
 
 _ROOTS = {"generateContent", "streamGenerateContent", "countTokens"}
 
@@ -80,7 +80,7 @@ def _refuse(found: list[tuple[str, str]]) -> None:
     raise bad_request(listed)
 
 
-def _named(holder: Mapping[str, Any], name: str) -> Any:
+def _named(holder: Json, name: str) -> object:
     """A field under either of its two spellings."""
     return holder.get(name, holder.get(snake(name)))
 
@@ -118,7 +118,7 @@ def _without(body: Json, names: Mapping[tuple[str, ...], frozenset[str]]) -> Jso
     return copy
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: object) -> Any:
     if isinstance(value, dict):
         return {key: _copied(entry) for key, entry in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value

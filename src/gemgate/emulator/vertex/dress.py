@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from gemgate.emulator import signatures
-
-Json = dict[str, Any]
+from gemgate.emulator.validation import Json
 
 SHARED_HEADER = "x-vertex-ai-llm-shared-request-type"
 _TRAFFIC = {"priority": "ON_DEMAND_PRIORITY", "flex": "ON_DEMAND_FLEX"}

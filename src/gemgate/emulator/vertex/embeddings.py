@@ -13,6 +13,7 @@ from gemgate.emulator.incoming import caller
 from gemgate.emulator.prompt import scenario_in
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.stream import pretty
+from gemgate.emulator.validation import Json
 
 MAX_INSTANCES = 250
 _TASKS = {
@@ -58,7 +59,7 @@ def predict_embeddings(state: EmulatorState, request: Request, model: ModelFamil
     )
 
 
-def _request(model: ModelFamily, instance: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+def _request(model: ModelFamily, instance: object, parameters: Json) -> Json:
     """One instance as an `EmbedContentRequest`."""
     if not isinstance(instance, dict) or not isinstance(instance.get("content"), str) or not instance["content"]:
         raise invalid("The text content is empty.")
@@ -67,7 +68,7 @@ def _request(model: ModelFamily, instance: Any, parameters: dict[str, Any]) -> d
     task = instance.get("task_type") or instance.get("taskType")
     if task and task not in _TASKS:
         raise invalid(f"Unable to submit request because the task type {task} is not supported.")
-    given: dict[str, Any] = {name: value for name, value in parameters.items() if value is not None}
+    given: Json = {name: value for name, value in parameters.items() if value is not None}
     if task:
         given["taskType"] = task
     if instance.get("title"):
