@@ -1,10 +1,12 @@
 """The blocks of code on a page, and what a reader would do with each."""
 
+import io
 import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ _BLOCK = re.compile(
     r"(?: *<!-- not run: (?P<why>[^>]+) -->\n)?^(?P<indent> *)```(?P<language>\S+)[^\n]*\n(?P<code>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
+
+
+PRINTED = "__printed__"
+"""Among the names of a page: what its last block has printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +51,22 @@ def blocks(page: Path) -> Iterator[Block]:
 def run(block: Block, code: str, names: dict[str, Any]) -> None:
     """Run `code`, which is that of `block` with addresses that are served here.
 
-    Python shares `names` with the blocks before it. Data must be readable.
+    Python shares `names` with the blocks before it. Text is the output of the block before. Data must be readable.
 
     Raises:
         AssertionError: the language is one that nothing is known about.
     """
     if block.language == "python":
+        printed = io.StringIO()
+        names["print"] = partial(print, file=printed)  # not all of stdout: the gateway logs there
         exec(compile("\n" * block.line + code, "the page", "exec"), names)
+        names[PRINTED] = printed.getvalue()
     elif block.language in ("sh", "bash"):
-        _shell(code)
+        names[PRINTED] = _shell(code)
     elif block.language == "console":
         _shell("\n".join(re.findall(r"^\$ (.*)$", code, re.MULTILINE)))
+    elif block.language == "text":
+        assert names[PRINTED].strip() == code.strip()
     elif block.language == "json":
         _ = [orjson.loads(part) for part in re.split(r"\n(?=\{)", code)]
     elif block.language == "yaml":
@@ -66,7 +77,8 @@ def run(block: Block, code: str, names: dict[str, Any]) -> None:
         raise AssertionError(f"nothing is known about blocks in {block.language!r}: say why it is not run")
 
 
-def _shell(code: str) -> None:
+def _shell(code: str) -> str:
     quiet = 'curl() { command curl --silent --show-error --fail --noproxy "*" "$@"; }\n'
     done = subprocess.run(["bash", "-euc", quiet + code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -15,6 +15,7 @@ from tests.support.stack import KEY, Stack, stack
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "docker" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 LINE = (
     '{{"custom_id": "{}", "method": "POST", "url": "/v1/chat/completions", "body": {{"model": "gemini-2.5-flash", '
     '"messages": [{{"role": "user", "content": "Hello"}}]}}}}\n'
@@ -77,3 +78,14 @@ def test_a_block_that_fails_is_noticed(tmp_path: Path) -> None:
     for block in (first, third):
         with pytest.raises(AssertionError):
             run(block, block.code, {})
+
+
+def test_output_that_differs_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1)\n```\n\n```text\n1\n```\n\n```text\n2\n```\n")
+    code, same, other = blocks(page)
+    names: dict[str, Any] = {}
+    run(code, code.code, names)
+    run(same, same.code, names)
+    with pytest.raises(AssertionError):
+        run(other, other.code, names)

@@ -13,7 +13,7 @@ from tests.support.raw_upstream import LAST_CHUNK, STREAM_HEAD, Peer, RawUpstrea
 from tests.support.server import serve
 
 STREAMS = 1000
-PATIENCE = 60.0
+PATIENCE = 200.0
 DESCRIPTORS = 5 * STREAMS
 """Four for a stream, whose ends are all in this process."""
 

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import mul
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from tests.sdk.conftest import MakeClient
 from tests.sdk.node_project import run
 from tests.support.stack import GOOGLE, KEY, OPENAI, WRONG_KEY, Stack
 
+from gemgate.upstream.client import Upstream
+
 V1 = "gemini-embedding-001"
 V2 = "gemini-embedding-2"
 MODELS = pytest.mark.parametrize("model", [V1, V2])
@@ -25,6 +27,15 @@ MANY = [f"Sentence {number} of a thousand is about topic {number * 7 % 13}." for
 SIZE = 3072
 EDGES = (0, 1, 99, 100, 101, 199, 200, 499, 500, 899, 900, 999)
 """Places of inputs: the first and last of calls to Google, which take a hundred each."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _time_to_count() -> Iterator[None]:
+    """Tokens are counted however busy the machine is; after two seconds they would be estimated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gemgate.api.embeddings.routes.SIDE_CALL_SECONDS", 60)
+        patch.setitem(Upstream.request_aside.__kwdefaults__, "seconds", 60)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,18 @@ LIFETIME = 60
 
 @dataclass(frozen=True)
 class There:
-    """A gateway with two callers: of Alice there is an image, and Bob's room for one file is used up."""
+    """A gateway with two callers: of Alice there is an image, and Bob's room for one file is used up.
+
+    Attributes:
+        sealed: Unix seconds before and after the links were made.
+    """
 
     origin: str
     client: httpx.Client
     asked: list[httpx.Request]
     store: Any
     url: str
+    sealed: tuple[float, float]
 
     @property
     def token(self) -> str:
@@ -55,9 +60,11 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
     chosen: dict[str, Any] = {"image_url_lifetime": LIFETIME, "storage_files_per_caller": 1, **SHARED}
     app = gateway_app(google, data_dir=tmp_path_factory.mktemp("data"), **chosen)
     with serve(app) as origin, httpx.Client(base_url=origin, timeout=20) as client:
+        before = time.time()
         made = [client.post("/v1/images/generations", json=ASKED, headers=caller) for caller in (ALICE, BOB)]
+        sealed = before, time.time()
         urls = [answer.json()["data"][0]["url"] for answer in made]
-        yield There(origin, client, asked, app.state.services.store, urls[0])
+        yield There(origin, client, asked, app.state.services.store, urls[0], sealed)
 
 
 def test_the_address_is_all_that_is_needed_and_gives_no_other_way_in(there: There) -> None:
@@ -102,9 +109,10 @@ def test_letters_that_mean_nothing_neither_break_a_token_nor_make_it_younger(
 ) -> None:
     longer = there.token[:at] + junk + there.token[at:]
     assert there.with_token(longer)[0] in (200, 404)
-    for moved in (LIFETIME + 5, -LIFETIME - 5):
+    before, after = there.sealed
+    for now in (after + LIFETIME + 5, before - LIFETIME - 5):
         with monkeypatch.context() as patch:
-            patch.setattr(encryption, "time", SimpleNamespace(time=lambda moved=moved: time.time() + moved))
+            patch.setattr(encryption, "time", SimpleNamespace(time=lambda now=now: now))
             assert there.with_token(longer)[0] == 404
 
 
