@@ -97,8 +97,8 @@ def suite(servers: Stack) -> int:
     if not folder:
         print("Open Responses: not run; OPEN_RESPONSES_SUITE names the folder of its repository.")
         return 0
-    local = Path(folder) / "node_modules" / ".bin" / "bun"
-    bun = str(local) if local.exists() else "bun"
+    # Where npm installs no scripts, `.bin/bun` is a text that says so; the program itself is in a package of its own.
+    bun = next((str(found) for found in Path(folder).glob("node_modules/@oven/bun-*/bin/bun")), "bun")
     asked = ["--base-url", servers.base(OPENAI), "--api-key", KEY, "--model", "gemini-2.5-flash"]
     return subprocess.run([bun, "run", "bin/compliance-test.ts", *asked], cwd=folder, check=False).returncode
 

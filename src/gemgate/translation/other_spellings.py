@@ -83,7 +83,7 @@ class OwnOptions(NamedTuple):
     def add_to(self, config: GenerationConfig, *, has_functions: bool, notes: Notes) -> None:
         """Put them into the native `config`; a model that has functions beside choices may call one."""
         if self.image_config:
-            config["imageConfig"] = self.image_config
+            config["imageConfig"] = {**config.get("imageConfig", {}), **self.image_config}
         if self.choices and has_functions:
             notes.drop("guided_choice")
         elif self.choices:

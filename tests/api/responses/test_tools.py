@@ -245,6 +245,62 @@ def test_images_are_asked_of_models_that_make_them() -> None:
     assert translation.notes.dropped == []
 
 
+def drawn(*options: dict[str, Any], model: str = "gemini-3-pro-image", **body: Any) -> Any:
+    tools = [{"type": "image_generation", **each} for each in options]
+    return translate(model=model, tools=tools, **body)
+
+
+def test_the_size_and_the_quality_of_images_are_googles() -> None:
+    wide = drawn({"size": "1536x1024"})
+    assert wide.body["generationConfig"]["imageConfig"] == {"aspectRatio": "3:2", "imageSize": "1K"}
+    assert wide.notes.adjusted == ["tools[0].size=1536x1024->3:2,1K"]
+    fine = drawn({"quality": "high", "size": "auto"})
+    assert fine.body["generationConfig"]["imageConfig"] == {"imageSize": "2K"}
+    assert fine.notes.adjusted == ["tools[0].quality=high->2K"]
+    own = drawn({"size": "1536x1024"}, image_config={"aspect_ratio": "16:9"})
+    assert own.body["generationConfig"]["imageConfig"] == {"aspectRatio": "16:9", "imageSize": "1K"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("partial_images", 2),
+        ("background", "transparent"),
+        ("output_format", "webp"),
+        ("output_compression", 50),
+        ("input_fidelity", "high"),
+        ("input_image_mask", {"file_id": "file-1"}),
+        ("model", "gpt-image-1"),
+        ("moderation", "low"),
+        ("action", "edit"),
+        ("an_option_of_tomorrow", 1),
+    ],
+)
+def test_an_option_of_images_that_gemini_lacks_is_dropped_visibly_or_refused(option: str, value: Any) -> None:
+    assert drawn({option: value}).notes.dropped == [f"tools[0].{option}"]
+    with pytest.raises(ApiError) as caught:
+        translate(
+            chat_options(unsupported_params="strict"),
+            model="gemini-3-pro-image",
+            tools=[{"type": "image_generation", option: value}],
+        )
+    assert caught.value.param == f"tools[0].{option}"
+
+
+@pytest.mark.parametrize(("option", "value"), [("size", 5), ("size", "large"), ("quality", "best"), ("quality", [])])
+def test_an_option_of_images_that_cannot_be_read_is_refused_by_name(option: str, value: Any) -> None:
+    with pytest.raises(ApiError) as caught:
+        drawn({option: value})
+    assert caught.value.param == f"tools[0].{option}"
+
+
+def test_options_of_images_that_ask_for_nothing_are_no_loss() -> None:
+    neutral = {"partial_images": 0, "background": "auto", "moderation": "auto", "size": "auto", "quality": "auto"}
+    translation = drawn(neutral)
+    assert (translation.notes.dropped, translation.notes.adjusted) == ([], [])
+    assert "imageConfig" not in translation.body["generationConfig"]
+
+
 def test_an_unknown_vector_store_is_a_404() -> None:
     with pytest.raises(ApiError) as caught:
         translate(tools=[{"type": "file_search", "vector_store_ids": ["vs_1"]}])

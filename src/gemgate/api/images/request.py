@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gemgate.api.images.sizes import Frame, frame
 from gemgate.api.images.wire import DROPPED, NEUTRAL, EditRequest, ImageRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.types import GenerateContentRequest, ModelResource, Part
 from gemgate.model_routing.model_name import model_name
 from gemgate.translation.extra_body import google_options, list_option, object_option
+from gemgate.translation.image_frame import Frame, frame
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import TranslationOptions
 from gemgate.translation.other_spellings import take_google
@@ -75,7 +75,7 @@ def to_gemini(
     _refuse(request)
     _drop_unsupported(request, notes)
     google = google_options(_google(request, notes), request.extra_body, GOOGLE_OPTIONS, notes)
-    shape = frame(request, google, facts, notes)
+    shape = frame(request.size, request.quality, google, facts, notes)
     count = request.n or 1
     if method == "predict":
         bodies = _predictions(request, google, shape, count, notes)
@@ -155,7 +155,7 @@ def _generations(
     if safety := list_option(google, "safety_settings"):
         body["safetySettings"] = safety
     config: dict[str, object] = {"responseModalities": list(facts.image_modalities)}
-    if image := {name: value for name, value in (("aspectRatio", shape.ratio), ("imageSize", shape.size)) if value}:
+    if image := shape.config:
         config["imageConfig"] = image
     _override(config, object_option(google, "generation_config"), notes)
     sent: dict[str, object] = {**body, "generationConfig": config, "store": False}

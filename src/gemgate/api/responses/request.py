@@ -150,6 +150,8 @@ def to_gemini(
         config["mediaResolution"] = content.resolution
     if tools.draws:
         config["responseModalities"] = ["TEXT", "IMAGE"]
+        if tools.image_config:
+            config["imageConfig"] = tools.image_config
     has_functions = bool(tools.plan.declarations) and not facts.json_with_tools
     words.own.add_to(config, has_functions=has_functions, notes=notes)
     hidden = apply_format(read_format(wanted, tools, notes), tools.plan, config, facts, notes, "text.format")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gemgate.api.responses.hosted_tools import GOOGLES, hosted_kind, is_googles, native_name, native_tool
+from gemgate.api.responses.image_tool import image_config
 from gemgate.api.responses.items import Item, wrong_type
 from gemgate.api.responses.tool_kinds import DECLARED, KINDS, ToolIdentity
 from gemgate.api.responses.wire import Json, ResponseRequest
@@ -55,6 +56,7 @@ class ResponseTools:
         plan: Gemini's.
         identities: By Gemini's name, what the caller's tool is.
         draws: Whether images are asked for.
+        image_config: Their shape and size.
         servers: The MCP servers: by Google's name of each, the caller's label.
         allowed: Gemini's names of the only functions whose calls may be shown; None: all.
     """
@@ -62,6 +64,7 @@ class ResponseTools:
     plan: ToolPlan = field(default_factory=lambda: ToolPlan(NameMap()))
     identities: dict[str, ToolIdentity] = field(default_factory=dict)
     draws: bool = False
+    image_config: dict[str, object] = field(default_factory=dict)
     servers: dict[str, str] = field(default_factory=dict)
     allowed: frozenset[str] | None = None
     _owners: dict[str, tuple[str | None, str]] = field(default_factory=dict)
@@ -254,6 +257,7 @@ def _add_hosted(
     hosted, plan, left_out = hosted_kind(kind), tools.plan, f"{param}.type={kind}" if kind else param
     if hosted == "image_generation" and facts.images:
         tools.draws = True
+        tools.image_config = image_config(tool, param, facts, notes)
         return
     if hosted == "web_search" and not searches_live(tool, param, cached_search, notes):
         return

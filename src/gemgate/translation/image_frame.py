@@ -4,7 +4,6 @@ import math
 import re
 from dataclasses import dataclass
 
-from gemgate.api.images.wire import ImageRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.translation.notes import Notes
@@ -14,7 +13,7 @@ _SIZES = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 
 _ORDER = tuple(_SIZES)
 _LONGEST_SIDE = (("512", 640), ("1K", 1536), ("2K", 3072))
-_QUALITIES = {
+QUALITIES = {
     "low": "512",
     "medium": "1K",
     "standard": "1K",
@@ -23,6 +22,8 @@ _QUALITIES = {
     "xhigh": "4K",
     "max": "4K",
 }
+"""OpenAI's qualities, and the size of Google's that each asks for."""
+
 _RATIO = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})", re.ASCII)
 _PIXELS = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 
@@ -34,34 +35,53 @@ class Frame:
     ratio: str | None = None
     size: str | None = None
 
+    @property
+    def config(self) -> dict[str, object]:
+        """The fields of the native `imageConfig`."""
+        return {name: value for name, value in (("aspectRatio", self.ratio), ("imageSize", self.size)) if value}
 
-def frame(request: ImageRequest, google: dict[str, object], facts: ModelFacts, notes: Notes) -> Frame:
-    """What `size`, `quality` and the options `aspect_ratio` and `image_size` ask for.
+
+def frame(
+    size: str | None, quality: str | None, google: dict[str, object], facts: ModelFacts, notes: Notes, place: str = ""
+) -> Frame:
+    """What OpenAI's `size` and `quality` and Google's options `aspect_ratio` and `image_size` ask for.
 
     The options are sent as they are and win. Pixels become the nearest that the model has, which is noted.
+
+    Args:
+        size: `WIDTHxHEIGHT`, a ratio, one of Google's sizes, or `auto`.
+        quality: One of `QUALITIES`, or `auto`.
+        google: Google's options.
+        facts: Of the model.
+        notes: What is dropped and adjusted.
+        place: What comes before the names of the parameters, such as `tools[0].`.
 
     Raises:
         ApiError: 400 for an invalid size, and for options that are not text.
     """
-    written = _written(request.size)
+    written = _written(size)
     if written in _SIZES:  # Google's word for it
         google, written = {"image_size": written, **google}, None
-    ratio, size = _text(google, "aspect_ratio"), _text(google, "image_size")
+    ratio, taken = _text(google, "aspect_ratio"), _text(google, "image_size")
     if ratio and written and _RATIO.fullmatch(written):
         if ratio != written:
-            notes.adjust(f"size={written}->extra_body.google.aspect_ratio")
+            notes.adjust(f"{place}size={written}->extra_body.google.aspect_ratio")
         written = None
-    pixels = _pixels(written)
-    ratio = ratio or _ratio(written, facts, notes)
+    pixels = _pixels(written, f"{place}size")
+    ratio = ratio or _ratio(written, facts, notes, place)
     if ratio is None and pixels and facts.aspect_ratios:
         ratio = nearest_ratio(*pixels, facts.aspect_ratios)
-    if size is not None:
-        size = size.upper()
+    if taken is not None:
+        taken = taken.upper()
     elif pixels and _has_choice(facts):
-        size = nearest_size(_size_of(max(pixels)), facts.image_sizes)
+        taken = nearest_size(_size_of(max(pixels)), facts.image_sizes)
     if pixels:
-        _note_pixels(written or "", pixels, Frame(ratio, size), facts, notes)
-    return Frame(ratio, _by_quality(request, facts, notes, taken=size, is_open=not pixels))
+        _note_pixels(f"{place}size", written or "", pixels, Frame(ratio, taken), facts, notes)
+    wanted = None if quality == "auto" else quality
+    if wanted is None or (taken is None and not pixels and _has_choice(facts)):
+        return Frame(ratio, taken if wanted is None else _by_quality(wanted, facts, notes, place))
+    notes.drop(f"{place}quality")
+    return Frame(ratio, taken)
 
 
 def _written(size: str | None) -> str | None:
@@ -71,17 +91,17 @@ def _written(size: str | None) -> str | None:
     return size.replace("X", "x").replace("\u00d7", "x")
 
 
-def _ratio(size: str | None, facts: ModelFacts, notes: Notes) -> str | None:
+def _ratio(size: str | None, facts: ModelFacts, notes: Notes, place: str) -> str | None:
     """A ratio in the place of the size (`16:9`), as far as the model has it."""
     found = _RATIO.fullmatch(size or "")
     if found is None:
         return None
     if not facts.aspect_ratios:
-        notes.drop("size")
+        notes.drop(f"{place}size")
         return None
     ratio = nearest_ratio(int(found[1]), int(found[2]), facts.aspect_ratios)
     if ratio != size:
-        notes.adjust(f"size={size}->{ratio}")
+        notes.adjust(f"{place}size={size}->{ratio}")
     return ratio
 
 
@@ -102,15 +122,15 @@ def nearest_size(wanted: str, sizes: tuple[str, ...]) -> str:
     return min(sizes, key=lambda size: (abs(_ORDER.index(size) - at), -_ORDER.index(size)))
 
 
-def _pixels(size: str | None) -> tuple[int, int] | None:
+def _pixels(size: str | None, param: str) -> tuple[int, int] | None:
     if size is None or size == "auto":
         return None
     if _RATIO.fullmatch(size):
         return None
     found = _PIXELS.fullmatch(size)
     if found is None:
-        msg = f"Invalid value for 'size': '{size[:40]}'. Write it as WIDTHxHEIGHT, such as 1536x1024, or 'auto'."
-        raise ApiError(400, msg, param="size", code="invalid_value")
+        msg = f"Invalid value for '{param}': '{size[:40]}'. Write it as WIDTHxHEIGHT, such as 1536x1024, or 'auto'."
+        raise ApiError(400, msg, param=param, code="invalid_value")
     return int(found[1]), int(found[2])
 
 
@@ -131,27 +151,21 @@ def _has_choice(facts: ModelFacts) -> bool:
     return len(facts.image_sizes) > 1
 
 
-def _note_pixels(asked: str, pixels: tuple[int, int], found: Frame, facts: ModelFacts, notes: Notes) -> None:
+def _note_pixels(
+    param: str, asked: str, pixels: tuple[int, int], found: Frame, facts: ModelFacts, notes: Notes
+) -> None:
     """Only squares come in the very size that was asked for; the others differ from model to model by some pixels."""
     if found == Frame():
-        notes.drop("size")
+        notes.drop(param)
         return
     made = found.size or facts.image_sizes[0]
     side = _SIZES.get(made)
     if found.ratio == "1:1" and pixels == (side, side):
         return
-    notes.adjust(f"size={asked}->{found.ratio or 'auto'},{made}")
+    notes.adjust(f"{param}={asked}->{found.ratio or 'auto'},{made}")
 
 
-def _by_quality(
-    request: ImageRequest, facts: ModelFacts, notes: Notes, *, taken: str | None, is_open: bool
-) -> str | None:
-    quality = request.quality
-    if quality is None or quality == "auto":
-        return taken
-    if taken is not None or not is_open or not _has_choice(facts):
-        notes.drop("quality")
-        return taken
-    size = nearest_size(_QUALITIES[quality], facts.image_sizes)
-    notes.adjust(f"quality={quality}->{size}")
+def _by_quality(quality: str, facts: ModelFacts, notes: Notes, place: str) -> str:
+    size = nearest_size(QUALITIES[quality], facts.image_sizes)
+    notes.adjust(f"{place}quality={quality}->{size}")
     return size

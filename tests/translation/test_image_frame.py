@@ -5,15 +5,10 @@ from typing import Any
 import pytest
 from tests.api.images.support import FLASH_25, FLASH_31, IMAGEN, IMAGEN_4, OLD_20, PRO_3
 
-from gemgate.api.images.sizes import (
-    Frame,
-    frame,
-    nearest_ratio,
-    nearest_size,
-)
 from gemgate.api.images.wire import GenerationRequest
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import Catalog
+from gemgate.translation.image_frame import Frame, frame, nearest_ratio, nearest_size
 from gemgate.translation.notes import Notes
 
 LITE = "gemini-3.1-flash-lite-image"
@@ -22,7 +17,7 @@ LITE = "gemini-3.1-flash-lite-image"
 def framed(model: str, google: dict[str, object] | None = None, **body: Any) -> tuple[Frame, Notes]:
     notes = Notes()
     request = GenerationRequest(model=model, prompt="p", **body)
-    return frame(request, google or {}, Catalog().facts(model), notes), notes
+    return frame(request.size, request.quality, google or {}, Catalog().facts(model), notes), notes
 
 
 @pytest.mark.parametrize(
