@@ -50,7 +50,7 @@ def test_the_documentation_shows_each_route_once() -> None:
     assert not [path for path in paths if path.startswith("/v1beta")]
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/chat/completion", "/v1beta/openai/x"])
+@pytest.mark.parametrize("path", ["/v", "/v1", "/v1/nothing", "/v1/chat/completion", "/v1beta/openai/x"])
 def test_an_unknown_path_has_openais_error_and_a_request_id(path: str) -> None:
     with client() as gateway:
         answer = gateway.post(path, json={})

@@ -18,6 +18,8 @@ from gemgate.api.batches.routes import router as batches_router
 from gemgate.api.chat.routes import create_chat_completion
 from gemgate.api.chat.routes import router as chat_router
 from gemgate.api.completions.routes import router as completions_router
+from gemgate.api.console import routes as console
+from gemgate.api.console.access import ConsoleAccess
 from gemgate.api.decisions.routes import router as decisions_router
 from gemgate.api.embeddings.routes import router as embeddings_router
 from gemgate.api.files.routes import router as files_router
@@ -100,6 +102,8 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     _add_middleware(app, settings, metrics, tracing)
     handlers.install(app)
     _include_routers(app)
+    for router in console.routers(settings, ConsoleAccess(settings)):
+        app.include_router(router)
     native.install(app)
     app.state.meant_path = partial(meant_path, app.router.routes)
     app.around_paths = lambda inner: RequestPaths(native.NativePaths(inner), prefix=settings.root_path)

@@ -109,10 +109,11 @@ def test_the_demo_answers_without_a_key_even_where_one_is_set(monkeypatch: pytes
 def test_the_command_tells_where_it_listens_and_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted_when_said(monkeypatch, signal.SIGTERM, chat)
     result = run("serve", "--emulator", "--port", "0")
-    listens, upstream, keys, _, curl = result.stdout.splitlines()
+    listens, upstream, keys, console, _, curl = result.stdout.splitlines()
     assert re.fullmatch(r"gemgate listens on http://127\.0\.0\.1:\d+/v1", listens)
     assert upstream == "  upstream  the built-in Gemini emulator"
     assert keys == "  keys      any key works"
+    assert console == f"  console   {listens.split()[-1].removesuffix('/v1')}/console"
     assert shlex.split(curl)[:2] == ["curl", listens.split()[-1] + "/chat/completions"]
 
 
@@ -301,7 +302,7 @@ def test_help_does_not_wait_for_the_web_framework() -> None:
 def test_the_line_to_try_works_as_pasted() -> None:
     with command("serve", "--emulator", "--port", "0") as (process, _):
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(4)]
+        lines = [process.stdout.readline() for _ in range(5)]
         answer = subprocess.run(lines[-1], shell=True, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert '"object":"chat.completion"' in answer.stdout
 

@@ -16,6 +16,7 @@ VALUES = {
     "redis_url": ("redis://:password@host:6379/0", "redis://:password@host:6379/0"),
     "secret": ("a long secret", ("a long secret",)),
     "metrics_token": ("token", "token"),
+    "console_token": ("a token of the console", "a token of the console"),
 }
 
 

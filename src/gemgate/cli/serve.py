@@ -228,11 +228,13 @@ def _banner(settings: "Settings", urls: list[str], *, emulated: bool) -> str:
     bearer = f' -H "Authorization: Bearer {credential}"' if credential else ""
     if (url := urls[0]).startswith(UNIX):
         url = f"--unix-socket {url.removeprefix(UNIX)} http://gemgate"
+    console = [f"  console   {urls[0]}/console"] if settings.serves_console and not url.startswith("--") else []
     return "\n".join(
         (
             f"gemgate listens on {' and '.join(each if each.startswith(UNIX) else f'{each}/v1' for each in urls)}",
             f"  upstream  {upstream}",
             f"  keys      {keys}",
+            *console,
             "  try",
             f"curl {url}/v1/chat/completions -H 'Content-Type: application/json'{bearer} -d {shlex.quote(body)}",
         )

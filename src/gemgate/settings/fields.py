@@ -385,6 +385,17 @@ class Fields(SecretFiles):
         description="The token that a scraper must present to read /metrics; absent: anyone who can reach the port can "
         "read them.",
     )
+    console: bool = Field(
+        default=True,
+        description="Whether there is a console, for browsers: `on` (on the loopback alone, unless it has a token), or "
+        "`off`.",
+    )
+    console_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="The token that a browser presents once to open the console; absent: it is served on the loopback "
+        "alone, and to nobody behind a proxy.",
+    )
     prices: Literal["bundled", "refresh", "off"] = Field(
         default="bundled",
         description="The price table for the cost of a request: that of the installed package, a newer one fetched "

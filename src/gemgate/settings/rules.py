@@ -230,6 +230,12 @@ class Settings(Fields):
         return not self.passes_keys_through and not self.asks_for_client_keys
 
     @cached_property
+    def serves_console(self) -> bool:
+        """Whether there is a console: with a token, or where nothing but this machine's own programs is expected."""
+        is_private = not (set(self.hosts) - LOOPBACK_HOSTS or self.public_url or self.root_path)
+        return self.console and (self.console_token is not None or is_private)
+
+    @cached_property
     def share_of_places(self) -> int | None:
         """Concurrent requests of one caller; None means unlimited."""
         if self.max_concurrent_requests_per_caller is None and self.needs_no_key:

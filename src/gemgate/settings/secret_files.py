@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 from gemgate.settings.cleaning import trimmed
 from gemgate.settings.variables import either_case, variable
 
-SECRETS = ("gemini_api_key", "vertex_api_key", "database_url", "redis_url", "secret", "metrics_token")
+SECRETS = ("gemini_api_key", "vertex_api_key", "database_url", "redis_url", "secret", "metrics_token", "console_token")
 """The settings that can be in a file each; client keys have a file with a form of its own."""
 
 
@@ -26,6 +26,7 @@ class SecretFiles(BaseSettings):
     redis_url_file: Path | None = Field(default=None, description="A file with GEMGATE_REDIS_URL.")
     secret_file: Path | None = Field(default=None, description="A file with GEMGATE_SECRET, several a line each.")
     metrics_token_file: Path | None = Field(default=None, description="A file with GEMGATE_METRICS_TOKEN.")
+    console_token_file: Path | None = Field(default=None, description="A file with GEMGATE_CONSOLE_TOKEN.")
 
     @model_validator(mode="before")
     @classmethod

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from copy import copy
 from functools import lru_cache, partial
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
@@ -61,6 +62,12 @@ class Upstream:
         self.shared = shared or Shared()
         self.shared.pool.announce = self.shared.breakers.announce = self._announce
         self._has_choice = len(self.shared.pool) > 1
+
+    def through(self, wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]) -> Self:
+        """The same keys and breakers, for calls that go through what `wrap` makes of the transport."""
+        upstream = copy(self)
+        upstream.client = self.client.through(wrap)
+        return upstream
 
     def observe(self, observer: Observer) -> None:
         """Notify `observer` of what happens from now on."""

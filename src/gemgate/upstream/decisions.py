@@ -8,7 +8,8 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import cast
+from copy import copy
+from typing import Self, cast
 
 from gemgate.gemini.client.event_stream import check_response
 from gemgate.gemini.decisions import DECISIONS, DecisionResponse, Spelling
@@ -49,10 +50,16 @@ class Decisions:
     """
 
     def __init__(self, upstream: Upstream, catalog: Catalog, clock: Callable[[], float] = time.time) -> None:
-        self._upstream = upstream
+        self.upstream = upstream
         self._catalog = catalog
         self._clock = clock
         self._remembered: OrderedDict[tuple[str, str], tuple[Spelling, float]] = OrderedDict()
+
+    def through(self, upstream: Upstream) -> Self:
+        """The same memory, for calls by another way to Google."""
+        decisions = copy(self)
+        decisions.upstream = upstream
+        return decisions
 
     def is_missing(self, model: str, account: str) -> bool:
         """Whether Google has said that the API is not there.
@@ -89,9 +96,7 @@ class Decisions:
         refusals: list[GeminiError] = []
         for spelling in spellings:
             try:
-                answer = await self._upstream.decide(
-                    model, {"model": _spelled(model, spelling), **request}, key, limits
-                )
+                answer = await self.upstream.decide(model, {"model": _spelled(model, spelling), **request}, key, limits)
             except GeminiError as error:
                 if not (says_missing(error) or _is_about_model(error)):
                     raise

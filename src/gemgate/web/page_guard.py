@@ -6,6 +6,7 @@ Source: https://www.w3.org/TR/fetch-metadata/.
 """
 
 import ipaddress
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,8 +21,10 @@ LINKS = "/v1/images/content/"
 """What the addresses of images begin with: they are secrets themselves, and pages may show what they lead to."""
 
 _PROBES = frozenset({"/healthz", "/readyz"})
-_OURS = frozenset({"same-origin", "none"})
-_SHOWN = 100
+OURS = frozenset({"same-origin", "none"})
+"""What `Sec-Fetch-Site` says of a request that no other site has caused."""
+
+SHOWN = 100
 
 
 def guards_pages(settings: Settings) -> bool:
@@ -62,15 +65,15 @@ class PageGuard:
             return None  # no browser speaks over a Unix domain socket
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get(b"host")
-        if host is not None and not self._is_ours(_name_of(host)):
+        if host is not None and not self._is_ours(name_of(host)):
             return _foreign_host(host)
         origin = headers.get(b"origin")
         if ANY in self._origins or (origin is not None and origin.lower() in self._origins):
             return None
-        if origin is not None and not _is_same(origin, host):
-            return _foreign_page(f"the origin {origin[:_SHOWN]!r}")
+        if origin is not None and not is_same(origin, host):
+            return _foreign_page(f"the origin {origin[:SHOWN]!r}")
         site = headers.get(b"sec-fetch-site", "none")
-        if site.lower() not in _OURS and not _is_navigation(scope["method"], headers):
+        if site.lower() not in OURS and not is_navigation(scope["method"], headers):
             return _foreign_page("another site")
         return None
 
@@ -93,10 +96,10 @@ def _names(settings: Settings) -> frozenset[str]:
     named = [*LOOPBACK_HOSTS, *(host for host in settings.hosts if not host.startswith(UNIX)), *settings.allowed_hosts]
     if settings.public_url:
         named.append(urlsplit(settings.public_url).netloc)
-    return frozenset(map(_name_of, named))
+    return frozenset(map(name_of, named))
 
 
-def _name_of(host: str) -> str:
+def name_of(host: str) -> str:
     """A host without its port, its brackets, and the dot at its end: `[::1]:8080` is `::1`."""
     host = host.strip().lower()
     if host.startswith("["):
@@ -106,7 +109,7 @@ def _name_of(host: str) -> str:
     return host.removesuffix(".")
 
 
-def _is_same(origin: str, host: str | None) -> bool:
+def is_same(origin: str, host: str | None) -> bool:
     """Whether a page of `origin` was served under `host`, whatever scheme a proxy has made of it."""
     scheme, separator, authority = origin.lower().partition("://")
     if host is None or not separator:
@@ -115,7 +118,8 @@ def _is_same(origin: str, host: str | None) -> bool:
     return authority.removesuffix(port) == host.strip().lower().removesuffix(port)
 
 
-def _is_navigation(method: str, headers: dict[bytes, str]) -> bool:
+def is_navigation(method: str, headers: Mapping[bytes, str]) -> bool:
+    """Whether a browser opens it in a window of its own, which sends nothing and lets nobody read it."""
     return (
         method in ("GET", "HEAD")
         and headers.get(b"sec-fetch-mode") == "navigate"
@@ -125,7 +129,7 @@ def _is_navigation(method: str, headers: dict[bytes, str]) -> bool:
 
 def _foreign_host(host: str) -> ApiError:
     msg = (
-        f"The Host {host[:_SHOWN]!r} is no name of this gateway's, which asks for no key and so answers to its own "
+        f"The Host {host[:SHOWN]!r} is no name of this gateway's, which asks for no key and so answers to its own "
         "names alone. If callers reach it by this one, its operator adds it to GEMGATE_ALLOWED_HOSTS."
     )
     return ApiError(403, msg, code="host_not_allowed")

@@ -399,7 +399,7 @@ def one_certificate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("one_certificate")
 async def test_the_certificates_of_the_environment_are_trusted() -> None:
     async with GeminiClient(OPTIONS) as client:
-        assert client._transport.ssl_context.cert_store_stats()["x509_ca"] == 1  # type: ignore[attr-defined]
+        assert client.transport.ssl_context.cert_store_stats()["x509_ca"] == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

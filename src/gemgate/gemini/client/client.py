@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
@@ -108,6 +109,7 @@ class GeminiClient:
         own_keys: The gateway's Gemini keys, for which headers are kept; a caller's own key is in memory for its call.
 
     Attributes:
+        transport: What calls are sent with.
         http: httpx's client over the same transport, for code that wants its comfort; calls save what it costs.
     """
 
@@ -125,8 +127,8 @@ class GeminiClient:
         self._on_failure = on_failure
         self._carry = carry
         self._origin = httpx.URL(options.upstream)
-        self._transport = transport or _transport(options)
-        self.http = httpx.AsyncClient(transport=self._transport, headers=_HEADERS, trust_env=False)
+        self.transport = transport or _transport(options)
+        self.http = httpx.AsyncClient(transport=self.transport, headers=_HEADERS, trust_env=False)
 
     async def __aenter__(self) -> Self:
         await self.http.__aenter__()
@@ -136,6 +138,12 @@ class GeminiClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.http.aclose()
+
+    def through(self, wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]) -> Self:
+        """A client over the same connections, whose calls go through what `wrap` makes of their transport."""
+        client = copy(self)
+        client.transport = wrap(self.transport)
+        return client
 
     async def generate(
         self, model: str, body: Body, key: str, *, within: float | None = None
@@ -316,7 +324,7 @@ class GeminiClient:
         timer = Deadline(first_byte_within)
         try:
             with timer:
-                response = await self._transport.handle_async_request(call)
+                response = await self.transport.handle_async_request(call)
         except BaseException as error:
             timer.close()
             if not isinstance(error, TRANSPORT_ERRORS):

@@ -1,0 +1,147 @@
+"""The console in a real browser, which reaches nothing but the loopback."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.browser import Browser, Page, browser
+from tests.support.stack import Stack, stack
+
+pytestmark = pytest.mark.integration
+
+TRANSLATED = "document.querySelector('#native')?.textContent.includes('contents')"
+ENDED = "document.querySelector('.timeline')?.innerText.includes('end')"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Stack]:
+    with stack() as servers:
+        yield servers
+
+
+@pytest.fixture
+def page(chromium: Browser, demo: Stack) -> Iterator[Page]:
+    """The console as it opens; at the end it must have asked this gateway alone, without an error in its console."""
+    with chromium.page() as opened:
+        opened.goto(f"{demo.gateway}/")
+        opened.wait_for(TRANSLATED)
+        yield opened
+        opened.run("1")  # takes the events that are left
+        assert not [url for url in opened.urls if not url.startswith(f"{demo.gateway}/")]
+        assert not opened.problems
+
+
+def test_the_root_opens_the_inspector_with_an_example_that_is_translated_and_marked(page: Page) -> None:
+    assert page.run("location.pathname") == "/console"
+    assert page.text("nav [aria-current]") == "Inspector"
+    assert page.text("#target") == "POST /v1beta/models/gemini-2.5-flash:generateContent"
+    marked = page.run("[...document.querySelectorAll('.editor mark.dropped')].map((mark) => mark.textContent)")
+    assert '"user": "user-1234"' in marked
+    assert "Gemini has no token biases" in page.text(".notes")
+
+
+def test_typing_translates_and_says_what_is_wrong(page: Page) -> None:
+    page.fill(
+        "textarea",
+        '{"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Moin"}], "reasoning_effort": "high"}',
+    )
+    page.wait_for("document.querySelector('#native').textContent.includes('Moin')")
+    assert "thinkingBudget" in page.text("#native")
+    page.fill("textarea", '{"model": ')
+    page.wait_for("document.querySelector('.problem').textContent.includes('JSON')")
+    page.fill("textarea", '{"model": "gemini-2.5-flash", "messages": [], "temperature": 9}')
+    page.wait_for("document.querySelector('.editor mark.rejected')")
+    page.urls.clear()  # a refusal is a line in the browser's own console
+    page.problems[:] = [problem for problem in page.problems if "status of 400" not in problem]
+
+
+def test_a_curl_line_is_taken_apart(page: Page) -> None:
+    page.fill(
+        "textarea",
+        "curl https://api.openai.com/v1/responses -H 'Content-Type: application/json' \\\n"
+        ' -H "Authorization: Bearer sk-demo" -d \'{"model": "gemini-2.5-flash", "input": "It'
+        "'\\''s\"}'",
+    )
+    page.wait_for("document.querySelector('#native').textContent.includes(\"It's\")")
+    assert page.run("document.querySelector('#path').value") == "/v1/responses"
+    assert page.run("document.querySelector('#key').value") == "sk-demo"
+    assert page.run("JSON.parse(document.querySelector('textarea').value).input") == "It's"
+
+
+def test_a_stream_plays_with_both_sides_and_a_time_line(page: Page) -> None:
+    page.fill("#example", "stream-text")
+    page.wait_for(f"{TRANSLATED} && document.querySelector('#target').textContent.includes('stream')")
+    page.run("document.querySelector('button.primary').click()")
+    page.wait_for(ENDED)
+    line = page.text(".timeline")
+    places = [line.index(name) for name in ("accepted", "translated", "first byte", "first token", "end")]
+    assert places == sorted(places)
+    assert page.text("#send-status") == "Status 200"
+    assert len(page.text("#answer-text")) > 10
+    assert "candidates" in page.text("#native-events")
+    assert "[DONE]" in page.text("#openai-events")
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    for _ in range(60):
+        page.press("Tab")
+        if page.run("document.activeElement.textContent") == "Send":
+            break
+    else:
+        pytest.fail("the button was not reached")
+    page.press("Enter")
+    page.wait_for(ENDED)
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("dark", True), ("light", False)])
+def test_it_follows_the_colours_of_the_system(page: Page, scheme: str, is_dark: bool) -> None:
+    page.prefer(scheme)
+    red = page.run("Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])")
+    assert (red < 128) == is_dark
+
+
+def test_a_phone_scrolls_in_one_direction(page: Page) -> None:
+    page.resize(360, 740)
+    assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_copies_are_programs(page: Page) -> None:
+    body = "{model: 'm', stream: true, messages: [{role: 'user', content: \"It's\"}]}"
+    script = (
+        "import('./console/snippets.js').then((all) => ['curl', 'python', 'javascript'].map((name) => all[name]("
+        f"{{path: '/v1/chat/completions', body: {body}}})))"
+    )
+    curl, python, javascript = page.run(script)
+    assert "It'\\''s" in curl
+    compile(python, "copy", "exec")
+    assert "client.chat.completions.create(**{" in python
+    assert '"stream": True' in python
+    assert "new OpenAI({ baseURL:" in javascript
+
+
+def test_the_docs_work_without_the_internet(chromium: Browser, demo: Stack) -> None:
+    with chromium.page() as page:
+        page.goto(f"{demo.gateway}/docs")
+        page.wait_for("document.querySelectorAll('.opblock').length > 10")
+        assert not [url for url in page.urls if not url.startswith((f"{demo.gateway}/", "data:"))]
+        assert not page.problems
+
+
+def test_a_browser_with_the_token_is_let_in_and_out(chromium: Browser) -> None:
+    token = "the-token-of-the-console-0123"
+    with stack(host="0.0.0.0", console_token=token) as servers, chromium.page() as page:
+        page.goto(f"{servers.gateway}/console")
+        page.fill("#token", "wrong")
+        page.run("document.querySelector('form').submit()")
+        page.wait_for("document.querySelector('[role=alert]')")
+        page.fill("#token", token)
+        page.run("document.querySelector('form').submit()")
+        page.wait_for(TRANSLATED)
+        assert page.run("document.cookie") == ""
+        page.run("document.querySelector('#log-out').click()")
+        page.wait_for("document.querySelector('#token')")
