@@ -42,7 +42,7 @@ class _Data:
         """What a page needs to know of the gateway, and what it sends along when it acts."""
         self._access.check(request)
         settings = self._settings
-        upstream = urlsplit(settings.upstream)
+        upstream = urlsplit(settings.origin)
         is_test = upstream.hostname in LOOPBACK_HOSTS
         keys = "none" if settings.needs_no_key else "client" if settings.asks_for_client_keys else "gemini"
         return json_response(

@@ -41,7 +41,7 @@ class TappedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it, and give the answer, which is reported as it is read."""
         self._calls += 1
-        call, key = self._calls, request.headers.get("x-goog-api-key", "")
+        call, key = self._calls, _key_of(request.headers)
         shown = {"type": "native_request", "call": call, "method": request.method, "path": request.url.path}
         self._report(shown | {"body": _json_of(_content(request), key)})
         try:
@@ -112,6 +112,12 @@ class _NativeAnswer:
         data = event.removeprefix(b"data:").strip() if self._is_stream else event
         if data:
             self._report({"type": "native", "call": self._call, "data": _json_of(data, self._key)})
+
+
+def _key_of(headers: httpx.Headers) -> str:
+    """The Gemini key, or the token of Vertex AI."""
+    key: str = headers.get("x-goog-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    return key
 
 
 def _content(request: httpx.Request) -> bytes:
