@@ -28,6 +28,9 @@ class Store:
     async def check_disk(self) -> None:
         """There is room."""
 
+    async def check_spool(self) -> None:
+        """There is room here too."""
+
     async def ping(self) -> None:
         outcome = self.outcomes[min(self.pings, len(self.outcomes) - 1)]
         self.pings += 1

@@ -66,6 +66,7 @@ class Readiness:
             async with asyncio.timeout(self._timeout):
                 await self._store.ping()
                 await self._store.room.check_disk()
+                await self._store.room.check_spool()
         except Exception as error:  # noqa: BLE001  whatever it is, the store cannot be used
             return error
         return None

@@ -32,6 +32,10 @@ class ParameterNotes(Protocol):
     dropped: list[str]
     adjusted: list[str]
 
+    def adjust(self, change: str) -> None:
+        """Note a change."""
+        ...
+
 
 class AnswerSummary(NamedTuple):
     """Model version, token usage, id and finish reasons of one answer.
@@ -42,6 +46,7 @@ class AnswerSummary(NamedTuple):
         response_id: The id that the caller got.
         finish_reasons: Why each choice ended, in OpenAI's words.
         searches: Queries that the web was searched for.
+        changes: What was changed in the answer, where its head could not say so any more.
     """
 
     served: str | None
@@ -49,6 +54,7 @@ class AnswerSummary(NamedTuple):
     response_id: str | None = None
     finish_reasons: Sequence[str] = ()
     searches: int = 0
+    changes: Sequence[str] = ()
 
 
 class Spans(Protocol):
@@ -280,6 +286,8 @@ class Record:
                 self.answered(summary.served, summary.usage)
             self.response_id, self.finish_reasons = summary.response_id, summary.finish_reasons
             self.searches += summary.searches
+            for change in summary.changes if self.notes is not None else ():
+                self.notes.adjust(change)
         if self.searches:
             self.extra_cost += searches_cost(self.served or self.model or "", self.searches)
         if self.extra_cost and priced:

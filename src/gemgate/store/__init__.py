@@ -98,13 +98,20 @@ __all__ = [
 
 
 class Store:
-    """One database and one place for blobs. `clock` answers in Unix seconds."""
+    """One database and one place for blobs. `clock` answers in Unix seconds; `spool` is as for `StorageRoom`."""
 
-    def __init__(self, database: Database, blobs: Blobs, clock: Clock, limits: StorageLimits = UNLIMITED) -> None:
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        clock: Clock,
+        limits: StorageLimits = UNLIMITED,
+        spool: Path | None = None,
+    ) -> None:
         self.database = database
         self.blobs = blobs
         self.files = Files(database, blobs, clock)
-        self.room = StorageRoom(database, blobs.directory, clock, limits)
+        self.room = StorageRoom(database, blobs.directory, clock, limits, spool)
         self.uploads = Uploads(database, blobs, clock, self.room)
         self.google_files = GoogleFiles(database, clock)
         self.resources = Resources(database, clock)
@@ -138,7 +145,7 @@ class Store:
         if database_url is None:
             await to_thread.run_sync(_make, data_dir)
         async with Database.open(url, seconds) as database:
-            yield cls(database, blobs, clock, limits)
+            yield cls(database, blobs, clock, limits, data_dir)
 
     def new_id(self, kind: Kind) -> str:
         """An id for a row that is about to be made."""

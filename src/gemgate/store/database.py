@@ -91,6 +91,11 @@ class Database:
             await engine.dispose()
             await threads.ended()
 
+    @property
+    def directory(self) -> Path | None:
+        """Where SQLite's file is; None for PostgreSQL."""
+        return Path(str(self.engine.url.database)).parent if self._is_sqlite else None
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A transaction that only reads.
@@ -210,12 +215,14 @@ def _engine(url: URL, threads: _Threads, seconds: float) -> AsyncEngine:
         _serve_transactions(engine.sync_engine)
         return engine
     # Without server-side prepared statements a pooler that shares connections (pgbouncer) may stand between.
-    from gemgate.store.postgres import bounded_connect
+    from gemgate.store.postgres import bounded_connect, without_nuls
 
     connect_args = {"prepare_threshold": None, "async_creator_fn": bounded_connect(seconds)}
-    return create_async_engine(
+    engine = create_async_engine(
         url, connect_args=connect_args, pool_pre_ping=True, pool_recycle=1800, pool_timeout=seconds, **as_json
     )
+    event.listen(engine.sync_engine, "before_cursor_execute", without_nuls, retval=True)
+    return engine
 
 
 def _dumps(value: object) -> str:

@@ -1,7 +1,7 @@
 """What callers may store: bytes and files of each, and a reserve of free disk that none of them gets."""
 
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ class StorageLimits:
     Attributes:
         bytes_per_owner: Of all files, parts of uploads, responses and items of conversations of one caller.
         files_per_owner: Files, parts of uploads and conversations of one caller.
-        free_bytes: Of the disk, below which nothing that callers send is stored.
+        free_bytes: Of each local disk, below which nothing that callers send is stored there.
     """
 
     bytes_per_owner: int | None = None
@@ -56,13 +56,22 @@ class StorageRoom:
         directory: Where the bytes are; None for a bucket, whose room is not known.
         clock: Unix seconds.
         limits: The limits.
+        spool: Where what is used once waits on disk; None where nothing does.
     """
 
-    def __init__(self, database: Database, directory: Path | None, clock: Clock, limits: StorageLimits) -> None:
+    def __init__(
+        self,
+        database: Database,
+        directory: Path | None,
+        clock: Clock,
+        limits: StorageLimits,
+        spool: Path | None = None,
+    ) -> None:
         self._database = database
         self._directory = directory
         self._clock = clock
         self._limits = limits
+        self._spool = spool
         self._arriving: dict[str, set[_Arrival]] = {}
         self._counted: dict[str, tuple[int, float]] = {}
         self._silent_until = 0.0
@@ -107,37 +116,59 @@ class StorageRoom:
         self._counted[owner] = (counted + size, until)
 
     async def check_disk(self, size: int = 0) -> None:
-        """Refuse to store `size` bytes more on a disk that is full but for the reserve.
+        """Refuse to store `size` bytes more on a disk that is full but for the reserve, or a row beside its bytes.
 
         Raises:
             DiskReserveError: it is.
         """
-        reserve, directory = self._limits.free_bytes, self._directory
-        if reserve is None or directory is None:
+        await self._check_reserve((self._directory, size), (self._database.directory, 0))
+
+    async def check_spool(self) -> None:
+        """Refuse to write to a disk that is full but for the reserve what is not stored, though it waits there.
+
+        Raises:
+            DiskReserveError: it is.
+        """
+        await self._check_reserve((self._spool, 0))
+
+    async def _check_reserve(self, *places: tuple[Path | None, int]) -> None:
+        """Refuse to put so many bytes more into each of the places, of which None is no disk."""
+        reserve = self._limits.free_bytes
+        local = [(directory, size) for directory, size in places if directory is not None]
+        if reserve is None or not local:
             return
-        free = (await to_thread.run_sync(shutil.disk_usage, directory)).free
-        if free - size < reserve or not free:
-            raise DiskReserveError(free, reserve)
+        for free, size in await to_thread.run_sync(_free_and_wanted, local):
+            if free - size < reserve or not free:
+                raise DiskReserveError(free, reserve)
 
     @asynccontextmanager
     async def admitted(
-        self, owner: str, chunks: AsyncIterable[bytes], *, announced: int | None = None, left: int | None = None
+        self,
+        owner: str,
+        chunks: AsyncIterable[bytes],
+        *,
+        announced: int | None = None,
+        left: int | None = None,
+        is_spooled: bool = False,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """`chunks` as they come, for as long as there is room; `left` of the `announced` bytes are still to come.
 
-        Until the block ends they count for the caller: make the row within it.
+        Until the block ends they count for the caller: make the row within it. `is_spooled` says that they are not
+        stored, and wait in the spool until then.
 
         Raises:
             SizeMismatchError: more came than was announced.
             QuotaExceededError: the caller has stored as much as it may.
             DiskReserveError: the disk is full but for the reserve.
         """
-        await self.check(owner)
+        check_room = self.check_spool if is_spooled else self.check_disk
+        await check_room()
+        await self._check_quota(owner, files=1)
         arrival = _Arrival()
         arriving = self._arriving.setdefault(owner, set())
         arriving.add(arrival)
         try:
-            async with aclosing(self._passing(owner, arrival, chunks, announced, left)) as passing:
+            async with aclosing(self._passing(owner, arrival, chunks, check_room, announced, left)) as passing:
                 yield passing
         finally:
             arriving.discard(arrival)
@@ -145,7 +176,13 @@ class StorageRoom:
                 del self._arriving[owner]
 
     async def _passing(
-        self, owner: str, arrival: "_Arrival", chunks: AsyncIterable[bytes], announced: int | None, left: int | None
+        self,
+        owner: str,
+        arrival: "_Arrival",
+        chunks: AsyncIterable[bytes],
+        check_room: Callable[[], Awaitable[None]],
+        announced: int | None,
+        left: int | None,
     ) -> AsyncGenerator[bytes]:
         looked_at = 0
         async for chunk in chunks:
@@ -154,7 +191,7 @@ class StorageRoom:
                 raise SizeMismatchError(announced, announced - left + arrival.size)
             if arrival.size - looked_at >= _LOOK_EVERY:
                 looked_at = arrival.size
-                await self.check_disk()
+                await check_room()
                 await self._check_quota(owner)
             yield chunk
         await self._check_quota(owner)
@@ -199,6 +236,10 @@ def _generated(owner: str) -> tuple[Select[int], ...]:
         select(func.sum(func.length(ResponseEventRow.data))).where(ResponseEventRow.response_id.in_(mine)),
         select(func.sum(ConversationItemRow.size)).where(ConversationItemRow.owner == owner),
     )
+
+
+def _free_and_wanted(places: Iterable[tuple[Path, int]]) -> list[tuple[int, int]]:
+    return [(shutil.disk_usage(directory).free, size) for directory, size in places]
 
 
 UNLIMITED = StorageLimits()

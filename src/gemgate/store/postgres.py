@@ -1,7 +1,7 @@
 """PostgreSQL's connections, none of which waits for a silent server longer than it may."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, OperationalError, waiting
@@ -11,6 +11,31 @@ T = TypeVar("T")
 
 _INTERVAL = 0.1
 _LEAST_CONNECT_SECONDS = 2  # of libpq
+
+
+Parameters = Mapping[str, object] | Sequence[object]
+
+
+def without_nuls(
+    _connection: object, _cursor: object, statement: str, parameters: Any, _context: object, _is_many: object
+) -> tuple[str, Any]:
+    """The statement, with U+FFFD for each NUL in the texts of its parameters.
+
+    PostgreSQL refuses a NUL in a text: an id that has one would be a fault of the database's, where it is of nothing.
+    """
+    if isinstance(parameters, list):
+        return statement, [_without_nuls(each) for each in parameters]
+    return statement, _without_nuls(parameters)
+
+
+def _without_nuls(parameters: Parameters) -> Parameters:
+    if isinstance(parameters, Mapping):
+        return {name: _text(value) for name, value in parameters.items()}
+    return tuple(map(_text, parameters))
+
+
+def _text(value: object) -> object:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def bounded_connect(seconds: float) -> Callable[..., Awaitable[AsyncConnection[object]]]:

@@ -77,3 +77,45 @@ async def test_a_gateway_that_keeps_nothing_creates_no_conversation(tmp_path: Pa
     async with gateway(tmp_path, responses_store=False) as client:
         error = await post(client, PATH, {}, 400)
         assert "GEMGATE_RESPONSES_STORE" in error["error"]["message"]
+
+
+CALLED = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}", "id": "fc_1"}
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "4"}
+CUSTOM = {"type": "custom_tool_call_output", "call_id": "call_2", "output": "5"}
+HI = {"role": "user", "content": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("made", "added", "deleted"),
+    [
+        ([HI, OUTPUT], [], None),
+        ([HI], [OUTPUT], None),
+        ([HI, CALLED, OUTPUT], [], "fc_1"),
+        ([CUSTOM, HI, OUTPUT], [CUSTOM], None),
+    ],
+    ids=["made with it", "added", "its call is deleted", "several"],
+)
+async def test_an_output_without_its_call_in_a_conversation_is_left_out_and_named(
+    made: list[Any], added: list[Any], deleted: str | None, tmp_path: Path
+) -> None:
+    async with gateway(tmp_path) as client:
+        path = f"{PATH}/{(name := (await post(client, PATH, {'items': made}))['id'])}"
+        if added:
+            await post(client, f"{path}/items", {"items": added})
+        if deleted:
+            await client.delete(f"{path}/items/{deleted}")
+        for words in ("One", "Two"):
+            body = {"model": "gemini-2.5-flash", "input": words, "conversation": name}
+            answer = await client.client.post("/v1/responses", json=body)
+            assert answer.status_code == 200, answer.text
+            assert "its call is not there" in answer.headers["x-gemgate-adjusted"]
+        assert texts(client.contents) == [("user", "Hi"), ("user", "One"), ("model", "Hello"), ("user", "Two")]
+
+
+async def test_an_output_waits_in_its_conversation_for_its_call_and_one_in_the_input_needs_it(tmp_path: Path) -> None:
+    async with gateway(tmp_path) as client:
+        made = await post(client, PATH, {"items": [HI, OUTPUT]})
+        await client.ask([CALLED, HI], conversation=made["id"])
+        assert "functionResponse" in str(client.contents)
+        error = await client.ask([CUSTOM], conversation=made["id"], status=400)
+        assert (error["error"]["param"], "call_2" in error["error"]["message"]) == ("input[0]", True)

@@ -197,6 +197,13 @@ class Choice:
         """Whether Gemini broke off; the text and the whole calls that came before are the answer."""
         return self.reason in BROKEN
 
+    def notes(self) -> list[str]:
+        """What was changed in the answer, for the caller or the log."""
+        notes = [f"choices[{self.index}].{change}" for change in self.changes]
+        if self.has_broken_off:
+            notes.append(f"choices[{self.index}].finish_reason={self.reason}->{self.finish_reason}")
+        return notes
+
     def _settle_aside(self, text: str, delta: dict[str, object]) -> None:
         """The content must be JSON and nothing else, so text beside the hidden function's call is kept elsewhere."""
         if self.is_answered:

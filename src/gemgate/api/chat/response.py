@@ -68,10 +68,8 @@ def completion_from_gemini(
 
 
 def _note_changes(choice: Choice, notes: Notes) -> None:
-    for change in choice.changes:
-        notes.adjust(f"choices[{choice.index}].{change}")
-    if choice.has_broken_off:
-        notes.adjust(f"choices[{choice.index}].finish_reason={choice.reason}->{choice.finish_reason}")
+    for change in choice.notes():
+        notes.adjust(change)
 
 
 def _candidates(answer: GenerateContentResponse) -> list[Candidate]:

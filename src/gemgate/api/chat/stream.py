@@ -73,10 +73,14 @@ class ChatStream:
     def summary(self) -> AnswerSummary:
         """What is known by now of the model, the tokens and the ends."""
         head = self._head or {}
-        reasons = [choice.finish_reason for choice in self._choices.values() if choice.reason is not None]
-        grounded = [found for choice in self._choices.values() if (found := choice.beside.get("grounding_metadata"))]
+        choices = self._choices.values()
+        reasons = [choice.finish_reason for choice in choices if choice.reason is not None]
+        grounded = [found for choice in choices if (found := choice.beside.get("grounding_metadata"))]
         searches = sum(map(web_searches, grounded)) if grounded else 0
-        return AnswerSummary(head.get("system_fingerprint"), total(self._usage), head.get("id"), reasons, searches)
+        changed = [choice for choice in choices if choice.changes or choice.reason != "STOP"]
+        changes = [change for choice in changed for change in choice.notes()]
+        served, meta = head.get("system_fingerprint"), total(self._usage)
+        return AnswerSummary(served, meta, head.get("id"), reasons, searches, changes)
 
     def _ended(self, index: int) -> Choice:
         """The choice that ended, or whose prompt was blocked.

@@ -213,4 +213,4 @@ def summary_of(events: ResponseEvents) -> AnswerSummary:
     if machine is None:
         return AnswerSummary(None, {}, events.head.id)
     reasons = [machine.finish_reason] if machine.reason is not None else []
-    return AnswerSummary(machine.served, machine.usage, events.head.id, reasons, machine.searches)
+    return AnswerSummary(machine.served, machine.usage, events.head.id, reasons, machine.searches, machine.changes)

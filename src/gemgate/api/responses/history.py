@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from gemgate.api.responses.carrier import Carried, CarrierCodec, SignedCall, from_clear
 from gemgate.api.responses.items import Item
+from gemgate.api.responses.kept_outputs import is_listing, with_calls
 from gemgate.api.responses.mcp_items import read_mcp_call
 from gemgate.api.responses.tool_kinds import (
     CALL_ITEMS,
@@ -89,7 +90,7 @@ class ItemTranslator:
             ApiError: 400 naming the item that Gemini could not follow.
         """
         self.content.items.take(len(items), "input")
-        items = self._since_compaction(items)
+        items = with_calls(self._since_compaction(items), self.notes)
         if instructions:
             self._add_system([{"text": instructions}], "instructions")
         self._survey(items)
@@ -119,7 +120,7 @@ class ItemTranslator:
                 self._signed.update({call.call_id: call for call in carried.calls})
             elif item.kind in CALL_ITEMS:
                 calls.add(call_id_of(item))
-            elif item.kind in OUTPUT_ITEMS and not _is_listing(item):
+            elif item.kind in OUTPUT_ITEMS and not is_listing(item):
                 self._outputs.setdefault(call_id_of(item), deque()).append(item)
         for call_id, outputs in self._outputs.items():
             if call_id not in calls:
@@ -382,11 +383,6 @@ def _says_something(item: Item) -> bool:
 
 def _is_instruction(item: Item) -> bool:
     return item.kind in _SILENT or (item.kind == "message" and item.fields["role"] in ("system", "developer"))
-
-
-def _is_listing(item: Item) -> bool:
-    """Whether an output only brings tools, and answers no call of the model's."""
-    return item.kind == "tool_search_output" and not (item.fields.get("call_id") or item.fields.get("id"))
 
 
 def _texts(parts: list[ContentPart]) -> list[str]:

@@ -66,7 +66,8 @@ async def _answer(request: Request, kind: type[RequestT], operation: Operation, 
 
         async def admit(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             await services.confirmed_keys.check(caller)  # nobody else may fill the disk
-            return await stack.enter_async_context(services.store.room.admitted(caller.id, chunks))
+            admitted = services.store.room.admitted(caller.id, chunks, is_spooled=True)
+            return await stack.enter_async_context(admitted)
 
         audio = await received(request, kind, services.settings, admit)
         stack.callback(audio.bytes.close)
