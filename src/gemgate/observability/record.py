@@ -286,8 +286,9 @@ class Record:
                 self.answered(summary.served, summary.usage)
             self.response_id, self.finish_reasons = summary.response_id, summary.finish_reasons
             self.searches += summary.searches
-            for change in summary.changes if self.notes is not None else ():
-                self.notes.adjust(change)
+            if self.notes is not None:
+                for change in summary.changes:
+                    self.notes.adjust(change)
         if self.searches:
             self.extra_cost += searches_cost(self.served or self.model or "", self.searches)
         if self.extra_cost and priced:

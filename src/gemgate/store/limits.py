@@ -132,7 +132,7 @@ class StorageRoom:
         await self._check_reserve((self._spool, 0))
 
     async def _check_reserve(self, *places: tuple[Path | None, int]) -> None:
-        """Refuse to put so many bytes more into each of the places, of which None is no disk."""
+        """Refuse to put so many bytes more into each of the directories."""
         reserve = self._limits.free_bytes
         local = [(directory, size) for directory, size in places if directory is not None]
         if reserve is None or not local:
