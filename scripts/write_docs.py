@@ -20,6 +20,7 @@ from gemgate.api.files.wire import COMPLETE, FILES, UPLOADS
 from gemgate.api.images.wire import EDITS, GENERATIONS, VARIATIONS
 from gemgate.api.moderations.wire import PARAMETERS as MODERATIONS
 from gemgate.api.openapi.document import HEADERS
+from gemgate.api.responses.support import EVENTS, ITEMS, TOOLS
 from gemgate.api.responses.wire import PARAMETERS as RESPONSES
 from gemgate.api.speech.wire import PARAMETERS as SPEECH
 from gemgate.api.transcriptions.wire import TRANSCRIPTIONS, TRANSLATIONS
@@ -121,6 +122,9 @@ def _generated(name: str) -> str:
         "embedding-spellings": lambda: _spelled("EMBEDDING_SPELLINGS"),
         "image-spellings": lambda: _spelled("IMAGE_SPELLINGS"),
         "response-spellings": lambda: _spelled("RESPONSE_SPELLINGS"),
+        "response-items": lambda: _kinds("item of the input", ITEMS),
+        "response-tools": lambda: _kinds("tool", TOOLS),
+        "response-events": _events,
     }
     return others[name]() if name in others else _fates(name)
 
@@ -128,6 +132,16 @@ def _generated(name: str) -> str:
 def _fates(path: str) -> str:
     rows = "".join(f"| `{name}` | {support.kind} | {support.text} |\n" for name, support in _FATES[path].items())
     return f"\n`POST /v1/{path}`. {_LEGEND}\n| parameter | support | native field, or reason |\n|---|---|---|\n{rows}\n"
+
+
+def _kinds(title: str, fates: dict[str, ParameterSupport]) -> str:
+    rows = "".join(f"| `{name}` | {support.kind} | {support.text} |\n" for name, support in fates.items())
+    return f"\n| {title} | support | at Gemini, or reason |\n|---|---|---|\n{rows}\n"
+
+
+def _events() -> str:
+    rows = "".join(f"| `{name}` | {sent} | {text} |\n" for name, (sent, text) in EVENTS.items())
+    return f"\n| event | | when, or why not |\n|---|---|---|\n{rows}\n"
 
 
 def _headers() -> str:

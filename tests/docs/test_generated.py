@@ -19,6 +19,7 @@ def test_every_generated_part_is_on_a_page() -> None:
     text = "".join(page.read_text() for page in SCRIPT["pages"]())
     others = ["settings", "figures", "exchanges", "spellings", "signed", "batch-life"]
     others += ["embedding-spellings", "image-spellings", "response-spellings"]
+    others += ["response-items", "response-tools", "response-events"]
     for name in (*others, *SCRIPT["_FATES"]):
         assert f"<!-- begin generated: {name} -->" in text
 

@@ -5,6 +5,9 @@ from typing import Any
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai import omit
+from openai._models import construct_type
+from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 from tests.support.answers import merged
@@ -65,6 +68,11 @@ def test_the_deltas_of_a_stream_are_what_its_items_say(events: list[Json], body:
         return
     response = final(given_)
     Response.model_validate(response)
+    if given_[-1]["type"] == "response.completed":
+        folded = folded_by_the_client(given_)
+        assert [(item["id"], said(item)) for item in folded] == [
+            (item["id"], said(item)) for item in response["output"]
+        ]
     items: dict[int, list[Json]] = {}
     open_item = -1
     for event in given_:
@@ -79,6 +87,19 @@ def test_the_deltas_of_a_stream_are_what_its_items_say(events: list[Json], body:
     for index, item in enumerate(response["output"]):
         deltas = "".join(event["delta"] for event in items[index] if event["type"].endswith(".delta"))
         assert deltas == said(item)
+
+
+def folded_by_the_client(events: list[Json]) -> list[Json]:
+    """The items that openai-python's helper makes of a stream.
+
+    It raises on a delta before its item or its part, an id that changes, an index or a call id that comes twice, an
+    event of another kind of item, and an item that never ends.
+    """
+    state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
+    raw = [construct_type(type_=ResponseStreamEvent, value=event) for event in events]
+    seen = [each for event in raw for each in state.handle_event(event)]  # type: ignore[arg-type]  # as the client does
+    assert seen[-1].type == "response.completed"
+    return [item.model_dump(mode="json", warnings=False) for item in seen[-1].response.output]
 
 
 def said(item: Json) -> str:

@@ -18,6 +18,7 @@ from gemgate.media.errors import MediaError, naming
 from gemgate.media.fetch import MediaFetcher
 from gemgate.media.google_uploads import MARGIN, Attachments, Owner
 from gemgate.media.inline import Inline
+from gemgate.media.lending_keys import LendingKeys
 from gemgate.media.references import (
     FileRef,
     InlineRef,
@@ -139,17 +140,21 @@ class MediaResolver:
         """
         return await self._attachments.read(ref, caller.id, self._settings.media_max_bytes)
 
+    def lending_keys(self, caller: Caller, model: str) -> LendingKeys:
+        """The keys to lend a file with that `model` is to see."""
+        return LendingKeys(self._upstream, caller.key, method_call(model, "generateContent"))
+
     @asynccontextmanager
     async def lent(
-        self, open_at: OpenAt, size: int, mime_type: str, param: str, caller: Caller, model: str
+        self, open_at: OpenAt, size: int, mime_type: str, param: str, caller: Caller, key: str
     ) -> AsyncGenerator[GeminiFile]:
-        """A file at Google for as long as the block lasts, whose calls for `model` go out with the key that shows it.
+        """A file at Google for as long as the block lasts, whose calls go out with `key`, which uploads it.
 
         Raises:
             ApiError: 400 when Gemini does not take it.
             GeminiError: it could not be uploaded.
         """
-        owner = Owner(caller.id, self._upstream.pin_key(caller.key, method_call(model, "generateContent")))
+        owner = Owner(caller.id, key)
         async with self._attachments.lent(open_at, size, mime_type, param, owner) as file:
             self._upstream.remember([file.name], owner.key)
             yield file

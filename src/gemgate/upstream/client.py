@@ -1,7 +1,7 @@
 """Calls to Google with the gateway's keys or a caller's own, made again where that helps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache, partial
 from typing import Self, TypeVar
@@ -14,7 +14,8 @@ from gemgate.gemini.decisions import PATH as DECISIONS_PATH
 from gemgate.gemini.errors import Failure, GeminiError, TransportError, can_be_key
 from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
-from gemgate.upstream.cooldowns import Cooldown
+from gemgate.upstream.cooldowns import Cooldown, CooldownReason
+from gemgate.upstream.failure_policy import cooldown_for
 from gemgate.upstream.key_affinity import resources_in_path, resources_made, resources_of
 from gemgate.upstream.observer import Observer, Snapshot
 from gemgate.upstream.retry import DEFAULT_LIMITS, Attempts, CallLimits, KeyLease, Shared
@@ -100,6 +101,19 @@ class Upstream:
         if chosen is None:
             raise self.shared.pool.exhausted(target)
         return chosen.secret
+
+    def next_key(self, error: GeminiError, tried: Sequence[str], target: Target) -> str | None:
+        """The key for work that has failed with the last of `tried`, all of them pinned keys of the gateway's.
+
+        None where the failure is not because of the key, or no other can be used for `target`.
+        """
+        pool = self.shared.pool
+        avoid = [key for secret in tried if (key := pool.find(secret)) is not None]
+        is_because_of_key = cooldown_for(error, target) not in (None, CooldownReason.BROKEN)
+        if not avoid or (not is_because_of_key and pool.is_usable(avoid[-1], target)):
+            return None
+        chosen = pool.choose(target, avoid)
+        return None if chosen is None or chosen in avoid else chosen.secret
 
     def remember(self, resources: Iterable[str], key: str) -> None:
         """Calls that name `resources` (`files/…`) go out with `key`, if it is one of the gateway's."""

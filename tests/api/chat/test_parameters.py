@@ -23,6 +23,7 @@ from tests.support.chat import (
 from gemgate.api.chat.wire import DROPPED, PARAMETERS, ChatCompletionRequest
 from gemgate.errors import ApiError
 from gemgate.translation.notes import Notes
+from gemgate.translation.speech import encoders
 
 
 def error(**body: Any) -> ApiError:
@@ -199,10 +200,24 @@ class TestSpeech:
         assert native["speechConfig"] == {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Puck"}}}
 
     def test_audio_formats_that_cannot_be_made_are_refused(self) -> None:
-        assert error(modalities=["audio"], audio={"voice": "Kore", "format": "mp3"}).param == "audio.format"
+        assert error(modalities=["audio"], audio={"voice": "Kore", "format": "midi"}).param == "audio.format"
         streamed = error(modalities=["audio"], stream=True, audio={"voice": "Kore", "format": "wav"})
         assert "pcm16" in streamed.message
         assert error(modalities=["text", "audio"]).param == "audio"
+
+    def test_google_writes_the_formats_that_its_model_can_write(self) -> None:
+        asked: dict[str, Any] = {"modalities": ["text", "audio"], "audio": {"voice": "Kore", "format": "mp3"}}
+        new = config(model="gemini-3.8-flash-tts", **asked)
+        assert new["responseFormat"] == {"audio": {"mimeType": "AUDIO_MP3"}}
+        assert "responseFormat" not in config(model="gemini-2.5-flash-preview-tts", **asked)
+
+    def test_a_format_whose_library_is_missing_is_refused_before_google_is_asked(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(encoders, "find_spec", lambda name: None if name == "av" else object())
+        refused = error(modalities=["audio"], audio={"voice": "Kore", "format": "flac"})
+        assert (refused.param, refused.code) == ("audio.format", "unsupported_value")
+        assert "may be mp3, wav, pcm16." in refused.message
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,18 @@
 import base64
 import io
 import struct
+import threading
 import wave
 from typing import Any
 
 import pytest
+from tests.api.speech.support import heard, tone
 from tests.support.answers import Json, comparable, fold, message_of, native, sdk_fold, streamed, whole
+from tests.support.gateway import gateway_app, in_process
+from tests.support.google import FakeGoogle, sse
 
 from gemgate.errors import ApiError
+from gemgate.translation.speech import encoders
 
 PCM = "audio/L16;codec=pcm;rate=24000"
 
@@ -133,3 +138,61 @@ def test_samples_that_begin_like_a_wav_file_are_all_given(samples: bytes) -> Non
 def test_raw_samples_with_the_type_of_a_wav_file_become_one() -> None:
     with opened(message_of(sound(b"\x01\x02", "audio/wav"), audio_format="wav")["audio"]["data"]) as file:
         assert file.readframes(9) == b"\x01\x02"
+
+
+SECOND = tone(1)
+ENCODED = pytest.mark.parametrize("wanted", ["mp3", "opus", "aac", "flac"])
+
+
+@ENCODED
+@pytest.mark.parametrize("kind", [PCM, "audio/wav"])
+def test_speech_is_encoded_as_the_endpoint_for_speech_does_it(wanted: str, kind: str) -> None:
+    halves = (SECOND[:20_001], SECOND[20_001:])
+    pieces = [sound(half, kind) for half in halves] if kind == PCM else [sound(wav_file(SECOND), kind)]
+    audio = message_of(*pieces, audio_format=wanted)["audio"]
+    seconds, _, channels = heard(base64.b64decode(audio["data"], validate=True))
+    assert seconds == pytest.approx(1, abs=0.12)
+    assert channels == 1
+    events: list[Any] = [native(piece) for piece in pieces] + [native(finishReason="STOP")]
+    chunks = streamed(*events, audio_format=wanted)
+    told = fold(chunks)["choices"][0]["message"]["audio"]["data"]
+    assert len(told) == len(audio["data"])
+    assert told == audio["data"] or wanted == "opus"  # each Ogg file has a number of its own
+    assert heard(base64.b64decode(told, validate=True))[0] == seconds
+    deltas = [choice["delta"].get("audio", {}).get("data") for chunk in chunks for choice in chunk["choices"]]
+    assert len(pieces) == 1 or sum(bool(data) for data in deltas) > 1
+
+
+def test_what_google_has_encoded_is_given_as_it_comes() -> None:
+    encoder = encoders.encoder_for("mp3", 24_000, 1)
+    file = encoder.feed(SECOND) + encoder.finish()
+    audio = message_of(sound(file[:100], "audio/mpeg"), sound(file[100:], "audio/mpeg"), audio_format="mp3")["audio"]
+    assert base64.b64decode(audio["data"], validate=True) == file
+    with pytest.raises(ApiError) as failure:
+        message_of(sound(file, "audio/mpeg"), audio_format="flac")
+    assert (failure.value.status, failure.value.code) == (502, "upstream_malformed_response")
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_speech_is_encoded_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch, is_stream: bool) -> None:
+    threads: list[int] = []
+    real = encoders.encoder_for
+
+    def watched(*arguments: Any) -> Any:
+        threads.append(threading.get_ident())
+        return real(*arguments)
+
+    monkeypatch.setattr("gemgate.translation.speech.writer.encoder_for", watched)
+    answer = native(sound(SECOND), finishReason="STOP")
+    google = FakeGoogle(sse(answer) if is_stream else answer)
+    async with in_process(gateway_app(google)) as client:
+        body = {
+            "model": "gemini-2.5-flash-preview-tts",
+            "messages": [{"role": "user", "content": "Hi"}],
+            "modalities": ["text", "audio"],
+            "audio": {"voice": "alloy", "format": "mp3"},
+            "stream": is_stream,
+        }
+        assert (await client.post("/v1/chat/completions", json=body)).status_code == 200
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from gemgate.api.chat.speech import AudioFormat
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.options import Dialect
 from gemgate.translation.response_format import HiddenFunction
@@ -27,7 +28,7 @@ class AnswerContext(NamedTuple):
         holds_calls: Google may run calls itself, so they are shown only when nobody answered them.
         is_json: The content must be JSON and nothing else.
         include_usage: A stream ends with a usage chunk.
-        audio_format: `wav` or `pcm16`, when speech was asked for.
+        audio_format: The format of speech, when it was asked for.
     """
 
     model: str
@@ -43,4 +44,4 @@ class AnswerContext(NamedTuple):
     holds_calls: bool = False
     is_json: bool = False
     include_usage: bool = False
-    audio_format: str | None = None
+    audio_format: AudioFormat | None = None

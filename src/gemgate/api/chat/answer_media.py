@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from gemgate.api.chat.answer_text import Delta
-from gemgate.api.chat.speech import Speech
+from gemgate.api.chat.speech import AudioFormat, Speech
 from gemgate.gemini.parts import Media
 from gemgate.gemini.types import Blob
 
@@ -20,7 +20,7 @@ class AnswerMedia:
         spoken: The pieces of it that the event at hand has brought.
     """
 
-    audio_format: str
+    audio_format: AudioFormat
     audio_id: str
     images: int = 0
     speech: Speech | None = None

@@ -287,7 +287,7 @@ class Choice:
 
     def _take_media(self, parts: list[Media], delta: dict[str, object]) -> None:
         if self.media is None:
-            self.media = AnswerMedia(self.context.audio_format or "", self._id("audio", 0))
+            self.media = AnswerMedia(self.context.audio_format or "pcm16", self._id("audio", 0))
         for part in parts:
             self.media.take(part, delta)
         self.media.speak(delta)

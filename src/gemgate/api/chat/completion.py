@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +22,7 @@ from gemgate.api.services import Services, caller_of, dialect_of, services_of
 from gemgate.api.stream_after_media import StreamAfterMedia
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.usage import searches_of
 from gemgate.media.references import InlineRef, Resolved
 from gemgate.observability.record import current
@@ -159,9 +161,11 @@ async def whole_completion(generation: Generation[ChatTranslation]) -> dict[str,
     for answer in answers:
         record.answered(answer.get("modelVersion"), answer.get("usageMetadata"))
         record.searched(searches_of(answer))
-    body = completion_from_gemini(
-        answers, translation.context, fallback_id=new_id(), created=int(time.time()), notes=translation.notes
+    created, context = int(time.time()), translation.context
+    translated = partial(
+        completion_from_gemini, answers, context, fallback_id=new_id(), created=created, notes=translation.notes
     )
+    body = translated() if context.audio_format is None else await to_thread.run_sync(translated)  # it may be encoded
     record.response_id = body["id"]
     record.finish_reasons = [choice["finish_reason"] for choice in body["choices"]]
     return body
@@ -179,10 +183,19 @@ async def chat_pieces(call: ModelCall[ChatTranslation], translation: ChatTransla
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
     stream = ChatStream(translation.context, fallback_id=new_id(), created=int(time.time()), calls=translation.calls)
     current().on_finish(stream.summary)
-    events = call.stream(translation)
+    events, speaks = call.stream(translation), translation.context.audio_format is not None
     del call, translation  # as for a whole answer: what was asked is needed no more
     async with aclosing(events) as batches:
         async for number, batch in batches:
-            if chunks := [chunk for event in batch for chunk in stream.feed(event, number)]:
+            if speaks:  # encoding holds the event loop up
+                chunks = await to_thread.run_sync(_fed, stream, batch, number)
+            else:
+                chunks = [chunk for event in batch for chunk in stream.feed(event, number)]
+            if chunks:
                 yield frames(chunks)
-    yield frames(stream.finish()) + DONE
+    last = await to_thread.run_sync(stream.finish) if speaks else stream.finish()
+    yield frames(last) + DONE
+
+
+def _fed(stream: ChatStream, batch: list[GenerateContentResponse], number: int) -> list[dict[str, object]]:
+    return [chunk for event in batch for chunk in stream.feed(event, number)]

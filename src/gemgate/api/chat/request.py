@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from gemgate.api.chat.answer_context import AnswerContext
 from gemgate.api.chat.messages import MessageTranslator
 from gemgate.api.chat.other_spellings import respelled
+from gemgate.api.chat.speech import FORMATS, STREAMED, AudioFormat, written_format
 from gemgate.api.chat.tools import plan_tools, refuse_many_tools
 from gemgate.api.chat.wire import DROPPED, ChatCompletionRequest, ResponseFormat
 from gemgate.errors import ApiError
@@ -24,13 +25,14 @@ from gemgate.translation.options import Dialect, Options, ShownThoughts
 from gemgate.translation.refused_parts import leave_out_refused
 from gemgate.translation.response_format import Format, HiddenFunction, apply_format, schema_format
 from gemgate.translation.sampling import add_penalties, add_sampling, lowered_limit
+from gemgate.translation.speech.encoders import can_encode
 from gemgate.translation.speech.voices import voice_config
+from gemgate.translation.speech.writer import native_format, not_encodable
 from gemgate.translation.thinking import show_thoughts, thinking_config
 from gemgate.translation.tool_plan import ToolPlan, drop_functions
+from gemgate.translation.validation import show
 
 _MAX_STOPS = 5
-_AUDIO_FORMATS = ("wav", "pcm16")
-
 GOOGLE_OPTIONS = frozenset(
     {"cached_content", "generation_config", "safety_settings", "thinking_config", "tool_config", "tools"}
 )
@@ -218,7 +220,7 @@ def _context(
         holds_calls=bool(plan.built_in) and plan.server_side_calls,
         is_json=is_json,
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
-        audio_format=request.audio.format if request.audio else None,
+        audio_format=_audio_format(request),
     )
 
 
@@ -338,19 +340,32 @@ def _add_modalities(config: GenerationConfig, request: ChatCompletionRequest, fa
     wanted = request.modalities or []
     if "audio" in wanted or (facts.speech and request.audio):
         config["responseModalities"] = ["AUDIO"]
-        config["speechConfig"] = _speech(request, facts, notes)
+        config["speechConfig"] = _speech(config, request, facts, notes)
     elif "image" in wanted:
         config["responseModalities"] = [modality.upper() for modality in wanted]
 
 
-def _speech(request: ChatCompletionRequest, facts: ModelFacts, notes: Notes) -> dict[str, object]:
+def _audio_format(request: ChatCompletionRequest) -> AudioFormat | None:
+    wanted = request.audio.format if request.audio else None
+    return next((each for each in FORMATS if each == wanted), None)
+
+
+def _speech(
+    config: GenerationConfig, request: ChatCompletionRequest, facts: ModelFacts, notes: Notes
+) -> dict[str, object]:
     audio = request.audio
     if audio is None:
         msg = "'modalities' asks for audio, so 'audio' must name a voice and a format."
         raise ApiError(400, msg, param="audio", code="missing_required_parameter")
-    formats = _AUDIO_FORMATS[1:] if request.stream else _AUDIO_FORMATS
-    if audio.format not in formats:
-        msg = f"'audio.format' is {audio.format!r}; Gemini's speech comes as {' or '.join(formats)}."
+    wanted = _audio_format(request)
+    formats = STREAMED if request.stream else FORMATS
+    if wanted is None or wanted not in formats:
+        where = " in a stream" if audio.format in FORMATS else ""
+        msg = f"'audio.format' is {show(audio.format)}; speech comes{where} as {', '.join(formats)}."
         raise ApiError(400, msg, param="audio.format", code="unsupported_value")
+    if native := native_format(written_format(wanted), facts):
+        config["responseFormat"] = {"audio": {"mimeType": native}}
+    elif not can_encode(written_format(wanted)):
+        raise not_encodable(wanted, "audio.format")
     notes.drop_unknown(audio.model_extra, "audio.")
     return {"voiceConfig": voice_config(audio.voice, "audio.voice", facts, notes)}

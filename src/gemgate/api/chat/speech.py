@@ -1,44 +1,58 @@
-"""Speech in chat answers: base64 of samples, or of a WAV file."""
+"""Speech in chat answers, in base64."""
 
 import base64
+from typing import Literal, get_args
 
-from gemgate.errors import ApiError
 from gemgate.gemini.types import Blob
-from gemgate.translation.speech.samples import SampleReader, wav_head
+from gemgate.translation.speech.encoders import SpeechFormat
+from gemgate.translation.speech.samples import wav_head
+from gemgate.translation.speech.writer import SoundWriter
+
+AudioFormat = Literal["wav", "aac", "mp3", "flac", "opus", "pcm16"]
+
+FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
+STREAMED: tuple[AudioFormat, ...] = FORMATS[1:]
+"""A WAV file has its length in front, so it cannot be given before it has ended."""
+
+
+def written_format(wanted: AudioFormat) -> SpeechFormat:
+    """The format of the file behind a name of chat's."""
+    return "pcm" if wanted == "pcm16" else wanted
 
 
 class Speech:
     """Puts the pieces of one answer's speech together: streams bring many, and base64 must not be padded in the middle.
 
-    `pcm16` is given as it comes, in whole groups of three bytes, and without the head of a WAV file; a WAV file has its
-    length in front, so it is given at the end.
+    The bytes are given as they come, in whole groups of three; a WAV file is given at the end.
+
+    Args:
+        wanted: The format that the caller asked for.
     """
 
-    def __init__(self, audio_format: str) -> None:
-        self._is_wav = audio_format == "wav"
-        self._reader = SampleReader()
-        self._samples = bytearray()
+    def __init__(self, wanted: AudioFormat) -> None:
+        self._is_wav = wanted == "wav"
+        self._sound = SoundWriter("pcm" if self._is_wav else written_format(wanted), "audio.format")
+        self._ready = bytearray()
 
     def feed(self, blob: Blob) -> str:
         """Base64 of what can be given now.
 
         Raises:
-            ApiError: 502 when the data is not base64, or no samples.
+            ApiError: 502 when the data is not base64, or neither samples nor of the format; 400 when no library that
+                writes the format is installed.
         """
-        self._samples += self._reader.feed(blob)
-        if self._reader.kind not in (None, "pcm"):
-            msg = f"Gemini's speech is {self._reader.kind}, and samples were expected."
-            raise ApiError(502, msg, type="server_error", code="upstream_malformed_response")
-        return "" if self._is_wav else self._take(len(self._samples) // 3 * 3)
+        self._ready += self._sound.encode(self._sound.read(blob))
+        return "" if self._is_wav else self._take(len(self._ready) // 3 * 3)
 
     def finish(self) -> str:
-        """Base64 of the rest."""
-        self._samples += self._reader.finish()
+        """Base64 of the rest; errors as `feed`."""
+        self._ready += self._sound.encode(self._sound.rest()) + self._sound.finish()
         if self._is_wav:
-            self._samples[:0] = wav_head(len(self._samples), self._reader.rate, self._reader.channels)
-        return self._take(len(self._samples))
+            reader = self._sound.reader
+            self._ready[:0] = wav_head(len(self._ready), reader.rate, reader.channels)
+        return self._take(len(self._ready))
 
     def _take(self, count: int) -> str:
-        taken = base64.b64encode(self._samples[:count]).decode()
-        del self._samples[:count]
+        taken = base64.b64encode(self._ready[:count]).decode()
+        del self._ready[:count]
         return taken

@@ -160,7 +160,7 @@ class StreamOptions(Wire):
 
 
 class Audio(Wire):
-    """How speech is to be made: the voice's name, and `wav` or `pcm16`."""
+    """How speech is to be made: the voice's name, and the format."""
 
     voice: str | dict[str, object]
     format: str
@@ -223,7 +223,10 @@ PARAMETERS: dict[str, ParameterSupport] = {
     "messages": mapped(
         "`contents` and `systemInstruction`; a `file_id` is uploaded to Google's Files API when it is first used"
     ),
-    "audio": mapped("`generationConfig.speechConfig`; the answer is `wav` or `pcm16`"),
+    "audio": mapped(
+        "`generationConfig.speechConfig`; the formats are those of `/audio/speech`: `mp3`, `opus`, `aac`, `flac`, "
+        "`pcm16`, and `wav` in whole answers"
+    ),
     "extra_body": mapped(
         "`extra_body.google`: thinking_config, cached_content, safety_settings, tools, tool_config, generation_config"
     ),

@@ -1,7 +1,5 @@
 """A native stream of speech as the file that was asked for."""
 
-from collections.abc import Callable
-
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.parts import decode
@@ -10,8 +8,8 @@ from gemgate.gemini.usage import by_modality, counts
 from gemgate.observability.record import AnswerSummary
 from gemgate.translation.google_errors import error_in_words
 from gemgate.translation.response_fields import BROKEN, FINISH_REASONS, block, no_answer
-from gemgate.translation.speech.encoders import SpeechEncoder, SpeechFormat, can_encode, encoder_for
-from gemgate.translation.speech.samples import SampleReader
+from gemgate.translation.speech.encoders import SpeechFormat
+from gemgate.translation.speech.writer import SoundWriter
 
 PIECE = 48_000
 """Bytes of samples that are encoded at a time: a second."""
@@ -27,15 +25,10 @@ class SpeechFile:
 
     Args:
         wanted: Its format.
-        unwritable: The error for a format whose library is not installed.
     """
 
-    def __init__(self, wanted: SpeechFormat, unwritable: Callable[[str], ApiError]) -> None:
-        self._wanted = wanted
-        self._unwritable = unwritable
-        self._reader = SampleReader()
-        self._encoder: SpeechEncoder | None = None
-        self._has_sound = False
+    def __init__(self, wanted: SpeechFormat) -> None:
+        self._sound = SoundWriter(wanted, "response_format")
         self._reason: str | None = None
         self._message: str | None = None
         self._blocked: str | None = None
@@ -47,7 +40,7 @@ class SpeechFile:
     @property
     def is_heavy(self) -> bool:
         """Whether `encode` and `finish` belong into a thread."""
-        return self._encoder is not None and self._encoder.is_heavy
+        return self._sound.is_heavy
 
     def feed(self, event: GenerateContentResponse) -> list[bytes]:
         """The sound of an event, in pieces for `encode`.
@@ -61,8 +54,7 @@ class SpeechFile:
         if feedback := block(event):
             self._blocked = feedback.get("blockReason") or "BLOCK_REASON_UNSPECIFIED"
             self._message = feedback.get("blockReasonMessage")
-        sound = b"".join(self._reader.feed(blob) for blob in self._blobs(event))
-        return self._pieces(sound)
+        return _pieces(b"".join(self._sound.read(blob) for blob in self._blobs(event)))
 
     def rest(self) -> list[bytes]:
         """The sound that was held back until the end, in pieces for `encode`.
@@ -70,18 +62,18 @@ class SpeechFile:
         Raises:
             ApiError: there was no sound, a filter took the rest of it, or the stream ended before its end.
         """
-        pieces = self._pieces(self._reader.finish())
+        pieces = _pieces(self._sound.rest())
         if (failure := self._failure()) is not None:
             raise failure
         return pieces
 
     def encode(self, sound: bytes) -> bytes:
         """The bytes of the file that a piece completes."""
-        return sound if self._encoder is None else self._encoder.feed(sound)
+        return self._sound.encode(sound)
 
     def finish(self) -> bytes:
         """The rest of the file."""
-        return b"" if self._encoder is None else self._encoder.finish()
+        return self._sound.finish()
 
     def summary(self) -> AnswerSummary:
         """What is known by now of the model and the tokens."""
@@ -110,28 +102,12 @@ class SpeechFile:
             self._text += "".join(text for is_thought, text in decoded.texts if not is_thought)
         return [media.blob for media in decoded.media]
 
-    def _pieces(self, sound: bytes) -> list[bytes]:
-        if sound and not self._has_sound:
-            self._begin()
-        return [sound[start : start + PIECE] for start in range(0, len(sound), PIECE)]
-
-    def _begin(self) -> None:
-        self._has_sound = True
-        kind = self._reader.kind
-        if kind == "pcm":
-            if not can_encode(self._wanted):
-                raise self._unwritable(self._wanted)
-            self._encoder = encoder_for(self._wanted, self._reader.rate, self._reader.channels)
-        elif kind != self._wanted:
-            msg = f"Gemini's speech is {kind}, and neither samples nor {self._wanted}."
-            raise ApiError(502, msg, type="server_error", code="upstream_malformed_response")
-
     def _failure(self) -> ApiError | None:
         if self._blocked:
             return _refused("the prompt", self._blocked, self._message)
         if self._reason is not None and FINISH_REASONS.get(self._reason) == "content_filter":
             return _refused("the speech", self._reason, self._message)
-        if not self._has_sound:
+        if not self._sound.has_sound:
             said = f"The model wrote instead: {self._text[:_MAX_TEXT]}" if self._text.strip() else None
             return no_answer(self._reason, self._message or said)
         if self._reason in BROKEN:
@@ -140,6 +116,10 @@ class SpeechFile:
             msg = "Gemini's stream ended before the speech did."
             return ApiError(502, msg, type="server_error", code="stream_truncated")
         return None
+
+
+def _pieces(sound: bytes) -> list[bytes]:
+    return [sound[start : start + PIECE] for start in range(0, len(sound), PIECE)]
 
 
 def speech_error(error: GeminiError) -> ApiError:

@@ -10,7 +10,7 @@ from anyio import to_thread
 from gemgate.api.generation import ModelCall
 from gemgate.api.request_source import FixedSource
 from gemgate.api.speech.answer import SpeechFile
-from gemgate.api.speech.request import SpeechTranslation, not_encodable, to_gemini
+from gemgate.api.speech.request import SpeechTranslation, to_gemini
 from gemgate.api.speech.wire import SpeechRequest
 from gemgate.media.references import Resolved
 from gemgate.observability.record import current
@@ -51,7 +51,7 @@ async def event_pieces(
 
 
 def _new_file(translation: SpeechTranslation) -> SpeechFile:
-    file = SpeechFile(translation.format, not_encodable)
+    file = SpeechFile(translation.format)
     current().on_finish(file.summary)
     return file
 

@@ -15,8 +15,9 @@ from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
 from gemgate.translation.other_spellings import take_google
 from gemgate.translation.request_size import ItemBudget
-from gemgate.translation.speech.encoders import MEDIA_TYPES, SpeechFormat, can_encode
+from gemgate.translation.speech.encoders import SpeechFormat, can_encode
 from gemgate.translation.speech.voices import voice_config
+from gemgate.translation.speech.writer import native_format, not_encodable
 
 GOOGLE_OPTIONS = frozenset({"generation_config", "safety_settings", "speech_config", "speech_metadata"})
 """What `extra_body.google` may hold."""
@@ -35,7 +36,6 @@ MAX_DIALOGUE = 1_000_000
 MAX_REPEATED = 1_000_000
 """Characters of what is said of each turn of such a text, all turns together."""
 
-_NATIVE_FORMATS: dict[str, str] = {"mp3": "AUDIO_MP3", "opus": "AUDIO_OGG_OPUS"}
 _TURN = re.compile(r"[ \t]*+([^:\n]{1,80}+):[ \t]*+(.*+)")
 
 
@@ -86,10 +86,10 @@ def to_gemini(request: SpeechRequest, options: Options, *, model: str = "") -> S
         "speechConfig": object_option(google, "speech_config") or _voice(request, facts, notes),
     }
     wanted: SpeechFormat = request.response_format or "mp3"
-    if native := _native_format(wanted, facts):
+    if native := native_format(wanted, facts):
         config["responseFormat"] = {"audio": {"mimeType": native}}
     elif not can_encode(wanted):
-        raise not_encodable(wanted)
+        raise not_encodable(wanted, "response_format")
     override_config(config, object_option(google, "generation_config"), facts, notes)
     body: GenerateContentRequest = {
         "contents": [{"role": "user", "parts": _parts(request, google, config, facts, notes)}]
@@ -112,16 +112,6 @@ def _google(request: SpeechRequest, notes: Notes) -> dict[str, object] | None:
     return request.google if google is None else google
 
 
-def not_encodable(wanted: str) -> ApiError:
-    """The error for a format whose library is not installed."""
-    possible = [name for name in MEDIA_TYPES if can_encode(name)]
-    msg = (
-        f"This gateway cannot write {wanted}: PyAV is not installed (pip install 'gemgate[audio]'). "
-        f"'response_format' may be {', '.join(possible)}."
-    )
-    return ApiError(400, msg, param="response_format", code="unsupported_value")
-
-
 def _check_model(model: str, facts: ModelFacts) -> None:
     if facts.speech:
         return
@@ -131,13 +121,6 @@ def _check_model(model: str, facts: ModelFacts) -> None:
 def _voice(request: SpeechRequest, facts: ModelFacts, notes: Notes) -> dict[str, object]:
     voice = request.voice if isinstance(request.voice, str) else {"id": request.voice.id}
     return {"voiceConfig": voice_config(voice, "voice", facts, notes)}
-
-
-def _native_format(wanted: str, facts: ModelFacts) -> str | None:
-    """Google's name of the format, where the model writes it."""
-    native = _NATIVE_FORMATS.get(wanted)
-    is_refused = "responseFormat" in facts.refused_fields
-    return native if native in facts.speech_formats and not is_refused else None
 
 
 def _parts(

@@ -20,11 +20,13 @@ from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import GeminiFile
-from gemgate.gemini.types import Part
+from gemgate.gemini.types import Blob, Part
+from gemgate.media.lending_keys import LendingKeys
 from gemgate.media.references import placeholder
 from gemgate.model_routing.model_name import model_name
 from gemgate.model_routing.openai_names import gemini_name
 from gemgate.observability.record import Operation, current
+from gemgate.settings import Settings
 from gemgate.translation.google_errors import error_in_words
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
@@ -35,7 +37,7 @@ from gemgate.web.sse import respond
 router = APIRouter(tags=["audio"])
 
 INLINE_BYTES = 8_000_000
-"""Larger audio goes to Google as a file: a request holds it in base64, and several copies of that in memory."""
+"""Larger audio goes to Google as a file, where it may: a request holds several copies of it in memory."""
 
 _PARAMS = {"messages": "file", "reasoning_effort": "model", "modalities": "model"}
 
@@ -91,7 +93,10 @@ class _AudioRequest:
         self._audio = audio
         self._name = gemini_name(audio.wanted.model, names, services.aliases)
         self._models = services.aliases.resolve(self._name)
-        self._is_large = audio.bytes.size > min(INLINE_BYTES, services.settings.inline_max_bytes // 2)
+        self._is_large = _goes_as_file(audio.bytes.size, services.settings)
+        self._part: Part = _placed(placeholder(audio.mime_type))
+        self._call = self._new_call()
+        self._planned: TranscriptionTranslation | None = None
         self._generation: Generation[TranscriptionTranslation] | None = None
 
     async def response(self, held: AsyncExitStack) -> Response:
@@ -99,8 +104,10 @@ class _AudioRequest:
         services, audio = self._services, self._audio
         self._caller.check_model(self._name)
         await services.access.check_request(self._caller, audio.wanted)
-        part = _placed(placeholder(audio.mime_type)) if self._is_large else await self._inline()
-        planned = self._call(part).translate()  # before anything is uploaded, it is known what is wrong
+        if not self._is_large:
+            del self._part["fileData"]
+            self._part["inlineData"] = await self._inline()
+        planned = self._planned = self._call.translate()  # before anything is uploaded, it is known what is wrong
         is_dry = is_dry_run(self._request)
         current().uses(planned.model, planned.notes, is_asked=not is_dry)
         is_stream = bool(audio.wanted.stream) and "stream" not in planned.notes.dropped
@@ -108,63 +115,96 @@ class _AudioRequest:
             method = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
             return dry_run(f"/v1beta/{planned.model}:{method}", planned.body, planned.calls, planned.notes)
         if not is_stream:
-            return await self._whole(part)
-        return respond(self._request, self._events(part, held.pop_all()), services.settings, self._headers)
+            return await self._whole()
+        return respond(self._request, self._events(held.pop_all()), services.settings, self._headers)
 
-    async def _whole(self, part: Part) -> Response:
-        async with cancelled_on_disconnect(self._request), self._at_google(part) as placed:
-            generation = self._started(placed)
-            try:
-                found = await whole_transcript(generation)
-            except GeminiError as error:
-                raise _explained(error) from error
+    async def _whole(self) -> Response:
+        keys = self._keys()
+        async with cancelled_on_disconnect(self._request):
+            while True:
+                try:
+                    async with self._begun(keys) as generation:
+                        found = await whole_transcript(generation)
+                    break
+                except GeminiError as error:
+                    if not keys.moves_on(error):
+                        raise _explained(error) from error
         headers = generation.response_headers()
         return PlainTextResponse(found, headers=headers) if isinstance(found, str) else json_response(found, headers)
 
-    async def _events(self, part: Part, held: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+    async def _events(self, held: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+        keys, is_over, has_begun = self._keys(), False, False
         async with held:
-            try:
-                async with self._at_google(part) as placed, aclosing(self._started(placed).stream()) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            except GeminiError as error:
-                raise _explained(error) from error
+            while not is_over:
+                try:
+                    async with self._begun(keys) as generation, aclosing(generation.stream()) as pieces:
+                        async for piece in pieces:
+                            has_begun = True
+                            yield piece
+                    is_over = True
+                except GeminiError as error:
+                    if has_begun or not keys.moves_on(error):
+                        raise _explained(error) from error
 
-    def _started(self, part: Part) -> Generation[TranscriptionTranslation]:
-        call = self._call(part)
-        translation = call.translate()
-        current().uses(translation.model, translation.notes)
-        self._generation = Generation(call, translation, self._models, event_pieces)
+    def _keys(self) -> LendingKeys:
+        return self._services.media.lending_keys(self._caller, model_name(self._models[0]))
+
+    @asynccontextmanager
+    async def _begun(self, keys: LendingKeys) -> AsyncGenerator[Generation[TranscriptionTranslation]]:
+        """The request on its way; a file of it is at Google for as long as the block lasts."""
+        if not self._is_large:
+            yield self._started()
+            return
+        audio = self._audio
+        lent = self._services.media.lent(
+            audio.bytes.pieces, audio.bytes.size, audio.mime_type, "file", self._caller, keys.key
+        )
+        async with lent as file:
+            self._part.update(_placed(file))  # the request that was translated holds it
+            yield self._started()
+
+    def _started(self) -> Generation[TranscriptionTranslation]:
+        translation, self._planned = self._planned, None
+        if translation is None:  # the first one was sent
+            self._call = self._new_call()
+            translation = self._call.translate()
+            current().uses(translation.model, translation.notes)
+        self._generation = Generation(self._call, translation, self._models, event_pieces)
         return self._generation
 
     def _headers(self) -> dict[str, str]:
         return self._generation.response_headers() if self._generation is not None else {}
 
-    def _call(self, part: Part) -> ModelCall[TranscriptionTranslation]:
-        audio = HeardAudio(part, self._audio.mime_type, self._audio.seconds)
+    def _new_call(self) -> ModelCall[TranscriptionTranslation]:
+        audio = HeardAudio(self._part, self._audio.mime_type, self._audio.seconds)
         source = TranscriptionSource(self._audio.wanted, audio, self._services.chat)
         size = 0 if self._is_large else self._audio.bytes.size * 4 // 3
         is_dry = is_dry_run(self._request)
         asked = self._audio.wanted.model
         return ModelCall(self._services, self._caller, source, asked, size, is_dry, self._models[0], refs=())
 
-    async def _inline(self) -> Part:
+    async def _inline(self) -> Blob:
         content = await self._audio.bytes.whole()
         data = await to_thread.run_sync(pybase64.b64encode_as_string, content)
-        return {"inlineData": {"mimeType": self._audio.mime_type, "data": data}}
+        return {"mimeType": self._audio.mime_type, "data": data}
 
-    @asynccontextmanager
-    async def _at_google(self, part: Part) -> AsyncGenerator[Part]:
-        """The part that the model hears: the one with the bytes, or one that names a file for as long as it is used."""
-        if not self._is_large:
-            yield part
-            return
-        audio, model = self._audio, model_name(self._models[0])
-        lent = self._services.media.lent(
-            audio.bytes.pieces, audio.bytes.size, audio.mime_type, "file", self._caller, model
+
+def _goes_as_file(size: int, settings: Settings) -> bool:
+    """Whether audio of `size` bytes is uploaded; within a request, it is held in memory several times.
+
+    Raises:
+        ApiError: 413, it is too large for a request, and the operator lets nothing be uploaded.
+    """
+    if settings.large_media == "upload":
+        return size > min(INLINE_BYTES, settings.inline_max_bytes // 2)
+    if size * 4 // 3 > settings.inline_max_bytes:
+        msg = (
+            f"'file' has {size:,} bytes, which makes the request too large: Google takes at most "
+            f"{settings.inline_max_bytes:,} bytes, and a third more than the file has is sent. Send it in pieces, or "
+            "have the gateway upload it with GEMGATE_LARGE_MEDIA=upload."
         )
-        async with lent as file:
-            yield _placed(file)
+        raise ApiError(413, msg, param="file", code="media_too_large")
+    return False
 
 
 def _placed(file: GeminiFile) -> Part:

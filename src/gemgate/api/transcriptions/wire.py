@@ -77,7 +77,10 @@ LISTS = frozenset(
 )
 """Fields that may come several times, with `[]` behind their names or without."""
 
-_FILE = mapped("`inlineData`; above 8 MB a file of Google's Files API, which is deleted after the answer")
+_FILE = mapped(
+    "`inlineData`; above 8 MB, with `GEMGATE_LARGE_MEDIA=upload`, a file of Google's Files API, which is deleted after "
+    "the answer"
+)
 _MODEL = "the model in the path; OpenAI's names of models are answered by Gemini's (see above)"
 _FORMAT = (
     "`verbose_json`, `srt` and `vtt`: `audioTranscriptionConfig.wordTimestamp`, or a `responseJsonSchema` on general "
