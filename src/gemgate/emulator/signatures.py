@@ -38,6 +38,8 @@ def from_vertex(signature: str) -> str | None:
     if signature in SENTINELS:
         return signature if signature == SENTINELS[0] else None
     raw = decode_base64(signature)
+    if raw == SENTINELS[1].encode():
+        return None
     if raw.startswith(_VERTEX_MARK):
         body = raw[len(_MARK) : _LENGTH - _CHECK]
         return _marked(body, _MARK) if raw == decode_base64(_marked(body, _VERTEX_MARK)) else None

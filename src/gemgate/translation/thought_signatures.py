@@ -18,13 +18,17 @@ import orjson
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 NO_SIGNATURE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
+_OTHER_PLACEHOLDER = frozenset(
+    {"context_engineering_is_the_way_to_go", "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv"}
+)
+"""The other text that Google's page names, as it is and in base64; Vertex AI refuses it (pydantic-ai 3881)."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]++={0,2}")
 
 
 def is_signature(value: str) -> bool:
     """Whether `value` can be a signature: base64, as Google's JSON reader takes it for bytes (`TYPE_BYTES`)."""
-    if _BASE64.fullmatch(value) is None:
+    if _BASE64.fullmatch(value) is None or value in _OTHER_PLACEHOLDER:
         return False
     digits = len(value.rstrip("="))
     return digits % 4 != 1 and (digits == len(value) or len(value) % 4 == 0)

@@ -8,10 +8,9 @@ from typing import Any
 
 import orjson
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.compute_engine import _metadata
 from tests.gemini.vertex.support import soon
+from tests.support.vertex_stack import service_account
 
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
@@ -33,9 +32,7 @@ def served() -> Iterator[tuple[str, IssuedTokens]]:
 
 @pytest.fixture(scope="module")
 def private_key() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    kinds = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return key.private_bytes(*kinds).decode()
+    return service_account("")["private_key"]
 
 
 @pytest.fixture
@@ -70,15 +67,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 
 
 def key(url: str, private_key: str, **more: str) -> dict[str, str]:
-    return {
-        "type": "service_account",
-        "project_id": "a-project",
-        "private_key_id": "1",
-        "private_key": private_key,
-        "client_email": "gateway@a-project.iam.gserviceaccount.com",
-        "token_uri": f"{url}/token",
-        **more,
-    }
+    return service_account(url, private_key=private_key, **more)
 
 
 def named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, info: dict[str, Any]) -> None:

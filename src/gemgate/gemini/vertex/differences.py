@@ -46,10 +46,13 @@ REQUEST = (
 )
 """The table of differences of `generateContent` and `streamGenerateContent`."""
 
+_UNASKED = "toolConfig.includeServerSideToolInvocations"
+"""Set by translators where functions and built-in tools meet, which Vertex AI lets them unasked (recorded)."""
+
 KNOWN_TO_TRANSLATORS = tuple(
     difference.path
     for difference in REQUEST
-    if difference.becomes == "left out" and not difference.path.startswith("contents.")
+    if difference.becomes == "left out" and not difference.path.startswith("contents.") and difference.path != _UNASKED
 )
 """What translators leave out themselves, and say so; the rest comes from native requests alone."""
 
