@@ -24,23 +24,37 @@ class Finding(NamedTuple):
 
 
 async def check_keys(settings: Settings) -> list[Finding]:
-    """Asks Google for its models once with each key (without one, when callers bring theirs); reports the outcome."""
-    options = ClientOptions(
+    """Asks Google for its models once with each key (without one, when callers bring theirs); reports the outcome.
+
+    Vertex AI is asked by `check_vertex`.
+    """
+    findings: list[Finding] = []
+    if settings.asks_vertex:
+        from gemgate.cli.check_vertex import check_vertex
+
+        findings = [Finding(good, sentence) for good, sentence in await check_vertex(settings, _options(settings))]
+        if not settings.asks_developer_api:
+            return findings
+    options = _options(settings)
+    try:
+        client = GeminiClient(options)
+    except UnusableEnvironmentError as error:
+        return [*findings, Finding(is_good=False, sentence=str(error))]
+    async with client:
+        if settings.passes_keys_through:
+            return [await _check_way(client)]
+        keys = [key.get_secret_value() for key in settings.gemini_api_key]
+        return [*findings, *[await _check_key(client, key) for key in keys]]
+
+
+def _options(settings: Settings) -> ClientOptions:
+    return ClientOptions(
         upstream=settings.origin,
         connect_timeout=min(settings.connect_timeout, _PATIENCE),
         first_byte_timeout=_PATIENCE,
         event_timeout=_PATIENCE,
         request_timeout=_PATIENCE,
     )
-    try:
-        client = GeminiClient(options)
-    except UnusableEnvironmentError as error:
-        return [Finding(is_good=False, sentence=str(error))]
-    async with client:
-        if settings.passes_keys_through:
-            return [await _check_way(client)]
-        keys = [key.get_secret_value() for key in settings.gemini_api_key]
-        return [await _check_key(client, key) for key in keys]
 
 
 async def _check_way(client: GeminiClient) -> Finding:
@@ -76,7 +90,7 @@ async def _list_models(client: GeminiClient, key: str) -> bool:
 def explain(error: GeminiError, upstream: str) -> str:
     """What went wrong and what to do about it, in a sentence or two."""
     if isinstance(error, TransportError):
-        return _explain_way(error, upstream)
+        return explain_way(error, upstream)
     said = f"Google says: {redact(error.message).rstrip('.')}."
     if error.is_invalid_key:
         return f"Google does not know this key. Make one at https://aistudio.google.com/apikey. {said}"
@@ -110,7 +124,8 @@ _WAYS = {
 }
 
 
-def _explain_way(error: TransportError, upstream: str) -> str:
+def explain_way(error: TransportError, upstream: str) -> str:
+    """Why `upstream` cannot be reached."""
     why = _WAYS[error.failure]
     for cause in _causes(error):
         if isinstance(cause, httpx.ProxyError):

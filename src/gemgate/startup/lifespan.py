@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, nullcontext, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -54,6 +53,7 @@ from gemgate.startup.options import (
     file_options,
     named_models,
     shared_calls,
+    with_signatures,
 )
 from gemgate.store import StorageLimits, Store, StoreError
 from gemgate.tasks import in_background
@@ -143,7 +143,7 @@ async def services(
         await enter(_reread(chat.catalog))
         listed = partial(_listed, chat.catalog, metrics)
         await enter(models_followed(gemini, 0 if settings.passes_keys_through else settings.models_refresh, listed))
-        chat = replace(chat, signatures=common.signatures)
+        chat = with_signatures(chat, common.signatures, settings)
         store = await enter(_store(settings))
         await enter(_swept(store))
         budget = ProcessBudget(settings.media_budget_bytes)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gemgate.api.batches import wire as batches_wire
 from gemgate.api.batches.startup import BatchOptions
@@ -26,7 +27,7 @@ from gemgate.gemini.vertex.lanes import Lanes
 from gemgate.observability.record import current_caller
 from gemgate.settings import Settings
 from gemgate.translation.options import EmbeddingOptions, FileOptions, Inspect, ModerationOptions, Options
-from gemgate.translation.thought_signatures import SignatureStore
+from gemgate.translation.thought_signatures import Signatures, SignatureStore
 from gemgate.upstream.circuit_breaker import Breakers
 from gemgate.upstream.key_pool import KeyPool
 from gemgate.upstream.retry import RetryOptions, Shared
@@ -44,6 +45,16 @@ def chat_options(settings: Settings) -> Options:
         cached_search=settings.cached_search,
         show_thoughts=settings.show_thoughts,
     )
+
+
+def with_signatures(chat: Options, signatures: Signatures, settings: Settings) -> Options:
+    """The options with the shared memory of signatures; where both APIs are asked, it knows who has made each."""
+    chat = replace(chat, signatures=signatures)
+    if not (settings.asks_vertex and settings.asks_developer_api):
+        return chat
+    from gemgate.translation.signature_origins import SignatureOrigins
+
+    return replace(chat, origins=SignatureOrigins(signatures))
 
 
 def catalog_of(settings: Settings) -> Catalog:

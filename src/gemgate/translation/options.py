@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.translation.thought_signatures import Signatures
+
+if TYPE_CHECKING:
+    from gemgate.translation.signature_origins import SignatureOrigins
 
 Policy = Literal["warn", "strict", "ignore"]
 
@@ -54,6 +57,7 @@ class Options(TranslationOptions):
     max_tools: int = 512
     show_thoughts: ShownThoughts = "off"
     cached_search: CachedSearch = "drop"
+    origins: "SignatureOrigins | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
+from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.resource_names import ENDPOINTS, VERTEX
 from gemgate.gemini.vertex.lanes import Lanes
+from gemgate.gemini.vertex.refusals import not_there
 from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import Announce, CurrentCaller, announce_nothing, unknown_caller
 from gemgate.upstream.errors import VERTEX_CREDENTIALS
 from gemgate.upstream.key_pool import COOL_DOWN, Key, KeyPool
-from gemgate.upstream.targets import Target
+from gemgate.upstream.targets import MethodGroup, Target
 
 _MAX_MODELS = 1024
 
@@ -64,6 +66,8 @@ class LanePool(KeyPool):
 
     def _keys_for(self, target: Target) -> list[Key]:
         model = target.model
+        if not self._with_keys and target.group is MethodGroup.BATCH:
+            return []
         if self._with_keys and not model.startswith((VERTEX, ENDPOINTS)):
             return self._developer
         found = self._serving.get(model)
@@ -72,6 +76,12 @@ class LanePool(KeyPool):
                 self._serving.clear()
             found = self._serving[model] = [self._lane_keys[lane.name] for lane in self._lanes.serving(model)]
         return found
+
+    def exhausted(self, target: Target, keys: Sequence[Key] = ()) -> GeminiError:
+        """Why `choose` gave none; batches need a key of the Developer API."""
+        if not self._with_keys and target.group is MethodGroup.BATCH:
+            return not_there("/v1beta/batches")
+        return super().exhausted(target, keys)
 
     def _owner_of(self, keys: Sequence[Key]) -> str:
         is_lane = bool(keys) and keys[0].secret in self._lane_keys

@@ -16,6 +16,7 @@ from gemgate.api.chat.messages import inline_media_of, media_of, unsigned_calls
 from gemgate.api.chat.request import ChatTranslation, to_gemini
 from gemgate.api.chat.response import completion_from_gemini
 from gemgate.api.chat.stream import ChatStream
+from gemgate.api.chat.tool_loop import at_home_first, settle_signatures
 from gemgate.api.chat.wire import ChatCompletionRequest
 from gemgate.api.generation import Generation, ModelCall, new_id
 from gemgate.api.services import Services, caller_of, dialect_of, services_of
@@ -51,9 +52,12 @@ class ChatSource(NamedTuple):
 
     def translate(self, model: str, media: Resolved) -> ChatTranslation:
         """The native request to `model`, with the media that were found."""
-        return to_gemini(
+        translation = to_gemini(
             self.chat, self.options, model=model, dialect=self.dialect, caller_id=self.caller_id, media=media
         )
+        if self.options.origins is not None:
+            settle_signatures(translation, self.options.origins)
+        return translation
 
     def revise(self, error: GeminiError) -> bool:  # noqa: ARG002  as the protocol has it
         """Nothing is changed."""
@@ -114,6 +118,8 @@ class Completion:
         if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
             await services.chat.signatures.recall(unsigned)
         models = services.aliases.resolve(chat.model)
+        if services.chat.origins is not None:
+            models = at_home_first(models, chat.messages, caller.id, services.chat)
         source = ChatSource(chat, services.chat, dialect_of(request), caller.id)
         is_dry = is_dry_run(request)
         named = partial(media_of, chat.messages)

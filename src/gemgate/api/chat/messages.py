@@ -380,13 +380,22 @@ def _says_something(message: Message) -> bool:
 
 def unsigned_calls(messages: Sequence[Message], caller_id: str) -> list[bytes]:
     """The keys of calls that came back without their signatures: what `Signatures.recall` is to find out."""
-    keys, notes = [], Notes("ignore")
+    keys = []
     for message in messages:
         for call in (message["role"] == "assistant" and message.get("tool_calls")) or ():
             if signature_of_call(call)[0] is None:
                 with suppress(ApiError):  # it has its place, which is where the call is translated
-                    keys.append(call_key(caller_id, call.get("id") or "", *_name_and_args(call, "", notes)))
+                    keys.append(call_memory_key(call, caller_id))
     return keys
+
+
+def call_memory_key(call: ToolCall, caller_id: str) -> bytes:
+    """The key under which the signature of `call` is remembered.
+
+    Raises:
+        ApiError: 400, the call has no name, or arguments that are not JSON.
+    """
+    return call_key(caller_id, call.get("id") or "", *_name_and_args(call, "", Notes("ignore")))
 
 
 def _sign(texts: list[Part], signature: str) -> None:

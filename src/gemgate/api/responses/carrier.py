@@ -22,7 +22,7 @@ MAX_SEALED = 65_536
 """Characters of a carrier; what is larger is not given out."""
 
 _MAX_OPENED = 4_194_304
-_FAMILY = re.compile(r"(?:models/)?([a-z]+-)*+(\d++)?", re.ASCII)
+_FAMILY = re.compile(r"(?:models/|vertex/)?([a-z]+-)*+(\d++)?", re.ASCII)
 
 
 @dataclass(slots=True)

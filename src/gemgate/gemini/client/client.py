@@ -59,6 +59,7 @@ _HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"gemg
 _MAX_COPIED = 131_072
 _JSON_HEADERS = {**_HEADERS, "content-type": "application/json"}
 _PATH = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*(?::[A-Za-z]+)?)+", re.ASCII)
+_VERTEX_PATHS = (f"/v1beta/{VERTEX}", f"/v1beta/{ENDPOINTS}")
 _KEY = re.compile(r"[!-~]*", re.ASCII)
 
 
@@ -66,7 +67,7 @@ _KEY = re.compile(r"[!-~]*", re.ASCII)
 def _model_url(upstream: str, model: str, method: str) -> httpx.URL:
     path = model_path(model)
     if path.startswith((VERTEX, ENDPOINTS)):
-        raise GeminiError(404, f"models/{path} is not found: this gateway does not ask Vertex AI.", "NOT_FOUND")
+        raise _not_asked(path)
     return httpx.URL(f"{upstream}/v1beta/{path}:{method}")
 
 
@@ -193,6 +194,8 @@ class GeminiClient:
             GeminiError: Google refused, or no whole answer came.
             InvalidNameError: a segment of `path` is not a name.
         """
+        if path.startswith(_VERTEX_PATHS):
+            raise _not_asked(path.removeprefix("/v1beta/"))
         call = self._prepare(method, self.url(path, params), key, json)
         return await self._json(call, key, empty=b"{}", within=within)
 
@@ -386,6 +389,12 @@ def encode(body: Body) -> bytes:
         message = f"The request cannot be written as JSON: {error}"
         raise GeminiError(400, message, "INVALID_ARGUMENT") from error
     return bytes(memoryview(written)) if len(written) <= _MAX_COPIED else written
+
+
+def _not_asked(model: str) -> GeminiError:
+    """What is said of a model of Vertex AI where the Developer API alone has what is asked for."""
+    name = model.partition(":")[0]
+    return GeminiError(404, f"models/{name} is not found: Vertex AI is not asked for this.", "NOT_FOUND")
 
 
 def _unsendable_key() -> GeminiError:

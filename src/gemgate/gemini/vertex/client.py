@@ -2,20 +2,29 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 import httpx
+import orjson
 
 from gemgate.gemini.client.client import Body, ClientOptions, GeminiClient, encode, with_headers
 from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.model_catalog import Catalog
+from gemgate.gemini.model_list import PATH
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.vertex.credentials import BearerTokens
 from gemgate.gemini.vertex.differences import fitted_bytes
 from gemgate.gemini.vertex.lanes import Lanes
-from gemgate.gemini.vertex.refusals import explained, not_there
+from gemgate.gemini.vertex.methods import MODELS_PATH, count_body, embedding_calls, embeddings_in, models_in
+from gemgate.gemini.vertex.refusals import not_there, raise_explained
+from gemgate.tasks import some_at_once
+
+MAX_AT_ONCE = 8
+"""Calls that one list of texts to embed is, at a time."""
 
 _BEARER = "Bearer "
 _METHODS = frozenset({"generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent"})
@@ -49,6 +58,7 @@ class VertexClient(GeminiClient):
         super().__init__(options, transport, on_failure, carry, api_keys)
         self.lanes = lanes
         self._tokens = tokens
+        self._catalog = Catalog()
         self._bearing: dict[bool, tuple[str, httpx.Headers]] = {}
 
     async def __aenter__(self) -> Self:
@@ -80,8 +90,33 @@ class VertexClient(GeminiClient):
             GeminiError: Vertex AI refused, has no such method, or gave no whole answer.
             InvalidNameError: a segment of `path` is not a name.
         """
-        call = self._prepare(method, self._url_at(self.url(path, params), key), key, json)
-        return await self._json(call, key, empty=b"{}", within=within)
+        url = self.url(path, params)
+        if method == "GET" and path == PATH:
+            return models_in(await self._asked(method, self._models_url(url, key), key, None, within), self._catalog)
+        found = _METHOD.fullmatch(path)
+        if found is None or json is None:
+            return await self._asked(method, self._url_at(url, key), key, json, within)
+        if found["method"] == "batchEmbedContents":
+            return await self._embedded(found["model"], _object_of(json), key, within)
+        if found["method"] == "countTokens":
+            json = count_body(_object_of(json))
+        return await self._asked(method, self._url_at(url, key), key, json, within)
+
+    async def _asked(
+        self, method: str, url: httpx.URL, key: str, body: Body | None, within: float | None
+    ) -> dict[str, object]:
+        return await self._json(self._prepare(method, url, key, body), key, empty=b"{}", within=within)
+
+    async def _embedded(
+        self, model: str, body: Mapping[str, object], key: str, within: float | None
+    ) -> dict[str, object]:
+        """The answer of `batchEmbedContents`, of as many calls as the model needs for it."""
+        lane = self.lanes.by_name[key]
+        calls = [
+            partial(self._asked, "POST", lane.model_url(model, call.method), key, call.body, within)
+            for call in embedding_calls(model.rpartition("/")[2], body)
+        ]
+        return embeddings_in(await some_at_once(calls, MAX_AT_ONCE))
 
     async def open(
         self,
@@ -121,13 +156,14 @@ class VertexClient(GeminiClient):
         """
         lane = self.lanes.by_name[key]
         secret = lane.api_key or call.headers["authorization"].removeprefix(_BEARER)
+        is_replayable = isinstance(call.stream, httpx.ByteStream)  # before a transport reads it
         try:
             return await super().send(
                 call, secret, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
             )
         except GeminiError as error:
-            if error.status != 401 or self._tokens is None or not isinstance(call.stream, httpx.ByteStream):
-                raise explained(error, lane) from error
+            if error.status != 401 or self._tokens is None or not is_replayable:
+                raise_explained(error, lane)
             fresh = await self._renewed(secret, error)
         headers = with_headers(call.headers, {"authorization": _BEARER + fresh})
         again = httpx.Request(call.method, call.url, headers=headers, stream=call.stream)
@@ -136,7 +172,7 @@ class VertexClient(GeminiClient):
                 again, fresh, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
             )
         except GeminiError as error:
-            raise explained(error, lane) from error
+            raise_explained(error, lane)
 
     async def _renewed(self, stale: str, refused: GeminiError) -> str:
         """A token in the place of `stale`.
@@ -170,6 +206,9 @@ class VertexClient(GeminiClient):
         query = url.query.decode()
         return lane.model_url(found["model"], found["method"] + (f"?{query}" if query else ""))
 
+    def _models_url(self, url: httpx.URL, key: str) -> httpx.URL:
+        return httpx.URL(self.lanes.by_name[key].origin + MODELS_PATH, params=url.params or None)
+
     def _headers_of(self, key: str, *, is_json: bool) -> httpx.Headers:
         lane = self.lanes.by_name[key]
         if lane.is_express or self._tokens is None:
@@ -201,6 +240,12 @@ class VertexClient(GeminiClient):
             body, headers = fitted_bytes(encode(body))
             more = {**(more or {}), **headers}
         return super()._prepare(method, url, key, body, more)
+
+
+def _object_of(body: Body) -> Mapping[str, object]:
+    """A body as an object, whether it was written already or not."""
+    found: object = orjson.loads(body) if isinstance(body, bytes) else body
+    return found if isinstance(found, Mapping) else {}
 
 
 class GoogleClient(GeminiClient):

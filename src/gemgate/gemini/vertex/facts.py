@@ -54,3 +54,33 @@ def changes_of(name: str, facts: ModelFacts) -> dict[str, object]:
             changes |= row.changes
     changes["refused_fields"] = (*facts.refused_fields, *KNOWN_TO_TRANSLATORS)
     return changes
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRow:
+    """How Vertex AI embeds with the models whose names a pattern fits.
+
+    Attributes:
+        pattern: As of `fnmatch`.
+        method: `embedContent`, with one content; or `predict`, with texts.
+        texts: How many texts one call takes.
+        source: Where that is known from.
+    """
+
+    pattern: str
+    method: str
+    texts: int
+    source: str
+
+
+EMBEDDING_ROWS = (
+    EmbeddingRow("gemini-embedding-001", "predict", 1, "google-genai 3.6.1, `EmbeddingApiType`; docs: one text a call"),
+    EmbeddingRow("text-*", "predict", 100, "google-genai 3.6.1, `EmbeddingApiType`"),
+    EmbeddingRow("*", "embedContent", 1, "google-genai 3.6.1, `EmbeddingApiType`"),
+)
+"""The first row that fits a name holds."""
+
+
+def embedding_row(name: str) -> EmbeddingRow:
+    """The row of the model `name`."""
+    return next(row for row in EMBEDDING_ROWS if fnmatchcase(name, row.pattern))

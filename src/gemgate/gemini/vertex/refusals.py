@@ -1,6 +1,7 @@
 """Refusals of Vertex AI in words that help, and those of the gateway where Vertex AI has no counterpart."""
 
 import re
+from typing import NoReturn
 
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.vertex.lanes import Lane
@@ -27,16 +28,22 @@ def not_there(path: str) -> GeminiError:
     found = _COLLECTION.match(path)
     collection = "batches" if method in _BATCHES else found[1] if found else ""
     text = _INSTEAD.get(collection, f"Vertex AI has nothing that answers {path[:80]}: use the Developer API.")
+    if collection == "decisions":
+        return GeminiError(404, text, "NOT_FOUND")  # as from an account without it: who asks may ask another way
     return GeminiError(400, text, "FAILED_PRECONDITION")
 
 
-def explained(error: GeminiError, lane: Lane) -> GeminiError:
-    """`error` without the name of the operator's project; one that a wrong host gives as what it is."""
+def raise_explained(error: GeminiError, lane: Lane) -> NoReturn:
+    """Raise `error` without the name of the operator's project; one that a wrong host gives as what it is.
+
+    Raises:
+        GeminiError: always.
+    """
     if error.status == 404 and _WEB_PAGE in error.message:
         message = (
             f"Vertex AI answered 404 {_WEB_PAGE}: the location of this model, or GEMGATE_VERTEX_ENDPOINT, is wrong."
         )
-        return GeminiError(502, message, "UNAVAILABLE", refusal=error.refusal)
+        raise GeminiError(502, message, "UNAVAILABLE", refusal=error.refusal) from error
     if lane.project:
         error.hide(f"projects/{lane.project}")
-    return error
+    raise error
