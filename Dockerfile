@@ -4,8 +4,8 @@
 #     docker run --rm -p 127.0.0.1:8080:8080 gemgate
 #
 # The tag follows Python's and Debian's security releases, so rebuild regularly; to get the same bytes each time, pin the
-# base by digest: --build-arg BASE=python:3.13-slim-trixie@sha256:...
-ARG BASE=python:3.13-slim-trixie
+# base by digest: --build-arg BASE=python:3.14-slim-trixie@sha256:...
+ARG BASE=python:3.14-slim-trixie
 
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \

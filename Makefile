@@ -1,5 +1,7 @@
 # You need Python 3.11+ and make: each target installs its dependencies into .venv.
-PYTHON ?= python3
+# The newest one here that can make environments: a request takes less CPU on newer ones.
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import ensurepip, venv' 2>/dev/null && echo $$python && exit; done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
