@@ -1,4 +1,4 @@
-"""The comparison with other gateways names a test for each thing that gemgate does, and a version for each other gateway."""
+"""The comparison with other gateways names a test, which exists, for each thing that gemgate does."""
 
 import re
 from pathlib import Path
