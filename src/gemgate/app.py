@@ -1,7 +1,7 @@
 """The application: what it holds, where its routes are, how it answers failures."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,8 @@ from gemgate.api.batches.routes import router as batches_router
 from gemgate.api.chat.routes import create_chat_completion
 from gemgate.api.chat.routes import router as chat_router
 from gemgate.api.completions.routes import router as completions_router
-from gemgate.api.console import routes as console
-from gemgate.api.console.access import ConsoleAccess
+from gemgate.api.console import routes as console_routes
+from gemgate.api.console.console import Console
 from gemgate.api.decisions.routes import router as decisions_router
 from gemgate.api.embeddings.routes import router as embeddings_router
 from gemgate.api.files.routes import router as files_router
@@ -79,14 +79,16 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     chat = chat_options(settings)
     metrics = Metrics(known_params())
     tracing = tracing_of(settings)
+    console = Console(settings) if settings.serves_console else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
         app.state.drain = Drain(settings.shutdown_delay)
         async with services(settings, chat, metrics, tracing, transport) as opened:
             app.state.services = opened
-            with app.state.drain.handle_sigterm():
-                yield {STATE: app.state.drain}
+            async with nullcontext() if console is None else console.running(opened):
+                with app.state.drain.handle_sigterm():
+                    yield {STATE: app.state.drain}
 
     app = _Gateway(
         title="gemgate",
@@ -99,10 +101,10 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
         generate_unique_id_function=_operation_id,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    _add_middleware(app, settings, metrics, tracing)
+    _add_middleware(app, settings, metrics, tracing, console)
     handlers.install(app)
     _include_routers(app)
-    for router in console.routers(settings, ConsoleAccess(settings)):
+    for router in console_routes.routers(settings, console):
         app.include_router(router)
     native.install(app)
     app.state.meant_path = partial(meant_path, app.router.routes)
@@ -111,7 +113,9 @@ def create_app(settings: Settings | None = None, *, transport: httpx.AsyncBaseTr
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing: "Tracing | None") -> None:
+def _add_middleware(
+    app: FastAPI, settings: Settings, metrics: Metrics, tracing: "Tracing | None", console: Console | None
+) -> None:
     """The innermost first."""
     app.add_middleware(HeadRequests)
     app.add_middleware(
@@ -134,6 +138,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics, tracing:
         tracing=tracing,
         log_bodies=settings.log_bodies,
         has_prices=settings.prices != "off",
+        keep=None if console is None else console.activity.keep,
         identify=IdentifierHash(partial(log_secret, settings)) if settings.log_identifiers == "hashed" else None,
     )
     if settings.cors_origins:

@@ -35,6 +35,12 @@ def shared_by_workers(workers: int) -> Iterator[None]:
             del os.environ[VARIABLE]
 
 
+def shared_directory() -> Path | None:
+    """The directory that the workers have in common, and nobody else can read; None for a process on its own."""
+    found = os.environ.get(VARIABLE)
+    return Path(found) if found else None
+
+
 def of_all_workers(registry: "CollectorRegistry") -> "CollectorRegistry":
     """What is to be shown: `registry`, or the values of all workers where there are several."""
     from prometheus_client import CollectorRegistry, values

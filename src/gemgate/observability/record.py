@@ -302,6 +302,24 @@ class Record:
             self.cost = self.cost if cost is None else cost + self.extra_cost
 
 
+class EndedRequest(NamedTuple):
+    """What is kept of a request once it has ended, where somebody may look at it.
+
+    Attributes:
+        at: When it ended, in Unix seconds.
+        request_id: What `x-request-id` says.
+        is_stream: Whether events were sent.
+        fields: Those of its line of the log, in which secrets are not hidden yet.
+        bodies: Both bodies, where they are logged.
+    """
+
+    at: float
+    request_id: str
+    is_stream: bool
+    fields: Mapping[str, object]
+    bodies: Mapping[str, object] | None
+
+
 _NOTHING = AnswerSummary(None, {})
 
 

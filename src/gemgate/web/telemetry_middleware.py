@@ -5,7 +5,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +17,7 @@ from gemgate.observability.logs import line
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.record import (
     UNMATCHED,
+    EndedRequest,
     Record,
     make_current,
     restore,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _NOT_KEPT = (b"cache-control", b"no-store")  # a shared cache knows nothing of keys in headers of Google's
-_QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET_PATHS = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/console/api/keys", "/console/api/store", "/console/api/usage"}
+)
 
 
 class TelemetryMiddleware:
@@ -52,9 +55,11 @@ class TelemetryMiddleware:
         log_bodies: bool = False,
         has_prices: bool = True,
         identify: Callable[[str], str] | None = None,
+        keep: Callable[[EndedRequest], None] | None = None,
     ) -> None:
         """`prefixes` are where routers are, longest first: a route does not know its own.
 
+        `keep` takes each request that has ended, for the console; None where there is no console.
         `identify` hashes addresses and end users for the log; None keeps them out of it.
         """
         self._app = app
@@ -65,6 +70,7 @@ class TelemetryMiddleware:
         self._log_bodies = log_bodies
         self._has_prices = has_prices
         self._identify = identify
+        self._keep = keep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -100,9 +106,10 @@ class TelemetryMiddleware:
         finally:
             record.route = self._route(scope)
             exchange.settle()
-            self._tell(record, is_quiet=is_quiet)
-            if bodies is not None:
-                self._log.debug("bodies", **bodies.shown())
+            shown = bodies.shown() if bodies is not None else None
+            self._tell(record, shown, is_quiet=is_quiet)
+            if shown is not None:
+                self._log.debug("bodies", **shown)
             restore(token)
 
     def _route(self, scope: Scope) -> str:
@@ -117,7 +124,7 @@ class TelemetryMiddleware:
                 return template if template.startswith(prefix) else prefix + template[1:]
         return template
 
-    def _tell(self, record: Record, *, is_quiet: bool) -> None:
+    def _tell(self, record: Record, bodies: Mapping[str, object] | None, *, is_quiet: bool) -> None:
         """Count the request, and log its line; what cannot be evaluated must not harm an answer that is sent."""
         try:
             record.settle(priced=self._has_prices)
@@ -127,7 +134,10 @@ class TelemetryMiddleware:
             record.trace.ended(record)
         if not is_quiet:
             self._metrics.ended(record)
-            self._log.info("request", **line(record))
+            fields = line(record)
+            self._log.info("request", **fields)
+            if self._keep is not None:
+                self._keep(EndedRequest(time.time(), record.request_id, record.is_stream, fields, bodies))
         elif self._log.is_enabled_for(logging.DEBUG):
             self._log.debug("request", **line(record))
 

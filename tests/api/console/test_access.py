@@ -19,7 +19,7 @@ GEMINI_KEY = "AIzaSyGatewaysOwnGeminiKey0123456789abc"
 CLIENT_KEY = "sk-client-key-0123456789abcdef"
 HTML = {"accept": "text/html,application/xhtml+xml"}
 STATIC = Path(__file__).parents[3] / "src" / "gemgate" / "api" / "console" / "static"
-DATA = ("/console/api/session", "/console/api/parameters")
+DATA = tuple(f"/console/api/{name}" for name in ("session", "parameters", "keys", "store", "usage"))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ async def test_a_console_that_is_off_is_nowhere(settings: dict[str, object]) -> 
         assert "console" not in root.json()["endpoints"]
 
 
-@pytest.mark.parametrize("path", ["/console", *DATA])
+@pytest.mark.parametrize("path", ["/console", "/console/api/session", "/console/api/requests"])
 @pytest.mark.parametrize(
     ("host", "header", "code"),
     [
@@ -133,7 +133,7 @@ def test_without_a_session_there_is_the_form_and_nothing_else(stranger: httpx.Cl
     assert page.status_code == 200
     assert 'type="password"' in page.text
     assert "main.js" not in page.text
-    for path in DATA:
+    for path in (*DATA, "/console/api/requests"):
         assert stranger.get(path).status_code == 401
     assert stranger.post("/console/api/send", json={}).status_code == 401
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import httpx
+import orjson
 import pytest
 from tests.support.browser import Browser, Page, browser
 from tests.support.stack import Stack, stack
@@ -9,6 +11,7 @@ from tests.support.stack import Stack, stack
 pytestmark = pytest.mark.integration
 
 TRANSLATED = "document.querySelector('#native')?.textContent.includes('contents')"
+EMBEDDING = {"model": "gemini-embedding-001", "input": "Hello"}
 ENDED = "document.querySelector('.timeline')?.innerText.includes('end')"
 
 
@@ -122,6 +125,43 @@ def test_copies_are_programs(page: Page) -> None:
     assert "client.chat.completions.create(**{" in python
     assert '"stream": True' in python
     assert "new OpenAI({ baseURL:" in javascript
+
+
+def test_requests_appear_as_they_end_and_can_be_filtered(page: Page, demo: Stack) -> None:
+    with httpx.Client(base_url=demo.gateway, headers={"authorization": "Bearer demo"}, timeout=30) as caller:
+        chat = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}], "user": "x"}
+        caller.post("/v1/chat/completions", json=chat)
+        page.run("location.hash = 'requests'")
+        page.wait_for("document.querySelector('tbody').innerText.includes('1 dropped')")
+        assert "this process" in page.text("#seen")
+        assert "Bodies are not kept" in page.text("#seen")
+        caller.post("/v1/chat/completions", json={"model": "gemini-2.5-flash", "messages": []})
+    page.wait_for("document.querySelector('tbody').innerText.includes('400')")
+    page.fill("#outcome", "refused")
+    assert page.run("[...document.querySelectorAll('tbody tr')].every((row) => row.innerText.includes('400'))")
+    page.fill("#outcome", "all")
+    page.fill("#filter", "flash")
+    page.run("document.querySelector('td button').click()")
+    page.wait_for("document.querySelector('#details').innerText.includes('/v1/chat/completions')")
+
+
+def test_keys_batches_and_usage_have_their_views(page: Page, demo: Stack) -> None:
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": EMBEDDING}
+    with httpx.Client(base_url=demo.gateway, headers={"authorization": "Bearer demo"}, timeout=60) as caller:
+        caller.post("/v1/embeddings", json=EMBEDDING)
+        given = {"file": ("input.jsonl", orjson.dumps(line))}
+        file = caller.post("/v1/files", files=given, data={"purpose": "batch"}).json()
+        wanted = {"input_file_id": file["id"], "endpoint": "/v1/embeddings", "completion_window": "24h"}
+        batch = caller.post("/v1/batches", json=wanted).json()
+    page.run("location.hash = 'keys'")
+    page.wait_for("document.querySelector('main').innerText.includes('callers bring their own')")
+    page.run("location.hash = 'batches'")
+    page.wait_for(f"document.querySelector('main').innerText.includes('{batch['id']}')")
+    page.wait_for("document.querySelector('td progress')?.max === 1")
+    assert "files: batch" in page.text("main")
+    page.run("location.hash = 'usage'")
+    page.wait_for("[...document.querySelectorAll('.chart rect')].some((bar) => bar.height.baseVal.value > 0)")
+    assert "gemini-embedding-001" in page.text("main")
 
 
 def test_the_docs_work_without_the_internet(chromium: Browser, demo: Stack) -> None:

@@ -1,6 +1,7 @@
 """`/console/api`: what the console's pages ask."""
 
 import os
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
@@ -8,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemgate import __version__
-from gemgate.api.console.access import ConsoleAccess
+from gemgate.api.console.activity import BUCKET_SECONDS, HOURS
+from gemgate.api.console.console import Console
 from gemgate.api.console.parameters import shown
 from gemgate.api.console.send import InspectedRequest, Sending
+from gemgate.api.console.state import batches_and_files
 from gemgate.api.services import services_of
 from gemgate.settings import LOOPBACK_HOSTS, Settings
 from gemgate.translation.validation import parse
@@ -23,20 +26,25 @@ PATH = "/console/api"
 _EMULATORS_KEY = "demo"
 
 
-def data_router(settings: Settings, access: ConsoleAccess) -> APIRouter:
+def data_router(settings: Settings, console: Console) -> APIRouter:
     """The routes that answer with data, for a browser that has a session."""
-    data = _Data(settings, access)
+    data = _Data(settings, console)
     router = APIRouter(prefix=PATH, include_in_schema=False)
     router.add_api_route("/session", data.session, name="console_session")
     router.add_api_route("/parameters", data.parameters, name="console_parameters")
+    router.add_api_route("/requests", data.requests, name="console_requests")
+    router.add_api_route("/keys", data.keys, name="console_keys")
+    router.add_api_route("/store", data.store, name="console_store")
+    router.add_api_route("/usage", data.usage, name="console_usage")
     router.add_api_route("/send", data.send, methods=["POST"], name="console_send")
     return router
 
 
 class _Data:
-    def __init__(self, settings: Settings, access: ConsoleAccess) -> None:
+    def __init__(self, settings: Settings, console: Console) -> None:
         self._settings = settings
-        self._access = access
+        self._console = console
+        self._access = console.access
 
     async def session(self, request: Request) -> Response:
         """What a page needs to know of the gateway, and what it sends along when it acts."""
@@ -65,9 +73,35 @@ class _Data:
         self._access.check(request)
         return json_response(shown())
 
+    async def requests(self, request: Request) -> Response:
+        """Stream the last requests, and each that ends."""
+        self._access.check(request)
+        return sse.respond(request, self._console.feed(), self._settings)
+
+    async def keys(self, request: Request) -> Response:
+        """How keys, models and client keys are, for each process that keeps them."""
+        self._access.check(request)
+        ask = self._console.workers.ask
+        return json_response({"keys": _by_name(await ask("keys")), "clients": _by_name(await ask("clients"))})
+
+    async def store(self, request: Request) -> Response:
+        """The newest batches, and what the store holds."""
+        self._access.check(request)
+        return json_response(await batches_and_files(services_of(request)))
+
+    async def usage(self, request: Request) -> Response:
+        """What was used in the last hours, for each process."""
+        self._access.check(request)
+        usage = _by_name(await self._console.workers.ask("usage"))
+        return json_response({"usage": usage, "bucket_seconds": BUCKET_SECONDS, "hours": HOURS})
+
     async def send(self, request: Request) -> Response:
         """Send a request of the inspector, and stream what happens."""
         self._access.check(request)
         raw = await read_json_body(request, self._settings.max_body_bytes)
         sending = Sending(request, services_of(request), parse(InspectedRequest, raw))
         return sse.respond(request, sending.events(), self._settings)
+
+
+def _by_name(answers: Mapping[int, object]) -> dict[str, object]:
+    return {str(process): answer for process, answer in answers.items()}

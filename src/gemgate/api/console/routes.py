@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from gemgate import __version__
 from gemgate.api.console.access import ConsoleAccess
+from gemgate.api.console.console import Console
 from gemgate.api.console.data_routes import data_router
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
@@ -44,19 +45,19 @@ _ENDPOINTS = {
 }
 
 
-def routers(settings: Settings, access: ConsoleAccess) -> list[APIRouter]:
+def routers(settings: Settings, console: Console | None) -> list[APIRouter]:
     """The routes of `/` and, where there is a console, those of `/console` that need no services."""
     root = APIRouter(include_in_schema=False)
     root.add_api_route("/", partial(_root, settings), name="root")
-    if not settings.serves_console:
+    if console is None:
         return [root]
-    pages = _Pages(settings, access)
-    console = APIRouter(prefix="/console", include_in_schema=False)
-    console.add_api_route("", pages.page, name="console")
-    console.add_api_route("/login", pages.log_in, methods=["POST"], name="console_login")
-    console.add_api_route("/logout", pages.log_out, methods=["POST"], name="console_logout")
-    console.add_api_route("/{name}", pages.file, name="console_file")
-    return [root, console, data_router(settings, access)]
+    pages = _Pages(settings, console.access)
+    router = APIRouter(prefix="/console", include_in_schema=False)
+    router.add_api_route("", pages.page, name="console")
+    router.add_api_route("/login", pages.log_in, methods=["POST"], name="console_login")
+    router.add_api_route("/logout", pages.log_out, methods=["POST"], name="console_logout")
+    router.add_api_route("/{name}", pages.file, name="console_file")
+    return [root, router, data_router(settings, console)]
 
 
 async def _root(settings: Settings, request: Request) -> Response:

@@ -95,7 +95,7 @@ export function open(main) {
     target.textContent = value ? `${value.method} ${value.path}${value.calls > 1 ? ` (${value.calls} calls)` : ""}` : "";
     native.textContent = value ? JSON.stringify(value.body, null, 2) : "";
     notes.replaceChildren(...found.map(({ kind, note, path: about }) => element("li", {},
-      element("span", { class: `tag ${kind}` }, kind), " ", element("code", {}, note), " ", explanation(about))));
+      element("span", { class: `tag ${kind}` }, kind), " ", element("code", {}, note), " ", ...inCode(explanation(about)))));
     const places = message && !value && !found.length ? new Map() : placesOf(field.value);
     mark(found.flatMap((each) => findPlaces(places, each.path).map((place) => [...place, each.kind])));
   }
@@ -148,3 +148,6 @@ export function open(main) {
     sending.leave();
   };
 }
+
+/** A sentence with `words` of code in it. */
+const inCode = (text) => text.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part));
