@@ -24,9 +24,17 @@ _REQUESTS, _STREAMS = 10, 2
 
 
 @asynccontextmanager
-async def served(directory: Path) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
-    """The first two rows of the benchmark, by name; the gateway is up until the block ends."""
-    loop = asyncio.get_running_loop()
+async def served(
+    directory: Path, port: int = 0, *, console: bool = True
+) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
+    """The first two rows of the benchmark, by name; the gateway is up until the block ends.
+
+    Args:
+        directory: For its store.
+        port: Where it listens; 0: anywhere.
+        console: Whether there is one.
+    """
+    loop, others = asyncio.get_running_loop(), asyncio.all_tasks()
     google = await loop.create_server(Google, "127.0.0.1", 0)
     upstream = google.sockets[0].getsockname()[1]
     settings = Settings(
@@ -35,12 +43,13 @@ async def served(directory: Path) -> AsyncIterator[dict[str, Callable[[], Awaita
         upstream=f"http://127.0.0.1:{upstream}",
         gemini_api_key="AIza-benchmark",
         client_keys=KEY,
+        console=console,
     )
     app = create_app(settings)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
         async with app.router.lifespan_context(app):
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in asyncio.all_tasks() - others:
                 task.cancel()  # what an application does in the background is not what is measured
             server = uvicorn.Server(server_config(app, settings, lifespan="off"))
             serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -59,7 +59,7 @@ class TelemetryMiddleware:
     ) -> None:
         """`prefixes` are where routers are, longest first: a route does not know its own.
 
-        `keep` takes each request that has ended, for the console; None where there is no console.
+        `keep` takes each request that has ended, for the console; None without one.
         `identify` hashes addresses and end users for the log; None keeps them out of it.
         """
         self._app = app

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gemgate.api.console.activity import BUCKET_SECONDS, HOURS, KEPT, Activity
-from gemgate.api.console.workers import Workers
+from gemgate.api.console.workers import WorkerPeers
 from gemgate.observability.record import EndedRequest
 
 NOW = 1_800_000_000.0
@@ -21,7 +22,7 @@ def ended(
     return EndedRequest(at, f"req_{number}", False, known | fields, bodies)
 
 
-def answered(model: str, caller: str, cost: float = 0.5, **others: object) -> dict[str, object]:
+def answered(model: str, caller: str, cost: float = 0.5, **others: Any) -> dict[str, Any]:
     return {"model": model, "served": model, "caller": caller, "prompt_tokens": 3, "completion_tokens": 4} | {
         "cost_usd": cost,
         **others,
@@ -94,11 +95,11 @@ def anyio_backend() -> str:
 
 @pytest.mark.integration
 async def test_workers_answer_each_other_and_one_that_is_gone_is_left_out(tmp_path: Path, anyio_backend: str) -> None:
-    def worker(name: str, process: int) -> Workers:
+    def worker(name: str, process: int) -> WorkerPeers:
         async def answer(number: int) -> object:
             return [name, number]
 
-        return Workers({"requests": answer}, tmp_path, process)
+        return WorkerPeers({"requests": answer}, tmp_path, process)
 
     first, second, third = worker("first", 1), worker("second", 2), worker("third", 3)
     (tmp_path / "console-9.sock").touch()  # of a process that was killed
@@ -117,6 +118,6 @@ async def test_a_process_on_its_own_asks_nobody(anyio_backend: str) -> None:
     async def answer(number: int) -> object:
         return number
 
-    alone = Workers({"usage": answer}, None, 7)
+    alone = WorkerPeers({"usage": answer}, None, 7)
     async with alone.listening():
         assert await alone.ask("usage", {7: 3}) == {7: 3}

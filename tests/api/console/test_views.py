@@ -1,6 +1,6 @@
 """What the console's pages are answered: the feed of requests, keys and models, batches and files, usage."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +47,7 @@ def caller(running: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def events(caller: httpx.Client) -> Iterator[dict[str, Any]]:
+def events(caller: httpx.Client) -> Generator[dict[str, Any]]:
     """The feed, until it is closed."""
     with caller.stream("GET", "/console/api/requests") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")

@@ -6,11 +6,13 @@ when the console asks.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import time
+from typing import TypedDict, cast
 
+from gemgate.observability.logs import hide_secrets
 from gemgate.observability.record import EndedRequest
 from gemgate.redaction import redact_value
 from gemgate.tasks import in_background
@@ -29,6 +31,19 @@ _OTHER = "other"
 _OWN = "/console"
 
 
+class LogFields(TypedDict, total=False):
+    """The fields of a request's line of the log that are read here; `path` and `status` are always there."""
+
+    path: str
+    status: int
+    model: str
+    served: str
+    caller: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
+
+
 @dataclass(slots=True)
 class UsageSum:
     """What was used of one model by one caller, in one bucket."""
@@ -39,14 +54,15 @@ class UsageSum:
     completion: int = 0
     cost: float = 0.0
 
-    def add(self, fields: Mapping[str, object]) -> None:
+    def add(self, fields: LogFields) -> None:
         """Count a request."""
-        status = fields["status"]
         self.requests += 1
-        self.failed += isinstance(status, int) and status >= 400
-        for name, field in (("prompt", "prompt_tokens"), ("completion", "completion_tokens"), ("cost", "cost_usd")):
-            if isinstance(value := fields.get(field), int | float):
-                setattr(self, name, getattr(self, name) + value)
+        if fields["status"] >= 400:
+            self.failed += 1
+        if "prompt_tokens" in fields:
+            self.prompt += fields["prompt_tokens"]
+            self.completion += fields["completion_tokens"]
+            self.cost += fields.get("cost_usd", 0.0)
 
 
 class Activity:
@@ -63,7 +79,7 @@ class Activity:
         self._clock = clock
         self._ended: deque[EndedRequest] = deque()
         self.keep: Callable[[EndedRequest], None] = self._ended.append
-        self._rows: deque[dict[str, object]] = deque(maxlen=KEPT)
+        self._rows: deque[tuple[int, EndedRequest]] = deque(maxlen=KEPT)
         self._buckets: dict[int, dict[tuple[str, str], UsageSum]] = {}
         self._number = 0
 
@@ -81,27 +97,30 @@ class Activity:
 
     def fold(self) -> None:
         """Take up what has ended. The console's own pages do not count."""
-        while self._ended:
-            ended = self._ended.popleft()
-            if str(ended.fields["path"]).startswith(_OWN):
+        pending, rows = self._ended, self._rows
+        while pending:
+            ended = pending.popleft()
+            fields = cast("LogFields", ended.fields)
+            if fields["path"].startswith(_OWN):
                 continue
             self._number += 1
-            row = {"number": self._number, "at": ended.at, "request_id": ended.request_id, "stream": ended.is_stream}
-            self._rows.append(row | {"fields": ended.fields, "bodies": ended.bodies})
-            if len(self._rows) > _WITH_BODIES:
-                self._rows[-_WITH_BODIES - 1]["bodies"] = None
-            if "model" in ended.fields:
-                self._count(ended)
+            rows.append((self._number, ended))
+            if ended.bodies is not None and len(rows) > _WITH_BODIES:
+                number, older = rows[-_WITH_BODIES - 1]
+                rows[-_WITH_BODIES - 1] = (number, older._replace(bodies=None))
+            if "model" in fields:
+                self._count(ended.at, fields)
 
     def after(self, number: int, most: int = KEPT) -> list[dict[str, object]]:
         """The requests that ended after that of this number, oldest first, without secrets; at most the last `most`."""
         self.fold()
         found: list[dict[str, object]] = []
         for row in reversed(self._rows):
-            if row["number"] == number or len(found) == most:
+            if row[0] == number or len(found) == most:
                 break
-            found.append(row)
-        return [_shown(row) for row in reversed(found)]
+            found.append(_shown(*row))
+        found.reverse()
+        return found
 
     def usage(self) -> list[dict[str, object]]:
         """What was used, by the bucket (the Unix second at which it begins), the model and the caller."""
@@ -114,23 +133,33 @@ class Activity:
             for (model, caller), total in totals.items()
         ]
 
-    def _count(self, ended: EndedRequest) -> None:
-        at = int(ended.at) // BUCKET_SECONDS * BUCKET_SECONDS
-        totals = self._buckets.setdefault(at, {})
-        served, caller = str(ended.fields["served"]), str(ended.fields.get("caller", ""))
-        is_answered = "prompt_tokens" in ended.fields
-        pair = (served if is_answered else _OTHER, caller)  # callers may name as many models as they like
-        if pair not in totals and len(totals) >= _PAIRS:
-            pair = (_OTHER, _OTHER)
-        totals.setdefault(pair, UsageSum()).add(ended.fields)
-        while len(self._buckets) > _BUCKETS:
-            del self._buckets[min(self._buckets)]
+    def _count(self, when: float, fields: LogFields) -> None:
+        at = int(when) // BUCKET_SECONDS * BUCKET_SECONDS
+        totals = self._buckets.get(at)
+        if totals is None:
+            totals = self._buckets[at] = {}
+            while len(self._buckets) > _BUCKETS:
+                del self._buckets[min(self._buckets)]
+        # Callers may name as many models as they like: those that have answered are Google's.
+        pair = (fields["served"] if "prompt_tokens" in fields else _OTHER, fields.get("caller", ""))
+        total = totals.get(pair)
+        if total is None:
+            if len(totals) >= _PAIRS:
+                pair = (_OTHER, _OTHER)
+            total = totals.setdefault(pair, UsageSum())
+        total.add(fields)
 
 
-def _shown(row: Mapping[str, object]) -> dict[str, object]:
-    """A row with the fields of its line, as the log would show them."""
-    fields = row["fields"]
-    assert isinstance(fields, Mapping)  # noqa: S101  as `fold` has put it there
-    hidden = {name: redact_value(value, name) for name, value in fields.items()}
-    bodies = {} if row["bodies"] is None else {"bodies": redact_value(row["bodies"], "bodies")}
-    return {name: row[name] for name in ("number", "at", "request_id", "stream")} | hidden | bodies
+def _shown(number: int, ended: EndedRequest) -> dict[str, object]:
+    """A request with the fields of its line of the log, and hidden in them what is hidden there."""
+    shown = {
+        "number": number,
+        "at": ended.at,
+        "request_id": ended.request_id,
+        "stream": ended.is_stream,
+        **ended.fields,
+    }
+    hide_secrets(None, "", shown)
+    if ended.bodies is not None:
+        shown["bodies"] = redact_value(ended.bodies, "bodies")
+    return shown

@@ -9,7 +9,7 @@ import anyio
 from gemgate.api.console.access import ConsoleAccess
 from gemgate.api.console.activity import Activity
 from gemgate.api.console.state import client_keys, keys_and_models
-from gemgate.api.console.workers import Workers
+from gemgate.api.console.workers import Answer, WorkerPeers
 from gemgate.api.services import Services
 from gemgate.observability.multiprocess import shared_directory
 from gemgate.settings import Settings
@@ -20,6 +20,8 @@ _POLLS = 1200
 """After which the page connects again, and shows again that it may."""
 
 _AT_FIRST = 300
+_AT_ONCE = 100
+"""Requests of one worker in one event: more in half a second than a reader can see would cost what nobody gets."""
 
 
 class Console:
@@ -31,7 +33,7 @@ class Console:
         workers: This process and those beside it, while it runs.
     """
 
-    workers: Workers
+    workers: WorkerPeers
 
     def __init__(self, settings: Settings) -> None:
         self.access = ConsoleAccess(settings)
@@ -41,13 +43,13 @@ class Console:
     @asynccontextmanager
     async def running(self, services: Services) -> AsyncIterator[None]:
         """Remembers requests and answers the other workers, until the block ends."""
-        answers = {
+        answers: dict[str, Answer] = {
             "requests": self._requests,
             "usage": self._usage,
             "keys": partial(_keys, services),
             "clients": partial(_clients, services),
         }
-        self.workers = Workers(answers, None if self._is_alone else shared_directory())
+        self.workers = WorkerPeers(answers, None if self._is_alone else shared_directory())
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.activity.folded())
             await stack.enter_async_context(self.workers.listening())
@@ -70,7 +72,7 @@ class Console:
             await anyio.sleep(_POLL_SECONDS)
 
     async def _requests(self, number: int) -> object:
-        return self.activity.after(number, _AT_FIRST)
+        return self.activity.after(number, _AT_ONCE if number else _AT_FIRST)
 
     async def _usage(self, _number: int) -> object:
         return self.activity.usage()

@@ -23,7 +23,7 @@ _NAME = re.compile(r"console-(\d+)\.sock")
 _MAX_QUESTION = 200
 
 
-class Workers:
+class WorkerPeers:
     """This process and those beside it.
 
     Args:
@@ -53,11 +53,11 @@ class Workers:
             path.unlink(missing_ok=True)
 
     async def ask(self, question: str, numbers: Mapping[int, int] | None = None) -> dict[int, object]:
-        """The answers of all workers, by their process; those that give none are left out.
+        """The answers of all workers, by their process; those that give no answer are left out.
 
         Args:
             question: A name of `answers`.
-            numbers: For each process the number that its answer depends on; 0 where there is none.
+            numbers: For each process the number that its answer depends on; 0 unless given.
         """
         asked = numbers or {}
         others = [number for number in self._others() if number != self._process]
