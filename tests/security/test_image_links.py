@@ -1,7 +1,9 @@
 """Attacks on images that are answered as a URL: forged, altered and old tokens, those of another kind, full quotas."""
 
+import base64
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,3 +156,51 @@ def test_a_caller_without_room_pays_for_nothing_and_takes_nothing_from_others(th
     (file,) = there.client.get("/v1/files", headers=BOB).json()["data"]
     assert there.client.delete(f"/v1/files/{file['id']}", headers=BOB).status_code == 200
     assert there.client.post("/v1/images/generations", json=ASKED, headers=BOB).status_code == 200
+
+
+SIZE = len(base64.b64decode(PNG))
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A gateway where each caller may store the bytes of two images, and not of three."""
+
+    def google(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=native(blob(PNG)))
+
+    chosen: dict[str, Any] = {"storage_bytes_per_caller": 3 * SIZE - 1, "image_url_lifetime": LIFETIME, **SHARED}
+    app = gateway_app(google, data_dir=tmp_path_factory.mktemp("data"), **chosen)
+    with serve(app) as origin, httpx.Client(base_url=origin, timeout=20) as client:
+        yield client
+
+
+def draw(client: httpx.Client, caller: dict[str, str], number: int = 1) -> int:
+    answer = client.post("/v1/images/generations", json={**ASKED, "n": number}, headers=caller)
+    assert answer.status_code == 200 or answer.json()["error"]["code"] == "storage_quota_exceeded", answer.text
+    return answer.status_code
+
+
+def kept(client: httpx.Client, caller: dict[str, str]) -> list[str]:
+    files = client.get("/v1/files", headers=caller).json()["data"]
+    assert all(file["bytes"] == SIZE for file in files)
+    return [file["id"] for file in files]
+
+
+def test_images_that_do_not_fit_are_kept_not_at_all_and_take_no_room(narrow: httpx.Client) -> None:
+    assert draw(narrow, ALICE, 3) == 403
+    assert kept(narrow, ALICE) == []
+    assert [draw(narrow, ALICE, number) for number in (2, 1)] == [200, 403]
+    assert len(kept(narrow, ALICE)) == 2
+
+
+def test_the_bytes_of_images_count_for_their_caller_also_when_they_come_at_once(narrow: httpx.Client) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda _: draw(narrow, BOB), range(6)))
+    assert len(kept(narrow, BOB)) <= 2
+    while draw(narrow, BOB) == 200:  # those that came at once may all have been refused
+        assert len(kept(narrow, BOB)) <= 2
+    assert len(kept(narrow, BOB)) == 2
+    upload = {"data": {"purpose": "vision"}, "files": {"file": ("a.png", bytes(SIZE))}}
+    assert narrow.post("/v1/files", headers=BOB, **upload).status_code == 403  # by another way, the same room
+    assert narrow.delete(f"/v1/files/{kept(narrow, BOB)[0]}", headers=BOB).status_code == 200
+    assert [draw(narrow, BOB), draw(narrow, BOB)] == [200, 403]

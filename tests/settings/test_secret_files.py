@@ -7,10 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from gemgate.settings import Settings, problems, variable
+from gemgate.settings.secret_files import SECRETS
 
 KEY = "AIzaSyOneKeyOfTheGatewayOfThirtyNineXXX"
 OTHER = "AIzaSyAnotherKeyOfTheGatewayOfThirtyNin"
 VALUES = {
+    "vertex_api_key": (KEY, (KEY,)),
     "gemini_api_key": (KEY, (KEY,)),
     "database_url": ("postgresql://user:password@host/name", "postgresql://user:password@host/name"),
     "redis_url": ("redis://:password@host:6379/0", "redis://:password@host:6379/0"),
@@ -35,6 +37,11 @@ def said(**values: Any) -> str:
     with pytest.raises(ValidationError) as caught:
         Settings(**values)
     return " ".join(problems(caught.value))
+
+
+def test_every_secret_of_the_settings_is_one_that_may_be_in_a_file() -> None:
+    secrets = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert secrets - {"client_keys"} == set(SECRETS) == set(VALUES)
 
 
 @pytest.mark.parametrize("name", list(VALUES))

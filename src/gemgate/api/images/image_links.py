@@ -1,6 +1,7 @@
 """Images that are answered as a URL: kept in the gateway's own store, at an address that nobody can guess."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import orjson
@@ -10,7 +11,7 @@ from gemgate.api.images.pictures import ImagesAnswer, Picture
 from gemgate.api.images.wire import ImageRequest
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
-from gemgate.store import FileRow, Store
+from gemgate.store import FileRow, Store, StoreError
 
 PURPOSE = "vision"
 """Of the files; what is listed under `/v1/files` can be sent back in a request, or deleted before its time."""
@@ -48,19 +49,26 @@ class ImageLinks:
             msg = "This gateway keeps no images, so they come as b64_json: set 'response_format' to that. Its operator "
             msg += "can have them kept: GEMGATE_IMAGE_URL_LIFETIME."
             raise ApiError(400, msg, param="response_format", code="unsupported_value")
-        await self._store.room.check(owner)
+        await self._store.room.check(owner, 1)
         return True
 
     async def kept(self, answers: Sequence[ImagesAnswer], owner: str, address: str) -> list[ImagesAnswer]:
-        """The same images with a URL below `address` in place of their bytes.
+        """The same images with a URL below `address` in place of their bytes; all of them, or none is kept.
 
         Raises:
             StoreError: the caller may not store more, or the store cannot be used.
         """
-        return [
-            ImagesAnswer([await self._kept(picture, owner, address) for picture in answer.pictures], answer.usage)
-            for answer in answers
-        ]
+        rows: list[FileRow] = []
+        try:
+            return [
+                ImagesAnswer([await self._kept(each, owner, address, rows) for each in answer.pictures], answer.usage)
+                for answer in answers
+            ]
+        except StoreError:
+            with suppress(StoreError):
+                for row in rows:
+                    await self._store.files.delete(owner, row.id)
+            raise
 
     async def found(self, token: str) -> FileRow:
         """The image that a link names.
@@ -77,7 +85,7 @@ class ImageLinks:
             raise no_such_image()
         return row
 
-    async def _kept(self, picture: Picture, owner: str, address: str) -> Picture:
+    async def _kept(self, picture: Picture, owner: str, address: str, rows: list[FileRow]) -> Picture:
         name = f"image.{_ENDINGS.get(picture.format, picture.format)}"
         async with self._store.room.admitted(owner, _once(pybase64.b64decode(picture.data))) as chunks:
             row = await self._store.files.save(
@@ -88,6 +96,7 @@ class ImageLinks:
                 mime_type=f"image/{picture.format}",
                 expires_after=self._lifetime,
             )
+            rows.append(row)
         token = self._encryptor.encrypt(orjson.dumps([owner, row.id])).decode()
         return replace(picture, data="", url=f"{address}/{token}/{name}")
 
