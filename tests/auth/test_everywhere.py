@@ -12,6 +12,7 @@ from tests.support.clock import FakeClock
 from tests.support.gateway import gateway_app, in_process
 
 from gemgate.api.moderations.categories import CATEGORIES
+from gemgate.translation.speech.samples import wav_head
 
 pytestmark = pytest.mark.integration
 
@@ -53,6 +54,7 @@ SCORES: dict[str, Any] = {
         }
     ],
 }
+AUDIO = wav_head(4_800) + bytes(4_800)
 QUESTION = {"type": "predicate", "instructions": "Is it kind?"}
 DECIDED: dict[str, Any] = {
     "answers": {"q0": {"type": "noul", "noul": 0.9, "confidence": 0.9}},
@@ -99,6 +101,10 @@ def post(url: str, body: Json) -> Json:
     return {"method": "POST", "url": url, "json": body, "headers": bearer("web")}
 
 
+def hears(url: str, **fields: str) -> Json:
+    return {"method": "POST", "url": url, "data": fields, "files": {"file": ("a.wav", AUDIO)}, "headers": bearer("web")}
+
+
 NATIVE = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
 ASKS_GOOGLE = [
     post("/v1/chat/completions", {"model": MODEL, "messages": USER}),
@@ -111,6 +117,9 @@ ASKS_GOOGLE = [
     post("/v1/embeddings", {"model": "gemini-embedding-001", "input": "Hi"}),
     post("/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi"}),
     post("/v1/audio/speech", {"model": "gemini-3.8-flash-tts", "input": "Hi", "voice": "Kore"}),
+    hears("/v1/audio/transcriptions"),
+    hears("/v1/audio/transcriptions", stream="true"),
+    hears("/v1/audio/translations"),
     post("/v1/images/generations", {"model": "gemini-2.5-flash-image", "prompt": "Hi", "stream": True}),
     post(f"/v1beta/models/{MODEL}:generateContent", NATIVE),
     post(f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", NATIVE),
@@ -135,7 +144,8 @@ OTHERS = [
 
 
 def shown(request: Json) -> str:
-    return f"{request['url'].partition('key=')[0]}{' stream' if request.get('json', {}).get('stream') else ''}"
+    is_stream = (request.get("json") or request.get("data") or {}).get("stream")
+    return f"{request['url'].partition('key=')[0]}{' stream' if is_stream else ''}"
 
 
 @pytest.mark.parametrize("request_", ASKS_GOOGLE + OTHERS, ids=shown)

@@ -2,15 +2,18 @@
 
     {
       "teaches":         one sentence: what a reader learns from it,
-      "openai_request":  {"method", "path", "headers"?, "body"?},
+      "openai_request":  {"method", "path", "headers"?, "body"? | "form"?},
       "native":          [{"request": {"method", "path", "body"?}, "response": {"status", "body" | "events"}}, ...],
-      "openai_response": {"status", "headers", "body" | "events"}
+      "openai_response": {"status", "headers", "body" | "events" | "text" | "data"}
     }
 
 `native` has an entry for each call to Google: most exchanges make one, some none, and some several. `events` stands
 for a stream: Google's as the JSON of each `data:`, OpenAI's likewise, up to and including `[DONE]`. In a batch, lines
 of files take the place of requests: then the four parts are `openai_request.line`, `native[].request.line`,
 `native[].response.line` and `openai_response.line`.
+
+`form` has the fields of a form, of which `file` is {"name", "type", "data"}; `text` is an answer in plain text; `data`
+is base64, of a file here and of an answer that is sound.
 
 `openai_request` and each native `response` are written by hand. Each native `request` and `openai_response` are what
 the gateway makes of them: `make exchanges` writes them, and the tests compare them as wholes. What differs in each run

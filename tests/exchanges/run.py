@@ -1,5 +1,6 @@
 """Runs golden exchanges through the gateway itself, on real sockets, before a Google that answers what a file holds."""
 
+import base64
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -112,7 +113,8 @@ class Runner:
         if body is not None:
             headers["content-type"] = "application/json"
         started = time.time()
-        answer = self.client.request(asked["method"], asked["path"], content=body, headers=headers)
+        sent = _form(asked["form"]) if "form" in asked else {"content": body}
+        answer = self.client.request(asked["method"], asked["path"], headers=headers, **sent)
         read = Placeholders(started, time.time(), has_random_ids=exchange.has_random_ids).put_into(_read(answer))
         assert set(self.google.keys) <= {key}
         return {**exchange.data, "native": self._native(exchange), "openai_response": read}
@@ -136,17 +138,28 @@ def runner() -> Iterator[Runner]:
         yield Runner(client, google)
 
 
+def _form(fields: Json) -> Json:
+    file = fields["file"]
+    held = file["name"], base64.b64decode(file["data"]), file["type"]
+    return {"data": {name: value for name, value in fields.items() if name != "file"}, "files": {"file": held}}
+
+
 def _read(answer: httpx.Response) -> Json:
     headers = compared_headers(answer.headers)
-    if not headers["content-type"].startswith("text/event-stream"):
-        return {"status": answer.status_code, "headers": headers, "body": orjson.loads(answer.content)}
+    kind, whole = headers["content-type"], {"status": answer.status_code, "headers": headers}
+    if kind.startswith("text/plain"):
+        return {**whole, "text": answer.text}
+    if kind.startswith("audio/"):
+        return {**whole, "data": base64.b64encode(answer.content).decode()}
+    if not kind.startswith("text/event-stream"):
+        return {**whole, "body": orjson.loads(answer.content)}
     frames = answer.text.removesuffix("\n\n").split("\n\n")
     named = [frame.rpartition("\n") for frame in frames]
     assert all(data.startswith("data: ") and "\n" not in name for name, _, data in named)
     events = [data.removeprefix("data: ") for _, _, data in named]
     read: list[Any] = [event if event == "[DONE]" else orjson.loads(event) for event in events]
     assert all(not name or name == f"event: {event['type']}" for (name, _, _), event in zip(named, read, strict=True))
-    return {"status": answer.status_code, "headers": headers, "events": read}
+    return {**whole, "events": read}
 
 
 def run_line(exchange: Exchange) -> Json:

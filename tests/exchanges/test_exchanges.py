@@ -23,6 +23,8 @@ from gemgate.upstream.daily_quota import quota_reset
 EXCHANGES = load()
 BY_NAME = {exchange.name: exchange for exchange in EXCHANGES}
 COMPONENTS = {
+    "audio/transcriptions": "Transcript",
+    "audio/translations": "Transcript",
     "chat/completions": "ChatCompletion",
     "completions": "TextCompletion",
     "decisions": "DecisionObject",
@@ -34,6 +36,9 @@ COMPONENTS = {
     "models/gemini-2.5-flash": "Model",
     "responses": "ResponseObject",
 }
+
+EVENTS = {"audio/speech": "SpeechEvent", "audio/transcriptions": "TranscriptEvent", "responses": "ResponseEvent"}
+"""The components of events, where they are not chunks of chat."""
 
 each = pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
 
@@ -69,8 +74,10 @@ def openai_answers(exchange: Exchange) -> Iterator[tuple[str, Json]]:
         path = asked["path"]
     if "events" in answer:
         events = [event for event in answer["events"] if event != "[DONE]"]
-        kind = "ResponseEvent" if exchange.has_random_ids else "ChatCompletionChunk"
+        kind = EVENTS.get(path.removeprefix("/v1/"), "ChatCompletionChunk")
         yield from (("ErrorBody" if "error" in event else kind, event) for event in events)
+    elif "text" in answer or "data" in answer:
+        return
     elif answer["status"] == 200:
         yield COMPONENTS[path.removeprefix("/v1/").removeprefix("/v1beta/openai/")], answer["body"]
     else:

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.stack import KEY, Stack, stack
 
+from gemgate.translation.speech.samples import wav_head
+
 PATIENCE = 30.0
 QUICK = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 LONG = settings(QUICK, max_examples=3000, derandomize=False)
@@ -128,6 +130,36 @@ def broken(draw: st.DrawFn) -> tuple[str, bytes]:
     return path, bytes(raw)
 
 
+AUDIO = wav_head(4_800) + bytes(4_800)
+FIELDS = {
+    "model": ["gemini-3.5-transcribe", "whisper-1", "gemini-3.8-flash"],
+    "language": ["en", "English", "xx"],
+    "prompt": ["Aurora, Brest", "A ship sails."],
+    "temperature": ["0", "2"],
+    "response_format": ["json", "text", "srt", "vtt", "verbose_json", "diarized_json"],
+    "timestamp_granularities[]": ["word", "segment"],
+    "stream": ["true", "false"],
+    "chunking_strategy": ["auto", "{"],
+    "extra_body": ['{"google": {"generation_config": {"temperature": 1}}}', "[]"],
+}
+ODD_TEXT = st.text(max_size=6) | st.sampled_from(["1e999", "-1", "NaN", "\0", "[" * 400, "x" * 10_000])
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> tuple[str, dict[str, str], bytes, str]:
+    """A path for transcripts, fields of which some are wrong, audio of which some bytes are others, and its type."""
+    path = draw(st.sampled_from(["/v1/audio/transcriptions", "/v1/audio/translations"]))
+    fields = {name: draw(st.sampled_from(known) | ODD_TEXT) for name, known in FIELDS.items() if draw(st.booleans())}
+    if not draw(st.integers(0, 3)):
+        fields[draw(st.text(min_size=1, max_size=6))] = draw(ODD_TEXT)
+    raw = bytearray(AUDIO)
+    for _ in range(draw(st.integers(0, 3))):
+        at, length = draw(st.integers(0, 60)), draw(st.integers(0, 20))
+        raw[at : at + length] = draw(st.binary(max_size=6) | st.sampled_from([b"ID3", b"OggS", b"fLaC", b"\xff\xfb"]))
+    kind = draw(st.sampled_from(["audio/wav", "audio/mpeg", "video/webm", "text/plain", ""]))
+    return path, fields, bytes(raw), kind
+
+
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Stack]:
     with stack(retries=0, breaker_failures=0, header_timeout=0.3, body_timeout=0.3) as running:
@@ -151,6 +183,15 @@ def is_no_fault(answer: httpx.Response) -> None:
 def check_json(client: httpx.Client, asked: tuple[str, bytes]) -> None:
     path, body = asked
     is_no_fault(client.post(path, content=body))
+
+
+def check_form(client: httpx.Client, asked: tuple[str, dict[str, str], bytes, str]) -> None:
+    path, fields, raw, kind = asked
+    files = {"file": ("a.wav", raw, kind)}
+    headers = {"authorization": f"Bearer {KEY}"}
+    is_no_fault(
+        client.send(httpx.Request("POST", client.base_url.join(path), data=fields, files=files, headers=headers))
+    )
 
 
 def check_bytes(servers: Stack, raw: bytes) -> None:
@@ -200,6 +241,12 @@ def test_no_broken_json_is_a_fault(client: httpx.Client, asked: tuple[str, bytes
 
 
 @QUICK
+@given(asked=forms())
+def test_no_form_with_audio_is_a_fault(client: httpx.Client, asked: tuple[str, dict[str, str], bytes, str]) -> None:
+    check_form(client, asked)
+
+
+@QUICK
 @given(raw=requests())
 def test_no_bytes_are_a_fault(servers: Stack, raw: bytes) -> None:
     check_bytes(servers, raw)
@@ -210,6 +257,15 @@ def test_no_bytes_are_a_fault(servers: Stack, raw: bytes) -> None:
 @given(asked=mutated() | broken())
 def test_no_json_is_a_fault_for_long(client: httpx.Client, asked: tuple[str, bytes]) -> None:
     check_json(client, asked)
+
+
+@pytest.mark.soak
+@LONG
+@given(asked=forms())
+def test_no_form_with_audio_is_a_fault_for_long(
+    client: httpx.Client, asked: tuple[str, dict[str, str], bytes, str]
+) -> None:
+    check_form(client, asked)
 
 
 @pytest.mark.soak

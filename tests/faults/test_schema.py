@@ -29,6 +29,7 @@ from tests.support.stack import KEY, Stack, stack
 from gemgate.api.openapi.operations import OPERATIONS
 from gemgate.app import create_app
 from gemgate.settings import Settings
+from gemgate.translation.speech.samples import wav_head
 
 Case = schemathesis.Case[Any]
 Operation = APIOperation[Any, Any, Any, Any]
@@ -65,6 +66,8 @@ MODELS = {
     "/v1/images/generations": ["gemini-2.5-flash-image", "imagen-4.0-generate-001"],
     "/v1/images/edits": ["gemini-2.5-flash-image"],
     "/v1/audio/speech": ["gemini-3.8-flash-tts"],
+    "/v1/audio/transcriptions": ["gemini-3.5-transcribe", "gemini-3.8-flash"],
+    "/v1/audio/translations": ["gemini-3.8-flash"],
     "/v1/images/variations": ["gemini-2.5-flash-image"],
     "/v1/moderations": ["omni-moderation-latest", "gemini-3.5-flash-lite"],
     "/v1/decisions": ["gemini-decision-1"],
@@ -72,6 +75,7 @@ MODELS = {
 CHAT = ["gemini-2.5-flash", "gemini-3-flash-preview", "gemini-2.0-flash"]
 """The models of all other paths."""
 MESSAGES = [{"role": "user", "content": "Hi"}]
+AUDIO = wav_head(4_800) + bytes(4_800)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +140,10 @@ def reach(case: Case, names: dict[str, str], draw: st.DataObject) -> None:
                 "input": "Hi" if "responses" in case.path else ["a", "b"],
                 "prompt": "A cat",
                 "input_file_id": names["file_id"],
+                "file": AUDIO,
             }
+        has_audio = "/audio/trans" in case.path  # elsewhere a file is of another kind
+        sound = {name: value for name, value in sound.items() if name != "file" or has_audio}
         case.body = case.body | {name: value for name, value in sound.items() if name in case.body}
 
 

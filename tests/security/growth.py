@@ -41,6 +41,9 @@ from gemgate.api.responses.request import to_gemini as response_to_gemini
 from gemgate.api.responses.wire import ResponseRequest
 from gemgate.api.speech.request import to_gemini as speech_to_gemini
 from gemgate.api.speech.wire import SpeechRequest
+from gemgate.api.transcriptions.plan import HeardAudio
+from gemgate.api.transcriptions.request import to_gemini as transcription_to_gemini
+from gemgate.api.transcriptions.wire import TranscriptionRequest, TranslationRequest
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError
 from gemgate.media.references import FileRef
@@ -200,6 +203,21 @@ SPEECH = {
         "safety_settings": [{"category": "c"}],
     },
 }
+TRANSCRIPTION = {
+    "model": "gemini-3.5-transcribe",
+    "language": "en",
+    "languages": ["de"],
+    "prompt": "Aurora, Brest",
+    "keywords": ["k"],
+    "response_format": "verbose_json",
+    "timestamp_granularities": ["word"],
+    "include": ["logprobs"],
+    "known_speaker_names": ["n"],
+    "unknown": "u",
+    "google": {"safety_settings": [{"category": "c"}], "generation_config": {"stop_sequences": ["q"]}},
+}
+PROMPTED = {"model": MODEL, "prompt": "p", "keywords": ["k"], "languages": ["de"], "response_format": "srt"}
+TRANSLATION = {"model": MODEL, "prompt": "p", "response_format": "srt", "unknown": "u"}
 UPLOAD = {"filename": "f", "purpose": "batch", "bytes": 1, "mime_type": "m", "unknown": "u"}
 COMPLETE = {"part_ids": ["p"], "md5": "m"}
 BATCH = {"input_file_id": "f", "endpoint": "/v1/embeddings", "completion_window": "24h", "metadata": {"k": "v"}}
@@ -278,6 +296,21 @@ def speech(raw: bytes) -> list[bytes]:
     return [orjson.dumps(speech_to_gemini(parse(SpeechRequest, raw), _TRANSLATORS.chat).body)]
 
 
+def transcription(raw: bytes) -> list[bytes]:
+    """The fields of a form with audio."""
+    return _heard(parse(TranscriptionRequest, raw))
+
+
+def translation(raw: bytes) -> list[bytes]:
+    """The same for a translation."""
+    return _heard(parse(TranslationRequest, raw))
+
+
+def _heard(request: TranscriptionRequest | TranslationRequest) -> list[bytes]:
+    audio = HeardAudio({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}, "audio/wav", 1.0)
+    return [orjson.dumps(transcription_to_gemini(request, audio, _TRANSLATORS.chat).body)]
+
+
 def validated(model: Any) -> Work:
     """A request that is validated, and no more."""
 
@@ -312,6 +345,9 @@ ENDPOINTS: dict[str, tuple[Json, Work]] = {
     "decisions": (DECISION, decision),
     "embeddings": (EMBEDDINGS, embeddings),
     "speech": (SPEECH, speech),
+    "transcriptions": (TRANSCRIPTION, transcription),
+    "transcriptions of a general model": (PROMPTED, transcription),
+    "translations": (TRANSLATION, translation),
     "generations": (GENERATION, validated(GenerationRequest)),
     "edits": (EDIT, edit),
     "variations": (VARIATION, variation),

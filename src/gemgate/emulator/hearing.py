@@ -145,7 +145,7 @@ def _samples(mime_type: str, data: bytes) -> tuple[memoryview, int] | None:
             rate = _RATE.search(mime_type)
             return _as_samples(data), int(rate[1]) if rate else SAMPLE_RATE
         return _decoded(data)
-    except (wave.Error, EOFError, ValueError):
+    except (wave.Error, EOFError, ValueError, RuntimeError, ArithmeticError):  # what `wave` raises for damaged heads
         return None
 
 
