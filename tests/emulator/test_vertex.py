@@ -246,8 +246,9 @@ async def test_texts_are_embedded_by_predict_and_by_embed_content(vertex: httpx.
     assert len(one.json()["embedding"]["values"]) == 256
     many = await vertex.post(f"{models}/gemini-embedding-2:batchEmbedContents", json={"requests": [content, content]})
     assert len(many.json()["embeddings"]) == 2
-    for wrong in ("gemini-embedding-001:embedContent", "gemini-embedding-2:predict"):
-        assert (await vertex.post(f"{models}/{wrong}", json=content)).status_code == 404
+    old = await vertex.post(f"{models}/gemini-embedding-001:embedContent", json=content)
+    assert len(old.json()["embedding"]["values"]) == 256
+    assert (await vertex.post(f"{models}/gemini-embedding-2:predict", json=body)).status_code == 404
 
 
 async def test_imagen_paints_by_predict(vertex: httpx.AsyncClient) -> None:

@@ -282,7 +282,8 @@ class Upstream:
                 answer.on_close = key_lease.close
                 if key_lease.key is not None:
                     answer.key_label = key_lease.key.label
-                    answer.gateway_key = key_lease.secret if can_be_key(key_lease.secret) else ""
+                    is_secret = key_lease.secret != key_lease.key.label and can_be_key(key_lease.secret)
+                    answer.gateway_key = key_lease.secret if is_secret else ""  # the name of a lane is none
                 return answer
 
     async def _made(

@@ -10,6 +10,7 @@ DOMAIN = "gemgate"
 
 _GOOGLE = re.compile(
     r"/(?:(?:upload|download)/v1(?:beta|alpha)?(?:/.*)?"
+    r"|v1(?:beta1)?/(?:projects|publishers)/.*"
     r"|v1(?:beta|alpha)(?:/(?!(?:openai|chat|embeddings|images)(?:/|\Z)).*)?)",
     re.DOTALL,
 )

@@ -23,6 +23,7 @@ class Exchange:
         query: The query, without credentials.
         caller: Who asks, and with which key.
         services: The application's.
+        lane: The one way to Vertex AI that the path asks for, if it does.
     """
 
     request: Request
@@ -31,6 +32,7 @@ class Exchange:
     query: httpx.QueryParams
     caller: Caller
     services: Services
+    lane: str | None = None
 
     @property
     def gemini(self) -> Upstream:

@@ -14,6 +14,7 @@ from gemgate.api.native.batch_lines import check_lines
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.methods import MatchedMethod
 from gemgate.api.native.request_body import parsed, parsed_unambiguously, refuse_packed, refuse_unreadable
+from gemgate.api.native.vertex_paths import VertexMethod, refuse_caches
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
 from gemgate.auth.resource_access import LARGE, TUNED, is_for_all, job_of
@@ -114,6 +115,8 @@ async def check_metadata(exchange: Exchange, body: bytes) -> None:
 async def _check_body(exchange: Exchange, body: bytes) -> None:
     call, caller, access = exchange.call.method, exchange.caller, exchange.services.access
     value = await _off_the_loop(parsed, body)
+    if isinstance(exchange.call, VertexMethod):
+        refuse_caches(value)
     is_creating = call.verb != "GET" and call.top in _OWNED and "/" not in call.template and ":" not in call.template
     must_be_read = caller.models is not None or is_creating or call.call in _WITH_FILES
     if not must_be_read and not may_name(body):

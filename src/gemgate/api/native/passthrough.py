@@ -19,6 +19,7 @@ from gemgate.api.native.ownership import (
 from gemgate.api.native.request_headers import OF_DOWNLOADS, forwarded_request_headers
 from gemgate.api.native.responses import error_event, headers_of, relay, reply, whole
 from gemgate.api.native.usage_watch import OPERATIONS, DecisionUsageEnds, UsageTail
+from gemgate.api.native.vertex_paths import VertexMethod
 from gemgate.auth.resource_access import LARGE
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
@@ -95,7 +96,7 @@ async def download(exchange: Exchange) -> None:
 
 async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> GeminiResponse:
     headers = forwarded_request_headers(exchange.request.headers, packed=packed)
-    key = exchange.caller.key
+    key = exchange.caller.key if exchange.lane is None else exchange.lane
     return await exchange.gemini.open(exchange.verb, exchange.url, key=key, headers=headers, body=body or None)
 
 
@@ -112,6 +113,8 @@ async def _watch(exchange: Exchange, body: bytes) -> UsageTail | None:
     if call.method.decides:
         return await _watch_decision(body)
     operation = OPERATIONS.get(call.method.call)
+    if isinstance(call, VertexMethod) and call.method.call == "predict" and "embedding" in call.names[0]:
+        operation = "embeddings"
     if operation is None:
         return None
     watch, record = UsageTail(), current()

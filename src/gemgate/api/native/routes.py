@@ -23,6 +23,7 @@ from gemgate.api.native.methods import (
 from gemgate.api.native.passthrough import plain
 from gemgate.api.native.request_headers import GOOGLE_CLIENT, check_query, has_key_in_query, take_key
 from gemgate.api.native.responses import reply_error, reply_refusal
+from gemgate.api.native.vertex_paths import VertexMethod, find_vertex, lane_for
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
@@ -73,7 +74,7 @@ class NativePaths:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request; no coroutine of its own, because it does nothing afterwards."""
         if scope["type"] == "http" and (path := _path(scope)).startswith(_HEADS):
-            found = find(_verb(scope), path)
+            found = find(_verb(scope), path) or find_vertex(_verb(scope), path)
             if found is not None and not (found.is_shared and not _is_from_google_client(scope)):
                 scope[ASKED] = _asked(found, scope)
         return self._app(scope, receive, send)
@@ -162,7 +163,8 @@ async def _serve(asked: _Asked, request: Request, send: Send) -> None:
         await uploads.go_on(request, send, services)
         return
     caller = caller_of(request)
-    await KINDS[call.method.kind](Exchange(request, send, call, query, caller, services))
+    lane = lane_for(call, services.settings) if isinstance(call, VertexMethod) else None
+    await KINDS[call.method.kind](Exchange(request, send, call, query, caller, services, lane))
 
 
 async def _refuse(send: Send, error: Exception) -> None:

@@ -153,7 +153,8 @@ def _is_served(model: ModelFamily, method: str, location: str) -> bool:
     if family.generation >= GLOBAL_FIRST and location not in MULTI_REGIONS:
         return False
     if family.vector is not None:
-        return method == ("embedContent" if family.vector.rich else "predict")
+        # google-genai 3.6.1 asks for each of Gemini's by embedContent; older ones, and others, ask 001 by predict.
+        return method in ({"embedContent"} if family.vector.rich else {"embedContent", "predict"})
     return method in family.methods
 
 

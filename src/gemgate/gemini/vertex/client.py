@@ -27,7 +27,9 @@ MAX_AT_ONCE = 8
 """Calls that one list of texts to embed is, at a time."""
 
 _BEARER = "Bearer "
-_METHODS = frozenset({"generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent"})
+_METHODS = frozenset(
+    {"generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent", "batchEmbedContents"}
+)
 _METHOD = re.compile(r"/v1(?:beta|alpha)?/(?P<model>[\w./-]{1,240}):(?P<method>[A-Za-z]{1,60})", re.ASCII)
 
 

@@ -1,0 +1,175 @@
+"""google-genai for Python with `vertexai=True` and the gateway as its base URL, for callers with client keys."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from google import genai
+from google.genai import errors, types
+from google.oauth2.credentials import Credentials
+from tests.support.stack import Stack, stack
+from tests.support.vertex_stack import PROJECT, vertex_stack
+
+pytestmark = pytest.mark.integration
+
+KEY = "gk-the-key-of-this-caller"
+MODEL = "gemini-3-flash-preview"
+PLACE = f"/v1/projects/{PROJECT}/locations/global/publishers/google/models"
+
+
+@pytest.fixture(scope="module")
+def vertex() -> Iterator[Stack]:
+    locations = {"gemini-2.5-flash": ("europe-west4", "us-central1")}
+    with vertex_stack(client_keys=(KEY,), vertex_locations=locations) as running:
+        yield running
+
+
+@contextmanager
+def vertex_client(
+    origin: str, key: str = KEY, project: str = PROJECT, location: str = "global", version: str | None = None
+) -> Iterator[genai.Client]:
+    """A client that takes the key for an access token, and the gateway for Vertex AI."""
+    options = types.HttpOptions(base_url=origin, timeout=120_000, api_version=version)
+    credentials: Any = Credentials(token=key)  # type: ignore[no-untyped-call]
+    with genai.Client(
+        vertexai=True, project=project, location=location, credentials=credentials, http_options=options
+    ) as client:
+        yield client
+
+
+@pytest.fixture(params=["v1beta1", "v1"])
+def client(request: pytest.FixtureRequest, vertex: Stack) -> Iterator[genai.Client]:
+    with vertex_client(vertex.gateway, version=request.param) as made:
+        yield made
+
+
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"sunny in {city}"
+
+
+def test_the_quick_start(client: genai.Client, vertex: Stack) -> None:
+    answer = client.models.generate_content(
+        model=MODEL, contents="Hello there", config=types.GenerateContentConfig(labels={"team": "a"})
+    )
+    assert "Hello there" in (answer.text or "")
+    assert answer.create_time is not None
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata.traffic_type == types.TrafficType.ON_DEMAND
+    asked = vertex.seen.requests[-1]
+    assert asked.path == f"{PLACE}/{MODEL}:generateContent"
+    assert asked.body["labels"] == {"team": "a"}
+
+
+def test_a_stream(client: genai.Client) -> None:
+    pieces = [chunk.text or "" for chunk in client.models.generate_content_stream(model=MODEL, contents="Hello there")]
+    whole = client.models.generate_content(model=MODEL, contents="Hello there")
+    assert len(pieces) > 1
+    assert "".join(pieces) == whole.text
+
+
+def test_a_chat_that_calls_a_function(client: genai.Client) -> None:
+    config = types.GenerateContentConfig(tools=[get_weather])
+    chat = client.chats.create(model=MODEL, config=config)
+    assert "sunny in Paris" in (chat.send_message("What is the weather in Paris?").text or "")
+    assert "turns so far" in (chat.send_message("Thank you").text or "")
+
+
+def test_tokens_are_counted_with_the_system_instruction(client: genai.Client) -> None:
+    plain = client.models.count_tokens(model=MODEL, contents="Hello there").total_tokens
+    config = types.CountTokensConfig(system_instruction="Be brief.")
+    more = client.models.count_tokens(model=MODEL, contents="Hello there", config=config).total_tokens
+    assert plain is not None
+    assert more is not None
+    assert more > plain
+
+
+@pytest.mark.parametrize(
+    ("model", "count"), [("gemini-embedding-001", 1), ("gemini-embedding-001", 2), ("gemini-embedding-2", 2)]
+)
+def test_embeddings_by_the_method_of_the_models_family(client: genai.Client, model: str, count: int) -> None:
+    texts: Any = ["one", "two"][:count]
+    config = types.EmbedContentConfig(output_dimensionality=256)
+    answer = client.models.embed_content(model=model, contents=texts, config=config)
+    assert [len(each.values or ()) for each in answer.embeddings or ()] == [256] * count
+
+
+def test_an_error_is_vertexs(client: genai.Client) -> None:
+    with pytest.raises(errors.ClientError, match=r"Publisher Model `\*\*\*/locations/global") as refused:
+        client.models.generate_content(model="gemini-9-nonsense", contents="Hello")
+    assert refused.value.code == 404
+
+
+def test_express_mode_with_a_client_key(vertex: Stack) -> None:
+    options = types.HttpOptions(base_url=vertex.gateway, timeout=120_000)
+    with genai.Client(vertexai=True, api_key=KEY, http_options=options) as client:
+        answer = client.models.generate_content(model=MODEL, contents="Hello there")
+    assert "Hello there" in (answer.text or "")
+    assert vertex.seen.requests[-1].path == f"{PLACE}/{MODEL}:generateContent"
+
+
+@pytest.mark.parametrize("location", ["europe-west4", "us-central1"])
+def test_a_location_in_the_path_is_where_the_answer_comes_from(vertex: Stack, location: str) -> None:
+    with vertex_client(vertex.gateway, location=location) as client:
+        for _ in range(3):
+            client.models.generate_content(model="gemini-2.5-flash", contents="Hello there")
+            assert f"/locations/{location}/" in vertex.seen.requests[-1].path
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        (f"/v1/projects/another/locations/global/publishers/google/models/{MODEL}", 403, "PROJECT_NOT_ALLOWED"),
+        (f"/v1/projects/{PROJECT}/locations/europe-west4/publishers/google/models/{MODEL}", 400, "LOCATION_NOT_SERVED"),
+        (f"/v1/projects/{PROJECT}/locations/global/publishers/google/models/..%2Fx", 404, "UNKNOWN_METHOD"),
+        (f"/v1/projects/{PROJECT}%2F..%2Fother/locations/global/publishers/google/models/{MODEL}", 404, ""),
+        (f"/v1/projects/{PROJECT}/locations/evil.example%23/publishers/google/models/{MODEL}", 404, "UNKNOWN_METHOD"),
+        (f"/v1/projects/{PROJECT}/locations/global/publishers/anthropic/models/claude", 404, ""),
+        (f"/v1/projects/{PROJECT}/locations/global/endpoints/1234", 404, ""),
+    ],
+)
+def test_no_name_in_a_path_leads_elsewhere(vertex: Stack, path: str, status: int, code: str) -> None:
+    seen = len(vertex.seen.requests)
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    answered = httpx.post(
+        f"{vertex.gateway}{path}:generateContent", json=body, headers={"authorization": f"Bearer {KEY}"}, timeout=60
+    )
+    assert answered.status_code == status, answered.text
+    assert code in answered.text
+    assert len(vertex.seen.requests) == seen
+
+
+@pytest.mark.parametrize("credential", ["", "Bearer ya29.a-token-of-googles", "Bearer gk-nobodys"])
+def test_who_has_no_client_key_is_refused_in_googles_shape(vertex: Stack, credential: str) -> None:
+    seen = len(vertex.seen.requests)
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    headers = {"authorization": credential} if credential else {}
+    answered = httpx.post(f"{vertex.gateway}{PLACE}/{MODEL}:generateContent", json=body, headers=headers, timeout=60)
+    assert (answered.status_code, answered.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    assert len(vertex.seen.requests) == seen
+
+
+def test_a_cache_in_a_body_is_nobodys(vertex: Stack) -> None:
+    with vertex_client(vertex.gateway) as client:
+        config = types.GenerateContentConfig(cached_content=f"projects/{PROJECT}/locations/global/cachedContents/1")
+        with pytest.raises(errors.ClientError, match="makes no caches") as refused:
+            client.models.generate_content(model=MODEL, contents="Hello", config=config)
+    assert refused.value.code == 404
+
+
+def test_the_gateways_project_in_an_answer_stays_readable(vertex: Stack) -> None:
+    with vertex_client(vertex.gateway) as client:
+        answer = client.models.generate_content(model=MODEL, contents=f"Say {PROJECT}/global")
+    assert f"{PROJECT}/global" in (answer.text or "")
+
+
+def test_a_gateway_before_the_developer_api_says_so() -> None:
+    with (
+        stack() as running,
+        vertex_client(running.gateway) as client,
+        pytest.raises(errors.ClientError, match="asks the Developer API, and not Vertex AI") as refused,
+    ):
+        client.models.generate_content(model=MODEL, contents="Hello")
+    assert refused.value.code == 404
