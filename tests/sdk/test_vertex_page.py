@@ -76,5 +76,18 @@ def test_functions_and_streams_by_curl_are_answered_by_vertex(curl: Any, prefix:
 
 
 @pytest.mark.parametrize("prefix", [OPENAI, GOOGLE])
+@pytest.mark.parametrize(
+    "proof",
+    [
+        endpoints.test_embeddings_in_python,
+        endpoints.test_listing_models_in_python,
+        endpoints.test_retrieving_a_model_in_python,
+    ],
+)
+def test_other_endpoints_in_python_are_answered_by_vertex(proof: Any, python: Any, prefix: str) -> None:
+    proof(lambda feature: python(feature, prefix), prefix)
+
+
+@pytest.mark.parametrize("prefix", [OPENAI, GOOGLE])
 def test_images_are_painted_by_vertex(python: Any, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints.test_images_in_python_can_be_shown(lambda feature: python(feature, prefix), prefix, monkeypatch)

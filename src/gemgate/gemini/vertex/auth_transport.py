@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -38,8 +37,8 @@ class AuthTransport(Request):
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = CALL_SECONDS,
-        **kwargs: Any,
-    ) -> Any:
+        **kwargs: object,
+    ) -> object:
         """The answer of `url`.
 
         Raises:
@@ -52,7 +51,7 @@ class AuthTransport(Request):
         kwargs["proxies"] = {"http": proxy, "https": proxy} if proxy else {}
         kwargs["allow_redirects"] = False
         seconds = min(timeout or CALL_SECONDS, CALL_SECONDS)
-        call: Callable[..., Any] = super().__call__
+        call: Callable[..., object] = super().__call__
         return call(url, method=method, body=body, headers=headers, timeout=seconds, **kwargs)
 
 
