@@ -34,7 +34,7 @@ def _time_to_count() -> Iterator[None]:
     """Tokens are counted however busy the machine is; after two seconds they would be estimated."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gemgate.api.embeddings.routes.SIDE_CALL_SECONDS", 60)
-        patch.setitem(Upstream.request_aside.__kwdefaults__, "seconds", 60)
+        patch.setitem(Upstream.request_aside.__kwdefaults__ or {}, "seconds", 60)
         yield
 
 

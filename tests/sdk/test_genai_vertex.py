@@ -32,7 +32,7 @@ def vertex_client(
 ) -> Iterator[genai.Client]:
     """A client that takes the key for an access token, and the gateway for Vertex AI."""
     options = types.HttpOptions(base_url=origin, timeout=120_000, api_version=version)
-    credentials: Any = Credentials(token=key)  # type: ignore[no-untyped-call]
+    credentials: Any = Credentials(token=key)
     with genai.Client(
         vertexai=True, project=project, location=location, credentials=credentials, http_options=options
     ) as client:
