@@ -1,5 +1,5 @@
 # You need Python 3.11+ and make: each target installs its dependencies into .venv.
-# The newest one here that can make environments: a request takes less CPU on newer ones.
+# The newest one here that can make environments.
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import ensurepip, venv' 2>/dev/null && echo $$python && exit; done; echo python3)
 VENV := .venv

@@ -1,6 +1,7 @@
 """The database: opened by any number of processes at once, with its schema up to date."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -235,6 +236,30 @@ async def test_no_thread_outlives_the_database(tmp_path: Path) -> None:
             await asyncio.gather(reading, return_exceptions=True)
     left = {thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name}
     assert left <= before
+
+
+async def test_a_connection_whose_user_goes_while_it_is_opened_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered, opened, connect = threading.Event(), threading.Event(), [], sqlite3.connect
+
+    def slow(*args: Any, **options: Any) -> sqlite3.Connection:
+        asked.set()
+        assert answered.wait(30)
+        opened.append(connect(*args, **options))
+        return opened[-1]
+
+    async with Database.open(f"sqlite:///{tmp_path}/gemgate.db") as there:
+        monkeypatch.setattr(sqlite3, "connect", slow)
+        ping = asyncio.create_task(there.ping())
+        assert await anyio.to_thread.run_sync(asked.wait, 30)
+        ping.cancel()
+        await asyncio.wait({ping})
+        assert ping.cancelled()
+        answered.set()
+    (connection,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")
 
 
 async def test_a_ping_asks_the_database_and_the_blobs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,13 +188,18 @@ class _Threads:
     def __init__(self) -> None:
         self._threads: WeakSet[Thread] = WeakSet()
 
-    def connect(self, *args: Any, **options: Any) -> aiosqlite.Connection:
-        """A connection that is about to be opened, with a thread of its own."""
+    async def connect(self, *args: Any, **options: Any) -> aiosqlite.Connection:
+        """An open connection with a thread of its own; closed, if the caller is cancelled while it is being opened."""
         connection = aiosqlite.connect(*args, **options)
         thread = connection._thread  # noqa: SLF001  there is no other way to it
         thread.daemon = True
         self._threads.add(thread)
-        return connection
+        opening = asyncio.ensure_future(connection)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_stop_opened)
+            raise
 
     async def ended(self) -> None:
         """Wait until all have ended: they report what they still have to say to the event loop, which must be there."""
@@ -205,6 +210,12 @@ class _Threads:
         for thread in list(self._threads):
             if thread.ident is not None:
                 thread.join(max(end - time.monotonic(), 0))
+
+
+def _stop_opened(opening: asyncio.Future[aiosqlite.Connection]) -> None:
+    """Closes a connection that nobody waited for, unless it could not be opened."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().stop()
 
 
 def _engine(url: URL, threads: _Threads, seconds: float) -> AsyncEngine:

@@ -67,7 +67,7 @@ def _migrate_sqlite(url: URL) -> None:
     # With AUTOCOMMIT the driver begins nothing of its own: left to itself it would commit before each CREATE TABLE.
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": 30})
     with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL").close()  # an open row may forbid a COMMIT
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         _upgrade(connection)
         connection.exec_driver_sql("COMMIT")
