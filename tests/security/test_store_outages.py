@@ -233,7 +233,6 @@ STORED: list[tuple[str, str, Any]] = [
     ("DELETE", "/v1beta/{cache}", None),
     ("PATCH", "/v1beta/{cache}", {"ttl": "60s"}),
     ("POST", "/v1beta/cachedContents", {"model": f"models/{MODEL}"}),
-    ("GET", "/v1beta/cachedContents", None),
     ("POST", GENERATE, {"contents": [{"parts": [{"text": "a"}]}], "cachedContent": "{cache}"}),
 ]
 """What asks the store, of every kind."""
