@@ -25,7 +25,7 @@ _REQUESTS, _STREAMS = 10, 2
 
 @asynccontextmanager
 async def served(
-    directory: Path, port: int = 0, *, console: bool = True
+    directory: Path, port: int = 0, *, console: bool = True, background: bool = False
 ) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
     """The first two rows of the benchmark, by name; the gateway is up until the block ends.
 
@@ -33,6 +33,7 @@ async def served(
         directory: For its store.
         port: Where it listens; 0: anywhere.
         console: Whether there is one.
+        background: Whether the application does what it does in the background.
     """
     loop, others = asyncio.get_running_loop(), asyncio.all_tasks()
     google = await loop.create_server(Google, "127.0.0.1", 0)
@@ -49,7 +50,7 @@ async def served(
     with socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
         async with app.router.lifespan_context(app):
-            for task in asyncio.all_tasks() - others:
+            for task in () if background else asyncio.all_tasks() - others:
                 task.cancel()  # what an application does in the background is not what is measured
             server = uvicorn.Server(server_config(app, settings, lifespan="off"))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
