@@ -2,9 +2,9 @@
 
     python -m benchmarks.console
 
-Three gateways run in this process, each for a moment, again and again. Each round gives the shares of the second and the
-third; their median counts, which a busy machine hardly changes. The watcher is `curl`, a process of its own. The caller and the Google of `served` are in the
-measured process too; they cost little.
+Three gateways run in this process, each for a moment, again and again. Each round gives the shares of the second and
+the third; their median counts, which a busy machine hardly changes. The watcher is `curl`, a process of its own. The
+caller and the Google of `served` are in the measured process too; they cost little.
 """
 
 import asyncio

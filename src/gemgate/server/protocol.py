@@ -27,7 +27,7 @@ from gemgate.server.head_rules import (
     too_many_connections,
     trailers_too_large,
 )
-from gemgate.web.disconnect import DISCONNECT, Disconnect
+from gemgate.web.disconnect import DISCONNECT, ENDLESS, Disconnect
 from gemgate.web.limits_middleware import CREDENTIAL, LEAST_RATE, WHOLE_BODY, ConnectionLimits
 
 if TYPE_CHECKING:
@@ -118,6 +118,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         _cancel(self._head_timer, self._rest_timer, self._send_timer)
         self._head_timer = self._rest_timer = self._send_timer = None
+
+    def shutdown(self) -> None:
+        """An answer that has begun is finished, unless it has no end."""
+        super().shutdown()
+        if self.cycle is not None and ENDLESS in self.cycle.scope:
+            self.transport.close()
 
     # What the caller sends.
 

@@ -9,6 +9,9 @@ from starlette.types import Scope
 DISCONNECT = "gemgate.disconnect"
 """The key of a `Disconnect` in the scope of each request that came over its connection."""
 
+ENDLESS = "gemgate.endless"
+"""The key of a true value in the scope of a request whose answer goes on until its client goes: no shutdown waits."""
+
 
 class Disconnect:
     """Reports that the client of a connection has gone, so that no task need wait for each request's `http.disconnect`.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import orjson
 import pytest
+from tests.support.gateway import gateway_app, settings_of
+from tests.support.server import serve
 from tests.support.stack import Stack, stack
 
 from gemgate.api.console.state import batches_and_files
@@ -176,3 +178,15 @@ def test_bodies_are_shown_where_the_log_has_them() -> None:
         (row,) = orjson.loads(line.removeprefix("data: "))["rows"]
         assert row["bodies"]["request_body"]["messages"] == CHAT["messages"]
         assert row["bodies"]["response_body"]["object"] == "chat.completion"
+
+
+def test_an_open_page_does_not_keep_the_gateway_from_stopping(tmp_path: Path) -> None:
+    app, settings = gateway_app(data_dir=tmp_path), settings_of(data_dir=tmp_path)
+    with httpx.Client(timeout=60) as watcher:
+        with serve(app, settings, timeout_graceful_shutdown=120) as origin:  # it has thirty seconds to stop
+            answer = watcher.send(watcher.build_request("GET", f"{origin}/console/api/requests"), stream=True)
+            lines = answer.iter_lines()
+            assert next(lines).startswith("data: ")
+        with pytest.raises(httpx.TransportError):
+            next(line for line in lines if line.startswith("data: "))
+        answer.close()

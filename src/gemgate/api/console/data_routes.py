@@ -18,6 +18,7 @@ from gemgate.api.services import services_of
 from gemgate.settings import LOOPBACK_HOSTS, Settings
 from gemgate.translation.validation import parse
 from gemgate.web import sse
+from gemgate.web.disconnect import ENDLESS
 from gemgate.web.json_request import read_json_body
 from gemgate.web.json_response import json_response
 
@@ -76,6 +77,7 @@ class _Data:
     async def requests(self, request: Request) -> Response:
         """Stream the last requests, and each that ends."""
         self._access.check(request)
+        request.scope[ENDLESS] = True
         return sse.respond(request, self._console.feed(), self._settings)
 
     async def keys(self, request: Request) -> Response:
