@@ -122,7 +122,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """An answer that has begun is finished, unless it has no end."""
         super().shutdown()
-        if self.cycle is not None and ENDLESS in self.cycle.scope:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and ENDLESS in cycle.scope:
             self.transport.close()
 
     # What the caller sends.
