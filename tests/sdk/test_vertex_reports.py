@@ -113,6 +113,12 @@ def test_tokens_that_ended_are_replaced_and_no_caller_sees_it(monkeypatch: pytes
         assert (len(found), tokens.asked["token"]) == (8, 2)
 
 
+def test_a_service_accounts_key_may_be_in_a_setting() -> None:
+    """LiteLLM PR #15888: credentials as JSON, where no file can be mounted."""
+    with vertex_stack(by_setting=True) as stack, httpx.Client(base_url=stack.gateway, timeout=60) as http:
+        assert "Hello" in chat(http, asks("Hello"))["choices"][0]["message"]["content"]
+
+
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_tool_loop_goes_round_without_ids_and_with_its_signature(
     vertex: Stack, http: httpx.Client, *, is_streamed: bool

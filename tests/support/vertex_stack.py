@@ -34,8 +34,11 @@ def service_account(token_origin: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def vertex_stack(**settings: Any) -> Iterator[Stack]:
-    """An emulator, and a gateway with these `settings` before it, to which it is Vertex AI."""
+def vertex_stack(*, by_setting: bool = False, **settings: Any) -> Iterator[Stack]:
+    """An emulator, and a gateway with these `settings` before it, to which it is Vertex AI.
+
+    The service account's key is in a file that the environment names, or in a setting.
+    """
     app = create_emulator()
     with (
         serve_in_thread(app=app) as emulator,
@@ -43,7 +46,11 @@ def vertex_stack(**settings: Any) -> Iterator[Stack]:
         pytest.MonkeyPatch.context() as environment,
     ):
         path = Path(folder) / "credentials.json"
-        path.write_bytes(orjson.dumps(service_account(emulator)))
+        key = orjson.dumps(service_account(emulator))
+        if by_setting:
+            settings = {"vertex_service_account": key.decode()} | settings
+        else:
+            path.write_bytes(key)
         environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
         environment.delenv("GOOGLE_CLOUD_QUOTA_PROJECT", raising=False)
         chosen = {"google_cloud_project": PROJECT, "vertex_endpoint": emulator} | settings

@@ -12,6 +12,7 @@ from gemgate.gemini.vertex.credentials import BearerTokens, CredentialsError
 from gemgate.gemini.vertex.lanes import Lane, Lanes, host_of
 from gemgate.redaction import redact
 from gemgate.settings import Settings
+from gemgate.startup.clients import service_account_of
 from gemgate.startup.options import lanes_of
 
 MODEL = "gemini-2.5-flash"
@@ -24,8 +25,9 @@ async def check_vertex(settings: Settings, options: ClientOptions) -> list[tuple
     """Has Vertex AI count the tokens of a word in each location that is set; whether that is good, and a sentence."""
     lanes = lanes_of(settings)
     origin = settings.vertex_endpoint or host_of(settings.google_cloud_location)
+    account = service_account_of(settings)
     try:
-        tokens = None if settings.vertex_api_key else google_auth.google_tokens()
+        tokens = None if settings.vertex_api_key else google_auth.google_tokens(service_account=account)
         client = VertexClient(replace(options, upstream=origin), lanes, tokens)
     except (UnusableEnvironmentError, CredentialsError) as error:
         return [(False, f"Vertex AI cannot be asked: {str(error).rstrip('.')}.")]

@@ -67,6 +67,11 @@ class Fields(SecretFiles):
         description="A key of Vertex AI's express mode, or several separated by commas, in the place of project and "
         "credentials.",
     )
+    vertex_service_account: SecretStr | None = Field(
+        default=None,
+        description="The JSON text of a service account's key for Vertex AI; absent: Google's default credentials, "
+        "such as a file that GOOGLE_APPLICATION_CREDENTIALS names.",
+    )
     vertex_endpoint: str | None = Field(
         default=None,
         description="An origin in the place of Vertex AI's hosts, such as a private endpoint; absent: Google's, by "

@@ -34,12 +34,18 @@ def client_of(
     from gemgate.gemini.vertex.client import GoogleClient, VertexClient
     from gemgate.gemini.vertex.google_auth import google_tokens
 
-    tokens = None if settings.vertex_api_key else google_tokens(on_failure=_report)
+    account = service_account_of(settings)
+    tokens = None if settings.vertex_api_key else google_tokens(service_account=account, on_failure=_report)
     there = replace(options, upstream=settings.vertex_endpoint or host_of(settings.google_cloud_location))
     vertex = VertexClient(there, lanes_of(settings), tokens, transport, on_failure, carry)
     if not settings.asks_developer_api:
         return vertex
     return GoogleClient(options, vertex, transport, on_failure, carry, own_keys)
+
+
+def service_account_of(settings: Settings) -> str:
+    """The JSON text of the service account's key in the settings; empty for Google's default credentials."""
+    return settings.vertex_service_account.get_secret_value() if settings.vertex_service_account is not None else ""
 
 
 def _report(why: str) -> None:
