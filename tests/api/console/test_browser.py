@@ -1,10 +1,12 @@
 """The console in a real browser, which reaches nothing but the loopback."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import orjson
 import pytest
+from tests.support import npm
 from tests.support.browser import Browser, Page, browser
 from tests.support.stack import Stack, stack
 
@@ -99,6 +101,34 @@ def test_the_keyboard_is_enough(page: Page) -> None:
         pytest.fail("the button was not reached")
     page.press("Enter")
     page.wait_for(ENDED)
+
+
+@pytest.fixture(scope="module")
+def axe(request: pytest.FixtureRequest) -> str:
+    """The script that audits a page for accessibility; skips the test without npm."""
+    assert request.config.cache is not None
+    project = npm.install(Path(__file__).parent / "axe", request.config.cache.mkdir("axe"))
+    return (project / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+def test_an_audit_of_accessibility_finds_nothing_serious(page: Page, axe: str) -> None:
+    page.run(axe)
+    page.run("document.querySelector('button.primary').click()")
+    page.wait_for(ENDED)
+    found: list[str] = []
+    for scheme in ("light", "dark"):
+        page.prefer(scheme)
+        for view in ("inspector", "requests", "keys", "batches", "usage"):
+            page.run(f"location.hash = {view!r}")
+            page.wait_for(f"document.querySelector('nav [aria-current]').hash === '#{view}'")
+            page.wait_for("document.querySelectorAll('main .card').length > 0")
+            violations = page.run("axe.run().then((audit) => audit.violations)")
+            found += [
+                f"{view} in {scheme}: {each['id']}: {[node['html'] for node in each['nodes']]}"
+                for each in violations
+                if each["impact"] in ("serious", "critical")
+            ]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(("scheme", "is_dark"), [("dark", True), ("light", False)])

@@ -22,7 +22,7 @@ export function open(main) {
   const { box, field, mark } = editor("The request", later);
   const notes = element("ul", { class: "notes" });
   const problem = element("p", { class: "problem", role: "status" });
-  const native = element("pre", { class: "scroll", id: "native", tabindex: 0, "aria-label": "The native request" });
+  const native = element("pre", { class: "scroll", id: "native", tabindex: 0, role: "region", "aria-label": "The native request" });
   const target = element("p", { class: "mono", id: "target" });
   const copied = element("span", { class: "soft", role: "status" });
   const sending = sender(() => request());

@@ -8,9 +8,9 @@ const MOST = 400;
 export function sender(request) {
   let stopping = null;
   const line = element("ol", { class: "timeline", "aria-label": "Time line" });
-  const native = element("div", { class: "events scroll", id: "native-events", tabindex: 0, "aria-label": "Google's events" });
-  const openai = element("div", { class: "events scroll", id: "openai-events", tabindex: 0, "aria-label": "OpenAI's events" });
-  const text = element("pre", { class: "scroll", id: "answer-text", "aria-live": "polite" });
+  const native = element("div", { class: "events scroll", id: "native-events", tabindex: 0, role: "region", "aria-label": "Google's events" });
+  const openai = element("div", { class: "events scroll", id: "openai-events", tabindex: 0, role: "region", "aria-label": "OpenAI's events" });
+  const text = element("pre", { class: "scroll", id: "answer-text", tabindex: 0, role: "region", "aria-label": "The answer", "aria-live": "polite" });
   const status = element("p", { role: "status", id: "send-status" });
   const button = element("button", { type: "button", class: "primary", click: send }, "Send");
   const stop = element("button", { type: "button", hidden: true, click: () => stopping?.abort() }, "Stop");
