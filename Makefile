@@ -71,7 +71,6 @@ conformance: $(VENV)/.installed-dev ## popular clients, against the gateway: tab
 
 exchanges: $(VENV)/.installed-dev ## write what the gateway makes of the golden exchanges, into tests/exchanges and the documentation
 	$(BIN)/python -m tests.exchanges
-	$(BIN)/python scripts/write_console_examples.py
 	$(BIN)/python scripts/write_docs.py
 
 bench: $(VENV)/.installed-dev ## the cost of a request, beside other gateways, over real sockets (QUICK=1: in two minutes)

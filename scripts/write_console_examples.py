@@ -1,6 +1,6 @@
 """Writes the examples of the console's inspector: the requests of the golden exchanges.
 
-Those of the errors are left out, whose requests are ordinary, and those with more than a screen of JSON.
+Those of the errors are left out, whose requests are ordinary, forms, and those with more than a screen of JSON.
 """
 
 import sys
@@ -21,7 +21,7 @@ def written() -> bytes:
     for path in sorted((ROOT / "tests" / "exchanges").glob("*.json")):
         exchange = orjson.loads(path.read_bytes())
         request = exchange["openai_request"]
-        if path.stem.startswith("errors-") or request.get("method") != "POST":
+        if path.stem.startswith("errors-") or request.get("method") != "POST" or "body" not in request:
             continue
         if len(orjson.dumps(request["body"])) <= _LONGEST:
             shown = {"name": path.stem, "teaches": exchange["teaches"], "path": request["path"]}

@@ -5,6 +5,7 @@ A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -
 
 import json
 import re
+import runpy
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -258,7 +259,8 @@ def _default(value: object) -> str:
 
 
 def main() -> int:
-    """Write the pages."""
+    """Write the pages, and the examples of the console, which are golden exchanges too."""
+    runpy.run_path(str(ROOT / "scripts" / "write_console_examples.py"), run_name="examples")["main"]()
     for page in pages():
         page.write_text(rewritten(page.read_text()))
     return 0
