@@ -15,6 +15,7 @@ from tests.security.tiny_objects import TINY
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.xdist_group("event loop"),  # one gateway, in a process
 ]
 
 KEYS = {"GEMINI_API_KEY": "AIza-held-key-of-the-gateway-0123456789ab", "GEMGATE_CLIENT_KEYS": "AIza-any-key-will-do"}

@@ -13,7 +13,10 @@ from tests.security.bodies import ROWS, calls, chat
 from tests.security.timing import Gateway, allowed, running
 from tests.support.raw_upstream import answer, once
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.xdist_group("time and size"),  # one gateway, in a process
+]
 
 MAX_SECONDS = 1.5
 """Of CPU time of all threads; as many times as much on a machine that is slower."""
