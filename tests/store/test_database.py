@@ -241,7 +241,8 @@ async def test_no_thread_outlives_the_database(tmp_path: Path) -> None:
 async def test_a_connection_whose_user_goes_while_it_is_opened_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, answered, opened, connect = threading.Event(), threading.Event(), [], sqlite3.connect
+    asked, answered, connect = threading.Event(), threading.Event(), sqlite3.connect
+    opened: list[sqlite3.Connection] = []
 
     def slow(*args: Any, **options: Any) -> sqlite3.Connection:
         asked.set()
