@@ -10,7 +10,9 @@ from tests.support.gateway import gateway_app, in_process
 from tests.support.google import FakeGoogle, failure, overloaded, quota
 from tests.support.vertex import PROJECT, TOKEN, FakeTokens, holding, vertex_gateway
 
+from gemgate.gemini.usage import Counts
 from gemgate.gemini.vertex.differences import REQUEST, TIER_HEADER, fitted
+from gemgate.observability.pricing import cost_of
 from gemgate.translation.thought_signatures import NO_SIGNATURE
 
 Json = dict[str, Any]
@@ -185,7 +187,7 @@ async def test_the_name_of_a_model_chooses_the_api_and_a_fallback_goes_across() 
     assert [("store" in body) for body in google.bodies] == [False, True]
 
 
-async def test_a_tool_loop_stays_where_it_began_and_elsewhere_the_stand_in_is_sent() -> None:
+async def test_a_tool_loop_stays_where_it_began_and_elsewhere_the_placeholder_is_sent() -> None:
     call = {"functionCall": {"name": "weather", "args": {}}, "thoughtSignature": "dmVydGV4"}
     google = FakeGoogle({"candidates": [{"content": {"parts": [call]}, "finishReason": "STOP"}]}, HELLO)
     table = "there=vertex/gemini-3.8-flash; mixed=gemini-3.8-flash,vertex/gemini-3.8-flash"
@@ -214,4 +216,21 @@ async def test_a_tool_loop_stays_where_it_began_and_elsewhere_the_stand_in_is_se
     assert signatures == ["dmVydGV4", "dmVydGV4", NO_SIGNATURE, NO_SIGNATURE]
     assert "thought_signature" not in stays.headers.get("x-gemgate-adjusted", "")
     for answer in (leaves, other):
-        assert "thought_signature=vertex->stand-in" in answer.headers["x-gemgate-adjusted"]
+        assert "thought_signature=vertex->placeholder" in answer.headers["x-gemgate-adjusted"]
+
+
+async def test_models_of_both_are_one_list_and_prices_are_the_same() -> None:
+    there = {"publisherModels": [{"name": "publishers/google/models/gemini-2.5-flash"}]}
+    here = {"models": [{"name": "models/gemini-2.5-flash", "supportedGenerationMethods": ["generateContent"]}]}
+    google = FakeGoogle(lambda request: there if "aiplatform" in request.url.host else here)
+    with holding(FakeTokens(TOKEN)):
+        async with both(google) as client:
+            listed = (await client.get("/v1/models")).json()["data"]
+            one = await client.get("/v1/models/vertex/gemini-2.5-flash")
+    assert [model["id"] for model in listed] == ["gemini-2.5-flash", "vertex/gemini-2.5-flash"]
+    assert one.json()["capabilities"]["chat"]
+    assert one.json()["facts"]["call_ids"]["value"] is False
+    usage = Counts(prompt=1000, candidates=1000)
+    prices = [cost_of(model, None, usage, {}) for model in ("gemini-2.5-flash", "vertex/gemini-2.5-flash")]
+    assert prices[0]
+    assert prices[0] == prices[1]

@@ -210,10 +210,18 @@ def _announce(settings: "Settings", urls: list[str], *, emulated: bool) -> None:
     structlog.get_logger().info("gemgate listens", urls=urls, banner=banner.partition("\n  try")[0].splitlines())
 
 
+def _named_upstream(settings: "Settings") -> str:
+    named = [settings.origin] if settings.asks_developer_api else []
+    if settings.asks_vertex:
+        where = f"{settings.google_cloud_project}, {settings.google_cloud_location}"
+        named.append(f"Vertex AI ({'express mode' if settings.vertex_api_key else where})")
+    return " and ".join(named)
+
+
 def _banner(settings: "Settings", urls: list[str], *, emulated: bool) -> str:
     from gemgate.settings import UNIX, variable
 
-    upstream = "the built-in Gemini emulator" if emulated else settings.upstream
+    upstream = "the built-in Gemini emulator" if emulated else _named_upstream(settings)
     credential: str | None
     if emulated:
         keys, credential = "any key works", "demo"

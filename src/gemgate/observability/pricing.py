@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from gemgate.gemini.resource_names import VERTEX
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import Counts, by_modality
+from gemgate.gemini.vertex.differences import paid_tier
 
 _PER = 1_000_000
 _PROVIDER = "google"
@@ -103,7 +105,7 @@ def cost_of(model: str, served: str | None, counts: Counts, meta: UsageMetadata)
         counts: Its tokens.
         meta: The usage they were taken from; `serviceTier` changes the price.
     """
-    tier = meta.get("serviceTier")
+    tier = meta.get("serviceTier") or paid_tier(meta)
     steps = rates_of(served or model, tier, int(time.time()) // _HOUR)
     if not steps and served and served != model:
         steps = rates_of(model, tier, int(time.time()) // _HOUR)
@@ -123,9 +125,9 @@ def rates_of(model: str, tier: str | None, hour: int) -> tuple[tuple[int, Rates]
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        _, info = get_snapshot().find_provider_model(model.removeprefix("models/"), None, _PROVIDER, None)
+        _, info = get_snapshot().find_provider_model(_bare(model), None, _PROVIDER, None)
     except LookupError:
-        name = model.removeprefix("models/")
+        name = _bare(model)
         return next((((-1, rates),) for prefix, rates in _UNLISTED if name.startswith(prefix)), ())
     moment = datetime.fromtimestamp(hour * _HOUR, UTC)
     if tier in _STANDARD_TIERS:
@@ -138,6 +140,11 @@ def rates_of(model: str, tier: str | None, hour: int) -> tuple[tuple[int, Rates]
     known = {name: value for name, value in vars(prices).items() if value is not None}
     starts = {0} | {tier.start for value in known.values() for tier in getattr(value, "tiers", ())}
     return tuple((start or -1, _rates(known, start)) for start in sorted(starts, reverse=True))
+
+
+def _bare(model: str) -> str:
+    """The name of a model whichever of Google's APIs is asked for it: their prices are the same."""
+    return model.removeprefix("models/").removeprefix(VERTEX)
 
 
 def _rates(prices: dict[str, object], start: int) -> Rates:
@@ -166,7 +173,7 @@ def _rates(prices: dict[str, object], start: int) -> Rates:
 
 def images_cost(model: str, number: int) -> float:
     """US dollars for images of Imagen, which is paid by the image; 0 for models without such a price."""
-    name = model.removeprefix("models/")
+    name = _bare(model)
     return next((price for prefix, price in _IMAGES if name.startswith(prefix)), 0.0) * number
 
 
@@ -177,7 +184,7 @@ def searches_cost(model: str, searches: int, requests: int = 1) -> float:
     """
     if not searches:
         return 0.0
-    is_old = model.removeprefix("models/").startswith(("gemini-2", "gemini-1"))
+    is_old = _bare(model).startswith(("gemini-2", "gemini-1"))
     return _GROUNDED_REQUEST * requests if is_old else _SEARCH * searches
 
 

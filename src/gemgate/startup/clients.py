@@ -8,6 +8,7 @@ import structlog
 
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.model_list import Requests
 from gemgate.gemini.vertex.lanes import host_of
 from gemgate.settings import Settings
 from gemgate.startup.options import client_options, lanes_of
@@ -46,6 +47,15 @@ def client_of(
 def service_account_of(settings: Settings) -> str:
     """The JSON text of the service account's key in the settings; empty for Google's default credentials."""
     return settings.vertex_service_account.get_secret_value() if settings.vertex_service_account is not None else ""
+
+
+def lists_of(settings: Settings, gemini: Requests) -> Requests:
+    """What gives the lists of models under these settings."""
+    if not (settings.asks_vertex and settings.asks_developer_api):
+        return gemini
+    from gemgate.gemini.vertex.model_lists import BothLists
+
+    return BothLists(gemini)
 
 
 def _report(why: str) -> None:

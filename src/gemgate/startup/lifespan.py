@@ -44,7 +44,7 @@ from gemgate.redaction import traceback_of
 from gemgate.settings import Settings, variable
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.startup import SharedState, common_state
-from gemgate.startup.clients import client_of
+from gemgate.startup.clients import client_of, lists_of
 from gemgate.startup.key_file import keys_followed
 from gemgate.startup.models_followed import models_followed
 from gemgate.startup.options import (
@@ -174,7 +174,7 @@ async def services(
             gemini=gemini,
             aliases=aliases,
             media=media,
-            models=await enter(ModelList(gemini, ttl=settings.models_ttl, announce=listed)),
+            models=await enter(ModelList(lists_of(settings, gemini), ttl=settings.models_ttl, announce=listed)),
             chat=chat,
             embeddings=embedding_options(settings, chat),
             files=file_options(settings, batches.inspect),

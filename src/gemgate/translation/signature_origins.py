@@ -80,7 +80,7 @@ class SignatureOrigins:
         return tuple(sorted(models, key=lambda model: home not in (None, api_of(model))))
 
     def leave_out_foreign(self, body: GenerateContentRequest, model: str, notes: Notes) -> None:
-        """Put the documented stand-in where a call has a signature of the other API, and nothing on other parts."""
+        """Put the documented placeholder where a call has a signature of the other API, and nothing on other parts."""
         here, replaced = api_of(model), ""
         for content in body["contents"]:
             parts = content.get("parts") or []
@@ -90,7 +90,7 @@ class SignatureOrigins:
                     parts[index] = _without_signature(part)
                     replaced = str(origin)
         if replaced:
-            notes.adjust(f"messages[].thought_signature={replaced}->stand-in")
+            notes.adjust(f"messages[].thought_signature={replaced}->placeholder")
 
 
 def _without_signature(part: Part) -> Part:

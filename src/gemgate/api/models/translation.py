@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gemgate.api.models.wire import Capabilities, FactShown, Model
 from gemgate.gemini.model_catalog import Catalog, ModelFacts
-from gemgate.gemini.resource_names import without_prefixes
+from gemgate.gemini.resource_names import VERTEX, without_prefixes
 from gemgate.gemini.types import ModelResource
 
 CREATED = 1_702_425_600
@@ -64,8 +64,8 @@ def from_alias(
 
 
 def resource_name(asked: str) -> str:
-    """`models/x` of `x`, `models/x` and `google/x`."""
-    return _PREFIX + without_prefixes(asked).removeprefix(_PREFIX)
+    """`models/x` of `x`, `models/x` and `google/x`; `vertex/x` stays."""
+    return asked if asked.startswith(VERTEX) else _PREFIX + without_prefixes(asked).removeprefix(_PREFIX)
 
 
 def _capabilities(native: ModelResource, facts: ModelFacts) -> Capabilities:

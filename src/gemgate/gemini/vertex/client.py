@@ -15,11 +15,13 @@ from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import PATH
+from gemgate.gemini.resource_names import VERTEX
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.vertex.credentials import BearerTokens
 from gemgate.gemini.vertex.differences import fitted_bytes
 from gemgate.gemini.vertex.lanes import Lanes
 from gemgate.gemini.vertex.methods import MODELS_PATH, count_body, embedding_calls, embeddings_in, models_in
+from gemgate.gemini.vertex.model_lists import VERTEX_PATH
 from gemgate.gemini.vertex.refusals import not_there, raise_explained
 from gemgate.tasks import some_at_once
 
@@ -93,8 +95,9 @@ class VertexClient(GeminiClient):
             InvalidNameError: a segment of `path` is not a name.
         """
         url = self.url(path, params)
-        if method == "GET" and path == PATH:
-            return models_in(await self._asked(method, self._models_url(url, key), key, None, within), self._catalog)
+        if method == "GET" and path in (PATH, VERTEX_PATH):
+            listed = await self._asked(method, self._models_url(url, key), key, None, within)
+            return models_in(listed, self._catalog, VERTEX if path == VERTEX_PATH else "models/")
         found = _METHOD.fullmatch(path)
         if found is None or json is None:
             return await self._asked(method, self._url_at(url, key), key, json, within)

@@ -74,6 +74,12 @@ def tier_of(usage: UsageMetadata) -> str | None:
     return _TRAFFIC.get(str(usage.get("trafficType", "")))
 
 
+def paid_tier(usage: UsageMetadata) -> str | None:
+    """The tier of `trafficType` that has a price of its own; None for all others."""
+    tier = tier_of(usage)
+    return tier if tier in _TIERS else None
+
+
 class Fitted(NamedTuple):
     """A request as Vertex AI takes it.
 

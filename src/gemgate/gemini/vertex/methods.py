@@ -78,10 +78,13 @@ def embeddings_in(answers: Sequence[Json]) -> dict[str, object]:
     return whole
 
 
-def models_in(answer: Json, catalog: Catalog) -> dict[str, object]:
-    """A page of Vertex AI's list as one of `models.list`; what its entries do not say is taken from `catalog`."""
+def models_in(answer: Json, catalog: Catalog, prefix: str = "models/") -> dict[str, object]:
+    """A page of Vertex AI's list as one of `models.list`; what its entries do not say is taken from `catalog`.
+
+    The names begin with `prefix`: with `vertex/` where the Developer API has a list too.
+    """
     models = [
-        _model(name.rpartition("/")[2], entry, catalog)
+        _model(prefix, name.rpartition("/")[2], entry, catalog)
         for entry in answer.get("publisherModels") or ()
         if isinstance(entry, Mapping) and isinstance(name := entry.get("name"), str)
     ]
@@ -91,14 +94,14 @@ def models_in(answer: Json, catalog: Catalog) -> dict[str, object]:
     return page
 
 
-def _model(name: str, entry: Json, catalog: Catalog) -> dict[str, object]:
+def _model(prefix: str, name: str, entry: Json, catalog: Catalog) -> dict[str, object]:
     facts = catalog.facts(name)
     methods = _METHODS.get(facts.purpose, [])
     if facts.purpose == "images" and facts.image_method == "predict":
         methods = ["predict"]
     elif facts.purpose in ("images", "transcription"):
         methods = _METHODS["chat"]
-    model: dict[str, object] = {"name": f"models/{name}", "supportedGenerationMethods": methods}
+    model: dict[str, object] = {"name": prefix + name, "supportedGenerationMethods": methods}
     if isinstance(version := entry.get("versionId"), str):
         model["version"] = version
     if facts.thinking != "none" and "generateContent" in methods:
