@@ -122,7 +122,7 @@ class MediaResolver:
         excess = await self._excess(size, resolved, {ref.url: ref.param for ref in remote}, inline)
         if not excess:
             return self._known(resolved, owner)
-        if self._settings.large_media == "refuse":
+        if self._settings.large_media != "upload":
             raise self._too_large(excess[0])
 
         async def uploaded(held: _Held) -> Resolved:
@@ -175,7 +175,7 @@ class MediaResolver:
 
     def _budget(self, caller: Caller, size: int) -> RequestBudget:
         """What a request of `size` bytes may fetch. What is uploaded need not fit into it, only into the process."""
-        is_bounded = self._settings.large_media == "refuse"
+        is_bounded = self._settings.large_media != "upload"
         return RequestBudget(caller.id, max(0, self._settings.inline_max_bytes - size) if is_bounded else sys.maxsize)
 
     def _owner(self, caller: Caller, target: Target, affinity: str) -> Callable[[], Owner]:

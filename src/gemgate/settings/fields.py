@@ -204,10 +204,11 @@ class Fields(SecretFiles):
         default="fetch",
         description="An https URL of an image or a file: fetched by the gateway (guarded), passed to Google, or a 400.",
     )
-    large_media: Literal["refuse", "upload"] = Field(
-        default="refuse",
-        description="Media that makes a request larger than GEMGATE_INLINE_MAX_BYTES: a 413, or uploaded to Google, "
-        "where it stays for 48 hours.",
+    large_media: Literal["refuse", "upload"] | None = Field(
+        default=None,
+        description="Media that makes a request larger than GEMGATE_INLINE_MAX_BYTES: a 413 (refuse), or uploaded to "
+        "Google, where it stays for 48 hours (upload). Unset: a 413, but audio that is to be transcribed is uploaded, "
+        "and deleted after the answer.",
     )
     inline_max_bytes: PositiveInt = Field(
         default=100_000_000, description="The largest request that Google accepts, including its media as base64."

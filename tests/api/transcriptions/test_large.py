@@ -29,7 +29,7 @@ HEAD = (
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Stack]:
-    with stack(retries=0, large_media="upload") as running:
+    with stack(retries=0) as running:
         with OpenAI(api_key=KEY, base_url=running.base(), max_retries=0) as client:
             client.files.create(
                 file=("a.txt", b"a"), purpose="user_data"

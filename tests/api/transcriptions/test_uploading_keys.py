@@ -69,7 +69,7 @@ def sent(is_stream: bool, file: bytes = AUDIO) -> dict[str, Any]:
 
 
 async def ask(google: KeyedGoogle, *keys: str, is_stream: bool, **settings: Any) -> httpx.Response:
-    chosen: dict[str, Any] = {"large_media": "upload", "inline_max_bytes": 2000, "retries": 0} | settings
+    chosen: dict[str, Any] = {"inline_max_bytes": 2000, "retries": 0} | settings
     async with in_process(gateway_app(google, gemini_api_key=keys, **chosen)) as client:
         return await client.post(PATH, **sent(is_stream))
 
@@ -131,14 +131,15 @@ async def test_a_stream_that_has_begun_is_not_begun_again(tmp_path: Path) -> Non
 @ANSWERS
 async def test_where_nothing_may_be_uploaded_audio_goes_within_the_request_or_is_refused(is_stream: bool) -> None:
     google = FakeGoogle(sse(ANSWER) if is_stream else ANSWER)
-    async with in_process(gateway_app(google, inline_max_bytes=len(AUDIO) * 4 // 3)) as client:
+    app = gateway_app(google, inline_max_bytes=len(AUDIO) * 4 // 3, large_media="refuse")
+    async with in_process(app) as client:
         answer = await client.post(PATH, **sent(is_stream))
         assert (answer.status_code, TEXT in answer.text) == (200, True)
         assert "inlineData" in google.bodies[0]["contents"][0]["parts"][0]
         refused = await client.post(PATH, **sent(is_stream, AUDIO + bytes(6)))
     error = refused.json()["error"]
     assert (refused.status_code, error["param"], error["code"]) == (413, "file", "media_too_large")
-    assert "GEMGATE_LARGE_MEDIA=upload" in error["message"]
+    assert "GEMGATE_LARGE_MEDIA=refuse" in error["message"]
     assert len(google.requests) == 1
 
 
@@ -156,7 +157,7 @@ async def test_a_request_is_translated_once(
     monkeypatch.setattr("gemgate.api.transcriptions.pieces.to_gemini", counted)
     google = KeyedGoogle() if is_large else FakeGoogle(sse(ANSWER) if is_stream else ANSWER)
     size = 2000 if is_large else 10_000_000
-    settings: dict[str, Any] = {"large_media": "upload", "inline_max_bytes": size, "data_dir": tmp_path}
+    settings: dict[str, Any] = {"inline_max_bytes": size, "data_dir": tmp_path}
     async with in_process(gateway_app(google, **settings)) as client:
         answer = await client.post(PATH, **sent(is_stream))
     assert answer.status_code == 200

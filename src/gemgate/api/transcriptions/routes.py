@@ -195,13 +195,13 @@ def _goes_as_file(size: int, settings: Settings) -> bool:
     Raises:
         ApiError: 413, it is too large for a request, and the operator lets nothing be uploaded.
     """
-    if settings.large_media == "upload":
+    if settings.large_media != "refuse":
         return size > min(INLINE_BYTES, settings.inline_max_bytes // 2)
     if size * 4 // 3 > settings.inline_max_bytes:
         msg = (
             f"'file' has {size:,} bytes, which makes the request too large: Google takes at most "
             f"{settings.inline_max_bytes:,} bytes, and a third more than the file has is sent. Send it in pieces, or "
-            "have the gateway upload it with GEMGATE_LARGE_MEDIA=upload."
+            "have the gateway upload it, which GEMGATE_LARGE_MEDIA=refuse forbids."
         )
         raise ApiError(413, msg, param="file", code="media_too_large")
     return False

@@ -78,8 +78,8 @@ LISTS = frozenset(
 """Fields that may come several times, with `[]` behind their names or without."""
 
 _FILE = mapped(
-    "`inlineData`; above 8 MB, with `GEMGATE_LARGE_MEDIA=upload`, a file of Google's Files API, which is deleted after "
-    "the answer"
+    "`inlineData`; above 8 MB, unless `GEMGATE_LARGE_MEDIA=refuse`, a file of Google's Files API, which is deleted "
+    "after the answer"
 )
 _MODEL = "the model in the path; OpenAI's names of models are answered by Gemini's (see above)"
 _FORMAT = (
