@@ -136,7 +136,9 @@ def explain_way(error: TransportError, upstream: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen = {id(error)}  # an error may be raised from itself
     cause = error.__cause__ or error.__context__
-    while cause is not None:
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
