@@ -140,6 +140,7 @@ def directories_of(pid: int) -> set[Path]:
 def test_the_open_streams_of_a_worker_that_died_are_forgotten_but_not_its_counts(tmp_path: Path) -> None:
     with workers(2, tmp_path) as (process, origin):
         chat(origin)
+        until(origin, lambda scraped: scraped.value("gemgate_requests_total", status="200") == 1)
         body = CHAT | {"model": "emulator-slow-stream-30", "stream": True}
         headers = {"authorization": f"Bearer {KEY}"}
         with (

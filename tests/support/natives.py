@@ -83,7 +83,6 @@ USAGE = _object(
         ),
         "promptTokensDetails": DETAILS,
         "candidatesTokensDetails": DETAILS,
-        "trafficType": st.just("ON_DEMAND"),
         "aCountOfTomorrow": VALUE,
     },
 )

@@ -105,7 +105,7 @@ def cost_of(model: str, served: str | None, counts: Counts, meta: UsageMetadata)
         counts: Its tokens.
         meta: The usage they were taken from; `serviceTier` changes the price.
     """
-    tier = meta.get("serviceTier") or paid_tier(meta)
+    tier = meta.get("serviceTier") or (paid_tier(meta) if "trafficType" in meta else None)
     steps = rates_of(served or model, tier, int(time.time()) // _HOUR)
     if not steps and served and served != model:
         steps = rates_of(model, tier, int(time.time()) // _HOUR)

@@ -121,3 +121,15 @@ async def test_a_process_on_its_own_asks_nobody(anyio_backend: str) -> None:
     alone = WorkerPeers({"usage": answer}, None, 7)
     async with alone.listening():
         assert await alone.ask("usage", {7: 3}) == {7: 3}
+
+
+@pytest.mark.integration
+async def test_a_directory_that_is_too_long_for_a_socket_stops_no_worker(tmp_path: Path, anyio_backend: str) -> None:
+    async def answer(number: int) -> object:
+        return number
+
+    directory = tmp_path / ("d" * 120)
+    directory.mkdir()
+    first, second = (WorkerPeers({"usage": answer}, directory, process) for process in (1, 2))
+    async with first.listening(), second.listening():
+        assert await first.ask("usage", {1: 3}) == {1: 3}
