@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.security.tenants import ALICE, CLIENT_KEY, OTHER_CLIENT_KEY
+from tests.api.native.support import CLIENT_KEY, OTHER_CLIENT_KEY
+from tests.security.tenants import ALICE
 from tests.support.stack import Stack
 from tests.support.vertex_stack import PROJECT, vertex_stack
 
