@@ -7,23 +7,16 @@ import json
 import re
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from gemgate.api.batches.life_cycle import BATCH_LIFE, LifeEvent
 from gemgate.api.batches.wire import PARAMETERS as BATCHES
-from gemgate.api.chat.wire import PARAMETERS as CHAT
-from gemgate.api.completions.wire import PARAMETERS as COMPLETIONS
-from gemgate.api.decisions.wire import PARAMETERS as DECISIONS
-from gemgate.api.embeddings.wire import PARAMETERS as EMBEDDINGS
+from gemgate.api.console.parameters import TABLES as OF_JSON
 from gemgate.api.files.wire import COMPLETE, FILES, UPLOADS
-from gemgate.api.images.wire import EDITS, GENERATIONS, VARIATIONS
-from gemgate.api.moderations.wire import PARAMETERS as MODERATIONS
 from gemgate.api.openapi.document import HEADERS
 from gemgate.api.responses.support import EVENTS, ITEMS, TOOLS
-from gemgate.api.responses.wire import PARAMETERS as RESPONSES
-from gemgate.api.speech.wire import PARAMETERS as SPEECH
 from gemgate.api.transcriptions.wire import TRANSCRIPTIONS, TRANSLATIONS
 from gemgate.settings import Settings, variable
 from gemgate.translation.parameters import ParameterSupport
@@ -33,17 +26,8 @@ DOCS = ROOT / "docs"
 
 _PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
-_FATES: dict[str, dict[str, ParameterSupport]] = {
-    "chat/completions": CHAT,
-    "completions": COMPLETIONS,
-    "responses": RESPONSES,
-    "embeddings": EMBEDDINGS,
-    "images/generations": GENERATIONS,
-    "images/edits": EDITS,
-    "images/variations": VARIATIONS,
-    "moderations": MODERATIONS,
-    "decisions": DECISIONS,
-    "audio/speech": SPEECH,
+_FATES: dict[str, Mapping[str, ParameterSupport]] = {
+    **OF_JSON,
     "audio/transcriptions": TRANSCRIPTIONS,
     "audio/translations": TRANSLATIONS,
     "files": FILES,
@@ -138,7 +122,7 @@ def _fates(path: str) -> str:
     return f"\n`POST /v1/{path}`. {_LEGEND}\n| parameter | support | native field, or reason |\n|---|---|---|\n{rows}\n"
 
 
-def _kinds(title: str, fates: dict[str, ParameterSupport]) -> str:
+def _kinds(title: str, fates: Mapping[str, ParameterSupport]) -> str:
     rows = "".join(f"| `{name}` | {support.kind} | {support.text} |\n" for name, support in fates.items())
     return f"\n| {title} | support | at Gemini, or reason |\n|---|---|---|\n{rows}\n"
 

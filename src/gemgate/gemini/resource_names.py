@@ -8,6 +8,9 @@ _MODEL = re.compile(
     r"(?:(?P<kind>models|tunedModels|dynamic|endpoints|vertex(?:/endpoints)?)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})",
     re.ASCII,
 )
+COLLECTION = re.compile(r"/(?:upload/|download/)?v1(?:beta|alpha)?/(\w+)")
+"""The beginning of a path of the API; its group is what the path is about, such as `files`."""
+
 VERTEX = "vertex/"
 """What stands before the name of a model that Vertex AI is asked for, where the Developer API is asked for others."""
 

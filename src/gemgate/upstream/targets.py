@@ -8,6 +8,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from gemgate.gemini.resource_names import COLLECTION
+
 
 class MethodGroup(StrEnum):
     """Methods of Google's API that share a quota, as far as anybody outside of Google can know."""
@@ -76,7 +78,6 @@ _REPEATABLE = frozenset(
 _MODEL_CALL = re.compile(
     r"/v1(?:beta|alpha)?/((?:models|tunedModels|dynamic|endpoints|vertex(?:/endpoints)?)/[^/:]+)(?::(\w+))?"
 )
-_COLLECTION = re.compile(r"/(?:upload/|download/)?v1(?:beta|alpha)?/(\w+)")
 
 
 def method_call(model: str, method: str) -> Target:
@@ -93,7 +94,7 @@ def target_of(verb: str, path: str) -> Target:
         target = method_call(found[1], found[2])
         return target._replace(is_repeatable=is_read or target.is_repeatable)
     model = found[1] if found is not None else ""
-    named = _COLLECTION.match(path)
+    named = COLLECTION.match(path)
     collection = named[1] if named is not None else ""
     group = _COLLECTIONS.get(collection, MethodGroup.OTHER)
     if "/operations" in path and group in (MethodGroup.MODELS, MethodGroup.TUNED_MODELS):

@@ -12,6 +12,7 @@ from gemgate.api.native.methods import METHODS, MatchedMethod, Unknown
 from gemgate.errors import ApiError
 from gemgate.gemini.resource_names import VERTEX
 from gemgate.gemini.vertex.lanes import Lanes
+from gemgate.gemini.vertex.methods import METHODS as VERTEX_METHODS
 from gemgate.settings import Settings
 
 _MARK = "/publishers/google/models/"
@@ -21,11 +22,10 @@ _ADDRESS = re.compile(
     r"/publishers/google/models/(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]{0,199}):(?P<call>[A-Za-z]{1,40})",
     re.ASCII,
 )
-_CALLS = ("generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent", "batchEmbedContents")
 _METHODS = {
     method.call: method
     for method in METHODS
-    if method.top == "models" and method.verb == "POST" and method.call in _CALLS
+    if method.top == "models" and method.verb == "POST" and method.call in VERTEX_METHODS
 }
 
 
@@ -55,7 +55,7 @@ def find_vertex(verb: str, path: str) -> VertexMethod | Unknown | None:
     if found is None or verb != "POST" or found["call"] not in _METHODS:
         place = "projects/{project}/locations/{location}"
         known = (f"POST /{{version}}/{start}publishers/google/models/{{model}}:" for start in (f"{place}/", ""))
-        return Unknown(tuple(text + "|".join(_CALLS) for text in known), is_shared=False)
+        return Unknown(tuple(text + "|".join(VERTEX_METHODS) for text in known), is_shared=False)
     name, call = found["name"], found["call"]
     return VertexMethod(
         _METHODS[call],

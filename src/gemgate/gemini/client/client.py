@@ -254,8 +254,7 @@ class GeminiClient:
         Raises:
             GeminiError: the status is not 2xx, or missing (`TransportError`).
         """
-        self._check_origin(url)
-        prepared = self._prepare(method, url, key, body, headers)
+        prepared = self._prepare(method, self._target_url(url, key), key, body, headers)
         try:
             return await self.send(
                 prepared, key, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
@@ -280,6 +279,15 @@ class GeminiClient:
             if key in self._own_keys:
                 self._kept_headers[key, is_json] = headers
         return headers
+
+    def _target_url(self, url: httpx.URL, key: str) -> httpx.URL:  # noqa: ARG002  which others choose by
+        """Where a call to `url` with `key` goes: that address, if it is on the configured upstream.
+
+        Raises:
+            TransportError: it is not; the key goes to nobody else.
+        """
+        self._check_origin(url)
+        return url
 
     def _check_origin(self, url: httpx.URL) -> None:
         """The key goes to nobody but the configured upstream."""

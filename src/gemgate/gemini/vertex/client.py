@@ -20,7 +20,7 @@ from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.vertex.credentials import BearerTokens
 from gemgate.gemini.vertex.differences import fitted_bytes
 from gemgate.gemini.vertex.lanes import Lanes
-from gemgate.gemini.vertex.methods import MODELS_PATH, count_body, embedding_calls, embeddings_in, models_in
+from gemgate.gemini.vertex.methods import METHODS, MODELS_PATH, count_body, embedding_calls, embeddings_in, models_in
 from gemgate.gemini.vertex.model_lists import VERTEX_PATH
 from gemgate.gemini.vertex.refusals import not_there, raise_explained
 from gemgate.tasks import some_at_once
@@ -29,9 +29,6 @@ MAX_AT_ONCE = 8
 """Calls that one list of texts to embed is, at a time."""
 
 _BEARER = "Bearer "
-_METHODS = frozenset(
-    {"generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent", "batchEmbedContents"}
-)
 _METHOD = re.compile(r"/v1(?:beta|alpha)?/(?P<model>[\w./-]{1,240}):(?P<method>[A-Za-z]{1,60})", re.ASCII)
 
 
@@ -100,12 +97,12 @@ class VertexClient(GeminiClient):
             return models_in(listed, self._catalog, VERTEX if path == VERTEX_PATH else "models/")
         found = _METHOD.fullmatch(path)
         if found is None or json is None:
-            return await self._asked(method, self._url_at(url, key), key, json, within)
+            return await self._asked(method, self._target_url(url, key), key, json, within)
         if found["method"] == "batchEmbedContents":
             return await self._embedded(found["model"], _object_of(json), key, within)
         if found["method"] == "countTokens":
             json = count_body(_object_of(json))
-        return await self._asked(method, self._url_at(url, key), key, json, within)
+        return await self._asked(method, self._target_url(url, key), key, json, within)
 
     async def _asked(
         self, method: str, url: httpx.URL, key: str, body: Body | None, within: float | None
@@ -122,28 +119,6 @@ class VertexClient(GeminiClient):
             for call in embedding_calls(model.rpartition("/")[2], body)
         ]
         return embeddings_in(await some_at_once(calls, MAX_AT_ONCE))
-
-    async def open(
-        self,
-        method: str,
-        url: httpx.URL,
-        *,
-        key: str,
-        headers: Mapping[str, str] | None = None,
-        body: Body | httpx.AsyncByteStream | None = None,
-        redirect: bool = False,
-        first_byte_timeout: float | None = None,
-        within: float | None = None,
-    ) -> GeminiResponse:
-        """As of the Developer API; `url` is that of the Developer API too."""
-        prepared = self._prepare(method, self._url_at(url, key), key, body, headers)
-        try:
-            return await self.send(
-                prepared, key, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
-            )
-        except GeminiError as error:
-            self.note_failure(error)
-            raise
 
     async def send(
         self,
@@ -198,7 +173,7 @@ class VertexClient(GeminiClient):
     def _model_url(self, model: str, method: str, key: str) -> httpx.URL:
         return self.lanes.by_name[key].model_url(model, method)
 
-    def _url_at(self, url: httpx.URL, key: str) -> httpx.URL:
+    def _target_url(self, url: httpx.URL, key: str) -> httpx.URL:
         """Where that is in Vertex AI which the Developer API has at `url`.
 
         Raises:
@@ -206,7 +181,7 @@ class VertexClient(GeminiClient):
         """
         lane = self.lanes.by_name[key]
         found = _METHOD.fullmatch(url.path)
-        if found is None or found["method"] not in _METHODS:
+        if found is None or found["method"] not in METHODS:
             raise not_there(url.path)
         query = url.query.decode()
         return lane.model_url(found["model"], found["method"] + (f"?{query}" if query else ""))

@@ -12,8 +12,11 @@ Json = Mapping[str, Any]
 MODELS_PATH = "/v1beta1/publishers/google/models"
 """Where Vertex AI lists models, whatever the project and the location."""
 
+METHODS = ("generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent", "batchEmbedContents")
+"""Those of models that Vertex AI has, by their names in the Developer API."""
+
 _COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")
-_METHODS = {
+_METHODS_FOR = {
     "embeddings": ["embedContent", "batchEmbedContents", "countTokens"],
     "chat": ["generateContent", "countTokens"],
 }
@@ -96,11 +99,11 @@ def models_in(answer: Json, catalog: Catalog, prefix: str = "models/") -> dict[s
 
 def _model(prefix: str, name: str, entry: Json, catalog: Catalog) -> dict[str, object]:
     facts = catalog.facts(name)
-    methods = _METHODS.get(facts.purpose, [])
+    methods = _METHODS_FOR.get(facts.purpose, [])
     if facts.purpose == "images" and facts.image_method == "predict":
         methods = ["predict"]
     elif facts.purpose in ("images", "transcription"):
-        methods = _METHODS["chat"]
+        methods = _METHODS_FOR["chat"]
     model: dict[str, object] = {"name": prefix + name, "supportedGenerationMethods": methods}
     if isinstance(version := entry.get("versionId"), str):
         model["version"] = version

@@ -1,13 +1,12 @@
 """Refusals of Vertex AI in words that help, and those of the gateway where Vertex AI has no counterpart."""
 
-import re
 from typing import NoReturn
 
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.resource_names import COLLECTION
 from gemgate.gemini.vertex.lanes import Lane
 
 _WEB_PAGE = "with a web page instead of JSON"
-_COLLECTION = re.compile(r"/(?:upload/|download/)?v1(?:beta|alpha)?/(\w+)")
 
 _INSTEAD = {
     "files": "Vertex AI has no Files API: send media inline, or as a gs:// or https URL.",
@@ -25,7 +24,7 @@ _BATCHES = frozenset({"batchGenerateContent", "asyncBatchEmbedContent"})
 def not_there(path: str) -> GeminiError:
     """The refusal for a call that Vertex AI has no counterpart of; `path` is that of the Developer API."""
     _, _, method = path.rpartition(":")
-    found = _COLLECTION.match(path)
+    found = COLLECTION.match(path)
     collection = "batches" if method in _BATCHES else found[1] if found else ""
     text = _INSTEAD.get(collection, f"Vertex AI has nothing that answers {path[:80]}: use the Developer API.")
     if collection == "decisions":
