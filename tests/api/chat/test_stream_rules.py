@@ -210,6 +210,13 @@ def test_the_hidden_function_streams_as_content() -> None:
     assert choice["finish_reason"] == "stop"
 
 
+def test_a_thought_after_the_hidden_function_stays_out_of_the_json_in_either_dialect() -> None:
+    events = [native(call("final_answer", args={"a": 1})), native({"text": "Hm.", "thought": True}), STOP]
+    for dialect in ("openai", "google"):
+        choice = fold(streamed(*events, hidden=HiddenFunction("final_answer"), dialect=dialect))["choices"][0]
+        assert (choice["message"]["content"], choice["message"]["reasoning_content"]) == ('{"a":1}', "Hm.")
+
+
 def test_calls_that_google_answers_are_never_shown() -> None:
     result = {"functionResponse": {"name": "mcp", "response": {}}}
     events = [native(call("mcp"), finishReason="STOP"), native(result), native({"text": "Done."}), STOP]

@@ -94,7 +94,8 @@ class Choice:
     changes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.answer = AnswerText(thinks_apart=self.context.dialect == "openai" or self.context.is_json)
+        is_json = self.context.is_json or self.context.hidden is not None
+        self.answer = AnswerText(thinks_apart=self.context.dialect == "openai" or is_json)
 
     def feed(self, candidate: Candidate) -> dict[str, object]:
         """Take in what a candidate adds, and return the delta of the message: empty when nothing shows."""
