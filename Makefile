@@ -36,7 +36,7 @@ serve: $(VENV)/.installed-run ## the gateway on 127.0.0.1:8080 against Google; r
 	$(BIN)/gemgate serve
 
 test: $(VENV)/.installed-dev ## all tests but those that take minutes
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets, disks, browsers and searches, in under a minute on two cores
 	$(BIN)/python -m pytest -n auto -m "not soak and not integration and not slow" \

@@ -1,5 +1,6 @@
 """What every test may rely on."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from gemgate.observability import pricing
 
 __all__ = ["no_process_and_no_listener", "no_secret_leaves", "surroundings", "unchanged_schemas"]
 
+# What is imported stays: the collector of garbage need not look at it as it comes, nor again in each test.
+gc.disable()
 secrets.install()
 certificates.install()
 lanes.install_guard()
@@ -35,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make test-fast` leaves out, before `-m` selects."""
     lanes.mark_integration(items)
     lanes.mark_slow(items)
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, and of what the tests make only."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_xdist_auto_num_workers() -> int:

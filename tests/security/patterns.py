@@ -37,8 +37,18 @@ def check(pattern: str | bytes, flags: int = 0, *, is_searched: bool = True) -> 
     _Walk(parsed.state.flags).sequence(list(parsed), frozenset(), can_fail=False, guards=[] if is_searched else None)
 
 
+_KNOWN: dict[tuple[str, int], Chars] = {}
+
+
 def _possible(item: Item, flags: int) -> Chars:
     """The characters that an item of one character takes."""
+    known = repr(item), flags
+    if known not in _KNOWN:
+        _KNOWN[known] = _taken(item, flags)
+    return _KNOWN[known]
+
+
+def _taken(item: Item, flags: int) -> Chars:
     probe = parser.SubPattern(parser.State(), [item])
     probe.state.flags = flags & ~re.DEBUG
     is_bytes = not flags & re.UNICODE and not flags & re.ASCII

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("clocks")]  # gateways in processes, once
+pytestmark = pytest.mark.integration
 
 _WITH_A_WRONG_CLOCK = """
 import sys, tempfile, threading, time

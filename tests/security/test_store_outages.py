@@ -22,8 +22,6 @@ from tests.support.servers import Postgres, postgres
 
 __all__ = ["postgres"]
 
-pytestmark = pytest.mark.xdist_group("store outages")  # one PostgreSQL
-
 KEY = f"x-goog-api-key: {ALICE['x-goog-api-key']}"
 LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": MODEL, "messages": []}}
 UPLOAD = {"filename": "a.txt", "purpose": "user_data", "bytes": 1, "mime_type": "text/plain"}

@@ -107,10 +107,13 @@ _SHARE = 4
 _OBJECTS = "[" + ",".join(['{"type":"text","text":"a"}'] * (1_000_000 // 27 // _SHARE)) + "]"
 
 
-def allowed(seconds: float) -> float:
-    """So many seconds of CPU time, or what they are on a machine that is slower, or busy with other things.
+def is_within(used: float, seconds: float) -> bool:
+    """Whether so much CPU time is less than so many seconds, or than what they are on a machine that is slower, or busy
+    with other things.
 
-    The measure is taken here and now: `READINGS` megabytes of JSON take Python's `json` a second, or longer.
+    The measure is taken here and now, if it is needed: `READINGS` megabytes of JSON take Python's `json` a second.
     """
+    if used < seconds:
+        return True
     megabyte = _SHARE * cpu_of(lambda: json.dumps(json.loads(_OBJECTS)), times=3)  # noqa: TID251  it is the measure
-    return seconds * max(1.0, READINGS * megabyte)
+    return used < seconds * READINGS * megabyte

@@ -1,8 +1,11 @@
 """The quota of rows that are not files: it holds, and what is stored is not added up with each of them."""
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
 import pytest
 from sqlalchemy import event
-from tests.store.support import OTHER, OWNER
+from tests.store.support import OTHER, OWNER, stream
 from tests.support.clock import FakeClock
 
 from gemgate.store import QuotaExceededError, Store
@@ -58,3 +61,30 @@ async def test_a_hundred_responses_are_not_added_up_a_hundred_times(store: Store
     for _ in range(99):
         await room.check_bytes(OWNER, 10)
     assert sum("sum(" in statement for statement in asked) == of_one > 0
+
+
+async def once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def test_a_file_that_arrives_while_another_is_counted_counts(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows were read before the first had one, and it arrives no longer when the arriving ones are added up."""
+    room, count = room_of(store, clock, 10), StorageRoom._stored
+    async with AsyncExitStack() as first:
+        chunks = await first.enter_async_context(room.admitted(OWNER, once(b"123456")))
+        arrived = [chunk async for chunk in chunks]
+
+        async def counted_as_the_first_ends(room: StorageRoom, owner: str) -> tuple[int, int]:
+            counted = await count(room, owner)
+            monkeypatch.setattr(StorageRoom, "_stored", count)
+            await store.files.save(OWNER, stream(*arrived), filename="a", purpose="user_data")
+            await first.aclose()
+            return counted
+
+        async with room.admitted(OWNER, once(b"123456")) as second:
+            assert await anext(second) == b"123456"
+            monkeypatch.setattr(StorageRoom, "_stored", counted_as_the_first_ends)
+            with pytest.raises(QuotaExceededError):
+                await anext(second)
