@@ -8,6 +8,8 @@ less. `--quick` takes two minutes instead of ten.
 import argparse
 import asyncio
 import compileall
+import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +25,7 @@ from benchmarks.rows import ROWS, Row
 from benchmarks.standing import standing, two_workers
 from benchmarks.table import Figure, targets, whole_table
 
-from benchmarks import batches, load, nginx
+from benchmarks import batches, by_name, load, nginx
 
 
 class Bench:
@@ -36,7 +38,13 @@ class Bench:
         self.upstream = free_port()
         self.nginx = nginx.find()
         self.running: dict[str, tuple[Contestant, int, Process]] = {}
-        found, self.missing = contestants(self.nginx)
+        found, self.missing = contestants(self.nginx, names)
+        self._tls: tuple[str, Path] | None = None
+        try:
+            found += by_name.contestants(directory / "tls", names)
+            self._tls = by_name.ADDRESS, directory / "tls"
+        except (OSError, subprocess.CalledProcessError) as error:
+            self.missing.append(f"TensorZero: {error}")
         self.contestants = [one for one in found if not names or one.name.lower() in names]
         self.figures: dict[tuple[str, str], list[Figure]] = {}
 
@@ -45,20 +53,23 @@ class Bench:
         paced = free_port() if self.nginx else self.upstream
         self._start("paced", [sys.executable, "-m", "benchmarks.paced", str(paced)], LOAD_CORE)
         if self.nginx:
-            self._start("google", nginx.google(self.nginx, self._directory / "google", self.upstream, paced), LOAD_CORE)
+            command = nginx.google(self.nginx, self._directory / "google", self.upstream, paced, self._tls)
+            self._start("google", command, LOAD_CORE)
 
     def _start(self, name: str, command: list[str], core: int, environment: dict[str, str] | None = None) -> Process:
-        process = Process(command, self._directory / f"{name.split(maxsplit=1)[0]}.log", {core}, environment)
+        process = Process(command, self._directory / f"{name.replace(' ', '-')}.log", {core}, environment)
         self._stack.callback(process.stop)
         return process
 
     async def start(self, contestant: Contestant) -> None:
         """Start a contestant, and wait for its first right answer."""
-        port, directory = free_port(), self._directory / contestant.name.split()[0].lower()
+        port, directory = free_port(), self._directory / contestant.name.replace(",", "").replace(" ", "-").lower()
         directory.mkdir()
         command = contestant.command(port, self.upstream, directory)
         environment = contestant.environment(port, self.upstream, directory)
         process = self._start(contestant.name, command, GATEWAY_CORE, environment)
+        if contestant.port_pattern:
+            port = await chosen_port(process, contestant.port_pattern)
         await first_answer(process, ROWS[0].target(contestant, port, self.upstream))
         await settled(process)
         self.running[contestant.name] = contestant, port, process
@@ -98,6 +109,17 @@ async def first_answer(process: Process, target: load.Target, patience: float = 
             return time.perf_counter() - begun
 
 
+async def chosen_port(process: Process, pattern: str, patience: float = 120) -> int:
+    """The port that a process prints."""
+    until = time.perf_counter() + patience
+    while (found := re.search(pattern, process.log.read_text())) is None:
+        process.check()
+        if time.perf_counter() > until:
+            raise RuntimeError("it does not print its port")
+        await asyncio.sleep(0.05)
+    return int(found[1])
+
+
 async def settled(process: Process, patience: float = 10) -> None:
     """Wait until what a process goes on doing after its first answer, such as loading tables, is done."""
     until = time.perf_counter() + patience
@@ -128,8 +150,8 @@ async def main() -> None:
             print(f"row {row.number}: {row.name}", file=sys.stderr, flush=True)
             alive = dict(bench.running)
             for _ in range(bench.runs):
-                for name in alive:
-                    if name in bench.running:
+                for name, (contestant, _, _) in alive.items():
+                    if name in bench.running and contestant.takes(row.number):
                         await bench.measure(row, name)
             bench.running = alive
         print(whole_table(bench.figures), flush=True)

@@ -30,6 +30,10 @@ class Contestant:
         headers: Beside the body's, from the port of the upstream.
         is_native: Whether it takes native requests only, and passes them on.
         ends_streams: Whether a stream ends with `[DONE]`, as OpenAI's do.
+        rows: The numbers of those that it is measured in; None is all.
+        model_prefix: What stands before the names of models.
+        base_path: What stands before `/v1/…`.
+        port_pattern: What it prints of the port that it chooses itself, if it does.
     """
 
     name: str
@@ -38,6 +42,18 @@ class Contestant:
     headers: Callable[[int], dict[str, str]] = field(default=lambda _: {"authorization": f"Bearer {KEY}"})
     is_native: bool = False
     ends_streams: bool = True
+    rows: frozenset[str] | None = None
+    model_prefix: str = ""
+    base_path: str = ""
+    port_pattern: str = ""
+
+    def takes(self, number: str) -> bool:
+        """Whether it is measured in a row."""
+        return self.rows is None or number in self.rows
+
+    def body(self, body: bytes) -> bytes:
+        """A request as it takes it."""
+        return body.replace(b'{"model":"', b'{"model":"' + self.model_prefix.encode(), 1)
 
 
 def _gemgate_environment(_port: int, upstream: int, directory: Path) -> dict[str, str]:
@@ -67,12 +83,13 @@ BARE = Contestant(
 )
 
 
-def contestants(proxy: str | None) -> tuple[list[Contestant], list[str]]:
-    """Those that this machine can run, and why others cannot."""
+def contestants(proxy: str | None, only: set[str]) -> tuple[list[Contestant], list[str]]:
+    """Those that this machine can run, and why others cannot; with `only`, peers of other names are not installed."""
     found, missing = [GEMGATE], []
     for install in (_portkey, _litellm):
         try:
-            found.append(install())
+            if not only or install.__name__[1:] in only:
+                found.append(install())
         except (OSError, subprocess.CalledProcessError) as error:
             missing.append(f"{install.__name__[1:]}: not installed ({error})")
     found.append(BARE)
@@ -99,7 +116,7 @@ def _portkey() -> Contestant:
     if not script.exists():
         home.mkdir(parents=True, exist_ok=True)
         (home / "package.json").write_text('{"private": true}\n')
-        _quietly([npm, "install", "--no-audit", "--no-fund", PORTKEY], home)
+        quietly([npm, "install", "--no-audit", "--no-fund", PORTKEY], home)
     return Contestant(
         "Portkey",
         lambda port, _upstream, _dir: [node, str(script), "--headless", f"--port={port}"],
@@ -126,8 +143,8 @@ def _litellm() -> Contestant:
     home = BENCH / "litellm"
     command = home / "bin/litellm"
     if not command.exists():
-        _quietly([sys.executable, "-m", "venv", str(home)], ROOT)
-        _quietly([str(home / "bin/pip"), "install", "--quiet", LITELLM], ROOT)
+        quietly([sys.executable, "-m", "venv", str(home)], ROOT)
+        quietly([str(home / "bin/pip"), "install", "--quiet", LITELLM], ROOT)
 
     def run(port: int, upstream: int, directory: Path) -> list[str]:
         config = directory / "litellm.yaml"
@@ -156,6 +173,11 @@ def versions() -> str:
     return ", ".join([f"Portkey {PORTKEY.rpartition('@')[2]}", *litellm])
 
 
-def _quietly(command: list[str], directory: Path) -> None:
+def quietly(command: list[str], directory: Path) -> None:
+    """Run what installs something.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
     print("installing:", " ".join(command[:6]), flush=True)
     subprocess.run(command, cwd=directory, env=dict(os.environ), stdout=subprocess.DEVNULL, check=True)

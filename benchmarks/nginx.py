@@ -25,7 +25,7 @@ _GOOGLE = (
     + """
   upstream paced {{ server 127.0.0.1:{paced}; keepalive 2048; }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096; root {dir}/files; ssi on; ssi_types application/json text/event-stream;
+    listen 127.0.0.1:{port} backlog=4096; {tls} root {dir}/files; ssi on; ssi_types application/json text/event-stream;
     location ~ /gemini-(paced|held):stream {{
       proxy_pass http://paced; proxy_http_version 1.1; proxy_set_header connection ""; proxy_buffering off; ssi off;
     }}
@@ -64,13 +64,17 @@ def find() -> str | None:
     return shutil.which("nginx", path=path)
 
 
-def google(nginx: str, directory: Path, port: int, paced: int) -> list[str]:
-    """The command of a server of canned answers."""
+_TLS = "listen {address}:443 ssl backlog=4096; ssl_certificate {dir}/google.pem; ssl_certificate_key {dir}/google.key;"
+
+
+def google(nginx: str, directory: Path, port: int, paced: int, tls: tuple[str, Path] | None = None) -> list[str]:
+    """The command of a server of canned answers; with `tls` also at that address, with certificates of that folder."""
     files = directory / "files"
     files.mkdir(parents=True)
     for name, content in _FILES.items():
         (files / name).write_bytes(content)
-    return _command(nginx, directory, _GOOGLE, port=port, paced=paced)
+    also = _TLS.format(address=tls[0], dir=tls[1]) if tls else ""
+    return _command(nginx, directory, _GOOGLE, port=port, paced=paced, tls=also)
 
 
 def proxy(nginx: str, directory: Path, port: int, upstream: int) -> list[str]:
@@ -79,7 +83,7 @@ def proxy(nginx: str, directory: Path, port: int, upstream: int) -> list[str]:
     return _command(nginx, directory, _PROXY, port=port, upstream=upstream)
 
 
-def _command(nginx: str, directory: Path, text: str, **ports: int) -> list[str]:
+def _command(nginx: str, directory: Path, text: str, **values: object) -> list[str]:
     user = "user root;" if os.geteuid() == 0 else ""
-    (directory / "nginx.conf").write_text(text.format(dir=directory, user=user, **ports))
+    (directory / "nginx.conf").write_text(text.format(dir=directory, user=user, **values))
     return [nginx, "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(directory / "error.log")]

@@ -55,11 +55,11 @@ class Row:
 
     def target(self, contestant: Contestant, port: int, upstream: int) -> Target:
         """The row's request, for one contestant."""
-        path = NATIVE.format(model=self.model, method=self.method) if contestant.is_native else self.path
+        native = NATIVE.format(model=self.model, method=self.method)
+        path = native if contestant.is_native else contestant.base_path + self.path
         ending = _DONE if self.is_stream and contestant.ends_streams else b""
-        return Target(
-            f"http://127.0.0.1:{port}{path}", contestant.headers(upstream), self.body, ending, has_gaps=self.has_gaps
-        )
+        url, body = f"http://127.0.0.1:{port}{path}", contestant.body(self.body)
+        return Target(url, contestant.headers(upstream), body, ending, has_gaps=self.has_gaps)
 
 
 _SSE = "streamGenerateContent?alt=sse"

@@ -74,6 +74,8 @@ async def standing(bench: "Bench") -> Standing:
     start: dict[str, float] = {}
     growth, requests = 1.0, 10_000 if bench.quick else 100_000
     for name, (contestant, _, _) in bench.running.items():
+        if not contestant.takes(HELD_ROW.number):
+            continue
         print(f"row 6: {name}", file=sys.stderr, flush=True)
         start[name] = statistics.median([await _start_time(bench, contestant) for _ in range(2)])
         with tempfile.TemporaryDirectory() as directory:

@@ -99,14 +99,19 @@ _RATIOS = (
     ("2", "Portkey", 0.3),
     ("3", "Portkey", 0.4),
     ("3", "LiteLLM", 1 / 12),
+    ("1", "TensorZero", 2.0),
+    ("2", "TensorZero", 0.95),
+    ("3", "TensorZero", 1.4),
 )
+_OURS = {"TensorZero": "gemgate, TLS"}
+"""Which of ours a peer is compared with, where it is not the one that is measured in each row."""
 
 
 def targets(figures: Figures, stands: "Standing | None") -> str:
     """What is to be reached, and whether it is."""
     lines = ["| row | against | target | measured | |", "|---|---|---:|---:|---|"]
     for number, peer, maximum in _RATIOS:
-        ours, theirs = cpu_of(figures, number, "gemgate"), cpu_of(figures, number, peer)
+        ours, theirs = cpu_of(figures, number, _OURS.get(peer, "gemgate")), cpu_of(figures, number, peer)
         if ours and theirs:
             lines.append(_target(number, peer, maximum, ours / theirs, "x"))
     paced, floor = (
