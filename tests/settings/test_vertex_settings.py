@@ -8,6 +8,7 @@ from gemgate.settings import Settings
 from gemgate.settings.error_texts import problems
 
 VERTEX: dict[str, Any] = {"upstream": "vertex", "google_cloud_project": "my-project"}
+CALLERS: dict[str, Any] = VERTEX | {"vertex_credentials": "callers"}
 KEYS = "sk-client-0123456789"
 
 
@@ -57,6 +58,10 @@ def test_both_are_asked_in_either_order(text: str) -> None:
         (VERTEX | {"vertex_endpoint": "localhost"}, "GEMGATE_VERTEX_ENDPOINT: 'localhost' is not an http(s) URL"),
         (VERTEX | {"vertex_api_key": '"AQ.key"'}, "holds a quotation mark"),
         (VERTEX | {"host": "0.0.0.0"}, "the gateway holds credentials for Vertex AI"),
+        (CALLERS | {"client_keys": KEYS}, "leave out GEMGATE_VERTEX_CREDENTIALS"),
+        (CALLERS | {"vertex_api_key": "AQ.key"}, "GEMGATE_VERTEX_API_KEY has no place"),
+        (CALLERS | {"vertex_service_account": "{}"}, "GEMGATE_VERTEX_SERVICE_ACCOUNT has no place"),
+        (CALLERS | {"upstream": "gemini,vertex", "gemini_api_key": "AIza-key"}, "GEMGATE_UPSTREAM=gemini,vertex"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(fields: dict[str, Any], said: str) -> None:
@@ -65,6 +70,13 @@ def test_what_is_wrong_is_said_in_a_sentence(fields: dict[str, Any], said: str) 
 
 def test_a_gateway_for_others_with_client_keys_may_hold_credentials() -> None:
     assert settings_of(**VERTEX, host="0.0.0.0", client_keys=KEYS).asks_for_client_keys
+
+
+def test_a_gateway_for_others_whose_callers_bring_tokens_needs_no_client_keys() -> None:
+    settings = settings_of(**CALLERS, host="0.0.0.0")
+    assert settings.passes_keys_through
+    assert not settings.needs_no_key
+    assert settings.share_of_places is not None
 
 
 def test_workers_read_the_same_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-import httpx
-
 from gemgate.auth.caller import Caller
+from gemgate.gemini.model_list import PATH
 from gemgate.upstream.client import Upstream
 
 KEPT_SECONDS = 3600.0
@@ -39,9 +38,7 @@ class ConfirmedKeys:
         at = self._confirmed.get(caller.id)
         if at is not None and self._clock() - at < KEPT_SECONDS:
             return
-        url = self._gemini.url("/v1beta/models", httpx.QueryParams({"pageSize": "1"}))
-        answer = await self._gemini.open("GET", url, key=caller.key)
-        await answer.aclose()
+        await self._gemini.request("GET", PATH, key=caller.key, params={"pageSize": "1"})
         self._confirmed[caller.id] = self._clock()
         self._confirmed.move_to_end(caller.id)
         while len(self._confirmed) > _MAX:

@@ -11,6 +11,7 @@ from gemgate.auth.client_keys import is_allowed, owner_of_key
 from gemgate.auth.key_registry import ClientKeys
 from gemgate.errors import ApiError
 from gemgate.gemini.resource_names import without_prefixes
+from gemgate.gemini.vertex.caller_tokens import BEARER, GOOGLE_TOKEN, QUOTA_HEADER, token_key
 from gemgate.redaction import redact
 from gemgate.settings import Settings
 
@@ -31,8 +32,8 @@ class Caller:
     """Who is calling.
 
     Attributes:
-        key: The caller's own Gemini key; None when one of the gateway's is used, which the way to Google
-            chooses.
+        key: The caller's own Gemini key, or that of its own access token (`caller_tokens`); None when one of
+            the gateway's is used, which the way to Google chooses.
         id: Whose files, batches and thought signatures these are (16 hex digits); reveals nothing of a key.
         name: For logs and metrics: that of the client key, or one of two fixed ones.
         models: Patterns of the models that may be used; None for all.
@@ -70,22 +71,40 @@ class Caller:
 def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKeys) -> Caller:
     """The caller named by `Authorization: Bearer`, `x-goog-api-key` or `api-key`; `headers` ignores case.
 
-    A gateway without a Gemini key passes the caller's own on. A gateway with one asks for one of its client `keys`;
-    with none of these it listens on loopback only (`Settings` sees to that) and serves everybody who reaches it.
+    A gateway without a Gemini key passes the caller's own on; one before Vertex AI, an access token of Google's. A
+    gateway with one asks for one of its client `keys`; with none of these it listens on loopback only (`Settings` sees
+    to that) and serves everybody who reaches it.
 
     Raises:
         ApiError: 401 when the key is missing or wrong, 400 when two different ones are given.
     """
     if settings.passes_keys_through:
         presented = credential(headers)
+        if settings.takes_google_tokens:
+            return _with_token(presented, headers)
         return Caller(presented, owner_of_key(presented), PASS_THROUGH)
     if keys.is_open:
+        if settings.takes_google_tokens and headers.get("authorization", "").startswith(BEARER + GOOGLE_TOKEN):
+            return _with_token(credential(headers), headers)
         return Caller(None, owner_of_key(""), LOCAL)
     presented = credential(headers)
     entry = keys.find(presented)
     if entry is None:
         _refuse(f"Incorrect API key provided: {_mask(presented)}. The gateway's operator hands out keys.")
     return _holder(entry.owner, entry.name, entry.models)
+
+
+def _with_token(token: str, headers: Mapping[str, str]) -> Caller:
+    """The caller who presents an access token of Google's; with the next token it is another, as none names its owner.
+
+    Raises:
+        ApiError: 400, the project that is to pay for the quota is not one.
+    """
+    try:
+        key = token_key(token, headers.get(QUOTA_HEADER, ""))
+    except ValueError as error:
+        raise ApiError(400, f"{QUOTA_HEADER}: {error}", code="invalid_value") from None
+    return Caller(key, owner_of_key(token), PASS_THROUGH)
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gemgate.gemini.client.client import ClientOptions
+from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.client.environment import UnusableEnvironmentError
 from gemgate.gemini.errors import GeminiError, TransportError
 from gemgate.gemini.resource_names import VERTEX
@@ -10,6 +10,7 @@ from gemgate.gemini.vertex import google_auth
 from gemgate.gemini.vertex.client import VertexClient
 from gemgate.gemini.vertex.credentials import BearerTokens, CredentialsError
 from gemgate.gemini.vertex.lanes import Lane, Lanes, host_of
+from gemgate.gemini.vertex.methods import MODELS_PATH
 from gemgate.redaction import redact
 from gemgate.settings import Settings
 from gemgate.startup.clients import service_account_of
@@ -25,6 +26,8 @@ async def check_vertex(settings: Settings, options: ClientOptions) -> list[tuple
     """Has Vertex AI count the tokens of a word in each location that is set; whether that is good, and a sentence."""
     lanes = lanes_of(settings)
     origin = settings.vertex_endpoint or host_of(settings.google_cloud_location)
+    if settings.passes_keys_through:
+        return [await _check_way(replace(options, upstream=origin))]
     account = service_account_of(settings)
     try:
         tokens = None if settings.vertex_api_key else google_auth.google_tokens(service_account=account)
@@ -35,6 +38,26 @@ async def check_vertex(settings: Settings, options: ClientOptions) -> list[tuple
         if tokens is not None and (failure := _failure(tokens)):
             return [(False, f"Vertex AI cannot be asked, because {failure.rstrip('.')}.")]
         return [await _check_lane(client, lane, _model_for(settings, lanes, lane)) for lane in lanes.all]
+
+
+async def _check_way(options: ClientOptions) -> tuple[bool, str]:
+    """Whether Vertex AI is reached at all, where no credentials are held that could be checked."""
+    from gemgate.cli.check import explain_way
+
+    passing = "Each caller's own access token is passed on to Vertex AI, and none can be checked."
+    try:
+        client = GeminiClient(options)
+    except UnusableEnvironmentError as error:
+        return False, f"{passing} {error}"
+    async with client:
+        try:
+            await client.request("GET", MODELS_PATH, key="")
+        except TransportError as error:
+            return False, f"{passing} {explain_way(error, options.upstream)}"
+        except GeminiError as error:
+            if error.status not in (401, 403):
+                return False, f"{passing} {options.upstream} is not Vertex AI: it answers {error.status}."
+    return True, f"{passing} {options.upstream} answers."
 
 
 def _failure(tokens: BearerTokens) -> str | None:

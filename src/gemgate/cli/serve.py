@@ -225,6 +225,8 @@ def _banner(settings: "Settings", urls: list[str], *, emulated: bool) -> str:
     credential: str | None
     if emulated:
         keys, credential = "any key works", "demo"
+    elif settings.passes_keys_through and settings.asks_vertex:
+        keys, credential = "each caller's own access token is passed on", "$(gcloud auth print-access-token)"
     elif settings.passes_keys_through:
         keys, credential = "each caller's own Gemini key is passed on", "$GEMINI_API_KEY"
     elif settings.asks_for_client_keys:

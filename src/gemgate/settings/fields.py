@@ -72,6 +72,11 @@ class Fields(SecretFiles):
         description="The JSON text of a service account's key for Vertex AI; absent: Google's default credentials, "
         "such as a file that GOOGLE_APPLICATION_CREDENTIALS names.",
     )
+    vertex_credentials: Literal["gateway", "callers"] = Field(
+        default="gateway",
+        description="Whose credentials Vertex AI is asked with: the gateway's, or each caller's own access token, "
+        "which is passed on.",
+    )
     vertex_endpoint: str | None = Field(
         default=None,
         description="An origin in the place of Vertex AI's hosts, such as a private endpoint; absent: Google's, by "

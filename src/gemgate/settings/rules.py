@@ -161,9 +161,14 @@ class Settings(Fields):
     def _refuse_client_keys_without_effect(self) -> Self:
         names = [variable(name) for name in ("client_keys", "client_keys_file") if getattr(self, name)]
         if names and self.passes_keys_through:
+            why, instead = "without GEMINI_API_KEY each caller's key", "Set GEMINI_API_KEY"
+            if self.asks_vertex:
+                why, instead = (
+                    f"{text}GEMGATE_VERTEX_CREDENTIALS" for text in ("each caller's token by ", "Leave out ")
+                )
             msg = (
-                f"{names[0]} names client keys, and without GEMINI_API_KEY each caller's key is passed on to Google: "
-                "everybody would be let in, and no limit would hold. Set GEMINI_API_KEY, or leave "
+                f"{names[0]} names client keys, and {why} is passed on to Google: "
+                f"everybody would be let in, and no limit would hold. {instead}, or leave "
                 f"{' and '.join(names)} out."
             )
             raise ValueError(msg)
@@ -179,6 +184,8 @@ class Settings(Fields):
                 "GEMGATE_UPSTREAM=vertex."
             )
             raise ValueError(msg)
+        if self.vertex_credentials == "callers":
+            self._refuse_credentials_beside_callers()
         if not self.google_cloud_project and not self.vertex_api_key:
             msg = (
                 "GEMGATE_UPSTREAM asks for Vertex AI, and nothing says in which project: set GOOGLE_CLOUD_PROJECT, or "
@@ -186,6 +193,19 @@ class Settings(Fields):
             )
             raise ValueError(msg)
         return self
+
+    def _refuse_credentials_beside_callers(self) -> None:
+        """Refuse credentials of the gateway's where callers bring theirs.
+
+        Raises:
+            ValueError: it says which.
+        """
+        names = [variable(name) for name in ("vertex_api_key", "vertex_service_account") if getattr(self, name)]
+        if self.asks_developer_api:
+            names.append("GEMGATE_UPSTREAM=gemini,vertex")
+        if names:
+            msg = f"with GEMGATE_VERTEX_CREDENTIALS=callers, {names[0]} has no place: leave one of the two out."
+            raise ValueError(msg)
 
     @cached_property
     def asks_vertex(self) -> bool:
@@ -216,8 +236,16 @@ class Settings(Fields):
 
     @cached_property
     def passes_keys_through(self) -> bool:
-        """Whether callers bring their own Gemini key."""
-        return not self.gemini_api_key and not self.asks_vertex
+        """Whether callers bring their own Gemini key, or their own access token for Vertex AI."""
+        if self.asks_vertex:
+            return self.vertex_credentials == "callers"
+        return not self.gemini_api_key
+
+    @cached_property
+    def takes_google_tokens(self) -> bool:
+        """Whether a caller's own access token is passed on: to Vertex AI alone, in a project, without client keys."""
+        is_alone = self.asks_vertex and not self.asks_developer_api and not self.vertex_api_key
+        return is_alone and not self.asks_for_client_keys
 
     @cached_property
     def asks_for_client_keys(self) -> bool:

@@ -36,7 +36,8 @@ def client_of(
     from gemgate.gemini.vertex.google_auth import google_tokens
 
     account = service_account_of(settings)
-    tokens = None if settings.vertex_api_key else google_tokens(service_account=account, on_failure=_report)
+    has_none = bool(settings.vertex_api_key) or settings.passes_keys_through
+    tokens = None if has_none else google_tokens(service_account=account, on_failure=_report)
     there = replace(options, upstream=settings.vertex_endpoint or host_of(settings.google_cloud_location))
     vertex = VertexClient(there, lanes_of(settings), tokens, transport, on_failure, carry)
     if not settings.asks_developer_api:

@@ -111,7 +111,7 @@ def shared_calls(settings: Settings) -> Shared:
 
 
 def _pool(settings: Settings, keys: Sequence[str]) -> KeyPool:
-    if not settings.asks_vertex:
+    if not settings.asks_vertex or settings.passes_keys_through:
         return KeyPool(keys, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time)
     from gemgate.upstream.lane_pool import LanePool
 

@@ -92,9 +92,11 @@ class Upstream:
                 least busy key.
 
         Raises:
-            GeminiError: every key of the gateway is cooling down.
+            GeminiError: every key of the gateway is cooling down, or the caller's own ends before a job does.
         """
         if key is not None:
+            if target.group is MethodGroup.BATCH:
+                self.client.check_lasting(key)
             return key
         pool = self.shared.pool
         chosen = pool.choose_by_affinity(target, affinity) if affinity else pool.choose(target)

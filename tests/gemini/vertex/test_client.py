@@ -10,8 +10,11 @@ from tests.support.vertex import FRESH, PROJECT, TOKEN, FakeTokens
 
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.vertex.caller_tokens import placed, token_key
 from gemgate.gemini.vertex.client import GoogleClient, VertexClient
 from gemgate.gemini.vertex.lanes import Lanes
+from gemgate.upstream.client import Upstream
+from gemgate.upstream.targets import method_call
 
 LANE = f"{PROJECT}/global"
 BODY = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
@@ -210,3 +213,30 @@ async def test_models_of_vertex_ai_are_missing_where_the_developer_api_alone_is_
             await client.request("POST", "/v1beta/vertex/x:batchGenerateContent", key="AIza-key", json=BODY)
     assert caught.value.is_missing_model
     assert not google.requests
+
+
+async def test_a_callers_token_is_used_where_its_path_leads_and_no_job_is_pinned_to_it() -> None:
+    google, key = FakeGoogle(HELLO), placed(token_key("ya29.callers", "payer"), "another-project", "eu")
+    async with vertex(google) as client:
+        await client.generate("gemini-2.5-flash", BODY, key)
+        gemini = Upstream(client)
+        assert gemini.pin_key(key, method_call("models/x", "generateContent")) == key
+        with pytest.raises(GeminiError, match="outlives an access token") as caught:
+            gemini.pin_key(key)
+    assert caught.value.status == 400
+    assert google.last.url.host == "aiplatform.eu.rep.googleapis.com"
+    assert google.last.url.path.startswith("/v1/projects/another-project/locations/eu/")
+    assert (bearers(google), google.last.headers["x-goog-user-project"]) == (["Bearer ya29.callers"], "payer")
+
+
+@pytest.mark.parametrize(("project", "location"), [("a/b", "eu"), ("another-project", "eu/../us"), ("x y z", "eu")])
+def test_a_callers_token_leads_to_places_alone(project: str, location: str) -> None:
+    with pytest.raises(ValueError, match="is not"):
+        placed(token_key("ya29.callers"), project, location)
+
+
+async def test_a_lane_that_is_not_there_any_more_is_a_refusal() -> None:
+    async with vertex(FakeGoogle(HELLO)) as client:
+        with pytest.raises(GeminiError, match="not there any more") as caught:
+            await client.generate("gemini-2.5-flash", BODY, "a-project/that-was-left-out")
+    assert caught.value.status == 401

@@ -56,7 +56,10 @@ def take_key(scope: Scope) -> httpx.QueryParams:
     rest = [(name, value) for name, value in pairs if name != "key" and name not in _TOKENS]
     scope["query_string"] = urlencode(rest).encode()
     if len(rest) + sum(name == "key" for name, _ in pairs) < len(pairs):
-        msg = "The gateway takes no OAuth token. Send an API key in the header x-goog-api-key."
+        msg = (
+            "The gateway takes no OAuth token in the query. Send an API key in the header x-goog-api-key; before "
+            "Vertex AI, an access token in the header Authorization."
+        )
         raise ApiError(400, msg, code="unsupported_credential")
     if keys:
         headers = MutableHeaders(scope=scope)

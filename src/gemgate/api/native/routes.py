@@ -163,7 +163,7 @@ async def _serve(asked: _Asked, request: Request, send: Send) -> None:
         await uploads.go_on(request, send, services)
         return
     caller = caller_of(request)
-    lane = lane_for(call, services.settings) if isinstance(call, VertexMethod) else None
+    lane = lane_for(call, services.settings, caller.key) if isinstance(call, VertexMethod) else None
     await KINDS[call.method.kind](Exchange(request, send, call, query, caller, services, lane))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gemgate.api.native.methods import METHODS, MatchedMethod, Unknown
 from gemgate.errors import ApiError
 from gemgate.gemini.resource_names import VERTEX
+from gemgate.gemini.vertex.caller_tokens import is_token_key, placed
 from gemgate.gemini.vertex.lanes import Lanes
 from gemgate.gemini.vertex.methods import METHODS as VERTEX_METHODS
 from gemgate.settings import Settings
@@ -67,8 +68,10 @@ def find_vertex(verb: str, path: str) -> VertexMethod | Unknown | None:
     )
 
 
-def lane_for(call: VertexMethod, settings: Settings) -> str | None:
+def lane_for(call: VertexMethod, settings: Settings, key: str | None) -> str | None:
     """The one lane that the path asks for; None where any lane for the model will do.
+
+    A caller's own token (`key`) goes wherever the path says, since Google decides what it is good for.
 
     Raises:
         ApiError: 404 where the gateway asks the Developer API alone, 403 for a project that is not the gateway's, 400
@@ -79,6 +82,11 @@ def lane_for(call: VertexMethod, settings: Settings) -> str | None:
         raise ApiError(404, msg, code="unknown_method")
     if not call.project:
         return None
+    if is_token_key(key):
+        try:
+            return placed(key, call.project, call.location)
+        except ValueError as error:
+            raise ApiError(400, f"The path of the request: {error}.", code="invalid_value") from None
     if settings.vertex_api_key or call.project != settings.google_cloud_project:
         msg = (
             "The gateway calls Vertex AI in its own project, and this path names another one. Write the gateway's, or "

@@ -299,6 +299,9 @@ class GeminiClient:
             )
             raise TransportError(Failure.REDIRECT, message)
 
+    def check_lasting(self, key: str) -> None:
+        """Refuse a key of a caller's that ends before a job does; those of the Developer API last."""
+
     def note_failure(self, error: GeminiError) -> None:
         """A call has failed with `error`."""
         if self._on_failure is not None:

@@ -17,9 +17,10 @@ from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import PATH
 from gemgate.gemini.resource_names import VERTEX
 from gemgate.gemini.types import GenerateContentResponse
+from gemgate.gemini.vertex.caller_tokens import BEARER, QUOTA_HEADER, CallerToken, is_token_key
 from gemgate.gemini.vertex.credentials import BearerTokens
 from gemgate.gemini.vertex.differences import fitted_bytes
-from gemgate.gemini.vertex.lanes import Lanes
+from gemgate.gemini.vertex.lanes import Lane, Lanes
 from gemgate.gemini.vertex.methods import METHODS, MODELS_PATH, count_body, embedding_calls, embeddings_in, models_in
 from gemgate.gemini.vertex.model_lists import VERTEX_PATH
 from gemgate.gemini.vertex.refusals import not_there, raise_explained
@@ -28,19 +29,19 @@ from gemgate.tasks import some_at_once
 MAX_AT_ONCE = 8
 """Calls that one list of texts to embed is, at a time."""
 
-_BEARER = "Bearer "
 _METHOD = re.compile(r"/v1(?:beta|alpha)?/(?P<model>[\w./-]{1,240}):(?P<method>[A-Za-z]{1,60})", re.ASCII)
 
 
 class VertexClient(GeminiClient):
-    """Calls to Vertex AI. The `key` of a call is the name of a lane.
+    """Calls to Vertex AI. The `key` of a call is the name of a lane, or a caller's own token (`caller_tokens`).
 
-    A 401 with a bearer token is tried once more, with a fresh one.
+    A 401 with a bearer token of the gateway's is tried once more, with a fresh one; a caller's own is never replaced.
 
     Args:
         options: As for the Developer API; the upstream is the host whose proxy is used.
         lanes: Where calls may go.
-        tokens: Gives bearer tokens; None in the express mode. It is started and stopped with the client.
+        tokens: Gives bearer tokens; None in the express mode, and where callers bring theirs. It is started and stopped
+            with the client.
         transport: Replaces the network, in tests.
         on_failure: Called with each call that fails, whatever becomes of it.
         carry: Gives headers that each call carries beside its own.
@@ -113,7 +114,7 @@ class VertexClient(GeminiClient):
         self, model: str, body: Mapping[str, object], key: str, within: float | None
     ) -> dict[str, object]:
         """The answer of `batchEmbedContents`, of as many calls as the model needs for it."""
-        lane = self.lanes.by_name[key]
+        lane = self._lane(key, model)
         calls = [
             partial(self._asked, "POST", lane.model_url(model, call.method), key, call.body, within)
             for call in embedding_calls(model.rpartition("/")[2], body)
@@ -134,18 +135,18 @@ class VertexClient(GeminiClient):
         Raises:
             GeminiError: the status is not 2xx; the connection is closed then.
         """
-        lane = self.lanes.by_name[key]
-        secret = lane.api_key or call.headers["authorization"].removeprefix(_BEARER)
+        lane = self._lane(key)
+        secret = lane.api_key or call.headers["authorization"].removeprefix(BEARER)
         is_replayable = isinstance(call.stream, httpx.ByteStream)  # before a transport reads it
         try:
             return await super().send(
                 call, secret, redirect=redirect, first_byte_timeout=first_byte_timeout, within=within
             )
         except GeminiError as error:
-            if error.status != 401 or self._tokens is None or not is_replayable:
+            if error.status != 401 or self._tokens is None or is_token_key(key) or not is_replayable:
                 raise_explained(error, lane)
             fresh = await self._renewed(secret, error)
-        headers = with_headers(call.headers, {"authorization": _BEARER + fresh})
+        headers = with_headers(call.headers, {"authorization": BEARER + fresh})
         again = httpx.Request(call.method, call.url, headers=headers, stream=call.stream)
         try:
             return await super().send(
@@ -170,8 +171,27 @@ class VertexClient(GeminiClient):
             raise refused
         return fresh
 
+    def check_lasting(self, key: str) -> None:
+        """Refuse a caller's own token: a job lives for a day, and a token for an hour.
+
+        Raises:
+            GeminiError: 400.
+        """
+        if is_token_key(key):
+            message = "A batch outlives an access token: ask for it with a client key of the gateway's, or at Google."
+            raise GeminiError(400, message, "FAILED_PRECONDITION")
+
     def _model_url(self, model: str, method: str, key: str) -> httpx.URL:
-        return self.lanes.by_name[key].model_url(model, method)
+        return self._lane(key, model).model_url(model, method)
+
+    def _lane(self, key: str, model: str = "") -> Lane:
+        """The lane that is called `key`, or the one that a caller's own token is used in for `model`.
+
+        Raises:
+            GeminiError: 401, `key` is neither.
+        """
+        lane = self.lanes.by_name.get(key)
+        return lane or CallerToken.of(key).lane(self.lanes.endpoint) or self.lanes.serving(model)[0]
 
     def _target_url(self, url: httpx.URL, key: str) -> httpx.URL:
         """Where that is in Vertex AI which the Developer API has at `url`.
@@ -179,18 +199,20 @@ class VertexClient(GeminiClient):
         Raises:
             GeminiError: 501, it has no such thing; the text says what to use instead.
         """
-        lane = self.lanes.by_name[key]
         found = _METHOD.fullmatch(url.path)
         if found is None or found["method"] not in METHODS:
             raise not_there(url.path)
+        lane = self._lane(key, found["model"])
         query = url.query.decode()
         return lane.model_url(found["model"], found["method"] + (f"?{query}" if query else ""))
 
     def _models_url(self, url: httpx.URL, key: str) -> httpx.URL:
-        return httpx.URL(self.lanes.by_name[key].origin + MODELS_PATH, params=url.params or None)
+        return httpx.URL(self._lane(key).origin + MODELS_PATH, params=url.params or None)
 
     def _headers_of(self, key: str, *, is_json: bool) -> httpx.Headers:
-        lane = self.lanes.by_name[key]
+        lane = self.lanes.by_name.get(key)
+        if lane is None:
+            return with_headers(super()._headers_of("", is_json=is_json), CallerToken.of(key).headers)
         if lane.is_express or self._tokens is None:
             return super()._headers_of(lane.api_key, is_json=is_json)
         try:
@@ -201,9 +223,9 @@ class VertexClient(GeminiClient):
         kept = self._bearing.get(is_json)
         if kept is not None and kept[0] == token:
             return kept[1]
-        more = {"authorization": _BEARER + token}
+        more = {"authorization": BEARER + token}
         if self._tokens.quota_project:
-            more["x-goog-user-project"] = self._tokens.quota_project
+            more[QUOTA_HEADER] = self._tokens.quota_project
         headers = with_headers(super()._headers_of("", is_json=is_json), more)
         self._bearing[is_json] = (token, headers)
         return headers

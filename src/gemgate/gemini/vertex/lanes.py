@@ -153,6 +153,11 @@ class Lanes:
         locations: The locations of certain models.
         api_keys: Keys of the express mode, each a lane; with them, `project` is not asked.
         endpoint: An origin in the place of Google's hosts; empty: Google's.
+
+    Attributes:
+        all: In their order.
+        by_name: The same by their names.
+        endpoint: As given.
     """
 
     def __init__(
@@ -165,6 +170,7 @@ class Lanes:
     ) -> None:
         self._locations = dict(locations or {}) if not api_keys else {}
         self._default = (location,)
+        self.endpoint = endpoint
         express = endpoint or host_of(GLOBAL)
         if api_keys:
             self.all = tuple(
