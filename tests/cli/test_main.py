@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,21 @@ def test_ctrl_c_ends_the_emulator_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def taken_port() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield str(listener.getsockname()[1])
+
+
+def test_the_version_is_printed_whatever_the_settings_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMGATE_PORT", "nonsense")
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"gemgate {version('gemgate')}\n")
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(("--help",), 0), ((), 2)])
+def test_help_names_the_purpose_the_commands_and_the_version(arguments: tuple[str, ...], code: int) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert "Serves the OpenAI API and speaks the native Gemini API to Google." in result.output
+    for name in ("--version", "serve", "emulate", "check", "key", "batch"):
+        assert name in result.output
 
 
 @pytest.mark.parametrize("command", ["serve", "emulate"])

@@ -1,7 +1,10 @@
 """The command `gemgate`: serve, emulate, check, key, batch."""
 
+from typing import Annotated
+
 import typer
 
+from gemgate import __version__
 from gemgate.cli.batch import app as batch_app
 from gemgate.cli.console import read_settings, say
 from gemgate.cli.emulate import emulate
@@ -16,6 +19,21 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(emulate)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        say(f"gemgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
 
 
 @app.command()
