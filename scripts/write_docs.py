@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: the tables, the figures, the examples, a picture.
+"""Writes the generated parts of the documentation: the tables, the figures, the examples, the pictures.
 
 A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated -->`.
 """
@@ -23,6 +23,8 @@ from gemgate.translation.parameters import ParameterSupport
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+
+sys.path.insert(0, str(ROOT))  # the packages of tests and scripts are those of the clone
 
 _PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
@@ -102,6 +104,7 @@ def _generated(name: str) -> str:
     others: dict[str, Callable[[], str]] = {
         "settings": _settings,
         "figures": _figures,
+        "batch-figures": _batch_figures,
         "exchanges": _exchanges,
         "spellings": _spellings,
         "headers": _headers,
@@ -158,12 +161,31 @@ def _settings() -> str:
 
 
 def _figures() -> str:
-    report = (ROOT / "benchmarks" / "REPORT.md").read_text()
-    return "\n" + report.partition("## Figures\n")[2].strip() + "\n\n"
+    """The charts, and the targets of the report."""
+    from scripts import draw_charts
+
+    report = draw_charts.REPORT.read_text()
+    shown = {
+        "performance-cpu.svg": draw_charts.words(draw_charts.cpu(report)),
+        "performance-memory.svg": draw_charts.words(draw_charts.standing(report)),
+    }
+    images = "\n\n".join(f"![{words}](assets/{name})" for name, words in shown.items())
+    return f"\n{images}\n\n{_of_report('row', 'against')}\n"
+
+
+def _batch_figures() -> str:
+    return f"\n{_of_report('batches')}\n"
+
+
+def _of_report(*first: str) -> str:
+    """The table of the report whose head begins so."""
+    report = (ROOT / "benchmarks" / "REPORT.md").read_text().partition("## Figures\n")[2]
+    found = re.search(rf"^\| {re.escape(' | '.join(first))} \|.*\n(?:\|.*\n?)+", report, re.MULTILINE)
+    assert found, first
+    return found[0]
 
 
 def _exchanges() -> str:
-    sys.path.insert(0, str(ROOT))  # the package of tests is that of the clone
     from tests.exchanges.exchange import Exchange, load
 
     chapters: dict[str, list[Exchange]] = {title: [] for title in _CHAPTERS.values()}
@@ -183,7 +205,6 @@ def _exchanges() -> str:
 
 
 def _spellings() -> str:
-    sys.path.insert(0, str(ROOT))  # the package of tests is that of the clone
     from tests.faults.spellings import PREFIXES
 
     return _spelled("SPELLINGS").rstrip("\n") + (
@@ -192,7 +213,6 @@ def _spellings() -> str:
 
 
 def _spelled(name: str) -> str:
-    sys.path.insert(0, str(ROOT))
     from tests.faults import spellings
 
     rows = [
@@ -204,7 +224,6 @@ def _spelled(name: str) -> str:
 
 def _signed() -> str:
     """The fields of messages in which thought signatures are read."""
-    sys.path.insert(0, str(ROOT))
     from tests.faults.spellings import SIGNATURE, SIGNED
 
     rows = [f"| `{json.dumps(message).replace(SIGNATURE, '…')}` |\n" for message in SIGNED]
@@ -243,7 +262,11 @@ def _default(value: object) -> str:
 
 
 def main() -> int:
-    """Write the pages, and the examples of the console, which are golden exchanges too."""
+    """Write the pages, the pictures, and the examples of the console, which are golden exchanges too."""
+    from scripts import draw_charts, draw_states
+
+    draw_states.main()
+    draw_charts.main()
     runpy.run_path(str(ROOT / "scripts" / "write_console_examples.py"), run_name="examples")["main"]()
     for page in pages():
         page.write_text(rewritten(page.read_text()))

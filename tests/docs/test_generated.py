@@ -17,7 +17,7 @@ def test_the_page_is_up_to_date(page: Path) -> None:
 
 def test_every_generated_part_is_on_a_page() -> None:
     text = "".join(page.read_text() for page in SCRIPT["pages"]())
-    others = ["settings", "figures", "exchanges", "spellings", "signed", "batch-life"]
+    others = ["settings", "figures", "batch-figures", "exchanges", "spellings", "signed", "batch-life"]
     others += ["embedding-spellings", "image-spellings", "response-spellings"]
     others += ["response-items", "response-tools", "response-events"]
     for name in (*others, *SCRIPT["_FATES"]):
