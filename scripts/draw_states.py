@@ -67,7 +67,9 @@ BATCHES: Mapping[tuple[str, str], str] = {
 def statuses() -> set[tuple[str, str]]:
     """The steps between OpenAI's statuses that the table of states allows: each way through it is gone."""
     row: dict[str, object] = {"status": "validating", "progress": None, "google_name": None, "in_progress_at": None}
-    waiting, seen, found = [row], set(), set()
+    waiting = [row]
+    seen: set[tuple[str, object]] = set()
+    found: set[tuple[str, str]] = set()
     while waiting:
         row = waiting.pop()
         state = state_of(_row(row))

@@ -145,6 +145,26 @@ def test_another_token_gives_no_session(stranger: httpx.Client, token: str) -> N
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("root", ["", "/gemini"])
+async def test_the_form_says_that_a_token_was_wrong_and_finds_its_files_wherever_it_is_served(root: str) -> None:
+    app = gateway_app(host="0.0.0.0", console_token=TOKEN, root_path=root)
+    async with in_process(app, base_url="http://127.0.0.1") as client:
+        form = await client.get(f"{root}/console")
+        wrong = await client.post(f"{root}/console/login", data={"token": "wrong"})
+        assert [(answer.status_code, answer.headers["cache-control"]) for answer in (form, wrong)] == [
+            (200, "no-store"),
+            (401, "no-store"),
+        ]
+        assert "That is not the token." not in form.text
+        assert '<p class="problem" role="alert">That is not the token.</p>' in wrong.text
+        for page in (form.text, wrong.text):
+            assert f'action="{root}/console/login"' in page
+            links = re.findall(r'href="([^"]+)"', page)
+            assert links == [f"{root}/console/icon.svg", f"{root}/console/console.css"]
+            assert [(await client.get(link)).status_code for link in links] == [200, 200]
+            assert "$" not in page
+
+
 def test_the_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends(stranger: httpx.Client) -> None:
     answer = stranger.post("/console/login", data={"token": TOKEN})
     stranger.cookies.clear()

@@ -24,7 +24,8 @@ COOKIE = "gemgate_console"
 CSRF_HEADER = "x-csrf-token"
 SESSION_SECONDS = 43_200
 
-_FORWARDED = frozenset({b"forwarded", b"via", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip", b"x-client-ip"})
+FORWARDED = frozenset({b"forwarded", b"via", b"x-real-ip", b"cf-connecting-ip", b"true-client-ip", b"x-client-ip"})
+"""Headers that proxies add, beside those that begin with `x-forwarded-`."""
 
 
 class ConsoleAccess:
@@ -120,7 +121,7 @@ class ConsoleAccess:
 
 def _check_private(request: Request, headers: Mapping[bytes, bytes], host: str) -> None:
     """Browsers of this machine speak HTTP/1.1, name the loopback, and have nobody to forward for them."""
-    is_forwarded = any(name in _FORWARDED or name.startswith(b"x-forwarded-") for name in headers)
+    is_forwarded = any(name in FORWARDED or name.startswith(b"x-forwarded-") for name in headers)
     if is_forwarded or request.scope.get("http_version") != "1.1":
         msg = "Behind a proxy the console needs a token: set GEMGATE_CONSOLE_TOKEN."
         raise ApiError(403, msg, code="console_token_required")

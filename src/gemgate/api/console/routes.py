@@ -1,12 +1,14 @@
 """`/console` and `/`: the pages, their files, and the form for the token."""
 
 from functools import partial
+from html import escape
 from pathlib import Path
+from string import Template
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from gemgate import __version__
 from gemgate.api.console.access import ConsoleAccess
@@ -32,9 +34,11 @@ _SECURITY = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-cache",
 }
+_OF_PAGES = {**_SECURITY, "cache-control": "no-store"}
 _FILES = Path(__file__).parent / "static"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
 _MAX_FORM = 4096
+_PROBLEM = '<p class="problem" role="alert">That is not the token.</p>'
 _ENDPOINTS = {
     "openai": "/v1",
     "google_openai": "/v1beta/openai",
@@ -74,11 +78,14 @@ class _Pages:
     def __init__(self, settings: Settings, access: ConsoleAccess) -> None:
         self._home = f"{settings.root_path}/console"
         self._access = access
+        self._form = Template((_FILES / "login.html").read_text(encoding="utf-8"))
 
     async def page(self, request: Request) -> Response:
         """The console, or the form for its token."""
         self._access.check_origin(request)
-        return self._html("index.html" if self._access.is_open_to(request) else "login.html")
+        if not self._access.is_open_to(request):
+            return self._login()
+        return FileResponse(_FILES / "index.html", headers=_OF_PAGES, media_type="text/html")
 
     async def file(self, request: Request, name: str) -> Response:
         """A script, the style sheet or the icon. They hold nothing of this gateway's."""
@@ -93,7 +100,7 @@ class _Pages:
         form = parse_qs((await read_body(request, _MAX_FORM)).decode("utf-8", "replace"))
         response: Response = RedirectResponse(self._home, 303, _SECURITY)
         if not self._access.log_in(request, form.get("token", [""])[0].strip(), response):
-            return self._html("login-failed.html", 401)
+            return self._login(_PROBLEM, 401)
         return response
 
     async def log_out(self, request: Request) -> Response:
@@ -103,9 +110,9 @@ class _Pages:
         self._access.log_out(response)
         return response
 
-    def _html(self, name: str, status: int = 200) -> Response:
-        headers = {**_SECURITY, "cache-control": "no-store"}
-        return FileResponse(_FILES / name, status, headers, media_type="text/html")
+    def _login(self, problem: str = "", status: int = 200) -> Response:
+        page = self._form.substitute(home=escape(self._home), problem=problem)
+        return HTMLResponse(page, status, _OF_PAGES)
 
 
 def _names() -> frozenset[str]:
