@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
-from tests.support import certificates, lanes, secrets
+from tests.support import certificates, lanes, output, secrets
 from tests.support.lanes import no_process_and_no_listener
 from tests.support.schemas import unchanged_schemas
 from tests.support.secrets import no_secret_leaves
@@ -21,6 +21,7 @@ __all__ = ["no_process_and_no_listener", "no_secret_leaves", "surroundings", "un
 
 # What is imported stays: the collector of garbage need not look at it as it comes, nor again in each test.
 gc.disable()
+output.install()
 secrets.install()
 certificates.install()
 lanes.install_guard()

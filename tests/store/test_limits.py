@@ -1,14 +1,16 @@
 """The quota of rows that are not files: it holds, and what is stored is not added up with each of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 from sqlalchemy import event
 from tests.store.support import OTHER, OWNER, stream
 from tests.support.clock import FakeClock
 
-from gemgate.store import QuotaExceededError, Store
+from gemgate.store import QuotaExceededError, Store, Uploads
 from gemgate.store.limits import StorageLimits, StorageRoom
 
 pytestmark = pytest.mark.integration
@@ -88,3 +90,31 @@ async def test_a_file_that_arrives_while_another_is_counted_counts(
             monkeypatch.setattr(StorageRoom, "_stored", counted_as_the_first_ends)
             with pytest.raises(QuotaExceededError):
                 await anext(second)
+
+
+async def test_conversations_that_are_made_at_once_are_counted_together(store: Store, clock: FakeClock) -> None:
+    room = StorageRoom(store.database, None, clock, StorageLimits(files_per_owner=3))
+
+    async def create() -> bool:
+        try:
+            async with room.reserved(OWNER, 1):
+                await store.conversations.create(OWNER, {}, 3600)
+        except QuotaExceededError:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(create() for _ in range(10)))) == 3
+    assert await create() is False
+    async with room.reserved(OTHER, 1):
+        pass
+
+
+async def test_uploads_that_are_begun_and_left_or_cancelled_are_counted(store: Store, clock: FakeClock) -> None:
+    room = StorageRoom(store.database, None, clock, StorageLimits(files_per_owner=3))
+    uploads = Uploads(store.database, store.blobs, clock, room)
+    begin = partial(uploads.create, filename="a", purpose="user_data", size=1, mime_type="text/plain")
+    begun = [await begin(OWNER) for _ in range(3)]
+    await uploads.cancel(OWNER, begun[0].id)
+    with pytest.raises(QuotaExceededError):
+        await begin(OWNER)
+    await begin(OTHER)

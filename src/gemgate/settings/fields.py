@@ -183,7 +183,7 @@ class Fields(SecretFiles):
         default=107_374_182_400, description="Bytes of files and parts of uploads that one caller may store."
     )
     storage_files_per_caller: PositiveInt = Field(
-        default=100_000, description="Files, parts of uploads and conversations that one caller may store."
+        default=100_000, description="Files, uploads, their parts and conversations that one caller may store."
     )
     storage_free_bytes: NonNegativeInt = Field(
         default=536_870_912,

@@ -1,9 +1,10 @@
 """What callers may store: bytes and files of each, and a reserve of free disk that none of them gets."""
 
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from anyio import to_thread
@@ -33,7 +34,7 @@ class StorageLimits:
 
     Attributes:
         bytes_per_owner: Of all files, parts of uploads, responses and items of conversations of one caller.
-        files_per_owner: Files, parts of uploads and conversations of one caller.
+        files_per_owner: Files, uploads, their parts and conversations of one caller.
         free_bytes: Of each local disk, below which nothing that callers send is stored there.
     """
 
@@ -44,9 +45,10 @@ class StorageLimits:
 
 @dataclass(slots=True, eq=False)
 class _Arrival:
-    """A file or a part on its way, and the bytes of it that are here."""
+    """A file, a part or a conversation on its way, the bytes of it that are here, and how many came before it."""
 
     size: int = 0
+    number: int = field(default_factory=count().__next__)
 
 
 class StorageRoom:
@@ -86,6 +88,20 @@ class StorageRoom:
         """
         await self.check_disk(size)
         await self._check_quota(owner, size, files=1)
+
+    @asynccontextmanager
+    async def reserved(self, owner: str, size: int) -> AsyncIterator[None]:
+        """Room for a file or a conversation of `size` bytes until the block ends: make the row within it.
+
+        Raises:
+            QuotaExceededError: the caller has stored as much as it may.
+            DiskReserveError: the disk is full but for the reserve.
+        """
+        arrival = _Arrival(size)
+        with self._arrives(owner, arrival):
+            await self.check_disk(size)
+            await self._check_quota(owner, until=arrival)
+            yield
 
     async def check_bytes(self, owner: str, size: int) -> None:
         """Refuse to store `size` bytes more for `owner` in rows, which are not files.
@@ -166,11 +182,16 @@ class StorageRoom:
         await check_room()
         await self._check_quota(owner, files=1)
         arrival = _Arrival()
+        with self._arrives(owner, arrival):
+            async with aclosing(self._passing(owner, arrival, chunks, check_room, announced, left)) as passing:
+                yield passing
+
+    @contextmanager
+    def _arrives(self, owner: str, arrival: _Arrival) -> Iterator[None]:
         arriving = self._arriving.setdefault(owner, set())
         arriving.add(arrival)
         try:
-            async with aclosing(self._passing(owner, arrival, chunks, check_room, announced, left)) as passing:
-                yield passing
+            yield
         finally:
             arriving.discard(arrival)
             if not arriving and self._arriving.get(owner) is arriving:
@@ -197,8 +218,11 @@ class StorageRoom:
             yield chunk
         await self._check_quota(owner)
 
-    async def _check_quota(self, owner: str, size: int = 0, files: int = 0) -> int:
-        """Refuse what is beyond the quota with so much more; the bytes that are stored and arrive, where they count."""
+    async def _check_quota(self, owner: str, size: int = 0, files: int = 0, until: _Arrival | None = None) -> int:
+        """Refuse what is beyond the quota with so much more; the bytes that are stored and arrive, where they count.
+
+        With `until`, what came after it does not count.
+        """
         most, number = self._limits.bytes_per_owner, self._limits.files_per_owner
         if most is None and number is None:
             return 0
@@ -210,16 +234,19 @@ class StorageRoom:
             in_doubt = [one for one in before if one not in arriving]
             if not in_doubt:
                 break
-        arriving = arriving.union(in_doubt)
+        arriving = {one for one in arriving.union(in_doubt) if until is None or one.number <= until.number}
         stored += sum(one.size for one in arriving)
         if most is not None and stored + size > most:
             raise QuotaExceededError(f"{most} bytes")
         if number is not None and rows + len(arriving) + files > number:
-            raise QuotaExceededError(f"{number} files and conversations")
+            raise QuotaExceededError(f"{number} files, uploads and conversations")
         return stored
 
     async def _stored(self, owner: str) -> tuple[int, int]:
-        """The bytes of what the caller has stored, and the number of files, parts and conversations."""
+        """The bytes of what the caller has stored, and the number of files, uploads, parts and conversations.
+
+        Of an upload that became a file only the file counts.
+        """
         alive = or_(FileRow.expires_at.is_(None), FileRow.expires_at > self._clock())
         files = select(func.coalesce(func.sum(FileRow.bytes), 0), func.count()).where(FileRow.owner == owner, alive)
         parts = (
@@ -227,13 +254,14 @@ class StorageRoom:
             .join(UploadRow, UploadRow.id == UploadPartRow.upload_id)
             .where(UploadRow.owner == owner)
         )
+        uploads = select(func.count()).where(UploadRow.owner == owner, UploadRow.status != "completed")
         talks = select(func.count()).select_from(ConversationRow).where(ConversationRow.owner == owner)
         async with self._database.read() as session:
             rows = [(await session.execute(query)).one() for query in (files, parts)]
             generated = [await session.scalar(query) or 0 for query in _generated(owner)]
-            conversations = int(await session.scalar(talks) or 0)
-        count = sum(int(row[1]) for row in rows) + conversations
-        return sum(int(row[0]) for row in rows) + sum(map(int, generated)), count
+            others = [int(await session.scalar(query) or 0) for query in (uploads, talks)]
+        number = sum(int(row[1]) for row in rows) + sum(others)
+        return sum(int(row[0]) for row in rows) + sum(map(int, generated)), number
 
 
 def _generated(owner: str) -> tuple[Select[int], ...]:

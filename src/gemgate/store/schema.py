@@ -17,7 +17,7 @@ from gemgate.store.tables import Base
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "r0007"
+HEAD = "r0008"
 """The newest of the migrations, which arrives at the tables of `Base`."""
 
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -74,7 +74,7 @@ class UploadRow(Base):
     """
 
     __tablename__ = "uploads"
-    __table_args__ = (Index(None, "status", "expires_at"),)
+    __table_args__ = (Index(None, "status", "expires_at"), Index(None, "owner"))
 
     id: Mapped[_Key]
     owner: Mapped[_Digest]

@@ -50,7 +50,6 @@ class Uploads:
             QuotaExceededError: the caller may not store so much.
             DiskReserveError: the disk has no room for it.
         """
-        await self._room.check(owner, size)
         now = int(self._clock())
         upload = UploadRow(
             id=upload_id or new_id("upload_", now),
@@ -63,7 +62,7 @@ class Uploads:
             expires_at=now + lifetime,
             expires_after=expires_after,
         )
-        async with self._database.write() as session:
+        async with self._room.reserved(owner, size), self._database.write() as session:
             session.add(upload)
         return upload
 

@@ -46,11 +46,11 @@ async def create_conversation(request: Request) -> Response:
     asked = await aside.run(partial(parse, ConversationRequest, body))
     items = await aside.run(partial(new_conversation_items, asked.items or []))
     await services.confirmed_keys.check(caller)
-    await services.store.room.check(caller.id, len(body))
     lifetime = services.settings.responses_lifetime
-    row = await services.store.conversations.create(caller.id, _stored(asked.metadata), lifetime)
-    if items:
-        await services.store.conversations.append(caller.id, row.id, items, lifetime)
+    async with services.store.room.reserved(caller.id, len(body)):
+        row = await services.store.conversations.create(caller.id, _stored(asked.metadata), lifetime)
+        if items:
+            await services.store.conversations.append(caller.id, row.id, items, lifetime)
     return json_response(_shown(row))
 
 
