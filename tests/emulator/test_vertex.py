@@ -296,3 +296,29 @@ async def test_the_token_endpoint_reads_assertions(vertex: httpx.AsyncClient) ->
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
     refreshed = await vertex.post("/token", data={"grant_type": "refresh_token", "refresh_token": "r"})
     assert refreshed.json()["access_token"].startswith("ya29.")
+
+
+async def test_a_cache_is_of_its_place_and_has_a_whole_name(vertex: httpx.AsyncClient) -> None:
+    contents = [{"role": "user", "parts": [{"text": "The sky is blue. " * 500}]}]
+    body = {"model": FLASH.removeprefix("/v1/"), "contents": contents, "ttl": "60s"}
+    made = await vertex.post(f"{PLACE}/cachedContents", json=body)
+    name, number = made.json()["name"], made.json()["name"].split("/")[1]
+    assert number.isdecimal()
+    assert (await vertex.get(f"/v1/{name}")).json() == (await vertex.get(f"/v1beta1/{name}")).json() == made.json()
+    for elsewhere in (name.replace("/global/", "/us/"), name.replace(number, "another-project")):
+        refused = await vertex.get(f"/v1/{elsewhere}")
+        assert (refused.status_code, error(refused)["status"]) == (404, "NOT_FOUND")
+    used = await vertex.post(f"{FLASH}:generateContent", json=said("What colour?", cachedContent=name))
+    assert used.json()["usageMetadata"]["cachedContentTokenCount"] > 1000
+    assert (await vertex.post(f"{FLASH}:generateContent", json=said("?", cachedContent="cachedContents/1"))).is_error
+    assert [each["name"] for each in (await vertex.get(f"{PLACE}/cachedContents")).json()["cachedContents"]] == [name]
+    listed = await vertex.get("/v1beta/cachedContents", headers={"x-goog-api-key": "AIza-any"})
+    assert name.rpartition("/")[2] not in listed.text
+    assert (await vertex.delete(f"/v1/{name}")).json() == {}
+    assert (await vertex.get(f"{PLACE}/cachedContents")).json() == {}
+
+
+@pytest.mark.parametrize("model", ["models/gemini-2.5-flash", "", FLASH.removeprefix("/v1/").replace("global", "eu")])
+async def test_the_model_of_a_cache_is_named_whole_and_in_its_place(vertex: httpx.AsyncClient, model: str) -> None:
+    refused = await vertex.post(f"{PLACE}/cachedContents", json={"model": model, **said("The sky. " * 2000)})
+    assert (refused.status_code, error(refused)["status"]) == (400, "INVALID_ARGUMENT")

@@ -1,6 +1,7 @@
 """google-genai for Python with `vertexai=True` and the gateway as its base URL, for callers with client keys."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,14 +16,15 @@ from tests.support.vertex_stack import PROJECT, vertex_stack
 pytestmark = pytest.mark.integration
 
 KEY = "gk-the-key-of-this-caller"
+OTHER_KEY = "gk-the-key-of-another-caller"
 MODEL = "gemini-3-flash-preview"
 PLACE = f"/v1/projects/{PROJECT}/locations/global/publishers/google/models"
 
 
 @pytest.fixture(scope="module")
 def vertex() -> Iterator[Stack]:
-    locations = {"gemini-2.5-flash": ("europe-west4", "us-central1")}
-    with vertex_stack(client_keys=(KEY,), vertex_locations=locations) as running:
+    locations = {"gemini-2.5-flash": ("europe-west4", "us-central1"), "endpoints/*": ("us-central1",)}
+    with vertex_stack(client_keys=(KEY, OTHER_KEY), vertex_locations=locations) as running:
         yield running
 
 
@@ -127,7 +129,11 @@ def test_a_location_in_the_path_is_where_the_answer_comes_from(vertex: Stack, lo
         (f"/v1/projects/{PROJECT}%2F..%2Fother/locations/global/publishers/google/models/{MODEL}", 404, ""),
         (f"/v1/projects/{PROJECT}/locations/evil.example%23/publishers/google/models/{MODEL}", 404, "UNKNOWN_METHOD"),
         (f"/v1/projects/{PROJECT}/locations/global/publishers/anthropic/models/claude", 404, ""),
-        (f"/v1/projects/{PROJECT}/locations/global/endpoints/1234", 404, ""),
+        (f"/v1/projects/{PROJECT}/locations/global/endpoints/1234", 400, "LOCATION_NOT_SERVED"),
+        ("/v1/projects/another/locations/us-central1/endpoints/1234", 403, "PROJECT_NOT_ALLOWED"),
+        ("/v1/projects/123456/locations/us-central1/endpoints/1234", 403, "PROJECT_NOT_ALLOWED"),
+        (f"/v1/projects/{PROJECT}/locations/us-central1/endpoints/a%2F..%2Fb", 404, "UNKNOWN_METHOD"),
+        (f"/v1/projects/{PROJECT}/locations/us-central1/cachedContents/1", 404, "UNKNOWN_METHOD"),
     ],
 )
 def test_no_name_in_a_path_leads_elsewhere(vertex: Stack, path: str, status: int, code: str) -> None:
@@ -154,9 +160,113 @@ def test_who_has_no_client_key_is_refused_in_googles_shape(vertex: Stack, creden
 def test_a_cache_in_a_body_is_nobodys(vertex: Stack) -> None:
     with vertex_client(vertex.gateway) as client:
         config = types.GenerateContentConfig(cached_content=f"projects/{PROJECT}/locations/global/cachedContents/1")
-        with pytest.raises(errors.ClientError, match="makes no caches") as refused:
+        with pytest.raises(errors.ClientError, match="cachedContents/1") as refused:
             client.models.generate_content(model=MODEL, contents="Hello", config=config)
     assert refused.value.code == 404
+
+
+def long_cache(client: genai.Client, model: str = MODEL) -> types.CachedContent:
+    text = "The sky over Berlin is blue. " * 300
+    return client.caches.create(model=model, config=types.CreateCachedContentConfig(contents=text, ttl="600s"))
+
+
+def test_a_cache_is_made_used_changed_listed_and_deleted(client: genai.Client, vertex: Stack) -> None:
+    cache = long_cache(client)
+    name = cache.name or ""
+    assert re.fullmatch(r"projects/\d+/locations/global/cachedContents/\d+", name)
+    assert (cache.model or "").endswith(f"/locations/global/publishers/google/models/{MODEL}")
+    assert client.caches.get(name=name).name == name
+    config = types.GenerateContentConfig(cached_content=name)
+    answer = client.models.generate_content(model=MODEL, contents="What colour?", config=config)
+    assert answer.usage_metadata is not None
+    assert (answer.usage_metadata.cached_content_token_count or 0) > 1000
+    whole = name.replace(name.split("/")[1], PROJECT)
+    assert vertex.seen.requests[-1].body["cachedContent"] == whole
+    changed = client.caches.update(name=name, config=types.UpdateCachedContentConfig(ttl="6000s"))
+    assert changed.expire_time is not None
+    assert cache.expire_time is not None
+    assert changed.expire_time > cache.expire_time
+    assert name in [each.name for each in client.caches.list()]
+    client.caches.delete(name=name)
+    with pytest.raises(errors.ClientError) as gone:
+        client.caches.get(name=name)
+    assert gone.value.code == 404
+
+
+def test_a_cache_is_its_callers_alone(vertex: Stack) -> None:
+    with vertex_client(vertex.gateway) as client, vertex_client(vertex.gateway, OTHER_KEY) as other:
+        name = long_cache(client).name or ""
+        seen = len(vertex.seen.requests)
+        config = types.GenerateContentConfig(cached_content=name)
+        foreign: list[Callable[[], object]] = [
+            lambda: other.caches.get(name=name),
+            lambda: other.caches.update(name=name, config=types.UpdateCachedContentConfig(ttl="1s")),
+            lambda: other.caches.delete(name=name),
+            lambda: other.models.generate_content(model=MODEL, contents="What?", config=config),
+        ]
+        for ask in foreign:
+            with pytest.raises(errors.ClientError) as refused:
+                ask()
+            assert refused.value.code == 404
+        assert len(vertex.seen.requests) == seen
+        assert list(other.caches.list()) == []
+        assert name in [each.name for each in client.caches.list()]
+
+
+def test_a_cache_is_made_where_the_path_says_and_named_in_openais_api_too(vertex: Stack) -> None:
+    with vertex_client(vertex.gateway, location="us-central1") as client:
+        name = long_cache(client, "gemini-2.5-flash").name or ""
+    assert "/locations/us-central1/" in name
+    messages = [{"role": "user", "content": "What colour is the sky?"}]
+    for cached in (name, name[name.index("cachedContents/") :]):
+        body = {"model": "gemini-2.5-flash", "messages": messages, "cached_content": cached}
+        for key, status in ((KEY, 200), (OTHER_KEY, 404)):
+            headers = {"authorization": f"Bearer {key}"}
+            answer = httpx.post(f"{vertex.gateway}/v1/chat/completions", json=body, headers=headers, timeout=60)
+            assert answer.status_code == status, answer.text
+        assert "/locations/us-central1/" in vertex.seen.requests[-1].path
+        with vertex_client(vertex.gateway, location="europe-west4") as client:
+            config = types.GenerateContentConfig(cached_content=cached)
+            with pytest.raises(errors.ClientError):
+                client.models.generate_content(model="gemini-2.5-flash", contents="What?", config=config)
+
+
+@pytest.mark.parametrize("cached", ["projects/another/locations/global/cachedContents/{}", "cachedContents/{}", "{}"])
+def test_a_cache_is_looked_for_in_the_gateways_project_alone(vertex: Stack, cached: str) -> None:
+    with vertex_client(vertex.gateway) as client:
+        number = (long_cache(client).name or "").rpartition("/")[2]
+        body = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}], "cachedContent": cached.format(number)}
+        headers = {"authorization": f"Bearer {KEY}"}
+        answer = httpx.post(f"{vertex.gateway}{PLACE}/{MODEL}:generateContent", json=body, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    sent = vertex.seen.requests[-1].body["cachedContent"]
+    assert sent == f"projects/{PROJECT}/locations/global/cachedContents/{number}"
+
+
+def test_a_tuned_model_at_an_endpoint(vertex: Stack) -> None:
+    name = f"projects/{PROJECT}/locations/us-central1/endpoints/1234"
+    with vertex_client(vertex.gateway, location="us-central1") as client:
+        whole = client.models.generate_content(model=name, contents="Hello there")
+        chunks = [
+            chunk.text or "" for chunk in client.models.generate_content_stream(model=name, contents="Hello there")
+        ]
+        counted = client.models.count_tokens(model=name, contents="Hello there").total_tokens
+    assert "Hello there" in (whole.text or "")
+    assert "".join(chunks) == whole.text
+    assert (counted or 0) > 0
+    assert vertex.seen.requests[-1].path == f"/v1/{name}:countTokens"
+
+
+def test_tokens_are_computed(client: genai.Client) -> None:
+    (found,) = client.models.compute_tokens(model=MODEL, contents="Hello there").tokens_info or [types.TokensInfo()]
+    assert found.tokens == [b"Hello", b"there"]
+    assert len(found.token_ids or ()) == 2
+
+
+def test_models_are_listed_and_looked_at(client: genai.Client) -> None:
+    names = [model.name for model in client.models.list(config={"page_size": 5})]
+    assert f"publishers/google/models/{MODEL}" in names
+    assert client.models.get(model=MODEL).name == f"publishers/google/models/{MODEL}"
 
 
 def test_the_gateways_project_in_an_answer_stays_readable(vertex: Stack) -> None:

@@ -14,7 +14,6 @@ from gemgate.gemini.vertex.methods import MODELS_PATH
 from gemgate.redaction import redact
 from gemgate.settings import Settings
 from gemgate.startup.clients import service_account_of
-from gemgate.startup.options import lanes_of
 
 MODEL = "gemini-2.5-flash"
 """The model that is asked for where the operator's table names none."""
@@ -24,7 +23,7 @@ _BODY = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
 async def check_vertex(settings: Settings, options: ClientOptions) -> list[tuple[bool, str]]:
     """Has Vertex AI count the tokens of a word in each location that is set; whether that is good, and a sentence."""
-    lanes = lanes_of(settings)
+    lanes = settings.vertex_lanes
     origin = settings.vertex_endpoint or host_of(settings.google_cloud_location)
     if settings.passes_keys_through:
         return [await _check_way(replace(options, upstream=origin))]

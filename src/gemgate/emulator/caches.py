@@ -83,8 +83,8 @@ class Caches:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    def create(self, body: dict[str, Any]) -> Cache:
-        """Make a cache of a canonical `CachedContent`.
+    def create(self, body: dict[str, Any], place: str = "") -> Cache:
+        """Make a cache of a canonical `CachedContent`; in Vertex AI, its id is a number behind `place`.
 
         Raises:
             ApiError: 400 without a model or below the least size, 404 for an unknown model.
@@ -106,7 +106,8 @@ class Caches:
             )
         self._made += 1
         seed = orjson.dumps([self._made, body], option=orjson.OPT_SORT_KEYS)
-        name = f"cachedContents/{hashlib.sha256(seed).hexdigest()[:_ID_LENGTH]}"
+        digits = hashlib.sha256(seed).hexdigest()[:_ID_LENGTH]
+        name = f"cachedContents/{place}{int(digits[:15], 16)}" if place else f"cachedContents/{digits}"
         now = self._now()
         cache = Cache(name, body, now, now, self._expiry(body, now), tokens)
         self._caches[name] = cache
@@ -154,8 +155,15 @@ class Caches:
 
     def page(self, size: int, token: str) -> dict[str, object]:
         """A page of live caches, the newest first, with `nextPageToken` if there are more."""
-        alive = [cache for cache in reversed(self._caches.values()) if cache.expires > self._now()]
+        alive = [cache for cache in self.alive("cachedContents/") if "." not in cache.name]
         return paged("cachedContents", [cache.resource() for cache in alive], size, token)
+
+    def alive(self, prefix: str) -> list[Cache]:
+        """Live caches whose names begin so, the newest first; those of Vertex AI have dots in theirs."""
+        now = self._now()
+        return [
+            cache for cache in reversed(self._caches.values()) if cache.expires > now and cache.name.startswith(prefix)
+        ]
 
     def put(self, name: str, body: dict[str, object]) -> None:
         """Place a cache under a name of the caller's choice, for tests."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from gemgate.gemini.resource_names import without_place
+
 LONGEST = 8192
 """Characters of a string within which a name must begin; longer strings are media or text."""
 
@@ -184,7 +186,7 @@ def _collection_of(key: str) -> str:
 
 def _names(text: str, hosts: Sequence[str]) -> Iterator[str]:
     """The resources in a string that is a name or an address; a sentence has none."""
-    plain = _plain(text)
+    plain = without_place(_plain(text))
     low = plain.lower()
     is_googles = any(host in low for host in hosts)
     scheme = low.partition("://")[0] if "://" in low else ""

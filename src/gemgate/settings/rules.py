@@ -10,7 +10,14 @@ import orjson
 from pydantic import SecretStr, field_validator, model_validator
 
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.gemini.vertex.lanes import checked_location, checked_project, host_of, parse_locations, written_locations
+from gemgate.gemini.vertex.lanes import (
+    Lanes,
+    checked_location,
+    checked_project,
+    host_of,
+    parse_locations,
+    written_locations,
+)
 from gemgate.model_routing.aliases import ModelLists, checked, parse_models, written
 from gemgate.settings.cleaning import check_keys
 from gemgate.settings.fields import Fields, Secrets
@@ -223,6 +230,13 @@ class Settings(Fields):
         if self.asks_developer_api:
             return self.upstream.partition(",")[0]
         return self.vertex_endpoint or host_of(self.google_cloud_location)
+
+    @cached_property
+    def vertex_lanes(self) -> Lanes:
+        """The ways to Vertex AI."""
+        keys = [key.get_secret_value() for key in self.vertex_api_key]
+        project, endpoint = self.google_cloud_project or "", self.vertex_endpoint or ""
+        return Lanes(project, self.google_cloud_location, self.vertex_locations, keys, endpoint)
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:

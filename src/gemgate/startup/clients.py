@@ -11,7 +11,7 @@ from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.model_list import Requests
 from gemgate.gemini.vertex.lanes import host_of
 from gemgate.settings import Settings
-from gemgate.startup.options import client_options, lanes_of
+from gemgate.startup.options import client_options
 
 _log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ def client_of(
     has_none = bool(settings.vertex_api_key) or settings.passes_keys_through
     tokens = None if has_none else google_tokens(service_account=account, on_failure=_report)
     there = replace(options, upstream=settings.vertex_endpoint or host_of(settings.google_cloud_location))
-    vertex = VertexClient(there, lanes_of(settings), tokens, transport, on_failure, carry)
+    vertex = VertexClient(there, settings.vertex_lanes, tokens, transport, on_failure, carry)
     if not settings.asks_developer_api:
         return vertex
     return GoogleClient(options, vertex, transport, on_failure, carry, own_keys)

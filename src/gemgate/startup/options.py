@@ -23,7 +23,6 @@ from gemgate.encryption import secret_of
 from gemgate.gemini.client.client import ClientOptions
 from gemgate.gemini.learned_facts import LearnedFacts
 from gemgate.gemini.model_catalog import Catalog
-from gemgate.gemini.vertex.lanes import Lanes
 from gemgate.observability.record import current_caller
 from gemgate.settings import Settings
 from gemgate.translation.options import EmbeddingOptions, FileOptions, Inspect, ModerationOptions, Options
@@ -115,19 +114,8 @@ def _pool(settings: Settings, keys: Sequence[str]) -> KeyPool:
         return KeyPool(keys, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time)
     from gemgate.upstream.lane_pool import LanePool
 
-    keys, lanes = keys if settings.asks_developer_api else (), lanes_of(settings)
+    keys, lanes = keys if settings.asks_developer_api else (), settings.vertex_lanes
     return LanePool(keys, lanes, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time)
-
-
-def lanes_of(settings: Settings) -> Lanes:
-    """The ways to Vertex AI under these settings."""
-    return Lanes(
-        settings.google_cloud_project or "",
-        settings.google_cloud_location,
-        settings.vertex_locations,
-        [key.get_secret_value() for key in settings.vertex_api_key],
-        settings.vertex_endpoint or "",
-    )
 
 
 def file_options(settings: Settings, inspect: Inspect) -> FileOptions:

@@ -50,6 +50,7 @@ _GROUPS = {
     "embedContent": MethodGroup.EMBED,
     "batchEmbedContents": MethodGroup.EMBED,
     "countTokens": MethodGroup.COUNT,
+    "computeTokens": MethodGroup.COUNT,
     "predict": MethodGroup.PREDICT,
     "predictLongRunning": MethodGroup.PREDICT,
     "batchGenerateContent": MethodGroup.BATCH,
@@ -70,13 +71,15 @@ _REPEATABLE = frozenset(
         "generateContent",
         "streamGenerateContent",
         "countTokens",
+        "computeTokens",
         "embedContent",
         "batchEmbedContents",
         "predict",
     }
 )
 _MODEL_CALL = re.compile(
-    r"/v1(?:beta|alpha)?/((?:models|tunedModels|dynamic|endpoints|vertex(?:/endpoints)?)/[^/:]+)(?::(\w+))?"
+    r"/v1(?:beta|alpha)?/"
+    r"((?:models|tunedModels|dynamic|endpoints|vertex(?!/cachedContents|/publishers)(?:/endpoints)?)/[^/:]+)(?::(\w+))?"
 )
 
 

@@ -170,7 +170,7 @@ async def test_tokens_are_counted_and_models_listed_by_vertex_ais_own_methods() 
         ("/upload/v1beta/files", "gs://"),
         ("/v1beta/batches/x", "Developer API"),
         ("/v1beta/models/x:batchGenerateContent", "Developer API"),
-        ("/v1beta/cachedContents", "implicit"),
+        ("/v1beta/cachedContents", "its own paths"),
         ("/v1beta/fileSearchStores/x", "Developer API"),
         ("/v1beta/decisions", "Developer API"),
         ("/v1beta/tunedModels", "endpoints/ID"),

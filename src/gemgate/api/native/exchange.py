@@ -40,6 +40,11 @@ class Exchange:
         return self.services.gemini
 
     @property
+    def key(self) -> str | None:
+        """The one key, or the one lane, that the call goes out with; None for any of the gateway's."""
+        return self.caller.key if self.lane is None else self.lane
+
+    @property
     def url(self) -> httpx.URL:
         """Where the method is at Google."""
         return self.gemini.url(self.call.path, self.query)

@@ -15,6 +15,7 @@ from gemgate.api.native.request_headers import forwarded_request_headers
 from gemgate.api.native.responses import headers_of, whole
 from gemgate.errors import ApiError
 from gemgate.gemini.proto_json import text
+from gemgate.gemini.resource_names import without_place
 
 PAGE = "gemgate-page:"
 """What a page token of the gateway's begins with; how many items to pass over and Google's token follow."""
@@ -78,7 +79,7 @@ async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str],
     query = exchange.query.set("pageSize", str(_MAX)).remove("pageToken")
     url = exchange.gemini.url(exchange.call.path, query.set("pageToken", token) if token else query)
     headers = forwarded_request_headers(exchange.request.headers, packed=False)
-    answer = await exchange.gemini.open("GET", url, key=exchange.caller.key, headers=headers)
+    answer = await exchange.gemini.open("GET", url, key=exchange.key, headers=headers)
     content = await whole(answer, _MAX_READ)
     return answer.status, headers_of(answer), object_in(content)
 
@@ -90,4 +91,4 @@ async def _visible(exchange: Exchange, found: Any) -> list[object]:
 
 
 def _name(item: dict[str, object]) -> str:
-    return str(item.get("name", ""))
+    return without_place(str(item.get("name", "")))

@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable
+from functools import reduce
 
 import orjson
 import structlog
@@ -14,7 +15,7 @@ from gemgate.api.native.batch_lines import check_lines
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.methods import MatchedMethod
 from gemgate.api.native.request_body import parsed, parsed_unambiguously, refuse_packed, refuse_unreadable
-from gemgate.api.native.vertex_paths import VertexMethod, refuse_caches
+from gemgate.api.native.vertex_paths import VertexMethod, as_named_elsewhere
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
 from gemgate.auth.resource_access import LARGE, TUNED, is_for_all, job_of
@@ -22,11 +23,13 @@ from gemgate.errors import SERVER_ERROR, ApiError
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.named_resources import Named, may_name
+from gemgate.gemini.resource_names import VERTEX, without_place
 from gemgate.model_routing.model_name import model_name
 from gemgate.redaction import redact, traceback_of
 
 _OWNED = frozenset({"files", "cachedContents", "batches", "fileSearchStores", "generatedFiles"})
 _MODELS = frozenset({"models", "tunedModels", "dynamic"})
+_LISTS_OF_MODELS = frozenset({"models", "publisherModels"})
 _OPERATION = re.compile(r"(?:models|tunedModels)/[^/]+/operations/[^/]+")
 _FILE = re.compile(r"/files/([a-z0-9][a-z0-9-]{0,39})(?::download|\Z)", re.ASCII)
 _BATCHING = frozenset(
@@ -51,7 +54,7 @@ def is_shared(exchange: Exchange) -> bool:
 def is_filtered(exchange: Exchange) -> bool:
     """Whether a list has to be rebuilt for this caller."""
     lists = exchange.call.method.lists
-    if lists == "models":
+    if lists in _LISTS_OF_MODELS:
         return exchange.caller.models is not None
     return bool(lists) and is_shared(exchange)
 
@@ -114,14 +117,14 @@ async def check_metadata(exchange: Exchange, body: bytes) -> None:
 
 async def _check_body(exchange: Exchange, body: bytes) -> None:
     call, caller, access = exchange.call.method, exchange.caller, exchange.services.access
-    value = await _off_the_loop(parsed, body)
-    if isinstance(exchange.call, VertexMethod):
-        refuse_caches(value)
+    await _off_the_loop(parsed, body)
     is_creating = call.verb != "GET" and call.top in _OWNED and "/" not in call.template and ":" not in call.template
     must_be_read = caller.models is not None or is_creating or call.call in _WITH_FILES
     if not must_be_read and not may_name(body):
         return
     value = await _off_the_loop(parsed_unambiguously, body)
+    if is_creating and isinstance(exchange.call, VertexMethod):
+        value = as_named_elsewhere(value)
     named = await access.named(value, len(body))
     if call.decides:
         _check_decider(caller, value)
@@ -248,7 +251,8 @@ async def _delete(services: Services, names: Iterable[str], key_label: str) -> N
     for name in names:
         if key is None or name.partition("/")[0] not in _OWNED:
             continue
-        url = services.gemini.url(f"/v1beta/{name}")
+        is_lane = key.secret == key.label
+        url = services.gemini.url(f"/v1beta/{VERTEX if is_lane else ''}{name}")
         try:
             answer = await services.gemini.client.open("DELETE", url, key=key.secret)
             await answer.aclose()
@@ -260,7 +264,8 @@ def names_in(answer: dict[str, object]) -> list[str]:
     """What an answer says was made: its own name, that of the file in it, and the files of a finished operation."""
     made = answer.get("file") if isinstance(answer.get("file"), dict) else answer
     name = made.get("name") if isinstance(made, dict) else None
-    names = [name] if isinstance(name, str) and _is_resource(name) else []
+    name = without_place(name) if isinstance(name, str) else ""
+    names = [name] if _is_resource(name) else []
     return names + [f"files/{found}" for found in _files_in(answer.get("response"))]
 
 
@@ -279,9 +284,10 @@ def _files_in(value: object) -> list[str]:
 
 async def visible(exchange: Exchange, names: Collection[str]) -> set[str]:
     """Those of the resources in a list that this caller may see."""
-    if exchange.call.method.lists in _MODELS:
-        caller = exchange.caller
-        return {name for name in names if caller.may_use(name.removeprefix("models/")) and _is_public(exchange, name)}
+    if exchange.call.method.lists in _MODELS | _LISTS_OF_MODELS:
+        caller, prefixes = exchange.caller, ("publishers/google/", "models/")
+        bare = {name: reduce(str.removeprefix, prefixes, name) for name in names}
+        return {name for name in names if caller.may_use(bare[name]) and _is_public(exchange, name)}
     jobs = {name: job_of(name) for name in names}
     owned = await exchange.services.store.resources.owned(exchange.caller.id, {*names, *jobs.values()})
     return {name for name, job in jobs.items() if name in owned or job in owned}

@@ -96,8 +96,7 @@ async def download(exchange: Exchange) -> None:
 
 async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> GeminiResponse:
     headers = forwarded_request_headers(exchange.request.headers, packed=packed)
-    key = exchange.caller.key if exchange.lane is None else exchange.lane
-    return await exchange.gemini.open(exchange.verb, exchange.url, key=key, headers=headers, body=body or None)
+    return await exchange.gemini.open(exchange.verb, exchange.url, key=exchange.key, headers=headers, body=body or None)
 
 
 async def _open_download(exchange: Exchange) -> GeminiResponse:

@@ -8,26 +8,52 @@ that the gateway asks for this model.
 import re
 from dataclasses import dataclass
 
-from gemgate.api.native.methods import METHODS, MatchedMethod, Unknown
+from gemgate.api.native.methods import METHODS, MatchedMethod, Method, Unknown
 from gemgate.errors import ApiError
-from gemgate.gemini.resource_names import VERTEX
+from gemgate.gemini.resource_names import ENDPOINTS, VERTEX
 from gemgate.gemini.vertex.caller_tokens import is_token_key, placed
 from gemgate.gemini.vertex.lanes import Lanes
 from gemgate.gemini.vertex.methods import METHODS as VERTEX_METHODS
 from gemgate.settings import Settings
 
-_MARK = "/publishers/google/models/"
+_MARK = re.compile(
+    r"/v1(?:beta1)?/(?:projects/[^/]+/locations/[^/]+/(?:publishers/google/models|endpoints|cachedContents)\b"
+    r"|publishers/google/models\b)"
+)
+"""The beginning of what Vertex AI has here, whether it is well formed or not."""
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
 _ADDRESS = re.compile(
     r"/v1(?:beta1)?"
     r"(?:/projects/(?P<project>[A-Za-z0-9.:-]{1,120})/locations/(?P<location>[a-z0-9-]{1,40}))?"
-    r"/publishers/google/models/(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]{0,199}):(?P<call>[A-Za-z]{1,40})",
+    rf"/(?:(?P<publisher>publishers/google/)?(?P<top>models|endpoints|cachedContents))(?:/(?P<name>{_NAME}))?"
+    r"(?::(?P<call>[A-Za-z]{1,40}))?",
     re.ASCII,
 )
+_OF_ENDPOINTS = ("generateContent", "streamGenerateContent", "countTokens", "computeTokens", "predict")
+_TOKENS = Method("POST", "models/{name}:computeTokens")
 _METHODS = {
     method.call: method
-    for method in METHODS
+    for method in (*METHODS, _TOKENS)
     if method.top == "models" and method.verb == "POST" and method.call in VERTEX_METHODS
 }
+_CACHES = {(method.verb, "/" in method.template): method for method in METHODS if method.top == "cachedContents"}
+_LIST = Method("GET", "models", lists="publisherModels")
+_GET = Method("GET", "models/{name}")
+_PUBLISHED = f"/v1beta/{VERTEX}publishers/google/models"
+_PLACE = "projects/{project}/locations/{location}/"
+_KNOWN = (
+    f"POST /{{version}}/{_PLACE}publishers/google/models/{{model}}:{'|'.join(VERTEX_METHODS)}",
+    f"POST /{{version}}/publishers/google/models/{{model}}:{'|'.join(VERTEX_METHODS)}",
+    f"POST /{{version}}/{_PLACE}endpoints/{{endpoint}}:{'|'.join(_OF_ENDPOINTS)}",
+    "GET /{version}/publishers/google/models",
+    "GET /{version}/publishers/google/models/{model}",
+    f"POST, GET /{{version}}/{_PLACE}cachedContents",
+    f"GET, PATCH, DELETE /{{version}}/{_PLACE}cachedContents/{{cache}}",
+)
+_CACHED_MODEL = re.compile(
+    rf"projects/[^/]{{1,120}}/locations/[^/]{{1,60}}/publishers/google/models/({_NAME})", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +70,43 @@ class VertexMethod(MatchedMethod):
 
 
 def find_vertex(verb: str, path: str) -> VertexMethod | Unknown | None:
-    """The method that a request asks for; None when the path is not below the models of Vertex AI.
+    """The method that a request asks for; None when the path is not one of those that Vertex AI has here.
 
     Args:
         verb: The HTTP method.
         path: Percent-decoded, without the query.
     """
-    if _MARK not in path:
+    if _MARK.match(path) is None:
         return None
     found = _ADDRESS.fullmatch(path)
-    if found is None or verb != "POST" or found["call"] not in _METHODS:
-        place = "projects/{project}/locations/{location}"
-        known = (f"POST /{{version}}/{start}publishers/google/models/{{model}}:" for start in (f"{place}/", ""))
-        return Unknown(tuple(text + "|".join(VERTEX_METHODS) for text in known), is_shared=False)
-    name, call = found["name"], found["call"]
-    return VertexMethod(
-        _METHODS[call],
-        f"/v1beta/{VERTEX}{name}:{call}",
-        (name,),
-        is_shared=False,
-        project=found["project"] or "",
-        location=found["location"] or "",
-    )
+    asked = _asked(verb, found) if found is not None else None
+    if found is None or asked is None:
+        return Unknown(_KNOWN, is_shared=False)
+    method, native, names = asked
+    place = {name: found[name] or "" for name in ("project", "location")}
+    return VertexMethod(method, native, names, is_shared=False, **place)
+
+
+def _asked(verb: str, found: re.Match[str]) -> tuple[Method, str, tuple[str, ...]] | None:
+    """The method, the path within the gateway, and the names in it; None for an unknown method."""
+    top, name, call = found["top"], found["name"], found["call"]
+    if top == "cachedContents":
+        method = _CACHES.get((verb, name is not None))
+        if method is None or call or found["publisher"] or not found["project"]:
+            return None
+        path = f"/v1beta/{VERTEX}cachedContents"
+        return (method, f"{path}/{name}", (name,)) if name else (method, path, ())
+    if top == "endpoints":
+        if verb != "POST" or not name or call not in _OF_ENDPOINTS or found["publisher"] or not found["project"]:
+            return None
+        return _METHODS[call], f"/v1beta/{VERTEX}{ENDPOINTS}{name}:{call}", (ENDPOINTS + name,)
+    if not found["publisher"]:
+        return None
+    if verb == "GET" and not call:
+        return (_GET, f"{_PUBLISHED}/{name}", (name,)) if name else (_LIST, _PUBLISHED, ())
+    if verb != "POST" or not name or call not in _METHODS:
+        return None
+    return _METHODS[call], f"/v1beta/{VERTEX}{name}:{call}", (name,)
 
 
 def lane_for(call: VertexMethod, settings: Settings, key: str | None) -> str | None:
@@ -81,32 +122,43 @@ def lane_for(call: VertexMethod, settings: Settings, key: str | None) -> str | N
         msg = "This gateway asks the Developer API, and not Vertex AI. Its native paths begin with /v1beta/models/."
         raise ApiError(404, msg, code="unknown_method")
     if not call.project:
-        return None
+        return None if call.method.call or is_token_key(key) else settings.vertex_lanes.all[0].name
     if is_token_key(key):
         try:
             return placed(key, call.project, call.location)
         except ValueError as error:
             raise ApiError(400, f"The path of the request: {error}.", code="invalid_value") from None
-    if settings.vertex_api_key or call.project != settings.google_cloud_project:
+    is_cache = call.method.top == "cachedContents"
+    is_ours = call.project == settings.google_cloud_project or (is_cache and call.project.isdecimal())
+    if settings.vertex_api_key or not is_ours:
         msg = (
             "The gateway calls Vertex AI in its own project, and this path names another one. Write the gateway's, or "
             "use the path without a project: /v1/publishers/google/models/."
         )
         raise ApiError(403, msg, param="project", code="project_not_allowed")
-    lanes = Lanes(call.project, settings.google_cloud_location, settings.vertex_locations)
-    locations = lanes.locations_of(call.names[0])
-    if call.location not in locations:
-        msg = f"The gateway asks for {call.names[0]} in {', '.join(locations)}, and not in {call.location}."
-        raise ApiError(400, msg, param="location", code="location_not_served")
-    return next(lane.name for lane in lanes.all if lane.location == call.location) if len(locations) > 1 else None
+    return _lane_in(call, settings.vertex_lanes)
 
 
-def refuse_caches(value: object) -> None:
-    """Refuse a cache in a body: the gateway makes none in Vertex AI, so that it cannot be this caller's.
+def _lane_in(call: VertexMethod, lanes: Lanes) -> str | None:
+    """The lane in the location of the path: one of those for its model, and for a cache any.
 
     Raises:
-        ApiError: 404.
+        ApiError: 400, the location is not one of theirs.
     """
-    if isinstance(value, dict) and (value.get("cachedContent") or value.get("cached_content")):
-        msg = "The cache was not found: this gateway makes no caches in Vertex AI."
-        raise ApiError(404, msg, param="cachedContent", code="not_found")
+    is_about_a_model = call.method.top == "models" and bool(call.method.call)
+    locations = lanes.locations_of(call.names[0]) if is_about_a_model else tuple(lane.location for lane in lanes.all)
+    if call.location not in locations:
+        what = call.names[0] if is_about_a_model else "Vertex AI"
+        msg = f"The gateway asks for {what} in {', '.join(locations)}, and not in {call.location}."
+        raise ApiError(400, msg, param="location", code="location_not_served")
+    if is_about_a_model and len(locations) == 1:
+        return None
+    return next(lane.name for lane in lanes.all if lane.location == call.location)
+
+
+def as_named_elsewhere(value: object) -> object:
+    """A body for a cache, with its model named as at the Developer API; anything else as it is."""
+    if isinstance(value, dict) and isinstance(model := value.get("model"), str):
+        found = _CACHED_MODEL.fullmatch(model)
+        return {**value, "model": f"models/{found[1]}"} if found else value
+    return value

@@ -6,6 +6,7 @@ from typing import Any
 from gemgate.emulator import signatures
 from gemgate.emulator.errors import GoogleApiError, bad_request
 from gemgate.emulator.validation import Json, Violation, snake
+from gemgate.emulator.vertex.caches import with_kept_cache
 from gemgate.emulator.vertex.words import foreign_signature
 
 # Where the Developer API has a name that Vertex AI does not: the path of the object, and the names.
@@ -59,7 +60,7 @@ def as_developer(method: str, model: str, body: object) -> object:
     _refuse(
         _found(body, _UNKNOWN | ({(): _UNKNOWN[()] | {"generateContentRequest"}} if method == "countTokens" else {}))
     )
-    plain = _without(body, _ONLY_HERE)
+    plain = with_kept_cache(_without(body, _ONLY_HERE))
     if isinstance(plain.get("tools"), list):
         plain["tools"] = [tool for tool in plain["tools"] if tool != {}]
     _resign(plain)

@@ -1,7 +1,7 @@
 """Vertex AI's paths: a project's and a location's models and endpoints, and those of express mode without either."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from gemgate.emulator import auth, caches, embed, families, generate, lifecycle, predict
+from gemgate.emulator import caches, embed, families, generate, lifecycle, predict
 from gemgate.emulator.delivery import Delivery
 from gemgate.emulator.errors import GoogleApiError, invalid
 from gemgate.emulator.families import ModelFamily
@@ -17,7 +17,10 @@ from gemgate.emulator.incoming import paging, read
 from gemgate.emulator.replies import error_reply, html_reply, json_reply
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.vertex import words
+from gemgate.emulator.vertex.access import check_either, check_key, check_token
 from gemgate.emulator.vertex.body import as_developer
+from gemgate.emulator.vertex.caches import create_cache, list_caches, one_cache
+from gemgate.emulator.vertex.compute import compute_tokens
 from gemgate.emulator.vertex.dress import dressed, traffic_type
 from gemgate.emulator.vertex.embeddings import predict_embeddings
 
@@ -52,9 +55,24 @@ GLOBAL_FIRST = 3.0
 TUNED = "gemini-2.5-flash"
 """The model that answers at an endpoint of the project's own."""
 
+_AS = {
+    "streamGenerateContent": "generateContent",
+    "batchEmbedContents": "embedContent",
+    "computeTokens": "countTokens",
+}
+"""Methods that a model has wherever it has another one."""
+
 _PROJECT = re.compile(r"[a-z][a-z0-9.:-]{3,62}[a-z0-9]|\d{1,20}")
 _METHODS = frozenset(
-    {"generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent", "batchEmbedContents"}
+    {
+        "generateContent",
+        "streamGenerateContent",
+        "countTokens",
+        "computeTokens",
+        "predict",
+        "embedContent",
+        "batchEmbedContents",
+    }
 )
 
 
@@ -80,6 +98,9 @@ def vertex_routes(state: EmulatorState) -> list[Route]:
         route(f"{place}/publishers/google/models/{{name}}:{{method}}", _call_publisher_model, "POST"),
         route(f"{place}/endpoints/{{endpoint}}:{{method}}", _call_endpoint, "POST"),
         route(f"{place}/publishers/google/models/{{name}}", _get_model, "GET"),
+        route(f"{place}/cachedContents", create_cache, "POST"),
+        route(f"{place}/cachedContents", list_caches, "GET"),
+        route(f"{place}/cachedContents/{{name}}", one_cache, "GET", "PATCH", "DELETE"),
         route("publishers/google/models/{name}:{method}", _call_express, "POST"),
         route("publishers/google/models", _list_models, "GET"),
         route("publishers/google/models/{name}", _get_model, "GET"),
@@ -99,7 +120,7 @@ async def _call_publisher_model(state: EmulatorState, request: Request) -> Deliv
         return html_reply(state, 404)
     name = params["name"]
     resource = f"projects/{params['project']}/locations/{params['location']}/publishers/google/models/{name}"
-    body = await read(state, request, partial(_check_token, state, request))
+    body = await read(state, request, partial(check_token, state, request))
     if not _PROJECT.fullmatch(params["project"]):
         raise invalid(f"Invalid resource field value in the request: {params['project']}.")
     return _answer(state, request, name, resource, body)
@@ -109,7 +130,7 @@ async def _call_endpoint(state: EmulatorState, request: Request) -> Delivery:
     params = request.path_params
     if params["location"] not in REGIONS or params["method"] not in _METHODS:
         return html_reply(state, 404)
-    body = await read(state, request, partial(_check_token, state, request))
+    body = await read(state, request, partial(check_token, state, request))
     if params["location"] in MULTI_REGIONS or not params["endpoint"].isdecimal():
         raise GoogleApiError(
             404,
@@ -123,7 +144,7 @@ async def _call_endpoint(state: EmulatorState, request: Request) -> Delivery:
 async def _call_express(state: EmulatorState, request: Request) -> Delivery:
     if request.path_params["method"] not in _METHODS:
         return html_reply(state, 404)
-    body = await read(state, request, partial(_check_key, request))
+    body = await read(state, request, partial(check_key, request))
     name = request.path_params["name"]
     return _answer(state, request, name, f"publishers/google/models/{name}", body)
 
@@ -136,7 +157,7 @@ def _answer(state: EmulatorState, request: Request, name: str, resource: str, bo
     """
     method, project = request.path_params["method"], request.path_params.get("project", "express")
     location = request.path_params.get("location", "global")
-    asked = {"streamGenerateContent": "generateContent", "batchEmbedContents": "embedContent"}.get(method, method)
+    asked = _AS.get(method, method)
     try:
         model = families.find(name, method=asked, day=state.day)
         if model is None or lifecycle.is_retired(name, state.day) or not _is_served(model, asked, location):
@@ -167,6 +188,8 @@ def _called(state: EmulatorState, request: Request, model: ModelFamily, body: An
         return generate.stream_generate_content(state, request, model, body, dress)
     if method == "countTokens":
         return generate.count_tokens(state, request, model, body)
+    if method == "computeTokens":
+        return compute_tokens(state, body)
     if method == "predict":
         if model.family.vector is not None:
             return predict_embeddings(state, request, model, body)
@@ -174,47 +197,6 @@ def _called(state: EmulatorState, request: Request, model: ModelFamily, body: An
     if method == "embedContent":
         return embed.embed_content(state, request, model, body)
     return embed.batch_embed_contents(state, request, model, body)
-
-
-def _check_token(state: EmulatorState, request: Request, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
-    """Take an access token, and nothing else.
-
-    Raises:
-        GoogleApiError: 401.
-    """
-    version, method = request.path_params["version"], request.path_params.get("method", "")
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if not token:
-        has_key = headers.get("x-goog-api-key") or query.get("key")
-        raise words.unauthenticated("CREDENTIALS_MISSING", words.KEYS if has_key else words.MISSING, version, method)
-    if scheme.lower() != "bearer" or auth.is_like_a_key(token):
-        raise words.unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED", words.UNUSABLE, version, method)
-    if not state.tokens.is_good(token):
-        raise words.unauthenticated("ACCESS_TOKEN_EXPIRED", words.UNUSABLE, version, method)
-
-
-def _check_key(request: Request, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
-    """Take an API key of express mode.
-
-    Raises:
-        GoogleApiError: 401 without one, 400 for a wrong one.
-    """
-    if not (headers.get("x-goog-api-key") or query.get("key")):
-        version, method = request.path_params["version"], request.path_params.get("method", "")
-        raise words.unauthenticated("CREDENTIALS_MISSING", words.MISSING, version, method)
-    auth.check_credential(headers, query)
-
-
-def _check_either(state: EmulatorState, request: Request, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
-    """Take a token or a key, as paths without a project do.
-
-    Raises:
-        GoogleApiError: 401 or 400.
-    """
-    if headers.get("authorization"):
-        _check_token(state, request, headers, query)
-    else:
-        _check_key(request, headers, query)
 
 
 def _resource(model: ModelFamily) -> dict[str, object]:
@@ -229,13 +211,13 @@ def _resource(model: ModelFamily) -> dict[str, object]:
 
 
 async def _list_models(state: EmulatorState, request: Request) -> Delivery:
-    await read(state, request, partial(_check_either, state, request))
+    await read(state, request, partial(check_either, state, request))
     models = [_resource(model) for model in families.served(day=state.day) if not model.latest]
     return json_reply(state, caches.paged("publisherModels", models, *paging(request)))
 
 
 async def _get_model(state: EmulatorState, request: Request) -> Delivery:
-    await read(state, request, partial(_check_either, state, request))
+    await read(state, request, partial(check_either, state, request))
     model = families.find(request.path_params["name"], day=state.day)
     if model is None:
         raise words.model_not_found(f"publishers/google/models/{request.path_params['name']}")

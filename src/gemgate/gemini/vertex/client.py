@@ -17,6 +17,7 @@ from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import PATH
 from gemgate.gemini.resource_names import VERTEX
 from gemgate.gemini.types import GenerateContentResponse
+from gemgate.gemini.vertex.cache_names import whole_names
 from gemgate.gemini.vertex.caller_tokens import BEARER, QUOTA_HEADER, CallerToken, is_token_key
 from gemgate.gemini.vertex.credentials import BearerTokens
 from gemgate.gemini.vertex.differences import fitted_bytes
@@ -28,6 +29,12 @@ from gemgate.tasks import some_at_once
 
 MAX_AT_ONCE = 8
 """Calls that one list of texts to embed is, at a time."""
+
+_RESOURCE = re.compile(
+    rf"/v1beta/{VERTEX}(?:(?P<cache>cachedContents(?:/[\w.-]{{1,200}})?)|(?P<list>publishers/google/models(?:/[\w.-]{{1,200}})?))",
+    re.ASCII,
+)
+"""What is not a method of a model, as native paths of Vertex AI's are written within the gateway."""
 
 _METHOD = re.compile(r"/v1(?:beta|alpha)?/(?P<model>[\w./-]{1,240}):(?P<method>[A-Za-z]{1,60})", re.ASCII)
 
@@ -200,11 +207,25 @@ class VertexClient(GeminiClient):
             GeminiError: 501, it has no such thing; the text says what to use instead.
         """
         found = _METHOD.fullmatch(url.path)
+        if found is None and (resource := _RESOURCE.fullmatch(url.path)) is not None:
+            return self._resource_url(url, resource, self._lane(key))
         if found is None or found["method"] not in METHODS:
             raise not_there(url.path)
         lane = self._lane(key, found["model"])
         query = url.query.decode()
         return lane.model_url(found["model"], found["method"] + (f"?{query}" if query else ""))
+
+    def _resource_url(self, url: httpx.URL, resource: re.Match[str], lane: Lane) -> httpx.URL:
+        """Where a cache, or the list of models, is.
+
+        Raises:
+            GeminiError: 400, the express mode has no caches.
+        """
+        if resource["list"]:
+            return httpx.URL(f"{lane.origin}/v1beta1/{resource['list']}", params=url.params or None)
+        if lane.is_express:
+            raise not_there(url.path)
+        return httpx.URL(f"{lane.origin}{lane.parent}/{resource['cache']}", params=url.params or None)
 
     def _models_url(self, url: httpx.URL, key: str) -> httpx.URL:
         return httpx.URL(self._lane(key).origin + MODELS_PATH, params=url.params or None)
@@ -240,6 +261,8 @@ class VertexClient(GeminiClient):
     ) -> httpx.Request:
         if body is not None and not isinstance(body, httpx.AsyncByteStream):
             body, headers = fitted_bytes(encode(body))
+            if b"cached" in body or url.path.endswith("/cachedContents"):
+                body = whole_names(body, url.path, is_own=is_token_key(key))
             more = {**(more or {}), **headers}
         return super()._prepare(method, url, key, body, more)
 

@@ -29,8 +29,8 @@ class VertexRow:
 ROWS = (
     VertexRow(
         "*",
-        {"call_ids": False, "mcp_servers": False, "explicit_caching": False},
-        "google-genai 3.6.1; vercel/ai 14655 and 15891, LiteLLM PR 28324; the gateway makes no caches there",
+        {"call_ids": False, "mcp_servers": False},
+        "google-genai 3.6.1; vercel/ai 14655 and 15891, LiteLLM PR 28324",
     ),
     VertexRow(
         "gemini-3.1-flash-image*",

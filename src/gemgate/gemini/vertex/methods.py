@@ -12,8 +12,16 @@ Json = Mapping[str, Any]
 MODELS_PATH = "/v1beta1/publishers/google/models"
 """Where Vertex AI lists models, whatever the project and the location."""
 
-METHODS = ("generateContent", "streamGenerateContent", "countTokens", "predict", "embedContent", "batchEmbedContents")
-"""Those of models that Vertex AI has, by their names in the Developer API."""
+METHODS = (
+    "generateContent",
+    "streamGenerateContent",
+    "countTokens",
+    "computeTokens",
+    "predict",
+    "embedContent",
+    "batchEmbedContents",
+)
+"""Those of models that Vertex AI has; all but `computeTokens` have their names from the Developer API."""
 
 _COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")
 _METHODS_FOR = {

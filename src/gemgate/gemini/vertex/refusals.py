@@ -12,7 +12,7 @@ _INSTEAD = {
     "files": "Vertex AI has no Files API: send media inline, or as a gs:// or https URL.",
     "generatedFiles": "Vertex AI has no Files API: send media inline, or as a gs:// or https URL.",
     "batches": "Vertex AI has no batches without a bucket: send the requests one by one, or use the Developer API.",
-    "cachedContents": "The gateway makes no caches in Vertex AI: leave 'cached_content' out; implicit caching remains.",
+    "cachedContents": "Vertex AI has caches below a project and a location: use its own paths for them.",
     "decisions": "Vertex AI has no Decisions API: use a model of the Developer API.",
     "fileSearchStores": "Vertex AI has no File Search: use a model of the Developer API.",
     "tunedModels": "Vertex AI has no tunedModels: a tuned model there is endpoints/ID.",
