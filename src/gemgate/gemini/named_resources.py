@@ -186,7 +186,9 @@ def _collection_of(key: str) -> str:
 
 def _names(text: str, hosts: Sequence[str]) -> Iterator[str]:
     """The resources in a string that is a name or an address; a sentence has none."""
-    plain = without_place(_plain(text))
+    plain = _plain(text)
+    if "projects/" in plain:
+        plain = without_place(plain)
     low = plain.lower()
     is_googles = any(host in low for host in hosts)
     scheme = low.partition("://")[0] if "://" in low else ""

@@ -26,7 +26,7 @@ _PLACE = re.compile(r"projects/[^/\s]{1,120}/locations/[^/\s]{1,60}/(?=cachedCon
 
 def without_place(text: str) -> str:
     """`text` without the project and the location that Vertex AI writes before the name of a cache."""
-    return _PLACE.sub("", text) if "projects/" in text else text
+    return _PLACE.sub("", text)
 
 
 _PREFIXES = ("vertex_ai/", "gemini/", "google/", "publishers/google/")

@@ -264,8 +264,9 @@ def names_in(answer: dict[str, object]) -> list[str]:
     """What an answer says was made: its own name, that of the file in it, and the files of a finished operation."""
     made = answer.get("file") if isinstance(answer.get("file"), dict) else answer
     name = made.get("name") if isinstance(made, dict) else None
-    name = without_place(name) if isinstance(name, str) else ""
-    names = [name] if _is_resource(name) else []
+    if isinstance(name, str) and name.startswith("projects/"):
+        name = without_place(name)
+    names = [name] if isinstance(name, str) and _is_resource(name) else []
     return names + [f"files/{found}" for found in _files_in(answer.get("response"))]
 
 
