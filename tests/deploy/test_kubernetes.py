@@ -35,6 +35,11 @@ VARIANTS = {
         "--set-json",
         'initContainers=[{"name":"wait","image":"wait:1"}]',
     ),
+    "Vertex AI": (
+        "--set",
+        "vertex.project=p-123,vertex.serviceAccount=g@p-123.iam.gserviceaccount.com,secret.clientKeys=c",
+    ),
+    "Vertex AI with a file": ("--set", "vertex.project=p-123,vertex.credentialsSecret=google,secret.clientKeys=c"),
     "with an ingress": ("--set", "ingress.enabled=true,ingress.className=nginx,ingress.hosts[0]=ai.example.com"),
 }
 
@@ -98,6 +103,44 @@ def test_containers_and_environments_of_the_operators_own_are_in_the_pod(helm: H
     ]
 
 
+def environment(helm: Helm, values: str) -> dict[str, str]:
+    (container,) = of_kind(rendered(helm, "--set", values), "Deployment")["spec"]["template"]["spec"]["containers"]
+    found = {each["name"]: each["value"] for each in container["env"]}
+    return {
+        name: value for name, value in found.items() if name.startswith(("GOOGLE_", "GEMGATE_UP", "GEMGATE_VERTEX"))
+    }
+
+
+def test_vertex_ai_is_asked_in_a_project_as_a_google_service_account(helm: Helm) -> None:
+    found = rendered(helm, *VARIANTS["Vertex AI"])
+    account = of_kind(found, "ServiceAccount")["metadata"]
+    assert account["annotations"] == {"iam.gke.io/gcp-service-account": "g@p-123.iam.gserviceaccount.com"}
+    assert of_kind(found, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == account["name"]
+    values = "vertex.project=p-123,vertex.location=eu,vertex.locations=imagen-*=us-central1,secret.clientKeys=c"
+    assert environment(helm, values) == {
+        "GEMGATE_UPSTREAM": "vertex",
+        "GOOGLE_CLOUD_PROJECT": "p-123",
+        "GOOGLE_CLOUD_LOCATION": "eu",
+        "GEMGATE_VERTEX_LOCATIONS": "imagen-*=us-central1",
+    }
+    assert environment(helm, values + ",secret.geminiApiKey=g")["GEMGATE_UPSTREAM"] == "gemini,vertex"
+    assert environment(helm, values + ",env.GOOGLE_CLOUD_LOCATION=us")["GOOGLE_CLOUD_LOCATION"] == "us"
+    assert (
+        environment(helm, "vertex.project=p-123,vertex.callersTokens=true")["GEMGATE_VERTEX_CREDENTIALS"] == "callers"
+    )
+    assert environment(helm, "replicaCount=2") == {}
+
+
+def test_a_credentials_file_is_where_the_gateway_looks_for_it(helm: Helm) -> None:
+    pod = of_kind(rendered(helm, *VARIANTS["Vertex AI with a file"]), "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    settings = {each["name"]: each["value"] for each in container["env"]}
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == "google"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "google"]
+    assert settings["GOOGLE_APPLICATION_CREDENTIALS"] == f"{mount['mountPath']}/credentials.json"
+    assert (mount["readOnly"], volume["secret"]["secretName"]) == (True, "google")
+
+
 def test_openshift_gives_users_and_groups_itself(helm: Helm) -> None:
     numbers = {"runAsUser", "runAsGroup", "fsGroup"}
 
@@ -135,6 +178,10 @@ def test_the_monitor_of_the_operator_presents_the_token(helm: Helm) -> None:
     [
         ("secret.geminiApiKey=g", "anyone who reaches the service could spend the key"),
         ("state=shared", "needs GEMGATE_DATABASE_URL"),
+        ("vertex.project=p", "anyone who reaches the service could spend the project's credentials"),
+        ("vertex.location=eu", "set vertex.project"),
+        ("vertex.project=p,vertex.callersTokens=true,vertex.credentialsSecret=s", "leave serviceAccount and"),
+        ("vertex.region=eu", "'region' not allowed"),
         ("stat=volume", "'stat' not allowed"),
         ("state=disk", "/state"),
     ],
