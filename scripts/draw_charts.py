@@ -92,8 +92,8 @@ def chart(groups: Sequence[Group], columns: int, title: str) -> str:
 
 def _draw(picture: Picture, group: Group, at: tuple[float, float], width: float) -> None:
     x, y = at
-    names = max(len(bar.gateway) for bar in group.bars) * 7.0 + 10
-    room = width - names - max(len(bar.shown) for bar in group.bars) * 7.6 - 12
+    names = max(len(bar.gateway) for bar in group.bars) * 7.6 + 10
+    room = width - names - max(len(bar.shown) for bar in group.bars if bar.value) * 8.2 - 12
     most = max(bar.value or 0.0 for bar in group.bars) or 1.0
     picture.text((x, y + 12), group.title, "name small")
     for number, bar in enumerate(group.bars):

@@ -191,7 +191,7 @@ def replicas() -> str:
     for y, name, setting, what in (
         (104, "PostgreSQL", "database_url", "files, batches, conversations: rows"),
         (196, "S3, GCS or Azure", "blobs_url", "files and results: bytes"),
-        (288, "Redis", "redis_url", "limits, budgets, cool-downs, signatures"),
+        (288, "Redis", "redis_url", "limits, cool-downs, signatures"),
     ):
         picture.box((630, y, 266, 76), lines=(name, variable(setting), what))
         picture.arrow((567, 200), (567, y + 38), (626, y + 38))

@@ -71,7 +71,7 @@ class Picture:
         """The whole picture."""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self._height}" role="img" '
-            f'aria-label={quoteattr(self._title)} font-family="{_FONT}" font-size="13">\n'
+            f'aria-label={quoteattr(self._title)} font-family="{_FONT}" font-size="14">\n'
             f"<title>{escape(self._title)}</title>\n<style>\n{_style()}</style>\n"
             '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" '
             'markerUnits="userSpaceOnUse" orient="auto"><path class="tip" d="M0 0 10 5 0 10z"/></marker></defs>\n'
@@ -83,7 +83,7 @@ class Picture:
 
 def _style() -> str:
     shapes = "rect.edge{stroke-width:1.5}\n.line{fill:none;stroke-width:1.8}\n"
-    sizes = ".name{font-size:15px;font-weight:600}\n.small{font-size:13px}\n"
+    sizes = ".name{font-size:16px;font-weight:600}\n.small{font-size:13px}\n"
     light = "".join(f"{name}{{{what}:{light}}}\n" for name, (what, light, _) in _COLOURS.items())
     dark = "".join(f"{name}{{{what}:{dark}}}\n" for name, (what, _, dark) in _COLOURS.items())
     return f"{shapes}{sizes}{light}@media (prefers-color-scheme:dark){{\n{dark}}}\n"
