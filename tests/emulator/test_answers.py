@@ -279,6 +279,11 @@ class TestBuiltins:
         answer = await emulator.generate(MODEL, said("Cafés?", tools=[{"googleMaps": {}}]))
         assert "maps" in answer["candidates"][0]["groundingMetadata"]["groundingChunks"][0]
 
-    async def test_other_tools_leave_no_trace(self, emulator: Emulator) -> None:
+    async def test_a_search_of_files_names_the_store(self, emulator: Emulator) -> None:
         body = said("Search", tools=[{"fileSearch": {"fileSearchStoreNames": ["fileSearchStores/a"]}}])
+        (chunk,) = (await emulator.generate(MODEL, body))["candidates"][0]["groundingMetadata"]["groundingChunks"]
+        assert chunk["retrievedContext"]["fileSearchStore"] == "fileSearchStores/a"
+
+    async def test_other_tools_leave_no_trace(self, emulator: Emulator) -> None:
+        body = said("Click", tools=[{"computerUse": {"environment": "ENVIRONMENT_BROWSER"}}])
         assert set((await emulator.generate(MODEL, body))["candidates"][0]) == {"content", "finishReason", "index"}

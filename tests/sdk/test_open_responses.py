@@ -9,12 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
 from tests.sdk.page import Media
 from tests.support.responses import read_events
 from tests.support.stack import KEY, Stack
 from tests.support.websocket import Socket, websocket
 
 MODEL = "gemini-2.5-flash"
+FAMILIES = pytest.mark.parametrize("model", [MODEL, "gemini-3-flash-preview"])
+EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 LOOK_UP: Any = {
     "type": "function",
     "name": "look_up_tide",
@@ -26,6 +30,7 @@ LOOK_UP: Any = {
     },
 }
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+STORE = "fileSearchStores/logs"
 TIDE = "When is the tide high in Brest?"
 
 NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs")
@@ -42,7 +47,8 @@ GIVEN: dict[str, type] = {
 
 
 def check_response(response: Any) -> None:
-    """The demands of the schema that a response of this gateway could break."""
+    """The demands of the schema that a response of this gateway could break; the shape is that of OpenAI's types."""
+    Response.model_validate(response, strict=True)
     assert response["object"] == "response"
     assert {name: type(response[name]) for name in GIVEN} == GIVEN
     assert [name for name in NULLABLE if name not in response] == []
@@ -52,7 +58,8 @@ def check_response(response: Any) -> None:
         assert usage["input_tokens_details"].keys() >= {"cached_tokens"}
         assert usage["output_tokens_details"].keys() >= {"reasoning_tokens"}
         assert usage["total_tokens"] >= usage["input_tokens"] + usage["output_tokens"]
-    assert all(tool.keys() >= {"description", "parameters", "strict"} for tool in response["tools"])
+    functions = [tool for tool in response["tools"] if tool["type"] == "function"]
+    assert all(tool.keys() >= {"description", "parameters", "strict"} for tool in functions)
     for item in response["output"]:
         check_item(item)
 
@@ -75,6 +82,7 @@ def check_events(events: list[Any]) -> Any:
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
     open_items: set[int] = set()
     for event in events:
+        EVENT.validate_python(event, strict=True)
         if event["type"] == "response.output_item.added":
             assert not open_items
             open_items.add(event["output_index"])
@@ -101,13 +109,13 @@ class Caller:
         self.http = http
 
     def ask(self, given: Any, path: str = "/responses", **body: Any) -> Any:
-        answer = self.http.post(path, json={"model": MODEL, "input": given, **body})
+        answer = self.http.post(path, json={"model": MODEL, "input": given} | body)
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "application/json"
         return answer.json()
 
     def stream(self, given: Any, **body: Any) -> list[Any]:
-        answer = self.http.post("/responses", json={"model": MODEL, "input": given, "stream": True, **body})
+        answer = self.http.post("/responses", json={"model": MODEL, "input": given, "stream": True} | body)
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert b"\nid:" not in answer.content
         return read_events(answer.content)
@@ -196,7 +204,8 @@ def test_an_image_without_detail_is_taken(caller: Caller, media: Media) -> None:
 def test_a_document_is_taken(caller: Caller) -> None:
     url = f"data:application/pdf;base64,{base64.b64encode(PDF).decode()}"
     file = {"type": "input_file", "filename": "log.pdf", "file_data": url}
-    completed(caller.ask([message([{"type": "input_text", "text": "Sum it up."}, file])]))
+    response = completed(caller.ask([message([{"type": "input_text", "text": "Sum it up."}, file])]))
+    assert "PDF" in item_of(response, "message")["content"][0]["text"]
 
 
 def test_earlier_turns_are_taken(caller: Caller) -> None:
@@ -204,9 +213,34 @@ def test_earlier_turns_are_taken(caller: Caller) -> None:
     completed(caller.ask([*said, message("How is it called?")]))
 
 
-@pytest.mark.parametrize("tool", [{"type": "web_search", "external_web_access": False}])
-def test_a_search_without_the_web_is_answered(caller: Caller, tool: Any) -> None:
-    assert caller.ask([message("Who won the cup?")], tools=[tool])["status"] == "completed"
+@FAMILIES
+def test_a_search_without_the_web_is_answered_without_one(caller: Caller, model: str) -> None:
+    tool = {"type": "web_search", "external_web_access": False}
+    response = completed(caller.ask([message("Who won the cup?")], tools=[tool], model=model))
+    assert response["output"][-1]["type"] == "message"
+    assert "web_search_call" not in {item["type"] for item in response["output"]}
+
+
+@FAMILIES
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_search_of_files_is_an_item_beside_a_text_that_cites_them(
+    caller: Caller, model: str, streams: bool
+) -> None:
+    body: Any = {"model": model, "include": ["file_search_call.results"]}
+    body["tools"] = [{"type": "file_search", "vector_store_ids": [STORE]}]
+    asked = [message("What does the log say?")]
+    response = check_events(caller.stream(asked, **body)) if streams else completed(caller.ask(asked, **body))
+    (found,) = item_of(response, "file_search_call")["results"]
+    assert found["file_id"] == STORE
+    (part,) = item_of(response, "message")["content"]
+    assert {(each["type"], each["file_id"]) for each in part["annotations"]} == {("file_citation", STORE)}
+
+
+def test_a_search_of_a_store_that_is_not_googles_is_a_404(caller: Caller) -> None:
+    tool = {"type": "file_search", "vector_store_ids": ["vs_1"]}
+    answer = caller.http.post("/responses", json={"model": MODEL, "input": "Hi", "tools": [tool]})
+    assert answer.status_code == 404
+    assert answer.json()["error"]["param"] == "tools[0].vector_store_ids[0]"
 
 
 def test_a_conversation_is_compacted(caller: Caller) -> None:

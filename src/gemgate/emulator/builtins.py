@@ -31,6 +31,8 @@ def use(name: str, draft: Draft, model: ModelFamily, prompt: Prompt, seed: str) 
         _search(draft, model, prompt, seed)
     elif name == "googleMaps":
         _maps(draft)
+    elif name == "fileSearch":
+        _files(draft, prompt)
     elif name == "urlContext":
         _pages(draft, prompt)
     elif name == "codeExecution":
@@ -92,6 +94,18 @@ def _maps(draft: Draft) -> None:
     place = {"uri": "https://maps.google.com/?cid=1", "title": "Example Square", "placeId": "places/example"}
     draft.extras["groundingMetadata"] = {
         "groundingChunks": [{"maps": place}],
+        "groundingSupports": supports(draft.parts[-1]["text"], 1),
+    }
+    draft.tool_tokens += SEARCH_TOKENS
+
+
+def _files(draft: Draft, prompt: Prompt) -> None:
+    """A piece of a document in the first store; what Gemini 3 says of its search besides was never recorded."""
+    search = next(tool["fileSearch"] for tool in prompt.body["tools"] if tool.get("fileSearch"))
+    store = search["fileSearchStoreNames"][0]
+    found = {"title": "example.pdf", "text": "An example of a document.", "fileSearchStore": store}
+    draft.extras["groundingMetadata"] = {
+        "groundingChunks": [{"retrievedContext": found}],
         "groundingSupports": supports(draft.parts[-1]["text"], 1),
     }
     draft.tool_tokens += SEARCH_TOKENS
