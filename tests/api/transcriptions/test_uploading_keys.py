@@ -88,6 +88,7 @@ async def test_when_its_key_is_used_up_the_audio_is_uploaded_with_the_next(
     assert sorted(google.uploads) == ["one", "three", "two"]
     assert google.uploads[-1] == "three"
     assert sorted(google.deleted) == sorted(google.uploads)
+    assert "file=uploaded again" in answer.headers["x-gemgate-adjusted"].split("; ")
 
 
 @ANSWERS
@@ -96,6 +97,7 @@ async def test_when_no_upload_is_taken_with_its_key_the_next_one_uploads(tmp_pat
     answer = await ask(google, "one", "two", "three", is_stream=is_stream, data_dir=tmp_path)
     assert (answer.status_code, TEXT in answer.text) == (200, True)
     assert google.uploads == google.asked == ["three"]
+    assert "uploaded again" not in answer.headers.get("x-gemgate-adjusted", "")
 
 
 @ANSWERS

@@ -19,15 +19,23 @@ from gemgate.web.sse import frame
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionSource(FixedSource):
-    """A request for a transcript with its audio, and how it is translated."""
+    """A request for a transcript with its audio, and how it is translated.
+
+    Attributes:
+        is_again: Whether the audio was uploaded before, with a key that another had to follow: the caller learns of it.
+    """
 
     request: TranscriptionRequest | TranslationRequest
     audio: HeardAudio
     options: Options
+    is_again: bool = False
 
     def translate(self, model: str, media: Resolved) -> TranscriptionTranslation:  # noqa: ARG002  as the protocol has it
         """The native request to `model`."""
-        return to_gemini(self.request, self.audio, self.options, model=model)
+        translation = to_gemini(self.request, self.audio, self.options, model=model)
+        if self.is_again:
+            translation.notes.adjust("file=uploaded again")
+        return translation
 
 
 async def whole_transcript(generation: Generation[TranscriptionTranslation]) -> str | dict[str, object]:

@@ -166,7 +166,7 @@ class _AudioRequest:
     def _started(self) -> Generation[TranscriptionTranslation]:
         translation, self._planned = self._planned, None
         if translation is None:  # the first one was sent
-            self._call = self._new_call()
+            self._call = self._new_call(is_again=True)
             translation = self._call.translate()
             current().uses(translation.model, translation.notes)
         self._generation = Generation(self._call, translation, self._models, event_pieces)
@@ -175,9 +175,9 @@ class _AudioRequest:
     def _headers(self) -> dict[str, str]:
         return self._generation.response_headers() if self._generation is not None else {}
 
-    def _new_call(self) -> ModelCall[TranscriptionTranslation]:
+    def _new_call(self, *, is_again: bool = False) -> ModelCall[TranscriptionTranslation]:
         audio = HeardAudio(self._part, self._audio.mime_type, self._audio.seconds)
-        source = TranscriptionSource(self._audio.wanted, audio, self._services.chat)
+        source = TranscriptionSource(self._audio.wanted, audio, self._services.chat, is_again)
         size = 0 if self._is_large else self._audio.bytes.size * 4 // 3
         is_dry = is_dry_run(self._request)
         asked = self._audio.wanted.model
