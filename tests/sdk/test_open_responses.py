@@ -223,9 +223,7 @@ def test_a_search_without_the_web_is_answered_without_one(caller: Caller, model:
 
 @FAMILIES
 @pytest.mark.parametrize("streams", [False, True])
-def test_a_search_of_files_is_an_item_beside_a_text_that_cites_them(
-    caller: Caller, model: str, streams: bool
-) -> None:
+def test_a_search_of_files_is_an_item_beside_a_text_that_cites_them(caller: Caller, model: str, streams: bool) -> None:
     body: Any = {"model": model, "include": ["file_search_call.results"]}
     body["tools"] = [{"type": "file_search", "vector_store_ids": [STORE]}]
     asked = [message("What does the log say?")]

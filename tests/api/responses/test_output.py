@@ -304,6 +304,19 @@ def test_an_image_is_an_item_and_a_draft_of_one_is_left_out() -> None:
         EVENT.validate_python(event)
 
 
+@pytest.mark.parametrize(("wanted", "is_shown"), [(0, False), (None, False), (1, True), (3, True)])
+def test_with_partial_images_the_final_one_is_shown_before_it_is_done(wanted: Any, is_shown: bool) -> None:
+    tool = {"type": "image_generation", "partial_images": wanted}
+    events = streamed(answer(PNG), model="gemini-3-pro-image-preview", tools=[tool])
+    of_image = [event for event in events if "image_generation_call" in event["type"]]
+    stages = ["in_progress", "generating", *["partial_image"] * is_shown, "completed"]
+    assert [event["type"].rpartition(".")[2] for event in of_image] == stages
+    if is_shown:
+        partial = EVENT.validate_python(of_image[2], strict=True)
+        assert (partial.partial_image_b64, partial.partial_image_index) == (PNG["inlineData"]["data"], 0)
+        assert (partial.output_format, partial.item_id) == ("png", of_image[-1]["item_id"])
+
+
 def test_pages_that_were_read_are_items() -> None:
     pages = {"urlMetadata": [{"retrievedUrl": "https://example.com/a"}]}
     _, opened = whole(answer(TEXT, urlContextMetadata=pages))["output"]

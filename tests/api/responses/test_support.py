@@ -167,4 +167,6 @@ def test_every_type_of_event_has_a_fate_and_those_that_are_sent_are_sent() -> No
     server: list[Any] = [SAMPLES["mcp"] | {"type": "mcp"}]
     answered = native(MCP_CALL, MCP_OUTPUT, MCP_CALL, finishReason="STOP")
     seen |= {event["type"] for event in streamed(answered, tools=server)}
+    draws: list[Any] = [{"type": "image_generation", "partial_images": 1}]
+    seen |= {event["type"] for event in streamed(*BUSY, tools=draws, model=MODELS["image_generation"])}
     assert seen | OF_THE_WHOLE == {kind for kind, (sent, _) in EVENTS.items() if sent == "sent"}

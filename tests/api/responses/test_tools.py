@@ -264,7 +264,6 @@ def test_the_size_and_the_quality_of_images_are_googles() -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("partial_images", 2),
         ("background", "transparent"),
         ("output_format", "webp"),
         ("output_compression", 50),
@@ -287,7 +286,11 @@ def test_an_option_of_images_that_gemini_lacks_is_dropped_visibly_or_refused(opt
     assert caught.value.param == f"tools[0].{option}"
 
 
-@pytest.mark.parametrize(("option", "value"), [("size", 5), ("size", "large"), ("quality", "best"), ("quality", [])])
+UNREADABLE = [("size", 5), ("size", "large"), ("quality", "best"), ("quality", [])]
+UNREADABLE += [("partial_images", value) for value in (4, -1, True, "2", 1.5)]
+
+
+@pytest.mark.parametrize(("option", "value"), UNREADABLE)
 def test_an_option_of_images_that_cannot_be_read_is_refused_by_name(option: str, value: Any) -> None:
     with pytest.raises(ApiError) as caught:
         drawn({option: value})
@@ -299,6 +302,11 @@ def test_options_of_images_that_ask_for_nothing_are_no_loss() -> None:
     translation = drawn(neutral)
     assert (translation.notes.dropped, translation.notes.adjusted) == ([], [])
     assert "imageConfig" not in translation.body["generationConfig"]
+
+
+def test_partial_images_are_noted_because_only_the_final_one_comes() -> None:
+    assert drawn({"partial_images": 2}).notes.adjusted == ["tools[0].partial_images=2->the final image"]
+    assert drawn({"partial_images": None}).notes.adjusted == []
 
 
 def test_an_unknown_vector_store_is_a_404() -> None:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from gemgate.api.responses.carrier import CarrierCodec
-from gemgate.api.responses.tools import ResponseTools
+from gemgate.api.responses.request_tools import ResponseTools
 from gemgate.gemini.types import UsageMetadata
 from gemgate.translation.declared_calls import Declared
 from gemgate.translation.response_format import HiddenFunction

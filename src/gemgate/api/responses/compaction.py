@@ -95,7 +95,8 @@ class CompactionMachine(OutputMachine):
         if not self.summary:
             raise no_answer(self.reason)
         sealed = self.context.codec.seal_summary(self.summary)
-        return self._whole({"type": "compaction", "encrypted_content": sealed}, "cmp_")
+        self._show_whole({"type": "compaction", "encrypted_content": sealed})
+        return self._taken()
 
     def _show(self, text: str) -> None:
         self._summary.append(text)
@@ -115,7 +116,7 @@ class OpenedMachine(OutputMachine):
         opening = self.context.opening
         if opening is not None:
             sealed = self.context.codec.seal_summary(opening.summary, is_whole=True)
-            self._events += self._whole({"type": "compaction", "encrypted_content": sealed}, "cmp_")
+            self._show_whole({"type": "compaction", "encrypted_content": sealed})
             self._opened = len(self.output)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from gemgate.api.responses.items import Item
-from gemgate.api.responses.tools import ResponseTools
+from gemgate.api.responses.request_tools import ResponseTools
 from gemgate.api.responses.wire import ResponseRequest, TextFormat
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts

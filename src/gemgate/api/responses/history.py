@@ -8,6 +8,7 @@ from gemgate.api.responses.carrier import Carried, CarrierCodec, SignedCall, fro
 from gemgate.api.responses.items import Item
 from gemgate.api.responses.kept_outputs import is_listing, with_calls
 from gemgate.api.responses.mcp_items import read_mcp_call
+from gemgate.api.responses.request_tools import ResponseTools
 from gemgate.api.responses.tool_kinds import (
     CALL_ITEMS,
     KINDS,
@@ -16,7 +17,6 @@ from gemgate.api.responses.tool_kinds import (
     called,
     output_of,
 )
-from gemgate.api.responses.tools import ResponseTools
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
 from gemgate.gemini.turns import TurnBuilder

@@ -1,4 +1,4 @@
-"""What Google's own tools did, as items: searches, code that was run, images. Each comes with its events."""
+"""Items that come whole, with their events: what Google's own tools did (searches, code, images), and compactions."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -79,6 +79,7 @@ PREFIXES = {
     "code_interpreter_call": "ci_",
     "image_generation_call": "ig_",
     "mcp_call": "mcp_",
+    "compaction": "cmp_",
 }
 
 _UNTIL_DONE = {
@@ -95,11 +96,18 @@ _STAGES = {
 }
 
 
-def events_of(item: Json, index: int) -> Iterator[Json]:
-    """The events of an item whose end is known, in the order in which OpenAI sends them."""
+def events_of(item: Json, index: int, *, shows_partial_images: bool) -> Iterator[Json]:
+    """The events of an item whose end is known, in the order in which OpenAI sends them.
+
+    `shows_partial_images`: an image is shown as a partial one as well, for clients that wait for those.
+    """
     kind = item["type"]
     if kind == "mcp_call":
         yield from mcp_call_events(item, index)
+        return
+    if kind == "compaction":
+        yield {"type": "response.output_item.added", "output_index": index, "item": item}
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
         return
     place = {"item_id": item["id"], "output_index": index}
     begun = {name: value for name, value in item.items() if name not in _UNTIL_DONE[kind]}
@@ -115,8 +123,16 @@ def events_of(item: Json, index: int) -> Iterator[Json]:
         yield {"type": f"response.{kind}_code.delta", **place, "delta": item["code"]}
         yield {"type": f"response.{kind}_code.done", **place, "code": item["code"]}
     yield {"type": f"response.{kind}.{second}", **place}
+    if kind == "image_generation_call" and shows_partial_images:
+        yield _partial_image(item, place)
     yield {"type": f"response.{kind}.{last}", **place}
     yield {"type": "response.output_item.done", "output_index": index, "item": item}
+
+
+def _partial_image(item: Json, place: Json) -> Json:
+    details = {name: item[name] for name in ("output_format", *_IMAGE_DETAILS)}
+    image = {"partial_image_index": 0, "partial_image_b64": item["result"], **details}
+    return {"type": "response.image_generation_call.partial_image", **place, **image}
 
 
 def _tool_call(kind: str, args: Json, response: Part | None, include: frozenset[str]) -> Json | None:

@@ -12,11 +12,11 @@ _SAYS_NOTHING: dict[str, tuple[object, ...]] = {
     "moderation": ("auto",),
     "output_compression": (100,),
     "output_format": ("auto",),
-    "partial_images": (0,),
 }
-"""Values of options that ask for nothing in particular. Gemini has no masks, no drafts, and one format of its own."""
+"""Values of options that ask for nothing in particular. Gemini has no masks, and one format of its own."""
 
-_READ = frozenset({"type", "namespace", "size", "quality"})
+_READ = frozenset({"type", "namespace", "size", "quality", "partial_images"})
+_MOST_PARTIAL_IMAGES = 3
 
 
 def image_config(tool: dict[str, object], param: str, facts: ModelFacts, notes: Notes) -> dict[str, object]:
@@ -40,6 +40,27 @@ def image_config(tool: dict[str, object], param: str, facts: ModelFacts, notes: 
         msg = f"Invalid value for '{param}.quality': {show(quality)}. Supported values are: {choices}."
         raise ApiError(400, msg, param=f"{param}.quality", code="invalid_value")
     return frame(size, quality, {}, facts, notes, f"{param}.").config
+
+
+def partial_images(tool: dict[str, object], param: str, notes: Notes) -> int:
+    """How many images are to be shown before the final one. Gemini gives that alone, which is noted.
+
+    Raises:
+        ApiError: 400 for anything but a number from 0 to 3.
+    """
+    wanted = tool.get("partial_images")
+    if wanted is None:
+        return 0
+    name = f"{param}.partial_images"
+    if type(wanted) is not int:
+        msg = f"Invalid type for '{name}': expected an integer, but got {show(wanted, with_type=True)} instead."
+        raise ApiError(400, msg, param=name, code="invalid_type")
+    if not 0 <= wanted <= _MOST_PARTIAL_IMAGES:
+        msg = f"Invalid value for '{name}': {show(wanted)}. Expected a number from 0 to {_MOST_PARTIAL_IMAGES}."
+        raise ApiError(400, msg, param=name, code="invalid_value")
+    if wanted:
+        notes.adjust(f"{name}={wanted}->the final image")
+    return wanted
 
 
 def _text(tool: dict[str, object], name: str, param: str) -> str | None:

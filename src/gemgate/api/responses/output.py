@@ -19,7 +19,7 @@ from gemgate.api.responses.hosted_items import (
 )
 from gemgate.api.responses.mcp_items import native_call
 from gemgate.api.responses.open_items import Event, OpenMessage, OpenReasoning
-from gemgate.api.responses.tool_kinds import KINDS
+from gemgate.api.responses.tool_kinds import KINDS, call_events
 from gemgate.api.responses.wire import Json
 from gemgate.errors import ApiError
 from gemgate.gemini.parts import DecodedCall, Media, decoded_in_order
@@ -270,20 +270,7 @@ class OutputMachine:
             "call_id": call_id,
             **kind.write(identity, call.args),
         }
-        self._show_call(item, kind.events)
-
-    def _show_call(self, item: Json, names: tuple[str, str] | None) -> None:
-        begun = {**item, "status": "in_progress"}
-        if names is not None:
-            begun[names[1]] = ""
-        self._emit("response.output_item.added", output_index=self._index, item=begun)
-        if names is not None:
-            event, name = names
-            place = {"item_id": item["id"], "output_index": self._index}
-            if item[name]:
-                self._emit(f"{event}.delta", **place, delta=item[name])
-            self._emit(f"{event}.done", **place, **{name: item[name]})
-        self._emit("response.output_item.done", output_index=self._index, item=item)
+        self._events += call_events(item, self._index, kind.events)
         self._end_item(item)
 
     def _carry(self, carried: Carried) -> None:
@@ -326,7 +313,7 @@ class OutputMachine:
         shown = {"id": self._id(PREFIXES[item["type"]]), **item}
         if "container_id" in shown:
             shown["container_id"] = self._id("cntr_")
-        self._events += events_of(shown, self._index)
+        self._events += events_of(shown, self._index, shows_partial_images=self.context.tools.shows_partial_images)
         self._end_item(shown)
 
     def _cite(self) -> None:
@@ -355,16 +342,6 @@ class OutputMachine:
         if isinstance(found, OpenMessage) and self.status is None:
             self._spans[len(self.output)] = (found.start, self._text.length)
         self._end_item(item)
-
-    def _whole(self, item: Json, prefix: str) -> list[Event]:
-        """The events of an item that comes as a whole and has no stages."""
-        shown = {"id": self._id(prefix), **item}
-        index = self._index
-        self._end_item(shown)
-        return [
-            {"type": "response.output_item.added", "output_index": index, "item": shown},
-            {"type": "response.output_item.done", "output_index": index, "item": shown},
-        ]
 
     def _end_item(self, item: Json) -> None:
         self.output.append(item)
@@ -404,9 +381,6 @@ class OutputMachine:
         digest = hashlib.blake2b(f"{self.seed}:{self._ids}".encode(), digest_size=size).hexdigest()
         self._ids += 1
         return prefix + digest
-
-    def _emit(self, kind: str, **fields: object) -> None:
-        self._events.append({"type": kind, **fields})
 
     def _taken(self) -> list[Event]:
         events, self._events = self._events, []

@@ -9,7 +9,8 @@ from gemgate.api.responses.generation_config import THINKING, answer_settings, g
 from gemgate.api.responses.history import ItemTranslator
 from gemgate.api.responses.items import Item
 from gemgate.api.responses.other_spellings import AS_WRITTEN, respelled
-from gemgate.api.responses.tools import ResponseTools, plan_response_tools
+from gemgate.api.responses.request_tools import ResponseTools
+from gemgate.api.responses.tools import plan_response_tools
 from gemgate.api.responses.wire import DROPPED, ResponseRequest
 from gemgate.encryption import Encryptor
 from gemgate.errors import ApiError

@@ -115,7 +115,7 @@ EVENTS: dict[str, tuple[Sent, str]] = {
     "response.image_generation_call.in_progress": ("sent", "once for each image"),
     "response.image_generation_call.generating": ("sent", "once for each image"),
     "response.image_generation_call.completed": ("sent", "once for each image"),
-    "response.image_generation_call.partial_image": ("never sent", "Gemini gives no partial images"),
+    "response.image_generation_call.partial_image": ("sent", "the final image, once, if `partial_images` is above 0"),
     "response.mcp_call.in_progress": ("sent", "once in each call"),
     "response.mcp_call.completed": ("sent", "of a call that has its output"),
     "response.mcp_call.failed": ("sent", "of a call that ended with an error, or without an output"),

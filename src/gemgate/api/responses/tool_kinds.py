@@ -1,6 +1,6 @@
 """Tools of OpenAI's that are functions to Gemini: how each is declared, and its calls and outputs as items."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -237,3 +237,21 @@ def output_of(item: Item) -> Json | str | None:
         return {"tools": named}
     output = fields.get("output")
     return output if isinstance(output, (str, dict)) or output is None else orjson.dumps(output).decode()
+
+
+def call_events(item: Json, index: int, names: tuple[str, str] | None) -> Iterator[Json]:
+    """The events of a call that has all its arguments, in the order in which OpenAI sends them.
+
+    `names` are those of a `ToolKind`: of its events, and of the field that is streamed.
+    """
+    begun = {**item, "status": "in_progress"}
+    if names is not None:
+        begun[names[1]] = ""
+    yield {"type": "response.output_item.added", "output_index": index, "item": begun}
+    if names is not None:
+        event, name = names
+        place = {"item_id": item["id"], "output_index": index}
+        if item[name]:
+            yield {"type": f"{event}.delta", **place, "delta": item[name]}
+        yield {"type": f"{event}.done", **place, name: item[name]}
+    yield {"type": "response.output_item.done", "output_index": index, "item": item}

@@ -1,27 +1,23 @@
-"""`tools` and `tool_choice`, with the tools that items of the input bring."""
+"""`tools`, with those that items of the input bring, and what Gemini gets in their place."""
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gemgate.api.responses.hosted_tools import GOOGLES, hosted_kind, is_googles, native_name, native_tool
-from gemgate.api.responses.image_tool import image_config
+from gemgate.api.responses.image_tool import image_config, partial_images
 from gemgate.api.responses.items import Item, wrong_type
+from gemgate.api.responses.request_tools import ResponseTools
+from gemgate.api.responses.tool_choice import choose
 from gemgate.api.responses.tool_kinds import DECLARED, KINDS, ToolIdentity
 from gemgate.api.responses.wire import Json, ResponseRequest
 from gemgate.errors import ApiError, missing_field
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.types import Tool
 from gemgate.translation.built_in_tools import searches_live
-from gemgate.translation.function_names import NameMap
-from gemgate.translation.mcp_servers import add_server, mcp_server, native_servers, servers_of
+from gemgate.translation.mcp_servers import add_server, mcp_server, native_servers
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import CachedSearch, Options
 from gemgate.translation.tool_plan import (
-    ToolPlan,
     declare,
-    declared_names,
-    named_mode,
     schema_elsewhere,
     text_parameters,
 )
@@ -36,7 +32,6 @@ _NESTED = ("function", "custom")
 _FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict", "type", "namespace"})
 _CUSTOM_FIELDS = frozenset({"name", "description", "format", "type", "namespace"})
 _NAMESPACE_FIELDS = frozenset({"type", "name", "description", "tools"})
-_CHOICE_FIELDS = frozenset({"type", "name", "namespace", "function", "custom", "allowed_tools", "mode", "tools"})
 
 
 class _Listed(NamedTuple):
@@ -46,48 +41,6 @@ class _Listed(NamedTuple):
     kind: str
     param: str
     is_asked: bool
-
-
-@dataclass(slots=True)
-class ResponseTools:
-    """The tools of a request, in Gemini's terms and in the caller's.
-
-    Attributes:
-        plan: Gemini's.
-        identities: By Gemini's name, what the caller's tool is.
-        draws: Whether images are asked for.
-        image_config: Their shape and size.
-        servers: The MCP servers: by Google's name of each, the caller's label.
-        allowed: Gemini's names of the only functions whose calls may be shown; None: all.
-    """
-
-    plan: ToolPlan = field(default_factory=lambda: ToolPlan(NameMap()))
-    identities: dict[str, ToolIdentity] = field(default_factory=dict)
-    draws: bool = False
-    image_config: dict[str, object] = field(default_factory=dict)
-    servers: dict[str, str] = field(default_factory=dict)
-    allowed: frozenset[str] | None = None
-    _owners: dict[str, tuple[str | None, str]] = field(default_factory=dict)
-
-    def key(self, tool: ToolIdentity) -> str:
-        """The name to make Gemini's from: `namespace__name` within a namespace, unless another tool is called so."""
-        key, owner = tool.key, (tool.namespace, tool.name)
-        while self._owners.setdefault(key, owner) != owner:
-            key += "_"
-        return key
-
-    def native_name(self, tool: ToolIdentity) -> str:
-        """Gemini's name of a tool, declared or not."""
-        return self.plan.names.to_gemini(self.key(tool))
-
-    def identity(self, native: str) -> ToolIdentity:
-        """The tool that Gemini calls; a name that was never sent is a function's."""
-        return self.identities.get(native) or ToolIdentity("function", self.plan.names.from_gemini(native))
-
-    def server_label(self, tool: str) -> str:
-        """The label of the MCP server whose tool Gemini calls; of several, the one that its name begins with."""
-        named = (label for native, label in self.servers.items() if tool.startswith(native))
-        return next(named, next(iter(self.servers.values()), ""))
 
 
 def plan_response_tools(
@@ -114,7 +67,7 @@ def plan_response_tools(
         _declare(tools, identity, function, entry, notes)
     for entry in listed:
         _add_hosted(tools, entry, facts, notes, options.cached_search)
-    _choose(tools, request.tool_choice, facts, notes)
+    choose(tools, request.tool_choice, facts, notes)
     return tools
 
 
@@ -258,6 +211,7 @@ def _add_hosted(
     if hosted == "image_generation" and facts.images:
         tools.draws = True
         tools.image_config = image_config(tool, param, facts, notes)
+        tools.shows_partial_images = partial_images(tool, param, notes) > 0
         return
     if hosted == "web_search" and not searches_live(tool, param, cached_search, notes):
         return
@@ -293,109 +247,3 @@ def _add_server(tools: ResponseTools, entry: _Listed, facts: ModelFacts, notes: 
         return  # repeated with each request
     add_server(tools.plan, server, entry.param)
     tools.servers[server.name] = server.label
-
-
-def _choose(tools: ResponseTools, choice: str | dict[str, object] | None, facts: ModelFacts, notes: Notes) -> None:
-    plan = tools.plan
-    choice = named_mode(choice, notes, "tool_choice")
-    if choice is None or choice == "auto":
-        if plan.declarations and facts.validated and (plan.strict or plan.built_in):
-            plan.calling["mode"] = "VALIDATED"
-    elif choice == "none":
-        plan.calling["mode"] = "NONE"
-        plan.built_in = []
-        tools.servers = {}
-    elif choice == "required":
-        if plan.declarations:
-            plan.calling["mode"] = "ANY"
-        elif plan.built_in:
-            notes.adjust("tool_choice=required->auto")
-        else:
-            raise _no_tool("tool_choice", choice)
-    elif isinstance(choice, dict):
-        _choose_tool(tools, choice, facts, notes)
-    else:
-        msg = f"'tool_choice' is {choice[:80]!r}; it can be none, auto, required, or an object that names a tool."
-        raise ApiError(400, msg, param="tool_choice", code="invalid_value")
-
-
-def _choose_tool(tools: ResponseTools, choice: dict[str, object], facts: ModelFacts, notes: Notes) -> None:
-    kind = choice.get("type")
-    notes.drop_unknown({name: value for name, value in choice.items() if name not in _CHOICE_FIELDS}, "tool_choice.")
-    if kind in (None, "tool") and isinstance(choice.get("name"), str):
-        kind, choice = "function", {**choice, "type": "function"}
-    if kind == "allowed_tools":
-        _allow(tools, choice, facts, notes)
-    elif kind in KINDS:
-        names = [_chosen(tools, choice, "tool_choice")]
-        tools.plan.calling = {"mode": "ANY", "allowedFunctionNames": names}
-    else:
-        # Gemini cannot be made to use a built-in tool.
-        notes.adjust(f"tool_choice.type={kind}->auto")
-
-
-def _allow(tools: ResponseTools, choice: dict[str, object], facts: ModelFacts, notes: Notes) -> None:
-    inner = choice.get("allowed_tools")
-    inner = inner if isinstance(inner, dict) else choice
-    wanted = inner.get("tools")
-    if not isinstance(wanted, list) or not wanted:
-        raise missing_field("tool_choice.tools")
-    names: list[str] = []
-    hosted: set[str] = set()
-    labels: set[str] = set()
-    for index, tool in enumerate(wanted):
-        kind = tool.get("type") if isinstance(tool, dict) else None
-        if kind in KINDS:
-            names.append(_chosen(tools, tool, f"tool_choice.tools[{index}]"))
-        elif kind == "mcp":
-            labels.add(str(tool.get("server_label")))
-        else:
-            hosted.add(native_name(hosted_kind(str(kind))) or "")
-    plan = tools.plan
-    tools.servers = {native: label for native, label in tools.servers.items() if label in labels}
-    plan.built_in = [tool for known in plan.built_in if (tool := _allowed(known, hosted, tools.servers))]
-    tools.allowed = frozenset(names)
-    is_required = inner.get("mode") == "required"
-    if not names:
-        plan.declarations = []
-        if is_required:
-            notes.adjust("tool_choice.mode=required->auto")
-    elif is_required:
-        plan.calling = {"mode": "ANY", "allowedFunctionNames": list(dict.fromkeys(names))}
-    elif facts.validated:
-        plan.calling = {"mode": "VALIDATED", "allowedFunctionNames": list(dict.fromkeys(names))}
-    else:
-        plan.declarations = [known for known in plan.declarations if known.get("name") in tools.allowed]
-
-
-def _allowed(tool: Tool, hosted: Collection[str], servers: Collection[str]) -> Tool | None:
-    """A built-in tool as far as it may be used; None: not at all."""
-    if tool.keys() & hosted:
-        return tool
-    left = [server for server in servers_of(tool) if server.get("name") in servers]
-    return {"mcpServers": left} if left else None
-
-
-def _chosen(tools: ResponseTools, choice: Json, param: str) -> str:
-    kind = choice["type"]
-    inner = choice.get(kind)
-    if isinstance(inner, dict):  # chat's nesting
-        choice, param = inner, f"{param}.{kind}"
-    if kind not in ("function", "custom"):
-        name: Any = kind
-    else:
-        name = choice.get("name")
-        if not isinstance(name, str):
-            raise missing_field(f"{param}.name")
-    namespace = choice.get("namespace")
-    for native, identity in tools.identities.items():
-        if identity.name == name and (namespace is None or identity.namespace == namespace):
-            return native
-    if name in declared_names(tools.plan):  # one of Google's own declarations
-        return str(name)
-    raise _no_tool(f"{param}.name", name)
-
-
-def _no_tool(param: str, name: str) -> ApiError:
-    msg = f"'{param}' is {name[:80]!r}, and no function in 'tools' has that name."
-    return ApiError(400, msg, param=param, code="invalid_value")
