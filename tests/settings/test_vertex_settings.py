@@ -34,6 +34,11 @@ def test_vertex_ai_alone_holds_credentials_and_passes_no_key_through() -> None:
     assert settings.needs_no_key
 
 
+@pytest.mark.parametrize("text", ["a-bucket/below", "gs://a-bucket/below/"])
+def test_a_bucket_is_named_with_its_scheme_or_without(text: str) -> None:
+    assert settings_of(**VERTEX, vertex_bucket=text).vertex_bucket == "gs://a-bucket/below"
+
+
 @pytest.mark.parametrize(
     "text", ["gemini,vertex", "vertex, gemini", "vertex,https://generativelanguage.googleapis.com/"]
 )
@@ -56,6 +61,11 @@ def test_both_are_asked_in_either_order(text: str) -> None:
         (VERTEX | {"google_cloud_location": "../x"}, "GOOGLE_CLOUD_LOCATION: '../x' is not a location"),
         (VERTEX | {"vertex_locations": "gemini-*"}, "GEMGATE_VERTEX_LOCATIONS: 'gemini-*' is no entry"),
         (VERTEX | {"vertex_endpoint": "localhost"}, "GEMGATE_VERTEX_ENDPOINT: 'localhost' is not an http(s) URL"),
+        (VERTEX | {"vertex_bucket": "s3://bucket"}, "GEMGATE_VERTEX_BUCKET: 's3://bucket' is not a bucket"),
+        (VERTEX | {"vertex_bucket": "gs://bucket/../x"}, "is not a bucket of Cloud Storage"),
+        (VERTEX | {"vertex_bucket": "a-bucket", "vertex_api_key": "AQ.key"}, "leave GEMGATE_VERTEX_API_KEY out"),
+        (VERTEX | {"vertex_bucket": "a-bucket", "vertex_credentials": "callers"}, "GEMGATE_VERTEX_BUCKET has no place"),
+        (VERTEX | {"vertex_storage_endpoint": "localhost"}, "'localhost' is not an http(s) URL"),
         (VERTEX | {"vertex_api_key": '"AQ.key"'}, "holds a quotation mark"),
         (VERTEX | {"host": "0.0.0.0"}, "the gateway holds credentials for Vertex AI"),
         (CALLERS | {"client_keys": KEYS}, "leave out GEMGATE_VERTEX_CREDENTIALS"),

@@ -14,6 +14,7 @@ from tests.support.stack import Stack, gateway
 
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
+from gemgate.emulator.timing import Timing
 
 PROJECT = "a-project"
 
@@ -34,12 +35,12 @@ def service_account(token_origin: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def vertex_stack(*, by_setting: bool = False, **settings: Any) -> Iterator[Stack]:
+def vertex_stack(*, by_setting: bool = False, timing: Timing | None = None, **settings: Any) -> Iterator[Stack]:
     """An emulator, and a gateway with these `settings` before it, to which it is Vertex AI.
 
     The service account's key is in a file that the environment names, or in a setting.
     """
-    app = create_emulator()
+    app = create_emulator(timing=timing)
     with (
         serve_in_thread(app=app) as emulator,
         TemporaryDirectory(prefix="gemgate-credentials-") as folder,
@@ -53,6 +54,7 @@ def vertex_stack(*, by_setting: bool = False, **settings: Any) -> Iterator[Stack
             path.write_bytes(key)
         environment.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
         environment.delenv("GOOGLE_CLOUD_QUOTA_PROJECT", raising=False)
-        chosen = {"google_cloud_project": PROJECT, "vertex_endpoint": emulator} | settings
+        place = {"vertex_endpoint": emulator, "vertex_storage_endpoint": f"{emulator}/storage"}
+        chosen = {"google_cloud_project": PROJECT} | place | settings
         with gateway("vertex", **chosen) as origin:
             yield Stack(origin, emulator, app.state.emulator)

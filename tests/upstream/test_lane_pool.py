@@ -34,6 +34,14 @@ def test_a_model_is_asked_for_where_it_is_in_turns() -> None:
     assert {chosen(pool, "models/gemini-4-argon") for _ in range(4)} == {"my-project/global"}
 
 
+def test_lanes_take_batches_where_there_is_a_bucket_alone() -> None:
+    assert LanePool((), LANES).choose(ANY_BATCH) is None
+    assert "GEMGATE_VERTEX_BUCKET" in LanePool((), LANES).exhausted(ANY_BATCH).message
+    found = LanePool((), LANES, has_bucket=True).choose(ANY_BATCH)
+    assert found is not None
+    assert found.label == "my-project/global"
+
+
 def test_a_location_that_cools_down_leaves_the_calls_to_the_other_one() -> None:
     pool = LanePool((), LANES, clock=FakeClock())
     target = Target("models/gemini-2.5-pro")

@@ -41,6 +41,7 @@ class Order:
         count: How many they are.
         answer: What answers one.
         in_file: Whether they come from a file, and the results go into one.
+        deliver: Puts the file of results to its place; None: to the files of the owner.
     """
 
     owner: str
@@ -53,6 +54,7 @@ class Order:
     answer: Answerer
     in_file: bool
     scenario: Scenario
+    deliver: Callable[[RequestContent], None] | None = None
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ class Results:
             self.ends.append(self.content.size)
         else:
             self.inline.append(result)
-        self.failed.append("error" in result)
+        self.failed.append("error" in result or bool(result.get("status")))
 
 
 @dataclass(slots=True)
@@ -270,6 +272,9 @@ class Jobs:
         now = self._clock()
         if job.order.in_file and not job.filed and job.state(now) in {"SUCCEEDED", "CANCELLED"} and job.done(now):
             job.filed = True
+            if job.order.deliver is not None:
+                job.order.deliver(job.file())
+                return
             self._files.add_generated(job.order.owner, f"files/batch-{job.id}", job.file(), job.ends)
 
     def delete(self, job: EmulatedJob) -> None:

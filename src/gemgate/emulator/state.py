@@ -7,15 +7,19 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from gemgate.emulator.caches import Caches
+from gemgate.emulator.content import RequestContent
 from gemgate.emulator.files import FileShelf
 from gemgate.emulator.jobs import Jobs
 from gemgate.emulator.timing import QuotaLimits, Timing
 from gemgate.emulator.vertex.tokens import IssuedTokens
+
+if TYPE_CHECKING:
+    from gemgate.emulator.vertex.batch_jobs import PredictionJob
 
 SECRET_HEADERS = frozenset({"authorization", "x-goog-api-key", "cookie", "proxy-authorization"})
 KEPT = 1000
@@ -56,7 +60,7 @@ class EmulatorState:
     `day` decides which models there are; see `lifecycle`.
 
     `requests` and `disconnects` keep the last thousand, and the requests at most 64 MiB of bodies. They may be read
-    from any thread.
+    from any thread. `objects` are those of Cloud Storage, by bucket and name, with the times of their writing.
     """
 
     clock: Callable[[], float] = time.time
@@ -68,6 +72,8 @@ class EmulatorState:
     attempts: Counter[str] = field(default_factory=Counter)
     uploads: dict[str, Any] = field(default_factory=dict)
     operations: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, tuple[RequestContent, float]] = field(default_factory=dict)
+    predictions: "dict[str, PredictionJob]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.advanced = 0.0

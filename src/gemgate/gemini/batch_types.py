@@ -66,6 +66,11 @@ _STATES = {
 }
 
 
+def state_named(name: str) -> JobState:
+    """The state that Google calls `BATCH_STATE_…` or `JOB_STATE_…`; an unknown one counts as `PENDING`."""
+    return _STATES.get(name.removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_"), JobState.PENDING)
+
+
 @dataclass(frozen=True, slots=True)
 class JobCounts:
     """Requests of a job."""
@@ -96,7 +101,7 @@ class BatchJob:
     """A batch at Google.
 
     Attributes:
-        name: `batches/…`.
+        name: `batches/…`, or that of Vertex AI: `projects/…/locations/…/batchPredictionJobs/…`.
         state: Where it is; `SUCCEEDED` may hold failed requests.
         model: `models/…`.
         display_name: As given when it was created.
@@ -105,7 +110,8 @@ class BatchJob:
         updated_at: Of the last change.
         ended_at: None while it runs.
         error: Why a job is not `SUCCEEDED`.
-        responses_file: `files/…` with the results; empty when they are inline or there are none.
+        responses_file: `files/…` with the results, or the `gs://…` below which they are; empty when they are inline or
+            there are none.
         inlined: The results as they came; `inline_results` reads them.
     """
 
@@ -283,8 +289,7 @@ def _not_understood(what: str) -> TransportError:
 
 def _state(operation: Json, metadata: Json) -> JobState:
     """The state; the operation decides when it is done and the state says nothing, or that it is not."""
-    name = text(metadata.get("state")).removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
-    state = _STATES.get(name, JobState.PENDING)
+    state = state_named(text(metadata.get("state")))
     if state.is_final or operation.get("done") is not True:
         return state
     error = operation.get("error")

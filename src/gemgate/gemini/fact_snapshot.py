@@ -55,11 +55,14 @@ def pinned(catalog: Catalog, model: str) -> PinnedFacts:
     return {"model": name, "facts": {fact: facts[fact] for fact in FACT_NAMES}, "learned": learned}
 
 
-def catalog_of_snapshot(source: FactsSource, date: str, snapshot: FactSnapshot) -> Catalog:
-    """A catalog that believes what the one of the snapshot did."""
+def catalog_of_snapshot(
+    source: FactsSource, date: str, snapshot: FactSnapshot, *, asks_vertex: bool = False
+) -> Catalog:
+    """A catalog that believes what the one of the snapshot did; `asks_vertex` is as of `Catalog`."""
     taken = snapshot.taken
     clock = time.time if taken is None else lambda: taken
-    catalog = Catalog(source, date=snapshot.day or date, learned=LearnedFacts(clock=clock), clock=clock)
+    learned = LearnedFacts(clock=clock)
+    catalog = Catalog(source, date=snapshot.day or date, learned=learned, clock=clock, asks_vertex=asks_vertex)
     for fact in snapshot.learned:
         catalog.take_over(fact)
     catalog.take_over_listed(snapshot.listed)

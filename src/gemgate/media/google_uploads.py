@@ -16,8 +16,9 @@ from anyio import to_thread
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MAX_BYTES, GeminiFile, MissingFileError
-from gemgate.gemini.files import GeminiFiles, new_file_name
+from gemgate.gemini.files import new_file_name
 from gemgate.gemini.uploads import OpenAt
+from gemgate.media.bucket_files import MediaFiles
 from gemgate.media.errors import MediaError
 from gemgate.media.inline import Inline
 from gemgate.media.references import FileRef, placeholder
@@ -27,6 +28,7 @@ from gemgate.store import (
     FileRow,
     GoogleFileRow,
     Store,
+    StoreError,
 )
 from gemgate.upstream.key_pool import key_digest
 
@@ -89,7 +91,7 @@ class Attachments:
     that a client which has run out of patience finds the file there when it tries again.
     """
 
-    def __init__(self, store: Store, google: GeminiFiles, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store, google: MediaFiles, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._google = google
         self._clock = clock
@@ -186,6 +188,8 @@ class Attachments:
             return
         except GeminiError as error:
             _log.warning("a file was left at Google", file=name, status=error.status)
+        except StoreError as error:
+            _log.warning("a file was left in the bucket", file=name, error=type(error).__name__)
 
     async def read(self, ref: FileRef, owner_id: str, maximum: int) -> Inline:
         """The content of a file of at most `most` bytes, for what Gemini takes within a request only.

@@ -82,6 +82,16 @@ class Fields(SecretFiles):
         description="An origin in the place of Vertex AI's hosts, such as a private endpoint; absent: Google's, by "
         "location.",
     )
+    vertex_bucket: str | None = Field(
+        default=None,
+        description="A bucket of Cloud Storage for batches and large media in Vertex AI, as `gs://bucket/prefix` or by "
+        "its name.",
+    )
+    vertex_storage_endpoint: str | None = Field(
+        default=None,
+        description="The base URL of Cloud Storage in the place of https://storage.googleapis.com, for "
+        "GEMGATE_VERTEX_BUCKET.",
+    )
     client_keys: Annotated[Secrets, NoDecode] = Field(
         default=(),
         description="The keys that callers must present if the gateway holds the Gemini key; comma separated.",

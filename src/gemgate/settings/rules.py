@@ -37,6 +37,7 @@ UNIX = "unix:"
 """What an address that is a Unix domain socket begins with."""
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,20}", re.ASCII)
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#,@]+", re.IGNORECASE)
 
 
@@ -112,7 +113,7 @@ class Settings(Fields):
             raise ValueError(msg)
         return path
 
-    @field_validator("public_url", "vertex_endpoint")
+    @field_validator("public_url", "vertex_endpoint", "vertex_storage_endpoint")
     @classmethod
     def _origin(cls, value: str | None) -> str | None:
         return None if value is None else _checked_origin(value)
@@ -140,6 +141,16 @@ class Settings(Fields):
     @classmethod
     def _parse_locations(cls, value: object) -> object:
         return parse_locations(value) if isinstance(value, str) else value
+
+    @field_validator("vertex_bucket")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        place = value.removeprefix("gs://").rstrip("/")
+        if not _BUCKET.fullmatch(place):
+            raise ValueError(f"{value[:80]!r} is not a bucket of Cloud Storage, such as gs://my-bucket/gemgate")
+        return f"gs://{place}"
 
     @field_validator("redis_url")
     @classmethod
@@ -199,6 +210,12 @@ class Settings(Fields):
                 "GEMGATE_VERTEX_API_KEY for the express mode."
             )
             raise ValueError(msg)
+        if self.vertex_bucket and self.vertex_api_key:
+            msg = (
+                "GEMGATE_VERTEX_BUCKET needs credentials that Cloud Storage takes, and a key of the express mode is "
+                "none: set GOOGLE_CLOUD_PROJECT and leave GEMGATE_VERTEX_API_KEY out, or leave the bucket out."
+            )
+            raise ValueError(msg)
         return self
 
     def _refuse_credentials_beside_callers(self) -> None:
@@ -207,7 +224,11 @@ class Settings(Fields):
         Raises:
             ValueError: it says which.
         """
-        names = [variable(name) for name in ("vertex_api_key", "vertex_service_account") if getattr(self, name)]
+        names = [
+            variable(name)
+            for name in ("vertex_api_key", "vertex_service_account", "vertex_bucket")
+            if getattr(self, name)
+        ]
         if self.asks_developer_api:
             names.append("GEMGATE_UPSTREAM=gemini,vertex")
         if names:

@@ -8,10 +8,14 @@ import structlog
 
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.model_list import Requests
 from gemgate.gemini.vertex.lanes import host_of
+from gemgate.media.bucket import OperatorBucket
+from gemgate.media.bucket_files import BucketFiles, FilesByKey, MediaFiles
 from gemgate.settings import Settings
 from gemgate.startup.options import client_options
+from gemgate.store.blobs import Blobs
 
 _log = structlog.get_logger()
 
@@ -43,6 +47,25 @@ def client_of(
     if not settings.asks_developer_api:
         return vertex
     return GoogleClient(options, vertex, transport, on_failure, carry, own_keys)
+
+
+def bucket_of(settings: Settings, client: GeminiClient) -> OperatorBucket | None:
+    """The operator's bucket, under the credentials that `client` keeps fresh for Vertex AI; None without one."""
+    if not (settings.asks_vertex and settings.vertex_bucket):
+        return None
+    from gemgate.gemini.vertex.client import vertex_of
+
+    url, token = settings.vertex_bucket, vertex_of(client).token
+    options = {"google_base_url": settings.vertex_storage_endpoint} if settings.vertex_storage_endpoint else {}
+    return OperatorBucket(Blobs.in_google(url, token, options, settings.store_timeout), url)
+
+
+def files_of(settings: Settings, client: GeminiClient, bucket: OperatorBucket | None) -> MediaFiles:
+    """Where media goes that requests name: the Files API, and `bucket` for Vertex AI."""
+    developer = GeminiFiles(client)
+    if bucket is None:
+        return developer
+    return FilesByKey(developer, BucketFiles(bucket), settings.vertex_lanes.by_name)
 
 
 def service_account_of(settings: Settings) -> str:

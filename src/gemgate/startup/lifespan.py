@@ -26,7 +26,6 @@ from gemgate.auth.resource_access import ResourceAccess
 from gemgate.encryption import Encryptor, secret_of
 from gemgate.gemini.client.environment import UnusableEnvironmentError
 from gemgate.gemini.fact_snapshot import FactSnapshot
-from gemgate.gemini.files import GeminiFiles
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import ModelList
 from gemgate.gemini.types import ModelResource
@@ -44,7 +43,7 @@ from gemgate.redaction import traceback_of
 from gemgate.settings import Settings, variable
 from gemgate.shared_state.connection import RedisConnection
 from gemgate.shared_state.startup import SharedState, common_state
-from gemgate.startup.clients import client_of, lists_of
+from gemgate.startup.clients import bucket_of, client_of, files_of, lists_of
 from gemgate.startup.key_file import keys_followed
 from gemgate.startup.models_followed import models_followed
 from gemgate.startup.options import (
@@ -150,7 +149,8 @@ async def services(
         fetcher = await enter(
             MediaFetcher(max_bytes=settings.media_max_bytes, timeout=settings.media_timeout, budget=budget)
         )
-        attachments = await enter(Attachments(store, GeminiFiles(client)))
+        bucket = bucket_of(settings, client)
+        attachments = await enter(Attachments(store, files_of(settings, client, bucket)))
         media = MediaResolver(settings, fetcher, attachments, gemini)
         aliases = ModelAliases(settings.models, successor_of=_successors(settings, chat.catalog))
         access = ResourceAccess(store.resources, client_keys, gemini.shared.affinity, settings, aliases.lists)
@@ -162,7 +162,15 @@ async def services(
         learn, known = BatchLessons(chat.catalog, watch).learn, partial(FactSnapshot.of, chat.catalog)
         batches = await enter(
             batches_at_work(
-                store, gemini, resolve, options, access.check_names, charge=charge, learn=learn, known=known
+                store,
+                gemini,
+                resolve,
+                options,
+                access.check_names,
+                charge=charge,
+                learn=learn,
+                known=known,
+                bucket=bucket,
             )
         )
         yield Services(

@@ -115,7 +115,14 @@ def _pool(settings: Settings, keys: Sequence[str]) -> KeyPool:
     from gemgate.upstream.lane_pool import LanePool
 
     keys, lanes = keys if settings.asks_developer_api else (), settings.vertex_lanes
-    return LanePool(keys, lanes, default_cooldown=settings.cool_down, caller=current_caller, wall=time.time)
+    return LanePool(
+        keys,
+        lanes,
+        default_cooldown=settings.cool_down,
+        caller=current_caller,
+        wall=time.time,
+        has_bucket=settings.vertex_bucket is not None,
+    )
 
 
 def file_options(settings: Settings, inspect: Inspect) -> FileOptions:
@@ -140,8 +147,12 @@ def batch_options(settings: Settings, secrets: Sequence[str]) -> BatchOptions:
         directory=settings.data_dir,
         google_host=None if settings.passes_keys_through else google_host(settings),
         moderation=ModerationOptions(settings.moderation_threshold, settings.moderation_model),
+        in_vertex=not settings.asks_developer_api,
     )
-    return BatchOptions(setup, [key.get_secret_value() for key in settings.gemini_api_key], secrets)
+    held = [key.get_secret_value() for key in settings.gemini_api_key]
+    if not settings.asks_developer_api:
+        held = list(settings.vertex_lanes.by_name)
+    return BatchOptions(setup, held, secrets)
 
 
 def log_secret(settings: Settings) -> str:

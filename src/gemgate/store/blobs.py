@@ -21,7 +21,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -33,7 +33,7 @@ from gemgate.store.feed import Feed, blocks
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+    from obstore.store import ClientConfig, GCSCredential, ObjectStore, RetryConfig, S3Config, S3CredentialProvider
 
 T = TypeVar("T")
 Through = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
@@ -50,7 +50,7 @@ TIMEOUT = 10.0
 
 _PARTS_FACTOR = 6
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)+")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_.:-]*)+")
 _STAGED = re.compile(r"[^#]+#\d+")
 _SCHEMES = ("s3://", "s3a://", "gs://", "az://", "azure://", "abfs://", "abfss://", "adl://")
 
@@ -64,16 +64,37 @@ class BlobInfo:
     modified: float
 
 
+class _TokenOfCalls:
+    """The access token of the calls to come. obstore asks for it in threads of its own, where no loop is."""
+
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+        self._held = ""
+
+    def renew(self) -> None:
+        """Take the token that is valid now; in the event loop."""
+        self._held = self._token()
+
+    def __call__(self) -> "GCSCredential":
+        """The token, which counts as ended at once, because others keep it fresh."""
+        return {"token": self._held, "expires_at": datetime.now(UTC)}
+
+
 class Blobs:
-    """An object store. A key is slash-separated words of letters, digits, `_`, `-` and `.`, and at least two of them.
+    """An object store. A key is words of letters, digits, `_`, `-`, `.` and `:`, separated by slashes, at least two.
 
     A blob appears whole or not at all: while it is written, readers see nothing, or the blob it replaces.
     """
 
     def __init__(
-        self, open_store: "Callable[[], ObjectStore]", directory: Path | None = None, seconds: float = TIMEOUT
+        self,
+        open_store: "Callable[[], ObjectStore]",
+        directory: Path | None = None,
+        seconds: float = TIMEOUT,
+        token: _TokenOfCalls | None = None,
     ) -> None:
         self._open_store = open_store
+        self._token = token
         self._directory = directory
         self._seconds = seconds
 
@@ -99,7 +120,12 @@ class Blobs:
         return cls(open_store, directory)
 
     @classmethod
-    def at(cls, url: str, options: Mapping[str, str] | None = None, seconds: float = TIMEOUT) -> "Blobs":
+    def at(
+        cls,
+        url: str,
+        options: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT,
+    ) -> "Blobs":
         """Blobs under `s3://bucket/prefix`, `gs://bucket/prefix` or `az://account/container/prefix`.
 
         Credentials come from where the cloud's own tools look for them (the environment, the machine's or the pod's
@@ -108,24 +134,23 @@ class Blobs:
         Raises:
             StoreError: the URL or an option is not understood.
         """
-        from obstore.exceptions import BaseError
-        from obstore.store import from_url
-
-        if not url.startswith(_SCHEMES):
-            raise StoreError("the blobs URL is one of s3://bucket, gs://bucket and az://account/container")
-        given = cast("S3Config", dict(options or {}))
-        # Plain HTTP is spoken only to an endpoint that is given with it, in the environment too (`AWS_ENDPOINT`).
-        client: ClientConfig = {
-            "timeout": timedelta(minutes=5),
-            "connect_timeout": timedelta(seconds=seconds),
-            "allow_http": True,
-        }
-        retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
-        try:
-            store = from_url(url, config=given, client_options=client, retry_config=retry)
-        except BaseError as error:
-            raise StoreError(f"the blobs URL or its options are not understood: {_reason(error)}") from None
+        store = _opened(url, options, seconds)
         return cls(lambda: store, seconds=seconds)
+
+    @classmethod
+    def in_google(
+        cls,
+        url: str,
+        token: Callable[[], str],
+        options: Mapping[str, str] | None = None,
+        seconds: float = TIMEOUT,
+    ) -> "Blobs":
+        """Blobs under `gs://bucket/prefix`, opened by the first call; arguments are as of `at`.
+
+        `token` gives the access token of each call, and is called in the event loop; what it raises goes through.
+        """
+        held = _TokenOfCalls(token)
+        return cls(lambda: _opened(url, options, seconds, held), seconds=seconds, token=held)
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> tuple[int, str]:
         """Write `chunks`, however many they are, and answer with their size in bytes and their SHA-256 in hex.
@@ -247,9 +272,44 @@ class Blobs:
 
     async def _asked(self, answer: Awaitable[T], key: str, factor: int = 1) -> T:
         """What the backend answers, within its time; `factor` times as much for what is long."""
+        if self._token is not None:
+            self._token.renew()
         with _failing(key):
             async with asyncio.timeout(self._seconds * factor):
                 return await answer
+
+
+def _opened(
+    url: str, options: Mapping[str, str] | None, seconds: float, token: _TokenOfCalls | None = None
+) -> "ObjectStore":
+    """The store at `url`.
+
+    Raises:
+        StoreError: the URL or an option is not understood.
+    """
+    from obstore.exceptions import BaseError
+    from obstore.store import from_url
+
+    if not url.startswith(_SCHEMES):
+        raise StoreError("the blobs URL is one of s3://bucket, gs://bucket and az://account/container")
+    given = cast("S3Config", dict(options or {}))
+    # Plain HTTP is spoken only to an endpoint that is given with it, in the environment too (`AWS_ENDPOINT`).
+    client: ClientConfig = {
+        "timeout": timedelta(minutes=5),
+        "connect_timeout": timedelta(seconds=seconds),
+        "allow_http": True,
+    }
+    retry: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+    try:
+        return from_url(
+            url,
+            config=given,
+            client_options=client,
+            retry_config=retry,
+            credential_provider=cast("S3CredentialProvider | None", token),
+        )
+    except BaseError as error:
+        raise StoreError(f"the blobs URL or its options are not understood: {_reason(error)}") from None
 
 
 def _checked_key(key: str) -> str:

@@ -26,6 +26,7 @@ class LanePool(KeyPool):
         announce: Called with each cool-down.
         caller: Says who calls.
         wall: The Unix seconds by which Google's days are reckoned; `clock` unless given.
+        has_bucket: Whether lanes take batches, which needs a bucket.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class LanePool(KeyPool):
         announce: Announce = announce_nothing,
         caller: CurrentCaller = unknown_caller,
         wall: Callable[[], float] | None = None,
+        has_bucket: bool = False,
     ) -> None:
+        self._takes_batches = bool(keys) or has_bucket
         self._lanes = lanes
         self._lane_keys = {lane.name: Key(lane.name, lane.name) for lane in lanes.all}
         self._with_keys = bool(keys)
@@ -66,7 +69,7 @@ class LanePool(KeyPool):
 
     def _keys_for(self, target: Target) -> list[Key]:
         model = target.model
-        if not self._with_keys and target.group is MethodGroup.BATCH:
+        if not self._takes_batches and target.group is MethodGroup.BATCH:
             return []
         if self._with_keys and not model.startswith((VERTEX, ENDPOINTS)):
             return self._developer
@@ -78,8 +81,8 @@ class LanePool(KeyPool):
         return found
 
     def exhausted(self, target: Target, keys: Sequence[Key] = ()) -> GeminiError:
-        """Why `choose` gave none; batches need a key of the Developer API."""
-        if not self._with_keys and target.group is MethodGroup.BATCH:
+        """Why `choose` gave none; batches need a key of the Developer API, or a bucket."""
+        if not self._takes_batches and target.group is MethodGroup.BATCH:
             return not_there("/v1beta/batches")
         return super().exhausted(target, keys)
 

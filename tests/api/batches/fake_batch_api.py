@@ -89,7 +89,13 @@ class FakeBatchApi:
         return None
 
     def _serve(self, request: httpx.Request, what: str, body: bytes) -> httpx.Response:
-        routes: list[tuple[str, Callable[..., httpx.Response]]] = [
+        for pattern, serve in self._routes(request, body):
+            if found := re.fullmatch(pattern, what):
+                return serve(*found.groups())
+        raise AssertionError(what)
+
+    def _routes(self, request: httpx.Request, body: bytes) -> list[tuple[str, Callable[..., httpx.Response]]]:
+        return [
             (r"POST /upload/v1beta/files", lambda: self._upload(request, body)),
             (r"POST /v1beta/(models/[^:]+):(batchGenerateContent|asyncBatchEmbedContent)", self._create(body)),
             (r"GET /v1beta/batches", self._list),
@@ -99,10 +105,6 @@ class FakeBatchApi:
             (r"GET /v1beta/(files/[\w-]+)", self._file),
             (r"DELETE /v1beta/(files/[\w-]+)", self._delete),
         ]
-        for pattern, serve in routes:
-            if found := re.fullmatch(pattern, what):
-                return serve(*found.groups())
-        raise AssertionError(what)
 
     def _upload(self, request: httpx.Request, body: bytes) -> httpx.Response:
         command = request.headers["x-goog-upload-command"]

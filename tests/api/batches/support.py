@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import orjson
 from tests.api.batches.fake_batch_api import FakeBatchApi
+from tests.api.batches.fake_vertex_api import FakeVertexBatchApi
 from tests.support.clock import FakeClock
+from tests.support.vertex import PROJECT, TOKEN, FakeTokens
 
+from gemgate.api.batches.bucket_jobs import BucketJobs
 from gemgate.api.batches.input_check import Inspector
+from gemgate.api.batches.job_backends import DeveloperJobs, JobBackend
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.line_translation import LineJob
 from gemgate.api.batches.service import BatchService
@@ -28,6 +32,9 @@ from gemgate.gemini.batches import GeminiJobs
 from gemgate.gemini.client.client import ClientOptions, GeminiClient
 from gemgate.gemini.fact_snapshot import FactSnapshot, PinnedFacts
 from gemgate.gemini.files import GeminiFiles
+from gemgate.gemini.vertex.batch_jobs import VertexJobs
+from gemgate.gemini.vertex.client import VertexClient, vertex_of
+from gemgate.gemini.vertex.lanes import Lanes
 from gemgate.media.references import Ref, RemoteRef, Resolved
 from gemgate.store import BatchRow, FileRow, Store
 from gemgate.translation.options import Dialect
@@ -123,8 +130,10 @@ class Batches:
     def machine(self, vault: KeyVault | None = None) -> BatchStateMachine:
         """A machine."""
         transfer = Transfer(self.store.blobs, self.store.files, cast("WorkerProcess", self.process), self.web)
-        jobs, files = GeminiJobs(self.gemini), GeminiFiles(self.gemini)
-        return BatchStateMachine(jobs, files, transfer, vault or self.vault, self.clock, Pace(), learn=self.learn)
+        backend: JobBackend = DeveloperJobs(GeminiJobs(self.gemini), GeminiFiles(self.gemini), transfer)
+        if isinstance(self.google, FakeVertexBatchApi):
+            backend = BucketJobs(VertexJobs(vertex_of(self.gemini)), self.google.bucket, transfer)
+        return BatchStateMachine(backend, transfer, vault or self.vault, self.clock, Pace(), learn=self.learn)
 
     def worker(self, vault: KeyVault | None = None) -> Worker:
         """A worker of a new process."""
@@ -195,6 +204,19 @@ async def batches_in(directory: Path) -> AsyncIterator[Batches]:
         GeminiClient(ClientOptions(), transport=httpx.MockTransport(google)) as gemini,
     ):
         yield Batches(store, google, gemini, clock, KeyVault((), ("secret",)))
+
+
+@asynccontextmanager
+async def vertex_batches_in(directory: Path) -> AsyncIterator[Batches]:
+    """Batches in Vertex AI; the store and the bucket are in `directory`."""
+    clock, google = FakeClock(), FakeVertexBatchApi(directory / "bucket")
+    transport = httpx.MockTransport(google)
+    async with (
+        Store.open(data_dir=directory / "store", clock=clock) as store,
+        VertexClient(ClientOptions(), Lanes(PROJECT), FakeTokens(TOKEN), transport) as gemini,
+    ):
+        process = InProcessSessions(Setup({}, in_vertex=True))
+        yield Batches(store, google, gemini, clock, KeyVault((), ("secret",)), process=process)
 
 
 def chat(custom_id: str, text: str = "hello", **body: Any) -> Json:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.api.batches.fake_vertex_api import FakeVertexBatchApi
 from tests.api.batches.support import CALLER, LEASE, Batches, chat
 
 from gemgate.api.batches import google_input
@@ -47,7 +48,11 @@ class KillSwitch:
 
 def watch_touches(batches: Batches, switch: KillSwitch, monkeypatch: pytest.MonkeyPatch) -> None:
     batches.google.hook = switch.touch
+    buckets = (
+        [(batches.google.bucket.blobs, ("put", "delete"))] if isinstance(batches.google, FakeVertexBatchApi) else []
+    )
     for owner, names in (
+        *buckets,
         (batches.store.batches, ("update", "claim", "renew", "release")),
         (batches.store.blobs, ("put", "delete")),
         (batches.store.files, ("create",)),

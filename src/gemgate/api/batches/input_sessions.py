@@ -6,7 +6,7 @@ number of lines.
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,9 @@ MAX_INPUTS = 50_000
 
 MAX_NATIVE = 2_000_000_000
 """Google's limit of one input file, in bytes."""
+
+WriteLine = Callable[[str, Mapping[str, object]], bytes]
+"""Writes a key and a native request as a line of a job's input. Raises `TypeError` for what is not JSON."""
 
 
 class CheckSession:
@@ -121,7 +124,9 @@ class TranslateSession:
         max_request: int = 100_000_000,
         directory: Path | None = None,
         google_host: str | None = None,
+        write: WriteLine = input_line,
     ) -> None:
+        self._write = write
         self._job = job
         self._translators = translators
         self._google_host = google_host
@@ -249,7 +254,7 @@ class TranslateSession:
     def _numbered(self, index: int, requests: list[Native]) -> list[bytes]:
         count = len(requests)
         lines = [
-            input_line(f"{self._requests + part}-{index}-{part}-{count}", request)
+            self._write(f"{self._requests + part}-{index}-{part}-{count}", request)
             for part, request in enumerate(requests)
         ]
         if (size := max(map(len, lines))) > self._max_request:

@@ -6,7 +6,7 @@ number of lines.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ class ResultSession:
         not_run: Why lines without a result have none, one of `translate.NOT_RUN`; None: Google forgot them.
         directory: Where temporary files go.
         lessons: Learns from lines that Google has refused.
+        read: Makes a line of the Developer API's out of one of the results; None: they are such lines.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class ResultSession:
         not_run: str | None = None,
         directory: Path | None = None,
         lessons: LineLessons | None = None,
+        read: Callable[[bytes], bytes] | None = None,
     ) -> None:
+        self._read = read
         self._lessons = lessons
         self._writer = ResultWriter(job, translators, lessons)
         self._requests = requests
@@ -166,6 +169,8 @@ class ResultSession:
         """Under the number of its request; where that of its line begins is kept beside."""
         if not line or not line.strip():
             return
+        if self._read is not None:
+            line = self._read(line)
         found = _KEY.fullmatch(result_key(line))
         if not found:
             return

@@ -12,6 +12,7 @@ from functools import partial
 from anyio import to_thread
 
 from gemgate.api.batches.input_check import Inspector
+from gemgate.api.batches.job_backends import DeveloperJobs, JobBackend
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.service import BatchService
 from gemgate.api.batches.state_machine import BatchStateMachine, Charge, Learn, Pace
@@ -21,8 +22,13 @@ from gemgate.api.batches.worker_process import Setup, WorkerProcess
 from gemgate.gemini.batches import GeminiJobs
 from gemgate.gemini.fact_snapshot import FactSnapshot
 from gemgate.gemini.files import GeminiFiles
+from gemgate.media.bucket import OperatorBucket
 from gemgate.store import Store
 from gemgate.upstream.client import Upstream
+
+REFUSED_IN_VERTEX = {
+    "/v1/embeddings": "The gateway runs no batches of embeddings in Vertex AI: send the requests to /v1/embeddings."
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,12 @@ async def batches_at_work(
     charge: Charge | None = None,
     learn: Learn | None = None,
     known: Callable[[], FactSnapshot] = FactSnapshot,
+    bucket: OperatorBucket | None = None,
 ) -> AsyncIterator[BatchService]:
     """Start the batch service and its background worker; stop both on exit.
 
     `known` gives what Google has said of models, by which lines are translated; `learn` gets what it says in results.
+    In Vertex AI (`Setup.in_vertex`), jobs work on objects in `bucket`; without one nothing is created there.
 
     Raises:
         OSError: the directory for temporary files cannot be made.
@@ -75,9 +83,8 @@ async def batches_at_work(
         aclosing(WorkerProcess(options.setup)) as checks,
     ):
         transfer = Transfer(store.blobs, store.files, process, resolve, check)
-        state_machine = BatchStateMachine(
-            GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer, vault, clock, options.pace, charge, learn
-        )
+        backend = _backend(gemini, transfer, bucket if options.setup.in_vertex else None)
+        state_machine = BatchStateMachine(backend, transfer, vault, clock, options.pace, charge, learn)
         worker = Worker(store.batches, state_machine, _name(), options.work, clock)
         async with worker.running():
             yield BatchService(
@@ -89,7 +96,18 @@ async def batches_at_work(
                 gemini.pin_key,
                 options.window,
                 clock,
+                REFUSED_IN_VERTEX if options.setup.in_vertex and bucket else {},
             )
+
+
+def _backend(gemini: Upstream, transfer: Transfer, bucket: OperatorBucket | None) -> JobBackend:
+    if bucket is None:
+        return DeveloperJobs(GeminiJobs(gemini.client), GeminiFiles(gemini.client), transfer)
+    from gemgate.api.batches.bucket_jobs import BucketJobs
+    from gemgate.gemini.vertex.batch_jobs import VertexJobs
+    from gemgate.gemini.vertex.client import vertex_of
+
+    return BucketJobs(VertexJobs(vertex_of(gemini.client)), bucket, transfer)
 
 
 def _name() -> str:

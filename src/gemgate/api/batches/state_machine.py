@@ -12,20 +12,18 @@ from typing import Unpack
 import structlog
 
 from gemgate.api.batches.claimed import ClaimedBatch, Progress
-from gemgate.api.batches.google_input import GoogleInput, is_inline, kind_of
+from gemgate.api.batches.job_backends import JobBackend
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.api.batches.life_cycle import BATCH_LIFE, LifeEvent, LifeState, move
 from gemgate.api.batches.outcomes import NOT_RUN, batch_error, event_of, failure_of
 from gemgate.api.batches.result_session import ResultSummary
-from gemgate.api.batches.transfer import Transfer, TranslatedInput, results_of
+from gemgate.api.batches.transfer import Transfer, TranslatedInput
 from gemgate.api.batches.worker_process import CallTooLongError
 from gemgate.auth.caller import Caller
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
 from gemgate.gemini.batch_types import JobState
-from gemgate.gemini.batches import GeminiJobs
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MissingFileError
-from gemgate.gemini.files import GeminiFiles
 from gemgate.store.batches import BatchChanges
 from gemgate.store.tables import BatchRow
 
@@ -72,8 +70,7 @@ class BatchStateMachine:
 
     def __init__(
         self,
-        jobs: GeminiJobs,
-        google_files: GeminiFiles,
+        backend: JobBackend,
         transfer: Transfer,
         vault: KeyVault,
         clock: Callable[[], float],
@@ -81,10 +78,8 @@ class BatchStateMachine:
         charge: Charge | None = None,
         learn: Learn | None = None,
     ) -> None:
-        self._jobs = jobs
-        self._google_files = google_files
+        self._backend = backend
         self._transfer = transfer
-        self._input = GoogleInput(google_files, transfer)
         self._vault = vault
         self._clock = clock
         self._pace = pace or Pace()
@@ -177,7 +172,7 @@ class BatchStateMachine:
         """Create the job, or find the one that a worker created who then died."""
         row, progress = claimed.row, claimed.progress
         if asked_at := progress.get("creating_at"):
-            if job := await self._jobs.find_by_display_name(row.display_name, key=key):
+            if job := await self._backend.find(claimed, key):
                 await self._attach(claimed, job)
                 return NOW
             if self._clock() < (visible_at := asked_at + self._pace.settle):
@@ -186,20 +181,9 @@ class BatchStateMachine:
             event = LifeEvent.NO_JOB if row.status == "cancelling" else LifeEvent.WINDOW_CLOSED
             await self._decide(claimed, event)
             return NOW
-        requests, file_name = None, ""
-        if is_inline(claimed):
-            requests = await self._transfer.inline_requests(claimed.job)
-        else:
-            file_name = await self._input.upload(claimed, key)
+        prepared = await self._backend.prepare(claimed, key)
         await claimed.change(progress=claimed.remembering(creating_at=self._clock()))
-        job = await self._jobs.create(
-            row.model or "",
-            display_name=row.display_name,
-            key=key,
-            requests=requests,
-            file_name=file_name,
-            kind=kind_of(claimed),
-        )
+        job = await self._backend.create(claimed, key, prepared)
         _log.info("batch created at Google", batch=row.id, job=job.name)
         await self._attach(claimed, job)
         return self._clock() + self._pace.first
@@ -213,7 +197,7 @@ class BatchStateMachine:
         row = claimed.row
         name = row.google_name or ""
         try:
-            job = await self._jobs.get(name, key=key)
+            job = await self._backend.get(name, key)
         except GeminiError as error:
             if error.status != 404:
                 raise
@@ -234,7 +218,7 @@ class BatchStateMachine:
         stopping_at = claimed.progress.get("stopping_at")
         if stopping_at is None:
             try:
-                await self._jobs.cancel(name, key=key)
+                await self._backend.cancel(name, key)
             except GeminiError as error:
                 # A job that has just ended cannot be cancelled: the next poll sees that.
                 if error.status not in (400, 404, 409):
@@ -272,8 +256,8 @@ class BatchStateMachine:
         try:
             written = await self._write(claimed, job, key, not_run)
         except MissingFileError:
-            msg = "Google no longer has the results of this batch: it keeps them for 48 hours."
-            event, errors = LifeEvent.RESULTS_GONE, [batch_error("results_unavailable", msg)]
+            event = LifeEvent.RESULTS_GONE
+            errors = [batch_error("results_unavailable", self._backend.results_gone)]
             written = await self._write(claimed, None, key, "batch_failed")
         summary, has_output, has_errors = written
         await self._end(
@@ -290,13 +274,13 @@ class BatchStateMachine:
             self._learn(claimed.row.model or "", summary)
         if self._charge is not None and summary.usage:
             await self._charge(claimed.row, summary)
-        await self._input.forget(claimed, key)
+        await self._backend.forget(claimed, key)
 
     async def _write(
         self, claimed: ClaimedBatch, job: GoogleJob | None, key: str, not_run: str | None
     ) -> tuple[ResultSummary, bool, bool]:
         progress = claimed.progress
-        found = results_of(job or GoogleJob("", JobState.FAILED), self._google_files, key)
+        found = self._backend.results(job or GoogleJob("", JobState.FAILED), key)
         async with aclosing(found) as results:
             return await self._transfer.write_results(
                 claimed.row,
@@ -314,7 +298,7 @@ class BatchStateMachine:
         if claimed.row.google_name is None:
             return None
         try:
-            return await self._jobs.get(claimed.row.google_name, key=key)
+            return await self._backend.get(claimed.row.google_name, key)
         except GeminiError as error:
             if error.status != 404:
                 raise

@@ -21,9 +21,11 @@ from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
 from gemgate.api.batches.line_lessons import LineLessons
 from gemgate.api.batches.line_translation import LineJob, Translators
 from gemgate.api.batches.result_session import ResultSession
+from gemgate.gemini.batch_types import input_line
 from gemgate.gemini.fact_snapshot import FactSnapshot, PinnedFacts, catalog_of_pinned, catalog_of_snapshot
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_overrides import ModelFactsError
+from gemgate.gemini.vertex.batch_lines import developer_result_line, vertex_input_line
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
 from gemgate.translation.options import (
     CachedSearch,
@@ -56,6 +58,7 @@ class Setup:
         directory: Where temporary files go; None: where the system puts them.
         google_host: The host of Google's API, where the gateway holds keys and lines must not name what another
             caller has made; None: they are not looked at for that.
+        in_vertex: Whether lines are for jobs of Vertex AI.
     """
 
     model_facts: dict[str, object] | Path
@@ -72,10 +75,13 @@ class Setup:
     directory: Path | None = None
     google_host: str | None = None
     moderation: ModerationOptions = field(default_factory=ModerationOptions)
+    in_vertex: bool = False
 
     def translators(self, known: FactSnapshot | None = None) -> Translators:
         """The translators under these settings, and what was known. The store of signatures is empty."""
-        catalog = catalog_of_snapshot(self.model_facts, self.model_facts_date, known or FactSnapshot())
+        catalog = catalog_of_snapshot(
+            self.model_facts, self.model_facts_date, known or FactSnapshot(), asks_vertex=self.in_vertex
+        )
         return self._translators(catalog, catalog.successor_of if self.asks_successors else None)
 
     def translators_of(self, pins: PinnedFacts | None) -> Translators:
@@ -116,6 +122,7 @@ class Setup:
             max_request=self.max_request,
             directory=self.directory,
             google_host=self.google_host,
+            write=vertex_input_line if self.in_vertex else input_line,
         )
 
     def result_session(
@@ -137,6 +144,7 @@ class Setup:
             not_run=not_run,
             directory=self.directory,
             lessons=lessons,
+            read=developer_result_line if self.in_vertex else None,
         )
 
 

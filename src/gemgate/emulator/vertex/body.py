@@ -1,9 +1,11 @@
 """Requests of Vertex AI as the Developer API has them; what Vertex AI does not know is refused as it refuses it."""
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gemgate.emulator import signatures
+from gemgate.emulator.content import RequestContent
 from gemgate.emulator.errors import GoogleApiError, bad_request
 from gemgate.emulator.validation import Json, Violation, snake
 from gemgate.emulator.vertex.caches import with_kept_cache
@@ -67,6 +69,21 @@ def as_developer(method: str, model: str, body: object) -> object:
     if method == "countTokens":
         return {"generateContentRequest": {"model": f"models/{model}", **plain}}
     return _with_invocations(plain)
+
+
+def with_objects(body: object, objects: Mapping[str, tuple[RequestContent, float]]) -> object:
+    """The body with the bytes of objects whose `gs://…` it names, as far as they are here."""
+    if not isinstance(body, dict):
+        return body
+    whole: Json = _copied(body)
+    for _, part in _objects(whole, ("contents", "parts")):
+        given = part.get("fileData")
+        found = objects.get(str(given.get("fileUri")).removeprefix("gs://")) if isinstance(given, dict) else None
+        if found is not None and isinstance(given, dict):
+            del part["fileData"]
+            data = base64.b64encode(found[0].read()).decode()
+            part["inlineData"] = {"mimeType": given.get("mimeType", ""), "data": data}
+    return whole
 
 
 def _refuse(found: list[tuple[str, str]]) -> None:

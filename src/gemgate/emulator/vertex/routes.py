@@ -18,11 +18,13 @@ from gemgate.emulator.replies import error_reply, html_reply, json_reply
 from gemgate.emulator.state import EmulatorState
 from gemgate.emulator.vertex import words
 from gemgate.emulator.vertex.access import check_either, check_key, check_token
-from gemgate.emulator.vertex.body import as_developer
+from gemgate.emulator.vertex.batch_jobs import create_job, list_jobs, one_job
+from gemgate.emulator.vertex.body import as_developer, with_objects
 from gemgate.emulator.vertex.caches import create_cache, list_caches, one_cache
 from gemgate.emulator.vertex.compute import compute_tokens
 from gemgate.emulator.vertex.dress import dressed, traffic_type
 from gemgate.emulator.vertex.embeddings import predict_embeddings
+from gemgate.emulator.vertex.storage import storage_routes
 
 VERSIONS = frozenset({"v1", "v1beta1"})
 MULTI_REGIONS = frozenset({"global", "us", "eu"})
@@ -101,9 +103,13 @@ def vertex_routes(state: EmulatorState) -> list[Route]:
         route(f"{place}/cachedContents", create_cache, "POST"),
         route(f"{place}/cachedContents", list_caches, "GET"),
         route(f"{place}/cachedContents/{{name}}", one_cache, "GET", "PATCH", "DELETE"),
+        route(f"{place}/batchPredictionJobs", create_job, "POST"),
+        route(f"{place}/batchPredictionJobs", list_jobs, "GET"),
+        route(f"{place}/batchPredictionJobs/{{number}}", one_job, "GET", "POST", "DELETE"),
         route("publishers/google/models/{name}:{method}", _call_express, "POST"),
         route("publishers/google/models", _list_models, "GET"),
         route("publishers/google/models/{name}", _get_model, "GET"),
+        *storage_routes(state),
     ]
 
 
@@ -162,7 +168,8 @@ def _answer(state: EmulatorState, request: Request, name: str, resource: str, bo
         model = families.find(name, method=asked, day=state.day)
         if model is None or lifecycle.is_retired(name, state.day) or not _is_served(model, asked, location):
             raise words.model_not_found(resource)
-        return _called(state, request, model, as_developer(method, model.name, body), location)
+        native = as_developer(method, model.name, with_objects(body, state.objects) if state.objects else body)
+        return _called(state, request, model, native, location)
     except GoogleApiError as error:
         if error.message == "The caller does not have permission":
             raise words.permission_denied(resource) from None

@@ -112,6 +112,34 @@ class VertexClient(GeminiClient):
             json = count_body(_object_of(json))
         return await self._asked(method, self._target_url(url, key), key, json, within)
 
+    async def ask(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        key: str,
+        json: Body | None = None,
+    ) -> dict[str, object]:
+        """The answer of a method that only Vertex AI has, at `url`.
+
+        Raises:
+            GeminiError: Vertex AI refused, or gave no whole answer.
+        """
+        return await self._asked(method, url, key, json, None)
+
+    def token(self) -> str:
+        """The access token that is valid now. Never waits.
+
+        Raises:
+            GeminiError: 503, nothing valid is held, which may pass.
+        """
+        try:
+            if self._tokens is not None:
+                return self._tokens.current()
+        except GeminiError as error:
+            raise _without_credentials() from error
+        raise _without_credentials()
+
     async def _asked(
         self, method: str, url: httpx.URL, key: str, body: Body | None, within: float | None
     ) -> dict[str, object]:
@@ -239,8 +267,7 @@ class VertexClient(GeminiClient):
         try:
             token = self._tokens.current()
         except GeminiError as error:
-            message = "The gateway has no credentials for Vertex AI at the moment."
-            raise GeminiError(503, message, "UNAVAILABLE") from error
+            raise _without_credentials() from error
         kept = self._bearing.get(is_json)
         if kept is not None and kept[0] == token:
             return kept[1]
@@ -265,6 +292,10 @@ class VertexClient(GeminiClient):
                 body = whole_names(body, url.path, is_own=is_token_key(key))
             more = {**(more or {}), **headers}
         return super()._prepare(method, url, key, body, more)
+
+
+def _without_credentials() -> GeminiError:
+    return GeminiError(503, "The gateway has no credentials for Vertex AI at the moment.", "UNAVAILABLE")
 
 
 def _object_of(body: Body) -> Mapping[str, object]:
@@ -361,3 +392,16 @@ class GoogleClient(GeminiClient):
             first_byte_timeout=first_byte_timeout,
             within=within,
         )
+
+
+def vertex_of(client: GeminiClient) -> VertexClient:
+    """The client for Vertex AI in one that asks it.
+
+    Raises:
+        TypeError: it asks the Developer API alone.
+    """
+    if isinstance(client, GoogleClient):
+        return client.vertex
+    if isinstance(client, VertexClient):
+        return client
+    raise TypeError("this client does not ask Vertex AI")

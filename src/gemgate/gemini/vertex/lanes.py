@@ -183,6 +183,10 @@ class Lanes:
             )
         self.by_name = {lane.name: lane for lane in self.all}
 
+    def origin_of(self, location: str) -> str:
+        """The origin that is asked for `location`, whether a lane goes there or not."""
+        return self.endpoint or host_of(location)
+
     def locations_of(self, model: str) -> tuple[str, ...]:
         """Where `model` is asked for; a call to no model goes to the default location."""
         name = model.removeprefix(VERTEX).removeprefix("models/")

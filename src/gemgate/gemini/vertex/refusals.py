@@ -8,10 +8,15 @@ from gemgate.gemini.vertex.lanes import Lane
 
 _WEB_PAGE = "with a web page instead of JSON"
 
+_FILES = (
+    "Vertex AI has no Files API: send media inline, or as a gs:// or https URL. With GEMGATE_VERTEX_BUCKET, requests "
+    "may name what was uploaded to /v1/files."
+)
 _INSTEAD = {
-    "files": "Vertex AI has no Files API: send media inline, or as a gs:// or https URL.",
-    "generatedFiles": "Vertex AI has no Files API: send media inline, or as a gs:// or https URL.",
-    "batches": "Vertex AI has no batches without a bucket: send the requests one by one, or use the Developer API.",
+    "files": _FILES,
+    "generatedFiles": _FILES,
+    "batches": "Vertex AI has batches by a bucket alone: with GEMGATE_VERTEX_BUCKET, /v1/batches are there. Else send "
+    "the requests one by one, or use the Developer API.",
     "cachedContents": "Vertex AI has caches below a project and a location: use its own paths for them.",
     "decisions": "Vertex AI has no Decisions API: use a model of the Developer API.",
     "fileSearchStores": "Vertex AI has no File Search: use a model of the Developer API.",

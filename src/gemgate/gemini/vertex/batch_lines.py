@@ -1,0 +1,75 @@
+"""Lines of Vertex AI's batch jobs, in the bucket, from and to those of the Developer API. Pure.
+
+Vertex AI gives no key of ours back: it writes the request again beside its answer. So the key of a line is a label of
+the request, as Google's users do it (LiteLLM, `batches/`).
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import orjson
+
+from gemgate.gemini.proto_json import text
+from gemgate.gemini.vertex.differences import fitted
+
+LABEL = "gemgate-line"
+"""The label of a request that holds the key of its line: digits and dashes, which a label may be of."""
+
+_MAX_MESSAGE = 2000
+_STATUS_BY_PHRASE = {status.phrase.lower(): status.value for status in HTTPStatus}
+
+
+def vertex_input_line(key: str, request: Mapping[str, object]) -> bytes:
+    """One line of an input file in a bucket.
+
+    Raises:
+        TypeError: the request cannot be written as JSON.
+    """
+    body = fitted(request).body
+    given = body.get("labels")
+    labels = {**(given if isinstance(given, Mapping) else {}), LABEL: key}
+    return orjson.dumps({"request": {**body, "labels": labels}}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def developer_result_line(line: bytes) -> bytes:
+    """A line of results as the Developer API writes it; empty where it belongs to no line of ours.
+
+    A line with neither an answer nor an error remains one.
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return b""
+    request = value.get("request") if isinstance(value, dict) else None
+    labels = request.get("labels") if isinstance(request, dict) else None
+    key = labels.get(LABEL) if isinstance(labels, dict) else None
+    if not isinstance(key, str):
+        return b""
+    result: dict[str, object] = {"key": key}
+    if error := _error_of(value.get("status")):
+        result["error"] = error
+    elif isinstance(response := value.get("response"), dict) and response:
+        result["response"] = response
+    return orjson.dumps(result)
+
+
+def _error_of(status: object) -> dict[str, object] | None:
+    """The error in `status`; None where the request was answered.
+
+    It is empty then; otherwise the phrase of an HTTP status, and behind a colon the JSON that a live call would get.
+    """
+    if isinstance(status, dict):
+        return status if status.get("code") else None
+    said = text(status).strip()
+    if not said:
+        return None
+    phrase, _, answer = said.partition(":")
+    code = _STATUS_BY_PHRASE.get(phrase.strip().lower(), 500)
+    try:
+        inner = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        inner = None
+    error = inner.get("error") if isinstance(inner, dict) else None
+    if isinstance(error, dict) and error.get("message"):
+        return {"code": code, **error}
+    return {"code": code, "message": said[:_MAX_MESSAGE]}

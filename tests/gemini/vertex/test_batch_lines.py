@@ -1,0 +1,60 @@
+from typing import Any
+
+import orjson
+import pytest
+
+from gemgate.gemini.batch_types import ResultLines, result_key
+from gemgate.gemini.vertex.batch_lines import developer_result_line, vertex_input_line
+
+KEY = "12-3-0-1"
+
+
+def read(**line: Any) -> Any:
+    """The result in a line of Vertex AI's."""
+    (result,) = ResultLines().feed(developer_result_line(orjson.dumps(line)) + b"\n")
+    return result
+
+
+def echoed(**labels: str) -> dict[str, Any]:
+    return {"contents": [], "labels": {"gemgate-line": KEY, **labels}}
+
+
+def test_a_line_is_fitted_to_vertex_ai_and_has_its_key_as_a_label_beside_the_callers() -> None:
+    written = vertex_input_line(KEY, {"contents": [], "store": True, "labels": {"team": "x"}})
+    assert orjson.loads(written) == {"request": {"contents": [], "labels": {"team": "x", "gemgate-line": KEY}}}
+    assert written.endswith(b"}\n")
+
+
+def test_an_answer_is_found_by_the_label_of_its_request() -> None:
+    line = orjson.dumps({"status": "", "request": echoed(team="x"), "response": {"candidates": []}})
+    assert result_key(developer_result_line(line)) == KEY
+    found = read(status="", request=echoed(), response={"candidates": []}, processed_time="2026-11-30T12:00:00Z")
+    assert (found.key, found.response, found.error) == (KEY, {"candidates": []}, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        ('Bad Request: {"error": {"code": 400, "message": "No role.", "status": "INVALID_ARGUMENT"}}', 400, "No role."),
+        ("Too Many Requests: the pool is busy", 429, "Too Many Requests: the pool is busy"),
+        ("Something is wrong", 500, "Something is wrong"),
+        ({"code": 3, "message": "No."}, 400, "No."),
+    ],
+)
+def test_the_status_of_a_line_is_its_error(status: object, code: int, message: str) -> None:
+    found = read(status=status, request=echoed(), response={})
+    assert found.error is not None
+    assert (found.key, found.error.status, found.error.message) == (KEY, code, message)
+
+
+def test_a_line_with_neither_an_answer_nor_an_error_is_one_that_is_not_understood() -> None:
+    found = read(status="", request=echoed(), response={})
+    assert found.error is not None
+    assert (found.key, found.response) == (KEY, None)
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"[]", b'{"request":{}}', b'{"request":{"labels":{"gemgate-line":5}}}', b"null"]
+)
+def test_what_belongs_to_no_line_of_ours_is_left_out(line: bytes) -> None:
+    assert developer_result_line(line) == b""
