@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 from tests.support.gateway import gateway_app, in_process
-from tests.support.google import FakeGoogle, failure, overloaded, quota
+from tests.support.google import FakeGoogle, failure, json_for, overloaded, quota
 from tests.support.vertex import PROJECT, TOKEN, FakeTokens, holding, vertex_gateway
 
 from gemgate.gemini.usage import Counts
@@ -234,3 +234,46 @@ async def test_models_of_both_are_one_list_and_prices_are_the_same() -> None:
     prices = [cost_of(model, None, usage, {}) for model in ("gemini-2.5-flash", "vertex/gemini-2.5-flash")]
     assert prices[0]
     assert prices[0] == prices[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {**ASKED, "service_tier": "flex", "messages": LOOP, "tools": [WEATHER]}),
+        ("/v1/chat/completions", {**ASKED, "stream": True, "cached_content": "cachedContents/1"}),
+        ("/v1/responses", {"model": ASKED["model"], "input": "Hi"}),
+        ("/v1/responses/input_tokens", {"model": ASKED["model"], "input": "Hi", "instructions": "Be brief."}),
+        ("/v1/completions", {"model": ASKED["model"], "prompt": "Hi"}),
+        ("/v1/embeddings", {"model": "gemini-embedding-001", "input": ["one", "two", "three"]}),
+        ("/v1/embeddings", {"model": "gemini-embedding-2", "input": ["one", "two"]}),
+    ],
+)
+@pytest.mark.parametrize("settings", [{}, BOTH], ids=["alone", "beside the Developer API"])
+async def test_a_dry_run_shows_what_vertex_ai_would_get(path: str, body: Json, settings: Json) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith(":countTokens"):
+            return httpx.Response(200, json={"totalTokens": 3})
+        if request.url.path.endswith(":predict"):
+            return httpx.Response(200, json={"predictions": [{"embeddings": {"values": [0.5]}}]})
+        if request.url.path.endswith(":embedContent"):
+            return httpx.Response(200, json={"embedding": {"values": [0.5]}})
+        return json_for(request, HELLO)
+
+    google = FakeGoogle(answer)
+    asked = {**body, "model": f"vertex/{body['model']}"} if settings else body
+    async with vertex_gateway(google, **settings) as client:
+        shown = (await client.post(path, json=asked, headers={"x-gemgate-dry-run": "true"})).json()
+        assert google.requests == []
+        answered = await client.post(path, json=asked)
+    assert answered.status_code == 200, answered.text
+    assert shown["path"] in google.paths
+    assert shown["body"] in google.bodies
+    counts = "countTokens" in shown["path"]
+    assert shown["calls"] == len([each for each in google.methods if counts or each != "countTokens"])
+    assert shown["path"].startswith(f"/v1/projects/{PROJECT}/locations/global/")
+
+
+async def test_a_dry_run_of_the_developer_api_beside_vertex_ai_is_its_own() -> None:
+    async with vertex_gateway(FakeGoogle(HELLO), **BOTH) as client:
+        shown = (await client.post("/v1/chat/completions", json=ASKED, headers={"x-gemgate-dry-run": "true"})).json()
+    assert shown["path"] == f"/v1beta/models/{ASKED['model']}:generateContent"

@@ -22,6 +22,7 @@ from gemgate.api.generation import Generation, ModelCall, new_id
 from gemgate.api.services import Services, caller_of, dialect_of, services_of
 from gemgate.api.stream_after_media import StreamAfterMedia
 from gemgate.errors import ApiError
+from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.usage import searches_of
@@ -73,7 +74,7 @@ async def complete(request: Request) -> Response:
         return respond(request, late.stream(), services.settings, late.response_headers)
     generation = await completion.translated(request)
     if completion.is_dry_run:
-        return native_request(generation, is_stream=completion.is_stream)
+        return native_request(services.gemini.client, generation.translation, is_stream=completion.is_stream)
     if completion.is_stream:
         return respond(request, generation.stream(), services.settings, generation.response_headers)
     del completion  # what was asked may be long, and the answer long in coming
@@ -177,12 +178,11 @@ async def whole_completion(generation: Generation[ChatTranslation]) -> dict[str,
     return body
 
 
-def native_request(generation: Generation[ChatTranslation], *, is_stream: bool) -> Response:
+def native_request(client: GeminiClient, translation: ChatTranslation, *, is_stream: bool) -> Response:
     """What would be sent to Google."""
-    translation = generation.translation
     method = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
     path = f"/v1beta/{translation.model}:{method}"
-    return dry_run(path, translation.body, translation.calls, translation.notes)
+    return dry_run(client, path, translation.body, translation.calls, translation.notes)
 
 
 async def chat_pieces(call: ModelCall[ChatTranslation], translation: ChatTranslation) -> AsyncGenerator[bytes, None]:

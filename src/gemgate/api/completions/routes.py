@@ -55,7 +55,8 @@ async def create_completion(request: Request) -> Response:
     if asked.is_dry_run:
         method = "streamGenerateContent?alt=sse" if asked.body.stream else "generateContent"
         path = f"/v1beta/{translation.model}:{method}"
-        return dry_run(path, translation.bodies()[0], translation.calls, translation.notes)
+        client = asked.services.gemini.client
+        return dry_run(client, path, translation.bodies()[0], translation.calls, translation.notes)
     generation = Generation(call, translation, asked.models, text_pieces)
     if asked.body.stream:
         pieces = with_errors(generation.stream(), _explained)

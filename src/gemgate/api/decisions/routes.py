@@ -43,7 +43,7 @@ async def create_decision(request: Request) -> Response:
         record.uses(first.model, first.notes, is_asked=not asked.is_dry_run)
         if asked.is_dry_run:
             body = {"model": first.model.removeprefix("models/"), **first.body}
-            return dry_run(PATH, body, 1, first.notes)
+            return dry_run(services.gemini.client, PATH, body, 1, first.notes)
 
         async def decided(attempt: ModelAttempt) -> tuple[DecisionTranslation, DecisionResponse]:
             is_first = attempt.number == 0

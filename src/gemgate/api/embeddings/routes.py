@@ -84,7 +84,9 @@ async def create_embeddings(request: Request) -> Response:
         record.uses(translation.model, translation.notes, is_asked=not is_dry)
         if is_dry:
             path = f"/v1beta/{translation.model}:batchEmbedContents"
-            return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
+            client, bodies = services.gemini.client, translation.bodies
+            calls = 1 + sum(client.shown(path, body).calls for body in bodies[1:])
+            return dry_run(client, path, bodies[0], calls, translation.notes)
         try:
             answers = await answered(translation)
         except GeminiError as error:

@@ -148,7 +148,8 @@ async def _serve(
     record.uses(translation.model, translation.notes, is_asked=not is_dry)
     if is_dry:
         path = f"/v1beta/{translation.model}:{translation.method}"
-        return dry_run(path, translation.bodies[0], len(translation.bodies), translation.notes)
+        client, bodies = services.gemini.client, translation.bodies
+        return dry_run(client, path, bodies[0], len(bodies), translation.notes)
     work = _Work(services.gemini, services.chat.catalog, caller.key, kind, models, translation, translate)
     fallback = Fallback(services.gemini, asked.model, models)
     if asked.stream:

@@ -96,7 +96,8 @@ def _alias(request: Request, alias: str, listing: Listing) -> Model:
 
 def _dry_run(request: Request) -> Response:
     caller_of(request)
-    return dry_run(f"{PATH}?pageSize={PAGE_SIZE}", None, 1, Notes(), method="GET")
+    client = services_of(request).gemini.client
+    return dry_run(client, f"{PATH}?pageSize={PAGE_SIZE}", None, 1, Notes(), method="GET")
 
 
 def _json(value: object, listing: Listing | None = None) -> Response:

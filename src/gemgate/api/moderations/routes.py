@@ -16,6 +16,7 @@ from gemgate.api.moderations.request import ModerationTranslation, to_gemini
 from gemgate.api.moderations.wire import DEFAULT_MODEL, OPENAI_MODELS, ModerationRequest
 from gemgate.api.request_source import FixedSource
 from gemgate.errors import ApiError
+from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.decisions import PATH, DecisionResponse, usage_of
 from gemgate.gemini.errors import GeminiError
 from gemgate.media.references import InlineRef, Resolved
@@ -66,7 +67,7 @@ async def create_moderation(request: Request) -> Response:
         translation = await judge.translated(asked.models[0])
         current().uses(translation.model, translation.notes, is_asked=not asked.is_dry_run)
         if asked.is_dry_run:
-            return _shown(translation)
+            return _shown(asked.services.gemini.client, translation)
         judge.first = translation
         results = await Fallback(asked.services.gemini, asked.asked, asked.models).answer(judge.results)
     body = moderation(results, model=asked.asked, moderation_id=new_id())
@@ -74,12 +75,12 @@ async def create_moderation(request: Request) -> Response:
     return json_response(body, judge.headers)
 
 
-def _shown(translation: ModerationTranslation) -> Response:
+def _shown(client: GeminiClient, translation: ModerationTranslation) -> Response:
     if not translation.decisions:
         path = f"/v1beta/{translation.model}:generateContent"
-        return dry_run(path, translation.body, translation.calls, translation.notes)
+        return dry_run(client, path, translation.body, translation.calls, translation.notes)
     body = {"model": translation.model.removeprefix("models/"), **translation.decisions[0]}
-    return dry_run(PATH, body, translation.calls, translation.notes)
+    return dry_run(client, PATH, body, translation.calls, translation.notes)
 
 
 @dataclass(slots=True)

@@ -74,7 +74,8 @@ async def create_response(request: Request) -> Response:
     record.uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
         method = "streamGenerateContent?alt=sse" if asked.stream else "generateContent"
-        return dry_run(f"/v1beta/{translation.model}:{method}", translation.body, 1, translation.notes)
+        path = f"/v1beta/{translation.model}:{method}"
+        return dry_run(services.gemini.client, path, translation.body, 1, translation.notes)
     generation = Generation(call, translation, models, stream.pieces)
     if asked.stream:
         batches = _kept(request, generation.stream(), stream, source.resolved)
@@ -124,7 +125,8 @@ async def count_input_tokens(request: Request) -> Response:
     translation = await translated(request, call)
     current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
-        return dry_run(f"/v1beta/{translation.model}:countTokens", count_request(translation), 1, translation.notes)
+        path = f"/v1beta/{translation.model}:countTokens"
+        return dry_run(services.gemini.client, path, count_request(translation), 1, translation.notes)
     async with cancelled_on_disconnect(request):
         counted = await input_tokens(services.gemini, caller, translation)
     return json_response(counted, translation.notes.headers())
@@ -143,7 +145,8 @@ async def compact_conversation(request: Request) -> Response:
     translation = await translated(request, call)
     current().uses(translation.model, translation.notes, is_asked=not call.is_dry_run)
     if call.is_dry_run:
-        return dry_run(f"/v1beta/{translation.model}:generateContent", translation.body, 1, translation.notes)
+        path = f"/v1beta/{translation.model}:generateContent"
+        return dry_run(services.gemini.client, path, translation.body, 1, translation.notes)
     events = ResponseEvents(_head(source.resolved))
     stream = ResponseStream(events, _keep_nothing)
     generation = Generation(call, translation, models, stream.pieces)

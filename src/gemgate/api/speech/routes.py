@@ -31,7 +31,8 @@ async def create_speech(request: Request) -> Response:
     current().uses(translation.model, translation.notes, is_asked=not asked.is_dry_run)
     if asked.is_dry_run:
         path = f"/v1beta/{translation.model}:streamGenerateContent?alt=sse"
-        return dry_run(path, translation.body, translation.calls, translation.notes)
+        client = asked.services.gemini.client
+        return dry_run(client, path, translation.body, translation.calls, translation.notes)
     is_events = asked.body.stream_format == "sse"
     wanted = translation.format
     generation = Generation(call, translation, asked.models, event_pieces if is_events else audio_pieces)

@@ -113,7 +113,8 @@ class _AudioRequest:
         is_stream = bool(audio.wanted.stream) and "stream" not in planned.notes.dropped
         if is_dry:
             method = "streamGenerateContent?alt=sse" if is_stream else "generateContent"
-            return dry_run(f"/v1beta/{planned.model}:{method}", planned.body, planned.calls, planned.notes)
+            client, path = services.gemini.client, f"/v1beta/{planned.model}:{method}"
+            return dry_run(client, path, planned.body, planned.calls, planned.notes)
         if not is_stream:
             return await self._whole()
         return respond(self._request, self._events(held.pop_all()), services.settings, self._headers)

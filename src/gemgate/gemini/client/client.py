@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
-from typing import Self, cast
+from typing import NamedTuple, Self, cast
 
 import httpx
 import orjson
@@ -51,6 +51,14 @@ class ClientOptions:
     request_timeout: float = 1800
     max_connections: int = 1000
     max_answer_bytes: int = MAX_BYTES
+
+
+class NativeCall(NamedTuple):
+    """A call as it would be sent, and how many of them its API needs for what is asked."""
+
+    path: str
+    body: Mapping[str, object] | None
+    calls: int = 1
 
 
 _HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": f"gemgate/{__version__}"}
@@ -298,6 +306,10 @@ class GeminiClient:
                 "The Gemini API named an address on another server than the configured one; nothing was sent there."
             )
             raise TransportError(Failure.REDIRECT, message)
+
+    def shown(self, path: str, body: Mapping[str, object] | None) -> NativeCall:
+        """The first call that would be sent for one to `path`, a query included, of the Developer API."""
+        return NativeCall(path, body)
 
     def check_lasting(self, key: str) -> None:
         """Refuse a key of a caller's that ends before a job does; those of the Developer API last."""

@@ -9,13 +9,13 @@ from typing import Self
 import httpx
 import orjson
 
-from gemgate.gemini.client.client import Body, ClientOptions, GeminiClient, encode, with_headers
+from gemgate.gemini.client.client import Body, ClientOptions, GeminiClient, NativeCall, encode, with_headers
 from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_list import PATH
-from gemgate.gemini.resource_names import VERTEX
+from gemgate.gemini.resource_names import ENDPOINTS, VERTEX
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.vertex.cache_names import whole_names
 from gemgate.gemini.vertex.caller_tokens import BEARER, QUOTA_HEADER, CallerToken, is_token_key
@@ -206,6 +206,24 @@ class VertexClient(GeminiClient):
             raise refused
         return fresh
 
+    def shown(self, path: str, body: Mapping[str, object] | None) -> NativeCall:
+        """As of the Developer API, in the first location of the model. What Vertex AI lacks is shown as it is."""
+        plain, question, query = path.partition("?")
+        if plain == PATH:
+            return NativeCall(MODELS_PATH + question + query, body)
+        found = _METHOD.fullmatch(plain)
+        if found is None or found["method"] not in METHODS or body is None:
+            return NativeCall(path, body)
+        model, method, calls = found["model"], found["method"], 1
+        if method == "batchEmbedContents":
+            made = embedding_calls(model.rpartition("/")[2], body)
+            (method, body), calls = made[0], len(made)
+        elif method == "countTokens":
+            body = count_body(body)
+        url = self.lanes.serving(model)[0].model_url(model, method + question + query)
+        written = whole_names(fitted_bytes(encode(body))[0], url.path, is_own=False)
+        return NativeCall(url.raw_path.decode(), orjson.loads(written), calls)
+
     def check_lasting(self, key: str) -> None:
         """Refuse a caller's own token: a job lives for a day, and a token for an hour.
 
@@ -339,6 +357,11 @@ class GoogleClient(GeminiClient):
     ) -> None:
         await super().__aexit__(kind, error, trace)
         await self.vertex.__aexit__(kind, error, trace)
+
+    def shown(self, path: str, body: Mapping[str, object] | None) -> NativeCall:
+        """As of the API that the model in `path` is asked at."""
+        is_vertex = path.startswith((f"/v1beta/{VERTEX}", f"/v1beta/{ENDPOINTS}"))
+        return self.vertex.shown(path, body) if is_vertex else super().shown(path, body)
 
     async def generate(
         self, model: str, body: Body, key: str, *, within: float | None = None
