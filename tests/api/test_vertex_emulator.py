@@ -106,6 +106,24 @@ async def test_the_check_says_in_a_sentence_what_is_missing(
     assert found.is_good is not bool(more)
 
 
+@pytest.mark.parametrize(
+    ("bucket", "said"),
+    [
+        ("a-bucket", "gs://a-bucket works"),
+        ("missing-bucket", "GEMGATE_VERTEX_BUCKET does not exist"),
+        ("foreign-bucket", "it needs the role roles/storage.objectUser"),
+    ],
+)
+async def test_the_check_writes_into_the_bucket(emulator: str, token: str, bucket: str, said: str) -> None:
+    place = {"vertex_endpoint": emulator, "vertex_storage_endpoint": f"{emulator}/storage", "vertex_bucket": bucket}
+    fields: dict[str, Any] = {"upstream": "vertex", "google_cloud_project": "my-project", **place}
+    with holding(FakeTokens(token)):
+        way, found = await check_keys(Settings(_env_file=None, gemini_api_key=(), client_keys=(), **fields))
+    assert way.is_good
+    assert said in found.sentence
+    assert found.is_good is (bucket == "a-bucket")
+
+
 async def test_the_check_repeats_why_no_token_came(emulator: str) -> None:
     tokens = FakeTokens()
     tokens.failure = "there are no Google credentials: name a file in GOOGLE_APPLICATION_CREDENTIALS"

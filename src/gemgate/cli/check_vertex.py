@@ -13,7 +13,7 @@ from gemgate.gemini.vertex.lanes import Lane, Lanes, host_of
 from gemgate.gemini.vertex.methods import MODELS_PATH
 from gemgate.redaction import redact
 from gemgate.settings import Settings
-from gemgate.startup.clients import service_account_of
+from gemgate.startup.clients import bucket_of, service_account_of
 
 MODEL = "gemini-2.5-flash"
 """The model that is asked for where the operator's table names none."""
@@ -22,7 +22,10 @@ _BODY = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
 
 async def check_vertex(settings: Settings, options: ClientOptions) -> list[tuple[bool, str]]:
-    """Has Vertex AI count the tokens of a word in each location that is set; whether that is good, and a sentence."""
+    """Has Vertex AI count the tokens of a word in each location that is set; whether that is good, and a sentence.
+
+    Where there is a bucket, an object is written into it and deleted.
+    """
     lanes = settings.vertex_lanes
     origin = settings.vertex_endpoint or host_of(settings.google_cloud_location)
     if settings.passes_keys_through:
@@ -36,7 +39,12 @@ async def check_vertex(settings: Settings, options: ClientOptions) -> list[tuple
     async with client:
         if tokens is not None and (failure := _failure(tokens)):
             return [(False, f"Vertex AI cannot be asked, because {failure.rstrip('.')}.")]
-        return [await _check_lane(client, lane, _model_for(settings, lanes, lane)) for lane in lanes.all]
+        found = [await _check_lane(client, lane, _model_for(settings, lanes, lane)) for lane in lanes.all]
+        if bucket := bucket_of(settings, client):
+            problem = await bucket.problem()
+            works = f"{settings.vertex_bucket} works: an object was written and deleted."
+            found.append((problem is None, problem or works))
+        return found
 
 
 async def _check_way(options: ClientOptions) -> tuple[bool, str]:

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import aclosing, contextmanager
+from uuid import uuid4
 
 from gemgate.gemini.errors import GeminiError
 from gemgate.store.blobs import Blobs
-from gemgate.store.errors import BlobMissingError, StoreUnavailableError
+from gemgate.store.errors import BlobMissingError, StoreError, StoreUnavailableError
 
 SETTING = "GEMGATE_VERTEX_BUCKET"
 
@@ -105,6 +106,22 @@ class OperatorBucket:
         keys = await self.keys_below(prefix)
         with _refusals():
             await self.blobs.delete(*keys)
+
+    async def problem(self) -> str | None:
+        """Write a small object and delete it: what fails, as a sentence; None if nothing does."""
+        key = f"check/{uuid4().hex}"
+
+        async def pieces() -> AsyncGenerator[bytes]:
+            yield b"gemgate check"
+
+        try:
+            await self.put(key, pieces())
+            await self.blobs.delete(key)
+        except GeminiError as error:
+            return error.message
+        except StoreError as error:
+            return f"Cloud Storage gives no good answer: {error}."
+        return None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import orjson
 import pytest
-from tests.api.batches.support import CHAT, Json, chat
+from tests.api.batches.support import CHAT, Json, chat, embedding
 from tests.api.files.test_in_requests import PNG
 from tests.support.stack import Stack
 from tests.support.vertex_stack import PROJECT, vertex_stack
@@ -92,3 +92,12 @@ def test_a_batch_goes_by_the_bucket_and_comes_back_in_openais_form(servers: Stac
     }
     (media,) = servers.seen.objects
     assert media.startswith("a-bucket/gemgate/media/")
+
+
+def test_a_batch_of_embeddings_is_refused_before_anything_is_written(servers: Stack, client: openai.OpenAI) -> None:
+    before = len(servers.seen.requests)
+    file = client.files.create(file=("in.jsonl", orjson.dumps(embedding("a"))), purpose="batch")
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.batches.create(input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h")
+    assert (refused.value.param, refused.value.code) == ("endpoint", "unsupported_endpoint")
+    assert len(servers.seen.requests) == before
