@@ -36,7 +36,6 @@ COLUMNS: dict[str, tuple[ResponsesFeature, str]] = {
 
 _ALWAYS_STREAMS = "it always streams: see the tools"
 _CODEX: dict[ResponsesFeature, str] = {"streamed": _ALWAYS_STREAMS, "structured": "it has no structured answers"}
-_OPENCODE = _CODEX | {"failure": "it tries again without end"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ RESPONSES_CLIENTS: dict[str, ResponsesClient] = {
     "pydantic-ai": ResponsesClient("with_pydantic_ai.py", "pydantic-ai-slim"),
     "Codex, a provider": ResponsesClient("with_codex.mjs", "@openai/codex", ("provider",), _CODEX),
     "Codex, base URL": ResponsesClient("with_codex.mjs", "@openai/codex", ("base-url",), _CODEX),
-    "opencode": ResponsesClient("with_opencode.mjs", "", (), _OPENCODE, "OPENCODE_COMMAND"),
+    "opencode": ResponsesClient("with_opencode.mjs", "", (), _CODEX, "OPENCODE_COMMAND"),
 }
 CORE = ("openai, Python", "Agents SDK, Python", "LangChain, Python", "pydantic-ai")
 CORE_COLUMNS = ("tools 2.5", "streamed 3", "failure")
