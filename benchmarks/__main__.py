@@ -21,6 +21,7 @@ from benchmarks.contestants import ROOT, Contestant, contestants, versions
 from benchmarks.machine import describe
 from benchmarks.micro import timed
 from benchmarks.processes import GATEWAY_CORE, LOAD_CORE, Process, allow_many_connections, free_port
+from benchmarks.responses import compared
 from benchmarks.rows import ROWS, Row
 from benchmarks.standing import standing, two_workers
 from benchmarks.table import Figure, targets, whole_table
@@ -164,6 +165,7 @@ async def main() -> None:
         for sentence in bench.missing:
             print(f"- {sentence}")
     print(await timed(), flush=True)
+    print(await compared(10 if options.quick else 40), flush=True)
 
 
 def _options() -> argparse.Namespace:

@@ -2,17 +2,22 @@
 
     python -m benchmarks.audio                 all
     python -m benchmarks.audio encoding        the table of formats alone
+    python -m benchmarks.audio first [100]     so many requests for speech, over sockets: the time to the first byte
     python -m benchmarks.audio uploads [20 [100]]   so many uploads of so many MB alone
 
-The uploads go through a gateway of its own process to a Google that takes files and forgets them.
+What goes over sockets goes through a gateway of its own process to a Google that costs little.
 """
 
 import asyncio
+import base64
 import math
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +27,8 @@ import uvicorn
 from benchmarks.processes import GATEWAY_CORE, Process, free_port
 from benchmarks.websockets import wait_until_ready
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemgate.translation.speech.encoders import SpeechFormat, encoder_for
 from gemgate.translation.speech.samples import RATE, wav_head
@@ -32,6 +37,9 @@ _MEGABYTE = 1_000_000
 _SECOND = RATE * 2
 _PIECE = 19_200  # 0.4 seconds, as Gemini's streams have them
 _FORMATS: tuple[SpeechFormat, ...] = ("mp3", "opus", "aac", "flac", "wav")
+_SPEAKER = "gemini-3.8-flash-lite-tts"
+_PAUSE = 0.05
+"""Seconds between two pieces of Google's."""
 _ANSWER = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Hello"}]}, "finishReason": "STOP"}]}
 
 
@@ -143,10 +151,10 @@ async def uploads(gateway: Process, origin: str, google: ForgetfulGoogle, number
         )
 
 
-async def with_gateway(number: int, megabytes: int) -> None:
-    """Start a gateway and a Google, and measure the uploads."""
-    port, upstream = free_port(), free_port()
-    google = ForgetfulGoogle(upstream)
+@asynccontextmanager
+async def gateway_before(google: ASGIApp, upstream: int) -> AsyncIterator[tuple[Process, str]]:
+    """A gateway's process and its origin, before a Google that listens at the port `upstream`."""
+    port = free_port()
     server = uvicorn.Server(uvicorn.Config(google, port=upstream, log_level="error", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     with tempfile.TemporaryDirectory() as folder:
@@ -159,11 +167,86 @@ async def with_gateway(number: int, megabytes: int) -> None:
         gateway = Process(command, Path(folder) / "log", {GATEWAY_CORE}, settings)
         try:
             await asyncio.to_thread(wait_until_ready, gateway, port)
-            await uploads(gateway, f"http://127.0.0.1:{port}", google, number, megabytes)
+            yield gateway, f"http://127.0.0.1:{port}"
         finally:
             gateway.stop()
             server.should_exit = True
             await serving
+
+
+async def uploads_through_a_gateway(number: int, megabytes: int) -> None:
+    """Measure the uploads."""
+    upstream = free_port()
+    google = ForgetfulGoogle(upstream)
+    async with gateway_before(google, upstream) as (gateway, origin):
+        await uploads(gateway, origin, google, number, megabytes)
+
+
+async def speaking_google(scope: Scope, receive: Receive, send: Send) -> None:
+    """A Google that answers each request with two pieces of speech, the second of them later."""
+    request = Request(scope, receive)
+    await request.body()
+
+    async def events() -> AsyncIterator[bytes]:
+        for last in (False, True):
+            yield _spoken(last=last)
+            await asyncio.sleep(0 if last else _PAUSE)
+
+    is_stream = request.url.path.endswith(":streamGenerateContent")
+    answer = StreamingResponse(events(), media_type="text/event-stream") if is_stream else JSONResponse({"models": []})
+    await answer(scope, receive, send)
+
+
+@cache
+def _spoken(*, last: bool) -> bytes:
+    """An event with a piece of speech."""
+    sound = {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": base64.b64encode(tone(1)[:_PIECE]).decode()}
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"inlineData": sound}]}, "index": 0}
+    if last:
+        candidate["finishReason"] = "STOP"
+    return b"data: " + orjson.dumps({"candidates": [candidate], "modelVersion": _SPEAKER}) + b"\r\n\r\n"
+
+
+async def first_bytes(number: int) -> None:
+    """Print the time from a request to the first byte of sound: of Google's own stream, and what the gateway adds."""
+    upstream = free_port()
+    native = f"http://127.0.0.1:{upstream}/v1beta/models/{_SPEAKER}:streamGenerateContent?alt=sse"
+    async with (
+        gateway_before(speaking_google, upstream) as (_, origin),
+        httpx.AsyncClient(timeout=60, headers={"authorization": "Bearer any-key"}, trust_env=False) as client,
+    ):
+        asked: dict[str, tuple[str, dict[str, Any]]] = {"Google's own": (native, {"contents": []})}
+        for wanted in (*_FORMATS, "pcm"):
+            body = {"model": _SPEAKER, "voice": "coral", "input": "Good morning.", "response_format": wanted}
+            asked[f"`{wanted}`"] = (f"{origin}/v1/audio/speech", body)
+        asked["events of `mp3`"] = (f"{origin}/v1/audio/speech", asked["`mp3`"][1] | {"stream_format": "sse"})
+        times: dict[str, list[float]] = {name: [] for name in asked}
+        for turn in range(number + 1):
+            for name, (url, body) in asked.items():
+                seconds = await _first_byte(client, url, body)
+                times[name] += [seconds] if turn else []  # the first turn loads encoders and opens connections
+    floor, *others = times.items()
+    own, own_least = statistics.median(floor[1]), min(floor[1])
+    print(
+        f"| first byte of sound | median, after Google's {own * 1e3:.1f} ms | least, after {own_least * 1e3:.1f} ms |"
+    )
+    print("|---|---:|---:|")
+    for name, found in others:
+        added, least = statistics.median(found) - own, min(found) - own_least
+        print(f"| {name} | {added * 1e3:.1f} ms more | {least * 1e3:.1f} ms more |")
+
+
+async def _first_byte(client: httpx.AsyncClient, url: str, body: dict[str, Any]) -> float:
+    """Seconds until the first bytes of an answer's body; the answer is read to its end after that."""
+    begun = time.perf_counter()
+    async with client.stream("POST", url, json=body) as answer:
+        pieces = answer.aiter_raw()
+        await anext(pieces)
+        seconds = time.perf_counter() - begun
+        rest = [piece async for piece in pieces]
+    if answer.status_code != 200 or not rest:
+        raise RuntimeError(f"{url} answered {answer.status_code}, and {len(rest)} pieces after the first")
+    return seconds
 
 
 def main() -> None:
@@ -171,9 +254,11 @@ def main() -> None:
     wanted, *numbers = sys.argv[1:] or ["all"]
     if wanted in ("all", "encoding"):
         encoding()
+    if wanted in ("all", "first"):
+        asyncio.run(first_bytes(*map(int, numbers[:1] or ["100"])))
     if wanted in ("all", "uploads"):
         number, megabytes, *_ = [*map(int, numbers), *(20, 100)[len(numbers) :]]
-        asyncio.run(with_gateway(number, megabytes))
+        asyncio.run(uploads_through_a_gateway(number, megabytes))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The CPU time of a request of the Responses API beside chat's: `python -m benchmarks.responses [rounds, 40]`.
 
-In process and without sockets, with a Google that answers at once. A response may cost 1.25 times what chat's costs.
+In process and without sockets, with a Google that answers at once. `make bench` prints the same table.
 """
 
 import asyncio
@@ -8,10 +8,12 @@ import sys
 import time
 
 import orjson
-from benchmarks.exchanges import chat_request, codex_request, response_request
+from benchmarks.exchanges import EVENTS, chat_request, codex_request, response_request
 from benchmarks.micro import Work, quiet_application, whole_request
 
 _PATH = "/v1/responses"
+_MOST = 1.25
+"""What a response may cost, in the costs of the same request of chat."""
 
 
 def _codex_as_chat() -> bytes:
@@ -44,14 +46,20 @@ async def measure(rounds: int) -> dict[str, float]:
     return least
 
 
-def main() -> None:
-    """Print the table."""
-    found = list(asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 40)).items())
-    print("| in process, without sockets | chat | responses | ratio |\n|---|---:|---:|---:|")
-    names = ("buffered", "a stream of 100 events", "a stream of 100 events, with 40 KB of tools")
+async def compared(rounds: int = 40) -> str:
+    """The table of both, their ratios, and whether a response costs too much."""
+    found = list((await measure(rounds)).items())
+    lines = [
+        "",
+        f"| in process, without sockets | chat | responses | ratio, at most {_MOST} | |",
+        "|---|---:|---:|---:|---|",
+    ]
+    names = ("buffered", f"a stream of {EVENTS} events", f"a stream of {EVENTS} events, with 40 KB of tools")
     for title, (_, chat), (_, response) in zip(names, found[::2], found[1::2], strict=True):
-        print(f"| {title} | {chat:,.0f} µs | {response:,.0f} µs | {response / chat:.2f} |")
+        verdict = "met" if response <= _MOST * chat else "**missed**"
+        lines.append(f"| {title} | {chat:,.0f} µs | {response:,.0f} µs | {response / chat:.2f} | {verdict} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    print(asyncio.run(compared(int(sys.argv[1]) if len(sys.argv) > 1 else 40)))
