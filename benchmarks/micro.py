@@ -47,15 +47,18 @@ class InstantGoogle(httpx.AsyncBaseTransport):
         return httpx.Response(200, headers={"content-type": kind}, stream=httpx.ByteStream(body))
 
 
-def _settings(directory: Path) -> Settings:
-    return Settings(_env_file=None, data_dir=directory, log_format="json")
+def _settings(directory: Path, **more: Any) -> Settings:
+    return Settings(_env_file=None, data_dir=directory, log_format="json", **more)
 
 
 @asynccontextmanager
-async def quiet_application() -> AsyncIterator[tuple[FastAPI, Path]]:
-    """An application that does nothing beside its requests, and a directory; they are there until the block ends."""
+async def quiet_application(**more: Any) -> AsyncIterator[tuple[FastAPI, Path]]:
+    """An application that does nothing beside its requests, and a directory; they are there until the block ends.
+
+    `more` are fields of its settings.
+    """
     with tempfile.TemporaryDirectory() as directory, Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230  once
-        settings = _settings(Path(directory))
+        settings = _settings(Path(directory), **more)
         with contextlib.redirect_stderr(nowhere):
             configure_logging(settings)
         app = create_app(settings, transport=InstantGoogle())

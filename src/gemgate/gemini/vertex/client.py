@@ -171,7 +171,7 @@ class VertexClient(GeminiClient):
             GeminiError: the status is not 2xx; the connection is closed then.
         """
         lane = self._lane(key)
-        secret = lane.api_key or call.headers["authorization"].removeprefix(BEARER)
+        secret = lane.api_key or _bearer_of(call)
         is_replayable = isinstance(call.stream, httpx.ByteStream)  # before a transport reads it
         try:
             return await super().send(
@@ -314,6 +314,12 @@ class VertexClient(GeminiClient):
 
 def _without_credentials() -> GeminiError:
     return GeminiError(503, "The gateway has no credentials for Vertex AI at the moment.", "UNAVAILABLE")
+
+
+def _bearer_of(call: httpx.Request) -> str:
+    """The token of a call, whose other headers are not read."""
+    found = next((value for name, value in call.headers.raw if name == b"authorization"), b"")
+    return found.decode().removeprefix(BEARER)
 
 
 def _object_of(body: Body) -> Mapping[str, object]:

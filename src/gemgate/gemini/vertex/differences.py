@@ -6,6 +6,7 @@ translators read the same table as facts of the model, so that they leave such f
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -135,6 +136,7 @@ def _snake(name: str) -> str:
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
+@cache
 def _steps(path: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, _snake(name)) for name in path.split("."))
 
