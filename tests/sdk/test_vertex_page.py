@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from openai import OpenAI
 from tests.sdk import test_page_endpoints as endpoints
 from tests.sdk import test_product_page as page
 from tests.sdk.page import Media, run_curl, run_python, snippet
@@ -91,3 +92,20 @@ def test_other_endpoints_in_python_are_answered_by_vertex(proof: Any, python: An
 @pytest.mark.parametrize("prefix", [OPENAI, GOOGLE])
 def test_images_are_painted_by_vertex(python: Any, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints.test_images_in_python_can_be_shown(lambda feature: python(feature, prefix), prefix, monkeypatch)
+
+
+@pytest.mark.parametrize("prefix", [OPENAI, GOOGLE])
+def test_openais_client_speaks_and_calls_functions_by_vertex(vertex: Stack, prefix: str) -> None:
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    tools: Any = [{"type": "function", "function": {"name": "get_weather", "parameters": parameters}}]
+    messages: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
+    with OpenAI(api_key="none", base_url=vertex.base(prefix), max_retries=0, timeout=120) as client:
+        asked = client.chat.completions.create(model="gemini-3-flash-preview", messages=messages, tools=tools)
+        call = (asked.choices[0].message.tool_calls or [])[0]
+        result = {"role": "tool", "tool_call_id": call.id, "content": "sunny in Paris"}
+        messages += [asked.choices[0].message.to_dict(), result]
+        answer = client.chat.completions.create(model="gemini-3-flash-preview", messages=messages, tools=tools)
+        sound = client.audio.speech.create(model="gpt-4o-mini-tts", voice="alloy", input="Hello", response_format="wav")
+    assert "sunny in Paris" in (answer.choices[0].message.content or "")
+    assert sound.content.startswith(b"RIFF")
+    assert vertex.seen.requests[-1].path.startswith(f"/v1/projects/{PROJECT}/locations/global/")
