@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from gemgate.auth.caller import Caller
+from gemgate.gemini.errors import Failure, TransportError
 from gemgate.gemini.model_list import PATH
 from gemgate.upstream.client import Upstream
 
@@ -38,7 +39,11 @@ class ConfirmedKeys:
         at = self._confirmed.get(caller.id)
         if at is not None and self._clock() - at < KEPT_SECONDS:
             return
-        await self._gemini.request("GET", PATH, key=caller.key, params={"pageSize": "1"})
+        try:
+            await self._gemini.request("GET", PATH, key=caller.key, params={"pageSize": "1"})
+        except TransportError as error:
+            if error.failure is not Failure.INVALID_BODY:  # which follows a status that says that the key is good
+                raise
         self._confirmed[caller.id] = self._clock()
         self._confirmed.move_to_end(caller.id)
         while len(self._confirmed) > _MAX:
