@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.contestants import BENCH, KEY, ROOT, Contestant, quietly
+from benchmarks.contestants import BENCH, ROOT, Contestant, gemgate_environment, quietly
 from benchmarks.exchanges import MODEL
 from benchmarks.rows import PACED
 
@@ -56,14 +56,6 @@ def contestants(directory: Path, only: set[str]) -> list[Contestant]:
     python = _installed()
     trusting = {"SSL_CERT_FILE": str(authority)}
 
-    def gemgate(_port: int, _upstream: int, own: Path) -> dict[str, str]:
-        return trusting | {
-            "GEMINI_API_KEY": "AIza-benchmark",
-            "GEMGATE_CLIENT_KEYS": KEY,
-            "GEMGATE_MAX_CONCURRENT_REQUESTS_PER_CALLER": "1000",
-            "GEMGATE_DATA_DIR": str(own / "data"),
-        }
-
     def tensorzero(_port: int, _upstream: int, own: Path) -> list[str]:
         config = own / "tensorzero.toml"
         config.write_text(_CONFIG)
@@ -71,7 +63,12 @@ def contestants(directory: Path, only: set[str]) -> list[Contestant]:
 
     serve = [sys.executable, "-m", "gemgate", "serve", "--port"]
     return [
-        Contestant("gemgate, TLS", lambda port, *_: _within(hosts, [*serve, str(port)]), gemgate, rows=_CHAT_ROWS),
+        Contestant(
+            "gemgate, TLS",
+            lambda port, *_: _within(hosts, [*serve, str(port)]),
+            lambda _port, _upstream, own: trusting | gemgate_environment(own),
+            rows=_CHAT_ROWS,
+        ),
         Contestant(
             "TensorZero",
             tensorzero,

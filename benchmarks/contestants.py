@@ -56,9 +56,9 @@ class Contestant:
         return body.replace(b'{"model":"', b'{"model":"' + self.model_prefix.encode(), 1)
 
 
-def _gemgate_environment(_port: int, upstream: int, directory: Path) -> dict[str, str]:
+def gemgate_environment(directory: Path) -> dict[str, str]:
+    """What gemgate is measured with, whatever its upstream is."""
     return {
-        "GEMGATE_UPSTREAM": f"http://127.0.0.1:{upstream}",
         "GEMINI_API_KEY": "AIza-benchmark",
         "GEMGATE_CLIENT_KEYS": KEY,
         "GEMGATE_MAX_CONCURRENT_REQUESTS_PER_CALLER": "1000",
@@ -69,7 +69,7 @@ def _gemgate_environment(_port: int, upstream: int, directory: Path) -> dict[str
 GEMGATE = Contestant(
     "gemgate",
     lambda port, _upstream, _dir: [sys.executable, "-m", "gemgate", "serve", "--port", str(port)],
-    _gemgate_environment,
+    lambda _port, upstream, dir_: gemgate_environment(dir_) | {"GEMGATE_UPSTREAM": f"http://127.0.0.1:{upstream}"},
 )
 BARE = Contestant(
     "bare ASGI + aiohttp",

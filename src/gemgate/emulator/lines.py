@@ -1,6 +1,6 @@
 """The requests of a batch job, line by line."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,15 @@ def from_inline(requests: Iterable[dict[str, Any]]) -> Iterator[JobLine]:
         yield JobLine({"metadata": each["metadata"]} if "metadata" in each else {}, each["request"])
 
 
-def from_file(content: RequestContent) -> Iterator[JobLine]:
+def from_file(
+    content: RequestContent, what: str = "input file", echoed: Sequence[str] = ("key", "metadata")
+) -> Iterator[JobLine]:
     """The lines of a JSONL file: `{"key", "request"}`.
+
+    Args:
+        content: The bytes.
+        what: What errors call it.
+        echoed: The fields that are echoed, where they are given.
 
     Raises:
         BrokenInput: A line is not a JSON object, or has no `request`.
@@ -43,11 +50,10 @@ def from_file(content: RequestContent) -> Iterator[JobLine]:
         try:
             given = orjson.loads(raw)
         except orjson.JSONDecodeError:
-            raise BrokenInput(f"Line {number} of the input file is not valid JSON.") from None
+            raise BrokenInput(f"Line {number} of the {what} is not valid JSON.") from None
         if not isinstance(given, dict) or not isinstance(given.get("request"), dict):
-            raise BrokenInput(f"Line {number} of the input file has no field `request` with an object.")
-        echoed = {key: given[key] for key in ("key", "metadata") if key in given}
-        yield JobLine(echoed, given["request"])
+            raise BrokenInput(f"Line {number} of the {what} has no field `request` with an object.")
+        yield JobLine({key: given[key] for key in echoed if key in given}, given["request"])
 
 
 def shuffled(lines: Iterator[JobLine]) -> Iterator[JobLine]:

@@ -4,7 +4,8 @@ Source: https://ai.google.dev/api/batch-api, and recorded exchanges.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 
 from gemgate.gemini.batch_types import (
     METHODS,
@@ -90,19 +91,14 @@ class GeminiJobs:
 
         Google has no way to ask for a name: all pages are read until one holds it.
         """
-        params, seen = {"pageSize": str(PAGE_SIZE)}, {""}
-        while True:
-            page = await self._gemini.request("GET", PATH, key=key, params=params)
+
+        def jobs_in(page: Mapping[str, object]) -> list[BatchJob]:
             operations = page.get("operations")
             operations = operations if isinstance(operations, list) else []
-            found = [job_from_wire(item) for item in operations if _display_name(item) == display_name]
-            if found:
-                return max(found, key=lambda job: job.created_at or 0)
-            token = text(page.get("nextPageToken"))
-            if token in seen:
-                return None
-            seen.add(token)
-            params = {**params, "pageToken": token}
+            return [job_from_wire(item) for item in operations if _display_name(item) == display_name]
+
+        fetch = partial(self._gemini.request, "GET", PATH, key=key)
+        return await newest_job(lambda params: fetch(params=params), {"pageSize": str(PAGE_SIZE)}, jobs_in)
 
     async def cancel(self, name: str, *, key: str) -> None:
         """Ask for the end of a job. Google may finish it all the same: `get` says."""
@@ -111,6 +107,30 @@ class GeminiJobs:
     async def delete(self, name: str, *, key: str) -> None:
         """Delete the record of a job, which does not cancel it."""
         await self._gemini.request("DELETE", job_path(name), key=key)
+
+
+async def newest_job(
+    fetch: Callable[[dict[str, str]], Awaitable[Mapping[str, object]]],
+    params: dict[str, str],
+    jobs_in: Callable[[Mapping[str, object]], list[BatchJob]],
+) -> BatchJob | None:
+    """The newest job of the first page of a list that holds one.
+
+    Args:
+        fetch: Gives a page for its query.
+        params: The query for the first page.
+        jobs_in: The jobs of a page that are looked for.
+    """
+    seen = {""}
+    while True:
+        page = await fetch(params)
+        if found := jobs_in(page):
+            return max(found, key=lambda job: job.created_at or 0)
+        token = text(page.get("nextPageToken"))
+        if token in seen:
+            return None
+        seen.add(token)
+        params = {**params, "pageToken": token}
 
 
 async def _written(display_name: str, model: str, requests: Requests) -> bytes:

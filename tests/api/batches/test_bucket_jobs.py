@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from tests.api.batches.fake_vertex_api import FakeVertexBatchApi
 from tests.api.batches.support import LEASE, Batches, chat, vertex_batches_in
-from tests.api.batches.test_crashes import IDS, LINES, MAX_POINTS, KilledError, KillSwitch, run_batch, watch_touches
+from tests.api.batches.test_crashes import LINES, KilledError, killed_at_each
 
 from gemgate.store.errors import StoreUnavailableError
 
@@ -45,21 +45,7 @@ async def test_lines_go_to_the_bucket_and_results_out_of_it_are_put_into_their_p
 async def test_killed_anywhere_a_batch_loses_nothing_and_is_submitted_once(
     batches: Batches, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
-    killed: list[str] = []
-    for point in range(0, MAX_POINTS, 9 if cancels else 4):
-        batches.google.created.clear()
-        switch = KillSwitch(point)
-        with monkeypatch.context() as patch:
-            watch_touches(batches, switch, patch)
-            row = await run_batch(batches, switch, cancels=cancels)
-        assert row.status in (("cancelled", "completed") if cancels else ("completed",)), switch.what
-        if row.total:
-            output, errors = await batches.results(row)
-            assert set(output) | set(errors) == IDS, switch.what
-        assert len(batches.google.created) <= 1, switch.what
-        if not switch.what:
-            break
-        killed.append(switch.what)
+    killed = await killed_at_each(batches, monkeypatch, 9 if cancels else 4, cancels=cancels)
     assert len(killed) >= 5
 
 

@@ -6,7 +6,6 @@ lines is of https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/bat
 
 import asyncio
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -23,7 +22,7 @@ from gemgate.emulator.errors import GoogleApiError, invalid, overloaded
 from gemgate.emulator.families import ModelFamily
 from gemgate.emulator.incoming import RequestIdentity, paging, read
 from gemgate.emulator.jobs import EmulatedJob, Order
-from gemgate.emulator.lines import Answerer, BrokenInput, JobLine
+from gemgate.emulator.lines import Answerer, JobLine, from_file
 from gemgate.emulator.prompt import scenario_in
 from gemgate.emulator.replies import html_reply, json_reply
 from gemgate.emulator.scenarios import JOB_PREFIX, Scenario, parse
@@ -110,7 +109,7 @@ async def create_job(state: EmulatorState, request: Request) -> Delivery:
         model=model.name,
         display_name=given["displayName"],
         priority=0,
-        lines=partial(_lines, content),
+        lines=partial(from_file, content, "input", ("request",)),
         count=len(lines),
         answer=_answerer(state, project, model, location),
         in_file=True,
@@ -142,22 +141,6 @@ def _content(state: EmulatorState, config: Json) -> RequestContent:
 
 def _deliver(state: EmulatorState, uri: str, content: RequestContent) -> None:
     state.objects[uri.removeprefix("gs://")] = content, state.now()
-
-
-def _lines(content: RequestContent) -> Iterator[JobLine]:
-    """The lines of an input: `{"request"}`, which is echoed.
-
-    Raises:
-        BrokenInput: A line is not a JSON object, or has no `request`.
-    """
-    for number, raw in enumerate(content.lines(), 1):
-        try:
-            given = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            raise BrokenInput(f"Line {number} of the input is not valid JSON.") from None
-        if not isinstance(given, dict) or not isinstance(given.get("request"), dict):
-            raise BrokenInput(f"Line {number} of the input has no field `request` with an object.")
-        yield JobLine({"request": given["request"]}, given["request"])
 
 
 def _answerer(state: EmulatorState, project: str, model: ModelFamily, location: str) -> Answerer:

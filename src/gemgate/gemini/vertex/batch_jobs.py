@@ -11,6 +11,7 @@ import httpx
 import orjson
 
 from gemgate.gemini.batch_types import BatchJob, JobCounts, state_named
+from gemgate.gemini.batches import newest_job
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.proto_json import error_of_status, text, unix_seconds, whole_number
 from gemgate.gemini.resource_names import ENDPOINTS
@@ -80,26 +81,17 @@ class VertexJobs:
     async def find_by_display_name(self, display_name: str, *, lane: str) -> BatchJob | None:
         """The job that was created with this name on this lane; the newest, if there are several on a page."""
         way = self._client.lanes.by_name[lane]
-        params, seen = (
-            {"filter": f"display_name={orjson.dumps(display_name).decode()}", "pageSize": str(PAGE_SIZE)},
-            {""},
-        )
-        while True:
-            page = await self._client.ask("GET", _jobs_url(way, params), key=lane)
+        asked = {"filter": f"display_name={orjson.dumps(display_name).decode()}", "pageSize": str(PAGE_SIZE)}
+
+        def jobs_in(page: Mapping[str, object]) -> list[BatchJob]:
             listed = page.get("batchPredictionJobs")
             items = listed if isinstance(listed, list) else []
-            found = [
-                vertex_job_from_wire(item)
-                for item in items
-                if isinstance(item, dict) and item.get("displayName") == display_name
-            ]
-            if found:
-                return max(found, key=lambda job: job.created_at or 0)
-            token = text(page.get("nextPageToken"))
-            if token in seen:
-                return None
-            seen.add(token)
-            params = {**params, "pageToken": token}
+            called = [item for item in items if isinstance(item, dict) and item.get("displayName") == display_name]
+            return [vertex_job_from_wire(item) for item in called]
+
+        return await newest_job(
+            lambda params: self._client.ask("GET", _jobs_url(way, params), key=lane), asked, jobs_in
+        )
 
     async def cancel(self, name: str) -> None:
         """Ask for the end of a job. It may be finished all the same: `get` says."""
