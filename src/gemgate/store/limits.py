@@ -179,10 +179,10 @@ class StorageRoom:
             DiskReserveError: the disk is full but for the reserve.
         """
         check_room = self.check_spool if is_spooled else self.check_disk
-        await check_room()
-        await self._check_quota(owner, files=1)
         arrival = _Arrival()
         with self._arrives(owner, arrival):
+            await check_room()
+            await self._check_quota(owner, until=arrival)
             async with aclosing(self._passing(owner, arrival, chunks, check_room, announced, left)) as passing:
                 yield passing
 
