@@ -85,7 +85,7 @@ fix: $(VENV)/.installed-dev ## format, and fix lint errors
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 EXTRAS := --extra emulator --extra otel --extra postgres --extra redis --extra vertex
-CLIENTS := clients clients-instructor clients-litellm clients-llama-index
+CLIENTS := clients clients-instructor clients-litellm clients-llama-index clients-whisper
 
 lock: | $(VENV)/bin/python ## resolve the dependencies again into requirements/*.txt and docker/build.txt
 	$(BIN)/python -m pip install --quiet uv

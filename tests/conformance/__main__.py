@@ -1,6 +1,7 @@
 """Every client with every feature, against gateway and emulator: prints tables, ends with 1 if a cell failed.
 
-One table is of chat completions, one of the Responses API, whose compliance suite is run after them if it is there.
+One table is of chat completions, one of the Responses API, whose compliance suite is run after them if it is there, and
+one of transcriptions.
 """
 
 import os
@@ -8,29 +9,38 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import orjson
 import pytest
 from tests.conformance.environments import LOCKS
-from tests.conformance.matrix import CLIENTS, FEATURES, NODE, Client, Feature, NonconformingError, attempt
-from tests.conformance.responses import COLUMNS, RESPONSES_CLIENTS, ResponsesClient, attempt_responses
+from tests.conformance.matrix import CLIENTS, FEATURES, NODE, NonconformingError, attempt
+from tests.conformance.responses import COLUMNS, RESPONSES_CLIENTS, attempt_responses
 from tests.conformance.responses import NODE as RESPONSES_NODE
+from tests.conformance.transcriptions import (
+    TRANSCRIPTION_CLIENTS,
+    TRANSCRIPTION_FEATURES,
+    attempt_transcription,
+    speech_file,
+)
 from tests.support.stack import KEY, OPENAI, Stack, stack
 
 from gemgate.observability.logs import configure_logging
 from gemgate.settings import Settings
 
 CACHE = Path(".conformance")
+Row = tuple[str, str, Iterable[tuple[str, str, str]]]
+"""A client, its version, and its cells: the column, the mark, and why."""
 
 
-def cell(client: Client, feature: Feature, servers: Stack) -> tuple[str, str]:
-    """`yes`, `-` or `NO`, and why if it is not `yes`."""
-    if feature in client.without:
-        return "-", client.without[feature]
+def cell(attempted: Callable[[], None], without: str | None) -> tuple[str, str]:
+    """`yes`, `-` or `NO`, and why if it is not `yes`: the client is `without` the feature, or the attempt failed."""
+    if without:
+        return "-", without
     try:
-        attempt(client, feature, servers, CACHE)
+        attempted()
     except NonconformingError as error:
         return "NO", str(error)
     except pytest.skip.Exception as skipped:
@@ -38,41 +48,52 @@ def cell(client: Client, feature: Feature, servers: Stack) -> tuple[str, str]:
     return "yes", ""
 
 
-def version(client: Client) -> str:
-    """The version in the lock."""
-    if client.program.endswith(".mjs"):
-        return str(orjson.loads((NODE / "package.json").read_bytes())["dependencies"][client.package])
-    locked = (LOCKS / f"{client.lock}.txt").read_text()
-    found = re.search(rf"^{re.escape(client.package)}(?:\[.*?\])?==(\S+)", locked, re.MULTILINE)
-    return found[1] if client.package and found else ""
+def version(package: str, program: str, lock: str = "clients", node: Path = RESPONSES_NODE) -> str:
+    """The package's version in the lock of what runs the program: `lock`, or the project of npm in `node`."""
+    if program.endswith(".mjs"):
+        dependencies = orjson.loads((node / "package.json").read_bytes())["dependencies"]
+        return str(dependencies[package]) if package else ""
+    locked = (LOCKS / f"{lock}.txt").read_text()
+    found = re.search(rf"^{re.escape(package)}(?:\[.*?\])?==(\S+)", locked, re.MULTILINE)
+    return found[1] if package and found else ""
 
 
-def responses_cell(client: ResponsesClient, column: str, servers: Stack) -> tuple[str, str]:
-    """The same, for a client of the Responses API."""
-    feature, _ = COLUMNS[column]
-    if feature in client.without:
-        return "-", client.without[feature]
-    if client.named_by and client.named_by not in os.environ:
-        return "-", f"not run: {client.named_by} names its command"
-    try:
-        attempt_responses(client, column, servers, CACHE)
-    except NonconformingError as error:
-        return "NO", str(error)
-    except pytest.skip.Exception as skipped:
-        return "NO", f"not run: {skipped}"
-    return "yes", ""
+def chat_rows(servers: Stack) -> Iterator[Row]:
+    """The clients of chat completions."""
+    for name, client in CLIENTS.items():
+        cells = (
+            (feature, *cell(partial(attempt, client, feature, servers, CACHE), client.without.get(feature)))
+            for feature in FEATURES
+        )
+        yield name, version(client.package, client.program, client.lock, NODE), cells
 
 
-def responses_version(client: ResponsesClient) -> str:
-    """The version in the lock."""
-    if client.named_by:
-        return ""
-    if client.program.endswith(".mjs"):
-        return str(orjson.loads((RESPONSES_NODE / "package.json").read_bytes())["dependencies"][client.package])
-    return version(Client(client.program, package=client.package))
+def responses_rows(servers: Stack) -> Iterator[Row]:
+    """The clients of the Responses API."""
+    for name, client in RESPONSES_CLIENTS.items():
+        cells = (
+            (column, *cell(partial(attempt_responses, client, column, servers, CACHE), client.lacks(column)))
+            for column in COLUMNS
+        )
+        yield name, version(client.package, client.program), cells
 
 
-def table(rows: Iterable[tuple[str, str, Iterable[tuple[str, str, str]]]], columns: Iterable[str]) -> list[str]:
+def transcription_rows(servers: Stack, speech: Path) -> Iterator[Row]:
+    """The clients of transcriptions, with a file of speech."""
+    for name, client in TRANSCRIPTION_CLIENTS.items():
+        cells = (
+            (
+                feature,
+                *cell(
+                    partial(attempt_transcription, client, feature, speech, servers, CACHE), client.without.get(feature)
+                ),
+            )
+            for feature in TRANSCRIPTION_FEATURES
+        )
+        yield name, version(client.package, client.program, client.lock), cells
+
+
+def table(rows: Iterable[Row], columns: Iterable[str]) -> list[str]:
     """Print rows of a name, a version, and cells of a column, a mark and why; what is to be noted about them."""
     width = max(12, *map(len, columns))
     print(f"| {'client':18} | {'version':8} | " + " | ".join(f"{name:{width}}" for name in columns) + " |")
@@ -108,20 +129,9 @@ def main() -> int:
     configure_logging(Settings(_env_file=None, log_level="error"))
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as data, stack(data_dir=Path(data)) as servers:
-        chat = (
-            (name, version(client), ((feature, *cell(client, feature, servers)) for feature in FEATURES))
-            for name, client in CLIENTS.items()
-        )
-        notes = table(chat, FEATURES)
-        responses = (
-            (
-                name,
-                responses_version(client),
-                ((column, *responses_cell(client, column, servers)) for column in COLUMNS),
-            )
-            for name, client in RESPONSES_CLIENTS.items()
-        )
-        notes += table(responses, tuple(COLUMNS))
+        notes = table(chat_rows(servers), FEATURES)
+        notes += table(responses_rows(servers), tuple(COLUMNS))
+        notes += table(transcription_rows(servers, speech_file(servers, Path(data))), TRANSCRIPTION_FEATURES)
         print(*notes, sep="\n")
         failed = suite(servers)
     return int(failed != 0 or any(note.startswith("NO") for note in notes))

@@ -56,6 +56,12 @@ class ResponsesClient:
     without: dict[ResponsesFeature, str] = field(default_factory=dict)
     named_by: str = ""
 
+    def lacks(self, column: str) -> str | None:
+        """Why this client has nothing in `column`, if so."""
+        if self.named_by and self.named_by not in os.environ:
+            return f"not run: {self.named_by} names its command"
+        return self.without.get(COLUMNS[column][0])
+
 
 RESPONSES_CLIENTS: dict[str, ResponsesClient] = {
     "openai, Python": ResponsesClient("with_openai.py", "openai"),

@@ -16,6 +16,15 @@ from tests.conformance.responses import (
     attempt_responses,
     judge_responses,
 )
+from tests.conformance.transcriptions import (
+    SPOKEN,
+    TRANSCRIPTION_CLIENTS,
+    TRANSCRIPTION_FEATURES,
+    TranscriptionFeature,
+    attempt_transcription,
+    judge_transcription,
+    speech_file,
+)
 from tests.support.stack import KEY, OPENAI, Stack, stack
 
 
@@ -72,6 +81,36 @@ def test_a_wrong_response_is_noticed(feature: ResponsesFeature, answer: Any) -> 
 def test_a_wrong_answer_is_noticed(feature: Feature, answer: Any, paths: list[str]) -> None:
     with pytest.raises(NonconformingError):
         judge(feature, answer, paths)
+
+
+@pytest.mark.parametrize("feature", TRANSCRIPTION_FEATURES)
+def test_curl_gets_the_transcript_that_it_asks_for(
+    feature: TranscriptionFeature, servers: Stack, cache: Path, tmp_path: Path
+) -> None:
+    speech = speech_file(servers, tmp_path)
+    attempt_transcription(TRANSCRIPTION_CLIENTS["curl"], feature, speech, servers, cache)
+
+
+@pytest.mark.parametrize(
+    ("feature", "answer"),
+    [
+        ("text", {"text": "Good morning."}),
+        ("streamed", {"pieces": [SPOKEN]}),
+        ("streamed", {"pieces": ["Good morning, ", "and welcome"]}),
+        ("subtitles", {"subtitles": SPOKEN}),
+        ("subtitles", {"subtitles": "1\n00:00:00,000 --> 00:00:01,000\nGood morning\n"}),
+        (
+            "subtitles",
+            {
+                "subtitles": "1\n00:00:02,000 --> 00:00:03,000\nGood morning, and welcome on board.\n\n"
+                "2\n00:00:00,000 --> 00:00:01,000\nWe leave at noon.\n"
+            },
+        ),
+    ],
+)
+def test_a_wrong_transcript_is_noticed(feature: TranscriptionFeature, answer: Any) -> None:
+    with pytest.raises(NonconformingError):
+        judge_transcription(feature, answer)
 
 
 def native_requests(kind: str, base_url: str, servers: Stack, cache: Path) -> list[dict[str, Any]]:

@@ -307,7 +307,7 @@ def translation(raw: bytes) -> list[bytes]:
 
 
 def _heard(request: TranscriptionRequest | TranslationRequest) -> list[bytes]:
-    audio = HeardAudio({"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}, "audio/wav", 1.0)
+    audio = HeardAudio([{"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}], "audio/wav", 1.0)
     return [orjson.dumps(transcription_to_gemini(request, audio, _TRANSLATORS.chat).body)]
 
 

@@ -25,6 +25,7 @@ from gemgate.translation.options import Dialect, EmbeddingOptions, FileOptions, 
 from gemgate.upstream.client import Upstream
 from gemgate.upstream.decisions import Decisions
 from gemgate.web.heavy_work import HeavyWork
+from gemgate.web.turns import Turns
 
 if TYPE_CHECKING:
     from gemgate.api.batches.service import BatchService
@@ -38,6 +39,7 @@ class Services:
 
     Attributes:
         heavy: Does the work of large requests beside the event loop.
+        cutting: Long audio is cut into pieces one at a time.
     """
 
     settings: Settings
@@ -63,6 +65,7 @@ class Services:
     confirmed_keys: ConfirmedKeys
     decisions: Decisions
     heavy: HeavyWork = field(default_factory=HeavyWork)
+    cutting: Turns = field(default_factory=Turns)
 
 
 def services_of(request: Request) -> Services:

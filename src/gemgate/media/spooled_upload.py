@@ -36,6 +36,13 @@ class SpooledUpload:
         self._file: IO[bytes] | None = None
         self._lock = asyncio.Lock()
 
+    @classmethod
+    def of(cls, file: IO[bytes], directory: Path) -> "SpooledUpload":
+        """The bytes of a file that is there already, which `close` closes."""
+        spool = cls(directory)
+        spool._file, spool.size = file, file.seek(0, 2)
+        return spool
+
     async def write(self, piece: bytes) -> None:
         """Append bytes.
 
@@ -103,8 +110,12 @@ class SpooledUpload:
 
     def _append(self, held: bytearray) -> IO[bytes]:
         if self._file is None:
-            directory = self._directory if self._directory.is_dir() else None
-            self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115  `close` closes it
+            self._file = unnamed_file(self._directory)
         self._file.seek(0, 2)
         self._file.write(held)
         return self._file
+
+
+def unnamed_file(directory: Path) -> IO[bytes]:
+    """A temporary file without a name in `directory`; in the system's folder if that does not exist."""
+    return tempfile.TemporaryFile(dir=directory if directory.is_dir() else None)

@@ -21,13 +21,13 @@ def translated(
     model: str = ASR, *, seconds: float | None = 4, facts: Any = None, policy: Any = "warn", **fields: Any
 ) -> TranscriptionTranslation:
     request = TranscriptionRequest.model_validate({"model": model, **fields})
-    audio = HeardAudio(PART, "audio/wav", seconds)
+    audio = HeardAudio([PART], "audio/wav", seconds)
     return to_gemini(request, audio, options(facts=facts, unsupported_params=policy))
 
 
 def english(model: str = GENERAL, **fields: Any) -> TranscriptionTranslation:
     request = TranslationRequest.model_validate({"model": model, **fields})
-    return to_gemini(request, HeardAudio(PART, "audio/wav", 4), options())
+    return to_gemini(request, HeardAudio([PART], "audio/wav", 4), options())
 
 
 def recognition(translation: TranscriptionTranslation) -> Any:

@@ -6,7 +6,7 @@ from gemgate.api.transcriptions.languages import english_name
 from gemgate.api.transcriptions.plan import TranscriptPlan
 from gemgate.api.transcriptions.subtitles import srt, vtt
 from gemgate.api.transcriptions.times import TimedSegment
-from gemgate.api.transcriptions.transcript import TranscriptReader
+from gemgate.api.transcriptions.transcript import ReadTranscript
 from gemgate.errors import ApiError
 from gemgate.gemini.types import UsageMetadata
 from gemgate.gemini.usage import by_modality, counts
@@ -16,7 +16,7 @@ UNKNOWN = "unknown"
 """The language where neither the caller nor the model names it."""
 
 
-def answer_of(transcript: TranscriptReader, plan: TranscriptPlan, notes: Notes) -> str | dict[str, object]:
+def answer_of(transcript: ReadTranscript, plan: TranscriptPlan, notes: Notes) -> str | dict[str, object]:
     """A text, or an object for JSON.
 
     Raises:
@@ -71,7 +71,7 @@ def speaker_segment(number: int, segment: TimedSegment) -> dict[str, object]:
     }
 
 
-def _diarized(transcript: TranscriptReader, plan: TranscriptPlan, notes: Notes) -> dict[str, object]:
+def _diarized(transcript: ReadTranscript, plan: TranscriptPlan, notes: Notes) -> dict[str, object]:
     if transcript.segments and not any(segment.speaker for segment in transcript.segments):
         notes.adjust("speakers=none")
     return {
@@ -83,7 +83,7 @@ def _diarized(transcript: TranscriptReader, plan: TranscriptPlan, notes: Notes) 
     }
 
 
-def _verbose(transcript: TranscriptReader, plan: TranscriptPlan, notes: Notes) -> dict[str, object]:
+def _verbose(transcript: ReadTranscript, plan: TranscriptPlan, notes: Notes) -> dict[str, object]:
     is_timed = transcript.has_times
     language = "english" if plan.is_translation else transcript.language or plan.language or UNKNOWN
     body: dict[str, object] = {
@@ -122,7 +122,7 @@ def _segment(number: int, segment: TimedSegment, plan: TranscriptPlan) -> dict[s
     }
 
 
-def _duration(transcript: TranscriptReader, plan: TranscriptPlan, notes: Notes) -> float | None:
+def _duration(transcript: ReadTranscript, plan: TranscriptPlan, notes: Notes) -> float | None:
     """By the head of the file, or else the end of the last word that the model has heard itself; never a guess."""
     if plan.seconds is not None:
         return _rounded(plan.seconds)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from gemgate.api.generation import Generation, ModelCall
 from gemgate.api.request_source import FixedSource
 from gemgate.api.transcriptions.answer import answer_of, speaker_segment, usage_of
+from gemgate.api.transcriptions.joining import PieceReaders
 from gemgate.api.transcriptions.plan import HeardAudio
 from gemgate.api.transcriptions.request import TranscriptionTranslation, to_gemini
-from gemgate.api.transcriptions.transcript import TranscriptReader
 from gemgate.api.transcriptions.wire import TranscriptionRequest, TranslationRequest
 from gemgate.media.references import Resolved
 from gemgate.observability.record import current
@@ -45,12 +45,11 @@ async def whole_transcript(generation: Generation[TranscriptionTranslation]) -> 
         ApiError: the model gave none.
     """
     translation, answers = await generation.answer()
-    reader = TranscriptReader(translation.plan)
-    for answer in answers:
-        reader.feed(answer)
-    current().on_finish(reader.summary)
-    reader.finish()
-    return answer_of(reader, translation.plan, translation.notes)
+    readers = PieceReaders(translation.plan)
+    for number, answer in enumerate(answers):
+        readers.feed(number, answer)
+    current().on_finish(readers.summary)
+    return answer_of(readers.finish(), translation.plan, translation.notes)
 
 
 async def event_pieces(
@@ -62,23 +61,23 @@ async def event_pieces(
     request's fate is in a comment, because the head is gone.
     """
     plan, notes = translation.plan, translation.notes
-    reader = TranscriptReader(plan)
-    current().on_finish(reader.summary)
+    readers = PieceReaders(plan)
+    current().on_finish(readers.summary)
     before = notes.headers()
     async with aclosing(call.stream(translation)) as batches:
-        async for _, batch in batches:
-            deltas = [_delta(text) for event in batch if (text := reader.feed(event))]
+        async for number, batch in batches:
+            deltas = [_delta(text) for event in batch if (text := readers.feed(number, event))]
             if deltas:
                 yield b"".join(deltas)
-    reader.finish()
-    events = [_delta(reader.text)] if plan.is_structured and reader.text else []
-    found = answer_of(reader, plan, notes)
+    transcript = readers.finish()
+    events = [_delta(readers.rest)] if readers.rest else []
+    found = answer_of(transcript, plan, notes)
     if plan.format == "diarized_json":
-        events += [frame(speaker_segment(number, segment)) for number, segment in enumerate(reader.segments)]
+        events += [frame(speaker_segment(number, segment)) for number, segment in enumerate(transcript.segments)]
     said = found["text"] if isinstance(found, dict) else found.strip()
     done: dict[str, object] = {"type": "transcript.text.done", "text": said}
     if not plan.is_translation:
-        done["usage"] = usage_of(reader.usage)
+        done["usage"] = usage_of(transcript.usage)
     after = notes.headers()
     comments = [f": {name}: {value}\n" for name, value in after.items() if before.get(name) != value]
     yield "".join(comments).encode() + b"".join(events) + frame(done)

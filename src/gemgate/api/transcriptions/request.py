@@ -1,9 +1,11 @@
 """A request for a transcript, or for a translation, as a native request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gemgate.api.transcriptions.cutting import can_cut
 from gemgate.api.transcriptions.languages import native_code
-from gemgate.api.transcriptions.plan import HeardAudio, TranscriptPlan
+from gemgate.api.transcriptions.plan import TIMED, HeardAudio, TranscriptPlan
 from gemgate.api.transcriptions.prompt import instructions, schema, vocabulary_in
 from gemgate.api.transcriptions.wire import (
     RECOGNIZER,
@@ -55,9 +57,10 @@ class TranscriptionTranslation:
     Attributes:
         model: The model's resource name, such as `models/gemini-3.5-transcribe`.
         body: The native request; empty once it was taken.
-        calls: 1.
+        calls: One for each piece of the audio.
         notes: What was dropped and adjusted.
         plan: How the answer is read and written.
+        pieces: The parts that stand in the place of the first one, for the calls after the first.
     """
 
     model: str
@@ -65,11 +68,20 @@ class TranscriptionTranslation:
     calls: int
     notes: Notes
     plan: TranscriptPlan
+    pieces: Sequence[Part] = ()
 
     def take_bodies(self) -> list[GenerateContentRequest]:
-        """The body, for the one time that it is sent."""
+        """The body for each piece of the audio, for the one time that they are sent."""
         body, self.body = self.body, {}
-        return [body]
+        if not self.pieces:
+            return [body]
+        (content,) = body["contents"]
+        bodies = [body]
+        for piece in self.pieces:
+            following = body.copy()
+            following["contents"] = [{**content, "parts": [piece, *content["parts"][1:]]}]
+            bodies.append(following)
+        return bodies
 
 
 def to_gemini(
@@ -95,8 +107,8 @@ def to_gemini(
     google = google_options(request.google, request.extra_body, GOOGLE_OPTIONS, notes)
     config: GenerationConfig = {}
     if facts.purpose == "transcription" and isinstance(request, TranscriptionRequest):
-        _check_length(audio, facts, model, is_timed=plan.needs_times)
-        parts = [audio.part]
+        _check_length(audio, facts, model, longest_piece(request, facts), is_timed=plan.needs_times)
+        parts = [audio.parts[0]]
         plan = _recognize(config, request, plan, facts, notes)
     else:
         plan = replace(plan, is_structured=plan.needs_times, has_words=False)
@@ -110,7 +122,9 @@ def to_gemini(
         body["generationConfig"] = config
     if "store" not in facts.refused_fields:
         body["store"] = False
-    return TranscriptionTranslation(model, body, 1, notes, plan)
+    if audio.spans:
+        notes.adjust(f"file={len(audio.spans)} pieces")
+    return TranscriptionTranslation(model, body, len(audio.parts), notes, plan, audio.parts[1:])
 
 
 def _plan(request: TranscriptionRequest | TranslationRequest, audio: HeardAudio) -> TranscriptPlan:
@@ -118,7 +132,12 @@ def _plan(request: TranscriptionRequest | TranslationRequest, audio: HeardAudio)
     temperature = request.temperature or 0.0
     if isinstance(request, TranslationRequest):
         return TranscriptPlan(
-            wanted, is_translation=True, language="english", seconds=audio.seconds, temperature=temperature
+            wanted,
+            is_translation=True,
+            language="english",
+            seconds=audio.seconds,
+            temperature=temperature,
+            spans=audio.spans,
         )
     asked = request.timestamp_granularities or ["segment"]
     return TranscriptPlan(
@@ -128,6 +147,7 @@ def _plan(request: TranscriptionRequest | TranslationRequest, audio: HeardAudio)
         language=request.language or "",
         seconds=audio.seconds,
         temperature=temperature,
+        spans=audio.spans,
     )
 
 
@@ -142,17 +162,31 @@ def _check_model(model: str, facts: ModelFacts, plan: TranscriptPlan) -> None:
         raise unfit_model(model, "does not transcribe", f"Use one such as {known}.", {"purpose": "transcription"})
 
 
-def _check_length(audio: HeardAudio, facts: ModelFacts, model: str, *, is_timed: bool) -> None:
-    most = facts.timed_audio_limit if is_timed else facts.audio_limit
-    if audio.seconds is None or not most or audio.seconds <= most:
+def longest_piece(request: TranscriptionRequest | TranslationRequest, facts: ModelFacts) -> int:
+    """The longest audio, in seconds, that the model takes for this request; 0: only the tokens are limited."""
+    if facts.purpose != "transcription" or isinstance(request, TranslationRequest):
+        return 0
+    is_timed = (request.response_format or "json") in TIMED
+    return facts.timed_audio_limit if is_timed else facts.audio_limit
+
+
+def _check_length(audio: HeardAudio, facts: ModelFacts, model: str, longest: int, *, is_timed: bool) -> None:
+    lasting = max((span.end - span.start for span in audio.spans), default=audio.seconds)
+    if lasting is None or not longest or lasting <= longest:
         return
     what = " with times or speakers" if is_timed else ""
-    other = f" Without times it takes {duration(facts.audio_limit)}." if is_timed and facts.audio_limit > most else ""
+    other = f" Without times it takes {duration(facts.audio_limit)}." if facts.audio_limit > longest else ""
     msg = (
-        f"'file' lasts {duration(audio.seconds)}, and {model.removeprefix('models/')} takes {duration(most)} at most"
-        f"{what}.{other} Send it in pieces, or ask a general model such as {TRANSLATOR}."
+        f"'file' lasts {duration(audio.seconds or lasting)}, and {model.removeprefix('models/')} takes "
+        f"{duration(longest)} at most{what}.{other} {_way_out(audio)}, or ask a general model such as {TRANSLATOR}."
     )
     raise ApiError(400, msg, param="file", code="audio_too_long")
+
+
+def _way_out(audio: HeardAudio) -> str:
+    if audio.mime_type == "audio/wav" or can_cut(audio.mime_type):
+        return "Send it in pieces"
+    return "Send it as WAV, have the operator install gemgate[audio], which cuts other files"
 
 
 def _drop(request: TranscriptionRequest | TranslationRequest, notes: Notes) -> None:
@@ -241,7 +275,7 @@ def _ask(
         notes.adjust("timestamps=estimated")
     if (thinking := _least_thinking(facts)) and "thinkingConfig" not in facts.refused_fields:
         config["thinkingConfig"] = thinking
-    return [audio.part, {"text": instructions(request, plan)}]
+    return [audio.parts[0], {"text": instructions(request, plan)}]
 
 
 def _least_thinking(facts: ModelFacts) -> ThinkingConfig:

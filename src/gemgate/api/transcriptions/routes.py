@@ -3,8 +3,6 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
-import pybase64
-from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -12,21 +10,17 @@ from starlette.responses import PlainTextResponse, Response
 from gemgate.api.generation import Generation, ModelCall
 from gemgate.api.services import Services, caller_of, services_of
 from gemgate.api.transcriptions.pieces import TranscriptionSource, event_pieces, whole_transcript
-from gemgate.api.transcriptions.plan import HeardAudio
-from gemgate.api.transcriptions.request import TRANSCRIBING, TRANSLATING, TranscriptionTranslation
-from gemgate.api.transcriptions.upload import ReceivedAudio, RequestT, received
+from gemgate.api.transcriptions.request import TRANSCRIBING, TRANSLATING, TranscriptionTranslation, longest_piece
+from gemgate.api.transcriptions.sent_audio import Received, SentAudio
+from gemgate.api.transcriptions.upload import RequestT, received
 from gemgate.api.transcriptions.wire import TranscriptionRequest, TranslationRequest
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
-from gemgate.gemini.file_types import GeminiFile
-from gemgate.gemini.types import Blob, Part
 from gemgate.media.lending_keys import LendingKeys
-from gemgate.media.references import placeholder
 from gemgate.model_routing.model_name import model_name
 from gemgate.model_routing.openai_names import gemini_name
 from gemgate.observability.record import Operation, current
-from gemgate.settings import Settings
 from gemgate.translation.google_errors import error_in_words
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
@@ -36,12 +30,7 @@ from gemgate.web.sse import respond
 
 router = APIRouter(tags=["audio"])
 
-INLINE_BYTES = 8_000_000
-"""Larger audio goes to Google as a file, where it may: a request holds several copies of it in memory."""
-
 _PARAMS = {"messages": "file", "reasoning_effort": "model", "modalities": "model"}
-
-Received = ReceivedAudio[TranscriptionRequest] | ReceivedAudio[TranslationRequest]
 
 
 @router.post("/audio/transcriptions", summary="Transcribe speech")
@@ -93,9 +82,7 @@ class _AudioRequest:
         self._audio = audio
         self._name = gemini_name(audio.wanted.model, names, services.aliases)
         self._models = services.aliases.resolve(self._name)
-        self._is_large = _goes_as_file(audio.bytes.size, services.settings)
-        self._part: Part = _placed(placeholder(audio.mime_type))
-        self._call = self._new_call()
+        self._sent = SentAudio(audio, services)
         self._planned: TranscriptionTranslation | None = None
         self._generation: Generation[TranscriptionTranslation] | None = None
 
@@ -104,9 +91,9 @@ class _AudioRequest:
         services, audio = self._services, self._audio
         self._caller.check_model(self._name)
         await services.access.check_request(self._caller, audio.wanted)
-        if not self._is_large:
-            del self._part["fileData"]
-            self._part["inlineData"] = await self._inline()
+        longest = longest_piece(audio.wanted, services.chat.catalog.facts(self._models[0]))
+        await self._sent.prepare(held, self._caller, longest)
+        self._call = self._new_call()
         planned = self._planned = self._call.translate()  # before anything is uploaded, it is known what is wrong
         is_dry = is_dry_run(self._request)
         current().uses(planned.model, planned.notes, is_asked=not is_dry)
@@ -152,16 +139,8 @@ class _AudioRequest:
 
     @asynccontextmanager
     async def _begun(self, keys: LendingKeys) -> AsyncGenerator[Generation[TranscriptionTranslation]]:
-        """The request on its way; a file of it is at Google for as long as the block lasts."""
-        if not self._is_large:
-            yield self._started()
-            return
-        audio = self._audio
-        lent = self._services.media.lent(
-            audio.bytes.pieces, audio.bytes.size, audio.mime_type, "file", self._caller, keys.key
-        )
-        async with lent as file:
-            self._part.update(_placed(file))  # the request that was translated holds it
+        """The request on its way; what of it is a file is at Google for as long as the block lasts."""
+        async with self._sent.at_google(self._caller, keys):
             yield self._started()
 
     def _started(self) -> Generation[TranscriptionTranslation]:
@@ -177,39 +156,10 @@ class _AudioRequest:
         return self._generation.response_headers() if self._generation is not None else {}
 
     def _new_call(self, *, is_again: bool = False) -> ModelCall[TranscriptionTranslation]:
-        audio = HeardAudio(self._part, self._audio.mime_type, self._audio.seconds)
-        source = TranscriptionSource(self._audio.wanted, audio, self._services.chat, is_again)
-        size = 0 if self._is_large else self._audio.bytes.size * 4 // 3
+        source = TranscriptionSource(self._audio.wanted, self._sent.heard, self._services.chat, is_again)
         is_dry = is_dry_run(self._request)
         asked = self._audio.wanted.model
-        return ModelCall(self._services, self._caller, source, asked, size, is_dry, self._models[0], refs=())
-
-    async def _inline(self) -> Blob:
-        content = await self._audio.bytes.whole()
-        data = await to_thread.run_sync(pybase64.b64encode_as_string, content)
-        return {"mimeType": self._audio.mime_type, "data": data}
-
-
-def _goes_as_file(size: int, settings: Settings) -> bool:
-    """Whether audio of `size` bytes is uploaded; within a request, it is held in memory several times.
-
-    Raises:
-        ApiError: 413, it is too large for a request, and the operator lets nothing be uploaded.
-    """
-    if settings.large_media != "refuse":
-        return size > min(INLINE_BYTES, settings.inline_max_bytes // 2)
-    if size * 4 // 3 > settings.inline_max_bytes:
-        msg = (
-            f"'file' has {size:,} bytes, which makes the request too large: Google takes at most "
-            f"{settings.inline_max_bytes:,} bytes, and a third more than the file has is sent. Send it in pieces, or "
-            "have the gateway upload it, which GEMGATE_LARGE_MEDIA=refuse forbids."
-        )
-        raise ApiError(413, msg, param="file", code="media_too_large")
-    return False
-
-
-def _placed(file: GeminiFile) -> Part:
-    return {"fileData": {"mimeType": file.mime_type, "fileUri": file.uri}}
+        return ModelCall(self._services, self._caller, source, asked, self._sent.size, is_dry, self._models[0], refs=())
 
 
 def _explained(error: GeminiError) -> ApiError:

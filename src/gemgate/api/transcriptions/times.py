@@ -154,14 +154,15 @@ def separator(before: str, after: str) -> str:
     """What belongs between two pieces of a text: a blank or nothing."""
     if not before or not after or before[-1].isspace() or after[0].isspace():
         return ""
-    if _is_unspaced(before[-1]) and _is_unspaced(after[0]):
+    if is_unspaced(before[-1]) and is_unspaced(after[0]):
         return ""
     is_punctuation = all(unicodedata.category(char).startswith("P") for char in after[:8])
     is_opening = unicodedata.category(after[0]) in _OPENING or after[0] in "\"'\u00bf\u00a1"
     return "" if is_punctuation and not is_opening else " "
 
 
-def _is_unspaced(char: str) -> bool:
+def is_unspaced(char: str) -> bool:
+    """Whether the script of a character puts no blanks between words."""
     return any(first <= ord(char) <= last for first, last in _UNSPACED)
 
 

@@ -5,6 +5,9 @@ words with their times; no recording shows which, so each field may be absent, a
 write JSON where times are wanted.
 """
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import orjson
 
 from gemgate.api.transcriptions.plan import TranscriptPlan
@@ -26,6 +29,22 @@ from gemgate.observability.record import AnswerSummary
 from gemgate.translation.response_fields import BROKEN, FINISH_REASONS, block, no_answer
 
 _MAX_SHOWN = 200
+
+
+class ReadTranscript(Protocol):
+    """What is written in the format that was asked for; its members are described at `TranscriptReader`."""
+
+    text: str
+    words: list[TimedWord]
+    segments: list[TimedSegment]
+    language: str
+    is_cut: bool
+    usage: UsageMetadata
+
+    @property
+    def has_times(self) -> bool:
+        """Whether every segment has times."""
+        ...
 
 
 class TranscriptReader:
@@ -105,6 +124,16 @@ class TranscriptReader:
         """Whether every segment has times; so it is where nobody speaks."""
         return all(segment.start is not None for segment in self.segments) and bool(self.segments or not self.text)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the model has said that this was all."""
+        return self._reason is not None or self._blocked is not None
+
+    @property
+    def items(self) -> Sequence[TimedWord | TimedSegment]:
+        """The words if everything has them, else the segments; once `finish` was called."""
+        return self.words if len(self.words) == len(self._heard) > 0 else self.segments
+
     def _part(self, part: Part) -> str:
         """What a part adds to the text. What comes both as text and as turns counts once: as what came first."""
         if part.get("thought"):
@@ -141,7 +170,7 @@ class TranscriptReader:
         if not isinstance(label, str) or not label:
             return ""
         if label not in self._speakers:
-            self._speakers[label] = _nth(len(self._speakers))
+            self._speakers[label] = nth_speaker(len(self._speakers))
         return self._speakers[label]
 
     def _read_json(self) -> None:
@@ -212,7 +241,8 @@ def _in_time(segments: list[TimedSegment]) -> list[TimedSegment]:
     return found
 
 
-def _nth(number: int) -> str:
+def nth_speaker(number: int) -> str:
+    """OpenAI's name of the speaker before whom `number` others have spoken: A to Z, then AA, and so on."""
     letters = ""
     number += 1
     while number:

@@ -79,7 +79,7 @@ LISTS = frozenset(
 
 _FILE = mapped(
     "`inlineData`; above 8 MB, unless `GEMGATE_LARGE_MEDIA=refuse`, a file of Google's Files API, which is deleted "
-    "after the answer"
+    "after the answer; what is longer than the model takes is cut into pieces"
 )
 _MODEL = "the model in the path; OpenAI's names of models are answered by Gemini's (see above)"
 _FORMAT = (

@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 import struct
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gemgate.errors import ApiError
 from gemgate.gemini.types import Blob
@@ -138,25 +138,55 @@ def data_chunk(file: bytes | bytearray) -> tuple[int, int | None] | None:
     return found[0], None if found[1] in (0, UNKNOWN_SIZE) else found[1]
 
 
+class WavLayout(NamedTuple):
+    """What a WAV file holds, and where.
+
+    Attributes:
+        format: The content of its `fmt ` chunk.
+        byte_rate: Bytes of a second.
+        block: Bytes of one sample of all channels.
+        start: Where the samples begin.
+        length: Bytes of them; None where they go on to the end of the file.
+    """
+
+    format: bytes
+    byte_rate: int
+    block: int
+    start: int
+    length: int | None
+
+
+def wav_layout(head: bytes) -> WavLayout | None:
+    """The layout of a WAV file that begins with `head`; None where that cannot be read."""
+    found, chunk = _chunk(head, b"fmt "), data_chunk(head)
+    if found is None or chunk is None:
+        return None
+    position, size = found
+    byte_rate, block = struct.unpack_from("<IH", head, position + 8)
+    return WavLayout(head[position : position + size], byte_rate, block, *chunk) if byte_rate and block else None
+
+
 def wav_seconds(head: bytes, size: int) -> float | None:
     """How long a WAV file of `size` bytes lasts that begins with `head`; None where that cannot be read.
 
     Its samples end with the file, whatever the head says: one that is written as it is made has no length in it.
     """
-    found, chunk = _chunk(head, b"fmt "), data_chunk(head)
-    if found is None or chunk is None or found[0] + _MIN_FMT > len(head):
+    layout = wav_layout(head)
+    if layout is None:
         return None
-    (byte_rate,) = struct.unpack_from("<I", head, found[0] + 8)
-    start, length = chunk
-    left = max(0, size - start)
-    return min(left, left if length is None else length) / byte_rate if byte_rate else None
+    left = max(0, size - layout.start)
+    return min(left, left if layout.length is None else layout.length) / layout.byte_rate
 
 
 def wav_head(size: int | None, rate: int = RATE, channels: int = 1) -> bytes:
     """What a WAV file begins with; a `size` of its samples in bytes that is None is not known yet."""
     block = channels * _SAMPLE_BYTES
-    fmt = struct.pack("<HHIIHH", _PCM, channels, rate, rate * block, block, _SAMPLE_BYTES * 8)
-    whole = UNKNOWN_SIZE if size is None else size + 36
+    return wav_head_of(struct.pack("<HHIIHH", _PCM, channels, rate, rate * block, block, _SAMPLE_BYTES * 8), size)
+
+
+def wav_head_of(fmt: bytes, size: int | None) -> bytes:
+    """As `wav_head`, for samples as the content of the `fmt ` chunk describes them."""
+    whole = UNKNOWN_SIZE if size is None else size + 20 + len(fmt)
     data = UNKNOWN_SIZE if size is None else size
     head = struct.pack("<4sI4s4sI", b"RIFF", whole, b"WAVE", b"fmt ", len(fmt))
     return head + fmt + struct.pack("<4sI", b"data", data)
