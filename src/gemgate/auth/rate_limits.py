@@ -77,8 +77,16 @@ class RateLimitRequest:
     is_new: bool = True
 
 
+LOOK = RateLimitRequest("", is_new=False)
+"""Takes nothing."""
+
+
 class Quotas(Protocol):
     """A place that counts."""
+
+    async def look(self, key: ClientKey) -> RateLimitStatus:
+        """How much is left; takes nothing."""
+        ...
 
     async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything."""
@@ -125,6 +133,10 @@ class LocalQuotas:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._used: defaultdict[str, _Used] = defaultdict(_Used)
+
+    async def look(self, key: ClientKey) -> RateLimitStatus:
+        """How much is left here; takes nothing."""
+        return await self.take(key, LOOK)
 
     async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gemgate.auth.client_keys import ClientKey
 from gemgate.auth.rate_limits import (
     BUSY_SECONDS,
+    LOOK,
     MINUTE,
     Bucket,
     BucketStatus,
@@ -193,6 +194,13 @@ class SharedQuotas:
         self._local = local
         self._leases: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def look(self, key: ClientKey) -> RateLimitStatus:
+        """How much is left for all; while Redis is down, here."""
+        if self._link.is_up:
+            with suppress(RedisDownError):
+                return await self._remote.take(key, LOOK)
+        return await self._local.look(key)
 
     async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything."""

@@ -111,14 +111,20 @@ class Activity:
             if "model" in fields:
                 self._count(ended.at, fields)
 
-    def after(self, number: int, most: int = KEPT) -> list[dict[str, object]]:
-        """The requests that ended after that of this number, oldest first, without secrets; at most the last `most`."""
+    def after(self, number: int, most: int = KEPT, *, bodies: bool = True) -> list[dict[str, object]]:
+        """The requests that ended after that of this number, oldest first, without secrets; at most the last `most`.
+
+        Args:
+            number: Of a request; 0 for the last ones.
+            most: How many at most.
+            bodies: Whether those that are kept are wanted.
+        """
         self.fold()
         found: list[dict[str, object]] = []
         for row in reversed(self._rows):
             if row[0] == number or len(found) == most:
                 break
-            found.append(_shown(*row))
+            found.append(_shown(*row, bodies=bodies))
         found.reverse()
         return found
 
@@ -150,7 +156,7 @@ class Activity:
         total.add(fields)
 
 
-def _shown(number: int, ended: EndedRequest) -> dict[str, object]:
+def _shown(number: int, ended: EndedRequest, *, bodies: bool) -> dict[str, object]:
     """A request with the fields of its line of the log, and hidden in them what is hidden there."""
     shown = {
         "number": number,
@@ -160,6 +166,6 @@ def _shown(number: int, ended: EndedRequest) -> dict[str, object]:
         **ended.fields,
     }
     hide_secrets(None, "", shown)
-    if ended.bodies is not None:
+    if bodies and ended.bodies is not None:
         shown["bodies"] = redact_value(ended.bodies, "bodies")
     return shown

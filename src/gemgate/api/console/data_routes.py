@@ -65,7 +65,6 @@ class _Data:
                 "log_bodies": settings.log_bodies,
                 "process": os.getpid(),
                 "workers": settings.workers,
-                "redis": settings.redis_url is not None,
             }
         )
 
@@ -81,10 +80,13 @@ class _Data:
         return sse.respond(request, self._console.feed(), self._settings)
 
     async def keys(self, request: Request) -> Response:
-        """How keys, models and client keys are, for each process that keeps them."""
+        """How keys, models and client keys are, for each process that keeps them, and whether they keep them together."""
         self._access.check(request)
-        ask = self._console.workers.ask
-        return json_response({"keys": _by_name(await ask("keys")), "clients": _by_name(await ask("clients"))})
+        services = services_of(request)
+        keys = _by_name(await self._console.workers.ask("keys"))
+        clients = _by_name(await self._console.client_keys(services))
+        redis = "none" if services.redis is None else services.redis.state
+        return json_response({"keys": keys, "clients": clients, "redis": redis})
 
     async def store(self, request: Request) -> Response:
         """The newest batches, and what the store holds."""

@@ -5,7 +5,7 @@ from itertools import islice
 
 from gemgate.api.services import Services
 from gemgate.auth.client_keys import ClientKey
-from gemgate.auth.rate_limits import BucketStatus, RateLimitRequest
+from gemgate.auth.rate_limits import BucketStatus
 from gemgate.store import BatchRow
 from gemgate.store.overview import overview
 from gemgate.upstream.clock import steady_time
@@ -14,8 +14,6 @@ from gemgate.upstream.cooldowns import Cooldown
 _MOST = 500
 _BATCHES = 100
 _SHOWN_ERRORS = 5
-_PEEK = RateLimitRequest("console", is_new=False)
-"""Takes nothing."""
 
 
 def keys_and_models(services: Services) -> dict[str, object]:
@@ -66,7 +64,7 @@ async def _client_key(services: Services, key: ClientKey) -> dict[str, object]:
     limits = key.limits
     shown: dict[str, object] = {"name": key.name, "models": key.models}
     if limits.requests_per_minute or limits.tokens_per_minute:
-        status = await services.quotas.take(key, _PEEK)
+        status = await services.quotas.look(key)
         shown |= {"requests": _bucket(status.requests), "tokens": _bucket(status.tokens)}
     if limits.has_budget:
         spent = await services.budgets.spent(key)

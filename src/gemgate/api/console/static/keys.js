@@ -3,21 +3,41 @@
 import { watch } from "./api.js";
 import { card, dollars, element, seconds, table, whole } from "./dom.js";
 
+/** Whose cool-downs are shown, by how Redis is. */
+const COOLING = {
+  none: "Each process has its own.",
+  up: "Calls now are each process's own; cool-downs and open circuits of all replicas appear in each, through Redis.",
+  down: "Redis is down: each process has its own until it is back.",
+  refusing: "Redis refuses commands: each process may have its own.",
+};
+
+/** Who counts what client keys use, by how Redis is. */
+const COUNTING = {
+  none: "Each process counts for itself; with other replicas a key has its limits at each.",
+  up: "All workers and replicas count together, in Redis.",
+  down: "Redis is down: each process counts for itself, from its start or from when Redis went.",
+  refusing: "Redis refuses commands: each process may count for itself.",
+};
+
 export function open(main) {
   const keys = element("div");
+  const cooling = element("p", { class: "soft", id: "cooling" });
+  const counting = element("p", { class: "soft", id: "counting" });
   const breakers = element("div");
   const facts = element("div");
   const clients = element("div");
   const problem = element("p", { class: "problem", role: "status" });
-  main.append(element("div", { class: "stack" }, problem, card("Gemini keys", keys), card("Circuit breakers", breakers),
-    card("Facts that answers have taught", facts), card("Client keys", clients)));
+  main.append(element("div", { class: "stack" }, problem, card("Gemini keys", cooling, keys), card("Circuit breakers", breakers),
+    card("Facts that answers have taught", facts), card("Client keys", counting, clients)));
 
   function show(found) {
     problem.textContent = "";
+    cooling.textContent = COOLING[found.redis] ?? "";
+    counting.textContent = COUNTING[found.redis] ?? "";
     const all = (name) => Object.entries(found.keys).flatMap(([process, state]) => state[name].map((row) => ({ process, ...row })));
     const process = Object.keys(found.keys).length > 1 ? [["worker", (row) => row.process]] : [];
     keys.replaceChildren(table("Gemini keys", [
-      ["key", (row) => row.label], ...process, ["calls now", (row) => row.in_flight, true], ["cools down", cooling],
+      ["key", (row) => row.label], ...process, ["calls now", (row) => row.in_flight, true], ["cools down", coolDowns],
     ], all("keys"), "The gateway holds no Gemini key: callers bring their own."));
     breakers.replaceChildren(table("Circuit breakers", [
       ["model", (row) => row.model], ...process, ["methods", (row) => row.methods],
@@ -28,9 +48,10 @@ export function open(main) {
       ["model", (row) => row.model], ...process, ["fact", (row) => row.fact], ["value", (row) => JSON.stringify(row.value)],
       ["from", (row) => row.teacher], ["believed for", (row) => seconds(row.left), true],
     ], all("facts"), "Nothing was learned; the built-in table holds."));
+    const counter = Object.keys(found.clients).length > 1 ? [["worker", (row) => row.process]] : [];
     const callers = Object.entries(found.clients).flatMap(([id, list]) => list.map((row) => ({ process: id, ...row })));
     clients.replaceChildren(table("Client keys", [
-      ["name", (row) => row.name], ...process, ["models", (row) => row.models?.join(", ") ?? "all"],
+      ["name", (row) => row.name], ...counter, ["models", (row) => row.models?.join(", ") ?? "all"],
       ["requests a minute", (row) => left(row.requests)], ["tokens a minute", (row) => left(row.tokens)],
       ["at once", (row) => row.concurrent ?? "", true],
       ["today", (row) => spent(row.spent_day, row.usd_per_day)], ["this month", (row) => spent(row.spent_month, row.usd_per_month)],
@@ -42,7 +63,7 @@ export function open(main) {
   });
 }
 
-function cooling(row) {
+function coolDowns(row) {
   const list = [...(row.cooldown ? [row.cooldown] : []), ...row.models];
   if (!list.length) return element("span", { class: "good" }, "no");
   return list.map((each) => element("div", {}, `${each.model || "every model"}: ${each.reason.replaceAll("_", " ")}, `,

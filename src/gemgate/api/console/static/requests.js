@@ -4,9 +4,17 @@ import { address, session } from "./api.js";
 import { card, clock, dollars, element, whole } from "./dom.js";
 
 const MOST = 300;
+const NAMED = 8;
 const DETAILS = ["method", "path", "outcome", "error", "first_token_ms", "prompt_tokens", "completion_tokens",
   "thoughts_tokens", "cached_tokens", "gemini_key", "retries", "dropped", "adjusted", "trace_id", "address", "end_user",
-  "request_id", "process"];
+  "request_id", "replica", "process"];
+
+const OTHERS = {
+  none: "Other replicas are not seen: that takes a Redis that all have in common.",
+  up: "Replicas with the same Redis are seen, those whose console is on.",
+  down: "Redis is down: other replicas are not seen until it is back.",
+  refusing: "Redis refuses commands: other replicas may be missing.",
+};
 
 export function open(main) {
   const rows = [];
@@ -35,9 +43,10 @@ export function open(main) {
   const source = new EventSource(address("console/api/requests"));
   source.onmessage = ({ data }) => {
     const news = JSON.parse(data);
-    seen.textContent = sight(news.processes);
+    seen.textContent = sight(news);
     const known = new Set(rows.map(idOf));
     rows.unshift(...news.rows.filter((row) => !known.has(idOf(row))).reverse());
+    rows.sort((one, other) => other.at - one.at); // those of other replicas come a little later
     rows.length = Math.min(rows.length, MOST);
     for (const row of news.rows) addCaller(row.caller);
     if (!paused.checked) show();
@@ -46,13 +55,15 @@ export function open(main) {
     seen.textContent = "The connection broke; trying again…";
   };
 
-  const idOf = (row) => `${row.process} ${row.number} ${row.request_id}`;
+  const idOf = (row) => `${row.replica} ${row.process} ${row.number} ${row.request_id}`;
 
-  function sight(processes) {
-    const which = processes.length === 1 ? `this process (${processes[0]})` : `the ${processes.length} workers of this host`;
-    const others = session.redis ? " Replicas on other hosts have consoles of their own." : "";
-    const kept = session.log_bodies ? "" : " Bodies are not kept.";
-    return `Seen: the last requests of ${which}.${others}${kept}`;
+  function sight({ processes, replicas, redis }) {
+    const names = Object.keys(replicas);
+    const all = Object.values(replicas).flat().length;
+    const host = processes.length === 1 ? `this process (${processes[0]})` : `the ${processes.length} workers of this host`;
+    const whose = names.length > 1 ? `${names.length} replicas with ${all} processes, through Redis: ${names.slice(0, NAMED).join(", ")}${names.length > NAMED ? ", …" : ""}` : host;
+    const kept = session.log_bodies ? " Bodies of this host's requests alone are kept." : " Bodies are not kept.";
+    return `Seen: the last requests of ${whose}. ${OTHERS[redis] ?? ""}${kept}`;
   }
 
   function addCaller(name) {
