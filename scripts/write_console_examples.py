@@ -1,6 +1,6 @@
 """Writes the examples of the console's inspector: the requests of the golden exchanges.
 
-Those of the errors are left out, whose requests are ordinary, forms, and those with more than a screen of JSON.
+Those of the errors are left out, whose requests are ordinary, those with more than a screen of JSON, and uploads.
 """
 
 import sys
@@ -16,16 +16,17 @@ _LONGEST = 2000
 
 
 def written() -> bytes:
-    """The file as it must be: for each example its name, what it teaches, its path and its body."""
+    """The file as it must be: for each example its name, what it teaches, its path, and its `body` or its `form`."""
     examples: list[dict[str, Any]] = []
     for path in sorted((ROOT / "tests" / "exchanges").glob("*.json")):
         exchange = orjson.loads(path.read_bytes())
         request = exchange["openai_request"]
-        if path.stem.startswith("errors-") or request.get("method") != "POST" or "body" not in request:
+        kind = "form" if "/audio/" in request.get("path", "") and "form" in request else "body"
+        if path.stem.startswith("errors-") or request.get("method") != "POST" or kind not in request:
             continue
-        if len(orjson.dumps(request["body"])) <= _LONGEST:
+        if len(orjson.dumps(request[kind])) <= _LONGEST:
             shown = {"name": path.stem, "teaches": exchange["teaches"], "path": request["path"]}
-            examples.append(shown | {"body": request["body"]})
+            examples.append(shown | {kind: request[kind]})
     return b"[\n" + b",\n".join(map(orjson.dumps, examples)) + b"\n]\n"
 
 

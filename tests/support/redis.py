@@ -5,6 +5,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
 
@@ -59,9 +60,9 @@ class RedisServer:
         return answer.stdout.strip()
 
 
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    """A fresh one, running."""
+@contextmanager
+def redis_running() -> Iterator[RedisServer]:
+    """A fresh one, until the block ends; skips the test without the server."""
     if shutil.which("redis-server") is None or shutil.which("redis-cli") is None:
         pytest.skip("Redis is not installed (Debian: apt-get install redis-server)")
     with tempfile.TemporaryDirectory(prefix="gg-redis-") as name:
@@ -71,3 +72,10 @@ def redis_server() -> Iterator[RedisServer]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A fresh one, running."""
+    with redis_running() as server:
+        yield server

@@ -1,5 +1,7 @@
 """The console in a real browser, which reaches nothing but the loopback."""
 
+import itertools
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +78,75 @@ def test_a_curl_line_is_taken_apart(page: Page) -> None:
     assert page.run("document.querySelector('#path').value") == "/v1/responses"
     assert page.run("document.querySelector('#key').value") == "sk-demo"
     assert page.run("JSON.parse(document.querySelector('textarea').value).input") == "It's"
+
+
+def choose(page: Page, *names: str) -> None:
+    """Choose files of a few bytes of sound, as the browser's dialogue does."""
+    page.run(
+        "(() => { const field = document.querySelector('#files'); const list = new DataTransfer(); "
+        "const sound = Uint8Array.from(atob('UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA='), "
+        "(letter) => letter.charCodeAt(0)); "
+        f"for (const name of {list(names)}) list.items.add(new File([sound], name, {{type: 'audio/wav'}})); "
+        "field.files = list.files; field.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    )
+
+
+def test_an_example_of_a_form_has_its_file_is_translated_and_sent(page: Page) -> None:
+    assert page.run("document.querySelector('.files').hidden")
+    page.fill("#example", "audio-transcript")
+    page.wait_for("document.querySelector('#native').textContent.includes('inlineData')")
+    assert "gemini-3.5-transcribe:generateContent" in page.text("#target")
+    assert '"file": "@speech.wav"' in page.run("document.querySelector('textarea').value")
+    assert not page.run("document.querySelector('.files').hidden")
+    page.run("document.querySelector('button.primary').click()")
+    page.wait_for(ENDED)
+    assert page.text("#send-status") == "Status 200"
+    assert "inlineData" in page.text("#native-events")
+    assert '"segments"' in page.text("#openai-events")
+    page.run("location.hash = 'keys'")
+    page.wait_for("document.querySelector('#counting')")
+    page.run("location.hash = 'inspector'")  # what was written and chosen is still there
+    page.wait_for("document.querySelector('#native')?.textContent.includes('inlineData')")
+    assert not page.run("document.querySelector('.files').hidden")
+
+
+def test_a_curl_line_of_a_form_is_taken_apart_and_waits_for_its_file(page: Page) -> None:
+    page.fill(
+        "textarea",
+        "curl https://api.openai.com/v1/audio/transcriptions -H 'Authorization: Bearer sk-demo' \\\n"
+        "  -F 'file=@/home/me/no such.wav;type=audio/wav' -F model=whisper-1 \\\n"
+        "  --form-string 'prompt=@Aurora; not a file' -F 'timestamp_granularities[]=word' \\\n"
+        "  -F response_format=verbose_json",
+    )
+    page.wait_for("document.querySelector('.problem').textContent.includes('Choose the file “no such.wav”')")
+    assert page.run("document.querySelector('#path').value") == "/v1/audio/transcriptions"
+    assert page.run("document.querySelector('#key').value") == "sk-demo"
+    assert page.run("JSON.parse(document.querySelector('textarea').value)") == {
+        "file": "@no such.wav",
+        "model": "whisper-1",
+        "prompt": "@Aurora; not a file",
+        "timestamp_granularities": ["word"],
+        "response_format": "verbose_json",
+    }
+    choose(page, "other.wav")
+    page.wait_for("document.querySelector('#native').textContent.includes('audio/wav')")
+    assert page.run("JSON.parse(document.querySelector('textarea').value).file") == "@other.wav"
+
+
+def test_images_are_a_form_when_a_file_is_chosen_and_what_is_refused_is_marked(page: Page) -> None:
+    page.fill("#example", "images-variation")
+    page.wait_for("document.querySelector('#native').textContent.includes('inlineData')")
+    script = "import('./console/forms.js').then((forms) => forms.isForm('/v1/images/edits', {}))"
+    picture, one, two = (
+        script.replace("{}", body) for body in ("{image: 'aGVsbG8='}", "{image: '@a.png'}", "{mask: ['@a']}")
+    )
+    assert [page.run(each) for each in (picture, one, two)] == [False, True, True]
+    page.fill("#path", "/v1/images/edits")
+    page.fill("textarea", '{"prompt": "Bluer", "mask": "@mask.png"}')
+    choose(page, "one.png", "two.png")
+    page.wait_for("document.querySelector('.problem').textContent.includes('mask.png')")
+    assert page.run("JSON.parse(document.querySelector('textarea').value).image") == ["@one.png", "@two.png"]
+    page.problems[:] = [problem for problem in page.problems if "status of 400" not in problem]
 
 
 def test_a_stream_plays_with_both_sides_and_a_time_line(page: Page) -> None:
@@ -157,6 +228,31 @@ def test_copies_are_programs(page: Page) -> None:
     assert "new OpenAI({ baseURL:" in javascript
 
 
+def test_copies_of_forms_are_programs_that_open_the_files(page: Page) -> None:
+    body = "{file: '@a;b.wav', model: 'whisper-1', prompt: '@x; y', include: ['logprobs'], stream: true}"
+    script = (
+        "import('./console/snippets.js').then((all) => ['curl', 'python', 'javascript'].map((name) => all[name]("
+        f"{{path: '/v1/audio/transcriptions', isForm: true, body: {body}}})))"
+    )
+    curl, python, javascript = page.run(script)
+    words = shlex.split(curl.replace("\\\n", " "))
+    fields = [value for name, value in itertools.pairwise(words) if name in ("-F", "--form-string")]
+    assert fields == ['file=@"a;b.wav"', "model=whisper-1", "prompt=@x; y", "include[]=logprobs", "stream=true"]
+    assert words[words.index("prompt=@x; y") - 1] == "--form-string"
+    compile(python, "copy", "exec")
+    assert '"file": open("a;b.wav", "rb"),' in python
+    assert "client.audio.transcriptions.create(**{" in python
+    assert 'fs.createReadStream("a;b.wav")' in javascript
+    read = page.run(f"import('./console/snippets.js').then((all) => all.fromCurl({orjson.dumps(curl).decode()}))")
+    assert read["fields"] == {
+        "file": "@a;b.wav",
+        "model": "whisper-1",
+        "prompt": "@x; y",
+        "include": ["logprobs"],
+        "stream": "true",
+    }
+
+
 def test_requests_appear_as_they_end_and_can_be_filtered(page: Page, demo: Stack) -> None:
     with httpx.Client(base_url=demo.gateway, headers={"authorization": "Bearer demo"}, timeout=30) as caller:
         chat = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}], "user": "x"}
@@ -164,6 +260,7 @@ def test_requests_appear_as_they_end_and_can_be_filtered(page: Page, demo: Stack
         page.run("location.hash = 'requests'")
         page.wait_for("document.querySelector('tbody').innerText.includes('1 dropped')")
         assert "this process" in page.text("#seen")
+        assert "Other replicas are not seen" in page.text("#seen")
         assert "Bodies are not kept" in page.text("#seen")
         caller.post("/v1/chat/completions", json={"model": "gemini-2.5-flash", "messages": []})
     page.wait_for("document.querySelector('tbody').innerText.includes('400')")
@@ -173,6 +270,18 @@ def test_requests_appear_as_they_end_and_can_be_filtered(page: Page, demo: Stack
     page.fill("#filter", "flash")
     page.run("document.querySelector('td button').click()")
     page.wait_for("document.querySelector('#details').innerText.includes('/v1/chat/completions')")
+
+
+def test_the_page_says_which_replicas_it_sees(page: Page) -> None:
+    def sight(redis: str, **replicas: list[int]) -> str:
+        news = orjson.dumps({"processes": [7, 8], "replicas": replicas, "redis": redis}).decode()
+        text: str = page.run(f"import('./console/requests.js').then((view) => view.sight({news}, false))")
+        return text
+
+    assert "the 2 workers of this host. Other replicas are not seen" in sight("none", a=[7, 8])
+    assert "2 replicas with 3 processes, through Redis: a, b. " in sight("up", a=[7, 8], b=[9])
+    assert "the 2 workers of this host. Redis is down: other replicas are not seen" in sight("down", a=[7, 8])
+    assert "Redis refuses commands" in sight("refusing", a=[7, 8])
 
 
 def test_keys_batches_and_usage_have_their_views(page: Page, demo: Stack) -> None:
@@ -185,6 +294,7 @@ def test_keys_batches_and_usage_have_their_views(page: Page, demo: Stack) -> Non
         batch = caller.post("/v1/batches", json=wanted).json()
     page.run("location.hash = 'keys'")
     page.wait_for("document.querySelector('main').innerText.includes('callers bring their own')")
+    assert "Each process counts for itself" in page.text("#counting")
     page.run("location.hash = 'batches'")
     page.wait_for(f"document.querySelector('main').innerText.includes('{batch['id']}')")
     page.wait_for("document.querySelector('td progress')?.max === 1")

@@ -1,7 +1,9 @@
 """The examples and the tables that the inspector shows: as current as their sources."""
 
 import runpy
+from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -28,6 +30,19 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def content_of(example: dict[str, Any]) -> dict[str, Any]:
+    """What httpx sends of an example: JSON, or a form."""
+    if "body" in example:
+        return {"json": example["body"]}
+    files, fields = {}, {}
+    for name, value in example["form"].items():
+        if isinstance(value, dict):
+            files[name] = (value["name"], b64decode(value["data"]), value["type"])
+        else:
+            fields[name] = value
+    return {"data": fields, "files": files}
+
+
 async def test_every_example_but_the_refusals_translates(anyio_backend: str) -> None:
     asked: list[httpx.Request] = []
 
@@ -37,14 +52,15 @@ async def test_every_example_but_the_refusals_translates(anyio_backend: str) -> 
 
     async with in_process(gateway_app(google), CALLER | {"x-gemgate-dry-run": "true"}) as client:
         for example in EXAMPLES:
-            answer = await client.post(example["path"], json=example["body"])
+            answer = await client.post(example["path"], **content_of(example))
             assert (answer.status_code == 200) != ("refused" in example["name"]), example["name"]
             if answer.status_code == 200:
                 assert answer.json()["object"] == "gemgate.dry_run"
     assert not asked
+    assert len([example for example in EXAMPLES if "form" in example]) >= 4
 
 
-def test_every_endpoint_of_json_has_its_table() -> None:
+def test_every_endpoint_of_an_example_has_its_table() -> None:
     paths = {path.removeprefix("/v1/") for path in create_app().openapi()["paths"]}
     assert set(TABLES) <= paths
     assert {

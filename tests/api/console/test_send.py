@@ -1,5 +1,6 @@
 """The inspector's requests, through the whole gateway: what is shown of each, and to which limits it is held."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,21 @@ from tests.support.stack import Stack, stack
 
 GEMINI_KEY = "AIzaSyGatewaysOwnGeminiKey0123456789abc"
 CLIENT_KEY = "sk-client-key-0123456789abcdef"
+SPEECH = b64decode(
+    "UklGRoQAAABXQVZFZm10IBAAAAABAAEAEAAAACAAAAACABAAZGF0YWAAAAAAAAoEBwjpC6IPJhNpFmAZARxDHh4gjCGJIhAjICO5ItwhjSDPHqgc"
+    "IBpAFxAUnRDxDBkJIwUbAQ/9Dfkj9V3xyu106mfnruRR4lngzd6x3Qnd2Nwf3dzdDN+t4LjiJuU="
+)
+PICTURE = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAwAAAAICAIAAABChommAAAAFElEQVR4nGNkaGhgIASYCKoY9ooAL/cBEDR+AwkAAAAASUVORK5CYII="
+)
+FORMS: dict[str, tuple[dict[str, str], tuple[str, str, bytes, str]]] = {
+    "audio/transcriptions": ({"model": "whisper-1"}, ("file", "speech.wav", SPEECH, "audio/wav")),
+    "audio/translations": ({"model": "whisper-1"}, ("file", "speech.wav", SPEECH, "audio/wav")),
+    "images/edits": ({"prompt": "Bluer"}, ("image", "a.png", PICTURE, "image/png")),
+    "images/variations": ({"model": "dall-e-2"}, ("image[]", "a.png", PICTURE, "image/png")),
+}
+"""By the endpoint: the fields of a form, and its file."""
+
 CHAT = {"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": "Hello"}], "user": "someone"}
 ENDPOINTS: dict[str, dict[str, Any]] = {
     "chat/completions": CHAT,
@@ -36,7 +52,11 @@ def page(running: Stack) -> Iterator[httpx.Client]:
 
 def sent(page: httpx.Client, path: str, body: dict[str, Any], key: str = CLIENT_KEY) -> list[dict[str, Any]]:
     """What is shown of a request."""
-    answer = page.post("/console/api/send", json={"path": path, "key": key, "body": body})
+    return events_in(page.post("/console/api/send", json={"path": path, "key": key, "body": body}))
+
+
+def events_in(answer: httpx.Response) -> list[dict[str, Any]]:
+    """What is shown; neither key is in it."""
     assert answer.status_code == 200, answer.text
     assert GEMINI_KEY not in answer.text
     assert CLIENT_KEY not in answer.text
@@ -92,6 +112,37 @@ def test_each_endpoint_shows_its_calls_to_google(page: httpx.Client, path: str) 
     events = sent(page, f"/v1/{path}", ENDPOINTS[path])
     assert {"native_request", "native_head", "native", "openai", "end"} <= set(kinds(events))
     assert next(event["status"] for event in events if event["type"] == "head") == 200
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_form_with_a_file_is_sent_as_it_is(page: httpx.Client, path: str) -> None:
+    fields, (name, filename, content, kind) = FORMS[path]
+    headers = {"x-inspected-path": f"/v1/{path}", "x-inspected-key": CLIENT_KEY}
+    given = {name: (filename, content, kind)}
+    events = events_in(page.post("/console/api/send", data=fields, files=given, headers=headers))
+    assert next(event["status"] for event in events if event["type"] == "head") == 200, text_of(events)
+    native = next(event["body"] for event in events if event["type"] == "native_request")
+    parts = [part for turn in native["contents"] for part in turn["parts"]]
+    assert b64encode(content).decode() in [part["inlineData"]["data"] for part in parts if "inlineData" in part]
+    answer = orjson.loads(text_of(events))
+    assert answer["data"][0]["b64_json"] if "images" in path else "text" in answer
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-inspected-path": "/console/api/send"},
+        {"x-inspected-path": "https://evil.example/v1/files"},
+        {"x-inspected-path": "/v1/audio/transcriptions", "x-inspected-key": "a b"},
+    ],
+    ids=str,
+)
+def test_a_form_goes_to_an_endpoint_or_nowhere(page: httpx.Client, headers: dict[str, str]) -> None:
+    given = {"file": ("speech.wav", SPEECH, "audio/wav")}
+    assert page.post("/console/api/send", files=given, headers=headers).status_code == 400
+    answer = page.post("/console/api/send", files=given, headers=headers | {"x-csrf-token": "wrong"})
+    assert answer.status_code == 403
 
 
 def test_sound_is_shown_by_its_size(page: httpx.Client) -> None:

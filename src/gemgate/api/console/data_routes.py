@@ -12,14 +12,12 @@ from gemgate import __version__
 from gemgate.api.console.activity import BUCKET_SECONDS, HOURS
 from gemgate.api.console.console import Console
 from gemgate.api.console.parameters import shown
-from gemgate.api.console.send import InspectedRequest, Sending
+from gemgate.api.console.send import Sending, inspected
 from gemgate.api.console.state import batches_and_files
 from gemgate.api.services import services_of
 from gemgate.settings import LOOPBACK_HOSTS, Settings
-from gemgate.translation.validation import parse
 from gemgate.web import sse
 from gemgate.web.disconnect import ENDLESS
-from gemgate.web.json_request import read_json_body
 from gemgate.web.json_response import json_response
 
 PATH = "/console/api"
@@ -80,7 +78,7 @@ class _Data:
         return sse.respond(request, self._console.feed(), self._settings)
 
     async def keys(self, request: Request) -> Response:
-        """How keys, models and client keys are, for each process that keeps them, and whether they keep them together."""
+        """How keys, models and client keys are, for each process that keeps them, and how their Redis is."""
         self._access.check(request)
         services = services_of(request)
         keys = _by_name(await self._console.workers.ask("keys"))
@@ -102,8 +100,8 @@ class _Data:
     async def send(self, request: Request) -> Response:
         """Send a request of the inspector, and stream what happens."""
         self._access.check(request)
-        raw = await read_json_body(request, self._settings.max_body_bytes)
-        sending = Sending(request, services_of(request), parse(InspectedRequest, raw))
+        asked = await inspected(request, self._settings.max_body_bytes)
+        sending = Sending(request, services_of(request), asked)
         return sse.respond(request, sending.events(), self._settings)
 
 

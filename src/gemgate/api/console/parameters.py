@@ -10,6 +10,7 @@ from gemgate.api.images.wire import EDITS, GENERATIONS, VARIATIONS
 from gemgate.api.moderations.wire import PARAMETERS as MODERATIONS
 from gemgate.api.responses.wire import PARAMETERS as RESPONSES
 from gemgate.api.speech.wire import PARAMETERS as SPEECH
+from gemgate.api.transcriptions.wire import TRANSCRIPTIONS, TRANSLATIONS
 from gemgate.translation.parameters import ParameterSupport
 
 TABLES: Mapping[str, Mapping[str, ParameterSupport]] = {
@@ -23,8 +24,10 @@ TABLES: Mapping[str, Mapping[str, ParameterSupport]] = {
     "moderations": MODERATIONS,
     "decisions": DECISIONS,
     "audio/speech": SPEECH,
+    "audio/transcriptions": TRANSCRIPTIONS,
+    "audio/translations": TRANSLATIONS,
 }
-"""By the path of the endpoint, without its version: those whose requests are JSON."""
+"""By the path of the endpoint, without its version: those whose requests the inspector translates."""
 
 
 def shown() -> dict[str, dict[str, dict[str, str]]]:

@@ -1,7 +1,7 @@
 """The form in which a process publishes its requests to other replicas, and reads those of others.
 
-A row has the fields of its line of the log, without secrets, never a body, and long texts cut. Whatever can write to the
-Redis may have written an entry, so what a page does not expect is left out.
+A row has the fields of its line of the log, without secrets, never a body, and long texts cut. Anything that can write
+to the Redis may have written an entry, so fields are left out that a page does not expect.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What the consoles of several replicas show each other, through Redis: each its last requests, while a page is open."""
+"""What the consoles of several replicas show each other, through Redis: each its last requests."""
 
 import asyncio
 import hashlib
@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import orjson
 
 from gemgate.api.console.activity import Activity
 from gemgate.api.console.published_rows import Published, published, read

@@ -21,27 +21,64 @@ from starlette.types import Message, Scope
 
 from gemgate.api.console.native_tap import MAX_SHOWN, TappedTransport
 from gemgate.api.services import Services
+from gemgate.translation.validation import parse
+from gemgate.web.json_request import read_body, read_json_body
+from gemgate.web.multipart import is_form
 from gemgate.web.sse import frames
+
+PATH_HEADER = "x-inspected-path"
+KEY_HEADER = "x-inspected-key"
 
 _SHOWN = re.compile(r"x-(?:gemgate|ratelimit|request-id|google-status|should-retry).*|content-type|retry-after(?:-ms)?")
 _TEXTS = ("json", "text/", "event-stream")
 _MANY = 2048
 
 
-class InspectedRequest(BaseModel):
-    """What the inspector sends.
+class InspectedTarget(BaseModel):
+    """Where the inspector sends a request.
 
     Attributes:
         path: Of the endpoint, below `/v1` or `/v1beta`.
         key: What the caller presents; empty for nothing.
-        body: The JSON of the request.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     path: str = Field(pattern=r"^/v1(?:beta)?/[A-Za-z0-9_./:-]{1,200}$")
     key: str = Field(default="", max_length=4096, pattern=r"^[!-~]*$")
+
+
+class InspectedRequest(InspectedTarget):
+    """A request of JSON, with its `body`."""
+
     body: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedContent:
+    """What the inspector sends: the bytes, their type, and where to."""
+
+    target: InspectedTarget
+    content: bytes
+    content_type: str
+
+
+async def inspected(request: Request, limit: int) -> InspectedContent:
+    """What a page wants to be sent: JSON within JSON; or a form as it is, beside two headers that say where to.
+
+    Args:
+        request: The page's.
+        limit: The bytes of a body at most.
+
+    Raises:
+        ApiError: 400, 413 or 415, it is something else.
+    """
+    if not is_form(request.headers):
+        asked = parse(InspectedRequest, await read_json_body(request, limit))
+        return InspectedContent(asked, orjson.dumps(asked.body), "application/json")
+    names = {"path": request.headers.get(PATH_HEADER, ""), "key": request.headers.get(KEY_HEADER, "")}
+    target = parse(InspectedTarget, orjson.dumps(names))
+    return InspectedContent(target, await read_body(request, limit), request.headers["content-type"])
 
 
 class _TappedApp:
@@ -73,7 +110,7 @@ class Sending:
         asked: What is sent.
     """
 
-    def __init__(self, request: Request, services: Services, asked: InspectedRequest) -> None:
+    def __init__(self, request: Request, services: Services, asked: InspectedContent) -> None:
         app: Starlette = request.app
         gemini = services.gemini.through(self._tapped)
         tapped = replace(services, gemini=gemini, decisions=services.decisions.through(gemini))
@@ -81,11 +118,11 @@ class Sending:
         self._began = time.perf_counter()
         self._happened: list[dict[str, object]] = []
         self._news = asyncio.Event()
-        self._body: bytes | None = orjson.dumps(asked.body)
+        self._body: bytes | None = asked.content
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
         self._is_text = True
         self._size = 0
-        self._scope = _scope_of(request.scope, asked, len(self._body)) | {"app": _TappedApp(app, tapped)}
+        self._scope = _scope_of(request.scope, asked) | {"app": _TappedApp(app, tapped)}
 
     async def events(self) -> AsyncGenerator[bytes]:
         """Ready server-sent events, each a JSON object with its `type` and the milliseconds since the start, `ms`."""
@@ -144,16 +181,20 @@ class Sending:
             self._report({"type": "bytes", "size": self._size})
 
 
-def _scope_of(outer: Scope, asked: InspectedRequest, length: int) -> dict[str, object]:
+def _scope_of(outer: Scope, asked: InspectedContent) -> dict[str, object]:
     """The scope of the request that is sent; it comes from where the page's own came from."""
+    target = asked.target
     headers = [(name, value) for name, value in outer["headers"] if name in (b"host", b"x-forwarded-proto")]
-    headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % length)]
-    if asked.key:
-        headers.append((b"authorization", f"Bearer {asked.key}".encode()))
+    headers += [
+        (b"content-type", asked.content_type.encode("latin-1")),
+        (b"content-length", b"%d" % len(asked.content)),
+    ]
+    if target.key:
+        headers.append((b"authorization", f"Bearer {target.key}".encode()))
     kept: Mapping[str, object] = {
         name: outer[name]
         for name in ("type", "asgi", "http_version", "scheme", "client", "server", "state")
         if name in outer
     }
-    path = {"path": asked.path, "raw_path": asked.path.encode(), "root_path": "", "query_string": b""}
+    path = {"path": target.path, "raw_path": target.path.encode(), "root_path": "", "query_string": b""}
     return {**kept, **path, "method": "POST", "headers": headers}

@@ -22,6 +22,12 @@ export function act(path, body, signal) {
   });
 }
 
+/** Send a form to an endpoint, as `act` sends JSON. */
+export function actWithForm(path, { path: target, key, form }, signal) {
+  const headers = { "x-csrf-token": session.csrf, "x-inspected-path": target, "x-inspected-key": key };
+  return fetch(address(`console/${path}`), { method: "POST", headers, body: form, signal });
+}
+
 /** The JSON of an answer, or an error with the sentence that it holds. */
 export async function read(answer) {
   if (answer.status === 401 && answer.url.includes("/console/")) location.reload();

@@ -40,6 +40,15 @@ export function table(caption, columns, rows, empty = "Nothing yet.") {
 
 export const card = (title, ...children) => element("section", { class: "card" }, element("h2", {}, title), ...children);
 
+const LONGEST = 600;
+const BASE64 = new Set(["data", "bytesBase64Encoded", "b64_json"]);
+
+/** A JSON value as text, in which long base64 is cut. */
+export function written(value, indent) {
+  return JSON.stringify(value, (name, each) => (BASE64.has(name) && typeof each === "string" && each.length > LONGEST
+    ? `${each.slice(0, 60)}… (${whole(each.length)} letters)` : each), indent);
+}
+
 export const whole = (number) => (number ?? 0).toLocaleString("en");
 
 export function dollars(number) {

@@ -1,8 +1,9 @@
 // An OpenAI request, and beside it the native request that Google would get, as one types.
 
 import { address, ask, read, session } from "./api.js";
-import { card, element } from "./dom.js";
+import { card, element, written } from "./dom.js";
 import { editor } from "./editor.js";
+import { exampleFields, fileField, formOf, isForm, tail, withFiles } from "./forms.js";
 import { findPlaces, pathOf, placesOf } from "./places.js";
 import { sender } from "./sender.js";
 import { curl, fromCurl, javascript, python } from "./snippets.js";
@@ -19,6 +20,8 @@ export function open(main) {
   const paths = element("datalist", { id: "paths" });
   const key = element("input", { id: "key", type: "password", autocomplete: "off", input: later });
   const examples = element("select", { id: "example", change: take });
+  const files = element("input", { type: "file", id: "files", multiple: true, change: choose });
+  const filing = element("label", { class: "files", hidden: true }, "Files of the form", files);
   const { box, field, mark } = editor("The request", later);
   const notes = element("ul", { class: "notes" });
   const problem = element("p", { class: "problem", role: "status" });
@@ -34,8 +37,9 @@ export function open(main) {
           element("label", { class: "grow" }, "Example", examples),
           element("label", { class: "grow" }, "Endpoint", path, paths),
           session.keys !== "none" && element("label", {}, session.keys === "client" ? "Client key" : "Gemini key", key)),
-        box,
-        element("p", { class: "soft" }, "JSON, or a curl line. Parameters that Google does not get are marked."),
+        box, filing,
+        element("p", { class: "soft" }, "JSON, or a curl line. Parameters that Google does not get are marked. In the fields of a form, ",
+          element("code", {}, "@name"), " is a file that was chosen."),
         element("div", { class: "bar" },
           sending.button, sending.stop,
           copier("Copy as curl", curl), copier("Python", python), copier("JavaScript", javascript), copied)),
@@ -44,22 +48,48 @@ export function open(main) {
 
   function later() {
     Object.assign(kept, { path: path.value, text: field.value, key: key.value });
+    filing.hidden = !fileField(path.value);
     clearTimeout(timer);
     timer = setTimeout(translate, PAUSE);
   }
 
+  /** What is to be sent: with a `form` if it is one, whose fields are the `body`. */
   function request() {
+    takeCurl();
+    const body = JSON.parse(field.value);
+    const asked = { path: path.value.trim(), key: key.value.trim(), body };
+    return isForm(asked.path, body) ? { ...asked, form: formOf(body) } : asked;
+  }
+
+  /** As `request`, for a copy, which needs no file. */
+  function copyable() {
+    takeCurl();
+    const body = JSON.parse(field.value);
+    return { path: path.value.trim(), body, isForm: isForm(path.value, body) };
+  }
+
+  function takeCurl() {
     const found = fromCurl(field.value);
-    if (found) {
-      if (found.path) path.value = found.path;
-      if (found.key) key.value = found.key;
-      try {
-        field.value = JSON.stringify(JSON.parse(found.text), null, 2);
-      } catch {
-        field.value = found.text;
-      }
+    if (!found) return;
+    if (found.path) path.value = found.path;
+    if (found.key) key.value = found.key;
+    try {
+      field.value = JSON.stringify(found.fields ?? JSON.parse(found.text), null, 2);
+    } catch {
+      field.value = found.text;
     }
-    return { path: path.value.trim(), key: key.value.trim(), body: JSON.parse(field.value) };
+    filing.hidden = !fileField(path.value);
+  }
+
+  function choose() {
+    try {
+      const body = JSON.parse(field.value.trim() || "{}");
+      field.value = JSON.stringify(withFiles(path.value, body, [...files.files]), null, 2);
+      mark([]);
+      later();
+    } catch (error) {
+      show(null, [], error.message);
+    }
   }
 
   async function translate() {
@@ -71,9 +101,9 @@ export function open(main) {
       return show(null, [], error.message);
     }
     try {
-      const headers = { "content-type": "application/json", "x-gemgate-dry-run": "true" };
+      const headers = { "x-gemgate-dry-run": "true", ...(!asked.form && { "content-type": "application/json" }) };
       if (asked.key) headers.authorization = `Bearer ${asked.key}`;
-      const answer = await fetch(address(asked.path), { method: "POST", headers, body: JSON.stringify(asked.body) });
+      const answer = await fetch(address(asked.path), { method: "POST", headers, body: asked.form ?? JSON.stringify(asked.body) });
       const value = await answer.clone().json().catch(() => null);
       if (number !== last) return;
       if (answer.ok && value?.object === "gemgate.dry_run") return show(value, notesOf(value));
@@ -93,7 +123,7 @@ export function open(main) {
   function show(value, found, message = "") {
     problem.textContent = message;
     target.textContent = value ? `${value.method} ${value.path}${value.calls > 1 ? ` (${value.calls} calls)` : ""}` : "";
-    native.textContent = value ? JSON.stringify(value.body, null, 2) : "";
+    native.textContent = value ? written(value.body, 2) : "";
     notes.replaceChildren(...found.map(({ kind, note, path: about }) => element("li", {},
       element("span", { class: `tag ${kind}` }, kind), " ", element("code", {}, note), " ", ...inCode(explanation(about)))));
     const places = message && !value && !found.length ? new Map() : placesOf(field.value);
@@ -101,7 +131,7 @@ export function open(main) {
   }
 
   function explanation(about) {
-    const table = tables[path.value.replace(/^\/(v1beta\/openai|v1beta|v1)\//, "")] ?? {};
+    const table = tables[tail(path.value)] ?? {};
     return table[about]?.text ?? table[about.replace(/[.[].*$/, "")]?.text ?? "Gemini knows no such parameter.";
   }
 
@@ -109,7 +139,7 @@ export function open(main) {
     const chosen = examples.list?.find((example) => example.name === examples.value);
     if (!chosen) return;
     path.value = chosen.path;
-    field.value = JSON.stringify(chosen.body, null, 2);
+    field.value = JSON.stringify(chosen.form ? exampleFields(chosen.form) : chosen.body, null, 2);
     mark([]);
     later();
   }
@@ -117,7 +147,7 @@ export function open(main) {
   function copier(label, write) {
     return element("button", { type: "button", click: async () => {
       try {
-        await navigator.clipboard.writeText(write(request()));
+        await navigator.clipboard.writeText(write(copyable()));
         copied.textContent = "Copied.";
       } catch (error) {
         copied.textContent = error.message;
@@ -135,6 +165,7 @@ export function open(main) {
       element("option", { value: example.name, title: example.teaches }, example.name)));
     if (kept.text) {
       [path.value, field.value] = [kept.path, kept.text];
+      filing.hidden = !fileField(path.value);
       translate();
     } else {
       examples.value = FIRST;

@@ -16,6 +16,17 @@ const OTHERS = {
   refusing: "Redis refuses commands: other replicas may be missing.",
 };
 
+/** Which requests are seen, in words. */
+export function sight({ processes, replicas, redis }, keepsBodies) {
+  const names = Object.keys(replicas);
+  const all = Object.values(replicas).flat().length;
+  const host = processes.length === 1 ? `this process (${processes[0]})` : `the ${processes.length} workers of this host`;
+  const named = `${names.slice(0, NAMED).join(", ")}${names.length > NAMED ? ", …" : ""}`;
+  const whose = names.length > 1 ? `${names.length} replicas with ${all} processes, through Redis: ${named}` : host;
+  const kept = keepsBodies ? "Bodies are kept at each replica, and shown of this host alone." : "Bodies are not kept.";
+  return `Seen: the last requests of ${whose}. ${OTHERS[redis] ?? ""} ${kept}`;
+}
+
 export function open(main) {
   const rows = [];
   const seen = element("p", { class: "soft", id: "seen", role: "status" }, "Connecting…");
@@ -43,7 +54,7 @@ export function open(main) {
   const source = new EventSource(address("console/api/requests"));
   source.onmessage = ({ data }) => {
     const news = JSON.parse(data);
-    seen.textContent = sight(news);
+    seen.textContent = sight(news, session.log_bodies);
     const known = new Set(rows.map(idOf));
     rows.unshift(...news.rows.filter((row) => !known.has(idOf(row))).reverse());
     rows.sort((one, other) => other.at - one.at); // those of other replicas come a little later
@@ -56,15 +67,6 @@ export function open(main) {
   };
 
   const idOf = (row) => `${row.replica} ${row.process} ${row.number} ${row.request_id}`;
-
-  function sight({ processes, replicas, redis }) {
-    const names = Object.keys(replicas);
-    const all = Object.values(replicas).flat().length;
-    const host = processes.length === 1 ? `this process (${processes[0]})` : `the ${processes.length} workers of this host`;
-    const whose = names.length > 1 ? `${names.length} replicas with ${all} processes, through Redis: ${names.slice(0, NAMED).join(", ")}${names.length > NAMED ? ", …" : ""}` : host;
-    const kept = session.log_bodies ? " Bodies of this host's requests alone are kept." : " Bodies are not kept.";
-    return `Seen: the last requests of ${whose}. ${OTHERS[redis] ?? ""}${kept}`;
-  }
 
   function addCaller(name) {
     if (name && caller.length < 200 && ![...caller.options].some((option) => option.value === name)) {

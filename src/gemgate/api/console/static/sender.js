@@ -1,7 +1,7 @@
 // Sends the request of the inspector, and shows what happens: a time line, and the events of both sides.
 
-import { act, read } from "./api.js";
-import { card, element, whole } from "./dom.js";
+import { act, actWithForm, read } from "./api.js";
+import { card, element, whole, written } from "./dom.js";
 
 const MOST = 400;
 
@@ -31,9 +31,9 @@ export function sender(request) {
     [button.disabled, stop.hidden, status.textContent] = [true, false, "Sending…"];
     stopping = new AbortController();
     try {
-      const answer = await act("api/send", asked, stopping.signal);
+      const answer = await (asked.form ? actWithForm : act)("api/send", asked, stopping.signal);
       if (!answer.ok) await read(answer);
-      await follow(answer.body, asked.body.stream === true);
+      await follow(answer.body, String(asked.body.stream) === "true");
     } catch (error) {
       fail(error.name === "AbortError" ? "Stopped." : error.message);
     } finally {
@@ -76,7 +76,7 @@ export function sender(request) {
       takeText(event, course);
     } else if (event.type === "bytes") status.textContent = `${whole(event.size)} bytes`;
     else if (event.type === "end") {
-      if (course.rest.trim()) showOpenai(course.rest, event.ms);
+      if (course.rest.trim()) showOpenai(course.rest, event.ms, course.isStream);
       course.rest = "";
       time("end");
     }
@@ -88,10 +88,10 @@ export function sender(request) {
     if (!course.isStream) return;
     const parts = course.rest.split("\n\n");
     course.rest = parts.pop();
-    for (const part of parts) showOpenai(part, event.ms);
+    for (const part of parts) showOpenai(part, event.ms, true);
   }
 
-  function showOpenai(part, ms) {
+  function showOpenai(part, ms, isStream) {
     const data = part.split("\n").filter((row) => !row.startsWith("event:")).map((row) => row.replace(/^data: ?/, "")).join("\n");
     let value = data;
     try {
@@ -100,7 +100,7 @@ export function sender(request) {
       // a comment, or [DONE]
     }
     add(openai, `${ms} ms`, value);
-    text.append(textOf(value));
+    text.append(typeof value === "string" && !isStream ? value : textOf(value));
   }
 
   function showTimes({ times }) {
@@ -115,8 +115,8 @@ export function sender(request) {
 
 function add(list, head, value) {
   if (list.childElementCount >= MOST) return;
-  const written = typeof value === "string" ? value : value === null ? "" : JSON.stringify(value, null, 1);
-  list.append(element("pre", {}, element("span", { class: "soft" }, head), written ? `\n${written}` : ""));
+  const body = typeof value === "string" ? value : value === null ? "" : written(value, 1);
+  list.append(element("pre", {}, element("span", { class: "soft" }, head), body ? `\n${body}` : ""));
 }
 
 /** What a reader of the answer sees of an event, or of a whole answer. */
@@ -126,6 +126,7 @@ function textOf(value) {
   if (value?.object === "response") {
     return value.output.flatMap((item) => item.content ?? []).map((part) => part.text ?? "").join("");
   }
+  if (typeof value?.text === "string" && !value.type) return value.text; // a transcript
   const [choice] = value?.choices ?? [];
   return choice?.delta?.content ?? choice?.message?.content ?? choice?.text ?? "";
 }
