@@ -25,7 +25,7 @@ _REQUESTS, _STREAMS = 10, 2
 
 @asynccontextmanager
 async def served(
-    directory: Path, port: int = 0, *, console: bool = True, background: bool = False
+    directory: Path, port: int = 0, *, console: bool = True, background: bool = False, redis: str | None = None
 ) -> AsyncIterator[dict[str, Callable[[], Awaitable[object]]]]:
     """The first two rows of the benchmark, by name; the gateway is up until the block ends.
 
@@ -34,6 +34,7 @@ async def served(
         port: Where it listens; 0: anywhere.
         console: Whether there is one.
         background: Whether the application does what it does in the background.
+        redis: The URL of a Redis that it shares with others.
     """
     loop, others = asyncio.get_running_loop(), asyncio.all_tasks()
     google = await loop.create_server(Google, "127.0.0.1", 0)
@@ -45,6 +46,7 @@ async def served(
         gemini_api_key="AIza-benchmark",
         client_keys=KEY,
         console=console,
+        redis_url=redis,
     )
     app = create_app(settings)
     with socket.create_server(("127.0.0.1", port)) as listener:
