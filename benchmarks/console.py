@@ -76,7 +76,11 @@ def _watched_redis(directory: Path) -> Iterator[str]:
     with subprocess.Popen(["redis-server", *options], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         next(line for line in server.stdout if "ready to accept connections at" in line)
-        subprocess.run(["redis-cli", "-s", address, "SET", "gemgate:{console}:watched", "somebody"], check=True)
+        subprocess.run(
+            ["redis-cli", "-s", address, "SET", "gemgate:{console}:watched", "somebody"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         try:
             yield f"unix://{address}"
         finally:
