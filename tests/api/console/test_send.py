@@ -21,7 +21,7 @@ PICTURE = b64decode(
 FORMS: dict[str, tuple[dict[str, str], tuple[str, str, bytes, str]]] = {
     "audio/transcriptions": ({"model": "whisper-1"}, ("file", "speech.wav", SPEECH, "audio/wav")),
     "audio/translations": ({"model": "whisper-1"}, ("file", "speech.wav", SPEECH, "audio/wav")),
-    "images/edits": ({"prompt": "Bluer"}, ("image", "a.png", PICTURE, "image/png")),
+    "images/edits": ({"model": "gemini-3.1-flash-image", "prompt": "Bluer"}, ("image", "a.png", PICTURE, "image/png")),
     "images/variations": ({"model": "dall-e-2"}, ("image[]", "a.png", PICTURE, "image/png")),
 }
 """By the endpoint: the fields of a form, and its file."""

@@ -13,7 +13,7 @@ export function open(main) {
   const problem = element("p", { class: "problem", role: "status" });
   main.append(element("div", { class: "stack" }, problem, card("The last hours", charts), element("div", { class: "columns" },
     card("By model", models), card("By caller", callers)),
-    element("p", { class: "soft" }, "Since the start of the gateway, six hours at most, without batches. For more, ",
+    element("p", { class: "soft" }, "Of this host alone, since the start of the gateway, six hours at most, without batches. For more, ",
       element("a", { href: address("metrics") }, "the metrics"), " and the Grafana dashboard in docs/monitoring.md.")));
 
   function show(found) {
