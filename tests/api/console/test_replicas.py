@@ -38,7 +38,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     limits = {"web": {"limits": {"requests_per_minute": 600}}, "few": {"limits": {"requests_per_minute": 1}}}
     keys = write_keys(tmp_path_factory.mktemp("keys") / "keys.yaml", **limits)
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(link_module, "TIMEOUT", 2.0)  # a machine that is busy with other tests is no outage
+        patch.setattr(link_module, "TIMEOUT", 3.0)  # a machine that is busy with other tests is no outage
         patch.setattr(link_module, "PROBE_SECONDS", 0.05)
         patch.setattr(replicas_module, "IDLE_SECONDS", 0.05)
         patch.setattr(replicas_module, "BUSY_SECONDS", 0.05)
