@@ -38,7 +38,7 @@ export function pairsOf(body) {
     if (value === null || value === undefined) return;
     const file = fileOf(top, value);
     if (file) pairs.push([name, { file }]);
-    else if (Array.isArray(value)) value.forEach((each) => put(`${name}[]`, each, top));
+    else if (Array.isArray(value)) value.forEach((each) => put(name.endsWith("[]") ? name : `${name}[]`, each, top));
     else if (typeof value !== "object") pairs.push([name, { text: String(value) }]);
     else if (OBJECTS.has(name)) pairs.push([name, { text: JSON.stringify(value) }]);
     else Object.entries(value).forEach(([key, each]) => put(`${name}[${key}]`, each, ""));
@@ -71,7 +71,7 @@ export function exampleFields(form) {
       const bytes = Uint8Array.from(atob(value.data), (letter) => letter.charCodeAt(0));
       chosen.set(value.name, new File([bytes], value.name, { type: value.type }));
       fields[name] = `@${value.name}`;
-    } else fields[name] = value;
+    } else for (const each of [value].flat()) putField(fields, name, each);
   }
   return fields;
 }
