@@ -108,6 +108,14 @@ class RedisQuotas:
         self._clock = clock
         self._take, self._give, self._renew = (link.script(text) for text in (_TAKE, _GIVE, _RENEW))
 
+    async def look(self, key: ClientKey) -> RateLimitStatus:
+        """How much is left; takes nothing.
+
+        Raises:
+            RedisDownError: Redis is down.
+        """
+        return await self.take(key, LOOK)
+
     async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
         """Take what is asked for, if there is enough of everything.
 
@@ -199,7 +207,7 @@ class SharedQuotas:
         """How much is left for all; while Redis is down, here."""
         if self._link.is_up:
             with suppress(RedisDownError):
-                return await self._remote.take(key, LOOK)
+                return await self._remote.look(key)
         return await self._local.look(key)
 
     async def take(self, key: ClientKey, ask: RateLimitRequest) -> RateLimitStatus:
