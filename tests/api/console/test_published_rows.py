@@ -21,7 +21,7 @@ def entry(replica: object = "host-a", process: object = 7, rows: object = (ROW,)
 
 def numbers(found: Published | None) -> list[int]:
     assert found is not None
-    return [row["number"] for row in found.rows]
+    return [number for number, _ in found.rows]
 
 
 def test_a_process_publishes_what_is_new_and_to_a_new_watcher_the_last() -> None:
@@ -93,7 +93,7 @@ def test_fields_that_a_page_does_not_expect_are_left_out() -> None:
     }
     found = read(entry(rows=[ROW | wrong | {"adjusted": ["a=b"], "caller": "team-a", "stream": True}]))
     assert found is not None
-    assert found.rows == [ROW | {"adjusted": ["a=b"], "caller": "team-a", "stream": True}]
+    assert found.rows == [(1, ROW | {"adjusted": ["a=b"], "caller": "team-a", "stream": True})]
 
 
 class Feed:

@@ -6,7 +6,7 @@ to the Redis may have written an entry, so fields are left out that a page does 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
 
 import orjson
 
@@ -31,12 +31,13 @@ class Published:
     Attributes:
         replica: The name of its replica.
         process: Its id.
-        rows: Requests that have ended, oldest first; each has `number`, `at`, `request_id`, `path` and `status`.
+        rows: Requests that have ended, oldest first: the number of each, and its fields, of which `number`, `at`,
+            `request_id`, `path` and `status` are always there.
     """
 
     replica: str
     process: int
-    rows: list[dict[str, Any]]
+    rows: list[tuple[int, dict[str, object]]]
 
 
 def published(activity: Activity, replica: str, process: int, number: int) -> tuple[bytes, int]:
@@ -75,7 +76,7 @@ def read(entry: bytes) -> Published | None:
     match found:
         case {"replica": str(replica), "process": int(process), "rows": list(rows)} if 0 < len(replica) <= _LONGEST:
             sound = [known for row in rows[: max(AT_FIRST, AT_ONCE)] if (known := _known(row)) is not None]
-            return Published(replica, process, sorted(sound, key=lambda row: row["number"]))
+            return Published(replica, process, sorted(sound, key=itemgetter(0)))
     return None
 
 
@@ -106,13 +107,14 @@ _KINDS: Mapping[str, Callable[[object], bool]] = {
 """What a page relies on. It shows other fields as they are, if they are texts, numbers or lists of texts."""
 
 
-def _known(row: object) -> dict[str, Any] | None:
-    """The fields of a row that a page can show; None if it lacks what each row has."""
+def _known(row: object) -> tuple[int, dict[str, object]] | None:
+    """The number of a row, and its fields that a page can show; None if it lacks what each row has."""
     if not isinstance(row, dict) or len(row) > _MOST_FIELDS:
         return None
     if not all(is_so(row.get(name)) for name, is_so in _NEEDED.items()):
         return None
-    return {name: value for name, value in row.items() if _KINDS.get(name, _is_plain)(value) and name not in _OURS}
+    shown = {name: value for name, value in row.items() if _KINDS.get(name, _is_plain)(value) and name not in _OURS}
+    return row["number"], shown
 
 
 _OURS = frozenset({"bodies", "replica", "process"})

@@ -169,10 +169,10 @@ class ReplicaWatch:
                 return []
             heard = self._heard[key] = _Heard(0.0)
         heard.at = self._clock()
-        rows = [row for row in found.rows if row["number"] > heard.number]
+        rows = [(number, row) for number, row in found.rows if number > heard.number]
         if rows:
-            heard.number = rows[-1]["number"]
-        return [{"replica": found.replica, "process": found.process, **row} for row in rows]
+            heard.number = rows[-1][0]
+        return [{"replica": found.replica, "process": found.process, **row} for _, row in rows]
 
     def _present(self) -> dict[str, list[int]]:
         now = self._clock()
