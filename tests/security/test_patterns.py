@@ -155,11 +155,12 @@ def test_a_mark_for_the_emulator_that_has_no_end_is_read_in_a_moment(text: str) 
 
 
 @pytest.mark.parametrize("unit", ["Ab, AB, ", "What ", "I'm Paris ", "1111.", "A.", ". a", '."', "Rome. ", " "])
-def test_the_emulator_reads_twice_the_text_in_about_twice_the_time(unit: str) -> None:
+def test_the_emulator_reads_eight_times_the_text_in_about_eight_times_the_time(unit: str) -> None:
     def work(size: int) -> None:
         text = unit * (size // len(unit))
         hints.read(text)
         supports(text, 2)
 
-    once, twice = (cpu_of(partial(work, size), times=2) for size in (60_000, 120_000))
-    assert twice < 3 * once + 0.05, (once, twice)
+    # Eight times, because a busy machine makes a measure three times another: what is quadratic takes 64.
+    less, more = (cpu_of(partial(work, size), times=2) for size in (25_000, 200_000))
+    assert more < 24 * less + 0.05, (less, more)
