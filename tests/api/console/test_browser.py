@@ -98,6 +98,7 @@ def test_an_example_of_a_form_has_its_file_is_translated_and_sent(page: Page) ->
     assert "gemini-3.5-transcribe:generateContent" in page.text("#target")
     assert '"file": "@speech.wav"' in page.run("document.querySelector('textarea').value")
     assert not page.run("document.querySelector('.files').hidden")
+    assert page.run("[...document.querySelector('#files').files].map((file) => file.name)") == ["speech.wav"]
     page.run("document.querySelector('button.primary').click()")
     page.wait_for(ENDED)
     assert page.text("#send-status") == "Status 200"
@@ -184,6 +185,7 @@ def axe(request: pytest.FixtureRequest) -> str:
 
 def test_an_audit_of_accessibility_finds_nothing_serious(page: Page, axe: str) -> None:
     page.run(axe)
+    page.run("document.querySelector('.files').hidden = false")
     page.run("document.querySelector('button.primary').click()")
     page.wait_for(ENDED)
     found: list[str] = []

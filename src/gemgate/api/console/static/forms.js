@@ -31,6 +31,13 @@ export function formOf(body) {
   return form;
 }
 
+/** The chosen files that a request names, as a field for files takes them. */
+export function filesOf(body) {
+  const list = new DataTransfer();
+  for (const [, { file }] of pairsOf(body)) if (chosen.has(file)) list.items.add(chosen.get(file));
+  return list.files;
+}
+
 /** The fields of the form as pairs of a name and either a `text` or the name of a `file`. */
 export function pairsOf(body) {
   const pairs = [];

@@ -3,7 +3,7 @@
 import { address, ask, read, session } from "./api.js";
 import { card, element, written } from "./dom.js";
 import { editor } from "./editor.js";
-import { exampleFields, fileField, formOf, isForm, tail, withFiles } from "./forms.js";
+import { exampleFields, fileField, filesOf, formOf, isForm, tail, withFiles } from "./forms.js";
 import { findPlaces, pathOf, placesOf } from "./places.js";
 import { sender } from "./sender.js";
 import { curl, fromCurl, javascript, python } from "./snippets.js";
@@ -58,7 +58,9 @@ export function open(main) {
     takeCurl();
     const body = JSON.parse(field.value);
     const asked = { path: path.value.trim(), key: key.value.trim(), body };
-    return isForm(asked.path, body) ? { ...asked, form: formOf(body) } : asked;
+    if (!isForm(asked.path, body)) return asked;
+    files.files = filesOf(body);
+    return { ...asked, form: formOf(body) };
   }
 
   /** As `request`, for a copy, which needs no file. */
