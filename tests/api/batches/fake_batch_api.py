@@ -47,7 +47,14 @@ class FakeBatchApi:
         hook: Called with `before` or `after` and the method and path of each call.
         answer: Makes the result of one request.
         keys: The keys of all calls.
+        creating: A pattern of the call that creates a job.
+        polling: A pattern of the call that asks for one.
+        embedder: A model that jobs embed with.
     """
+
+    creating = "POST .*:(batchGenerateContent|asyncBatchEmbedContent)$"
+    polling = "GET /v1beta/batches/"
+    embedder = "gemini-embedding-001"
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}

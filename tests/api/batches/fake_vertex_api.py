@@ -18,16 +18,21 @@ class FakeVertexBatchApi(FakeBatchApi):
 
     Attributes:
         bucket: What the gateway is given as the operator's bucket.
+        directory: Where its objects are.
     """
+
+    creating = "POST .*/batchPredictionJobs$"
+    polling = "GET .*/batchPredictionJobs/"
+    embedder = "gemini-embedding-2"
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
-        self._directory = directory
+        self.directory = directory
         self.bucket = OperatorBucket(Blobs.in_directory(directory), "gs://a-bucket/below")
 
     def objects(self) -> list[str]:
         """The keys of all objects, sorted."""
-        return sorted(str(path.relative_to(self._directory)) for path in self._directory.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file())
 
     def run(self, name: str | None = None, state: str = "SUCCEEDED", *, maximum: int | None = None) -> None:
         """Finish jobs, as of the Developer API, and write their results into the bucket."""
@@ -42,7 +47,7 @@ class FakeVertexBatchApi(FakeBatchApi):
                 place.write_bytes(b"\n".join(lines))
 
     def _path(self, uri: str) -> Path:
-        return self._directory / uri.removeprefix("gs://a-bucket/below/")
+        return self.directory / uri.removeprefix("gs://a-bucket/below/")
 
     def _routes(self, request: httpx.Request, body: bytes) -> list[tuple[str, Callable[..., httpx.Response]]]:
         return [
@@ -54,14 +59,14 @@ class FakeVertexBatchApi(FakeBatchApi):
 
     def _created(self, parent: str, given: Json) -> httpx.Response:
         (uri,) = given["inputConfig"]["gcsSource"]["uris"]
-        lines = [orjson.loads(line)["request"] for line in self._path(uri).read_bytes().splitlines()]
+        lines = [orjson.loads(line) for line in self._path(uri).read_bytes().splitlines()]
         name = f"{parent}/job{next(self._numbers)}"
         self.jobs[name] = {
             "name": name,
             "model": given["model"],
             "displayName": given["displayName"],
             "state": "PENDING",
-            "requests": [(line["labels"]["gemgate-line"], line) for line in lines],
+            "requests": [(_key(line), line["request"]) for line in lines],
             "results": [],
             "directory": f"{given['outputConfig']['gcsDestination']['outputUriPrefix']}/prediction-model-12:30:00.5Z",
         }
@@ -87,9 +92,15 @@ class FakeVertexBatchApi(FakeBatchApi):
         return httpx.Response(200, json={"batchPredictionJobs": [self._operation(name) for name in found]})
 
 
+def _key(line: Json) -> str:
+    """What is written beside a content to embed, and among the labels of a request to generate."""
+    return str(line["key"] if "content" in line["request"] else line["request"]["labels"]["gemgate-line"])
+
+
 def _line(request: Json, result: Json) -> bytes:
+    echoed = {"key": result["key"], "request": request} if "content" in request else {"request": request}
     if "error" not in result:
-        return orjson.dumps({"status": "", "processed_time": "1", "request": request, "response": result["response"]})
+        return orjson.dumps({"status": "", "processed_time": "1", **echoed, "response": result["response"]})
     error = {"code": 400, "message": result["error"]["message"], "status": "INVALID_ARGUMENT"}
     said = f"Bad Request: {orjson.dumps({'error': error}).decode()}"
-    return orjson.dumps({"status": said, "request": request, "response": {}})
+    return orjson.dumps({"status": said, **echoed, "response": {}})

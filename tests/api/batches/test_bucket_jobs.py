@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
+import orjson
 import pytest
 from tests.api.batches.fake_vertex_api import FakeVertexBatchApi
-from tests.api.batches.support import LEASE, Batches, chat, vertex_batches_in
+from tests.api.batches.support import EMBEDDINGS, LEASE, Batches, Json, chat, embedding, vertex_batches_in
 from tests.api.batches.test_crashes import LINES, KilledError, killed_at_each
 
 from gemgate.store.errors import StoreUnavailableError
@@ -39,6 +40,61 @@ async def test_lines_go_to_the_bucket_and_results_out_of_it_are_put_into_their_p
     assert row.usage is not None
     assert row.usage["total_tokens"] == 10
     assert vertex(batches).objects() == []
+
+
+async def test_contents_to_embed_have_their_keys_beside_them_and_vectors_the_size_that_was_asked_for(
+    batches: Batches,
+) -> None:
+    def three(_key: str, request: Json) -> Json:
+        text = request["content"]["parts"][0]["text"]
+        if text == "fail":
+            return {"error": {"code": 3, "message": "The text is not good."}}
+        return {"response": {"embedding": {"values": [3.0, 4.0, float(len(text))]}, "tokenCount": "3"}}
+
+    model = batches.google.embedder
+    lines = [embedding("a", ["x", "yy"], model=model, dimensions=2), embedding("b", "fail", model=model)]
+    batch = await batches.create([*lines, embedding("c", "z", model=model)], EMBEDDINGS)
+    await batches.work()
+    written = (vertex(batches).directory / f"batches/{batch.id}/input.jsonl").read_bytes()
+    assert [orjson.loads(line) for line in written.splitlines()] == [
+        {
+            "key": "0-0-0-2",
+            "request": {"content": {"parts": [{"text": "x"}]}, "embed_content_config": {"output_dimensionality": 2}},
+        },
+        {
+            "key": "1-0-1-2",
+            "request": {"content": {"parts": [{"text": "yy"}]}, "embed_content_config": {"output_dimensionality": 2}},
+        },
+        {"key": "2-1-0-1", "request": {"content": {"parts": [{"text": "fail"}]}}},
+        {"key": "3-2-0-1", "request": {"content": {"parts": [{"text": "z"}]}}},
+    ]
+    batches.google.answer = three
+    row = await batches.finish(batch)
+    output, errors = await batches.results(row)
+    vectors = [item["embedding"] for item in output["a"]["response"]["body"]["data"]]
+    assert vectors == [[pytest.approx(0.6), pytest.approx(0.8)]] * 2
+    assert len(output["c"]["response"]["body"]["data"][0]["embedding"]) == 3
+    assert output["a"]["response"]["body"]["usage"] == {"prompt_tokens": 6, "total_tokens": 6}
+    assert errors["b"]["response"]["body"]["error"]["message"] == "The text is not good."
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("gemini-embedding-001", "this gateway asks for it in global. Ask the operator for GEMGATE_VERTEX_LOCATIONS="),
+        ("text-embedding-005", "for gemini-embedding-001 and gemini-embedding-2, and not for text-embedding-005"),
+        ("gemini-2.5-flash", "and not for gemini-2.5-flash. Use one of these, or send the requests to /v1/embeddings"),
+    ],
+)
+async def test_a_model_that_embeds_nothing_in_jobs_here_fails_the_batch_before_anything_is_written(
+    batches: Batches, model: str, said: str
+) -> None:
+    batch = await batches.create([embedding("a", model=model)], EMBEDDINGS)
+    await batches.work()
+    row = await batches.row(batch.id)
+    assert row.status == "failed"
+    assert said in str((row.errors or [])[0]["message"])
+    assert (vertex(batches).objects(), batches.google.calls) == ([], [])
 
 
 @pytest.mark.parametrize("cancels", [False, True])

@@ -1,13 +1,26 @@
+"""What each state of a batch does, with jobs at the Developer API and in Vertex AI."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import httpx
 import pytest
-from tests.api.batches.support import CALLER, CHAT, EMBEDDINGS, Batches, Json, chat, embedding
+from tests.api.batches.fake_vertex_api import FakeVertexBatchApi
+from tests.api.batches.support import CALLER, EMBEDDINGS, Batches, Json, batches_in, chat, embedding, vertex_batches_in
 from tests.support.clock import START
 
-from gemgate.api.batches import google_input
 from gemgate.api.batches.key_vault import KeyVault
 from gemgate.media.inline import Inline
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=[batches_in, vertex_batches_in], ids=["gemini", "vertex"])
+async def batches(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Batches]:
+    """An empty store, an empty Google."""
+    async with request.param(tmp_path) as made:
+        yield made
 
 
 async def test_a_chat_batch_ends_with_each_custom_id_in_one_of_two_files(batches: Batches) -> None:
@@ -36,7 +49,9 @@ async def test_a_chat_batch_ends_with_each_custom_id_in_one_of_two_files(batches
 
 
 async def test_an_embeddings_batch_joins_the_inputs_of_a_line(batches: Batches) -> None:
-    batch = await batches.create([embedding("a", ["x", "yy", "zzz"]), embedding("b", "w")], EMBEDDINGS)
+    model = batches.google.embedder
+    lines = [embedding("a", ["x", "yy", "zzz"], model=model), embedding("b", "w", model=model)]
+    batch = await batches.create(lines, EMBEDDINGS)
     row = await batches.finish(batch)
     output, _ = await batches.results(row)
     body = output["a"]["response"]["body"]
@@ -66,32 +81,6 @@ async def test_each_stage_has_its_timestamp_and_nothing_is_left_behind(batches: 
     assert row.error_file_id is None
     assert row.next_poll_at is None
     assert [page async for page in batches.store.blobs.listing("batches")] == []
-
-
-async def test_a_large_input_goes_through_a_file_that_is_deleted_afterwards(batches: Batches) -> None:
-    batch = await batches.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
-    row = await batches.finish(batch)
-    output, _ = await batches.results(row)
-    assert len(output) == 101
-    (created,) = batches.google.created
-    name = created["inputConfig"]["fileName"]
-    assert len(name.removeprefix("files/")) == 40
-    assert f"DELETE /v1beta/{name}" in batches.google.calls
-    assert created["displayName"] == f"gemgate-{batch.id}"
-
-
-async def test_many_small_requests_go_through_a_file_that_is_deleted_afterwards(batches: Batches) -> None:
-    batch = await batches.create([chat(str(number)) for number in range(101)])
-    row = await batches.finish(batch)
-    (created,) = batches.google.created
-    assert row.completed == 101
-    assert f"DELETE /v1beta/{created['inputConfig']['fileName']}" in batches.google.calls
-
-
-async def test_a_file_that_cannot_be_deleted_at_google_is_no_failure(batches: Batches) -> None:
-    batch = await batches.create([chat(f"r{number}", "z" * 3000) for number in range(101)])
-    batches.google.refusals.append(("DELETE", 500, {"message": "no"}))
-    assert (await batches.finish(batch)).status == "completed"
 
 
 async def test_an_invalid_input_fails_the_batch_with_every_error(batches: Batches) -> None:
@@ -261,7 +250,7 @@ async def test_a_job_that_cannot_be_cancelled_any_more_is_no_failure(batches: Ba
 async def test_a_batch_is_cancelled_between_validation_and_creation(batches: Batches) -> None:
     batch = await batches.create([chat("a")])
     batches.google.refusals.append(
-        ("batchGenerateContent", 429, {"message": "Too many.", "status": "RESOURCE_EXHAUSTED"})
+        (batches.google.creating, 429, {"message": "Too many.", "status": "RESOURCE_EXHAUSTED"})
     )
     await batches.work()
     await batches.service.cancel(CALLER, batch.id)
@@ -300,7 +289,7 @@ async def test_the_window_is_honoured(batches: Batches) -> None:
 
 
 async def test_a_batch_whose_window_has_closed_is_not_sent_any_more(batches: Batches) -> None:
-    batches.google.refusals.append(("batchGenerateContent", 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"}))
+    batches.google.refusals.append((batches.google.creating, 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"}))
     batch = await batches.create([chat("a"), chat("b", stream=True)])
     await batches.work()
     await batches.work(86_400)
@@ -317,7 +306,7 @@ async def test_a_job_that_was_asked_for_is_not_asked_for_again_before_it_can_be_
     found = batches.google.jobs
 
     def hide(when: str, what: str) -> None:
-        if when == "after" and what.endswith(":batchGenerateContent"):
+        if when == "after" and re.search(batches.google.creating, what):
             batches.google.jobs = {}
             raise httpx.ReadError("gone")
 
@@ -336,7 +325,7 @@ async def test_a_job_that_was_asked_for_is_not_asked_for_again_before_it_can_be_
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 async def test_a_job_that_google_refuses_fails_the_batch_in_googles_words(batches: Batches, status: int) -> None:
-    batches.google.refusals.append(("batchGenerateContent", status, {"message": "Not with me.", "status": "X"}))
+    batches.google.refusals.append((batches.google.creating, status, {"message": "Not with me.", "status": "X"}))
     batch = await batches.create([chat("a")])
     await batches.work()
     row = await batches.row(batch.id)
@@ -349,7 +338,7 @@ async def test_a_job_that_google_refuses_fails_the_batch_in_googles_words(batche
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_refusal_that_passes_is_waited_out_and_the_job_looked_for(batches: Batches, status: int) -> None:
-    batches.google.refusals.append(("batchGenerateContent", status, {"message": "Later.", "status": "X"}))
+    batches.google.refusals.append((batches.google.creating, status, {"message": "Later.", "status": "X"}))
     batch = await batches.create([chat("a")])
     await batches.work()
     await batches.work(14)
@@ -363,7 +352,7 @@ async def test_a_poll_that_fails_is_tried_again_more_and_more_slowly(batches: Ba
     batch = await batches.create([chat("a")])
     await batches.work()
     for failures in range(4):
-        batches.google.refusals.append(("GET /v1beta/batches/", 503, {"message": "no", "status": "UNAVAILABLE"}))
+        batches.google.refusals.append((batches.google.polling, 503, {"message": "no", "status": "UNAVAILABLE"}))
         await batches.work(100)
         row = await batches.row(batch.id)
         assert row.attempt == failures + 1
@@ -380,24 +369,6 @@ async def test_a_job_that_vanished_fails_the_batch(batches: Batches) -> None:
     row = await batches.row(batch.id)
     assert row.status == "failed"
     assert row.errors is not None
-
-
-async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
-    batches: Batches, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
-    batch = await batches.create([chat("a"), chat("b", stream=True)])
-    await batches.work()
-    batches.google.run()
-    batches.google.refusals.append((":download", 403, {"message": "You do not have permission to access the File x."}))
-    await batches.work(60)
-    row = await batches.row(batch.id)
-    _, errors = await batches.results(row)
-    assert row.status == "failed"
-    assert row.errors is not None
-    assert row.errors[0]["code"] == "results_unavailable"
-    assert errors["a"]["error"]["code"] == "batch_failed"
-    assert errors["b"]["response"]["status_code"] == 400
 
 
 async def test_counts_follow_the_job(batches: Batches) -> None:
@@ -428,7 +399,7 @@ async def test_a_worker_without_the_key_waits_for_the_caller(batches: Batches) -
     await batches.service.get(CALLER, batch.id)
     await batches.work(worker=batches.worker(stranger))
     assert len(batches.google.created) == 1
-    assert batches.google.keys == {"caller-key"}
+    assert batches.google.keys == {"" if isinstance(batches.google, FakeVertexBatchApi) else "caller-key"}
 
 
 async def test_a_batch_that_cannot_be_worked_at_is_given_up_two_days_after_its_window(batches: Batches) -> None:
@@ -446,16 +417,3 @@ async def test_the_key_is_encrypted_at_rest_and_gone_at_the_end(batches: Batches
     assert b"caller-key" not in (batch.key_ciphertext or b"")
     row = await batches.finish(batch)
     assert row.key_ciphertext is None
-
-
-async def test_an_upload_that_is_there_already_is_used(batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
-    batches.google.refusals.append(("batchGenerateContent", 503, {"message": "Later.", "status": "UNAVAILABLE"}))
-    batch = await batches.create([chat("a")], CHAT)
-    await batches.work()
-    await batches.work(60)
-    batches.google.run()
-    await batches.work(60)
-    row = await batches.row(batch.id)
-    assert row.status == "completed"
-    assert sum(call == "POST /upload/v1beta/files" for call in batches.google.calls) == 2

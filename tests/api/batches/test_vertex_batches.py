@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import orjson
 import pytest
-from tests.api.batches.support import CHAT, Json, chat, embedding
+from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 from tests.api.files.test_in_requests import PNG
 from tests.support.stack import Stack
 from tests.support.vertex_stack import PROJECT, vertex_stack
@@ -22,7 +22,8 @@ SECONDS = 300.0
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Stack]:
-    with vertex_stack(vertex_bucket=BUCKET, timing=Timing(step_on_poll=True)) as running:
+    locations = {"gemini-embedding-001": ("asia-east1", "europe-west4")}
+    with vertex_stack(vertex_bucket=BUCKET, vertex_locations=locations, timing=Timing(step_on_poll=True)) as running:
         yield running
 
 
@@ -94,10 +95,24 @@ def test_a_batch_goes_by_the_bucket_and_comes_back_in_openais_form(servers: Stac
     assert media.startswith("a-bucket/gemgate/media/")
 
 
-def test_a_batch_of_embeddings_is_refused_before_anything_is_written(servers: Stack, client: openai.OpenAI) -> None:
-    before = len(servers.seen.requests)
-    file = client.files.create(file=("in.jsonl", orjson.dumps(embedding("a"))), purpose="batch")
-    with pytest.raises(openai.BadRequestError) as refused:
-        client.batches.create(input_file_id=file.id, endpoint="/v1/embeddings", completion_window="24h")
-    assert (refused.value.param, refused.value.code) == ("endpoint", "unsupported_endpoint")
-    assert len(servers.seen.requests) == before
+@pytest.mark.parametrize(
+    ("model", "location", "size"), [("gemini-embedding-001", "europe-west4", 768), ("gemini-embedding-2", "global", 256)]
+)
+def test_a_batch_of_embeddings_runs_where_vertex_ai_has_jobs_of_its_model(
+    servers: Stack, client: openai.OpenAI, model: str, location: str, size: int
+) -> None:
+    texts = {"a": "one", "b": ["two", "three", "two"], "c": "[[emulator: 400]]"}
+    lines = [embedding(name, text, model=model, dimensions=size) for name, text in texts.items()]
+    batch = ended(client, lines, EMBEDDINGS)
+    assert (batch.status, batch.request_counts.completed, batch.request_counts.failed) == ("completed", 2, 1), batch
+    output, errors = results(client, batch.output_file_id), results(client, batch.error_file_id)
+    for name in ("a", "b"):
+        live = client.embeddings.create(model=model, input=texts[name], dimensions=size, encoding_format="float")
+        found = output[name]["response"]["body"]["data"]
+        assert [one["index"] for one in found] == list(range(len(live.data)))
+        for one, same in zip(found, live.data, strict=True):
+            assert one["embedding"] == pytest.approx(same.embedding)
+    assert errors["c"]["response"]["status_code"] == 400
+    assert batch.usage.input_tokens > 0
+    asked = [seen.path for seen in servers.seen.requests if seen.method == "POST" and "batchPrediction" in seen.path]
+    assert asked[-1] == f"/v1/projects/{PROJECT}/locations/{location}/batchPredictionJobs"

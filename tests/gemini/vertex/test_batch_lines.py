@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from gemgate.gemini.batch_types import ResultLines, result_key
-from gemgate.gemini.vertex.batch_lines import developer_result_line, vertex_input_line
+from gemgate.gemini.vertex.batch_lines import developer_result_line, vertex_embedding_line, vertex_input_line
 
 KEY = "12-3-0-1"
 
@@ -25,6 +25,22 @@ def test_a_line_is_fitted_to_vertex_ai_and_has_its_key_as_a_label_beside_the_cal
     assert written.endswith(b"}\n")
 
 
+def test_a_content_to_embed_has_its_key_beside_it_and_its_settings_in_an_object_of_their_own() -> None:
+    content = {"parts": [{"text": "x"}]}
+    settings = {"taskType": "RETRIEVAL_DOCUMENT", "title": "T", "outputDimensionality": 768}
+    named = {"task_type": "RETRIEVAL_DOCUMENT", "title": "T", "output_dimensionality": 768}
+    written = vertex_embedding_line(KEY, {"content": content, **settings})
+    assert orjson.loads(written) == {"key": KEY, "request": {"content": content, "embed_content_config": named}}
+    assert orjson.loads(vertex_embedding_line(KEY, {"content": content}))["request"] == {"content": content}
+    assert written.endswith(b"}\n")
+
+
+@pytest.mark.parametrize("more", [{}, {"request": {"content": {}}}])
+def test_a_vector_is_found_by_the_key_whether_the_request_comes_back_or_not(more: dict[str, Any]) -> None:
+    found = read(key=KEY, status="", response={"embedding": {"values": [1.0]}}, **more)
+    assert (found.key, found.response, found.error) == (KEY, {"embedding": {"values": [1.0]}}, None)
+
+
 def test_an_answer_is_found_by_the_label_of_its_request() -> None:
     line = orjson.dumps({"status": "", "request": echoed(team="x"), "response": {"candidates": []}})
     assert result_key(developer_result_line(line)) == KEY
@@ -39,6 +55,8 @@ def test_an_answer_is_found_by_the_label_of_its_request() -> None:
         ("Too Many Requests: the pool is busy", 429, "Too Many Requests: the pool is busy"),
         ("Something is wrong", 500, "Something is wrong"),
         ({"code": 3, "message": "No."}, 400, "No."),
+        ('{"code": 7, "message": "Not you."}', 403, "Not you."),
+        ("{broken", 500, "{broken"),
     ],
 )
 def test_the_status_of_a_line_is_its_error(status: object, code: int, message: str) -> None:

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import structlog
 
 from gemgate.api.batches.claimed import ClaimedBatch
+from gemgate.api.batches.google_input import kind_of
 from gemgate.api.batches.job_backends import JobInput
 from gemgate.api.batches.transfer import Transfer
 from gemgate.gemini.batch_types import BatchJob as GoogleJob
@@ -41,8 +42,9 @@ class BucketJobs:
         """The job that has the batch's name."""
         return await self._jobs.find_by_display_name(claimed.row.display_name, lane=self._lane(claimed, key))
 
-    async def prepare(self, claimed: ClaimedBatch, key: str) -> JobInput:  # noqa: ARG002  the bucket is one for all lanes
-        """Write the native input into the bucket, unless it is there."""
+    async def prepare(self, claimed: ClaimedBatch, key: str) -> JobInput:
+        """Write the native input into the bucket, unless it is there, or no lane would take the job."""
+        self._lane(claimed, key)
         place = f"{_folder(claimed)}/input.jsonl"
         if await self._bucket.size(place) != claimed.progress.get("native_bytes", 0):
             async with aclosing(self._transfer.native_from(claimed.job, 0)) as pieces:
@@ -91,7 +93,7 @@ class BucketJobs:
             _log.info("objects of a batch stay in the bucket", batch=claimed.row.id, error=type(error).__name__)
 
     def _lane(self, claimed: ClaimedBatch, key: str) -> str:
-        return self._jobs.lane_for(claimed.row.model or "", key)
+        return self._jobs.lane_for(claimed.row.model or "", key, kind_of(claimed))
 
 
 def _folder(claimed: ClaimedBatch) -> str:

@@ -246,16 +246,26 @@ class _Embeddings:
             self.request, self.options, placeholders(self.references()), model=self.model
         )
         tokens = sum(_tokens(response) for response in responses)
-        joined = cast(
-            "BatchEmbedContentsResponse",
-            {
-                "embeddings": [response.get("embedding") or {} for response in responses],
-                "usageMetadata": {"promptTokenCount": tokens},
-            },
-        )
+        requests = (request for body in translation.bodies for request in body["requests"])
+        vectors = [
+            _shortened(response.get("embedding") or {}, request.get("outputDimensionality"))
+            for request, response in zip(requests, responses, strict=True)
+        ]
+        usage_metadata = {"promptTokenCount": tokens}
+        joined = cast("BatchEmbedContentsResponse", {"embeddings": vectors, "usageMetadata": usage_metadata})
         answer = embeddings.embeddings_from_gemini(joined, len(responses), is_base64=translation.is_base64)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return LineAnswer(embeddings.embedding_list(translation, [answer]), usage, translation.notes.headers())
+
+
+def _shortened(embedding: object, size: int | None) -> object:
+    """An embedding of `size` numbers at most.
+
+    Jobs in Vertex AI were seen to give all 3,072 of gemini-embedding-001 whatever the request asks for. The first ones of
+    them are the shorter vector, but for its length, which is made 1 anyway.
+    """
+    values = embedding.get("values") if isinstance(embedding, dict) else None
+    return {"values": values[:size]} if size and isinstance(values, list) and len(values) > size else embedding
 
 
 def _tokens(response: Native) -> int:

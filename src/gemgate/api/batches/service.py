@@ -1,8 +1,8 @@
 """What callers can do with batches; the work itself is done elsewhere, by `worker`."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from gemgate.api.batches.input_check import Inspector
 from gemgate.api.batches.key_vault import KeyVault
@@ -36,7 +36,6 @@ class BatchService:
         pin_key: Gives the one key that a batch is made with: a job belongs to the Google project of its key.
         window: Seconds until a batch expires.
         clock: Unix seconds.
-        refused: Endpoints whose requests no job takes, and what is said of each.
     """
 
     rows: BatchRows
@@ -47,16 +46,13 @@ class BatchService:
     pin_key: Hold
     window: int = 86_400
     clock: Callable[[], float] = time.time
-    refused: Mapping[str, str] = field(default_factory=dict)
 
     async def create(self, caller: Caller, request: BatchRequest, dialect: Dialect) -> BatchRow:
         """A new batch, which is about to be validated.
 
         Raises:
-            ApiError: 400 when the caller has no such file, or one for another purpose, or no job takes such requests.
+            ApiError: 400 when the caller has no such file, or one for another purpose.
         """
-        if why := self.refused.get(request.endpoint):
-            raise ApiError(400, why, param="endpoint", code="unsupported_endpoint")
         file = await self.files.get(caller.id, request.input_file_id)
         if file is None:
             msg = f"No such file: '{request.input_file_id[:80]}'. Upload the input with purpose 'batch' first."

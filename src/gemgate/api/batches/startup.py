@@ -26,10 +26,6 @@ from gemgate.media.bucket import OperatorBucket
 from gemgate.store import Store
 from gemgate.upstream.client import Upstream
 
-REFUSED_IN_VERTEX = {
-    "/v1/embeddings": "The gateway runs no batches of embeddings in Vertex AI: send the requests to /v1/embeddings."
-}
-
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
@@ -96,7 +92,6 @@ async def batches_at_work(
                 gemini.pin_key,
                 options.window,
                 clock,
-                REFUSED_IN_VERTEX if options.setup.in_vertex and bucket else {},
             )
 
 

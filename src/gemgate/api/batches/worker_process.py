@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from gemgate.api.batches.input_sessions import CheckSession, TranslateSession
+from gemgate.api.batches.input_sessions import CheckSession, TranslateSession, WriteLine
 from gemgate.api.batches.line_lessons import LineLessons
 from gemgate.api.batches.line_translation import LineJob, Translators
 from gemgate.api.batches.result_session import ResultSession
@@ -25,7 +25,7 @@ from gemgate.gemini.batch_types import input_line
 from gemgate.gemini.fact_snapshot import FactSnapshot, PinnedFacts, catalog_of_pinned, catalog_of_snapshot
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_overrides import ModelFactsError
-from gemgate.gemini.vertex.batch_lines import developer_result_line, vertex_input_line
+from gemgate.gemini.vertex.batch_lines import developer_result_line, vertex_embedding_line, vertex_input_line
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
 from gemgate.translation.options import (
     CachedSearch,
@@ -122,8 +122,14 @@ class Setup:
             max_request=self.max_request,
             directory=self.directory,
             google_host=self.google_host,
-            write=vertex_input_line if self.in_vertex else input_line,
+            write=self._writes(job),
         )
+
+    def _writes(self, job: LineJob) -> WriteLine:
+        """What writes a line of the native input."""
+        if not self.in_vertex:
+            return input_line
+        return vertex_embedding_line if job.url == "/v1/embeddings" else vertex_input_line
 
     def result_session(
         self, job: LineJob, requests: int, not_run: str | None = None, facts: PinnedFacts | None = None

@@ -34,6 +34,7 @@ from gemgate.emulator.vertex import words
 from gemgate.emulator.vertex.access import check_token
 from gemgate.emulator.vertex.body import as_developer, with_objects
 from gemgate.emulator.vertex.dress import dressed
+from gemgate.emulator.vertex.embedding_jobs import check_place, embedding_answerer
 
 _MODEL = re.compile(r"(?:projects/[^/]{1,80}/locations/[^/]{1,40}/)?publishers/google/models/([\w.-]{1,128})")
 _FILTER = re.compile(r'display_name="([^"\\]{1,128})"')
@@ -94,6 +95,8 @@ async def create_job(state: EmulatorState, request: Request) -> Delivery:
     model = families.find(found[1], method="generateContent", day=state.day) if found else None
     if model is None:
         raise words.model_not_found(f"projects/{project}/locations/{location}/{given.get('model')}")
+    if model.family.vector is not None:
+        check_place(model, location)
     content = _content(state, given["inputConfig"])
     lines = list(content.lines())
     marked = next((mark[1].decode() for line in lines if (mark := _MARK.search(line))), "")
@@ -109,7 +112,7 @@ async def create_job(state: EmulatorState, request: Request) -> Delivery:
         model=model.name,
         display_name=given["displayName"],
         priority=0,
-        lines=partial(from_file, content, "input", ("request",)),
+        lines=partial(from_file, content, "input", ("key", "request") if model.family.vector else ("request",)),
         count=len(lines),
         answer=_answerer(state, project, model, location),
         in_file=True,
@@ -144,6 +147,8 @@ def _deliver(state: EmulatorState, uri: str, content: RequestContent) -> None:
 
 
 def _answerer(state: EmulatorState, project: str, model: ModelFamily, location: str) -> Answerer:
+    if model.family.vector is not None:
+        return embedding_answerer(state, project, model)
     resource = f"projects/{project}/locations/{location}/publishers/google/models/{model.name}"
 
     def answer(line: JobLine) -> Json:

@@ -5,17 +5,18 @@ google-genai 3.6.1, `batches.py`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 import orjson
 
-from gemgate.gemini.batch_types import BatchJob, JobCounts, state_named
+from gemgate.gemini.batch_types import BatchJob, JobCounts, Kind, state_named
 from gemgate.gemini.batches import newest_job
 from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.proto_json import error_of_status, text, unix_seconds, whole_number
-from gemgate.gemini.resource_names import ENDPOINTS
+from gemgate.gemini.resource_names import ENDPOINTS, VERTEX
 from gemgate.gemini.vertex.client import VertexClient
+from gemgate.gemini.vertex.facts import EMBEDDING_JOB_ROWS, embedding_job_locations
 from gemgate.gemini.vertex.lanes import Lane
 
 PAGE_SIZE = 50
@@ -39,12 +40,18 @@ class VertexJobs:
     def __init__(self, client: VertexClient) -> None:
         self._client = client
 
-    def lane_for(self, model: str, lane: str) -> str:
+    def lane_for(self, model: str, lane: str, kind: Kind = "generate") -> str:
         """The name of the lane that takes jobs of `model`: `lane` where it serves the model, else the first that does.
 
         It is the same for as long as the settings are, so that a job is looked for where it was created.
+
+        Raises:
+            GeminiError: 400, Vertex AI embeds nothing with this model in jobs, or not in its locations.
         """
-        names = [each.name for each in self._client.lanes.serving(model)]
+        lanes = self._client.lanes.serving(model)
+        if kind == "embed":
+            lanes = _embedding_lanes(model, lanes)
+        names = [each.name for each in lanes]
         return lane if lane in names or not names else names[0]
 
     async def create(self, model: str, *, display_name: str, lane: str, source: str, destination: str) -> BatchJob:
@@ -57,7 +64,7 @@ class VertexJobs:
             model: Answers all requests.
             display_name: Unique, so that the job can be found.
             lane: The name of the lane.
-            source: `gs://…` of a file of `vertex_input_line`s.
+            source: `gs://…` of a file of `vertex_input_line`s, or of `vertex_embedding_line`s.
             destination: `gs://…`, below which the results are written.
         """
         way = self._client.lanes.by_name[lane]
@@ -138,6 +145,33 @@ def vertex_job_from_wire(answer: object) -> BatchJob:
         error=error_of_status(value.get("error")),
         responses_file=text(_object(value.get("outputInfo")).get("gcsOutputDirectory")),
     )
+
+
+def _embedding_lanes(model: str, lanes: Sequence[Lane]) -> list[Lane]:
+    """Those of the lanes that serve `model` in which Vertex AI has batch jobs of it.
+
+    Raises:
+        GeminiError: 400, there are none; the text names the setting that helps.
+    """
+    name = model.removeprefix(VERTEX).removeprefix("models/")
+    where = embedding_job_locations(name)
+    found = [lane for lane in lanes if lane.location in where]
+    if found:
+        return found
+    if where:
+        asked = ", ".join(lane.location for lane in lanes)
+        message = (
+            f"Invalid value for 'model': Vertex AI runs batches of {name} in {', '.join(where)}, and this gateway asks "
+            f"for it in {asked}. Ask the operator for GEMGATE_VERTEX_LOCATIONS='{name}={where[0]}', or for another of "
+            "these; or send the requests to /v1/embeddings."
+        )
+    else:
+        known = " and ".join(row.name for row in EMBEDDING_JOB_ROWS)
+        message = (
+            f"Invalid value for 'model': in Vertex AI, batches of embeddings are for {known}, and not for {name[:80]}. "
+            "Use one of these, or send the requests to /v1/embeddings."
+        )
+    raise GeminiError(400, message, "FAILED_PRECONDITION")
 
 
 def _jobs_url(lane: Lane, params: Mapping[str, str] | None = None) -> httpx.URL:

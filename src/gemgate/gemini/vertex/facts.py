@@ -81,6 +81,41 @@ EMBEDDING_ROWS = (
 """The first row that fits a name holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddingJobRow:
+    """Where Vertex AI runs batch jobs of an embedding model.
+
+    Attributes:
+        name: The model.
+        locations: In which of the locations.
+        source: Where that is known from.
+    """
+
+    name: str
+    locations: tuple[str, ...]
+    source: str
+
+
+_EMBEDDING_JOBS = (
+    "docs.cloud.google.com/gemini-enterprise-agent-platform/models/embeddings/batch-prediction-genai-embeddings"
+)
+EMBEDDING_JOB_ROWS = (
+    EmbeddingJobRow(
+        "gemini-embedding-001",
+        ("us-central1", "us-east1", "us-east4", "us-west1", "us-west4", "europe-west1", "europe-west4"),
+        _EMBEDDING_JOBS,
+    ),
+    EmbeddingJobRow("gemini-embedding-2", ("global", "us", "eu"), _EMBEDDING_JOBS),
+)
+"""The models whose jobs take a key with each content and give it back. Those of `text-embedding-…` give none back, and
+take one size of vectors for a whole job (llumiverse PR 647): the gateway does not use them."""
+
+
+def embedding_job_locations(name: str) -> tuple[str, ...]:
+    """Where batch jobs of the embedding model `name` run; empty for a model that is not in the table."""
+    return next((row.locations for row in EMBEDDING_JOB_ROWS if row.name == name), ())
+
+
 def embedding_row(name: str) -> EmbeddingRow:
     """The row of the model `name`."""
     return next(row for row in EMBEDDING_ROWS if fnmatchcase(name, row.pattern))
