@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -13,18 +14,24 @@ from google.oauth2.credentials import Credentials
 from tests.support.stack import Stack, stack
 from tests.support.vertex_stack import PROJECT, vertex_stack
 
+from gemgate.auth.client_keys import owner_of_key
+from gemgate.emulator.content import RequestContent
+from gemgate.emulator.timing import Timing
+
 pytestmark = pytest.mark.integration
 
 KEY = "gk-the-key-of-this-caller"
 OTHER_KEY = "gk-the-key-of-another-caller"
 MODEL = "gemini-3-flash-preview"
+BUCKET = "gs://a-bucket/gemgate"
 PLACE = f"/v1/projects/{PROJECT}/locations/global/publishers/google/models"
 
 
 @pytest.fixture(scope="module")
 def vertex() -> Iterator[Stack]:
     locations = {"gemini-2.5-flash": ("europe-west4", "us-central1"), "endpoints/*": ("us-central1",)}
-    with vertex_stack(client_keys=(KEY, OTHER_KEY), vertex_locations=locations) as running:
+    settings: dict[str, Any] = {"client_keys": (KEY, OTHER_KEY), "vertex_locations": locations, "vertex_bucket": BUCKET}
+    with vertex_stack(timing=Timing(step_on_poll=True), **settings) as running:
         yield running
 
 
@@ -241,6 +248,78 @@ def test_a_cache_is_looked_for_in_the_gateways_project_alone(vertex: Stack, cach
     assert answer.status_code == 200, answer.text
     sent = vertex.seen.requests[-1].body["cachedContent"]
     assert sent == f"projects/{PROJECT}/locations/global/cachedContents/{number}"
+
+
+def placed(vertex: Stack, name: str, key: str = KEY) -> str:
+    """The address of an object with two requests, which the caller has put into its folder."""
+    uri = f"{BUCKET}/callers/{owner_of_key(key)}/{name}.jsonl"
+    contents = [[{"role": "user", "parts": [{"text": text}]}] for text in ("Hello there", "[[emulator: 400]]")]
+    lines = b"\n".join(orjson.dumps({"request": {"contents": each}}) for each in contents)
+    vertex.seen.objects[uri.removeprefix("gs://")] = RequestContent(lines), vertex.seen.now()
+    return uri
+
+
+def test_a_batch_is_created_polled_listed_and_deleted(client: genai.Client, vertex: Stack) -> None:
+    source = placed(vertex, "in")
+    job = client.batches.create(model=MODEL, src=source, config={"display_name": "mine"})
+    name = job.name or ""
+    assert re.fullmatch(r"projects/\d+/locations/global/batchPredictionJobs/\d+", name)
+    asked = vertex.seen.requests[-1]
+    assert asked.path == f"/v1/projects/{PROJECT}/locations/global/batchPredictionJobs"
+    (copy,) = asked.body.pop("inputConfig")["gcsSource"]["uris"]
+    assert re.fullmatch(rf"{BUCKET}/native/[0-9a-f]{{32}}/0.jsonl", copy)
+    assert asked.body["model"] == f"publishers/google/models/{MODEL}"
+    for _ in range(4):
+        job = client.batches.get(name=name)
+    assert job.state == types.JobState.JOB_STATE_SUCCEEDED
+    assert job.dest is not None
+    assert (job.dest.gcs_uri or "").startswith(source.removesuffix(".jsonl"))
+    written = [
+        kept for place, (kept, _) in vertex.seen.objects.items() if f"gs://{place}".startswith(job.dest.gcs_uri or "")
+    ]
+    results = {line["status"] == "": line for line in map(orjson.loads, written[-1].lines())}
+    assert "Hello there" in results[True]["response"]["candidates"][0]["content"]["parts"][0]["text"]
+    assert "Bad Request" in results[False]["status"]
+    assert name in [each.name for each in client.batches.list(config={"page_size": 1})]
+    client.batches.delete(name=name)
+    with pytest.raises(errors.ClientError) as gone:
+        client.batches.get(name=name)
+    assert gone.value.code == 404
+
+
+def test_a_batch_of_embeddings_with_a_destination_of_its_own_is_cancelled(client: genai.Client, vertex: Stack) -> None:
+    source = placed(vertex, "texts")
+    destination = f"{source.removesuffix('texts.jsonl')}results"
+    job = client.batches.create(model="gemini-embedding-2", src=source, config={"dest": destination})
+    assert vertex.seen.requests[-1].body["outputConfig"]["gcsDestination"] == {"outputUriPrefix": destination}
+    client.batches.cancel(name=job.name or "")
+    assert client.batches.get(name=job.name or "").state == types.JobState.JOB_STATE_CANCELLED
+
+
+def test_a_batch_is_its_callers_alone(vertex: Stack) -> None:
+    with vertex_client(vertex.gateway) as client, vertex_client(vertex.gateway, OTHER_KEY) as other:
+        name = client.batches.create(model=MODEL, src=placed(vertex, "in")).name or ""
+        theirs = other.batches.create(model=MODEL, src=placed(vertex, "in", OTHER_KEY)).name
+        seen = len(vertex.seen.requests)
+        foreign: list[Callable[[], object]] = [
+            lambda: other.batches.get(name=name),
+            lambda: other.batches.get(name=name.rpartition("/")[2]),
+            lambda: other.batches.cancel(name=name),
+            lambda: other.batches.delete(name=name),
+        ]
+        for ask in foreign:
+            with pytest.raises(errors.ClientError) as refused:
+                ask()
+            assert refused.value.code == 404
+        for place in ({"src": placed(vertex, "in")}, {"src": placed(vertex, "in", OTHER_KEY), "dest": f"{BUCKET}/out"}):
+            with pytest.raises(
+                errors.ClientError, match=f"{BUCKET}/callers/{owner_of_key(OTHER_KEY)}/ alone"
+            ) as refused:
+                other.batches.create(model=MODEL, src=place["src"], config={"dest": place.get("dest")})
+            assert refused.value.code == 400
+        assert len(vertex.seen.requests) == seen
+        assert [each.name for each in other.batches.list()] == [theirs]
+        assert name in [each.name for each in client.batches.list()]
 
 
 def test_a_tuned_model_at_an_endpoint(vertex: Stack) -> None:

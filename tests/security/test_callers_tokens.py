@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from tests.api.native.support import CLIENT_KEY, RunningGateway, running_gateway
 from tests.support.google import detail, failure, json_for
@@ -21,6 +22,7 @@ HELLO = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}
 NATIVE = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
 ELSEWHERE = f"/v1/projects/alices-project/locations/europe-west4/publishers/google/models/{MODEL}:generateContent"
+JOBS = "/v1/projects/alices-project/locations/europe-west4/batchPredictionJobs"
 ASKED: list[tuple[str, dict[str, Any]]] = [
     (ELSEWHERE, NATIVE),
     (f"/v1beta1/publishers/google/models/{MODEL}:generateContent", NATIVE),
@@ -85,6 +87,29 @@ def test_a_token_goes_to_google_as_it_is_and_alone(
         assert str(sent.url) == f"https://europe-west4-aiplatform.googleapis.com{ELSEWHERE}"
     else:
         assert sent.url.path.startswith(f"/v1/projects/{PROJECT}/locations/global/")
+
+
+@pytest.mark.parametrize("kind", ["gateway", "local"])
+def test_a_batch_job_of_a_token_is_googles_to_judge_wherever_it_reads_and_writes(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    running: RunningGateway = request.getfixturevalue(kind)
+    body = {
+        "displayName": "gemgate-of-alice",
+        "model": "projects/alices-project/locations/europe-west4/models/1",
+        "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://alices/in.jsonl"]}},
+        "outputConfig": {"predictionsFormat": "bigquery", "bigqueryDestination": {"outputUri": "bq://alices"}},
+        "serviceAccount": "runner@alices-project.iam.gserviceaccount.com",
+    }
+    asked = [("POST", JOBS), ("GET", JOBS), ("GET", f"{JOBS}/1"), ("POST", f"{JOBS}/1:cancel"), ("DELETE", f"{JOBS}/1")]
+    for verb, path in asked:
+        content = orjson.dumps(body) if path == JOBS and verb == "POST" else b""
+        headers = {"authorization": f"Bearer {ALICE}", "content-type": "application/json"}
+        assert running.client.request(verb, path, content=content, headers=headers).status_code == 200
+        sent = running.google.last
+        assert (sent.method, str(sent.url)) == (verb, f"https://europe-west4-aiplatform.googleapis.com{path}")
+        assert sent.headers["authorization"] == f"Bearer {ALICE}"
+        assert sent.content == content
 
 
 def test_who_pays_for_the_quota_goes_along(gateway: RunningGateway) -> None:

@@ -14,6 +14,7 @@ from gemgate.auth.rate_limits import REFUSAL, Quotas
 from gemgate.auth.resource_access import ResourceAccess
 from gemgate.encryption import Encryptor
 from gemgate.gemini.model_list import ModelList
+from gemgate.media.bucket import OperatorBucket
 from gemgate.media.resolver import MediaResolver
 from gemgate.model_routing.aliases import ModelAliases
 from gemgate.observability.metrics import Metrics
@@ -38,6 +39,7 @@ class Services:
     """Opened by the lifespan; the same for every request of one application.
 
     Attributes:
+        bucket: The operator's bucket for Vertex AI; None without one.
         heavy: Does the work of large requests beside the event loop.
         cutting: Long audio is cut into pieces one at a time.
     """
@@ -64,6 +66,7 @@ class Services:
     readiness: Readiness
     confirmed_keys: ConfirmedKeys
     decisions: Decisions
+    bucket: OperatorBucket | None = None
     heavy: HeavyWork = field(default_factory=HeavyWork)
     cutting: Turns = field(default_factory=Turns)
 

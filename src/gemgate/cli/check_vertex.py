@@ -62,6 +62,11 @@ async def _check_way(options: ClientOptions) -> tuple[bool, str]:
         except TransportError as error:
             return False, f"{passing} {explain_way(error, options.upstream)}"
         except GeminiError as error:
+            if error.status >= 500 or error.status == 429:
+                return (
+                    False,
+                    f"{passing} {options.upstream} answers {error.status}: {redact(error.message).rstrip('.')}.",
+                )
             if error.status not in (401, 403):
                 return False, f"{passing} {options.upstream} is not Vertex AI: it answers {error.status}."
     return True, f"{passing} {options.upstream} answers."

@@ -21,6 +21,7 @@ _COLLECTIONS = (
     "files",
     "cachedContents",
     "batches",
+    "batchPredictionJobs",
     "fileSearchStores",
     "generatedFiles",
     "tunedModels",

@@ -8,7 +8,9 @@ _MODEL = re.compile(
     r"(?:(?P<kind>models|tunedModels|dynamic|endpoints|vertex(?:/endpoints)?)/)?(?P<id>[A-Za-z0-9][A-Za-z0-9._-]{0,199})",
     re.ASCII,
 )
-COLLECTION = re.compile(r"/(?:upload/|download/)?v1(?:beta|alpha)?/(?:vertex/(?=cachedContents|publishers))?(\w+)")
+COLLECTION = re.compile(
+    r"/(?:upload/|download/)?v1(?:beta|alpha)?/(?:vertex/(?=cachedContents|publishers|batchPredictionJobs))?(\w+)"
+)
 """The beginning of a path of the API; its group is what the path is about, such as `files`."""
 
 VERTEX = "vertex/"
@@ -21,11 +23,11 @@ ENDPOINTS = "endpoints/"
 FILES_URL = "https://generativelanguage.googleapis.com/v1beta/"
 """What stands before `files/x` in the `fileUri` of a part, whatever host the gateway calls."""
 
-_PLACE = re.compile(r"projects/[^/\s]{1,120}/locations/[^/\s]{1,60}/(?=cachedContents/)")
+_PLACE = re.compile(r"projects/[^/\s]{1,120}/locations/[^/\s]{1,60}/(?=(?:cachedContents|batchPredictionJobs)/)")
 
 
 def without_place(text: str) -> str:
-    """`text` without the project and the location that Vertex AI writes before the name of a cache."""
+    """`text` without the project and the location that Vertex AI writes before the name of a cache or of a job."""
     return _PLACE.sub("", text)
 
 

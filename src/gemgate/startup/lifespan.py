@@ -196,6 +196,7 @@ async def services(
             readiness=await enter(aclosing(Readiness(store))),
             confirmed_keys=ConfirmedKeys(gemini),
             decisions=Decisions(gemini, chat.catalog),
+            bucket=bucket,
         )
 
 

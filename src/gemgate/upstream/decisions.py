@@ -62,13 +62,17 @@ class Decisions:
         return decisions
 
     def is_missing(self, model: str, account: str) -> bool:
-        """Whether Google has said that the API is not there.
+        """Whether the API is not there: Google has said so, or Vertex AI is asked.
 
         Args:
             model: Its resource name.
             account: The caller with a key of its own; empty for the gateway's keys.
         """
-        return self._known(model, account) == "missing"
+        return not self.has(model) or self._known(model, account) == "missing"
+
+    def has(self, model: str) -> bool:
+        """Whether the API of Google's that the model is asked at has decisions at all."""
+        return self.upstream.client.has_decisions(model)
 
     def is_known(self, model: str, account: str) -> bool:
         """Whether Google has answered for the model before, so that many calls may be made at once."""

@@ -79,7 +79,8 @@ _REPEATABLE = frozenset(
 )
 _MODEL_CALL = re.compile(
     r"/v1(?:beta|alpha)?/"
-    r"((?:models|tunedModels|dynamic|endpoints|vertex(?!/cachedContents|/publishers)(?:/endpoints)?)/[^/:]+)(?::(\w+))?"
+    r"((?:models|tunedModels|dynamic|endpoints"
+    r"|vertex(?!/cachedContents|/publishers|/batchPredictionJobs)(?:/endpoints)?)/[^/:]+)(?::(\w+))?"
 )
 
 

@@ -1,4 +1,4 @@
-"""The native input of a batch at the Developer API: inline or as a file, which is found again, and deleted at the end."""
+"""The native input of a batch at the Developer API: inline, or as a file that is found again and deleted at the end."""
 
 import pytest
 from tests.api.batches.support import Batches, chat
@@ -55,7 +55,7 @@ async def test_results_that_google_has_deleted_fail_the_batch_and_each_line(
 async def test_an_upload_that_is_there_already_is_used(batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(google_input, "MAX_INLINE_BYTES", 0)
     batches.google.refusals.append(("batchGenerateContent", 503, {"message": "Later.", "status": "UNAVAILABLE"}))
-    batch = await batches.create([chat("a")], CHAT)
+    batch = await batches.create([chat("a")])
     await batches.work()
     await batches.work(60)
     batches.google.run()

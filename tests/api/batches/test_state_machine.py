@@ -289,7 +289,9 @@ async def test_the_window_is_honoured(batches: Batches) -> None:
 
 
 async def test_a_batch_whose_window_has_closed_is_not_sent_any_more(batches: Batches) -> None:
-    batches.google.refusals.append((batches.google.creating, 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"}))
+    batches.google.refusals.append(
+        (batches.google.creating, 429, {"message": "Later.", "status": "RESOURCE_EXHAUSTED"})
+    )
     batch = await batches.create([chat("a"), chat("b", stream=True)])
     await batches.work()
     await batches.work(86_400)

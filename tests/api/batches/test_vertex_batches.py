@@ -96,7 +96,8 @@ def test_a_batch_goes_by_the_bucket_and_comes_back_in_openais_form(servers: Stac
 
 
 @pytest.mark.parametrize(
-    ("model", "location", "size"), [("gemini-embedding-001", "europe-west4", 768), ("gemini-embedding-2", "global", 256)]
+    ("model", "location", "size"),
+    [("gemini-embedding-001", "europe-west4", 768), ("gemini-embedding-2", "global", 256)],
 )
 def test_a_batch_of_embeddings_runs_where_vertex_ai_has_jobs_of_its_model(
     servers: Stack, client: openai.OpenAI, model: str, location: str, size: int

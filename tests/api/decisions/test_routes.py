@@ -10,6 +10,7 @@ from tests.api.moderations.test_routes import IMAGE, NO_API, PNG
 from tests.support.decisions import DECIDER, USAGE, decides
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import Answer, FakeGoogle, overloaded
+from tests.support.vertex import vertex_gateway
 
 from gemgate.api.decisions.wire import PARAMETERS, DecisionRequest
 
@@ -20,6 +21,7 @@ PICK = {
     "instructions": [{"type": "input_text", "text": "Which?"}, {"type": "input_json", "data": {"a": 1}}],
     "choices": [{"value": "refund", "description": "Money back"}, {"value": "replace"}],
 }
+BOTH: Json = {"upstream": "gemini,vertex", "gemini_api_key": "key-of-the-gateway"}
 RATE = {
     "type": "score",
     "name": "mood",
@@ -244,6 +246,33 @@ async def test_a_dry_run_shows_the_native_request_and_calls_nobody() -> None:
     assert response.json()["path"] == "/v1beta/decisions"
     assert response.json()["body"]["model"] == DECIDER
     assert google.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "path"),
+    [
+        ({}, DECIDER, None),
+        (BOTH, DECIDER, "/v1beta/decisions"),
+        (BOTH, f"vertex/{DECIDER}", None),
+    ],
+    ids=["Vertex AI alone", "both APIs", "both APIs, a model of Vertex AI's"],
+)
+async def test_a_dry_run_says_which_api_answers_and_refuses_what_vertex_ai_has_not(
+    settings: Json, model: str, path: str | None
+) -> None:
+    def nobody(request: httpx.Request) -> httpx.Response:
+        pytest.fail(f"{request.url} was asked")
+
+    body = {"model": model, "input": "a", "questions": [YES]}
+    async with vertex_gateway(nobody, **settings) as client:
+        shown = await client.post("/v1/decisions", json=body, headers={"x-gemgate-dry-run": "true"})
+        asked = await client.post("/v1/decisions", json=body) if path is None else shown
+    if path is not None:
+        assert (shown.status_code, shown.json()["path"], shown.json()["body"]["model"]) == (200, path, model)
+        return
+    assert error_of(shown) == (404, "model_not_found", "model")
+    assert shown.json()["error"]["message"] == asked.json()["error"]["message"]
+    assert "Vertex AI has no Decisions API: use a model of the Developer API." in shown.text
 
 
 async def test_a_file_of_somebody_else_cannot_be_named() -> None:

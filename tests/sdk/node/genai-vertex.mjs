@@ -1,9 +1,9 @@
 // Drives the gateway with @google/genai in its Vertex AI mode and prints one JSON object: what each flow saw.
-// Usage: node genai-vertex.mjs ORIGIN KEY VERSION PROJECT LOCATION
+// Usage: node genai-vertex.mjs ORIGIN KEY VERSION PROJECT LOCATION FOLDER
 import { GoogleGenAI } from "@google/genai";
 import { OAuth2Client } from "google-auth-library";
 
-const [baseUrl, key, apiVersion, project, location] = process.argv.slice(2);
+const [baseUrl, key, apiVersion, project, location, folder] = process.argv.slice(2);
 const httpOptions = { baseUrl, timeout: 120_000 };
 const authClient = new OAuth2Client();
 authClient.setCredentials({ access_token: key });
@@ -58,6 +58,21 @@ async function caches() {
   return { cache, got: got.name, cached: answer.usageMetadata.cachedContentTokenCount, changed, listed, gone };
 }
 
+async function batches() {
+  const src = `${folder}/in.jsonl`;
+  const job = await ai.batches.create({ model, src, config: { displayName: "mine", dest: `${folder}/out` } });
+  const states = [];
+  for (let polls = 0; polls < 4; polls++) states.push((await ai.batches.get({ name: job.name })).state);
+  const other = await ai.batches.create({ model, src });
+  await ai.batches.cancel({ name: other.name });
+  const cancelled = (await ai.batches.get({ name: other.name })).state;
+  const listed = (await read(await ai.batches.list({ config: { pageSize: 1 } }))).map((each) => each.name);
+  await ai.batches.delete({ name: job.name });
+  const gone = await refused(() => ai.batches.get({ name: job.name }));
+  const elsewhere = await refused(() => ai.batches.create({ model, src: "gs://another-bucket/in.jsonl" }));
+  return { job, states, cancelled, listed, other: other.name, gone, elsewhere };
+}
+
 const seen = {
   answer: (await ai.models.generateContent({ model, contents: "Hello there" })).text,
   streamed: await streamed(ai),
@@ -71,6 +86,7 @@ const seen = {
   models: (await read(await ai.models.list())).map((each) => each.name),
   tuned: (await ai.models.generateContent({ model: endpoint, contents: "Hello there" })).text,
   caches: await caches(),
+  batches: await batches(),
   refused: await refused(() => ai.models.generateContent({ model: "gemini-9-nonsense", contents: "Hello" })),
 };
 process.stdout.write(JSON.stringify(seen));

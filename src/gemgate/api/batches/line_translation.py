@@ -261,8 +261,8 @@ class _Embeddings:
 def _shortened(embedding: object, size: int | None) -> object:
     """An embedding of `size` numbers at most.
 
-    Jobs in Vertex AI were seen to give all 3,072 of gemini-embedding-001 whatever the request asks for. The first ones of
-    them are the shorter vector, but for its length, which is made 1 anyway.
+    Jobs in Vertex AI were seen to give all 3,072 of gemini-embedding-001 whatever the request asks for. The first ones
+    of them are the shorter vector, but for its length, which is made 1 anyway.
     """
     values = embedding.get("values") if isinstance(embedding, dict) else None
     return {"values": values[:size]} if size and isinstance(values, list) and len(values) > size else embedding

@@ -14,6 +14,8 @@ from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
 from gemgate.errors import ApiError
 from gemgate.gemini.decisions import PATH, DecisionResponse, usage_of
+from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.vertex.refusals import not_there
 from gemgate.media.references import Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
@@ -42,6 +44,8 @@ async def create_decision(request: Request) -> Response:
         first = await asked.aside.run(partial(translate, model=asked.models[0]))
         record.uses(first.model, first.notes, is_asked=not asked.is_dry_run)
         if asked.is_dry_run:
+            if not services.decisions.has(first.model):
+                raise _none(not_there(PATH))
             body = {"model": first.model.removeprefix("models/"), **first.body}
             return dry_run(services.gemini.client, PATH, body, 1, first.notes)
 
@@ -90,8 +94,14 @@ async def _decided(
             translation.model, translation.body, caller.key, account=caller.account, limits=attempt.limits
         )
     except NoDecisionsError as error:
-        msg = "Google serves no Decisions API for this key, or not with this model."
-        google = error_from_gemini(error.refusal).google if error.refusal is not None else None
-        if error.refusal is not None:
-            msg = f"{msg} Google said: {error_from_gemini(error.refusal).message}"
-        raise ApiError(404, msg, param="model", code="model_not_found", google=google) from error.refusal
+        raise _none(error.refusal) from error.refusal
+
+
+def _none(refusal: GeminiError | None) -> ApiError:
+    """The error for a model without a Decisions API, of which Google may have said more."""
+    msg = "Google serves no Decisions API for this key, or not with this model."
+    if refusal is None:
+        return ApiError(404, msg, param="model", code="model_not_found")
+    said = error_from_gemini(refusal)
+    msg = f"{msg} Google said: {said.message}"
+    return ApiError(404, msg, param="model", code="model_not_found", google=said.google)

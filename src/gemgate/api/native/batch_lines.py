@@ -4,7 +4,7 @@ Each line is a request that Google runs with the gateway's key, and may name fil
 Google gives no upload back: what is read is the gateway's copy, which is byte for byte what Google has.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing
 
 from anyio import to_thread
@@ -24,30 +24,50 @@ async def check_lines(exchange: Exchange, name: str) -> None:
         ApiError: 404 for a resource of another's, 403 for a model, 400 without a copy, or when a line of it cannot be
             read.
     """
-    store, access, caller = exchange.services.store, exchange.services.access, exchange.caller
+    store, caller = exchange.services.store, exchange.caller
     row = await store.files.get(caller.id, name)
     if row is None:
         raise _no_copy(name)
-    lines = _CheckedLines(exchange.services.settings.max_body_bytes)
-    seen: set[str] = set()
     try:
-        async with aclosing(store.files.open(row)) as pieces:
-            async for piece in pieces:
-                named = await to_thread.run_sync(_named, access, lines.feed(piece))
-                await _check(exchange, named, seen)
-        await _check(exchange, await to_thread.run_sync(_named, access, lines.finish()), seen)
+        async with aclosing(store.files.open(row)) as pieces, aclosing(checked(exchange, pieces)) as good:
+            async for _ in good:
+                pass
     except BlobMissingError:
         raise _no_copy(name) from None
 
 
-async def _check(exchange: Exchange, named: Named, seen: set[str]) -> None:
+async def checked(exchange: Exchange, pieces: AsyncIterable[bytes], folder: str = "") -> AsyncGenerator[bytes]:
+    """The same pieces of a file of requests, each as soon as the lines that it completes are found good.
+
+    Args:
+        exchange: Who asks.
+        pieces: Of any size.
+        folder: What the addresses of objects begin with that lines may name; empty: none.
+
+    Raises:
+        ApiError: 404 for a resource of another's, 403 for a model, 400 when a line cannot be read.
+    """
+    access = exchange.services.access
+    lines = _CheckedLines(exchange.services.settings.max_body_bytes)
+    seen: set[str] = set()
+    async for piece in pieces:
+        await _check(exchange, await to_thread.run_sync(_named, access, lines.feed(piece)), seen, folder)
+        yield piece
+    await _check(exchange, await to_thread.run_sync(_named, access, lines.finish()), seen, folder)
+
+
+async def _check(exchange: Exchange, named: Named, seen: set[str], folder: str) -> None:
     caller, access = exchange.caller, exchange.services.access
-    if new := named.names - seen:
+    if new := {name for name in named.names - seen if not _is_below(name, folder)}:
         await access.check_names(caller, new)
         seen |= new
     if caller.models is not None:
         for model in sorted(named.models):
             caller.check_model(model_name(model).removeprefix("models/"))
+
+
+def _is_below(name: str, folder: str) -> bool:
+    return bool(folder) and name.startswith(folder) and ".." not in name
 
 
 def _named(access: ResourceAccess, lines: Iterable[bytes]) -> Named:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     FILE_LIST = "file list"
     FILE_DELETE = "file delete"
     DOWNLOAD = "download"
+    JOB = "job"
 
 
 @dataclass(frozen=True)

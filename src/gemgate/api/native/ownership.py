@@ -27,7 +27,7 @@ from gemgate.gemini.resource_names import VERTEX, without_place
 from gemgate.model_routing.model_name import model_name
 from gemgate.redaction import redact, traceback_of
 
-_OWNED = frozenset({"files", "cachedContents", "batches", "fileSearchStores", "generatedFiles"})
+_OWNED = frozenset({"files", "cachedContents", "batches", "fileSearchStores", "generatedFiles", "batchPredictionJobs"})
 _MODELS = frozenset({"models", "tunedModels", "dynamic"})
 _LISTS_OF_MODELS = frozenset({"models", "publisherModels"})
 _OPERATION = re.compile(r"(?:models|tunedModels)/[^/]+/operations/[^/]+")
@@ -42,7 +42,13 @@ _WITH_FILES = _BATCHING | {"importFile"}
 _log = structlog.get_logger()
 
 _DAY = 86_400
-_LIFETIMES = {"files": 3 * _DAY, "generatedFiles": 3 * _DAY, "batches": 90 * _DAY, "models": 90 * _DAY}
+_LIFETIMES = {
+    "files": 3 * _DAY,
+    "generatedFiles": 3 * _DAY,
+    "batches": 90 * _DAY,
+    "batchPredictionJobs": 90 * _DAY,
+    "models": 90 * _DAY,
+}
 """Seconds, longer than Google keeps them."""
 
 

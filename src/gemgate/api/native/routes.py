@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.api.native import gateway_files as stored
-from gemgate.api.native import uploads
+from gemgate.api.native import uploads, vertex_jobs
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.methods import (
     Kind,
@@ -42,6 +42,7 @@ KINDS: Mapping[Kind, Callable[[Exchange], Awaitable[None]]] = {
     Kind.FILE: stored.get,
     Kind.FILE_LIST: stored.listed,
     Kind.FILE_DELETE: stored.delete,
+    Kind.JOB: vertex_jobs.create,
 }
 
 

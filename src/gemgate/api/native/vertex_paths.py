@@ -8,7 +8,7 @@ that the gateway asks for this model.
 import re
 from dataclasses import dataclass
 
-from gemgate.api.native.methods import METHODS, MatchedMethod, Method, Unknown
+from gemgate.api.native.methods import METHODS, Kind, MatchedMethod, Method, Unknown
 from gemgate.errors import ApiError
 from gemgate.gemini.resource_names import ENDPOINTS, VERTEX
 from gemgate.gemini.vertex.caller_tokens import is_token_key, placed
@@ -17,7 +17,7 @@ from gemgate.gemini.vertex.methods import METHODS as VERTEX_METHODS
 from gemgate.settings import Settings
 
 _MARK = re.compile(
-    r"/v1(?:beta1)?/(?:projects/[^/]+/locations/[^/]+/(?:publishers/google/models|endpoints|cachedContents)\b"
+    r"/v1(?:beta1)?/(?:projects/[^/]+/locations/[^/]+/(?:publishers/google/models|endpoints|cachedContents|batchPredictionJobs)\b"
     r"|publishers/google/models\b)"
 )
 """The beginning of what Vertex AI has here, whether it is well formed or not."""
@@ -26,7 +26,7 @@ _NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}"
 _ADDRESS = re.compile(
     r"/v1(?:beta1)?"
     r"(?:/projects/(?P<project>[A-Za-z0-9.:-]{1,120})/locations/(?P<location>[a-z0-9-]{1,40}))?"
-    rf"/(?:(?P<publisher>publishers/google/)?(?P<top>models|endpoints|cachedContents))(?:/(?P<name>{_NAME}))?"
+    rf"/(?:(?P<publisher>publishers/google/)?(?P<top>models|endpoints|cachedContents|batchPredictionJobs))(?:/(?P<name>{_NAME}))?"
     r"(?::(?P<call>[A-Za-z]{1,40}))?",
     re.ASCII,
 )
@@ -37,7 +37,21 @@ _METHODS = {
     for method in (*METHODS, _TOKENS)
     if method.top == "models" and method.verb == "POST" and method.call in VERTEX_METHODS
 }
-_CACHES = {(method.verb, "/" in method.template): method for method in METHODS if method.top == "cachedContents"}
+_JOB = "batchPredictionJobs"
+_PLACED = {
+    (method.top, method.verb, "/" in method.template, method.call): method
+    for method in (
+        *(method for method in METHODS if method.top == "cachedContents"),
+        Method("POST", _JOB, Kind.JOB, makes=True),
+        Method("GET", _JOB, lists=_JOB),
+        Method("GET", f"{_JOB}/{{name}}"),
+        Method("DELETE", f"{_JOB}/{{name}}"),
+        Method("POST", f"{_JOB}/{{name}}:cancel"),
+    )
+}
+"""What belongs to a project and a location, by what it is, the HTTP method, whether it has a name, and the call."""
+
+_TOPS = frozenset({top for top, *_ in _PLACED})
 _LIST = Method("GET", "models", lists="publisherModels")
 _GET = Method("GET", "models/{name}")
 _PUBLISHED = f"/v1beta/{VERTEX}publishers/google/models"
@@ -50,6 +64,9 @@ _KNOWN = (
     "GET /{version}/publishers/google/models/{model}",
     f"POST, GET /{{version}}/{_PLACE}cachedContents",
     f"GET, PATCH, DELETE /{{version}}/{_PLACE}cachedContents/{{cache}}",
+    f"POST, GET /{{version}}/{_PLACE}batchPredictionJobs",
+    f"GET, DELETE /{{version}}/{_PLACE}batchPredictionJobs/{{job}}",
+    f"POST /{{version}}/{_PLACE}batchPredictionJobs/{{job}}:cancel",
 )
 _CACHED_MODEL = re.compile(
     rf"projects/[^/]{{1,120}}/locations/[^/]{{1,60}}/publishers/google/models/({_NAME})", re.ASCII
@@ -90,12 +107,12 @@ def find_vertex(verb: str, path: str) -> VertexMethod | Unknown | None:
 def _asked(verb: str, found: re.Match[str]) -> tuple[Method, str, tuple[str, ...]] | None:
     """The method, the path within the gateway, and the names in it; None for an unknown method."""
     top, name, call = found["top"], found["name"], found["call"]
-    if top == "cachedContents":
-        method = _CACHES.get((verb, name is not None))
-        if method is None or call or found["publisher"] or not found["project"]:
+    if top in _TOPS:
+        method = _PLACED.get((top, verb, name is not None, call or ""))
+        if method is None or found["publisher"] or not found["project"]:
             return None
-        path = f"/v1beta/{VERTEX}cachedContents"
-        return (method, f"{path}/{name}", (name,)) if name else (method, path, ())
+        path = f"/v1beta/{VERTEX}{top}"
+        return (method, f"{path}/{name}" + (f":{call}" if call else ""), (name,)) if name else (method, path, ())
     if top == "endpoints":
         if verb != "POST" or not name or call not in _OF_ENDPOINTS or found["publisher"] or not found["project"]:
             return None
@@ -128,8 +145,8 @@ def lane_for(call: VertexMethod, settings: Settings, key: str | None) -> str | N
             return placed(key, call.project, call.location)
         except ValueError as error:
             raise ApiError(400, f"The path of the request: {error}.", code="invalid_value") from None
-    is_cache = call.method.top == "cachedContents"
-    is_ours = call.project == settings.google_cloud_project or (is_cache and call.project.isdecimal())
+    is_placed = call.method.top in _TOPS
+    is_ours = call.project == settings.google_cloud_project or (is_placed and call.project.isdecimal())
     if settings.vertex_api_key or not is_ours:
         msg = (
             "The gateway calls Vertex AI in its own project, and this path names another one. Write the gateway's, or "
@@ -140,7 +157,7 @@ def lane_for(call: VertexMethod, settings: Settings, key: str | None) -> str | N
 
 
 def _lane_in(call: VertexMethod, lanes: Lanes) -> str | None:
-    """The lane in the location of the path: one of those for its model, and for a cache any.
+    """The lane in the location of the path: one of those for its model, and for a cache or a job any.
 
     Raises:
         ApiError: 400, the location is not one of theirs.

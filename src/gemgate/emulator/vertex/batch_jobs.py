@@ -33,6 +33,7 @@ from gemgate.emulator.validation import Json
 from gemgate.emulator.vertex import words
 from gemgate.emulator.vertex.access import check_token
 from gemgate.emulator.vertex.body import as_developer, with_objects
+from gemgate.emulator.vertex.caches import number_of
 from gemgate.emulator.vertex.dress import dressed
 from gemgate.emulator.vertex.embedding_jobs import check_place, embedding_answerer
 
@@ -121,7 +122,7 @@ async def create_job(state: EmulatorState, request: Request) -> Delivery:
     )
     job = state.jobs.create(order)
     number = str(10**18 + len(state.predictions))
-    name = f"projects/{project}/locations/{location}/batchPredictionJobs/{number}"
+    name = f"projects/{number_of(project)}/locations/{location}/batchPredictionJobs/{number}"
     made = state.predictions[name] = PredictionJob(job, name, given, folder)
     if scenario.name == "batch-lost" and state.attempt(f"lost {order.display_name}") <= scenario.number:
         return Delivery(state, 200, {}, [Reset()])
@@ -130,16 +131,19 @@ async def create_job(state: EmulatorState, request: Request) -> Delivery:
 
 
 def _content(state: EmulatorState, config: Json) -> RequestContent:
-    """The object with the requests.
+    """The requests, of one object or of several.
 
     Raises:
-        GoogleApiError: 400, the object is missing.
+        GoogleApiError: 400, an object is missing.
     """
-    uris = config.get("gcsSource", {}).get("uris") or [""]
-    found = state.objects.get(str(uris[0]).removeprefix("gs://"))
-    if found is None:
-        raise invalid(f"Failed to read the input of the job: {uris[0]} does not exist.")
-    return found[0]
+    whole = RequestContent()
+    for uri in config.get("gcsSource", {}).get("uris") or [""]:
+        found = state.objects.get(str(uri).removeprefix("gs://"))
+        if found is None:
+            raise invalid(f"Failed to read the input of the job: {uri} does not exist.")
+        for line in found[0].lines():
+            whole.write(line + b"\n")
+    return whole
 
 
 def _deliver(state: EmulatorState, uri: str, content: RequestContent) -> None:
@@ -172,7 +176,7 @@ async def list_jobs(state: EmulatorState, request: Request) -> Delivery:
     wanted = _FILTER.fullmatch(query)
     if query and wanted is None:
         raise invalid(f"Invalid filter: {query}.")
-    parent = f"projects/{params['project']}/locations/{params['location']}/"
+    parent = f"projects/{number_of(params['project'])}/locations/{params['location']}/"
     found = [made for name, made in reversed(state.predictions.items()) if name.startswith(parent)]
     found = [made for made in found if wanted is None or made.body["displayName"] == wanted[1]]
     for made in found:
@@ -192,7 +196,8 @@ async def one_job(state: EmulatorState, request: Request) -> Delivery:
     number, colon, method = params["number"].partition(":")
     if (request.method == "POST") != bool(colon) or method not in ("", "cancel"):
         return html_reply(state, 404)
-    name = f"projects/{params['project']}/locations/{params['location']}/batchPredictionJobs/{number}"
+    project = number_of(params["project"])
+    name = f"projects/{project}/locations/{params['location']}/batchPredictionJobs/{number}"
     made = state.predictions.get(name)
     if made is None:
         raise GoogleApiError(404, f"The BatchPredictionJob {name} does not exist.")

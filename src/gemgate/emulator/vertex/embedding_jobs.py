@@ -19,7 +19,11 @@ _REGIONS = frozenset(
     {"us-central1", "us-east1", "us-east4", "us-west1", "us-west4", "europe-west1", "europe-west4"},
 )
 _MULTI_REGIONS = frozenset({"global", "us", "eu"})
-_FIELDS = {"content": "content", "embed_content_config": "embedContentConfig", "embedContentConfig": "embedContentConfig"}
+_FIELDS = {
+    "content": "content",
+    "embed_content_config": "embedContentConfig",
+    "embedContentConfig": "embedContentConfig",
+}
 _CODES = {400: 3, 403: 7, 404: 5, 429: 8, 500: 13, 503: 14}
 """Of `google.rpc.Code`, by HTTP statuses."""
 
@@ -61,6 +65,9 @@ def _canonical(model: ModelFamily, request: Json) -> Json:
     """
     if unknown := sorted(request.keys() - _FIELDS.keys()):
         raise bad_request(
-            [Violation("", f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.') for name in unknown]
+            [
+                Violation("", f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.')
+                for name in unknown
+            ]
         )
     return {"model": f"models/{model.name}", **{_FIELDS[name]: value for name, value in request.items()}}

@@ -311,6 +311,10 @@ class GeminiClient:
         """The first call that would be sent for one to `path`, a query included, of the Developer API."""
         return NativeCall(path, body)
 
+    def has_decisions(self, model: str) -> bool:  # noqa: ARG002  of two APIs, the model says which is asked
+        """Whether the API that `model` is asked at has decisions; the account may lack them all the same."""
+        return True
+
     def check_lasting(self, key: str) -> None:
         """Refuse a key of a caller's that ends before a job does; those of the Developer API last."""
 

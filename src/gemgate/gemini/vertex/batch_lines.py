@@ -1,9 +1,11 @@
 """Lines of Vertex AI's batch jobs, in the bucket, from and to those of the Developer API. Pure.
 
 Of a request to generate, Vertex AI gives no key of ours back: it writes the request again beside its answer. So the key
-of a line is a label of the request, as Google's users do it (LiteLLM, `batches/`). A text to embed has a key beside it,
-which comes back, and its settings in an object of their own. Source: docs.cloud.google.com/gemini-enterprise-agent-platform,
-`batch-prediction-genai-embeddings`; the answers are as of llumiverse PR 647.
+of a line is a label of the request, as Google's users do it (LiteLLM, `batches/`). A content to embed has a key beside
+it, which comes back, and its settings in an object of their own.
+
+Source: docs.cloud.google.com/gemini-enterprise-agent-platform/models/embeddings/batch-prediction-genai-embeddings; the
+answers are as of llumiverse PR 647.
 """
 
 from collections.abc import Mapping

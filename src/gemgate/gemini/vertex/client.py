@@ -31,7 +31,8 @@ MAX_AT_ONCE = 8
 """Calls that one list of texts to embed is, at a time."""
 
 _RESOURCE = re.compile(
-    rf"/v1beta/{VERTEX}(?:(?P<cache>cachedContents(?:/[\w.-]{{1,200}})?)|(?P<list>publishers/google/models(?:/[\w.-]{{1,200}})?))",
+    rf"/v1beta/{VERTEX}(?:(?P<placed>cachedContents(?:/[\w.-]{{1,200}})?|batchPredictionJobs(?:/[\w.-]{{1,200}}(?::cancel)?)?)"
+    r"|(?P<list>publishers/google/models(?:/[\w.-]{1,200})?))",
     re.ASCII,
 )
 """What is not a method of a model, as native paths of Vertex AI's are written within the gateway."""
@@ -224,6 +225,10 @@ class VertexClient(GeminiClient):
         written = whole_names(fitted_bytes(encode(body))[0], url.path, is_own=False)
         return NativeCall(url.raw_path.decode(), orjson.loads(written), calls)
 
+    def has_decisions(self, model: str) -> bool:  # noqa: ARG002  it has none for any model
+        """Vertex AI has no Decisions API."""
+        return False
+
     def check_lasting(self, key: str) -> None:
         """Refuse a caller's own token: a job lives for a day, and a token for an hour.
 
@@ -252,9 +257,9 @@ class VertexClient(GeminiClient):
         Raises:
             GeminiError: 501, it has no such thing; the text says what to use instead.
         """
-        found = _METHOD.fullmatch(url.path)
-        if found is None and (resource := _RESOURCE.fullmatch(url.path)) is not None:
+        if (resource := _RESOURCE.fullmatch(url.path)) is not None:
             return self._resource_url(url, resource, self._lane(key))
+        found = _METHOD.fullmatch(url.path)
         if found is None or found["method"] not in METHODS:
             raise not_there(url.path)
         lane = self._lane(key, found["model"])
@@ -262,16 +267,16 @@ class VertexClient(GeminiClient):
         return lane.model_url(found["model"], found["method"] + (f"?{query}" if query else ""))
 
     def _resource_url(self, url: httpx.URL, resource: re.Match[str], lane: Lane) -> httpx.URL:
-        """Where a cache, or the list of models, is.
+        """Where a cache, a batch job, or the list of models is.
 
         Raises:
-            GeminiError: 400, the express mode has no caches.
+            GeminiError: 400, the express mode has neither caches nor jobs.
         """
         if resource["list"]:
             return httpx.URL(f"{lane.origin}/v1beta1/{resource['list']}", params=url.params or None)
         if lane.is_express:
             raise not_there(url.path)
-        return httpx.URL(f"{lane.origin}{lane.parent}/{resource['cache']}", params=url.params or None)
+        return httpx.URL(f"{lane.origin}{lane.parent}/{resource['placed']}", params=url.params or None)
 
     def _models_url(self, url: httpx.URL, key: str) -> httpx.URL:
         return httpx.URL(self._lane(key).origin + MODELS_PATH, params=url.params or None)
@@ -368,6 +373,10 @@ class GoogleClient(GeminiClient):
         """As of the API that the model in `path` is asked at."""
         is_vertex = path.startswith((f"/v1beta/{VERTEX}", f"/v1beta/{ENDPOINTS}"))
         return self.vertex.shown(path, body) if is_vertex else super().shown(path, body)
+
+    def has_decisions(self, model: str) -> bool:
+        """Whether `model` is asked at the Developer API."""
+        return not model.startswith((VERTEX, ENDPOINTS))
 
     async def generate(
         self, model: str, body: Body, key: str, *, within: float | None = None

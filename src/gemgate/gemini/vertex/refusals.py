@@ -17,6 +17,7 @@ _INSTEAD = {
     "generatedFiles": _FILES,
     "batches": "Vertex AI has batches by a bucket alone: with GEMGATE_VERTEX_BUCKET, /v1/batches are there. Else send "
     "the requests one by one, or use the Developer API.",
+    "batchPredictionJobs": "The express mode of Vertex AI has no batches: they need a project.",
     "cachedContents": "Vertex AI has caches below a project and a location: use its own paths for them.",
     "decisions": "Vertex AI has no Decisions API: use a model of the Developer API.",
     "fileSearchStores": "Vertex AI has no File Search: use a model of the Developer API.",
