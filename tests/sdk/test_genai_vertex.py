@@ -266,7 +266,7 @@ def test_a_batch_is_created_polled_listed_and_deleted(client: genai.Client, vert
     assert re.fullmatch(r"projects/\d+/locations/global/batchPredictionJobs/\d+", name)
     asked = vertex.seen.requests[-1]
     assert asked.path == f"/v1/projects/{PROJECT}/locations/global/batchPredictionJobs"
-    (copy,) = asked.body.pop("inputConfig")["gcsSource"]["uris"]
+    (copy,) = asked.body["inputConfig"]["gcsSource"]["uris"]
     assert re.fullmatch(rf"{BUCKET}/native/[0-9a-f]{{32}}/0.jsonl", copy)
     assert asked.body["model"] == f"publishers/google/models/{MODEL}"
     for _ in range(4):

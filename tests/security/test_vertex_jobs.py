@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from tests.api.batches.support import chat
 from tests.auth.support import bearer, write_keys
 from tests.support.stack import Stack
 from tests.support.vertex import vertex_gateway
@@ -164,8 +165,7 @@ def test_a_refusal_of_googles_is_passed_on_and_leaves_no_copy(servers: Stack) ->
 
 
 def test_jobs_of_the_gateways_own_batches_are_nobodys_here(servers: Stack) -> None:
-    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "gemini-2.5-flash"}}
-    line["body"] |= {"messages": [{"role": "user", "content": "[[emulator: batch-slow]] Hello"}]}
+    line = chat("a", "[[emulator: batch-slow]] Hello")
     files = {"file": ("in.jsonl", orjson.dumps(line))}
     with httpx.Client(base_url=servers.gateway, headers=bearer(ALICE), timeout=60) as client:
         file = client.post("/v1/files", files=files, data={"purpose": "batch"}).json()["id"]

@@ -17,6 +17,7 @@ import httpx
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.api.batches.support import Json
+from tests.support.vertex_stack import PROJECT, service_account
 
 from gemgate.emulator.app import create_emulator
 from gemgate.emulator.server import serve_in_thread
@@ -25,6 +26,8 @@ from gemgate.emulator.timing import Timing
 ROOT = Path(__file__).parents[3]
 REPLICA = ("-m", "tests.api.batches.replica")
 KEY = "AIza-made-up"
+LOCATION = "us-central1"
+VERTEX_JOBS = f"/v1/projects/{PROJECT}/locations/{LOCATION}/batchPredictionJobs"
 PATIENCE = 90.0
 FINAL = {"completed", "failed", "expired", "cancelled"}
 
@@ -99,7 +102,9 @@ def _generic(path: str) -> str:
     """A path without ids."""
     head, colon, method = path.partition(":")
     parts = head.split("/")
-    if parts[-2] in ("files", "batches"):
+    if parts[1] == "storage":
+        return f"/storage/{path.rpartition('/')[2]}"
+    if parts[-2] in ("files", "batches", "batchPredictionJobs"):
         parts[-1] = "id"
     return "/".join(parts) + colon + method
 
@@ -276,6 +281,11 @@ class Gateways:
 
     def jobs(self, batch_id: str) -> list[Json]:
         """What Google was given for a batch."""
+        if "GEMGATE_VERTEX_BUCKET" in self.environment:
+            bearer = {"authorization": "Bearer ya29.of-the-test"}
+            listed = httpx.get(self.upstream + VERTEX_JOBS, params={"pageSize": 1000}, headers=bearer).json()
+            made: list[Json] = listed.get("batchPredictionJobs", [])
+            return [job for job in made if job["displayName"] == f"gemgate-{batch_id}"]
         page = httpx.get(f"{self.upstream}/v1beta/batches", params={"pageSize": 1000}, headers={"x-goog-api-key": KEY})
         found = page.json().get("operations", [])
         return [job for job in found if job["metadata"]["displayName"] == f"gemgate-{batch_id}"]
@@ -299,11 +309,27 @@ def emulator_behind_gate() -> Iterator[tuple[str, Gate]]:
         yield upstream, gate
 
 
+def vertex_environment(directory: Path, upstream: str) -> dict[str, str]:
+    """That of gateways to which `upstream` is Vertex AI and Cloud Storage; their credentials are in `directory`."""
+    credentials = directory / "credentials.json"
+    credentials.write_bytes(orjson.dumps(service_account(upstream)))
+    return {
+        "GEMGATE_UPSTREAM": "vertex",
+        "GEMGATE_VERTEX_ENDPOINT": upstream,
+        "GEMGATE_VERTEX_STORAGE_ENDPOINT": f"{upstream}/storage",
+        "GEMGATE_VERTEX_BUCKET": "gs://a-bucket/gemgate",
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "GOOGLE_CLOUD_LOCATION": LOCATION,
+        "GOOGLE_APPLICATION_CREDENTIALS": str(credentials),
+    }
+
+
 @contextmanager
-def gateways_in(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[Gateways]:
+def gateways_in(directory: Path, *, in_vertex: bool = False) -> Iterator[Gateways]:
     """Gateways whose files are in `directory`; at the end no process of theirs is left."""
     with emulator_behind_gate() as (upstream, gate):
-        made = Gateways(directory, upstream, gate, environment or {})
+        environment = vertex_environment(directory, upstream) if in_vertex else {}
+        made = Gateways(directory, upstream, gate, environment)
         try:
             yield made
         finally:

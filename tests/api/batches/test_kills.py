@@ -33,9 +33,14 @@ SCENARIOS: Mapping[str, Scenario] = {
 SHARES = {"in a file": 6, "inline": 4, "embeddings": 3, "cancelled": 3}
 
 
+IN_VERTEX = {"in a file": 6, "embeddings": 3, "cancelled": 3}
+"""The same of Vertex AI, where all goes by a bucket."""
+
+
 @pytest.fixture
-def gateways(tmp_path: Path) -> Iterator[Gateways]:
-    with gateways_in(tmp_path) as made:
+def gateways(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Gateways]:
+    """Gateways that ask the Developer API, or the API that a test has as the parameter of this fixture."""
+    with gateways_in(tmp_path, in_vertex=getattr(request, "param", "") == "vertex") as made:
         yield made
 
 
@@ -63,8 +68,14 @@ def test_killed_where_it_matters_most_a_gateway_loses_nothing_and_submits_once(g
 
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    ("name", "share", "shares"),
-    [(name, share, shares) for name, shares in SHARES.items() for share in range(shares)],
+    ("gateways", "name", "share", "shares"),
+    [
+        (api, name, share, shares)
+        for api, found in (("gemini", SHARES), ("vertex", IN_VERTEX))
+        for name, shares in found.items()
+        for share in range(shares)
+    ],
+    indirect=["gateways"],
 )
 def test_killed_anywhere_a_gateway_loses_nothing_and_submits_once(
     gateways: Gateways, name: str, share: int, shares: int

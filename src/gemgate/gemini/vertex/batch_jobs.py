@@ -49,9 +49,7 @@ class VertexJobs:
             GeminiError: 400, Vertex AI embeds nothing with this model in jobs, or not in its locations.
         """
         lanes = self._client.lanes.serving(model)
-        if kind == "embed":
-            lanes = _embedding_lanes(model, lanes)
-        names = [each.name for each in lanes]
+        names = [each.name for each in (lanes if kind == "generate" else _embedding_lanes(model, lanes))]
         return lane if lane in names or not names else names[0]
 
     async def create(self, model: str, *, display_name: str, lane: str, source: str, destination: str) -> BatchJob:
