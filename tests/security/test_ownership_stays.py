@@ -164,6 +164,11 @@ def test_the_models_of_a_key_hold_for_every_body(tmp_path: Path) -> None:
         asked += 2
         batch = {"batch": {"inputConfig": {"fileName": "files/bobs-lines"}}}
         assert error_of(pair.post(f"{FLASH}:batchGenerateContent", batch, BOB))["code"] == 403
+        twice = b'{"request": {"cachedContent": "cachedContents/of-alice", "cachedContent": ""}}\n'
+        assert pair.upload(twice, BOB, "files/bobs-twice").status_code == 200
+        asked += 2
+        batch = {"batch": {"inputConfig": {"fileName": "files/bobs-twice"}}}
+        assert error_of(pair.post(f"{FLASH}:batchGenerateContent", batch, BOB))["code"] == 400
         assert pair.asked == asked
         assert pair.post("/v1beta/cachedContents", {"model": "models/gemini-2.5-flash"}, BOB).status_code == 200
 

@@ -17,6 +17,7 @@ from gemgate.api.native import vertex_jobs
 from gemgate.auth.client_keys import owner_of_name
 from gemgate.emulator.content import RequestContent
 from gemgate.emulator.timing import Timing
+from gemgate.media.bucket import OperatorBucket
 
 pytestmark = pytest.mark.integration
 
@@ -91,6 +92,11 @@ def media(uri: str) -> dict[str, Any]:
         {**HELLO, "cached_content": "cachedContents/1"},
         b'{"request": {"contents": [{"role": "user", "parts": [{"fileData": {"fileUri": "gs:\\/\\/b\\/o"}}]}]}}',
         b'{"request": {"contents": [{"role": "user", "parts": [{"fileData": {"fileUri": "gs://b/o"}}]}]',
+        b'{"request": {"contents": [{"parts": [{"fileData": {"fileUri": "gs://b/o", "fileUri": "https://a.com/o"}}]}]}}',
+        b'{"request": {"cachedContent": "cachedContents/1"}, "request": {"contents": []}}',
+        orjson.dumps({"request": media("gs://b/o")}).decode().encode("utf-16"),
+        gzip.compress(orjson.dumps({"request": media("gs://b/o")})),
+        b'"gs"',
     ],
 )
 def test_a_line_names_nothing_of_others_and_no_copy_of_it_is_left(servers: Stack, line: Any) -> None:
@@ -153,8 +159,25 @@ def test_an_object_that_is_missing_or_too_large_is_reported(servers: Stack, monk
     missing = ask(servers, order(f"{folder(ALICE)}/no.jsonl"))
     assert (missing.status_code, "There is no object" in missing.text) == (400, True)
     source = put(servers, f"{folder(ALICE)}/in.jsonl", HELLO)
+    asked = order(source)
+    asked["inputConfig"]["gcsSource"]["uris"] *= 2
+    size = len(servers.seen.objects[source.removeprefix("gs://")][0].read())
+    monkeypatch.setattr(vertex_jobs, "MAX_BATCH_BYTES", 2 * size - 1)
+    assert ask(servers, asked).status_code == 413
+    assert ask(servers, order(source)).status_code == 200
+
+
+def test_an_object_that_grows_after_it_was_looked_at_is_not_copied(
+    servers: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def size(_bucket: OperatorBucket, _key: str) -> int:
+        return 1
+
+    source, before = put(servers, f"{folder(ALICE)}/in.jsonl", HELLO), copies(servers)
     monkeypatch.setattr(vertex_jobs, "MAX_BATCH_BYTES", 10)
+    monkeypatch.setattr(OperatorBucket, "size", size)
     assert ask(servers, order(source)).status_code == 413
+    assert copies(servers) == before
 
 
 def test_a_refusal_of_googles_is_passed_on_and_leaves_no_copy(servers: Stack) -> None:

@@ -6,13 +6,15 @@ Google gives no upload back: what is read is the gateway's copy, which is byte f
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 from contextlib import aclosing
+from functools import partial
 
 from anyio import to_thread
 
 from gemgate.api.native.exchange import Exchange
+from gemgate.api.native.request_body import parsed, parsed_unambiguously
 from gemgate.auth.resource_access import ResourceAccess
 from gemgate.errors import ApiError
-from gemgate.gemini.named_resources import Named
+from gemgate.gemini.named_resources import Named, may_name
 from gemgate.model_routing.model_name import model_name
 from gemgate.store import BlobMissingError
 
@@ -42,18 +44,19 @@ async def checked(exchange: Exchange, pieces: AsyncIterable[bytes], folder: str 
     Args:
         exchange: Who asks.
         pieces: Of any size.
-        folder: What the addresses of objects begin with that lines may name; empty: none.
+        folder: What the addresses of objects begin with that lines may name; empty: none. With one, each line must be
+            an object of JSON.
 
     Raises:
         ApiError: 404 for a resource of another's, 403 for a model, 400 when a line cannot be read.
     """
-    access = exchange.services.access
+    named_in = partial(_named, exchange.services.access, is_strict=bool(folder))
     lines = _CheckedLines(exchange.services.settings.max_body_bytes)
     seen: set[str] = set()
     async for piece in pieces:
-        await _check(exchange, await to_thread.run_sync(_named, access, lines.feed(piece)), seen, folder)
+        await _check(exchange, await to_thread.run_sync(named_in, lines.feed(piece)), seen, folder)
         yield piece
-    await _check(exchange, await to_thread.run_sync(_named, access, lines.finish()), seen, folder)
+    await _check(exchange, await to_thread.run_sync(named_in, lines.finish()), seen, folder)
 
 
 async def _check(exchange: Exchange, named: Named, seen: set[str], folder: str) -> None:
@@ -70,9 +73,19 @@ def _is_below(name: str, folder: str) -> bool:
     return bool(folder) and name.startswith(folder) and ".." not in name
 
 
-def _named(access: ResourceAccess, lines: Iterable[bytes]) -> Named:
+def _named(access: ResourceAccess, lines: Iterable[bytes], *, is_strict: bool) -> Named:
+    """What the lines name together.
+
+    Raises:
+        ApiError: 400 for a line that names something and could be read in two ways; if `is_strict`, for any that is no
+            object of JSON.
+    """
     together = Named()
     for line in lines:
+        if is_strict and line.strip() and not isinstance(parsed(line), dict):
+            raise ApiError(400, "A line of the input of the batch is not an object.", code="invalid_json")
+        if may_name(line):
+            parsed_unambiguously(line)
         if (named := access.named_in_line(line)) is not None:
             together.names |= named.names
             together.models |= named.models

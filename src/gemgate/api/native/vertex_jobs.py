@@ -72,7 +72,14 @@ def _folder(exchange: Exchange, bucket: OperatorBucket) -> CallerFolder:
 async def _created(
     exchange: Exchange, bucket: OperatorBucket, order: JobOrder, folder: CallerFolder
 ) -> tuple[GeminiResponse, bytes]:
-    """Google's answer. The copies stay where it is not known whether there is a job that reads them."""
+    """Google's answer. The copies stay where it is not known whether there is a job that reads them.
+
+    Raises:
+        ApiError: 400, an object is missing; 413, they are too large; 404 and 403 for what a line names.
+        GeminiError: Google refuses the job, or the bucket may not be used.
+        StoreError: Cloud Storage does not answer.
+    """
+    await _check_sizes(bucket, order)
     place = f"{_COPIES}/{uuid4().hex}"
     try:
         copies = [
@@ -98,28 +105,45 @@ async def _copied(exchange: Exchange, bucket: OperatorBucket, key: str, copy: st
         GeminiError: the bucket may not be used.
         StoreError: Cloud Storage does not answer.
     """
-    size = await bucket.size(key)
-    if size is None:
-        raise _missing(bucket.uri(key))
-    if size > MAX_BATCH_BYTES:
-        msg = (
-            f"{bucket.uri(key)} has {size} bytes, and at most {MAX_BATCH_BYTES} are taken. Split it into several jobs."
-        )
-        raise ApiError(413, msg, param=_SOURCES, code="max_file_size_exceeded")
 
     async def pieces() -> AsyncGenerator[bytes]:
+        size = 0
         async with aclosing(bucket.joined([key])) as read, aclosing(checked(exchange, read, folder.uri)) as good:
             async for piece in good:
+                size += len(piece)
+                if size > MAX_BATCH_BYTES + 1:  # it has grown since it was looked at; an end of line may be added
+                    raise _too_large(size)
                 yield piece
 
     try:
         async with aclosing(pieces()) as good:
             await bucket.put(copy, good)
     except BlobMissingError as error:
-        raise ApiError(
-            400, f"There is no object {bucket.uri(key)}.", param=_SOURCES, code="object_not_found"
-        ) from error
+        raise _missing(bucket.uri(key)) from error
     return bucket.uri(copy)
+
+
+async def _check_sizes(bucket: OperatorBucket, order: JobOrder) -> None:
+    """Refuse objects that are missing, or that have more bytes together than the input of a batch may have.
+
+    Raises:
+        ApiError: 400 or 413.
+        GeminiError: the bucket may not be used.
+        StoreError: Cloud Storage does not answer.
+    """
+    total = 0
+    for key in order.sources:
+        size = await bucket.size(key)
+        if size is None:
+            raise _missing(bucket.uri(key))
+        total += size
+    if total > MAX_BATCH_BYTES:
+        raise _too_large(total)
+
+
+def _too_large(size: int) -> ApiError:
+    msg = f"The objects have {size} bytes together, and at most {MAX_BATCH_BYTES} are taken. Split them up."
+    return ApiError(413, msg, param=_SOURCES, code="max_file_size_exceeded")
 
 
 def _missing(uri: str) -> ApiError:
