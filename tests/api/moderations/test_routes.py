@@ -13,6 +13,7 @@ from openai.types.moderation_model import ModerationModel
 from tests.support.decisions import DECIDER, USAGE, decides
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import Answer, FakeGoogle, failure, overloaded
+from tests.support.vertex import vertex_gateway
 
 from gemgate.api.moderations.categories import CATEGORIES
 from gemgate.api.moderations.wire import OPENAI_MODELS, PARAMETERS, ModerationRequest
@@ -284,6 +285,21 @@ async def test_a_dry_run_shows_the_native_request_and_calls_nobody(model: str | 
     assert shown["path"].startswith(path)
     assert (shown["calls"], google.requests) == (3, [])
     assert bool(shown["body"].get("questions")) is (model is None)
+
+
+async def test_before_vertex_ai_the_general_model_judges_and_a_dry_run_says_so() -> None:
+    seen: list[str] = []
+
+    def google(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        return httpx.Response(503, json={"error": {"code": 503, "message": "Later.", "status": "UNAVAILABLE"}})
+
+    async with vertex_gateway(google, retries=0) as client:
+        shown = await client.post("/v1/moderations", json=MANY, headers={"x-gemgate-dry-run": "true"})
+        assert seen == []
+        await client.post("/v1/moderations", json=MANY)
+    assert shown.json()["path"].startswith("/v1/projects/my-project/locations/global/publishers/google/models/gemini-")
+    assert set(seen) == {shown.json()["path"]}
 
 
 async def test_a_file_of_somebody_else_cannot_be_named() -> None:
