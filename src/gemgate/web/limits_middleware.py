@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,54 +66,36 @@ class LimitsMiddleware:
     ) -> None:
         self._app = app
         self._max = maximum
-        self._share = share
+        self._share = math.inf if share is None else share
         self._body_timeout = body_timeout
         self._body_total_timeout = body_total_timeout
         self._running = 0
         self._arriving: set[_BoundedBody] = set()
         self._callers: dict[object, int] = {}
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
-            return self._app(scope, receive, send)
-        if self._share is None:
-            return (self._with_body if WHOLE_BODY in scope else self._receiving_body)(scope, receive, send)
-        return self._within_share(self._share, scope, receive, send)
-
-    async def _within_share(self, share: int, scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app(scope, receive, send)
+            return
         caller = scope.get(CREDENTIAL) or (scope.get("client") or ("",))[0]
-        held = self._callers.get(caller, 0)
-        if held >= share:
-            await answer(_too_many(share))(scope, receive, send)
+        held, is_whole = self._callers.get(caller, 0), WHOLE_BODY in scope
+        if held >= self._share:
+            await answer(_too_many(held))(scope, receive, send)
+            return
+        if is_whole and self._running >= self._max:
+            await answer(overloaded(self._max))(scope, receive, send)
             return
         self._callers[caller] = held + 1
+        self._running += is_whole
         try:
-            if WHOLE_BODY not in scope:
-                await self._receiving_body(scope, receive, send)
-            elif self._running >= self._max:
-                await answer(overloaded(self._max))(scope, receive, send)
-            else:  # as `_with_body`, without a coroutine more
-                self._running += 1
-                try:
-                    await self._app(scope, receive, send)
-                finally:
-                    self._running -= 1
+            await (self._app if is_whole else self._receiving_body)(scope, receive, send)
         finally:
+            self._running -= is_whole
             if (held := self._callers[caller]) > 1:
                 self._callers[caller] = held - 1
             else:
                 del self._callers[caller]
-
-    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._running >= self._max:
-            await answer(overloaded(self._max))(scope, receive, send)
-            return
-        self._running += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._running -= 1
 
     async def _receiving_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _BoundedBody(self, scope, receive, self._body_timeout, self._body_total_timeout)
