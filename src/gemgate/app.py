@@ -121,7 +121,8 @@ def _add_middleware(
     app.add_middleware(
         FastPath, endpoints=_HOT, marked=(native.ASKED, native.serve)
     )  # what is added later is around it
-    app.add_middleware(QuotaMiddleware)
+    if settings.client_keys_file is not None:  # keys of the environment have neither limits nor budgets
+        app.add_middleware(QuotaMiddleware)
     app.add_middleware(
         LimitsMiddleware,
         maximum=settings.max_concurrent_requests,
