@@ -206,7 +206,7 @@ def test_counts_that_make_no_sense_do_not_make_a_counter_fall() -> None:
     record.asks("chat", FLASH)
     record.answered(FLASH, {"promptTokenCount": 1, "cachedContentTokenCount": 5, "candidatesTokenCount": -3})
     record.settle()
-    metrics.began()
+    metrics.in_progress(1)
     metrics.ended(record)
     assert metrics.registry.get_sample_value("gemgate_requests_in_progress") == 0
 

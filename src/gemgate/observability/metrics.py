@@ -67,6 +67,8 @@ class Metrics(Observer):
 
     Attributes:
         registry: Where they are registered.
+        in_progress: Adds to the requests that are being served; `ended` takes one away.
+        open_streams: Adds to the streams that are being sent; `ended` takes a stream away.
         loop_lag: Takes how late the event loop is, in seconds.
         batches_until: For how long the count of the batches is good, by the monotonic clock.
     """
@@ -112,8 +114,8 @@ class Metrics(Observer):
         text = "Of one stream, the longest time between two events."
         self._gap = histogram("stream_longest_gap_seconds", text, _GAPS)
         self._streams = counter("streams", "Streams that have ended, and how.", "route", "model", "outcome")
-        self._in_progress = _adding(gauge("requests_in_progress", "Requests being served.", "livesum"))
-        self._open_streams = gauge("open_streams", "Streams being sent.", "livesum")
+        self.in_progress = _adding(gauge("requests_in_progress", "Requests being served.", "livesum"))
+        self.open_streams = _adding(gauge("open_streams", "Streams being sent.", "livesum"))
         text = "Tokens by kind: prompt (without cached), cached, completion (without thoughts), thoughts."
         self._tokens = counter("tokens", text, "model", "caller", "kind")
         text = "Cost of tokens, images of Imagen and web searches, in US dollars."
@@ -149,17 +151,9 @@ class Metrics(Observer):
         self.loop_lag = Histogram("gemgate_event_loop_lag_seconds", text, buckets=_LAGS, registry=self.registry)
         gauge("build_info", "Always 1.", "max", "version").labels(__version__).set(1)
 
-    def began(self) -> None:
-        """A request has come in."""
-        self._in_progress(1)
-
-    def stream_began(self) -> None:
-        """The headers of a stream are being sent."""
-        self._open_streams.inc()
-
     def ended(self, record: Record) -> None:
         """A request has ended, and its record is settled."""
-        self._in_progress(-1)
+        self.in_progress(-1)
         route = record.route
         model = self.model(record.model, is_good=record.has_answer)
         method = record.method if record.method in _METHODS else OTHER
@@ -179,7 +173,7 @@ class Metrics(Observer):
                 self._adjusted.labels(self._param(change)).inc()
 
     def _stream_ended(self, record: Record, model: str) -> None:
-        self._open_streams.dec()
+        self.open_streams(-1)
         self._streams.labels(record.route, model, record.outcome).inc()
         if not record.first_event:
             return

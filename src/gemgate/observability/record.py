@@ -3,12 +3,12 @@
     record = current()
     record.asks("chat", "google/gemini-2.5-flash")
 
-Outside a request (a batch, a test of one function) `current()` is a record that nobody reads.
+Outside a request (a batch, a test of one function) `current()` is a record that keeps nothing.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Literal, NamedTuple, Protocol
 
 from gemgate.gemini.resource_names import without_prefixes
@@ -331,31 +331,36 @@ def _end_user(request: object) -> str:
 _CREDENTIALS = ("authorization", "x-goog-api-key", "api-key")
 _SHORTEST_KEY = 8  # shorter ones are words, "Bearer" among them
 
-_current: ContextVar[Record | None] = ContextVar("gemgate_record", default=None)
+
+class _Unread(Record):
+    """The record where no request is served: what is noted in it is forgotten at once."""
+
+    __slots__ = ("_is_made",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_made = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not hasattr(self, "_is_made"):
+            super().__setattr__(name, value)
+
+    def answered(self, served: str | None, usage: UsageMetadata | None) -> None:
+        """Nothing is kept."""
 
 
-def current() -> Record:
-    """The record of the request that is being served."""
-    return _current.get() or Record()
+current_record: ContextVar[Record] = ContextVar("gemgate_record", default=_Unread())  # noqa: B039  it keeps nothing
+"""Holds the record of a request while it is served, in the tasks that are started from there too."""
+
+current = current_record.get
+"""The record of the request that is being served."""
 
 
 def request_id() -> str | None:
     """The id of the request that is being served, if one is."""
-    record = _current.get()
-    return record.request_id if record is not None else None
+    return current().request_id or None
 
 
 def current_caller() -> str:
     """The name of the key of the caller that is being served; empty outside a request, or before it is known."""
-    record = _current.get()
-    return record.caller or "" if record is not None else ""
-
-
-def make_current(record: Record) -> Token[Record | None]:
-    """`record` is the current one, in the tasks that are started from here too, until `restore`."""
-    return _current.set(record)
-
-
-def restore(token: Token[Record | None]) -> None:
-    """What was the current record before is it again."""
-    _current.reset(token)
+    return current().caller or ""

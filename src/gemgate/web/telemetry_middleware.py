@@ -19,8 +19,7 @@ from gemgate.observability.record import (
     UNMATCHED,
     EndedRequest,
     Record,
-    make_current,
-    restore,
+    current_record,
 )
 from gemgate.redaction import redact, traceback_of
 from gemgate.web.disconnect import DISCONNECT, Disconnect
@@ -87,10 +86,10 @@ class TelemetryMiddleware:
         exchange = _MeasuredExchange(record, self._metrics, receive, send, bodies, disconnect)
         is_quiet = record.path in _QUIET_PATHS
         if not is_quiet:
-            self._metrics.began()
+            self._metrics.in_progress(1)
         if self._tracing is not None and not is_quiet:
             self._tracing.begin(scope, record)
-        token = make_current(record)
+        token = current_record.set(record)
         # Where the connection tells of a disconnect, no message has to be looked at.
         handle_sigterm = receive if disconnect is not None and bodies is None else exchange.receive
         try:
@@ -110,7 +109,7 @@ class TelemetryMiddleware:
             self._tell(record, shown, is_quiet=is_quiet)
             if shown is not None:
                 self._log.debug("bodies", **shown)
-            restore(token)
+            current_record.reset(token)
 
     def _route(self, scope: Scope) -> str:
         """The template of the path: `/v1/files/{file_id:path}`."""
@@ -200,7 +199,7 @@ class _MeasuredExchange:
             if name == b"content-type":
                 if b"event-stream" in value:
                     self._record.is_stream = True
-                    self._metrics.stream_began()
+                    self._metrics.open_streams(1)
             elif name == b"cache-control":
                 is_unsaid = False
         headers.append((b"x-request-id", self._record.request_id.encode()))
