@@ -15,7 +15,7 @@ from gemgate import __version__
 from gemgate.api import docs_page, health
 from gemgate.api import metrics_endpoint as exposition
 from gemgate.api.batches.routes import router as batches_router
-from gemgate.api.chat.routes import create_chat_completion
+from gemgate.api.chat.completion import create_chat_completion
 from gemgate.api.chat.routes import router as chat_router
 from gemgate.api.completions.routes import router as completions_router
 from gemgate.api.console import routes as console_routes

@@ -65,8 +65,11 @@ class ChatSource(NamedTuple):
         return False
 
 
-async def complete(request: Request) -> Response:
-    """The answer to a request for a chat completion."""
+async def create_chat_completion(request: Request) -> Response:
+    """Answer with a `chat.completion`, or with a stream of `chat.completion.chunk`s.
+
+    With `x-gemgate-dry-run: true`, answer with the native request instead, and call nobody.
+    """
     services = services_of(request)
     completion = await Completion.read(request, services)
     if completion.waits_for_media:
