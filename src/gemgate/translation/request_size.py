@@ -25,7 +25,8 @@ TOO_DEEP = "The body's JSON is nested too deeply: about 200 levels are read."
 
 _OPENINGS = b"{" * 256
 _AS_OPENING = bytes.maketrans(b"[", b"{")
-_SMALLEST = 3 * MAX_OBJECTS  # bytes; a shorter body cannot hold too much: `{},` is the shortest object
+CHECKED_BYTES = 3 * MAX_OBJECTS
+"""A shorter body cannot hold too much: `{},` is the shortest object."""
 
 
 def check_values(raw: bytes) -> None:
@@ -37,7 +38,7 @@ def check_values(raw: bytes) -> None:
     Raises:
         ApiError: 400, it is nested too deeply, or there are more than `MAX_OBJECTS` or `MAX_VALUES`.
     """
-    if len(raw) < _SMALLEST or _fits(raw):
+    if len(raw) < CHECKED_BYTES or _fits(raw):
         return
     strings = (raw.count(b'"') - raw.count(b'\\"')) // 2
     if strings > 2 * MAX_VALUES:  # each is a value, or the name of one

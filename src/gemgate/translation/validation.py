@@ -13,7 +13,7 @@ from pydantic_core.core_schema import ErrorType
 from gemgate.errors import ApiError
 from gemgate.redaction import redact
 from gemgate.translation.lenient_json import STRING_OR_LAST_COMMA, without_half_pairs
-from gemgate.translation.request_size import TOO_DEEP, check_values
+from gemgate.translation.request_size import CHECKED_BYTES, TOO_DEEP, check_values
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Steps = tuple[str | int, ...]
@@ -26,7 +26,8 @@ def parse(model: type[ModelT], raw: bytes) -> ModelT:
         ApiError: 400, naming the parameter at fault; `invalid_json` when it cannot be read even after `_repair_json`,
             `too_many_values` when it holds more than is read (`request_size`).
     """
-    check_values(raw)
+    if len(raw) >= CHECKED_BYTES:
+        check_values(raw)
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:

@@ -24,12 +24,13 @@ from gemgate.api.stream_after_media import StreamAfterMedia
 from gemgate.errors import ApiError
 from gemgate.gemini.client.client import GeminiClient
 from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.named_resources import may_name
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.gemini.usage import searches_of
 from gemgate.media.references import InlineRef, Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Dialect, Options
-from gemgate.translation.request_size import is_heavy
+from gemgate.translation.request_size import LIGHT_BYTES, is_heavy
 from gemgate.translation.validation import parse
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
@@ -113,11 +114,11 @@ class Completion:
         """
         caller = caller_of(request)
         raw = await read_json_body(request, services.settings.max_body_bytes)
-        is_large = is_heavy(raw)  # beside the event loop, then
+        is_large = len(raw) > LIGHT_BYTES and is_heavy(raw)  # beside the event loop, then
         chat = await services.heavy.run(caller.id, partial(parse_chat, raw)) if is_large else parse_chat(raw)
         current().asks("chat", chat.model, chat)
         caller.check_model(chat.model)
-        if services.access.is_shared:
+        if services.access.is_shared and may_name(raw):
             await services.access.check_request(caller, chat, raw)
         if services.chat.signatures.is_shared and (unsigned := unsigned_calls(chat.messages, caller.id)):
             await services.chat.signatures.recall(unsigned)
