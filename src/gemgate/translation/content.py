@@ -20,7 +20,7 @@ from gemgate.media.sniff import gemini_name, type_without_bytes
 from gemgate.translation.extra_body import camel
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import RemoteMedia
-from gemgate.translation.request_size import MEDIA_ITEMS, ItemBudget
+from gemgate.translation.turns import MEDIA_ITEMS, ItemBudget
 from gemgate.wire import (
     AudioPart,
     AudioUrlPart,

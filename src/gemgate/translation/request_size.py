@@ -12,12 +12,6 @@ MAX_OBJECTS = 100_000
 MAX_VALUES = 500_000
 """Values of JSON in one body: objects, lists, texts, numbers."""
 
-MAX_ITEMS = 30_000
-"""Messages, content parts and tool calls of one request, together."""
-
-MEDIA_ITEMS = 8
-"""For how many of them a part with media counts."""
-
 MAX_DEPTH = 200
 """Objects and lists of JSON within each other, as pydantic's parser of requests counts."""
 
@@ -84,29 +78,6 @@ LIGHT_BYTES = 65_536
 
 _LIGHT_OBJECTS = 2_000
 _LIGHT_VALUES = 20_000
-
-
-class ItemBudget:
-    """What is left of the messages, parts and calls that one request may hold."""
-
-    def __init__(self, maximum: int = MAX_ITEMS) -> None:
-        self._left = maximum
-        self._max = maximum
-
-    def take(self, items: int, param: str) -> None:
-        """Spend so many items, which are at `param`.
-
-        Raises:
-            ApiError: 400, there are too many.
-        """
-        self._left -= items
-        if self._left < 0:
-            msg = (
-                f"Invalid '{param}': with its {items:,} items the request holds {self._max - self._left:,} or more "
-                f"messages, content parts and tool calls, and at most {self._max:,} are read (a part with media "
-                f"counts for {MEDIA_ITEMS})."
-            )
-            raise ApiError(400, msg, param=param, code="array_above_max_length")
 
 
 def _fits(text: bytes) -> bool:

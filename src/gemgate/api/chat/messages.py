@@ -26,7 +26,6 @@ from gemgate.api.chat.wire import (
 )
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.turns import TurnBuilder
 from gemgate.gemini.types import Content, FunctionCall, Part
 from gemgate.media.references import (
     InlineRef,
@@ -40,9 +39,9 @@ from gemgate.translation.content import ContentTranslator
 from gemgate.translation.function_names import NameMap
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import TrailingAssistant
-from gemgate.translation.request_size import MEDIA_ITEMS
 from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key, is_signature
 from gemgate.translation.tool_results import function_result
+from gemgate.translation.turns import MEDIA_ITEMS, TurnBuilder
 from gemgate.wire import ContentPart, ThinkingPart
 
 _CONTINUE = "Continue from exactly where you stopped."

@@ -19,13 +19,13 @@ from gemgate.api.responses.tool_kinds import (
 )
 from gemgate.errors import ApiError
 from gemgate.gemini.model_catalog import ModelFacts
-from gemgate.gemini.turns import TurnBuilder
 from gemgate.gemini.types import Content, FunctionCall, Part
 from gemgate.translation.content import ContentTranslator
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import TrailingAssistant
 from gemgate.translation.thought_signatures import NO_SIGNATURE, Signatures, call_key
 from gemgate.translation.tool_results import Result, function_result
+from gemgate.translation.turns import TurnBuilder
 from gemgate.wire import ContentPart, TextPart, ThinkingPart
 
 _CONTINUE = "Continue from exactly where you stopped."

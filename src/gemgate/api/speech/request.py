@@ -14,10 +14,10 @@ from gemgate.translation.native_options import override_config
 from gemgate.translation.notes import Notes
 from gemgate.translation.options import Options
 from gemgate.translation.other_spellings import take_google
-from gemgate.translation.request_size import ItemBudget
 from gemgate.translation.speech.encoders import SpeechFormat, can_encode
 from gemgate.translation.speech.voices import voice_config
 from gemgate.translation.speech.writer import native_format, not_encodable
+from gemgate.translation.turns import ItemBudget
 
 GOOGLE_OPTIONS = frozenset({"generation_config", "safety_settings", "speech_config", "speech_metadata"})
 """What `extra_body.google` may hold."""
