@@ -7,13 +7,13 @@ one line of jitter, at some seventy microseconds for each call that does not fai
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from gemgate.gemini.errors import GeminiError, TransportError
 from gemgate.gemini.types import Candidate, GenerateContentResponse
 from gemgate.upstream.circuit_breaker import Breakers
-from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import CooldownReason
 from gemgate.upstream.failure_policy import cooldown_for, is_foreign, may_repeat
 from gemgate.upstream.key_affinity import KeyAffinity
@@ -52,8 +52,8 @@ class CallLimits:
 
     Attributes:
         waits_for_quota: Whether a quota that is used up is waited for; not if another model may be asked.
-        deadline_started_at: When the request began, in Unix seconds, if another model was asked before; 0 if it begins
-            now.
+        deadline_started_at: When the request began, by the clock of `Shared`, if another model was asked before; 0 if
+            it begins now.
     """
 
     waits_for_quota: bool = True
@@ -74,7 +74,7 @@ class Shared:
         affinity: Which key knows which file.
         observers: Notified of what happens.
         on_answer: Called with the model and the answer, or the first event of it, whenever a model has answered.
-        clock: Unix seconds.
+        clock: Seconds that nobody can set, for how long a call has lasted.
         sleep: Waits for seconds.
         random: From 0 to 1.
     """
@@ -85,7 +85,7 @@ class Shared:
     affinity: KeyAffinity = field(default_factory=KeyAffinity)
     observers: list[Observer] = field(default_factory=list)
     on_answer: list[Callable[[str, GenerateContentResponse], None]] = field(default_factory=list)
-    clock: Callable[[], float] = steady_time
+    clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
 
@@ -187,15 +187,14 @@ class Attempts:
     _avoid: list[Key] = field(default_factory=list)
     _keys_tried: int = 0
 
-    def __post_init__(self) -> None:
-        self._began = self.limits.deadline_started_at or self.shared.clock()
-
     def begin(self) -> KeyLease:
         """A key for the next attempt.
 
         Raises:
             GeminiError: no key may be used, or the model is broken; nothing was sent.
         """
+        if not self._began:
+            self._began = self.limits.deadline_started_at or self.shared.clock()
         pool = self.shared.pool
         key, secret = self._key(pool)
         for observer in self.shared.observers:
