@@ -12,6 +12,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import Protocol
 
@@ -124,60 +126,59 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             httpx.TransportError: none came.
         """
         body = request.stream
+        content = b"".join(body) if isinstance(body, httpx.ByteStream) else None
         try:
-            if isinstance(body, httpx.ByteStream):
-                content = b"".join(body)
-                if len(content) > _PIECE:
-                    return await self._send(request, Pieces(content), len(content))
-                if request.method == "POST" and self._proxy is None and not request.url.userinfo:
-                    return await self._post(request, content)
-                return await self._send(request, content, len(content))
-            return await self._send(request, body)
+            if content is None or len(content) > _PIECE or not self._goes_directly(request):
+                return await self._send(request, content)
+            origin = self._origin(request.url)
+            head = _head(request, len(content))
+            connection = await self._connect(origin)
+            try:
+                protocol, transport = connection.protocol, connection.transport
+                if protocol is None or transport is None:
+                    raise aiohttp.ClientConnectionError("closed")  # noqa: TRY301  the connection is given back below
+                protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=_READ_BUFFER)
+                transport.write(head + content)  # not again if a kept connection turns out to be closed
+                message, payload = await protocol.read()
+                while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
+                    message, payload = await protocol.read()
+            except BaseException:
+                connection.close()
+                raise
         except (aiohttp.ClientError, HttpProcessingError, ssl.SSLError) as error:
             raise _as_httpx(error) from error
-
-    async def _post(self, request: httpx.Request, content: bytes) -> httpx.Response:
-        """Sends a body that is in hand; it is not sent again if a kept connection turns out to be closed."""
-        connector = self._connector or self._open()
-        netloc = request.url.netloc
-        head = _head(request, netloc, len(content))
-        try:
-            connection = await connector.connect(self._origin(request.url.scheme, netloc), [], self._timeout)
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout("no connection came about in time") from error
-        try:
-            protocol, transport = connection.protocol, connection.transport
-            if protocol is None or transport is None:
-                raise aiohttp.ClientConnectionError("closed")  # noqa: TRY301  the connection is given back below
-            protocol.set_response_params(read_until_eof=True, auto_decompress=False, read_bufsize=_READ_BUFFER)
-            transport.write(head + content)
-            message, payload = await protocol.read()
-            while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
-                message, payload = await protocol.read()
-        except BaseException:
-            connection.close()
-            raise
         encoding = message.headers.get("content-encoding", "")
         return _Response(message.code, message.raw_headers, _PooledStream(payload, encoding, connection))
 
-    def _origin(self, scheme: str, netloc: bytes) -> aiohttp.ClientRequest:
+    def _goes_directly(self, request: httpx.Request) -> bool:
+        """Whether no session of aiohttp's is needed."""
+        return request.method == "POST" and self._proxy is None and not request.url.userinfo
+
+    async def _connect(self, origin: aiohttp.ClientRequest) -> Connection:
+        try:
+            return await (self._connector or self._open()).connect(origin, [], self._timeout)
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("no connection came about in time") from error
+
+    def _origin(self, url: httpx.URL) -> aiohttp.ClientRequest:
         """Where a connection leads to, in aiohttp's words: a request that is never sent."""
-        key = (scheme, netloc)
+        key = (url.scheme, url.netloc)
         found = self._origins.get(key)
         if found is None:
-            url, loop = URL(f"{scheme}://{netloc.decode()}"), asyncio.get_running_loop()
-            found = self._origins[key] = aiohttp.ClientRequest("POST", url, loop=loop, ssl=self.ssl_context)
+            address, loop = URL(f"{url.scheme}://{url.netloc.decode()}"), asyncio.get_running_loop()
+            found = self._origins[key] = aiohttp.ClientRequest("POST", address, loop=loop, ssl=self.ssl_context)
         return found
 
-    async def _send(self, request: httpx.Request, body: object, length: int | None = None) -> httpx.Response:
+    async def _send(self, request: httpx.Request, content: bytes | None) -> httpx.Response:
         """Sends by aiohttp's session: large and streamed bodies, other methods, proxies."""
+        body = request.stream if content is None else Pieces(content) if len(content) > _PIECE else content
         if self._session is None:
             self._open()
         if self._session is None:
             raise RuntimeError("the session is open")
         headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
-        if length and "content-length" not in request.headers:
-            headers.append(("content-length", str(length)))
+        if content and "content-length" not in request.headers:
+            headers.append(("content-length", str(len(content))))
         url = request.url
         target = request.extensions.get("target", url.raw_path)
         userinfo = url.userinfo + b"@" if url.userinfo else b""
@@ -188,7 +189,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             data=body or None,
             allow_redirects=False,
         )
-        return _Response(response.status, response.raw_headers, _SessionStream(response))
+        encoding = response.headers.get("content-encoding", "")
+        return _Response(response.status, response.raw_headers, _SessionStream(response.content, encoding, response))
 
     def _open(self) -> aiohttp.TCPConnector:
         """Inside the loop that uses it."""
@@ -216,12 +218,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         await self._resolver.close()
 
 
-def _head(request: httpx.Request, netloc: bytes, length: int) -> bytes:
+def _head(request: httpx.Request, length: int) -> bytes:
     """The head of a request, for a body of `length` bytes."""
-    lines = [b"%b: %b\r\n" % header for header in request.headers.raw if header[0].lower() not in _OWN_HEADERS]
-    head = b"POST %b HTTP/1.1\r\nhost: %b\r\n%bcontent-length: %d\r\n\r\n"
-    head %= request.url.raw_path, netloc, b"".join(lines), length
-    if head.count(b"\n") != len(lines) + 4:
+    head = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (request.url.raw_path, request.url.netloc)
+    lines = 4
+    for name, value in request.headers.raw:
+        if name.lower() not in _OWN_HEADERS:
+            head += b"%b: %b\r\n" % (name, value)
+            lines += 1
+    head += b"content-length: %d\r\n\r\n" % length
+    if head.count(b"\n") != lines:
         raise httpx.LocalProtocolError("a header holds a line break")
     return head
 
@@ -232,29 +238,23 @@ class _Response(httpx.Response):
     def __init__(self, status: int, raw_headers: Sequence[tuple[bytes, bytes]], stream: ReadyStream) -> None:
         super().__init__(status, stream=stream)
         self._raw_headers = raw_headers
-        self._read_headers: httpx.Headers | None = None
+        del self.headers  # httpx's own, which are empty
 
-    @property
-    def headers(self) -> httpx.Headers:
-        if self._read_headers is None:
-            self._read_headers = httpx.Headers(self._raw_headers)
-        return self._read_headers
-
-    @headers.setter
-    def headers(self, headers: httpx.Headers) -> None:
-        self._read_headers = headers
+    @cached_property
+    def headers(self) -> httpx.Headers:  # type: ignore[override]  # it can be set, as every cached one
+        return httpx.Headers(self._raw_headers)
 
 
+@dataclass(eq=False, repr=False)
 class _AiohttpStream(ReadyStream):
     """What aiohttp reads of an answer's body."""
 
-    def __init__(self, content: aiohttp.StreamReader, encoding: str) -> None:
-        self.encoding = encoding
-        self._content = content
-        self._taken = 0
+    content: aiohttp.StreamReader
+    encoding: str
+    _taken: int = field(default=0, init=False)
 
     def read_nowait(self) -> bytes | None:
-        content = self._content
+        content = self.content
         if content.total_bytes == self._taken and not content.is_eof() and content.exception() is None:
             return None
         try:
@@ -266,7 +266,7 @@ class _AiohttpStream(ReadyStream):
 
     async def read(self) -> bytes:
         try:
-            piece = await self._content.readany()
+            piece = await self.content.readany()
         except (aiohttp.ClientError, HttpProcessingError, ssl.SSLError, RuntimeError) as error:
             # RuntimeError: aiohttp has closed the connection, and has not said why.
             raise httpx.ReadError(str(error)) from error
@@ -274,29 +274,27 @@ class _AiohttpStream(ReadyStream):
         return piece
 
 
+@dataclass(eq=False, repr=False)
 class _PooledStream(_AiohttpStream):
     """The body of an answer over a connection of the pool."""
 
-    def __init__(self, content: aiohttp.StreamReader, encoding: str, connection: Connection) -> None:
-        super().__init__(content, encoding)
-        self._connection = connection
+    connection: Connection
 
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
-        self._connection.release()
+        self.connection.release()
 
 
+@dataclass(eq=False, repr=False)
 class _SessionStream(_AiohttpStream):
     """The body of an answer to a request of aiohttp's session."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        super().__init__(response.content, response.headers.get("content-encoding", ""))
-        self._response = response
+    response: aiohttp.ClientResponse
 
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
-        self._response.release()
-        await self._response.wait_for_close()
+        self.response.release()
+        await self.response.wait_for_close()
 
 
 class Pieces(httpx.AsyncByteStream):
