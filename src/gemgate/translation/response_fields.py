@@ -49,13 +49,13 @@ def refusal(reason: str, message: str | None = None) -> str:
     return f"Gemini blocked this ({reason})." + (f" {message}" if message else "")
 
 
-def broken(reason: str | None, *, is_empty: bool, message: str | None) -> ApiError | None:
-    """The error behind a native finish reason, or None when the answer can be given.
+def empty_answer_error(reason: str | None, message: str | None) -> ApiError | None:
+    """The error behind the native finish reason of an answer with nothing in it; None when it can be given so.
 
-    A reason for breaking off, and one that is neither known nor a filter's (OTHER, NO_IMAGE, a new one, none), is an
-    error only when nothing came with it.
+    A reason for breaking off is an error, and so is one that is neither known nor a filter's (OTHER, NO_IMAGE, a new
+    one, none).
     """
-    if reason in BROKEN and is_empty:
+    if reason in BROKEN:
         detail = message or BROKEN[reason]
         return ApiError(
             502,
@@ -63,9 +63,7 @@ def broken(reason: str | None, *, is_empty: bool, message: str | None) -> ApiErr
             type="server_error",
             code=f"upstream_{reason.lower()}",
         )
-    if reason not in FINISH_REASONS and is_empty:
-        return no_answer(reason, message)
-    return None
+    return None if reason in FINISH_REASONS else no_answer(reason, message)
 
 
 def no_answer(reason: str | None = None, message: str | None = None) -> ApiError:

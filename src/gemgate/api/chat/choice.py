@@ -22,7 +22,7 @@ from gemgate.translation.lenient_json import exact_numbers
 from gemgate.translation.response_fields import (
     BROKEN,
     FINISH_REASONS,
-    broken,
+    empty_answer_error,
     refusal,
     token_logprobs,
 )
@@ -191,7 +191,7 @@ class Choice:
         is_empty = self.is_empty
         if self.has_broken_off:
             is_empty = not (self.answer.pieces or self.declared or self.media)
-        return broken(self.reason, is_empty=is_empty, message=self.beside.get("finish_message"))
+        return empty_answer_error(self.reason, self.beside.get("finish_message")) if is_empty else None
 
     @property
     def has_broken_off(self) -> bool:

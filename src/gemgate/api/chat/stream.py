@@ -141,7 +141,7 @@ class ChatStream:
             "model": self._context.model,
             "system_fingerprint": event.get("modelVersion"),
         }
-        if tier := service_tier(event.get("usageMetadata") or {}):
+        if (meta := event.get("usageMetadata")) and (tier := service_tier(meta)):
             head["service_tier"] = tier
         if self._context.include_usage:
             head["usage"] = None

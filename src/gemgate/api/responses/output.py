@@ -27,7 +27,14 @@ from gemgate.gemini.types import Candidate, GenerateContentResponse, Part, Usage
 from gemgate.gemini.usage import web_searches
 from gemgate.translation.declared_calls import as_declared
 from gemgate.translation.lenient_json import exact_numbers, without_fence
-from gemgate.translation.response_fields import BROKEN, FINISH_REASONS, block, broken, refusal, token_logprobs
+from gemgate.translation.response_fields import (
+    BROKEN,
+    FINISH_REASONS,
+    block,
+    empty_answer_error,
+    refusal,
+    token_logprobs,
+)
 from gemgate.translation.streamed_arguments import CallJoiner
 from gemgate.translation.thought_signatures import call_key
 
@@ -375,7 +382,7 @@ class OutputMachine:
             is_empty = not (self._text.length or self._aside or self._has_answer)
             if not is_empty:
                 self.changes.append(f"output.finish_reason={self.reason}->completed")
-        return broken(self.reason, is_empty=is_empty, message=self._finish_message)
+        return empty_answer_error(self.reason, self._finish_message) if is_empty else None
 
     def _id(self, prefix: str, size: int = 24) -> str:
         digest = hashlib.blake2b(f"{self.seed}:{self._ids}".encode(), digest_size=size).hexdigest()
