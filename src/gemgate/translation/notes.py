@@ -58,26 +58,25 @@ class Notes:
             if value is not None:
                 self.drop(prefix + name)
 
-    def headers(self) -> dict[str, str]:
-        """The response headers; none under the policy `ignore`."""
-        if self.policy == "ignore":
-            return {}
+    def headers(self, *, served_by: str = "") -> dict[str, str]:
+        """The response headers; under the policy `ignore`, none but that of the model.
+
+        Args:
+            served_by: The model that answers, `models/x`, which is named as `x`; empty while none does.
+        """
         headers = {}
-        if self.dropped:
+        if self.dropped and self.policy != "ignore":
             headers["x-gemgate-dropped-params"] = _header(self.dropped, ",")
-        if self.adjusted:
+        if self.adjusted and self.policy != "ignore":
             headers["x-gemgate-adjusted"] = _header(self.adjusted, "; ")
+        if served_by:
+            headers[MODEL_HEADER] = served_by.removeprefix("models/")
         return headers
 
 
 def status_header(line: str) -> dict[str, str]:
     """The response header that says what Google has said of the model's end; none for an empty line."""
     return {STATUS_HEADER: _header([line], "")} if line else {}
-
-
-def served_by(model: str) -> dict[str, str]:
-    """The response header that names `models/x` as `x`."""
-    return {MODEL_HEADER: model.removeprefix("models/")}
 
 
 def _header(items: list[str], separator: str) -> str:

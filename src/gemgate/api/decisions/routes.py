@@ -21,7 +21,6 @@ from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.translation.google_errors import error_from_gemini
-from gemgate.translation.notes import served_by
 from gemgate.upstream.decisions import NoDecisionsError
 from gemgate.web.disconnect import cancelled_on_disconnect
 from gemgate.web.dry_run import dry_run
@@ -57,7 +56,7 @@ async def create_decision(request: Request) -> Response:
         translation, response = await Fallback(services.gemini, asked.asked, asked.models).answer(decided)
     record.uses(translation.model, translation.notes)
     record.answered(translation.model.removeprefix("models/"), usage_of(response))
-    headers = translation.notes.headers() | served_by(translation.model)
+    headers = translation.notes.headers(served_by=translation.model)
     return json_response(decision(asked.body, response), headers)
 
 

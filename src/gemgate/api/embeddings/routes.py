@@ -27,7 +27,6 @@ from gemgate.media.references import Resolved
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import all_of
-from gemgate.translation.notes import served_by
 from gemgate.translation.options import Usage
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.validation import parse
@@ -96,7 +95,7 @@ async def create_embeddings(request: Request) -> Response:
             record.notes = translation.notes
             answers = await answered(translation)
     record.answered(None, {"promptTokenCount": sum(answer.tokens or 0 for answer in answers)})
-    headers = translation.notes.headers() | served_by(translation.model)
+    headers = translation.notes.headers(served_by=translation.model)
     return WrittenJson(embedding_list(translation, answers), headers)
 
 

@@ -51,7 +51,6 @@ from gemgate.model_routing.openai_names import gemini_name
 from gemgate.observability.pricing import images_cost
 from gemgate.observability.record import current
 from gemgate.tasks import all_of, merged
-from gemgate.translation.notes import served_by
 from gemgate.translation.request_size import is_heavy
 from gemgate.translation.retired_models import successor_hint
 from gemgate.translation.validation import parse
@@ -199,7 +198,7 @@ class _Work:
         first: ImagesTranslation,
         translate: Callable[[str], Awaitable[ImagesTranslation]],
     ) -> None:
-        self.headers = first.notes.headers() | (served_by(first.model) if len(models) == 1 else {})
+        self.headers = first.notes.headers(served_by=first.model if len(models) == 1 else "")
         self._kind = kind
         self._gemini = gemini
         self._catalog = catalog
@@ -238,7 +237,7 @@ class _Work:
     def _is_answered_by(self, translation: ImagesTranslation) -> None:
         current().uses(translation.model, translation.notes)
         self.headers.clear()
-        self.headers |= translation.notes.headers() | served_by(translation.model)
+        self.headers |= translation.notes.headers(served_by=translation.model)
 
 
 async def _method(services: Services, caller: Caller, asked: str, *, is_dry: bool) -> Method:

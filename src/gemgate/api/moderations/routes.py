@@ -25,7 +25,6 @@ from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
 from gemgate.tasks import some_at_once
 from gemgate.translation.google_errors import error_in_words
-from gemgate.translation.notes import served_by
 from gemgate.translation.options import Options
 from gemgate.upstream.decisions import NoDecisionsError
 from gemgate.upstream.retry import CallLimits
@@ -102,7 +101,7 @@ class _Judge:
         """Of the response: what was dropped and adjusted, and the model that has judged."""
         if self.answered is None:
             return {}
-        return self.answered.notes.headers() | served_by(self.answered.model)
+        return self.answered.notes.headers(served_by=self.answered.model)
 
     async def translated(self, model: str) -> ModerationTranslation:
         """The request as `model` gets it, or the general model where the account has no Decisions API."""
