@@ -1,7 +1,7 @@
 """One answer of a model: the request, its media, the calls to Google, and the first model that can answer."""
 
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,11 +19,11 @@ from gemgate.media.references import Ref, Resolved
 from gemgate.model_routing.fallback import Fallback, ModelAttempt
 from gemgate.model_routing.model_name import model_name
 from gemgate.observability.record import current
-from gemgate.tasks import ItemSource, interleaved, some_at_once
-from gemgate.translation.notes import served_by, status_header
+from gemgate.tasks import some_at_once
+from gemgate.translation.notes import status_header
 from gemgate.translation.retired_models import retired_error
 from gemgate.upstream.retry import DEFAULT_LIMITS, CallLimits
-from gemgate.upstream.stream import CallEvents
+from gemgate.upstream.stream import AnswerEvents, StreamsAtOnce
 from gemgate.web.sse import EventBatches
 
 LEARNED = "learned="
@@ -50,31 +50,30 @@ class Generation(Generic[T]):
 
     Attributes:
         translation: The native request to the first model.
-        pieces_of: The endpoint's own form of a stream.
     """
 
     def __init__(self, call: "ModelCall[T]", translation: T, models: Sequence[str], pieces: "Pieces[T]") -> None:
         self.translation = translation
-        self._answering: T | None = None
+        self._answering: ModelCall[T] | None = None
         self._call = call
-        self.pieces_of = pieces
+        self._pieces_of = pieces
         self._models = models if "cachedContent" not in translation.body else models[:1]  # a cache is for one model
 
     def response_headers(self) -> dict[str, str]:
         """What was dropped and adjusted, and the model that answers, if it has begun to."""
-        if self._answering is None:
+        sent = self._answering.sent if self._answering is not None else None
+        if sent is None:
             return self.translation.notes.headers()
-        headers = self._answering.notes.headers() | served_by(self._answering.model)
+        headers = sent.notes.headers(served_by=sent.model)
         catalog = self._call.services.chat.catalog
-        if catalog.statuses and (status := catalog.status_of(self._answering.model)):
+        if catalog.statuses and (status := catalog.status_of(sent.model)):
             headers |= status_header(status)
         return headers
 
     async def answer(self) -> tuple[T, list[GenerateContentResponse]]:
         """The answers of one model, and the request as that model got it."""
         if len(self._models) == 1:
-            if not (self._call.media or self._call.source.is_revisable or self._call.may_be_adjusted):
-                del self._call.source  # nobody will translate it again
+            self._call.release_source()
             return await self._generate(ModelAttempt(self._models[0]))
         return await self._fallback().answer(self._generate)
 
@@ -84,17 +83,12 @@ class Generation(Generic[T]):
 
     def stream(self) -> EventBatches:
         """The answer as ready bytes."""
-        if len(self._models) == 1:
-            self._answering = self.translation
-            if self._call.source.is_revisable:
-                return self._pieces(ModelAttempt(self._models[0]))  # what was changed is known with the first piece
-            return self._opened(self._call, self.translation)
-        return self._fallback().stream(self._pieces)
-
-    def _opened(self, call: "ModelCall[T]", translation: T) -> EventBatches:
-        if not call.may_be_adjusted:
-            return self.pieces_of(call, translation)
-        return AdjustedStream(self, call, translation)
+        if len(self._models) > 1:
+            return self._fallback().stream(self._pieces)
+        call = self._answering = self._call
+        call.sent = self.translation
+        call.release_source()
+        return self._pieces_of(call, self.translation)
 
     def _fallback(self) -> Fallback:
         return Fallback(self._call.services.gemini, self._call.asked, self._models)
@@ -109,15 +103,14 @@ class Generation(Generic[T]):
                 translation = await call.adjusted(translation, error)
         else:
             answers = await call.generate(translation)
-        self.is_answered_by(translation)
+        self._is_answered_by(call, translation)
         return translation, answers
 
     async def _pieces(self, attempt: ModelAttempt) -> AsyncGenerator[bytes, None]:
         call, translation = await self._put(attempt)
-        async with aclosing(self._opened(call, translation)) as pieces:
+        async with aclosing(self._pieces_of(call, translation)) as pieces:
             first = await anext(pieces)
-            if not isinstance(pieces, AdjustedStream) or not pieces.is_adjusted:
-                self.is_answered_by(translation)
+            self._is_answered_by(call, call.sent or translation)
             yield first
             async for piece in pieces:
                 yield piece
@@ -130,57 +123,10 @@ class Generation(Generic[T]):
         call = replace(self._call, model=attempt.model, limits=attempt.limits)
         return call, await call.ready()
 
-    def is_answered_by(self, translation: T) -> None:
-        """Google has answered, or is asked now, in this form."""
+    def _is_answered_by(self, call: "ModelCall[T]", translation: T) -> None:
+        """Google has answered in this form."""
         current().uses(translation.model, translation.notes)
-        self._answering = translation
-
-
-class AdjustedStream(Generic[T]):
-    """A streamed answer that is asked for again if Google refuses at first what its model does not take.
-
-    After the first piece it costs a function call a piece, and holds nothing of the request.
-
-    Attributes:
-        is_adjusted: Whether the request was adjusted.
-    """
-
-    def __init__(self, generation: Generation[T], call: "ModelCall[T]", translation: T) -> None:
-        self.is_adjusted = False
-        self._asked: tuple[Generation[T], ModelCall[T], T] | None = (generation, call, translation)
-        self._answer: AsyncGenerator[bytes, None] | None = None
-        self._next: Callable[[], Awaitable[bytes]] = self._first
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    def __anext__(self) -> Awaitable[bytes]:
-        return self._next()
-
-    async def aclose(self) -> None:
-        """End the answer early, and with it the call to Google."""
-        self._asked = None
-        if self._answer is not None:
-            await self._answer.aclose()
-
-    async def _first(self) -> bytes:
-        asked, self._asked = self._asked, None
-        if asked is None:
-            raise StopAsyncIteration
-        generation, call, translation = asked
-        for left in reversed(range(MAX_LESSONS + 1)):
-            answer = self._answer = generation.pieces_of(call, translation)
-            try:
-                first = await anext(answer)
-                break
-            except GeminiError as error:
-                if not left:
-                    raise
-                translation = await call.adjusted(translation, error)
-            generation.is_answered_by(translation)
-            self.is_adjusted = True
-        self._next = answer.__anext__
-        return first
+        call.sent, self._answering = translation, call
 
 
 @dataclass(slots=True)
@@ -197,6 +143,7 @@ class ModelCall(Generic[T]):
         limits: How long and how often Google may be called.
         refs: What must be fetched or looked up.
         media: What was found.
+        sent: The native request as Google answers it, or is asked now; None before.
     """
 
     services: Services
@@ -210,6 +157,7 @@ class ModelCall(Generic[T]):
     limits: CallLimits = DEFAULT_LIMITS
     refs: Sequence[Ref] = field(kw_only=True)
     media: Resolved = field(default_factory=dict)
+    sent: T | None = field(default=None, init=False)
 
     @property
     def needs_media(self) -> bool:
@@ -230,14 +178,19 @@ class ModelCall(Generic[T]):
         return await self.ready()
 
     async def ready(self) -> T:
-        """As `translated`; a heavy one beside the event loop, so that others are served meanwhile, one at a time."""
+        """As `translate`; a heavy one beside the event loop, so that others are served meanwhile, one at a time."""
         if not self.is_heavy:
-            return self.translate()
+            return self.source.translate(self.model, self.media)
         return await self.services.heavy.run(self.caller.id, self.translate)
 
     def translate(self) -> T:
         """The native request, with what was found before."""
         return self.source.translate(self.model, self.media)
+
+    def release_source(self) -> None:
+        """Forget what was translated, which may be long, where it is not translated again; no other model is left."""
+        if not (self.media or self.source.is_revisable or self.may_be_adjusted):
+            del self.source
 
     @property
     def may_be_adjusted(self) -> bool:
@@ -319,36 +272,42 @@ class ModelCall(Generic[T]):
         async with self.services.gemini.stream(model, body, key, limits=limits) as batches:
             return fold_events([event async for _, batch in batches for event in batch])
 
-    def stream(self, translation: T) -> ItemSource[CallEvents]:
-        """The events of Google's answers, each with the number of its call."""
-        if self.media or self.source.is_revisable:
-            return self._renewed(translation)
-        return self._events(translation)
+    async def begin(self, translation: T) -> tuple[T, AnswerEvents]:
+        """Ask for a streamed answer, and wait for the first of it.
 
-    def _events(self, translation: T) -> ItemSource[CallEvents]:
+        What Google refuses before is changed as far as that may help: files are uploaded again, and what the model does
+        not take is adjusted.
+
+        Returns:
+            The request as Google answers it, and the events of its answers.
+
+        Raises:
+            GeminiError: Google refuses, or nothing came.
+            ApiError: as `adjusted`.
+        """
+        has_changed, lessons = False, 0
+        while True:
+            self.sent, events = translation, self._events(translation)
+            try:
+                await events.begin()
+            except GeminiError as error:
+                if not has_changed and await self._can_change(error):
+                    has_changed, translation = True, await self.resolve_and_translate()
+                elif lessons < MAX_LESSONS:
+                    lessons, translation = lessons + 1, await self.adjusted(translation, error)
+                else:
+                    raise
+            else:
+                return translation, events
+            current().uses(translation.model, translation.notes)
+
+    def _events(self, translation: T) -> AnswerEvents:
         gemini, key, limits = self.services.gemini, self.caller.key, self.limits
         streams = [
             gemini.stream(translation.model, body, key, limits=limits, number=number)
             for number, body in enumerate(translation.take_bodies())
         ]
-        return streams[0] if len(streams) == 1 else interleaved(streams, MAX_AT_ONCE)
-
-    async def _renewed(self, translation: T) -> AsyncGenerator[CallEvents, None]:
-        """As `_events`; if nothing has come, what is why is changed once."""
-        has_begun = False
-        try:
-            async with aclosing(self._events(translation)) as batches:
-                async for batch in batches:
-                    has_begun = True
-                    yield batch
-        except GeminiError as error:
-            if has_begun or not await self._can_change(error):
-                raise
-        else:
-            return
-        async with aclosing(self._events(await self._changed(translation))) as batches:
-            async for batch in batches:
-                yield batch
+        return streams[0] if len(streams) == 1 else StreamsAtOnce(streams, MAX_AT_ONCE)
 
 
 Pieces = Callable[[ModelCall[T], T], AsyncGenerator[bytes, None]]

@@ -1,12 +1,13 @@
 """A streamed answer that is asked for again, as long as nothing of it was given on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from gemgate.gemini.client.event_stream import EventStream
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.types import GenerateContentResponse
+from gemgate.tasks import interleaved
 from gemgate.upstream.retry import Attempts, KeyLease, empty_reason
 
 EventBatch = list[GenerateContentResponse]
@@ -25,8 +26,8 @@ class Open(Protocol):
 class RetryingStream:
     """An iterator over a call's number and the events of one read, such as `(0, [event, event])`; to be closed.
 
-    The first look, or entering it as a block, waits for the first content, and fails when no attempt brings any. What
-    comes after that is given on as it comes, failures included. The key is in use until it is closed.
+    `begin`, the first look, or entering it as a block waits for the first content, and fails when no attempt brings
+    any. What comes after that is given on as it comes, failures included. The key is in use until it is closed.
 
     Args:
         attempts: With which keys, and how often.
@@ -42,13 +43,41 @@ class RetryingStream:
         self._key_lease: KeyLease | None = None
         self._held: EventBatch = []
 
-    async def __aenter__(self) -> Self:
+    async def begin(self) -> None:
+        """Wait for the first content.
+
+        Raises:
+            GeminiError: no attempt brings any.
+        """
         opened, self._opened = self._opened, None  # it holds the body, which nobody needs while the answer comes
         if opened is None:
-            msg = "a stream can be entered once"
+            msg = "a stream can be begun once"
             raise RuntimeError(msg)
-        while not await self._begin(opened):
-            pass
+        attempts = self._attempts
+        while True:
+            key_lease = self._key_lease = attempts.begin()
+            held: EventBatch = []
+            try:
+                stream = self._stream = opened(key=key_lease.secret, within=key_lease.within)
+                await stream.__aenter__()
+                while (events := await anext(stream, None)) is not None:
+                    held = held + events if held else events
+                    if empty_reason(events, count_thoughts=True) is None:
+                        break
+            except GeminiError as error:
+                await self._close()
+                await attempts.failed(key_lease, error)
+                continue
+            except BaseException:
+                await self.aclose()
+                raise
+            if attempts.answered(key_lease, held, count_thoughts=True):
+                self._held = held
+                return
+            await self.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.begin()
         return self
 
     async def __aexit__(
@@ -76,7 +105,7 @@ class RetryingStream:
 
     async def __anext__(self) -> CallEvents:
         if self._opened is not None:
-            await self.__aenter__()
+            await self.begin()
         if self._held:
             held, self._held = self._held, []
             return self._number, held
@@ -88,33 +117,38 @@ class RetryingStream:
             self._attempts.broke_off(self._key_lease, error)
             raise
 
-    async def _begin(self, opened: Open) -> bool:
-        """One attempt: whether its answer is the one to give on."""
-        attempts = self._attempts
-        key_lease = self._key_lease = attempts.begin()
-        try:
-            stream = self._stream = opened(key=key_lease.secret, within=key_lease.within)
-            await stream.__aenter__()
-            held = await _until_content(stream)
-        except GeminiError as error:
-            await self._close()
-            await attempts.failed(key_lease, error)
-            return False
-        except BaseException:
-            await self.aclose()
-            raise
-        if not attempts.answered(key_lease, held, count_thoughts=True):
-            await self.aclose()
-            return False
-        self._held = held
-        return True
+
+class StreamsAtOnce:
+    """The streams of several calls as one: what comes first is given first, and the first failure ends them all.
+
+    Args:
+        streams: One for each call.
+        most: How many are read at a time, in their order.
+    """
+
+    def __init__(self, streams: Sequence[RetryingStream], most: int) -> None:
+        self._items = interleaved(streams, most)
+        self._held: CallEvents | None = None
+
+    async def begin(self) -> None:
+        """Wait for the first content of any call.
+
+        Raises:
+            GeminiError: a call has failed before.
+        """
+        self._held = await anext(self._items, None)
+
+    def __aiter__(self) -> AsyncIterator[CallEvents]:
+        return self
+
+    async def __anext__(self) -> CallEvents:
+        held, self._held = self._held, None
+        return await anext(self._items) if held is None else held
+
+    async def aclose(self) -> None:
+        """End the calls, unless they have ended."""
+        await self._items.aclose()
 
 
-async def _until_content(stream: EventStream) -> EventBatch:
-    """The events up to the first content, or up to the end without any."""
-    held: EventBatch = []
-    while (events := await anext(stream, None)) is not None:
-        held = held + events if held else events
-        if empty_reason(events, count_thoughts=True) is None:
-            break
-    return held
+AnswerEvents = RetryingStream | StreamsAtOnce
+"""The events of the answer to one request, each batch with the number of its call; to be closed."""

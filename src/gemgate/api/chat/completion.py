@@ -191,9 +191,10 @@ def native_request(client: GeminiClient, translation: ChatTranslation, *, is_str
 
 async def chat_pieces(call: ModelCall[ChatTranslation], translation: ChatTranslation) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes: all chunks of one read from Google in one piece."""
+    translation, events = await call.begin(translation)
     stream = ChatStream(translation.context, fallback_id=new_id(), created=int(time.time()), calls=translation.calls)
     current().on_finish(stream.summary)
-    events, speaks = call.stream(translation), translation.context.audio_format is not None
+    speaks = translation.context.audio_format is not None
     del call, translation  # as for a whole answer: what was asked is needed no more
     async with aclosing(events) as batches:
         async for number, batch in batches:

@@ -70,9 +70,10 @@ async def text_pieces(
     call: ModelCall[TextCompletionTranslation], translation: TextCompletionTranslation
 ) -> AsyncGenerator[bytes, None]:
     """The answer as ready bytes. It ends, and the calls with it, as soon as all texts are as long as they may be."""
+    translation, events = await call.begin(translation)
     stream = TextStream(translation, fallback_id=new_id(), created=int(time.time()))
     current().on_finish(stream.summary)
-    async with aclosing(call.stream(translation)) as batches:
+    async with aclosing(events) as batches:
         async for number, batch in batches:
             if chunks := [frame(chunk) for event in batch for chunk in stream.feed(event, number)]:
                 yield b"".join(chunks)

@@ -130,10 +130,9 @@ class ResponseStream:
         self, call: ModelCall[ResponseTranslation], translation: ResponseTranslation
     ) -> AsyncGenerator[bytes, None]:
         """The answer of one model as ready bytes: all events of one read from Google in one piece."""
-        machine = new_machine(self._events, translation)
         current().on_finish(self.summary)
-        batches = call.stream(translation)
-        context = translation.context
+        translation, batches = await call.begin(translation)
+        machine, context = new_machine(self._events, translation), translation.context
         del call, translation  # what was asked may be long, and is needed no more
         async with aclosing(batches) as source:
             async for _, batch in source:

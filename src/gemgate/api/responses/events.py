@@ -30,7 +30,7 @@ class ResponseEvents:
 
     Attributes:
         head: What the response says from its first event on.
-        machine: The answer that is being given; None before Google is asked.
+        machine: The answer that is being given; None before Google answers.
         failure_kept: The response as it was kept when it failed.
     """
 

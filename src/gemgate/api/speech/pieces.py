@@ -15,6 +15,7 @@ from gemgate.api.speech.wire import SpeechRequest
 from gemgate.media.references import Resolved
 from gemgate.observability.record import current
 from gemgate.translation.options import Options
+from gemgate.upstream.stream import AnswerEvents
 from gemgate.web.sse import frame
 
 
@@ -34,7 +35,8 @@ async def audio_pieces(
     call: ModelCall[SpeechTranslation], translation: SpeechTranslation
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of the file, as they are made."""
-    async with aclosing(_written(call, translation, _new_file(translation))) as pieces:
+    translation, events = await call.begin(translation)
+    async with aclosing(_written(events, _new_file(translation))) as pieces:
         async for piece in pieces:
             yield piece
 
@@ -43,8 +45,9 @@ async def event_pieces(
     call: ModelCall[SpeechTranslation], translation: SpeechTranslation
 ) -> AsyncGenerator[bytes, None]:
     """The same as events: a `speech.audio.delta` each, and `speech.audio.done` with the tokens."""
+    translation, events = await call.begin(translation)
     file = _new_file(translation)
-    async with aclosing(_written(call, translation, file)) as pieces:
+    async with aclosing(_written(events, file)) as pieces:
         async for piece in pieces:
             yield frame({"type": "speech.audio.delta", "audio": pybase64.b64encode_as_string(piece)})
     yield frame({"type": "speech.audio.done", "usage": file.usage()})
@@ -56,10 +59,8 @@ def _new_file(translation: SpeechTranslation) -> SpeechFile:
     return file
 
 
-async def _written(
-    call: ModelCall[SpeechTranslation], translation: SpeechTranslation, file: SpeechFile
-) -> AsyncGenerator[bytes, None]:
-    async with aclosing(call.stream(translation)) as batches:
+async def _written(events: AnswerEvents, file: SpeechFile) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events) as batches:
         async for _, batch in batches:
             for event in batch:
                 for sound in file.feed(event):

@@ -60,11 +60,12 @@ async def event_pieces(
     With `diarized_json` each segment is a `transcript.text.segment` before the end. What only the end shows of the
     request's fate is in a comment, because the head is gone.
     """
+    translation, answers = await call.begin(translation)
     plan, notes = translation.plan, translation.notes
     readers = PieceReaders(plan)
     current().on_finish(readers.summary)
     before = notes.headers()
-    async with aclosing(call.stream(translation)) as batches:
+    async with aclosing(answers) as batches:
         async for number, batch in batches:
             deltas = [_delta(text) for event in batch if (text := readers.feed(number, event))]
             if deltas:
