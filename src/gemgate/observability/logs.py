@@ -190,9 +190,10 @@ def _as_escape(found: re.Match[str]) -> str:
 def line(record: Record) -> dict[str, object]:
     """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
     hide = str if record.has_answer else record.hide_presented  # a name that Google has answered to is a model's
+    is_fixed = record.path == record.route  # and holds nothing that a caller chose
     fields: dict[str, object] = {
         "method": record.method,
-        "path": redact(hide(record.path))[:_LONGEST],
+        "path": record.path if is_fixed else redact(hide(record.path))[:_LONGEST],
         "status": record.status,
         "outcome": record.outcome,
         "ms": _ms(record.ended - record.began),
