@@ -54,6 +54,7 @@ class GuardedProtocol(HttpToolsProtocol):
         "_connections",
         "_disconnect",
         "_drain",
+        "_good_host",
         "_head_size",
         "_head_timer",
         "_host",
@@ -86,6 +87,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._parsed = False  # whether the read in hand held the end of a head, or anything of a body
         self._host: bytes | None = None
+        self._good_host: tuple[str, bytes | None] | None = None
         self._head_size = 0
         self._trailer_size = 0
         self._read_size = 0
@@ -254,8 +256,11 @@ class GuardedProtocol(HttpToolsProtocol):
         maximum = self._limits.max_head_bytes
         if self._head_size + self._read_size > maximum and self._head() > maximum:
             self._stop_parsing(head_too_large(maximum))
-        if (error := host_error(self.parser.get_http_version(), self._host)) is not None:
-            self._stop_parsing(error)
+        host = (self.parser.get_http_version(), self._host)
+        if host != self._good_host:  # a caller that asks again names the same one
+            if (error := host_error(*host)) is not None:
+                self._stop_parsing(error)
+            self._good_host = host
         self._host = None
         self._in_body = True
         self._head_size = 0
