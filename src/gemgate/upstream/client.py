@@ -11,7 +11,7 @@ import httpx
 from gemgate.gemini.client.client import Body, GeminiClient, encode
 from gemgate.gemini.client.response import GeminiResponse
 from gemgate.gemini.decisions import PATH as DECISIONS_PATH
-from gemgate.gemini.errors import Failure, GeminiError, TransportError, can_be_key
+from gemgate.gemini.errors import Failure, GeminiError, TransportError
 from gemgate.gemini.resource_names import model_path
 from gemgate.gemini.types import GenerateContentResponse
 from gemgate.upstream.cooldowns import Cooldown, CooldownReason
@@ -60,6 +60,8 @@ class Upstream:
 
     def __init__(self, client: GeminiClient, shared: Shared | None = None) -> None:
         self.client = client
+        self.url = client.url
+        self.named_url = client.named_url
         self.shared = shared or Shared()
         self.shared.pool.announce = self.shared.breakers.announce = self._announce
         self._has_choice = len(self.shared.pool) > 1
@@ -237,14 +239,6 @@ class Upstream:
         finally:
             key_lease.close()
 
-    def url(self, path: str, params: Mapping[str, str] | None = None) -> httpx.URL:
-        """As `GeminiClient.url`."""
-        return self.client.url(path, params)
-
-    def named_url(self, text: str) -> httpx.URL:
-        """As `GeminiClient.named_url`."""
-        return self.client.named_url(text)
-
     async def open(
         self,
         method: str,
@@ -283,9 +277,7 @@ class Upstream:
                 attempts.succeeded(key_lease)
                 answer.on_close = key_lease.close
                 if key_lease.key is not None:
-                    answer.key_label = key_lease.key.label
-                    is_secret = key_lease.secret != key_lease.key.label and can_be_key(key_lease.secret)
-                    answer.gateway_key = key_lease.secret if is_secret else ""  # the name of a lane is none
+                    answer.key_label, answer.gateway_key = key_lease.key.label, key_lease.key.hidden
                 return answer
 
     async def _made(

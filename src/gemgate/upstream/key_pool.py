@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from gemgate.gemini.errors import GeminiError
+from gemgate.gemini.errors import GeminiError, can_be_key
 from gemgate.upstream.clock import steady_time
 from gemgate.upstream.cooldowns import (
     Announce,
@@ -73,7 +73,7 @@ class Key:
     """A key and how it is.
 
     `is_probed`: a call tries just now whether Google takes it again. `models` are its cool-downs by model and group of
-    methods, and by method, without a model.
+    methods, and by method, without a model. `hidden` is what no caller may see of it: empty for the name of a lane.
     """
 
     secret: str = field(repr=False)
@@ -82,6 +82,10 @@ class Key:
     cooldown: Cooldown | None = None
     is_probed: bool = False
     models: dict[tuple[str, str], Cooldown] = field(default_factory=dict)
+    hidden: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.hidden = self.secret if self.secret != self.label and can_be_key(self.secret) else ""
 
     def is_usable(self, target: Target, now: float, caller: str) -> bool:
         """Whether a call of `caller` to `target` may take it; forgets what is over."""

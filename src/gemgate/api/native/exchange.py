@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from gemgate.api.native.methods import MatchedMethod
-from gemgate.api.services import Services, origin_of
+from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
 from gemgate.upstream.client import Upstream
 
@@ -48,13 +48,3 @@ class Exchange:
     def url(self) -> httpx.URL:
         """Where the method is at Google."""
         return self.gemini.url(self.call.path, self.query)
-
-    @property
-    def origin(self) -> str:
-        """The gateway as the caller sees it."""
-        return origin_of(self.request)
-
-    @property
-    def verb(self) -> str:
-        """The HTTP method."""
-        return self.call.method.verb

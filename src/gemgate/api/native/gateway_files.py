@@ -10,6 +10,7 @@ from gemgate.api.native.file_resource import file_resource
 from gemgate.api.native.filtered_lists import page_size
 from gemgate.api.native.passthrough import download, plain, read
 from gemgate.api.native.responses import reply
+from gemgate.api.services import origin_of
 from gemgate.errors import ApiError
 from gemgate.store import BlobMissingError, FileRow, UnknownCursorError
 from gemgate.store.ids import second_of
@@ -28,7 +29,7 @@ async def get(exchange: Exchange) -> None:
     if row is None:
         await plain(exchange)
     else:
-        await _reply(exchange, file_resource(row, exchange.origin))
+        await _reply(exchange, file_resource(row, origin_of(exchange.request)))
 
 
 async def fetch(exchange: Exchange) -> None:
@@ -90,7 +91,7 @@ async def _page(exchange: Exchange, after: str) -> dict[str, Any]:
     except UnknownCursorError:
         raise ApiError(400, "'pageToken' is not from this gateway.", code="invalid_value") from None
     more = {"nextPageToken": _OWN_PAGES + page.rows[-1].id} if page.has_more else {}
-    return {"files": [file_resource(row, exchange.origin) for row in page.rows]} | more
+    return {"files": [file_resource(row, origin_of(exchange.request)) for row in page.rows]} | more
 
 
 async def _own(exchange: Exchange) -> FileRow | None:

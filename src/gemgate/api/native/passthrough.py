@@ -96,7 +96,8 @@ async def download(exchange: Exchange) -> None:
 
 async def _call(exchange: Exchange, body: bytes, *, packed: bool) -> GeminiResponse:
     headers = forwarded_request_headers(exchange.request.headers, packed=packed)
-    return await exchange.gemini.open(exchange.verb, exchange.url, key=exchange.key, headers=headers, body=body or None)
+    verb = exchange.call.method.verb
+    return await exchange.gemini.open(verb, exchange.url, key=exchange.key, headers=headers, body=body or None)
 
 
 async def _open_download(exchange: Exchange) -> GeminiResponse:

@@ -84,16 +84,16 @@ def check_query(query: httpx.QueryParams, allowed: Mapping[str, frozenset[str] |
     """
     names = [name for name, _ in query.multi_items()]
     for name, value in query.multi_items():
-        shown = redact(name)[:_SHOWN]
         if name not in allowed:
+            shown = redact(name)[:_SHOWN]
             msg = f"The query has the parameter '{shown}', and this method takes {', '.join(sorted(allowed))}."
             raise ApiError(400, msg, param=shown, code="unknown_query_parameter")
         if names.count(name) > 1:
-            raise ApiError(400, f"The query has '{shown}' more than once.", param=shown, code="invalid_value")
+            raise ApiError(400, f"The query has '{name}' more than once.", param=name, code="invalid_value")
         values = allowed[name]
         if values is not None and value not in values:
-            msg = f"The parameter '{shown}' of the query is one of {', '.join(sorted(values))} here."
-            raise ApiError(400, msg, param=shown, code="invalid_value")
+            msg = f"The parameter '{name}' of the query is one of {', '.join(sorted(values))} here."
+            raise ApiError(400, msg, param=name, code="invalid_value")
 
 
 def forwarded_request_headers(

@@ -139,22 +139,17 @@ def raw(headers: Mapping[str, str], length: int | None = None) -> RawHeaders:
 
 
 async def whole(answer: GeminiResponse, maximum: int) -> bytes:
-    """The body of an answer, of at most `most` bytes, without the gateway's key; closes it.
+    """The body of an answer, of at most `maximum` bytes, without the gateway's key; closes it.
 
     Raises:
         ApiError: 502 when there is more.
         GeminiError: it did not come whole.
     """
-    body = bytearray()
-    try:
-        async for piece in answer:
-            body += piece
-            if len(body) > maximum:
-                raise ApiError(502, f"Google's answer has more than {maximum} bytes.", code="invalid_answer")
-    finally:
-        await answer.aclose()
+    body = await answer.whole(maximum)
+    if body is None:
+        raise ApiError(502, f"Google's answer has more than {maximum} bytes.", code="invalid_answer")
     secret = answer.gateway_key.encode()
-    return bytes(body.replace(secret, b"*" * len(secret)) if secret else body)
+    return body.replace(secret, b"*" * len(secret)) if secret else body
 
 
 def error_event(error: ApiError) -> bytes:

@@ -24,7 +24,7 @@ from gemgate.api.native.upload_copies import (
     finish,
     wanted_copy,
 )
-from gemgate.api.services import Services, caller_of
+from gemgate.api.services import Services, caller_of, origin_of
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MAX_BYTES
@@ -68,7 +68,8 @@ async def start(exchange: Exchange) -> None:
     await check_metadata(exchange, body)
     headers = forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS)
     gemini = exchange.services.gemini
-    answer = await gemini.open(exchange.verb, exchange.url, key=exchange.caller.key, headers=headers, body=body)
+    verb = exchange.call.method.verb
+    answer = await gemini.open(verb, exchange.url, key=exchange.caller.key, headers=headers, body=body)
     found, googles = headers_of(answer), answer.headers
     copy = wanted_copy(exchange.services.store, request.headers, body)
     for name in _ADDRESSES:
@@ -86,7 +87,7 @@ async def _at_once(exchange: Exchange) -> None:
     body = Body(request)
     try:
         answer = await exchange.gemini.open(
-            exchange.verb,
+            exchange.call.method.verb,
             exchange.url,
             key=exchange.caller.key,
             headers=_with_length(request, forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS)),
@@ -105,7 +106,7 @@ def _address(exchange: Exchange, token: UploadToken) -> str:
     """Where the caller goes on: here, at the path where it began."""
     sealed = exchange.services.upload_encryptor.encrypt(orjson.dumps(asdict(token))).decode()
     query = httpx.QueryParams({"upload_id": sealed, "upload_protocol": "resumable"})
-    return f"{exchange.origin}{exchange.call.path}?{query}"
+    return f"{origin_of(exchange.request)}{exchange.call.path}?{query}"
 
 
 async def go_on(request: Request, send: Send, services: Services) -> None:

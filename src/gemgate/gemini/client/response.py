@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import cached_property
 from types import TracebackType
 from typing import Self, cast
 
@@ -155,7 +156,7 @@ class GeminiResponse:
         self._max = maximum
         self._begun = False
 
-    @property
+    @cached_property
     def headers(self) -> httpx.Headers:
         """The headers of the response."""
         return self._response.headers
@@ -191,6 +192,24 @@ class GeminiResponse:
                 return piece
         return b""
 
+    async def whole(self, maximum: int) -> bytes | None:
+        """The whole body; None if it has more than `maximum` bytes. Closes the answer.
+
+        Raises:
+            TransportError: as `read`.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while piece := await self.read():
+                pieces.append(piece)
+                size += len(piece)
+                if size > maximum:
+                    return None
+        finally:
+            await self.aclose()
+        return b"".join(pieces)
+
     async def json_object(self, empty: bytes = b"") -> dict[str, object]:
         """The whole body as a JSON object; closes the answer.
 
@@ -202,17 +221,9 @@ class GeminiResponse:
         Raises:
             GeminiError: it is an error, or no object; or it did not come whole.
         """
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            while piece := await self.read():
-                pieces.append(piece)
-                size += len(piece)
-                if size > self._max:
-                    raise TransportError(Failure.TOO_LARGE)
-        finally:
-            await self.aclose()
-        body = b"".join(pieces)
+        body = await self.whole(self._max)
+        if body is None:
+            raise TransportError(Failure.TOO_LARGE)
         check_objects(body)
         try:
             value = orjson.loads(body or empty)
