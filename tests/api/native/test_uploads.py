@@ -1,6 +1,8 @@
 """Resumable uploads: the address is the gateway's, and whoever has it needs no key."""
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -16,6 +18,11 @@ from tests.api.native.support import (
     own,
     running_gateway,
 )
+from tests.support.gateway import gateway_app, in_process
+from tests.support.google import FakeGoogle
+
+from gemgate.auth.client_keys import owner_of_key
+from gemgate.store.resources import Resources
 
 SHARED = {"gemini_api_key": (HELD_KEY,), "client_keys": (CLIENT_KEY, OTHER_CLIENT_KEY)}
 START = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
@@ -174,3 +181,32 @@ def test_an_upload_into_a_store_of_files_goes_on_at_its_own_path(running: Runnin
     answer = running.client.post(path, json={}, headers=own(**START))
     assert answer.headers["x-goog-upload-url"].startswith(f"{running.origin}{path}?upload_id=")
     assert running.google.bodies[0] == {}
+
+
+async def test_whose_a_file_is_is_noted_even_if_the_gateway_stops_meanwhile(
+    google: FakeUploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on, noted = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    claim = Resources.claim
+
+    async def slowly(resources: Resources, *given: Any) -> set[str]:
+        begun.set()
+        await goes_on.wait()
+        claimed = await claim(resources, *given)
+        noted.set()
+        return claimed
+
+    monkeypatch.setattr(Resources, "claim", slowly)
+    headers = {"x-goog-api-key": CLIENT_KEY}
+    app = gateway_app(FakeGoogle(google), **SHARED)
+    async with in_process(app, headers) as client, asyncio.timeout(60):
+        started = await client.post(PATH, json={"file": {}}, headers=START)
+        url = started.headers["x-goog-upload-url"]
+        finishing = asyncio.create_task(client.post(url, content=b"all of it", headers=WHOLE))
+        await begun.wait()
+        finishing.cancel()
+        await asyncio.wait((finishing,))
+        assert not noted.is_set()
+        goes_on.set()
+        await noted.wait()
+        assert await app.state.services.store.resources.owned(owner_of_key(CLIENT_KEY), [NAME])

@@ -4,6 +4,7 @@ The address of a resumable upload is the gateway's own, and is all the credentia
 libraries send no key with them. What it holds is sealed, so that any replica can go on with the upload.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
@@ -98,7 +99,7 @@ async def _at_once(exchange: Exchange) -> None:
         body.raise_read_error()
         raise
     content = await whole(answer, _MAX_METADATA)
-    await claim(services, exchange.caller.id, content, answer.key_label)
+    await asyncio.shield(claim(services, exchange.caller.id, content, answer.key_label))
     await reply(exchange.send, answer.status, headers_of(answer), content)
 
 
@@ -145,9 +146,14 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
     found = headers_of(answer)
     content = await whole(answer, _MAX_METADATA)
     if found.get(_STATUS) == _FINAL:
-        await claim(services, token.owner, content, token.key_label)
-        found |= await finish(services.store, token.owner, token.copy, content)
+        found |= await asyncio.shield(_note(services, token, content))  # a file that is at Google must be somebody's
     await reply(send, answer.status, found, content)
+
+
+async def _note(services: Services, token: UploadToken, content: bytes) -> dict[str, str]:
+    """Note whose the file of a finished upload is, and keep the copy of it; gives the headers that say so."""
+    await claim(services, token.owner, content, token.key_label)
+    return await finish(services.store, token.owner, token.copy, content)
 
 
 def _token(request: Request, services: Services) -> UploadToken:
