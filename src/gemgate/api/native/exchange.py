@@ -23,6 +23,7 @@ class Exchange:
         query: The query, without credentials.
         caller: Who asks, and with which key.
         services: The application's.
+        url: Where the method is at Google.
         lane: The one way to Vertex AI that the path asks for, if it does.
     """
 
@@ -32,6 +33,7 @@ class Exchange:
     query: httpx.QueryParams
     caller: Caller
     services: Services
+    url: httpx.URL
     lane: str | None = None
 
     @property
@@ -43,8 +45,3 @@ class Exchange:
     def key(self) -> str | None:
         """The one key, or the one lane, that the call goes out with; None for any of the gateway's."""
         return self.caller.key if self.lane is None else self.lane
-
-    @property
-    def url(self) -> httpx.URL:
-        """Where the method is at Google."""
-        return self.gemini.url(self.call.path, self.query)

@@ -165,7 +165,8 @@ async def _serve(asked: _Asked, request: Request, send: Send) -> None:
         return
     caller = caller_of(request)
     lane = lane_for(call, services.settings, caller.key) if isinstance(call, VertexMethod) else None
-    await KINDS[call.method.kind](Exchange(request, send, call, query, caller, services, lane))
+    url = services.gemini.url(call.path, query)
+    await KINDS[call.method.kind](Exchange(request, send, call, query, caller, services, url, lane))
 
 
 async def _refuse(send: Send, error: Exception) -> None:
