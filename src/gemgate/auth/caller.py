@@ -143,11 +143,9 @@ def _raw(headers: Mapping[str, str]) -> Iterable[tuple[bytes, bytes]]:
 def _key_in(name: bytes, value: bytes) -> str:
     """The key in one line; empty when it holds none."""
     text = value.decode("latin-1").strip()
-    return text if name != b"authorization" else _bearer(text)
-
-
-def _bearer(value: str) -> str:
-    scheme, _, token = value.partition(" ")
+    if name != b"authorization":
+        return text
+    scheme, _, token = text.partition(" ")
     if scheme.lower() != "bearer":
         _refuse("The Authorization header must read 'Bearer YOUR_KEY'.")
     return token.strip()

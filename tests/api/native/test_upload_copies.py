@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.api.native.google_files import NAME, FakeUploads
 from tests.api.native.support import OWN_KEY, RunningGateway, own, running_gateway
 
-from gemgate.api.native.upload_copies import contiguous
+from gemgate.api.native.upload_copies import contiguous, may_take_name
 from gemgate.store.errors import StoreError
 from gemgate.store.tables import UploadPartRow
 from gemgate.store.uploads import Uploads as Rows
@@ -20,6 +20,7 @@ LINE = b'{"custom_id": "%d", "method": "POST", "url": "/v1/chat/completions", "b
 CONTENT = b"".join(LINE % number for number in range(5000))
 THIRD = len(CONTENT) // 3
 OTHER = {"x-goog-api-key": "AIza-another-key"}
+START = {"x-goog-upload-protocol": "resumable", "x-goog-upload-command": "start"}
 
 
 @pytest.fixture
@@ -35,8 +36,7 @@ def running(google: FakeUploads, tmp_path: Path) -> Iterator[RunningGateway]:
 
 def begin(running: RunningGateway, size: int = len(CONTENT), mime_type: str = "jsonl", name: str = "input") -> str:
     headers = {
-        "x-goog-upload-protocol": "resumable",
-        "x-goog-upload-command": "start",
+        **START,
         "x-goog-upload-header-content-length": str(size),
         "x-goog-upload-header-content-type": mime_type,
     }
@@ -175,6 +175,28 @@ def test_a_new_file_that_is_not_kept_does_not_leave_the_old_copy(running: Runnin
     google.digest = "0" * 64
     send(running, begin(running), 0)
     assert kept(running) is None
+
+
+def test_a_file_that_takes_the_name_of_another_leaves_no_copy_of_it(running: RunningGateway) -> None:
+    send(running, begin(running), 0)
+    metadata = b'{"file": {"name": "%b"}}' % NAME.encode()
+    started = running.client.post("/upload/v1beta/files", content=metadata, headers=own(**START))
+    send(running, started.headers["x-goog-upload-url"], 0)
+    assert kept(running) is None
+
+
+@pytest.mark.parametrize(
+    "metadata", [b'{"file": {"name": "files/a"}}', b'{file:{Name:"files/a"}}', b'{"n\\u0061me": 1}']
+)
+def test_a_file_whose_caller_may_have_named_it_may_replace_another(metadata: bytes) -> None:
+    assert may_take_name(metadata)
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"", b"{}", b'{"file": {"displayName": "a"}}', b'{"file": {"display_name": "a"}}']
+)
+def test_a_file_that_google_names_replaces_none(metadata: bytes) -> None:
+    assert not may_take_name(metadata)
 
 
 @pytest.mark.parametrize("method", ["create", "add_part", "parts"])

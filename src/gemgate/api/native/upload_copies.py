@@ -63,6 +63,15 @@ def wanted_copy(store: Store, headers: Mapping[str, str], metadata: bytes) -> Wa
     return Wanted(store.new_id("upload_"), filename[:_MAX_NAME], mime_type, int(size))
 
 
+def may_take_name(metadata: bytes) -> bool:
+    """Whether the caller may have chosen the name of a file, which an earlier one may have had; Google's are new.
+
+    Google reads looser JSON than others write, so a word is looked for, and what might hide one.
+    """
+    rest = metadata.lower().replace(b"displayname", b"").replace(b"display_name", b"")
+    return b"name" in rest or b"\\" in rest
+
+
 def _display_name(metadata: bytes) -> str:
     try:
         given = orjson.loads(metadata)

@@ -23,6 +23,7 @@ from gemgate.api.native.upload_copies import (
     Wanted,
     begin,
     finish,
+    may_take_name,
     wanted_copy,
 )
 from gemgate.api.services import Services, caller_of, origin_of
@@ -50,12 +51,14 @@ class UploadToken:
         owner: `Caller.id` of the caller that began it.
         copy: What to keep of it; None for nothing.
         key_label: What the gateway's key is called that it was begun with; empty for a caller's own.
+        may_replace: Whether an earlier file may have the name of this one.
     """
 
     url: str
     owner: str
     key_label: str = ""
     copy: Wanted | None = None
+    may_replace: bool = True
 
 
 async def start(exchange: Exchange) -> None:
@@ -76,7 +79,8 @@ async def start(exchange: Exchange) -> None:
     for name in _ADDRESSES:
         if address := googles.get(name):
             url = gemini.named_url(address)
-            found[name] = _address(exchange, UploadToken(str(url), exchange.caller.id, answer.key_label, copy))
+            token = UploadToken(str(url), exchange.caller.id, answer.key_label, copy, may_take_name(body))
+            found[name] = _address(exchange, token)
     await reply(exchange.send, answer.status, found, await whole(answer, _MAX_METADATA))
 
 
@@ -153,6 +157,8 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
 async def _note(services: Services, token: UploadToken, content: bytes) -> dict[str, str]:
     """Note whose the file of a finished upload is, and keep the copy of it; gives the headers that say so."""
     await claim(services, token.owner, content, token.key_label)
+    if token.copy is None and not token.may_replace:
+        return {}
     return await finish(services.store, token.owner, token.copy, content)
 
 
@@ -169,7 +175,8 @@ def _token(request: Request, services: Services) -> UploadToken:
         raise ApiError(404, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
     given = orjson.loads(opened)
     copy = given["copy"]
-    token = UploadToken(given["url"], given["owner"], given["key_label"], Wanted(**copy) if copy else None)
+    kept, may_replace = Wanted(**copy) if copy else None, given.get("may_replace", True)
+    token = UploadToken(given["url"], given["owner"], given["key_label"], kept, may_replace)
     if any(name in request.headers for name in _CREDENTIALS) and caller_of(request).id != token.owner:
         msg = "The upload was begun with another API key."
         raise ApiError(403, msg, code="upload_not_found", headers={_STATUS: "cancelled"})
