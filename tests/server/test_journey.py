@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 KEY = "sk-journey-0123456789"
 STREAMED_CHAT = (40, 108, 120, 12)
-RESUMABLE_UPLOAD = (43, 165, 310, 14)
+RESUMABLE_UPLOAD = (34, 124, 175, 13)
 """At most: files; calls from one into another; these and those that only go on; and frames of the gateway's."""
 
 
