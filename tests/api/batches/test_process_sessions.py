@@ -10,7 +10,7 @@ from tests.api.batches.fake_batch_api import echo
 from tests.api.batches.support import CHAT, EMBEDDINGS, Json, chat, embedding
 
 from gemgate.api.batches import input_sessions as sessions
-from gemgate.api.batches import line_translation
+from gemgate.api.batches import line_translation, worker_process
 from gemgate.api.batches.input_sessions import TranslateSession
 from gemgate.api.batches.line_translation import LineJob, Translators, prepare
 from gemgate.api.batches.result_session import ResultSession
@@ -192,6 +192,27 @@ def test_a_native_input_above_googles_limit_is_an_error(monkeypatch: pytest.Monk
     assert len(lines) == 2
     assert session.feed(jsonl(chat("c"))).native == b""
     assert session.summary().errors[0]["code"] == "max_file_size_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "said"),
+    [
+        ("MAX_INPUT", "max_file_size_exceeded", "the most that Google takes"),
+        ("MAX_REQUESTS", "max_requests_exceeded", "The lines come to 4 requests, and Google takes 3 in a job."),
+    ],
+)
+def test_a_job_in_vertex_ai_has_limits_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, limit: str, code: str, said: str
+) -> None:
+    monkeypatch.setattr(worker_process, limit, 3)
+    errors = {}
+    for in_vertex in (True, False):
+        session = Setup({}, in_vertex=in_vertex).translate_session(CHATS)
+        session.feed(jsonl(chat("a", n=3, model="gemini-3-flash-preview"), chat("b", model="gemini-3-flash-preview")))
+        errors[in_vertex] = session.summary().errors
+        session.close()
+    assert errors[False] == []
+    assert (errors[True][0]["code"], said in str(errors[True][0]["message"])) == (code, True)
 
 
 def test_too_many_inputs_of_embeddings_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,8 +125,12 @@ class TranslateSession:
         directory: Path | None = None,
         google_host: str | None = None,
         write: WriteLine = input_line,
+        max_native: int | None = None,
+        max_requests: int | None = None,
     ) -> None:
         self._write = write
+        self._max_native = MAX_NATIVE if max_native is None else max_native
+        self._max_requests = max_requests
         self._job = job
         self._translators = translators
         self._google_host = google_host
@@ -158,7 +162,7 @@ class TranslateSession:
 
     def more(self) -> Translated:
         """Translate what was fed before: one line at least, and others for as long as `SLICE` lasts."""
-        if not self._reader.is_good or self._bytes > MAX_NATIVE:
+        if not self._reader.is_good or self._bytes > self._max_native:
             self._queue.clear()
             return Translated()
         until = time.process_time() + SLICE
@@ -188,12 +192,16 @@ class TranslateSession:
         """What the whole input came to."""
         reader = self._reader
         errors = reader.wire_errors()
-        if not errors and self._bytes > MAX_NATIVE:
-            msg = f"The input, translated and with its media, is larger than {MAX_NATIVE // 10**9} GB, the most that "
+        if not errors and self._bytes > self._max_native:
+            most = f"{self._max_native // 10**9} GB"
+            msg = f"The input, translated and with its media, is larger than {most}, the most that "
             errors = [{"code": "max_file_size_exceeded", "line": None, "message": f"{msg}Google takes.", "param": None}]
         if not errors and self._job.url == "/v1/embeddings" and self._requests > MAX_INPUTS:
             msg = f"The requests hold {self._requests:,} inputs, and OpenAI's API allows {MAX_INPUTS:,} in a batch."
             errors = [{"code": "max_requests_exceeded", "line": None, "message": msg, "param": "body.input"}]
+        if not errors and self._max_requests is not None and self._requests > self._max_requests:
+            msg = f"The lines come to {self._requests:,} requests, and Google takes {self._max_requests:,} in a job."
+            errors = [{"code": "max_requests_exceeded", "line": None, "message": msg, "param": None}]
         facts = pinned(self._translators.chat.catalog, reader.model) if reader.model else None
         return InputSummary(reader.total, self._refusals, self._requests, reader.model, errors, facts)
 

@@ -25,7 +25,13 @@ from gemgate.gemini.batch_types import input_line
 from gemgate.gemini.fact_snapshot import FactSnapshot, PinnedFacts, catalog_of_pinned, catalog_of_snapshot
 from gemgate.gemini.model_catalog import Catalog
 from gemgate.gemini.model_overrides import ModelFactsError
-from gemgate.gemini.vertex.batch_lines import developer_result_line, vertex_embedding_line, vertex_input_line
+from gemgate.gemini.vertex.batch_lines import (
+    MAX_INPUT,
+    MAX_REQUESTS,
+    developer_result_line,
+    vertex_embedding_line,
+    vertex_input_line,
+)
 from gemgate.model_routing.aliases import ModelAliases, ModelLists
 from gemgate.translation.options import (
     CachedSearch,
@@ -123,6 +129,8 @@ class Setup:
             directory=self.directory,
             google_host=self.google_host,
             write=self._writes(job),
+            max_native=MAX_INPUT if self.in_vertex else None,
+            max_requests=MAX_REQUESTS if self.in_vertex else None,
         )
 
     def _writes(self, job: LineJob) -> WriteLine:

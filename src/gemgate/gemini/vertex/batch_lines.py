@@ -16,6 +16,15 @@ import orjson
 from gemgate.gemini.proto_json import text
 from gemgate.gemini.vertex.differences import fitted
 
+MAX_INPUT = 1_000_000_000
+"""The most bytes that the input of a job has in Cloud Storage.
+
+Source of both: docs.cloud.google.com/gemini-enterprise-agent-platform/models/capabilities/batch-inference.
+"""
+
+MAX_REQUESTS = 200_000
+"""The most requests of a job; of contents to embed there may be a million."""
+
 LABEL = "gemgate-line"
 """The label of a request that holds the key of its line: digits and dashes, which a label may be of."""
 
