@@ -1,5 +1,6 @@
 import socket
 import threading
+import time
 
 import httpx
 import pytest
@@ -34,6 +35,17 @@ def test_a_client_that_leaves_before_the_answer_is_noticed(served: httpx.Client,
         assert state.wait_for_requests(1)
     assert state.wait_for_disconnects(1)
     assert state.disconnects[0].sent == 0
+
+
+def test_an_answer_does_not_wait_until_its_head_is_acknowledged(served: httpx.Client) -> None:
+    def seconds() -> float:
+        begun = time.perf_counter()
+        assert served.post(URL, json=said("Hi")).status_code == 200
+        return time.perf_counter() - begun
+
+    for _ in range(8):  # to the first answers of a connection Linux replies at once, and to others after 40 ms
+        seconds()
+    assert min(seconds() for _ in range(12)) < 0.03
 
 
 def test_complete_answers_are_no_disconnects(served: httpx.Client, app: Starlette) -> None:

@@ -51,6 +51,14 @@ def test_several_addresses_share_a_port(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_what_is_written_to_a_connection_is_sent_at_once(host: str) -> None:
+    with listening([host], 0) as (listener,), socket.create_connection(listener.getsockname()[:2]):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_socket_that_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "gemgate.sock"
     with socket.socket(socket.AF_UNIX) as dead:

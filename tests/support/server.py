@@ -62,6 +62,7 @@ def serve(app: ASGIApp, settings: Settings | None = None, **options: Any) -> Ite
     and take the interpreter down. Gateways that run as processes are served by uvloop.
     """
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `gemgate serve` does
     chosen = settings or Settings(_env_file=None)
     server = _Server(server_config(app, chosen, **({"timeout_graceful_shutdown": 5, "loop": "asyncio"} | options)))
     thread = threading.Thread(target=server.run_captured, args=(listener,), name="test-server", daemon=True)

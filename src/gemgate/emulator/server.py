@@ -89,6 +89,8 @@ def serve_in_thread(port: int = 0, *, app: ASGIApp | None = None, host: str = "1
         RuntimeError: The server did not come up.
     """
     listener = socket.create_server((host, port))
+    # asyncio does so only for listeners of its own: a body would wait for 40 ms until its head is acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = _ThreadedServer(_config(app or create_emulator(), log_level="warning", loop="asyncio"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -62,6 +62,9 @@ def _tcp(host: str, port: int) -> Iterator[socket.socket]:
             f"Cannot listen on {host} port {port}: {reason}. Choose others with --host and --port."
         ) from error
     with listener:
+        # What it accepts has this too. asyncio sets it itself, but not for a listener that it has not made: an event
+        # would wait for 40 ms until the caller has acknowledged the one before it.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 
 
