@@ -1,7 +1,7 @@
 """Every client with every feature, against gateway and emulator: prints tables, ends with 1 if a cell failed.
 
 One table is of chat completions, one of the Responses API, whose compliance suite is run after them if it is there, and
-one of transcriptions.
+one of transcriptions. The core of the first two is run before Vertex AI as well, under both prefixes.
 """
 
 import os
@@ -16,8 +16,9 @@ from pathlib import Path
 import orjson
 import pytest
 from tests.conformance.environments import LOCKS
-from tests.conformance.matrix import CLIENTS, FEATURES, NODE, NonconformingError, attempt
+from tests.conformance.matrix import CLIENTS, CORE, FEATURES, NODE, NonconformingError, attempt
 from tests.conformance.responses import COLUMNS, RESPONSES_CLIENTS, attempt_responses
+from tests.conformance.responses import CORE as RESPONSES_CORE
 from tests.conformance.responses import NODE as RESPONSES_NODE
 from tests.conformance.transcriptions import (
     TRANSCRIPTION_CLIENTS,
@@ -25,7 +26,8 @@ from tests.conformance.transcriptions import (
     attempt_transcription,
     speech_file,
 )
-from tests.support.stack import KEY, OPENAI, Stack, stack
+from tests.support.stack import GOOGLE, KEY, OPENAI, Stack, stack
+from tests.support.vertex_stack import vertex_stack
 
 from gemgate.observability.logs import configure_logging
 from gemgate.settings import Settings
@@ -58,21 +60,23 @@ def version(package: str, program: str, lock: str = "clients", node: Path = RESP
     return found[1] if package and found else ""
 
 
-def chat_rows(servers: Stack) -> Iterator[Row]:
-    """The clients of chat completions."""
-    for name, client in CLIENTS.items():
+def chat_rows(servers: Stack, names: Iterable[str] = CLIENTS, prefix: str = OPENAI) -> Iterator[Row]:
+    """Clients of chat completions."""
+    for name in names:
+        client = CLIENTS[name]
         cells = (
-            (feature, *cell(partial(attempt, client, feature, servers, CACHE), client.without.get(feature)))
+            (feature, *cell(partial(attempt, client, feature, servers, CACHE, prefix), client.without.get(feature)))
             for feature in FEATURES
         )
         yield name, version(client.package, client.program, client.lock, NODE), cells
 
 
-def responses_rows(servers: Stack) -> Iterator[Row]:
-    """The clients of the Responses API."""
-    for name, client in RESPONSES_CLIENTS.items():
+def responses_rows(servers: Stack, names: Iterable[str] = RESPONSES_CLIENTS, prefix: str = OPENAI) -> Iterator[Row]:
+    """Clients of the Responses API."""
+    for name in names:
+        client = RESPONSES_CLIENTS[name]
         cells = (
-            (column, *cell(partial(attempt_responses, client, column, servers, CACHE), client.lacks(column)))
+            (column, *cell(partial(attempt_responses, client, column, servers, CACHE, prefix), client.lacks(column)))
             for column in COLUMNS
         )
         yield name, version(client.package, client.program), cells
@@ -109,6 +113,17 @@ def table(rows: Iterable[Row], columns: Iterable[str]) -> list[str]:
     return notes
 
 
+def before_vertex() -> list[str]:
+    """Print the tables of the core before an emulator that is Vertex AI, under both prefixes; what is to be noted."""
+    notes = []
+    with vertex_stack() as servers:
+        for prefix in (OPENAI, GOOGLE):
+            print(f"Before Vertex AI, under {prefix}:\n")
+            notes += table(chat_rows(servers, CORE, prefix), FEATURES)
+            notes += table(responses_rows(servers, RESPONSES_CORE, prefix), tuple(COLUMNS))
+    return notes
+
+
 def suite(servers: Stack) -> int:
     """Run the Open Responses compliance suite, which is not part of this project, where its folder is named.
 
@@ -132,6 +147,7 @@ def main() -> int:
         notes = table(chat_rows(servers), FEATURES)
         notes += table(responses_rows(servers), tuple(COLUMNS))
         notes += table(transcription_rows(servers, speech_file(servers, Path(data))), TRANSCRIPTION_FEATURES)
+        notes += before_vertex()
         print(*notes, sep="\n")
         failed = suite(servers)
     return int(failed != 0 or any(note.startswith("NO") for note in notes))

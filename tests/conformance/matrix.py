@@ -77,15 +77,15 @@ def command(client: Client, cache: Path) -> tuple[list[str], Path | None]:
     return ["bash", str(PROGRAMS / client.program)], None
 
 
-def attempt(client: Client, feature: Feature, servers: Stack, cache: Path) -> None:
-    """Let the client do it.
+def attempt(client: Client, feature: Feature, servers: Stack, cache: Path, prefix: str = OPENAI) -> None:
+    """Let the client do it at the gateway's paths below `prefix`.
 
     Raises:
         NonconformingError: it failed, or was given something else than it asked for.
     """
     start, folder = command(client, cache)
     seen = len(servers.seen.requests)
-    done = run([*start, feature, servers.base(OPENAI), KEY], folder=folder)
+    done = run([*start, feature, servers.base(prefix), KEY], folder=folder)
     if done.returncode:
         raise NonconformingError(done.stderr.strip()[-800:])
     paths = [request.path for request in list(servers.seen.requests)[seen:]]

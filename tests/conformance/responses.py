@@ -81,8 +81,8 @@ CORE_COLUMNS = ("tools 2.5", "streamed 3", "failure")
 """What every run of the tests includes: these clients share one environment."""
 
 
-def attempt_responses(client: ResponsesClient, column: str, servers: Stack, cache: Path) -> None:
-    """Let the client do what `column` says.
+def attempt_responses(client: ResponsesClient, column: str, servers: Stack, cache: Path, prefix: str = OPENAI) -> None:
+    """Let the client do what `column` says at the gateway's paths below `prefix`.
 
     Raises:
         NonconformingError: it failed, or was given something else than it asked for.
@@ -95,7 +95,7 @@ def attempt_responses(client: ResponsesClient, column: str, servers: Stack, cach
         folder, start = None, [str(python_of("clients", cache)), "-W", "ignore", str(PROGRAMS / client.program)]
     os.environ["CODEX_CATALOG"] = str(CATALOG)
     seen = len(servers.seen.requests)
-    done = run([*start, feature, model, servers.base(OPENAI), KEY, *client.arguments], folder=folder)
+    done = run([*start, feature, model, servers.base(prefix), KEY, *client.arguments], folder=folder)
     if done.returncode:
         raise NonconformingError(done.stderr.strip()[-800:])
     judge_responses(feature, orjson.loads(done.stdout))

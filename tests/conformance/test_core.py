@@ -25,7 +25,8 @@ from tests.conformance.transcriptions import (
     judge_transcription,
     speech_file,
 )
-from tests.support.stack import KEY, OPENAI, Stack, stack
+from tests.support.stack import GOOGLE, KEY, OPENAI, Stack, stack
+from tests.support.vertex_stack import vertex_stack
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,20 @@ def cache(request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("name", CORE)
 def test_the_client_gets_what_it_asks_for(name: str, feature: Feature, servers: Stack, cache: Path) -> None:
     attempt(CLIENTS[name], feature, servers, cache)
+
+
+@pytest.fixture(scope="module")
+def vertex() -> Iterator[Stack]:
+    with vertex_stack() as running:
+        yield running
+
+
+@pytest.mark.parametrize("prefix", [OPENAI, GOOGLE])
+def test_before_vertex_ai_openais_client_gets_what_it_asks_for(prefix: str, vertex: Stack, cache: Path) -> None:
+    for feature in FEATURES:
+        attempt(CLIENTS["openai, Python"], feature, vertex, cache, prefix)
+    for column in CORE_COLUMNS:
+        attempt_responses(RESPONSES_CLIENTS["openai, Python"], column, vertex, cache, prefix)
 
 
 @pytest.mark.parametrize("column", CORE_COLUMNS)
