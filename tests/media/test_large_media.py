@@ -8,6 +8,7 @@ import httpx
 import openai
 import pybase64
 import pytest
+from tests.support.files import mocked
 from tests.support.stack import KEY, Stack, stack
 
 from gemgate.auth.caller import Caller
@@ -23,7 +24,6 @@ from gemgate.settings import Settings
 from gemgate.upstream.client import Upstream
 
 if TYPE_CHECKING:
-    from gemgate.gemini.client.client import GeminiClient
     from gemgate.media.fetch import MediaFetcher
     from gemgate.media.google_uploads import Attachments
 
@@ -125,9 +125,13 @@ class FakeFetcher:
         return Inline("image/png", base64(PNG, int(url.rpartition("/")[2])))
 
 
+def _never(request: httpx.Request) -> httpx.Response:
+    raise AssertionError(request.url)
+
+
 def resolver(**settings: Any) -> MediaResolver:
     chosen: dict[str, Any] = {"inline_max_bytes": MAX, "large_media": "upload"} | settings
-    upstream = Upstream(cast("GeminiClient", None))
+    upstream = Upstream(mocked(_never))
     fetcher, attachments = cast("MediaFetcher", FakeFetcher()), cast("Attachments", FakeAttachments())
     return MediaResolver(Settings(_env_file=None, **chosen), fetcher, attachments, upstream)
 
