@@ -197,7 +197,9 @@ def _declare(tools: ResponseTools, identity: ToolIdentity, function: Function, e
     native = tools.native_name(identity)
     if not entry.is_asked and native in tools.plan.declared:
         return  # found again by a search, or repeated with each request
-    declare(tools.plan, function.model_copy(update={"name": tools.key(identity)}), entry.param, notes)
+    key = tools.key(identity)
+    named = function if function.name == key else function.model_copy(update={"name": key})
+    declare(tools.plan, named, entry.param, notes)
     tools.identities[native] = identity
 
 
