@@ -15,6 +15,8 @@ from gemgate.gemini.vertex.differences import REQUEST, TIER_HEADER, fitted
 from gemgate.observability.pricing import cost_of
 from gemgate.translation.thought_signatures import NO_SIGNATURE
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 HELLO: Json = {"candidates": [{"content": {"parts": [{"text": "Hello"}]}, "finishReason": "STOP"}]}

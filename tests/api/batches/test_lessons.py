@@ -20,6 +20,8 @@ from gemgate.gemini.model_catalog import Catalog
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.model_watch import ModelWatch
 
+pytestmark = pytest.mark.slow
+
 FLASH = "gemini-2.5-flash"
 NEW = "gemini-3.5-flash"
 SCHEMA: Json = {"type": "object", "properties": {"a": {"type": "string"}}}

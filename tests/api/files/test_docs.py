@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import pytest
 from tests.support.package import arguments_in
 
 from gemgate.api.files.wire import (
@@ -38,6 +39,7 @@ def test_the_page_tells_the_limits() -> None:
     assert BATCH_LIFETIME == 30 * 86_400
 
 
+@pytest.mark.slow
 def test_the_page_names_only_codes_that_there_are() -> None:
     codes = arguments_in("gemgate", "code", without="gemgate.emulator")
     for row in (*rows("Limits"), *rows("Uploads in parts")):

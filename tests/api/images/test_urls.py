@@ -10,6 +10,8 @@ from structlog.testing import capture_logs
 from tests.api.images.support import FLASH_25, PRO_3, blob, drawn, fake_google, native
 from tests.support.gateway import gateway_app, in_process
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from gemgate.store import Store
 

@@ -23,6 +23,8 @@ from gemgate.api.responses.kept_responses import KeptResponses
 from gemgate.api.responses.kept_turn import KeptTurn
 from gemgate.store import StoreUnavailableError
 
+pytestmark = pytest.mark.slow
+
 PATH = "/v1/responses"
 HELLO = native({"text": "Hello"}, finishReason="STOP") | {
     "usageMetadata": {"promptTokenCount": 2, "candidatesTokenCount": 1, "totalTokenCount": 3}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import func, select
 from tests.api.responses.test_kept_responses import HELLO, gateway, texts
 from tests.support.answers import native
@@ -124,6 +125,7 @@ async def test_a_conversation_is_continued_once_by_a_request_that_is_sent_again_
         assert [item["role"] for item in listed["data"]] == ["user", "assistant"]
 
 
+@pytest.mark.slow
 async def test_a_conversation_of_200_turns_with_images_costs_what_its_turns_cost(tmp_path: Path) -> None:
     """Bytes on the disk, and what is still held when a turn has ended: the last turns cost what early ones do."""
     randoms = random.Random(0)

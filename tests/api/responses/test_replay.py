@@ -18,6 +18,8 @@ from tests.support.server import serve
 
 from gemgate.api.responses import background, background_run
 
+pytestmark = pytest.mark.slow
+
 PIECES = [native({"text": word}) for word in ("One ", "two ", "three")]
 STORY = sse(*PIECES, native({"text": "."}, finishReason="STOP"))
 ASKED = {"model": FLASH_25, "input": "Hi", "background": True, "stream": True}

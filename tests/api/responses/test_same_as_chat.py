@@ -14,6 +14,8 @@ from tests.support.gateway import gateway_app, in_process
 from tests.support.google import FakeGoogle, overloaded
 from tests.support.responses import FLASH_25
 
+pytestmark = pytest.mark.slow
+
 CHAT = ("/v1/chat/completions", {"model": FLASH_25, "messages": [{"role": "user", "content": "Hi"}]})
 RESPONSE = ("/v1/responses", {"model": FLASH_25, "input": "Hi", "store": False})
 BACKGROUND = ("/v1/responses", {"model": FLASH_25, "input": "Hi", "background": True})

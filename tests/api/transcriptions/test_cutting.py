@@ -60,6 +60,7 @@ async def test_a_wav_file_keeps_its_kind_of_samples(tmp_path: Path) -> None:
     assert samples.endswith(found[-1][44:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mime_type", FILES)
 async def test_other_files_are_cut_between_their_packets_and_decode(mime_type: str, tmp_path: Path) -> None:
     file = encoded(tone(50), *FILES[mime_type])

@@ -20,6 +20,8 @@ from tests.support.google import FakeGoogle, failure, json_for
 
 from gemgate.translation.speech.samples import wav_head, wav_layout
 
+pytestmark = pytest.mark.slow
+
 UPSTREAM = "https://generativelanguage.googleapis.com"
 RATE, SECONDS = 1000, 150
 LIMITS = {"model_facts": {ASR: {"audio_limit": 60, "timed_audio_limit": 60}}}

@@ -13,6 +13,8 @@ from tests.support.google import FakeGoogle, bad_key, daily, json_for, overloade
 
 from gemgate.api.transcriptions.request import to_gemini
 
+pytestmark = pytest.mark.slow
+
 UPSTREAM = "https://generativelanguage.googleapis.com"
 PATH = "/v1/audio/transcriptions"
 ANSWER = heard(turn(text=TEXT))
