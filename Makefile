@@ -39,7 +39,7 @@ test: $(VENV)/.installed-dev ## all tests but those that take minutes
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-fast: $(VENV)/.installed-dev ## the tests without processes, sockets, disks, browsers and searches, in under a minute on two cores
-	$(BIN)/python -m pytest -n auto -m "not soak and not integration and not slow" \
+	$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count())') -m "not soak and not integration and not slow" \
 		$(addprefix --ignore=tests/,properties faults recorded security docs exchanges conformance sdk)
 
 # Not of all tests: a tracer slows servers down, and is not safe where many event loops run in threads.

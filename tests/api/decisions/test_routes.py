@@ -14,6 +14,8 @@ from tests.support.vertex import vertex_gateway
 
 from gemgate.api.decisions.wire import PARAMETERS, DecisionRequest
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 YES = {"type": "predicate", "name": "polite", "instructions": "The text is polite."}
 PICK = {

@@ -25,6 +25,8 @@ from tests.support.google import FakeGoogle, failure, overloaded, sse
 
 from gemgate.translation.speech import encoders
 
+pytestmark = pytest.mark.slow
+
 TYPES = {
     "mp3": "audio/mpeg",
     "opus": "audio/ogg",

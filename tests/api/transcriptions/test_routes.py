@@ -11,6 +11,8 @@ from tests.api.transcriptions.support import ASR, AUDIO, GENERAL, SECONDS, TEXT,
 from tests.support.gateway import gateway_app, in_process
 from tests.support.google import FakeGoogle, failure, overloaded, sse
 
+pytestmark = pytest.mark.slow
+
 TIMED = heard(turn(WORDS, text=TEXT, speakerLabel="spk_1"))
 TOKENS = {
     "type": "tokens",
