@@ -26,6 +26,8 @@ from tests.api.images.support import (
 from tests.support.gateway import CALLER, gateway_app, in_process
 from tests.support.google import failure, overloaded
 
+pytestmark = pytest.mark.slow
+
 PNG, JPEG = drawn(), drawn("jpeg")
 GOOD = native(blob(PNG), usage=USAGE)
 REFUSED = native(finish="IMAGE_SAFETY")

@@ -19,6 +19,8 @@ from gemgate.api.moderations.categories import CATEGORIES
 from gemgate.api.moderations.wire import OPENAI_MODELS, PARAMETERS, ModerationRequest
 from gemgate.emulator.validation import violations
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 GENERAL = "gemini-3.5-flash-lite"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"0" * 20).decode()

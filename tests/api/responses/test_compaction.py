@@ -12,6 +12,8 @@ from tests.support.responses import FLASH_25, WEATHER, kinds, read_events
 
 from gemgate.api.responses.carrier import SUMMARY_PREFIX
 
+pytestmark = pytest.mark.slow
+
 SUMMARY = native({"text": "We said hello.", "thoughtSignature": "c2ln"}, finishReason="STOP") | {
     "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3, "totalTokenCount": 12}
 }
