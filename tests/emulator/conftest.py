@@ -37,3 +37,12 @@ def served(app: Starlette) -> Iterator[httpx.Client]:
         httpx.Client(base_url=url, headers={"x-goog-api-key": "k"}, timeout=10) as client,
     ):
         yield client
+
+
+@pytest.fixture
+async def vertex(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """Calls the emulator as Vertex AI is called: with an access token."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://emulator", headers={"authorization": "Bearer ya29.mine"}
+    ) as client:
+        yield client

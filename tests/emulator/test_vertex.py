@@ -1,6 +1,5 @@
 """The emulator as Vertex AI: its paths, its tokens, its refusals, and the form of its answers."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,14 +12,6 @@ from tests.support.clock import FakeClock
 PLACE = "/v1/projects/a-project/locations/global"
 FLASH = f"{PLACE}/publishers/google/models/gemini-2.5-flash"
 PRO = f"{PLACE}/publishers/google/models/gemini-3-flash-preview"
-
-
-@pytest.fixture
-async def vertex(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://emulator", headers={"authorization": "Bearer ya29.mine"}
-    ) as client:
-        yield client
 
 
 def error(response: httpx.Response) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Batch jobs of the emulator as Vertex AI: where they run, what their lines are, and what is refused."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -14,14 +13,6 @@ from gemgate.emulator.content import RequestContent
 
 Json = dict[str, Any]
 FLASH = "gemini-2.5-flash"
-
-
-@pytest.fixture
-async def vertex(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://emulator", headers={"authorization": "Bearer ya29.mine"}
-    ) as client:
-        yield client
 
 
 def put(app: Starlette, name: str, *lines: Json) -> str:
