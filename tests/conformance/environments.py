@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.sdk.node_project import install
 
 LOCKS = Path(__file__).parents[2] / "requirements"
 _UNREACHABLE = re.compile(
@@ -41,6 +42,24 @@ def python_of(lock: str, cache: Path) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             _install(locked, folder)
     return folder / "bin" / "python"
+
+
+def start_of(program: Path, cache: Path, node: Path, lock: str = "clients") -> tuple[list[str], Path | None]:
+    """What runs a client's program, and the folder to run it in; the ending of its name says what that is.
+
+    Args:
+        program: A script for Node, Python or bash.
+        cache: Where environments are kept.
+        node: The project of npm whose packages a script for Node has.
+        lock: The environment of a script for Python: `requirements/{lock}.txt`.
+    """
+    match program.suffix:
+        case ".mjs":
+            return ["node", program.name], install(cache, node, program.parent)
+        case ".py":
+            return [str(python_of(lock, cache)), "-W", "ignore", str(program)], None
+        case _:
+            return ["bash", str(program)], None
 
 
 def run(command: list[str], *, folder: Path | None = None, seconds: float = 300) -> subprocess.CompletedProcess[str]:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-from tests.conformance.environments import python_of, run
-from tests.sdk.node_project import install
+from tests.conformance.environments import run, start_of
 from tests.support.stack import KEY, OPENAI, Stack
 
 PROGRAMS = Path(__file__).parent / "clients"
@@ -66,24 +65,13 @@ class NonconformingError(AssertionError):
     """A client did not get what it asked for."""
 
 
-def command(client: Client, cache: Path) -> tuple[list[str], Path | None]:
-    """What runs the client's program, and the folder to run it in."""
-    if client.program.endswith(".mjs"):
-        folder = install(cache, NODE, PROGRAMS)
-        return ["node", client.program], folder
-    if client.program.endswith(".py"):
-        python = python_of(client.lock, cache)
-        return [str(python), "-W", "ignore", str(PROGRAMS / client.program)], None
-    return ["bash", str(PROGRAMS / client.program)], None
-
-
 def attempt(client: Client, feature: Feature, servers: Stack, cache: Path, prefix: str = OPENAI) -> None:
     """Let the client do it at the gateway's paths below `prefix`.
 
     Raises:
         NonconformingError: it failed, or was given something else than it asked for.
     """
-    start, folder = command(client, cache)
+    start, folder = start_of(PROGRAMS / client.program, cache, NODE, client.lock)
     seen = len(servers.seen.requests)
     done = run([*start, feature, servers.base(prefix), KEY], folder=folder)
     if done.returncode:

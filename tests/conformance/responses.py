@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
-from tests.conformance.environments import python_of, run
+from tests.conformance.environments import run, start_of
 from tests.conformance.matrix import NonconformingError, is_an_event
-from tests.sdk.node_project import install
 from tests.support.stack import KEY, OPENAI, Stack
 
 PROGRAMS = Path(__file__).parent / "responses_clients"
@@ -88,11 +87,7 @@ def attempt_responses(client: ResponsesClient, column: str, servers: Stack, cach
         NonconformingError: it failed, or was given something else than it asked for.
     """
     feature, model = COLUMNS[column]
-    if client.program.endswith(".mjs"):
-        folder: Path | None = install(cache, NODE, PROGRAMS)
-        start = ["node", client.program]
-    else:
-        folder, start = None, [str(python_of("clients", cache)), "-W", "ignore", str(PROGRAMS / client.program)]
+    start, folder = start_of(PROGRAMS / client.program, cache, NODE)
     os.environ["CODEX_CATALOG"] = str(CATALOG)
     seen = len(servers.seen.requests)
     done = run([*start, feature, model, servers.base(prefix), KEY, *client.arguments], folder=folder)

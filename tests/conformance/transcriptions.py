@@ -15,10 +15,9 @@ from typing import Any, Literal
 import httpx
 import orjson
 import webvtt
-from tests.conformance.environments import python_of, run
+from tests.conformance.environments import run, start_of
 from tests.conformance.matrix import NonconformingError
 from tests.conformance.responses import NODE
-from tests.sdk.node_project import install
 from tests.support.stack import KEY, OPENAI, Stack
 
 PROGRAMS = Path(__file__).parent / "transcription_clients"
@@ -84,14 +83,7 @@ def attempt_transcription(
     Raises:
         NonconformingError: it failed, or was given something else than what was spoken.
     """
-    folder: Path | None = None
-    if client.program.endswith(".mjs"):
-        folder = install(cache, NODE, PROGRAMS)
-        start = ["node", client.program]
-    elif client.program.endswith(".py"):
-        start = [str(python_of(client.lock, cache)), "-W", "ignore", str(PROGRAMS / client.program)]
-    else:
-        start = ["bash", str(PROGRAMS / client.program)]
+    start, folder = start_of(PROGRAMS / client.program, cache, NODE, client.lock)
     done = run([*start, feature, str(speech), servers.base(OPENAI), KEY], folder=folder)
     if done.returncode:
         raise NonconformingError(done.stderr.strip()[-800:])
