@@ -93,12 +93,7 @@ class PieceReaders:
         if self._plan.needs_times and found.has_times:
             self.rest = found.text
             return found
-        before = len(self._text.given)
-        for reader in self._readers[self._done :]:
-            self._text.add(reader.text)
-        self._text.finish()
-        self._done = len(self._readers)
-        self.rest = self._text.given[before:]
+        self.rest = "".join(self._text.add(reader.text) for reader in self._readers[self._done :]) + self._text.finish()
         return replace(found, text=self._text.given)
 
     def summary(self) -> AnswerSummary:
