@@ -56,6 +56,14 @@ async def test_a_file_that_claims_to_last_for_months_is_not_cut_into_as_many_pie
         assert pieces == []
 
 
+async def test_what_each_piece_has_again_is_small(tmp_path: Path) -> None:
+    file = encoded(tone(6), *FILES["audio/webm"], more_extradata=1_000_000)
+    assert len(file) > 1_000_000
+    with pytest.raises(ApiError):
+        async with pieces_of(file, "audio/webm", 2, tmp_path):
+            pass
+
+
 def test_cutting_takes_time_in_proportion_to_the_file(tmp_path: Path) -> None:
     files = {length: encoded(bytes(2 * 24_000 * length), *FILES["audio/mp3"]) for length in (50, 200)}
 

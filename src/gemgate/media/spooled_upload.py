@@ -3,7 +3,8 @@
 import asyncio
 import io
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -53,12 +54,8 @@ class SpooledUpload:
         self._held += piece
         if len(self._held) > IN_MEMORY:
             held, self._held = self._held, bytearray()
-            try:
+            with full_disk_named():
                 await self._at_file(lambda: self._append(held))
-            except OSError as error:
-                if is_no_space(error):
-                    raise DiskFullError(str(error)) from error
-                raise
 
     async def head(self, length: int) -> bytes:
         """The first `length` bytes."""
@@ -114,6 +111,17 @@ class SpooledUpload:
         self._file.seek(0, 2)
         self._file.write(held)
         return self._file
+
+
+@contextmanager
+def full_disk_named() -> Iterator[None]:
+    """Raises `DiskFullError` in the place of the system's word for it."""
+    try:
+        yield
+    except OSError as error:
+        if is_no_space(error):
+            raise DiskFullError(str(error)) from error
+        raise
 
 
 def unnamed_file(directory: Path) -> IO[bytes]:

@@ -24,12 +24,14 @@ FILES = {
 }
 
 
-def encoded(samples: bytes, codec: str, container: str) -> bytes:
-    """A file of PyAV's that has these samples of 24 kHz."""
+def encoded(samples: bytes, codec: str, container: str, *, more_extradata: int = 0) -> bytes:
+    """A file of PyAV's that has these samples of 24 kHz, and so many bytes more than a decoder needs before them."""
     written = io.BytesIO()
     with av.open(written, "w", format=container) as file:
         stream: Any = file.add_stream(codec, rate=RATE, layout="mono")
         stream.codec_context.open()
+        if more_extradata:
+            stream.codec_context.extradata += bytes(more_extradata)
         resampler = av.AudioResampler(
             stream.codec_context.format, "mono", RATE, stream.codec_context.frame_size or None
         )

@@ -1,15 +1,21 @@
 """Audio that is longer than a model takes, cut into pieces that overlap."""
 
+import errno
+import os
 import random
 import struct
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, cast
 
 import pytest
 from tests.api.speech.support import heard, tone
 from tests.api.transcriptions.audio_files import FILES, encoded, pieces_of
 
 from gemgate.api.transcriptions.cutting import MAX_PIECES, can_cut, cuts_for
+from gemgate.media.spooled_upload import unnamed_file
+from gemgate.store import DiskFullError
 from gemgate.translation.speech.samples import wav_head, wav_head_of, wav_layout
 
 
@@ -23,6 +29,30 @@ def test_pieces_are_equally_long_and_overlap(seconds: float, longest: float, cou
     assert cuts.length < longest
     assert cuts.length - cuts.step == pytest.approx(15)
     assert (count - 1) * cuts.step + cuts.length == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 15, 60])
+def test_what_is_not_too_long_is_one_piece(seconds: float) -> None:
+    assert cuts_for(seconds, 60) == (1, seconds, seconds)
+
+
+async def test_a_small_file_is_cut_in_memory_and_a_large_one_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(directory: Path) -> IO[bytes]:
+        file = unnamed_file(directory)
+
+        def write(_: bytes) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        return cast("IO[bytes]", SimpleNamespace(write=write, close=file.close))
+
+    monkeypatch.setattr("gemgate.api.transcriptions.cutting.unnamed_file", full)
+    async with pieces_of(wav_head(200_000, 1000) + bytes(200_000), "audio/wav", 60, tmp_path) as pieces:
+        assert len(pieces) > 1
+    with pytest.raises(DiskFullError):
+        async with pieces_of(wav_head(2_000_000, 10_000) + bytes(2_000_000), "audio/wav", 60, tmp_path):
+            pass
 
 
 def test_no_more_than_so_many_pieces_are_made() -> None:

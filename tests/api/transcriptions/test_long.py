@@ -159,6 +159,19 @@ async def test_audio_that_the_model_takes_is_not_cut() -> None:
     assert "pieces" not in answer.headers.get("x-gemgate-adjusted", "")
 
 
+async def test_a_head_that_says_too_much_is_not_believed() -> None:
+    file = bytearray(encoded(tone(3), *FILES["audio/mp3"]))
+    place = file.index(b"Info") + 8  # how many frames there are
+    file[place : place + 4] = (100 * int.from_bytes(file[place : place + 4])).to_bytes(4)
+    settings = {"model_facts": {ASR: {"audio_limit": 60, "timed_audio_limit": 60}}}
+    words = turn([{"word": "Yes.", "startOffset": "1s", "endOffset": "2s"}], text="Yes.")
+    asked: dict[str, Any] = {"file": bytes(file), "name": "a.mp3", "kind": "audio/mpeg"}
+    answer = await ask(heard(words), settings=settings, response_format="verbose_json", **asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["duration"] == pytest.approx(3, abs=0.2)
+    assert "x-gemgate-adjusted" not in answer.headers
+
+
 async def test_a_dry_run_says_how_many_pieces_there_would_be() -> None:
     google = HearingGoogle()
     answer = await long_answer(google, headers={"x-gemgate-dry-run": "true"})

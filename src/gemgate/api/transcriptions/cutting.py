@@ -4,6 +4,7 @@ Nothing is decoded: a WAV file is cut between its samples, other files between t
 (`gemgate[audio]`). Only the demuxer of the type that was found is let at a file, so that it names no other files.
 """
 
+import io
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from gemgate.api.transcriptions.plan import Span
 from gemgate.errors import ApiError
-from gemgate.media.spooled_upload import SpooledUpload, unnamed_file
+from gemgate.media.spooled_upload import IN_MEMORY, SpooledUpload, full_disk_named, unnamed_file
 from gemgate.translation.speech.samples import WavLayout, wav_head_of, wav_layout
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ _CONTAINERS = {
     "audio/opus": ("ogg", "ogg"),
     "audio/webm": ("matroska", "webm"),
 }
+_MAX_EXTRADATA = 65_536
+"""Bytes of what a decoder needs before the packets, which each piece has again."""
+
 _FLAC_COUNT, _FLAC_END = 21, 42
 """In a FLAC file, the bytes of how many samples it has (but for 4 bits before them), and of their checksum."""
 
@@ -63,9 +67,11 @@ class Cuts(NamedTuple):
 
 def cuts_for(seconds: float, longest: float) -> Cuts | None:
     """Pieces of equal length, none above `longest` seconds; None where they would be more than `MAX_PIECES`."""
+    if seconds <= longest:
+        return Cuts(1, seconds, seconds)
     length = longest - min(1.0, longest / 20)  # a packet may reach beyond its cut
     overlap = min(OVERLAP, longest / 4)
-    count = max(1, math.ceil((seconds - overlap) / (length - overlap)))
+    count = math.ceil((seconds - overlap) / (length - overlap))
     if count > MAX_PIECES:
         return None
     step = (seconds - overlap) / count
@@ -86,17 +92,19 @@ def can_cut(mime_type: str) -> bool:
 
 
 async def cut(spool: SpooledUpload, mime_type: str, longest: float, directory: Path) -> list[AudioPiece]:
-    """The pieces of at most `longest` seconds, in files of their own in `directory`; the caller closes them.
+    """The pieces of at most `longest` seconds; the caller closes them.
 
-    There are none where they would be more than `MAX_PIECES`.
+    They are in files of their own in `directory`, or in memory like the whole. There are none where they would be more
+    than `MAX_PIECES`, and there is one where the audio is shorter than its head says.
 
     Raises:
         ApiError: 400, the audio cannot be read.
+        DiskFullError: the disk takes no more.
     """
     files: list[IO[bytes]] = []
 
     def new() -> IO[bytes]:
-        files.append(unnamed_file(directory))
+        files.append(unnamed_file(directory) if spool.size > IN_MEMORY else io.BytesIO())
         return files[-1]
 
     def work(file: IO[bytes]) -> list[Span]:
@@ -105,7 +113,8 @@ async def cut(spool: SpooledUpload, mime_type: str, longest: float, directory: P
         return _cut_packets(file, *_CONTAINERS[mime_type], longest, new)
 
     try:
-        spans = await spool.inspect(work)
+        with full_disk_named():
+            spans = await spool.inspect(work)
     except BaseException:
         for file in files:
             file.close()
@@ -169,7 +178,10 @@ def _packets(file: IO[bytes], demuxer: str) -> Iterator[tuple["Packet[AudioStrea
 
     file.seek(0)
     with av.open(file, "r", format=demuxer) as source:
-        for packet in source.demux(source.streams.audio[0]):
+        stream = source.streams.audio[0]
+        if len(stream.codec_context.extradata or b"") > _MAX_EXTRADATA:
+            raise _unreadable()
+        for packet in source.demux(stream):
             if packet.pts is not None and packet.dts is not None:  # the last one has none, and no bytes
                 yield packet, packet.pts, packet.dts
 

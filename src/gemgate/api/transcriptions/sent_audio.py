@@ -42,6 +42,7 @@ class SentAudio:
         self._services = services
         self._is_large = _goes_as_file(audio.bytes.size, services.settings)
         self._files: list[SpooledUpload] = [audio.bytes]
+        self._seconds = audio.seconds
         self._spans: list[Span] = []
         self._parts: list[Part] = []
 
@@ -57,6 +58,7 @@ class SentAudio:
             ApiError: 400, it cannot be read.
             QuotaExceededError: the caller has stored as much as it may.
             DiskReserveError: the disk is full but for the reserve.
+            DiskFullError: the disk takes no more.
         """
         audio = self._audio
         if longest and audio.seconds is not None and audio.seconds > longest and can_cut(audio.mime_type):
@@ -67,15 +69,17 @@ class SentAudio:
                 pieces = await cut(audio.bytes, audio.mime_type, longest, directory)
             for piece in pieces:
                 held.callback(piece.bytes.close)
-            if len(pieces) > 1:
+            if pieces:
                 self._files = [piece.bytes for piece in pieces]
+                self._seconds = pieces[-1].span.end
+            if len(pieces) > 1:
                 self._spans = [piece.span for piece in pieces]
         self._parts = [await self._part(file) for file in self._files]
 
     @property
     def heard(self) -> HeardAudio:
         """What is to be heard."""
-        return HeardAudio(self._parts, self._audio.mime_type, self._audio.seconds, self._spans)
+        return HeardAudio(self._parts, self._audio.mime_type, self._seconds, self._spans)
 
     @property
     def size(self) -> int:
