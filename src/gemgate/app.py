@@ -47,11 +47,10 @@ from gemgate.startup.lifespan import services
 from gemgate.startup.options import chat_options, known_params, log_secret
 from gemgate.web import cors
 from gemgate.web import error_handlers as handlers
-from gemgate.web.fast_path import FastPath
 from gemgate.web.limits_middleware import LimitsMiddleware
 from gemgate.web.page_guard import PageGuard, guards_pages
 from gemgate.web.rate_limit_middleware import QuotaMiddleware
-from gemgate.web.request_paths import HeadRequests, RequestPaths
+from gemgate.web.request_paths import FastPath, HeadRequests, RequestPaths
 from gemgate.web.telemetry_middleware import TelemetryMiddleware
 
 if TYPE_CHECKING:

@@ -73,6 +73,16 @@ async def test_a_cache_is_used_with_the_key_that_made_it() -> None:
     assert google.keys[5] != ONE
 
 
+async def test_a_cache_made_while_there_was_one_key_stays_with_it_when_others_come() -> None:
+    google = FakeGoogle(httpx.Response(200, json={"name": "cachedContents/abc"}), GOOD)
+    async with upstream(google, ONE) as way:
+        await way.request("POST", "/v1beta/cachedContents", key=None, json={"model": MODEL})
+        way.shared.pool.replace((TWO, ONE))
+        for _ in range(3):
+            await way.generate(MODEL, CACHE, None)
+    assert google.keys == [ONE] * 4
+
+
 async def test_a_cache_that_nobody_here_made_is_looked_for_with_each_key_and_then_remembered() -> None:
     google = FakeGoogle(NO_CACHE)
     google.by_key[THREE] = [GOOD]

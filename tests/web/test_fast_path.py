@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from gemgate.app import create_app
 from gemgate.errors import ApiError
 from gemgate.settings import Settings
-from gemgate.web.fast_path import FastPath
+from gemgate.web.request_paths import FastPath
 
 
 async def rest(scope: Scope, receive: Receive, send: Send) -> None:

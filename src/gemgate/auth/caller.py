@@ -68,6 +68,10 @@ class Caller:
             raise ApiError(403, msg, param="model", code="model_not_found")
 
 
+_EVERYBODY = Caller(None, owner_of_key(""), LOCAL)
+"""Who calls where nobody is asked for a key."""
+
+
 def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKeys) -> Caller:
     """The caller named by `Authorization: Bearer`, `x-goog-api-key` or `api-key`; `headers` ignores case.
 
@@ -86,7 +90,7 @@ def authenticate(headers: Mapping[str, str], settings: Settings, keys: ClientKey
     if keys.is_open:
         if settings.takes_google_tokens and headers.get("authorization", "").startswith(BEARER + GOOGLE_TOKEN):
             return _with_token(credential(headers), headers)
-        return Caller(None, owner_of_key(""), LOCAL)
+        return _EVERYBODY
     presented = credential(headers)
     entry = keys.find(presented)
     if entry is None:

@@ -15,17 +15,14 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
-from gemgate.gemini.usage import Counts
-from gemgate.observability.record import Record, request_id
-from gemgate.redaction import redact, redact_value, traceback_of
+from gemgate.observability.record import request_id
+from gemgate.redaction import redact_value, traceback_of
 from gemgate.settings import Settings
 
 _CHATTY = ("alembic", "uvicorn", "uvicorn.error", "httpx", "httpcore", "asyncio", "sse_starlette", "genai-prices")
 _HARMLESS = frozenset({int, float, bool, type(None)})
 _OURS = frozenset({"level", "timestamp", "outcome", "request_id"})
 _SHORT = 80
-_LONGEST = 256
-_MAX = 20
 
 
 @lru_cache(maxsize=2048)
@@ -185,61 +182,3 @@ _UNPRINTABLE = re.compile(r"[\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206
 
 def _as_escape(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
-
-
-def line(record: Record) -> dict[str, object]:
-    """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
-    hide = str if record.has_answer else record.hide_presented  # a name that Google has answered to is a model's
-    is_fixed = record.path == record.route  # and holds nothing that a caller chose
-    fields: dict[str, object] = {
-        "method": record.method,
-        "path": record.path if is_fixed else redact(hide(record.path))[:_LONGEST],
-        "status": record.status,
-        "outcome": record.outcome,
-        "ms": _ms(record.ended - record.began),
-    }
-    if record.first_event:
-        fields["first_token_ms"] = _ms(record.first_event - record.began)
-    _add_caller(fields, record)
-    if record.model is not None:
-        fields["model"] = hide(record.asked or "")
-        fields["served"] = record.served or hide(record.model)
-    if record.counts is not None:
-        fields |= _used(record.counts, record.cost)
-    if record.gemini_key:
-        fields["gemini_key"] = record.gemini_key
-    if record.retries:
-        fields["retries"] = record.retries
-    if (notes := record.notes) is not None:
-        if notes.dropped:
-            fields["dropped"] = notes.dropped[:_MAX]
-        if notes.adjusted:
-            fields["adjusted"] = notes.adjusted[:_MAX]
-    if record.trace is not None and (trace_id := record.trace.trace_id) is not None:
-        fields["trace_id"] = trace_id
-    if record.error is not None:
-        fields["error"] = record.error
-    return fields
-
-
-def _add_caller(fields: dict[str, object], record: Record) -> None:
-    if record.caller is not None:
-        fields["caller"] = record.caller
-    if record.identify is not None:
-        fields |= {name: text for name, text in (("address", record.address), ("end_user", record.end_user)) if text}
-
-
-def _used(counts: Counts, cost: float | None) -> dict[str, object]:
-    used: dict[str, object] = {
-        "prompt_tokens": counts.prompt + counts.tool_use,
-        "completion_tokens": counts.candidates + counts.thoughts,
-        "thoughts_tokens": counts.thoughts,
-        "cached_tokens": counts.cached,
-    }
-    if cost is not None:
-        used["cost_usd"] = round(cost, 9)
-    return used
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 1)

@@ -86,6 +86,7 @@ class Record:
         outcome: How it ended: `completed`, `refused` (a 4xx), `failed` (a 5xx, or an error in mid-stream),
             `client_gone`, or `shutdown`.
         is_stream: Whether events are sent.
+        has_begun: Whether the head of the answer is sent.
         began: The start.
         first_event: When the first event was sent; comments that keep a stream alive are none.
         last_event: When the last one was.
@@ -133,6 +134,7 @@ class Record:
         "first_event",
         "gemini_key",
         "has_answer",
+        "has_begun",
         "headers",
         "identify",
         "is_stream",
@@ -165,6 +167,7 @@ class Record:
         self.outcome = ""
         self.outlives_answer = False
         self.is_stream = False
+        self.has_begun = False
         self.began = time.perf_counter()
         self.first_event = 0.0
         self.last_event = 0.0

@@ -55,14 +55,17 @@ class OpenConnections:
     then the one whose request has been coming in for longest. Connections whose request is being answered stay.
 
     Args:
-        most: Connections at once.
+        maximum: Connections at once.
+
+    Attributes:
+        arriving: Those whose request has a body that comes in, which takes more than one read.
     """
 
     def __init__(self, maximum: int) -> None:
         self._max = maximum
         self._silent: dict[Connection, bool] = {}
         self._idle: dict[Connection, bool] = {}
-        self._receiving: dict[Connection, bool] = {}
+        self.arriving: dict[Connection, bool] = {}
         self._given_up: set[Connection] = set()
         self._open = 0
 
@@ -80,11 +83,11 @@ class OpenConnections:
 
     def receiving(self, connection: Connection) -> None:
         """The body of the request takes more than one read."""
-        self._receiving.setdefault(connection, True)
+        self.arriving.setdefault(connection, True)
 
     def received(self, connection: Connection) -> None:
         """The body has come to its end."""
-        self._receiving.pop(connection, False)
+        self.arriving.pop(connection, False)
 
     def answered(self, connection: Connection) -> None:
         """All that was asked is answered."""
@@ -96,11 +99,11 @@ class OpenConnections:
             self._given_up.remove(connection)
         else:
             self._open -= 1
-        for held in (self._silent, self._idle, self._receiving):
+        for held in (self._silent, self._idle, self.arriving):
             held.pop(connection, None)
 
     def _make_room(self) -> bool:
-        kinds = (self._silent, self._idle, self._receiving)
+        kinds = (self._silent, self._idle, self.arriving)
         for held in kinds:
             while held:
                 oldest = next(iter(held))

@@ -293,7 +293,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._parsed = True
         self._head_size = self._trailer_size = 0
-        self._connections.received(self)
+        if self in self._connections.arriving:
+            self._connections.received(self)
         if self._rest_timer is not None:
             self._rest_timer.cancel()
             self._rest_timer = None

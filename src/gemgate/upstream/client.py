@@ -64,7 +64,6 @@ class Upstream:
         self.named_url = client.named_url
         self.shared = shared or Shared()
         self.shared.pool.announce = self.shared.breakers.announce = self._announce
-        self._has_choice = len(self.shared.pool) > 1
 
     def through(self, wrap: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]) -> Self:
         """The same keys and breakers, for calls that go through what `wrap` makes of the transport."""
@@ -300,7 +299,7 @@ class Upstream:
                 return answer
 
     def _attempts(self, target: Target, body: Body, key: str | None, limits: CallLimits) -> Attempts:
-        resources = resources_of(body) if key is None and self._has_choice else ()
+        resources = resources_of(body) if key is None and len(self.shared.pool) > 1 else ()
         return Attempts(self.shared, target, key, limits=limits, resources=resources)
 
     def _attempts_at(
@@ -312,7 +311,7 @@ class Upstream:
         limits: CallLimits = DEFAULT_LIMITS,
     ) -> Attempts:
         resources: list[str] = []
-        if key is None and self._has_choice:
+        if key is None and len(self.shared.pool) > 1:
             resources = resources_in_path(path)
             resources += resources_of(body) if body is not None else []
         return Attempts(self.shared, target_of(method, path), key, limits, resources)

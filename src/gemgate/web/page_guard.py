@@ -6,7 +6,7 @@ Source: https://www.w3.org/TR/fetch-metadata/.
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,12 +52,11 @@ class PageGuard:
         self._hosts = _names(settings)
         self._takes_any_address = bool({"0.0.0.0", "::"} & set(settings.hosts))  # noqa: S104  compared, not bound
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """One request; no coroutine of its own, because it does nothing afterwards."""
         if scope["type"] == "http" and not _is_open(scope["path"]) and (error := self._error(scope)) is not None:
-            await answer(error)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+            return answer(error)(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _error(self, scope: Scope) -> ApiError | None:
         server = scope.get("server")

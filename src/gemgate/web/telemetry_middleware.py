@@ -12,8 +12,8 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gemgate.errors import internal_error, shutting_down
+from gemgate.gemini.usage import Counts
 from gemgate.observability.logged_bodies import Bodies
-from gemgate.observability.logs import line
 from gemgate.observability.metrics import Metrics
 from gemgate.observability.record import (
     UNMATCHED,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _NOT_KEPT = (b"cache-control", b"no-store")  # a shared cache knows nothing of keys in headers of Google's
+_LONGEST_PATH = 256
+_MAX_NOTES = 20
 _QUIET_PATHS = frozenset(
     {"/healthz", "/readyz", "/metrics", "/console/api/keys", "/console/api/store", "/console/api/usage"}
 )
@@ -133,12 +135,12 @@ class TelemetryMiddleware:
             record.trace.ended(record)
         if not is_quiet:
             self._metrics.ended(record)
-            fields = line(record)
+            fields = _line(record)
             self._log.info("request", **fields)
             if self._keep is not None:
                 self._keep(EndedRequest(time.time(), record.request_id, record.is_stream, fields, bodies))
         elif self._log.is_enabled_for(logging.DEBUG):
-            self._log.debug("request", **line(record))
+            self._log.debug("request", **_line(record))
 
 
 class _MeasuredExchange:
@@ -192,7 +194,7 @@ class _MeasuredExchange:
         await self._send(message)
 
     def _begin(self, message: Message) -> None:
-        self._status = message["status"]
+        self._status, self._record.has_begun = message["status"], True
         headers = message["headers"] = list(message.get("headers", ()))
         is_unsaid = True
         for name, value in headers:
@@ -263,3 +265,61 @@ def _request_id(scope: Scope) -> str:
             if redact(given) == given:
                 return given
     return f"req_{random.getrandbits(128):032x}"
+
+
+def _line(record: Record) -> dict[str, object]:
+    """The fields of the line about a request that has ended; what there is nothing to say about is left out."""
+    hide = str if record.has_answer else record.hide_presented  # a name that Google has answered to is a model's
+    is_fixed = record.path == record.route  # and holds nothing that a caller chose
+    fields: dict[str, object] = {
+        "method": record.method,
+        "path": record.path if is_fixed else redact(hide(record.path))[:_LONGEST_PATH],
+        "status": record.status,
+        "outcome": record.outcome,
+        "ms": _ms(record.ended - record.began),
+    }
+    if record.first_event:
+        fields["first_token_ms"] = _ms(record.first_event - record.began)
+    _add_caller(fields, record)
+    if record.model is not None:
+        fields["model"] = hide(record.asked or "")
+        fields["served"] = record.served or hide(record.model)
+    if record.counts is not None:
+        fields |= _used(record.counts, record.cost)
+    if record.gemini_key:
+        fields["gemini_key"] = record.gemini_key
+    if record.retries:
+        fields["retries"] = record.retries
+    if (notes := record.notes) is not None:
+        if notes.dropped:
+            fields["dropped"] = notes.dropped[:_MAX_NOTES]
+        if notes.adjusted:
+            fields["adjusted"] = notes.adjusted[:_MAX_NOTES]
+    if record.trace is not None and (trace_id := record.trace.trace_id) is not None:
+        fields["trace_id"] = trace_id
+    if record.error is not None:
+        fields["error"] = record.error
+    return fields
+
+
+def _add_caller(fields: dict[str, object], record: Record) -> None:
+    if record.caller is not None:
+        fields["caller"] = record.caller
+    if record.identify is not None:
+        fields |= {name: text for name, text in (("address", record.address), ("end_user", record.end_user)) if text}
+
+
+def _used(counts: Counts, cost: float | None) -> dict[str, object]:
+    used: dict[str, object] = {
+        "prompt_tokens": counts.prompt + counts.tool_use,
+        "completion_tokens": counts.candidates + counts.thoughts,
+        "thoughts_tokens": counts.thoughts,
+        "cached_tokens": counts.cached,
+    }
+    if cost is not None:
+        used["cost_usd"] = round(cost, 9)
+    return used
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

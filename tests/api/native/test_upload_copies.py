@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.api.native.google_files import NAME, FakeUploads
 from tests.api.native.support import OWN_KEY, RunningGateway, own, running_gateway
 
-from gemgate.api.native.upload_copies import contiguous, may_take_name
+from gemgate.api.native.upload_copies import contiguous
+from gemgate.api.native.uploads import may_take_name
 from gemgate.store.errors import StoreError
 from gemgate.store.tables import UploadPartRow
 from gemgate.store.uploads import Uploads as Rows

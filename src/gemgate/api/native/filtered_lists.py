@@ -4,7 +4,6 @@ A page that is announced must hold something: google-genai's pager for Python fa
 looked for before a next page is promised.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,7 +11,7 @@ import orjson
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.ownership import object_in, visible
 from gemgate.api.native.request_headers import forwarded_request_headers
-from gemgate.api.native.responses import headers_of, whole
+from gemgate.api.native.responses import WholeAnswer, read_whole
 from gemgate.errors import ApiError
 from gemgate.gemini.proto_json import text
 from gemgate.gemini.resource_names import without_place
@@ -26,8 +25,8 @@ _MAX_PAGES = 200
 _MAX_READ = 67_108_864
 
 
-async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
-    """A page of what this caller may see: its status, headers and body.
+async def filtered(exchange: Exchange) -> WholeAnswer:
+    """A page of what this caller may see.
 
     Raises:
         ApiError: 400, an invalid size or token.
@@ -37,7 +36,8 @@ async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
     items: list[object] = []
     following = ""
     for _ in range(_MAX_PAGES):
-        status, headers, page = await _page(exchange, token)
+        answer = await _page(exchange, token)
+        page = object_in(answer.content)
         found = await _visible(exchange, page.get(field))
         taken = found[skip : skip + size - len(items)]
         items += taken
@@ -50,7 +50,7 @@ async def filtered(exchange: Exchange) -> tuple[int, Mapping[str, str], bytes]:
     else:
         following = f"{PAGE}0:{token}"
     body = {field: items} | ({"nextPageToken": following} if following else {})
-    return status, headers, orjson.dumps(body)
+    return answer._replace(content=orjson.dumps(body))
 
 
 def page_size(exchange: Exchange, default: int = _DEFAULT) -> int:
@@ -75,13 +75,11 @@ def _place(token: str) -> tuple[int, str]:
     return int(skip), rest
 
 
-async def _page(exchange: Exchange, token: str) -> tuple[int, Mapping[str, str], dict[str, object]]:
+async def _page(exchange: Exchange, token: str) -> WholeAnswer:
     query = exchange.query.set("pageSize", str(_MAX)).remove("pageToken")
     url = exchange.gemini.url(exchange.call.path, query.set("pageToken", token) if token else query)
     headers = forwarded_request_headers(exchange.request.headers, packed=False)
-    answer = await exchange.gemini.open("GET", url, key=exchange.key, headers=headers)
-    content = await whole(answer, _MAX_READ)
-    return answer.status, headers_of(answer), object_in(content)
+    return await read_whole(await exchange.gemini.open("GET", url, key=exchange.key, headers=headers), _MAX_READ)
 
 
 async def _visible(exchange: Exchange, found: Any) -> list[object]:

@@ -85,19 +85,14 @@ class MatchedMethod:
         path: The native path, made of `method` and names alone.
         names: The names in it, in their order.
         is_shared: Whether OpenAI's API has a resource at the same path.
-        version: Of the API.
+        template: The path with places for names, for metrics.
     """
 
     method: Method
     path: str
     names: tuple[str, ...]
     is_shared: bool
-    version: str = "v1beta"
-
-    @property
-    def template(self) -> str:
-        """The path with places for names, for metrics."""
-        return f"/{self.method.prefix}{self.version}/{self.method.template}"
+    template: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +235,8 @@ def find(verb: str, path: str) -> MatchedMethod | Unknown | None:
     is_shared = not prefix and version == SHARED_VERSION and address["top"] in SHARED
     for pattern, method in rows:
         if method.verb == verb and (names := pattern.fullmatch(rest)) is not None:
-            is_plain = not method.call
-            return MatchedMethod(method, f"/{prefix}{version}/{rest}", names.groups(), is_shared and is_plain, version)
+            head, is_plain = f"/{prefix}{version}/", not method.call
+            return MatchedMethod(method, head + rest, names.groups(), is_shared and is_plain, head + method.template)
     return Unknown(tuple(str(method) for _, method in rows), is_shared)
 
 

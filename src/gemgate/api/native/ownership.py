@@ -3,6 +3,7 @@
 `gemgate.auth.resource_access` says whose something is; here is what a native call names, makes and deletes.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Iterable
 from functools import reduce
@@ -14,7 +15,8 @@ from anyio import to_thread
 from gemgate.api.native.batch_lines import check_lines
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.methods import MatchedMethod
-from gemgate.api.native.request_body import parsed, parsed_unambiguously, refuse_packed, refuse_unreadable
+from gemgate.api.native.request_body import parsed, parsed_unambiguously
+from gemgate.api.native.request_headers import refuse_packed, refuse_unreadable
 from gemgate.api.native.vertex_paths import VertexMethod, as_named_elsewhere
 from gemgate.api.services import Services
 from gemgate.auth.caller import Caller
@@ -226,10 +228,14 @@ async def claim(services: Services, owner: str, content: bytes, key_label: str, 
     """
     if not key_label or not (names := names_in(object_in(content))):
         return
-    affinity = services.gemini.shared.affinity
     if not services.access.is_shared:
-        affinity.learn(names, key_label)
+        services.gemini.shared.affinity.learn(names, key_label)
         return
+    # To its end, whoever goes: what is at Google must be somebody's.
+    await asyncio.shield(_claim(services, owner, names, key_label, is_new=is_new))
+
+
+async def _claim(services: Services, owner: str, names: list[str], key_label: str, *, is_new: bool) -> None:
     resources = services.store.resources
     try:
         claimed = await resources.claim(owner, {name: _lifetime(name) for name in names}, key_label)
@@ -240,7 +246,7 @@ async def claim(services: Services, owner: str, content: bytes, key_label: str, 
             await _delete(services, names, key_label)
         msg = "The gateway could not note whose this is, so that it was not kept. Please retry."
         raise ApiError(503, msg, type=SERVER_ERROR, code="store_unavailable", headers={"retry-after": "1"}) from error
-    affinity.learn(claimed, key_label)
+    services.gemini.shared.affinity.learn(claimed, key_label)
     if others and is_new:
         # With the same key it would be the other's own.
         await _delete(services, [name for name, label in others.items() if label != key_label], key_label)

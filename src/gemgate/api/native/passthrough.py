@@ -1,6 +1,5 @@
 """Passes native methods through unchanged. JSON is parsed only where answers must be filtered by caller."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +16,7 @@ from gemgate.api.native.ownership import (
     remember,
 )
 from gemgate.api.native.request_headers import OF_DOWNLOADS, forwarded_request_headers
-from gemgate.api.native.responses import error_event, headers_of, relay, reply, whole
+from gemgate.api.native.responses import WholeAnswer, error_event, read_whole, relay, reply
 from gemgate.api.native.usage_watch import OPERATIONS, DecisionUsageEnds, UsageTail
 from gemgate.api.native.vertex_paths import VertexMethod
 from gemgate.auth.resource_access import LARGE
@@ -30,8 +29,6 @@ from gemgate.web.error_handlers import as_api_error
 from gemgate.web.json_request import read_body
 
 _MAX_READ = 67_108_864
-
-Read = tuple[int, Mapping[str, str], bytes]
 
 
 async def plain(exchange: Exchange) -> None:
@@ -53,9 +50,9 @@ async def plain(exchange: Exchange) -> None:
         if not is_read:
             await _hand_on(exchange, answer, watch)
             return
-        content = await whole(answer, _MAX_READ)
-    await remember(exchange, answer, content)
-    await reply(exchange.send, answer.status, headers_of(answer), content)
+        found = await read_whole(answer, _MAX_READ)
+    await remember(exchange, answer, found.content)
+    await reply(exchange.send, *found)
 
 
 def _is_event_stream(exchange: Exchange) -> bool:
@@ -75,16 +72,16 @@ async def _kept_alive(exchange: Exchange, body: bytes, watch: UsageTail | None, 
         await _hand_on(replace(exchange, send=out.send), answer, watch)
 
 
-async def read(exchange: Exchange) -> Read:
+async def read(exchange: Exchange) -> WholeAnswer:
     """A call without a body: the status, the headers and the body of its answer."""
     await check_access(exchange)
     async with cancelled_on_disconnect(exchange.request):
         if is_filtered(exchange):
             return await filtered(exchange)
         answer = await _call(exchange, b"", packed=False)
-        content = await whole(answer, _MAX_READ)
-    await remember(exchange, answer, content)
-    return answer.status, headers_of(answer), content
+        found = await read_whole(answer, _MAX_READ)
+    await remember(exchange, answer, found.content)
+    return found
 
 
 async def download(exchange: Exchange) -> None:

@@ -32,6 +32,7 @@ OF_UPLOADS = frozenset(
         "x-goog-upload-protocol",
     }
 )
+_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii"})
 _ACCEPTED = frozenset({"*/*", "application/*", "application/json", "text/*", "text/event-stream"})
 """What may be asked for: an answer in another format, such as protobuf, could not be read here."""
 
@@ -39,15 +40,23 @@ _TOKENS = frozenset({"access_token", "oauth_token", "bearer_token"})
 _KEY = "x-goog-api-key"
 _SHOWN = 80
 
+WHY_READ = "Callers share the Gemini keys of this gateway, so that it must be able to read what a body names."
+"""What a refusal of something unreadable says."""
+
 GOOGLE_CLIENT = "x-goog-api-client"
 """The header that all of Google's client libraries send, and no other."""
 
 
-def take_key(scope: Scope) -> httpx.QueryParams:
+def take_query(scope: Scope, allowed: Mapping[str, frozenset[str] | None] | None) -> httpx.QueryParams:
     """The query without `key`, which becomes a header: nothing that comes after can log it.
 
+    Args:
+        scope: Of the request; it loses the key.
+        allowed: The parameters that the method takes, and the values of each; None where no method was found.
+
     Raises:
-        ApiError: 400 for a token of OAuth, and for a key that differs from the one in the header.
+        ApiError: 400 for a token of OAuth, for a key that differs from the one in the header, and for what is not
+            allowed.
     """
     if not scope["query_string"]:
         return httpx.QueryParams()
@@ -67,7 +76,10 @@ def take_key(scope: Scope) -> httpx.QueryParams:
             msg = "Several different API keys were provided. Send one, in the header x-goog-api-key."
             raise ApiError(400, msg, code="multiple_api_keys")
         headers[_KEY] = keys.pop()
-    return httpx.QueryParams(rest)
+    query = httpx.QueryParams(rest)
+    if allowed is not None:
+        _check(query, allowed)
+    return query
 
 
 def has_key_in_query(scope: Scope) -> bool:
@@ -76,7 +88,7 @@ def has_key_in_query(scope: Scope) -> bool:
     return query.startswith(b"key=") or b"&key=" in query
 
 
-def check_query(query: httpx.QueryParams, allowed: Mapping[str, frozenset[str] | None]) -> None:
+def _check(query: httpx.QueryParams, allowed: Mapping[str, frozenset[str] | None]) -> None:
     """Refuse a parameter that the method does not have, or that is there twice, or whose value is not one of its own.
 
     Raises:
@@ -123,3 +135,33 @@ def _is_acceptable(accept: str) -> bool:
 def _takes_gzip(headers: Mapping[str, str]) -> bool:
     offers = (offer.replace(" ", "").lower() for offer in headers.get("accept-encoding", "").split(","))
     return any(offer == "gzip" or (offer.startswith("gzip;q=") and offer.strip("gzip;q=.0")) for offer in offers)
+
+
+def refuse_packed(headers: Headers) -> None:
+    """Refuse a body that is compressed.
+
+    Raises:
+        ApiError: 415.
+    """
+    for encoding in headers.getlist("content-encoding"):
+        if encoding.strip().lower() not in ("", "identity"):
+            msg = f"The content encoding '{encoding[:80]}' is not taken. {WHY_READ} Send the body as it is."
+            raise ApiError(415, msg, code="unsupported_content_encoding")
+
+
+def refuse_unreadable(headers: Headers) -> None:
+    """Refuse a body that is not JSON in UTF-8, by what its headers say.
+
+    Raises:
+        ApiError: 415.
+    """
+    refuse_packed(headers)
+    for content_type in headers.getlist("content-type"):
+        kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
+        if kind not in ("", "application/json"):
+            msg = f"The content type '{kind[:80]}' is not taken. {WHY_READ} Send JSON, as 'application/json'."
+            raise ApiError(415, msg, code="unsupported_content_type")
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "charset" and value.strip().strip("\"'") not in _CHARSETS:
+                raise ApiError(415, f"The body is not in UTF-8. {WHY_READ}", code="unsupported_content_type")

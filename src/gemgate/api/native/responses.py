@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -67,9 +68,18 @@ def forwarded_response_headers(
     return found
 
 
-def headers_of(answer: GeminiResponse) -> dict[str, str]:
-    """The headers for the caller of an answer that was read here."""
-    return forwarded_response_headers(answer.headers, decoded=True, secret=answer.gateway_key)
+class WholeAnswer(NamedTuple):
+    """An answer that was read here: `await reply(send, *answer)`.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Those for the caller.
+        content: The body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 async def reply(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -138,8 +148,8 @@ def raw(headers: Mapping[str, str], length: int | None = None) -> RawHeaders:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-async def whole(answer: GeminiResponse, maximum: int) -> bytes:
-    """The body of an answer, of at most `maximum` bytes, without the gateway's key; closes it.
+async def read_whole(answer: GeminiResponse, maximum: int) -> WholeAnswer:
+    """An answer of at most `maximum` bytes, without the gateway's key; closes it.
 
     Raises:
         ApiError: 502 when there is more.
@@ -148,8 +158,9 @@ async def whole(answer: GeminiResponse, maximum: int) -> bytes:
     body = await answer.whole(maximum)
     if body is None:
         raise ApiError(502, f"Google's answer has more than {maximum} bytes.", code="invalid_answer")
+    headers = forwarded_response_headers(answer.headers, decoded=True, secret=answer.gateway_key)
     secret = answer.gateway_key.encode()
-    return body.replace(secret, b"*" * len(secret)) if secret else body
+    return WholeAnswer(answer.status, headers, body.replace(secret, b"*" * len(secret)) if secret else body)
 
 
 def error_event(error: ApiError) -> bytes:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.datastructures import Headers, URLPath
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gemgate.api.native import gateway_files as stored
 from gemgate.api.native import uploads, vertex_jobs
@@ -21,12 +21,13 @@ from gemgate.api.native.methods import (
     find,
 )
 from gemgate.api.native.passthrough import plain
-from gemgate.api.native.request_headers import GOOGLE_CLIENT, check_query, has_key_in_query, take_key
+from gemgate.api.native.request_headers import GOOGLE_CLIENT, has_key_in_query, take_query
 from gemgate.api.native.responses import reply_error, reply_refusal
 from gemgate.api.native.vertex_paths import VertexMethod, find_vertex, lane_for
 from gemgate.api.services import caller_of, services_of
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
+from gemgate.observability.record import current
 from gemgate.web.error_handlers import as_api_error
 from gemgate.web.error_shapes import is_google_path
 
@@ -84,9 +85,7 @@ class NativePaths:
 def _asked(call: MatchedMethod | Unknown, scope: Scope) -> _Asked:
     query, refusal = httpx.QueryParams(), None
     try:
-        query = take_key(scope)
-        if isinstance(call, MatchedMethod):
-            check_query(query, call.method.parameters)
+        query = take_query(scope, call.method.parameters if isinstance(call, MatchedMethod) else None)
     except ApiError as error:
         refusal = error
     return _Asked(call, query, refusal, call.template if isinstance(call, MatchedMethod) else "")
@@ -118,15 +117,14 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     asked: _Asked = scope[ASKED]
     if asked.path:
         scope["route"] = asked
-    answering = _Answering(send)
     try:
-        await _serve(asked, Request(scope, receive), answering.send)
+        await _serve(asked, Request(scope, receive), send)
     except ClientDisconnect:
         return
     except Exception as error:
-        if answering.has_begun:
+        if current().has_begun:
             raise
-        await _refuse(answering.send, error)
+        await _refuse(send, error)
 
 
 class UnknownRoute(_Route):
@@ -140,18 +138,6 @@ class UnknownRoute(_Route):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
         """Say what there is."""
         await reply_error(send, _unknown(scope, "The gateway passes on what is below", collections()))
-
-
-class _Answering:
-    """Knows whether an answer has begun."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.has_begun = False
-
-    async def send(self, message: Message) -> None:
-        self.has_begun = True
-        await self._send(message)
 
 
 async def _serve(asked: _Asked, request: Request, send: Send) -> None:

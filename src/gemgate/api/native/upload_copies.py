@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import orjson
 import structlog
 
-from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.gemini.errors import TransportError
 from gemgate.gemini.file_types import GeminiFile, file_from_wire, name_in_wire
 from gemgate.redaction import traceback_of
@@ -26,10 +25,8 @@ LIFETIME = 48 * 3600
 KEPT = "x-gemgate-copy"
 """The header of an upload's last answer: `kept`, or `failed` where the gateway should have a copy and has none."""
 
-_JSON_LINES = frozenset({"jsonl", "application/jsonl", "application/x-jsonlines", "application/x-ndjson"})
 _MARK = b'"custom_id"'
 _SNIFFED = 65_536
-_MAX_NAME = 512
 
 _log = structlog.get_logger()
 
@@ -49,36 +46,6 @@ class Wanted:
     filename: str
     mime_type: str
     size: int
-
-
-def wanted_copy(store: Store, headers: Mapping[str, str], metadata: bytes) -> Wanted | None:
-    """What the beginning of an upload says: its headers, and `{"file": {"displayName": …}}`."""
-    size = headers.get("x-goog-upload-header-content-length", "")
-    if not size.isdecimal() or not 0 < int(size) <= MAX_BATCH_BYTES:
-        return None
-    mime_type = headers.get("x-goog-upload-header-content-type", "")
-    filename = headers.get("x-goog-upload-file-name", "") or _display_name(metadata) or "upload.jsonl"
-    if mime_type.lower() not in _JSON_LINES and not filename.lower().endswith(".jsonl"):
-        return None
-    return Wanted(store.new_id("upload_"), filename[:_MAX_NAME], mime_type, int(size))
-
-
-def may_take_name(metadata: bytes) -> bool:
-    """Whether the caller may have chosen the name of a file, which an earlier one may have had; Google's are new.
-
-    Google reads looser JSON than others write, so a word is looked for, and what might hide one.
-    """
-    rest = metadata.lower().replace(b"displayname", b"").replace(b"display_name", b"")
-    return b"name" in rest or b"\\" in rest
-
-
-def _display_name(metadata: bytes) -> str:
-    try:
-        given = orjson.loads(metadata)
-        name = given["file"].get("displayName") or given["file"].get("display_name")
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return ""
-    return name if isinstance(name, str) else ""
 
 
 class Copying:

@@ -5,7 +5,7 @@ libraries send no key with them. What it holds is sealed, so that any replica ca
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 
 import httpx
@@ -15,22 +15,17 @@ from starlette.types import Send
 
 from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.ownership import check_metadata, check_path, claim
-from gemgate.api.native.request_body import refuse_packed
-from gemgate.api.native.request_headers import OF_UPLOADS, forwarded_request_headers
-from gemgate.api.native.responses import headers_of, reply, whole
-from gemgate.api.native.upload_copies import (
-    Copying,
-    Wanted,
-    begin,
-    finish,
-    may_take_name,
-    wanted_copy,
-)
+from gemgate.api.native.request_headers import OF_UPLOADS, forwarded_request_headers, refuse_packed
+from gemgate.api.native.responses import read_whole, reply
+from gemgate.api.native.upload_copies import Copying, Wanted, begin, finish
 from gemgate.api.services import Services, caller_of, origin_of
+from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.errors import ApiError
 from gemgate.gemini.errors import GeminiError
 from gemgate.gemini.file_types import MAX_BYTES
+from gemgate.store import Store
 from gemgate.web.json_request import read_body
+from gemgate.web.limits_middleware import WHOLE_BODY
 
 LIFETIME = 7 * 86_400
 """Seconds for which an upload can be gone on with, as at Google."""
@@ -40,6 +35,8 @@ _ADDRESSES = ("x-goog-upload-url", "x-goog-upload-control-url", "location")
 _CREDENTIALS = ("authorization", "x-goog-api-key", "api-key")
 _STATUS = "x-goog-upload-status"
 _FINAL = "final"
+_JSON_LINES = frozenset({"jsonl", "application/jsonl", "application/x-jsonlines", "application/x-ndjson"})
+_MAX_NAME = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,15 @@ async def start(exchange: Exchange) -> None:
     gemini = exchange.services.gemini
     verb = exchange.call.method.verb
     answer = await gemini.open(verb, exchange.url, key=exchange.caller.key, headers=headers, body=body)
-    found, googles = headers_of(answer), answer.headers
-    copy = wanted_copy(exchange.services.store, request.headers, body)
+    googles = answer.headers
+    status, found, content = await read_whole(answer, _MAX_METADATA)
+    copy, addresses = wanted_copy(exchange.services.store, request.headers, body), {}
     for name in _ADDRESSES:
         if address := googles.get(name):
             url = gemini.named_url(address)
             token = UploadToken(str(url), exchange.caller.id, answer.key_label, copy, may_take_name(body))
-            found[name] = _address(exchange, token)
-    await reply(exchange.send, answer.status, found, await whole(answer, _MAX_METADATA))
+            addresses[name] = _address(exchange, token)
+    await reply(exchange.send, status, {**found, **addresses}, content)
 
 
 async def _at_once(exchange: Exchange) -> None:
@@ -89,8 +87,9 @@ async def _at_once(exchange: Exchange) -> None:
     await check_path(exchange)
     if services.access.is_shared:
         refuse_packed(request.headers)
-    body = Body(request)
+    body: Body | httpx.ByteStream | None = None
     try:
+        body = await _body_of(request)
         answer = await exchange.gemini.open(
             exchange.call.method.verb,
             exchange.url,
@@ -100,11 +99,12 @@ async def _at_once(exchange: Exchange) -> None:
             first_byte_timeout=services.settings.request_timeout,
         )
     except GeminiError:
-        body.raise_read_error()
+        if isinstance(body, Body):
+            body.raise_read_error()
         raise
-    content = await whole(answer, _MAX_METADATA)
-    await asyncio.shield(claim(services, exchange.caller.id, content, answer.key_label))
-    await reply(exchange.send, answer.status, headers_of(answer), content)
+    found = await read_whole(answer, _MAX_METADATA)
+    await claim(services, exchange.caller.id, found.content, answer.key_label)
+    await reply(exchange.send, *found)
 
 
 def _address(exchange: Exchange, token: UploadToken) -> str:
@@ -124,22 +124,24 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
     copying = None
     if token.copy is not None:
         copying = begin(services.store, token.owner, token.copy, request.headers, keeps_googles=is_shared)
-    body = Body(request, copying)
+    body: Body | httpx.ByteStream | None = None
     headers = _with_length(request, forwarded_request_headers(request.headers, packed=False, more=OF_UPLOADS))
     try:
+        body = await _body_of(request, copying)
         answer = await gemini.open(
             request.method,
-            gemini.named_url(token.url),
+            httpx.URL(token.url),
             key="",
             headers=headers,
-            body=body if _has_body(request) else None,
+            body=body,
             first_byte_timeout=settings.request_timeout,
         )
     except GeminiError as error:
         # What Google refused is no part of the file; of what broke off, some may have arrived.
         if copying is not None:
             await copying.end(keep=error.refusal is None)
-        body.raise_read_error()
+        if isinstance(body, Body):
+            body.raise_read_error()
         raise
     except BaseException:
         if copying is not None:
@@ -147,18 +149,22 @@ async def go_on(request: Request, send: Send, services: Services) -> None:
         raise
     if copying is not None:
         await copying.end(keep=True)
-    found = headers_of(answer)
-    content = await whole(answer, _MAX_METADATA)
+    status, found, content = await read_whole(answer, _MAX_METADATA)
     if found.get(_STATUS) == _FINAL:
-        found |= await asyncio.shield(_note(services, token, content))  # a file that is at Google must be somebody's
-    await reply(send, answer.status, found, content)
+        found = {**found, **await _note(services, token, content)}
+    await reply(send, status, found, content)
 
 
 async def _note(services: Services, token: UploadToken, content: bytes) -> dict[str, str]:
     """Note whose the file of a finished upload is, and keep the copy of it; gives the headers that say so."""
-    await claim(services, token.owner, content, token.key_label)
     if token.copy is None and not token.may_replace:
+        await claim(services, token.owner, content, token.key_label)
         return {}
+    return await asyncio.shield(_keep(services, token, content))
+
+
+async def _keep(services: Services, token: UploadToken, content: bytes) -> dict[str, str]:
+    await claim(services, token.owner, content, token.key_label)
     return await finish(services.store, token.owner, token.copy, content)
 
 
@@ -186,8 +192,50 @@ def _token(request: Request, services: Services) -> UploadToken:
     return token
 
 
-def _has_body(request: Request) -> bool:
-    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+def wanted_copy(store: Store, headers: Mapping[str, str], metadata: bytes) -> Wanted | None:
+    """What the beginning of an upload says: its headers, and `{"file": {"displayName": …}}`."""
+    size = headers.get("x-goog-upload-header-content-length", "")
+    if not size.isdecimal() or not 0 < int(size) <= MAX_BATCH_BYTES:
+        return None
+    mime_type = headers.get("x-goog-upload-header-content-type", "")
+    filename = headers.get("x-goog-upload-file-name", "") or _display_name(metadata) or "upload.jsonl"
+    if mime_type.lower() not in _JSON_LINES and not filename.lower().endswith(".jsonl"):
+        return None
+    return Wanted(store.new_id("upload_"), filename[:_MAX_NAME], mime_type, int(size))
+
+
+def may_take_name(metadata: bytes) -> bool:
+    """Whether the caller may have chosen the name of a file, which an earlier one may have had; Google's are new.
+
+    Google reads looser JSON than others write, so a word is looked for, and what might hide one.
+    """
+    rest = metadata.lower().replace(b"displayname", b"").replace(b"display_name", b"")
+    return b"name" in rest or b"\\" in rest
+
+
+def _display_name(metadata: bytes) -> str:
+    try:
+        given = orjson.loads(metadata)
+        name = given["file"].get("displayName") or given["file"].get("display_name")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
+async def _body_of(request: Request, copying: Copying | None = None) -> "Body | httpx.ByteStream | None":
+    """What is sent: None where there is nothing; a body that is here as a whole, in one write; others as they come.
+
+    The server holds a body as a whole, before somebody reads it, if it fits into its buffer.
+    """
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return None
+    if WHOLE_BODY not in request.scope:
+        return Body(request, copying)
+    content = await request.body()
+    _check_size(len(content))
+    if copying is not None:
+        await copying.feed(content)
+    return httpx.ByteStream(content)
 
 
 def _with_length(request: Request, headers: dict[str, str]) -> dict[str, str]:

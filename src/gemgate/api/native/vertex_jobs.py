@@ -16,9 +16,9 @@ from gemgate.api.native.exchange import Exchange
 from gemgate.api.native.job_order import FOLDERS, CallerFolder, JobOrder, ordered
 from gemgate.api.native.ownership import is_shared, remember
 from gemgate.api.native.passthrough import plain
-from gemgate.api.native.request_body import parsed_unambiguously, refuse_unreadable
-from gemgate.api.native.request_headers import forwarded_request_headers
-from gemgate.api.native.responses import headers_of, reply, whole
+from gemgate.api.native.request_body import parsed_unambiguously
+from gemgate.api.native.request_headers import forwarded_request_headers, refuse_unreadable
+from gemgate.api.native.responses import WholeAnswer, read_whole, reply
 from gemgate.batch_limits import MAX_BATCH_BYTES
 from gemgate.errors import ApiError
 from gemgate.gemini.client.response import GeminiResponse
@@ -59,9 +59,9 @@ async def create(exchange: Exchange) -> None:
     order = ordered(parsed_unambiguously(body), folder)
     exchange.caller.check_model(order.model)
     async with cancelled_on_disconnect(request):
-        answer, content = await _created(exchange, bucket, order, folder)
-    await remember(exchange, answer, content)
-    await reply(exchange.send, answer.status, headers_of(answer), content)
+        answer, found = await _created(exchange, bucket, order, folder)
+    await remember(exchange, answer, found.content)
+    await reply(exchange.send, *found)
 
 
 def _folder(exchange: Exchange, bucket: OperatorBucket) -> CallerFolder:
@@ -71,7 +71,7 @@ def _folder(exchange: Exchange, bucket: OperatorBucket) -> CallerFolder:
 
 async def _created(
     exchange: Exchange, bucket: OperatorBucket, order: JobOrder, folder: CallerFolder
-) -> tuple[GeminiResponse, bytes]:
+) -> tuple[GeminiResponse, WholeAnswer]:
     """Google's answer. The copies stay where it is not known whether there is a job that reads them.
 
     Raises:
@@ -89,7 +89,7 @@ async def _created(
         body = orjson.dumps(order.body(copies))
         headers = forwarded_request_headers(exchange.request.headers, packed=False)
         answer = await exchange.gemini.open("POST", exchange.url, key=exchange.key, headers=headers, body=body)
-        return answer, await whole(answer, _MAX_READ)
+        return answer, await read_whole(answer, _MAX_READ)
     except TransportError:
         raise
     except (ApiError, GeminiError):

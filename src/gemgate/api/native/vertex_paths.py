@@ -101,7 +101,7 @@ def find_vertex(verb: str, path: str) -> VertexMethod | Unknown | None:
         return Unknown(_KNOWN, is_shared=False)
     method, native, names = asked
     place = {name: found[name] or "" for name in ("project", "location")}
-    return VertexMethod(method, native, names, is_shared=False, **place)
+    return VertexMethod(method, native, names, is_shared=False, template=f"/v1beta/{method.template}", **place)
 
 
 def _asked(verb: str, found: re.Match[str]) -> tuple[Method, str, tuple[str, ...]] | None:
