@@ -299,7 +299,7 @@ class Upstream:
                 return answer
 
     def _attempts(self, target: Target, body: Body, key: str | None, limits: CallLimits) -> Attempts:
-        resources = resources_of(body) if key is None and len(self.shared.pool) > 1 else ()
+        resources = resources_of(body) if key is None and self.shared.pool.has_choice else ()
         return Attempts(self.shared, target, key, limits=limits, resources=resources)
 
     def _attempts_at(
@@ -311,7 +311,7 @@ class Upstream:
         limits: CallLimits = DEFAULT_LIMITS,
     ) -> Attempts:
         resources: list[str] = []
-        if key is None and len(self.shared.pool) > 1:
+        if key is None and self.shared.pool.has_choice:
             resources = resources_in_path(path)
             resources += resources_of(body) if body is not None else []
         return Attempts(self.shared, target_of(method, path), key, limits, resources)

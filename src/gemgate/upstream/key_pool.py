@@ -123,6 +123,9 @@ class KeyPool:
         announce: Called with each cool-down.
         caller: Says who calls.
         wall: The Unix seconds by which Google's days are reckoned; `clock` unless given.
+
+    Attributes:
+        has_choice: Whether there are several.
     """
 
     def __init__(
@@ -137,12 +140,16 @@ class KeyPool:
     ) -> None:
         self.announce = announce
         self.caller = caller
-        self._keys = [Key(secret, label_of(secret)) for secret in dict.fromkeys(keys)]
-        self._by_secret = {key.secret: key for key in self._keys}
-        self._by_label = {key.label: key for key in self._keys}
         self.default_cooldown = default_cooldown
         self._clock = clock
         self._wall = wall or clock
+        self._hold([Key(secret, label_of(secret)) for secret in dict.fromkeys(keys)])
+
+    def _hold(self, keys: list[Key]) -> None:
+        self._keys = keys
+        self._by_secret = {key.secret: key for key in keys}
+        self._by_label = {key.label: key for key in keys}
+        self.has_choice = len(keys) > 1
         self._next = 0
 
     def __len__(self) -> int:
@@ -155,10 +162,8 @@ class KeyPool:
 
     def replace(self, secrets: Sequence[str]) -> None:
         """Hold these keys from now on; those that were held keep their cool-downs, and calls that run end as usual."""
-        self._keys = [self._by_secret.get(secret) or Key(secret, label_of(secret)) for secret in dict.fromkeys(secrets)]
-        self._by_secret = {key.secret: key for key in self._keys}
-        self._by_label = {key.label: key for key in self._keys}
-        self._next = 0
+        held = self._by_secret
+        self._hold([held.get(secret) or Key(secret, label_of(secret)) for secret in dict.fromkeys(secrets)])
 
     def find(self, secret: str) -> Key | None:
         """The key, if it is one of the gateway's."""

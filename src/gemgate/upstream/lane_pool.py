@@ -49,23 +49,16 @@ class LanePool(KeyPool):
         super().__init__(
             keys, default_cooldown=default_cooldown, clock=clock, announce=announce, caller=caller, wall=wall
         )
-        self._hold()
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The keys of the Developer API; a lane holds no secret."""
         return tuple(secret for secret in super().secrets if secret not in self._lane_keys)
 
-    def replace(self, secrets: Sequence[str]) -> None:
-        """Hold these keys from now on; lanes stay."""
-        super().replace(secrets)
-        self._hold()
-
-    def _hold(self) -> None:
-        self._developer = self._keys
-        self._keys = [*self._keys, *self._lane_keys.values()]
-        self._by_secret = self._by_secret | self._lane_keys
-        self._by_label = self._by_label | self._lane_keys
+    def _hold(self, keys: list[Key]) -> None:
+        """Lanes stay, whatever keys there are."""
+        self._developer = keys
+        super()._hold([*keys, *self._lane_keys.values()])
 
     def _keys_for(self, target: Target) -> list[Key]:
         model = target.model

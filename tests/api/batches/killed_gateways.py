@@ -3,12 +3,13 @@
 import itertools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,7 @@ LOCATION = "us-central1"
 VERTEX_JOBS = f"/v1/projects/{PROJECT}/locations/{LOCATION}/batchPredictionJobs"
 PATIENCE = 90.0
 FINAL = {"completed", "failed", "expired", "cancelled"}
+BUSY = "SELECT 1 FROM batches WHERE next_poll_at IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,21 @@ class Gateways:
             time.sleep(0.03)
         raise AssertionError((batch, self.log()))
 
+    def rest(self) -> None:
+        """Wait until what follows the end of a batch is done as well, such as deleting files at Google."""
+        deaths, end = self.deaths, time.monotonic() + PATIENCE
+        while self.is_busy():
+            assert time.monotonic() < end, self.log()
+            self.asked("GET", "/batches")  # tells whether the gateway has died
+            if deaths != self.deaths:
+                deaths, end = self.deaths, time.monotonic() + PATIENCE
+            time.sleep(0.03)
+
+    def is_busy(self) -> bool:
+        """Whether there is anything left to do for a batch."""
+        with closing(sqlite3.connect(self.directory / "data" / "gemgate.sqlite3")) as connection:
+            return connection.execute(BUSY).fetchone() is not None
+
     def lines(self, file_id: str | None) -> list[Json]:
         """The lines of a file."""
         if file_id is None:
@@ -349,9 +366,10 @@ def run_batch(gateways: Gateways, lines: Sequence[Json], endpoint: str, *kills: 
     gateways.kills = list(kills)
     gateways.renew()
     batch = gateways.ended(gateways.create(gateways.upload(lines), endpoint)["id"], cancel_in)
+    gateways.rest()
     gateways.gate.disarm()
-    gateways.kills.clear()
     output, errors = gateways.lines(batch["output_file_id"]), gateways.lines(batch["error_file_id"])
+    gateways.kills.clear()
     ids = [line["custom_id"] for line in output + errors]
     assert len(gateways.jobs(batch["id"])) <= 1
     assert len(ids) == len(set(ids))

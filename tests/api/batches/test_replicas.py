@@ -7,7 +7,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.api.batches.killed_gateways import PATIENCE, Gate, Gateways, Kill, Replica, emulator_behind_gate, run_batch
+from tests.api.batches.killed_gateways import (
+    BUSY,
+    PATIENCE,
+    Gate,
+    Gateways,
+    Kill,
+    Replica,
+    emulator_behind_gate,
+    run_batch,
+)
 from tests.api.batches.support import CHAT, EMBEDDINGS, chat, embedding
 from tests.support.servers import S3, Postgres, postgres, s3
 
@@ -60,6 +69,11 @@ class TwoGateways(Gateways):
             ((name,),) = connection.execute(query).fetchall()
         (replica,) = [replica for replica in self.pair if replica.process.pid == int(name.split("-")[-2])]
         return replica
+
+    def is_busy(self) -> bool:
+        """Whether there is anything left to do for a batch."""
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(BUSY).fetchone() is not None
 
     def kill_holder(self) -> None:
         """As `kill -9`."""
