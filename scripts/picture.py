@@ -24,6 +24,13 @@ _COLOURS = {
     ".ours": ("fill", "#3f51b5", "#8f9bea"),
     ".peer": ("fill", "#b0772f", "#d9a760"),
     ".base": ("fill", "#90a4ae", "#6b7f8a"),
+    ".tiny": ("fill", "#37474f", "#c3c9d6"),
+    ".big": ("fill", "#2e7d32", "#81c995"),
+    ".axis": ("stroke", "#c5cae9", "#4a5280"),
+    ".series0": ("stroke", "#3f51b5", "#8f9bea"),
+    ".series1": ("stroke", "#d9822b", "#e8a65a"),
+    ".series2": ("stroke", "#2e8b57", "#6cc598"),
+    ".series3": ("stroke", "#b03a5b", "#e07f9c"),
 }
 
 _FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
@@ -62,6 +69,11 @@ class Picture:
         path = "L".join(f"{x:g} {y:g}" for x, y in points)
         self._parts.append(f'<path class="line" d="M{path}" marker-end="url(#tip)"/>')
 
+    def curve(self, points: Sequence[tuple[float, float]], kind: str) -> None:
+        """A thin line through these points."""
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        self._parts.append(f'<path class="curve {kind}" d="M{path}"/>')
+
     def text(self, at: tuple[float, float], text: str, kind: str = "text", anchor: str = "start") -> None:
         """A line of text."""
         x, y = at
@@ -82,8 +94,10 @@ class Picture:
 
 
 def _style() -> str:
-    shapes = "rect.edge{stroke-width:1.5}\n.line{fill:none;stroke-width:1.8}\n"
-    sizes = ".name{font-size:16px;font-weight:600}\n.small{font-size:13px}\n"
+    shapes = "rect.edge{stroke-width:1.5}\n.line{fill:none;stroke-width:1.8}\n.curve{fill:none;stroke-width:1.4}\n"
+    sizes = (
+        ".name{font-size:16px;font-weight:600}\n.small{font-size:13px}\n.tiny{font-size:11px}\n.big{font-size:24px}\n"
+    )
     light = "".join(f"{name}{{{what}:{light}}}\n" for name, (what, light, _) in _COLOURS.items())
     dark = "".join(f"{name}{{{what}:{dark}}}\n" for name, (what, _, dark) in _COLOURS.items())
     return f"{shapes}{sizes}{light}@media (prefers-color-scheme:dark){{\n{dark}}}\n"

@@ -11,6 +11,7 @@ import orjson
 import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
+from scripts.draw_dashboard import filled
 
 from gemgate.observability.metrics import Metrics
 
@@ -127,6 +128,21 @@ def test_prometheus_itself_finds_nothing_wrong() -> None:
             [promtool, "check", command, name], cwd=MONITORING, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_understands_each_query_of_the_dashboard(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+    queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
+    assert len(queries) > 30
+    rules = [{"record": f"panel:{number}", "expr": filled(query)} for number, query in enumerate(queries)]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run(
+        [promtool, "check", "rules", "rules.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(queries)} rules found" in done.stdout
 
 
 def test_every_metric_and_alert_is_on_the_page() -> None:
