@@ -11,7 +11,7 @@ import orjson
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 from schemathesis import GenerationMode
@@ -124,7 +124,18 @@ def session() -> Iterator[requests.Session]:
 def cases(operation: Operation) -> st.SearchStrategy[Case]:
     """Requests that the document allows, and requests that it does not."""
     good, wrong = (operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
-    return good | wrong
+    return good | judged(wrong)
+
+
+@st.composite
+def judged(draw: st.DrawFn, strategy: st.SearchStrategy[Case]) -> Case:
+    """Those of its requests that schemathesis can judge: it fails on a form whose file is in a wrong place (4.32)."""
+    try:
+        return draw(strategy)
+    except ValueError as error:
+        if str(error) != "Unsupported type: 'Binary'":
+            raise
+        reject()
 
 
 def reach(case: Case, names: dict[str, str], draw: st.DataObject) -> None:

@@ -92,10 +92,14 @@ class Gate:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 self._touch(f"after {what}")
-            await send(message)
-            if message["type"] == "http.response.body" and message.get("more_body") and not has_begun:
+            body: bytes = message.get("body", b"")
+            if len(body) > 1 and not has_begun:
                 has_begun = True
+                # One byte of it: of a whole piece, a gateway might have read all, and be done, before it is killed.
+                await send({"type": "http.response.body", "body": body[:1], "more_body": True})
                 self._touch(f"during {what}")
+                message = {**message, "body": body[1:]}
+            await send(message)
 
         await self._app(scope, receive, watched)
 
