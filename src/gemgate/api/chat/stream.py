@@ -1,6 +1,6 @@
 """A native stream as chat completion chunks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from gemgate.api.chat.answer_context import AnswerContext
@@ -101,9 +101,12 @@ class ChatStream:
     def _end(self, choice: Choice) -> dict[str, Any]:
         if self._status:
             choice.beside["model_status"] = self._status
-        delta = choice.finish()
-        logprobs = {"content": choice.logprobs, "refusal": None} if choice.logprobs else None
-        return self._chunk(choice.index, delta, finish=(choice.finish_reason, choice.reason), logprobs=logprobs)
+        chunk = self._chunk(choice.index, choice.finish())
+        last: dict[str, object] = chunk["choices"][0]
+        if choice.logprobs:
+            last["logprobs"] = {"content": choice.logprobs, "refusal": None}
+        last["finish_reason"], last["native_finish_reason"] = choice.finish_reason, choice.reason
+        return chunk
 
     def _announce(self, index: int) -> Iterator[dict[str, object]]:
         """The role of each choice up to `index`: SDKs keep choices in a list, so a new one must be the next."""
@@ -111,17 +114,8 @@ class ChatStream:
             yield self._chunk(self._announced, {"role": "assistant", "content": ""})
             self._announced += 1
 
-    def _chunk(
-        self,
-        index: int,
-        delta: dict[str, object],
-        *,
-        finish: tuple[str, str | None] | None = None,
-        logprobs: Mapping[str, object] | None = None,
-    ) -> dict[str, object]:
-        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
-        if finish:
-            choice["finish_reason"], choice["native_finish_reason"] = finish
+    def _chunk(self, index: int, delta: dict[str, object]) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
         return {**(self._head or {}), "choices": [choice]}
 
     def _usage_chunk(self) -> list[dict[str, object]]:
