@@ -61,8 +61,7 @@ async def test_a_streamed_chat_goes_through_few_modules(tmp_path: Path) -> None:
         with traced() as journey:
             assert (await caller.ask(asked)).startswith(b"HTTP/1.1 200")
     assert_within(journey, STREAMED_CHAT)
-    unnamed = sorted(journey.files - named_in("## A streamed chat request"))
-    assert not unnamed, "\n".join(unnamed)
+    assert_named(journey, "## A streamed chat request")
 
 
 @pytest.mark.parametrize("keys", RESUMABLE_UPLOADS)
@@ -86,6 +85,7 @@ async def test_a_resumable_upload_goes_through_few_modules(tmp_path: Path, keys:
         with traced() as journey:
             await upload(caller)
     assert_within(journey, bounds)
+    assert_named(journey, "## A resumable upload")
 
 
 async def upload(caller: Connection) -> None:
@@ -98,10 +98,11 @@ async def upload(caller: Connection) -> None:
     assert b"files/x" in answered
 
 
-def named_in(title: str) -> set[str]:
-    """The modules that a section of ARCHITECTURE.md names: such as `a/b.py`."""
+def assert_named(journey: Journey, title: str) -> None:
+    """A section of ARCHITECTURE.md names each of its modules: such as `a/b.py`."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition(f"{title}\n")[2].partition("\n## ")[0]
-    return set(re.findall(r"`([\w/]+\.py)`", text))
+    unnamed = sorted(journey.files - set(re.findall(r"`([\w/]+\.py)`", text)))
+    assert not unnamed, "\n".join(unnamed)
 
 
 def assert_within(journey: Journey, bounds: tuple[int, int, int, int]) -> None:
