@@ -98,15 +98,14 @@ class ChatStream:
             choice.block(feedback)
         return choice
 
-    def _end(self, choice: Choice) -> dict[str, Any]:
+    def _end(self, choice: Choice) -> dict[str, object]:
         if self._status:
             choice.beside["model_status"] = self._status
-        chunk = self._chunk(choice.index, choice.finish())
-        last: dict[str, object] = chunk["choices"][0]
+        last: dict[str, object] = {"index": choice.index, "delta": choice.finish(), "logprobs": None}
         if choice.logprobs:
             last["logprobs"] = {"content": choice.logprobs, "refusal": None}
         last["finish_reason"], last["native_finish_reason"] = choice.finish_reason, choice.reason
-        return chunk
+        return {**(self._head or {}), "choices": [last]}
 
     def _announce(self, index: int) -> Iterator[dict[str, object]]:
         """The role of each choice up to `index`: SDKs keep choices in a list, so a new one must be the next."""
@@ -114,7 +113,7 @@ class ChatStream:
             yield self._chunk(self._announced, {"role": "assistant", "content": ""})
             self._announced += 1
 
-    def _chunk(self, index: int, delta: dict[str, object]) -> dict[str, Any]:
+    def _chunk(self, index: int, delta: dict[str, object]) -> dict[str, object]:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
         return {**(self._head or {}), "choices": [choice]}
 
