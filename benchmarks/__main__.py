@@ -42,8 +42,9 @@ class Bench:
         found, self.missing = contestants(self.nginx, names)
         self._tls: tuple[str, Path] | None = None
         try:
-            found += by_name.contestants(directory / "tls", names)
-            self._tls = by_name.ADDRESS, directory / "tls"
+            if named := by_name.contestants(directory / "tls", names):
+                self._tls = by_name.ADDRESS, directory / "tls"
+                found += named
         except (OSError, subprocess.CalledProcessError) as error:
             self.missing.append(f"TensorZero: {error}")
         self.contestants = [one for one in found if not names or one.name.lower() in names]

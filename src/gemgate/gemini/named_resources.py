@@ -66,19 +66,9 @@ _CACHE = "cachedcontent"
 _BATCH_INPUT = frozenset({"fileName", "file_name"})
 """Fields with a file's name (in `importFile`), or with that of the input of a batch."""
 
-_MARKS = (
-    b"files/",
-    b"cached",
-    b"batches/",
-    b"stores/",
-    b"tunedmodels/",
-    b"corpora/",
-    b"operations/",
-    b"projects/",
-    b"generativelanguage",
-    b"googleapis",
-    b"gs:",
-)
+_BEFORE_SLASHES = (b"files", b"batches", b"stores", b"tunedmodels", b"corpora", b"operations", b"projects")
+_FEW_SLASHES = 64
+_MARKS = (b"cached", b"generativelanguage", b"googleapis", b"gs:")
 _SPELLED = re.compile(rb"\\/|\\u00[0-7]|%[2-7][0-9a-f]")
 """ASCII written in another way; serialisers escape a few signs so that no name has, and letters never."""
 
@@ -93,24 +83,58 @@ _MAX_SPELLED = 5000
 
 _PIECE = 1_048_576
 _OVERLAP = 32
+_HEAD = 12 * LONGEST + 1024
+"""Bytes of a string that hold its first `LONGEST` characters however they are escaped, and a name that begins there."""
 
 
 def may_name(raw: bytes) -> bool:
     """Whether a body can name anything at all: a search for bytes, which all others need not be read for."""
     if len(raw) <= _PIECE:
         return _has_mark(raw)
-    return any(_has_mark(raw[start : start + _PIECE + _OVERLAP]) for start in range(0, len(raw), _PIECE))
+    for start, end in _searched(raw):
+        for at in range(start, end, _PIECE):
+            if _has_mark(raw[at : min(at + _PIECE + _OVERLAP, end)]):
+                return True
+    return False
+
+
+def _searched(raw: bytes) -> Iterator[tuple[int, int]]:
+    """The parts of a large body that may name something: all but what is too far behind the quote that begins it.
+
+    Between two quotes is a string, or what is between strings, which names nothing: in both only the beginning counts.
+    """
+    start = at = 0
+    while at + _HEAD < len(raw):
+        quote = raw.rfind(b'"', at, at + _HEAD)
+        if quote >= 0:
+            at = quote + 1
+            continue
+        yield start, at + _HEAD
+        start = at = raw.find(b'"', at + _HEAD)
+        if at < 0:
+            return
+        at += 1
+    yield start, len(raw)
 
 
 def _has_mark(piece: bytes) -> bool:
     low = piece.lower()
-    is_escaped = b"%" in low or b"\\u00" in low
+    has_backslash = b"\\" in low
+    is_escaped = b"%" in low or (has_backslash and b"\\u00" in low)
     if b"/" not in low and not is_escaped:  # a plain request: only a cache may be named without a slash
         return b"cached" in low
     for mark in _MARKS:  # faster than `any`: many requests come by
         if mark in low:
             return True
-    return (is_escaped or b"\\/" in low) and _SPELLED.search(low) is not None
+    if _names_collection(low):
+        return True
+    return (is_escaped or (has_backslash and b"\\/" in low)) and _SPELLED.search(low) is not None
+
+
+def _names_collection(low: bytes) -> bool:
+    if low.count(b"/") > _FEW_SLASHES:
+        return any(word + b"/" in low for word in _BEFORE_SLASHES)
+    return any(piece.endswith(_BEFORE_SLASHES) for piece in low.split(b"/")[:-1])
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ def check_values(raw: bytes) -> None:
     Raises:
         ApiError: 400, it is nested too deeply, or there are more than `MAX_OBJECTS` or `MAX_VALUES`.
     """
-    if len(raw) < CHECKED_BYTES or _fits(raw):
+    if len(raw) < CHECKED_BYTES or _has_few_marks(raw) or _fits(raw):
         return
     strings = (raw.count(b'"') - raw.count(b'\\"')) // 2
     if strings > 2 * MAX_VALUES:  # each is a value, or the name of one
@@ -42,7 +42,7 @@ def check_values(raw: bytes) -> None:
         raise ApiError(400, TOO_DEEP, code="json_too_deep")
     if (objects := bare.count(b"{")) > MAX_OBJECTS:
         raise _too_many(objects, "objects", MAX_OBJECTS)
-    if (values := _values(bare)) > MAX_VALUES:
+    if (values := _values(bare, objects)) > MAX_VALUES:
         raise _too_many(values, "values", MAX_VALUES)
 
 
@@ -70,7 +70,9 @@ def is_heavy(raw: bytes) -> bool:
 
     Brackets and commas are counted, also those in its texts: a long text may be heavy without need.
     """
-    return len(raw) > LIGHT_BYTES and (raw.count(b"{") > _LIGHT_OBJECTS or raw.count(b",") > _LIGHT_VALUES)
+    if len(raw) <= LIGHT_BYTES or _has_few_marks(raw):
+        return False
+    return raw.count(b"{") > _LIGHT_OBJECTS or raw.count(b",") > _LIGHT_VALUES
 
 
 LIGHT_BYTES = 65_536
@@ -80,8 +82,25 @@ _LIGHT_OBJECTS = 2_000
 _LIGHT_VALUES = 20_000
 
 
+def _has_few_marks(raw: bytes) -> bool:
+    """Whether all brackets and commas together are few, as beside large media.
+
+    To find the next one is ten times as quick as to count them: that takes a third of a millisecond for each megabyte.
+    """
+    left = _LIGHT_OBJECTS
+    for mark in (b"{", b",", b"["):
+        at = raw.find(mark)
+        while at >= 0:
+            if left == 0:
+                return False
+            left -= 1
+            at = raw.find(mark, at + 1)
+    return True
+
+
 def _fits(text: bytes) -> bool:
-    return text.count(b"{") <= MAX_OBJECTS and _values(text) <= MAX_VALUES
+    objects = text.count(b"{")
+    return objects <= MAX_OBJECTS and _values(text, objects) <= MAX_VALUES
 
 
 def _without_strings(raw: bytes) -> bytes:
@@ -89,9 +108,9 @@ def _without_strings(raw: bytes) -> bytes:
     return b"".join(raw.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
 
 
-def _values(text: bytes) -> int:
+def _values(text: bytes, objects: int) -> int:
     """There is a value behind each comma, and first in each container."""
-    return 1 + text.count(b",") + text.count(b"{") + text.count(b"[")
+    return 1 + text.count(b",") + objects + text.count(b"[")
 
 
 def _too_many(count: int, what: str, maximum: int) -> ApiError:
