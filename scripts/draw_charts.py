@@ -99,7 +99,7 @@ def _draw(picture: Picture, group: Group, at: tuple[float, float], width: float)
     for number, bar in enumerate(group.bars):
         line = y + 24 + number * _LINE
         length = max(room * (bar.value or 0.0) / most, 1.0 if bar.value else 0.0)
-        kind = "ours" if bar.gateway == _OURS else "base" if bar.gateway in _BASE else "peer"
+        kind = "ours" if bar.gateway.startswith(_OURS) else "base" if bar.gateway in _BASE else "peer"
         picture.text((x + names - 8, line + 12), bar.gateway, anchor="end")
         picture.bar((x + names, line + 2, length, _LINE - 7), kind)
         picture.text((x + names + length + 6, line + 12), bar.shown)

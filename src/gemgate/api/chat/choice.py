@@ -104,8 +104,8 @@ class Choice:
             self.answer.note_starts(parts)
         delta: dict[str, object] = {}
         # Most events are one piece of text and nothing else.
-        if len(parts) == 1 and len(parts[0]) == 1 and (text := parts[0].get("text")):
-            self._take_text(text, delta)
+        if len(parts) == 1 and len(parts[0]) == 1 and (text := parts[0].get("text")) and self.context.hidden is None:
+            self.answer.say(text, delta)
         elif len(parts) > MAX_PARTS:
             raise _too_many_parts(len(parts))
         else:
