@@ -136,7 +136,7 @@ def series(client: httpx.Client, targets: Sequence[Mapping[str, str]], since: fl
 
 def _series(client: httpx.Client, target: Mapping[str, str], since: float) -> Iterator[Series]:
     query = filled(target["expr"])
-    given = {"query": query, "start": since, "end": time.time(), "step": 2}
+    given: dict[str, str | float] = {"query": query, "start": since, "end": time.time(), "step": 2}
     for found in client.get("/api/v1/query_range", params=given).raise_for_status().json()["data"]["result"]:
         name = target.get("legendFormat") or ""
         for label, value in found["metric"].items():
