@@ -99,7 +99,7 @@ def scraping(command: str, gateway: str, directory: Path) -> Iterator[str]:
 
 
 async def load(gateway: str) -> None:
-    """Callers that ask more, and then less, for `SECONDS`."""
+    """Twelve callers, one after the other at first, for `SECONDS`."""
     until = time.monotonic() + SECONDS
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=gateway, timeout=60, limits=limits) as client:
@@ -131,19 +131,14 @@ def panels(dashboard: Mapping[str, Any], source: str, since: float) -> list[tupl
 def series(client: httpx.Client, targets: Sequence[Mapping[str, str]], since: float) -> Iterator[Series]:
     """What Prometheus answers to the queries of a panel, as its legend names it."""
     for target in targets:
-        yield from _series(client, target, since)
-
-
-def _series(client: httpx.Client, target: Mapping[str, str], since: float) -> Iterator[Series]:
-    query = filled(target["expr"])
-    given: dict[str, str | float] = {"query": query, "start": since, "end": time.time(), "step": 2}
-    for found in client.get("/api/v1/query_range", params=given).raise_for_status().json()["data"]["result"]:
-        name = target.get("legendFormat") or ""
-        for label, value in found["metric"].items():
-            name = name.replace(f"{{{{{label}}}}}", value)
-        points = [(float(at), float(value)) for at, value in found["values"] if value not in ("NaN", "+Inf")]
-        if points:
-            yield Series(name, points)
+        given: dict[str, str | float] = {"start": since, "end": time.time(), "step": 2, "query": filled(target["expr"])}
+        for found in client.get("/api/v1/query_range", params=given).raise_for_status().json()["data"]["result"]:
+            name = target.get("legendFormat") or ""
+            for label, value in found["metric"].items():
+                name = name.replace(f"{{{{{label}}}}}", value)
+            points = [(float(at), float(value)) for at, value in found["values"] if value not in ("NaN", "+Inf")]
+            if points:
+                yield Series(name, points)
 
 
 def filled(expression: str) -> str:
@@ -205,8 +200,6 @@ def worded(value: float, unit: str) -> str:
         return f"{value:.1%}"
     if unit == "s":
         return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
-    if unit == "bytes":
-        return f"{value / 2**20:.0f} MiB"
     if unit == "currencyUSD":
         return f"${value:.3g}"
     short = f"{value / 1000:.3g} K" if value >= 1000 else f"{value:.3g}"

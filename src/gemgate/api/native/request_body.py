@@ -1,7 +1,7 @@
 """Reads the body of a native request, where the gateway must know what it names; or refuses it. No I/O.
 
-Google may read a body in another way than the gateway does. So what could be read in two ways is not sent on: another
-encoding, another format, JSON that is not strict, a name twice in one object.
+Google may read a body in another way than the gateway does. So what could be read in two ways is not sent on: JSON
+that is not strict, a name twice in one object; and what `request_headers` refuses by the head alone.
 """
 
 import json

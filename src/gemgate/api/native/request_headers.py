@@ -1,4 +1,7 @@
-"""What of a request goes on to Google: headers and parameters of the query that are known to be harmless."""
+"""What of a request goes on to Google: headers and parameters of the query that are known to be harmless.
+
+Where the gateway must know what a body names, a body that its headers say is packed, or no JSON, is refused here.
+"""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode

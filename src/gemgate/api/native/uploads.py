@@ -73,7 +73,8 @@ async def start(exchange: Exchange) -> None:
     answer = await gemini.open(verb, exchange.url, key=exchange.caller.key, headers=headers, body=body)
     googles = answer.headers
     status, found, content = await read_whole(answer, _MAX_METADATA)
-    copy, addresses = wanted_copy(exchange.services.store, request.headers, body), {}
+    copy = wanted_copy(exchange.services.store, request.headers, body)
+    addresses: dict[str, str] = {}
     for name in _ADDRESSES:
         if address := googles.get(name):
             url = gemini.named_url(address)
